@@ -1,0 +1,1 @@
+//! Finding image and mask pairs, decoding labels, splits, augmentation and the loader.

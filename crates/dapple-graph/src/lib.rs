@@ -1,0 +1,1 @@
+//! Operations, shapes, parameters, initialisation and the engine interface of dapple; no arithmetic.

@@ -1,0 +1,1 @@
+//! Region, boundary and salient-object metrics for semantic segmentation.

@@ -1,0 +1,1 @@
+//! Segmentation networks as dapple graphs, with the names of published checkpoints.

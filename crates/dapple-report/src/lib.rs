@@ -1,0 +1,1 @@
+//! Curves, panels and mask strips of a training run.

@@ -1,0 +1,1 @@
+//! Recipes, schedules, the training loop, checkpoints and the run folder.

@@ -1,0 +1,1 @@
+//! Semantic segmentation: train, measure, show and use networks.
