@@ -1,0 +1,148 @@
+//! The interface of the engines that run a graph.
+
+use crate::{GraphError, Loss, Network, Optimizer, Shape, State};
+use std::sync::Arc;
+
+/// A dense batch of maps, channels-last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// `[n, h, w, c]`.
+    pub shape: Shape,
+    /// Row-major values, `shape.len()` of them.
+    pub data: Vec<f32>,
+}
+
+impl Tensor {
+    /// A tensor of these values.
+    ///
+    /// # Panics
+    /// If their number is not that of the shape.
+    pub fn new(shape: Shape, data: Vec<f32>) -> Self {
+        assert_eq!(shape.len(), data.len(), "{shape} needs {} values", shape.len());
+        Self { shape, data }
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: Shape) -> Self {
+        Self { shape, data: vec![0.0; shape.len()] }
+    }
+}
+
+/// How a graph is run forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Batch norm takes the batch's statistics and updates the running ones; what the gradient needs is kept. All outputs.
+    Train,
+    /// Batch norm takes its running statistics. All outputs.
+    Eval,
+    /// As `Eval`, the first output only, everything that can be folded or left out is.
+    Predict,
+}
+
+/// What an engine can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The network does not fit the input.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Inputs, labels or states that do not fit the network.
+    #[error("{0}")]
+    Input(String),
+    /// The device failed.
+    #[error("{device}: {why}")]
+    Device {
+        /// Name of the device.
+        device: String,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// A device that runs networks.
+pub trait Engine: Send + Sync {
+    /// Its name as `--device` takes it, for instance `cpu`.
+    fn device(&self) -> String;
+
+    /// A running copy of a network. `optimizer` is needed for training only.
+    ///
+    /// # Errors
+    /// If the state does not fit the network.
+    fn load(
+        &self,
+        network: Arc<dyn Network>,
+        state: &State,
+        optimizer: Option<Optimizer>,
+    ) -> Result<Box<dyn Executor>, EngineError>;
+}
+
+/// The optimiser's memory: everything but the parameters that the next step depends on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimizerState {
+    /// Steps taken.
+    pub steps: u64,
+    /// One flat buffer a slot, laid out like [`State::values`].
+    pub slots: Vec<Vec<f32>>,
+}
+
+/// A network with its parameters on a device. Graphs are planned once for each shape and kept.
+pub trait Executor: Send {
+    /// Runs forward and returns the outputs' logits, the primary one first.
+    ///
+    /// # Errors
+    /// If the network cannot be built for this shape.
+    fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Vec<Tensor>, EngineError>;
+
+    /// After `forward` in [`Mode::Train`]: the gradient of the parameters, given that of each output. It is
+    /// added to what stands in the gradient buffer since the last [`Executor::step`].
+    ///
+    /// # Errors
+    /// If the last forward pass was none for training or the shapes differ from its outputs'.
+    fn backward(&mut self, output_gradients: &[Tensor]) -> Result<(), EngineError>;
+
+    /// Forward and backward for one batch with labels `[n, h, w]`; returns the loss. The gradient, times
+    /// `scale`, is added to the gradient buffer. `scale` is 1, or 1 / parts when a batch comes in parts.
+    ///
+    /// # Errors
+    /// If labels and outputs differ in size, or a label is outside the classes.
+    fn accumulate(
+        &mut self,
+        input: &Tensor,
+        labels: &[u8],
+        loss: &Loss,
+        scale: f32,
+    ) -> Result<f64, EngineError>;
+
+    /// The loss in [`Mode::Eval`], with the primary output's logits.
+    ///
+    /// # Errors
+    /// As [`Executor::accumulate`].
+    fn evaluate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss) -> Result<(f64, Tensor), EngineError>;
+
+    /// One step of the optimiser with the accumulated gradient, which is scaled down to the norm `clip`
+    /// if it is longer; returns the norm before clipping.
+    ///
+    /// # Errors
+    /// If the network was loaded without an optimiser.
+    fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError>;
+
+    /// Parameters and running statistics.
+    fn state(&self) -> State;
+
+    /// Overwrites parameters and running statistics.
+    ///
+    /// # Errors
+    /// If they are not of this network.
+    fn set_state(&mut self, state: &State) -> Result<(), EngineError>;
+
+    /// The accumulated gradient, laid out like [`State::values`].
+    fn gradients(&self) -> Vec<f32>;
+
+    /// The optimiser's memory.
+    fn optimizer_state(&self) -> OptimizerState;
+
+    /// Overwrites the optimiser's memory.
+    ///
+    /// # Errors
+    /// If it is not of this network and optimiser.
+    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
+}

@@ -1,0 +1,418 @@
+//! The graph and its builder.
+
+use crate::infer::{conv_size, conv_transpose_size, pool_size};
+use crate::{
+    BatchNorm, Conv2d, ConvTranspose2d, GraphError, Init, Interpolation, MaxPool, Op, ParamId, ParamSpec,
+    Role, Shape,
+};
+use std::collections::HashMap;
+
+/// Index of a node in its graph. Nodes stand in an order in which they can be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub usize);
+
+/// One operation with its inputs and the shape of its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Name for messages and tables; the prefix of its parameters where it has any.
+    pub name: String,
+    /// What is computed.
+    pub op: Op,
+    /// The nodes that are read.
+    pub inputs: Vec<NodeId>,
+    /// Shape of the output.
+    pub shape: Shape,
+}
+
+/// Anything that builds a graph for an input shape: a network with its settings.
+///
+/// The parameters (names, shapes, order) must not depend on the batch and the size.
+pub trait Network: Send + Sync {
+    /// Builds the graph for inputs of this shape.
+    ///
+    /// # Errors
+    /// Where the settings or the size do not fit the network.
+    fn build(&self, input: Shape) -> Result<Graph, GraphError>;
+}
+
+impl<F: Fn(Shape) -> Result<Graph, GraphError> + Send + Sync> Network for F {
+    fn build(&self, input: Shape) -> Result<Graph, GraphError> {
+        self(input)
+    }
+}
+
+/// A network as data: nodes in computing order, parameters, and named outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    params: Vec<ParamSpec>,
+    by_name: HashMap<String, ParamId>,
+    outputs: Vec<(String, NodeId)>,
+    trainable_len: usize,
+    statistics_len: usize,
+    torch_init: bool,
+}
+
+impl Graph {
+    /// A graph with nothing but its input.
+    pub fn new(input: Shape) -> Self {
+        let node = Node { name: "input".into(), op: Op::Input, inputs: Vec::new(), shape: input };
+        Self {
+            nodes: vec![node],
+            params: Vec::new(),
+            by_name: HashMap::new(),
+            outputs: Vec::new(),
+            trainable_len: 0,
+            statistics_len: 0,
+            torch_init: false,
+        }
+    }
+
+    /// Convolutions added from now on start as PyTorch's do (uniform within `1 / sqrt(fan_in)`) instead of
+    /// by He et al. 2015 with zero biases.
+    pub fn use_torch_init(&mut self, on: bool) {
+        self.torch_init = on;
+    }
+
+    /// The image batch.
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// All nodes in computing order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// One node.
+    ///
+    /// # Panics
+    /// For an id of another graph.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Shape of a node's output.
+    ///
+    /// # Panics
+    /// For an id of another graph.
+    pub fn shape(&self, id: NodeId) -> Shape {
+        self.nodes[id.0].shape
+    }
+
+    /// All parameters in the order in which they were made.
+    pub fn params(&self) -> &[ParamSpec] {
+        &self.params
+    }
+
+    /// One parameter.
+    ///
+    /// # Panics
+    /// For an id of another graph.
+    pub fn param(&self, id: ParamId) -> &ParamSpec {
+        &self.params[id.0]
+    }
+
+    /// The parameter of that name.
+    pub fn find_param(&self, name: &str) -> Option<ParamId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Named outputs; the first is the one that inference wants.
+    pub fn outputs(&self) -> &[(String, NodeId)] {
+        &self.outputs
+    }
+
+    /// Number of trainable values, the length of the flat parameter and gradient buffers.
+    pub fn trainable_len(&self) -> usize {
+        self.trainable_len
+    }
+
+    /// Number of running statistics.
+    pub fn statistics_len(&self) -> usize {
+        self.statistics_len
+    }
+
+    /// Declares a node as an output. The first one declared is the primary output.
+    ///
+    /// # Errors
+    /// If the node is not of this graph.
+    pub fn output(&mut self, name: &str, node: NodeId) -> Result<(), GraphError> {
+        self.check(node)?;
+        self.outputs.push((name.to_owned(), node));
+        Ok(())
+    }
+
+    /// Convolution with parameters `name.weight` and, if wanted, `name.bias`.
+    ///
+    /// # Errors
+    /// If channels are not divisible by the groups or the kernel is larger than the padded input.
+    pub fn conv2d(&mut self, name: &str, x: NodeId, conv: &Conv2d) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        let bad = |why: String| GraphError::Invalid { op: "conv2d", name: name.into(), shape: s, why };
+        if conv.groups == 0 || s.c % conv.groups != 0 || conv.out_channels % conv.groups != 0 {
+            return Err(bad(format!(
+                "{} input and {} output channels are not divisible into {} groups",
+                s.c, conv.out_channels, conv.groups
+            )));
+        }
+        if [conv.kernel, conv.stride, conv.dilation].iter().flatten().any(|&v| v == 0)
+            || conv.out_channels == 0
+        {
+            return Err(bad("kernel, stride, dilation and output channels must be at least 1".into()));
+        }
+        let [h, w] = conv_size(conv, [s.h, s.w])
+            .ok_or_else(|| bad(format!("smaller than the kernel {:?}; use a larger image", conv.kernel)))?;
+        let per_group = s.c / conv.groups;
+        let fan_in = per_group * conv.kernel[0] * conv.kernel[1];
+        let shape = vec![conv.out_channels, per_group, conv.kernel[0], conv.kernel[1]];
+        let weight =
+            self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, self.conv_init(fan_in))?;
+        let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
+        let shape = Shape::new(s.n, h, w, conv.out_channels);
+        Ok(self.push(name, Op::Conv2d { weight, bias, conv: *conv }, vec![x], shape))
+    }
+
+    /// Transposed convolution with parameters `name.weight` and, if wanted, `name.bias`.
+    ///
+    /// # Errors
+    /// If nothing is left of the output.
+    pub fn conv_transpose2d(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        conv: &ConvTranspose2d,
+    ) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        let bad = |why: &str| GraphError::Invalid {
+            op: "conv_transpose2d",
+            name: name.into(),
+            shape: s,
+            why: why.into(),
+        };
+        if [conv.kernel, conv.stride].iter().flatten().any(|&v| v == 0) || conv.out_channels == 0 {
+            return Err(bad("kernel, stride and output channels must be at least 1"));
+        }
+        let [h, w] =
+            conv_transpose_size(conv, [s.h, s.w]).ok_or_else(|| bad("the padding leaves no output"))?;
+        // PyTorch computes the fan of this layout from its second axis.
+        let fan_in = conv.out_channels * conv.kernel[0] * conv.kernel[1];
+        let shape = vec![s.c, conv.out_channels, conv.kernel[0], conv.kernel[1]];
+        let init = self.conv_init(fan_in);
+        let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvTransposeWeight, init)?;
+        let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
+        let shape = Shape::new(s.n, h, w, conv.out_channels);
+        Ok(self.push(name, Op::ConvTranspose2d { weight, bias, conv: *conv }, vec![x], shape))
+    }
+
+    /// Batch normalisation with PyTorch's default settings and parameters `name.weight`, `name.bias`,
+    /// `name.running_mean`, `name.running_var`.
+    ///
+    /// # Errors
+    /// If a parameter of that name exists.
+    pub fn batch_norm(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        self.batch_norm_with(name, x, BatchNorm::default())
+    }
+
+    /// Batch normalisation with settings.
+    ///
+    /// # Errors
+    /// If a parameter of that name exists.
+    pub fn batch_norm_with(&mut self, name: &str, x: NodeId, norm: BatchNorm) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        let mut param = |part: &str, role, value| {
+            self.add_param(format!("{name}.{part}"), vec![s.c], role, Init::Constant(value))
+        };
+        let gamma = param("weight", Role::NormScale, 1.0)?;
+        let beta = param("bias", Role::NormShift, 0.0)?;
+        let mean = param("running_mean", Role::RunningMean, 0.0)?;
+        let var = param("running_var", Role::RunningVar, 1.0)?;
+        Ok(self.push(name, Op::BatchNorm { gamma, beta, mean, var, norm }, vec![x], s))
+    }
+
+    /// `max(x, 0)`.
+    ///
+    /// # Errors
+    /// If the node is not of this graph.
+    pub fn relu(&mut self, x: NodeId) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        Ok(self.push_unnamed(Op::Relu, vec![x], s))
+    }
+
+    /// Max pooling.
+    ///
+    /// # Errors
+    /// If the kernel is larger than the padded input, or the padding larger than half the kernel.
+    pub fn max_pool(&mut self, x: NodeId, pool: &MaxPool) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        let name = format!("max_pool.{}", self.nodes.len());
+        let bad =
+            |why: &str| GraphError::Invalid { op: "max_pool", name: name.clone(), shape: s, why: why.into() };
+        let [kh, kw] = pool.kernel;
+        if kh == 0 || kw == 0 || pool.stride.contains(&0) || kh * kw > 256 {
+            return Err(bad("kernel and stride must be at least 1, the kernel at most 256 positions"));
+        }
+        if pool.padding[0] > kh / 2 || pool.padding[1] > kw / 2 {
+            return Err(bad("the padding may be at most half the kernel"));
+        }
+        let [h, w] =
+            pool_size(pool, [s.h, s.w]).ok_or_else(|| bad("too small to pool; use a larger image"))?;
+        Ok(self.push(&name, Op::MaxPool(*pool), vec![x], s.with_size(h, w)))
+    }
+
+    /// Max unpooling with the positions kept by `pool`.
+    ///
+    /// # Errors
+    /// If `pool` is not a pooling without overlaps whose output has the shape of `x`.
+    pub fn max_unpool(&mut self, x: NodeId, pool: NodeId) -> Result<NodeId, GraphError> {
+        let (s, p) = (self.check(x)?, self.check(pool)?);
+        let name = format!("max_unpool.{}", self.nodes.len());
+        let Op::MaxPool(settings) = &self.nodes[pool.0].op else {
+            let why = format!("`{}` is not a max pooling", self.nodes[pool.0].name);
+            return Err(GraphError::Invalid { op: "max_unpool", name, shape: s, why });
+        };
+        if settings.stride[0] < settings.kernel[0] || settings.stride[1] < settings.kernel[1] {
+            let why = "its pooling's windows overlap, so that positions can repeat".into();
+            return Err(GraphError::Invalid { op: "max_unpool", name, shape: s, why });
+        }
+        if s != p {
+            let why = "the input must have the shape of the pooling's output";
+            return Err(GraphError::Mismatch { op: "max_unpool", name, left: s, right: p, why });
+        }
+        let shape = self.shape(self.nodes[pool.0].inputs[0]);
+        Ok(self.push(&name, Op::MaxUnpool { pool }, vec![x], shape))
+    }
+
+    /// Sampling at the size of `like`.
+    ///
+    /// # Errors
+    /// If a node is not of this graph.
+    pub fn resize(
+        &mut self,
+        x: NodeId,
+        like: NodeId,
+        interpolation: Interpolation,
+    ) -> Result<NodeId, GraphError> {
+        let (s, l) = (self.check(x)?, self.check(like)?);
+        Ok(self.push_unnamed(Op::Resize { like, interpolation }, vec![x], s.with_size(l.h, l.w)))
+    }
+
+    /// Sampling at `factor` times the size.
+    ///
+    /// # Errors
+    /// If the factor is zero.
+    pub fn upscale(
+        &mut self,
+        x: NodeId,
+        factor: usize,
+        interpolation: Interpolation,
+    ) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        if factor == 0 {
+            return Err(GraphError::Config("upscale: the factor must be at least 1".into()));
+        }
+        let shape = s.with_size(s.h * factor, s.w * factor);
+        Ok(self.push_unnamed(Op::Upscale { factor, interpolation }, vec![x], shape))
+    }
+
+    /// Centred zero-padding or cropping to the size of `like`.
+    ///
+    /// # Errors
+    /// If a node is not of this graph.
+    pub fn fit_to(&mut self, x: NodeId, like: NodeId) -> Result<NodeId, GraphError> {
+        let (s, l) = (self.check(x)?, self.check(like)?);
+        Ok(self.push_unnamed(Op::FitTo { like }, vec![x], s.with_size(l.h, l.w)))
+    }
+
+    /// Concatenation along the channels.
+    ///
+    /// # Errors
+    /// If there is no input, or batch, height or width differ.
+    pub fn concat(&mut self, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
+        let name = format!("concat.{}", self.nodes.len());
+        let &first = inputs.first().ok_or_else(|| GraphError::Config("concat needs an input".into()))?;
+        let left = self.check(first)?;
+        let mut c = 0;
+        for &x in inputs {
+            let right = self.check(x)?;
+            if right.with_channels(left.c) != left {
+                let why = "batch, height and width must be equal";
+                return Err(GraphError::Mismatch { op: "concat", name, left, right, why });
+            }
+            c += right.c;
+        }
+        Ok(self.push(&name, Op::Concat, inputs.to_vec(), left.with_channels(c)))
+    }
+
+    /// Sum of two maps of one shape.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn add(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
+        let (left, right) = (self.check(a)?, self.check(b)?);
+        if left != right {
+            let name = format!("add.{}", self.nodes.len());
+            return Err(GraphError::Mismatch {
+                op: "add",
+                name,
+                left,
+                right,
+                why: "the shapes must be equal",
+            });
+        }
+        Ok(self.push_unnamed(Op::Add, vec![a, b], left))
+    }
+
+    /// Adds a node that a rewriting pass has already checked.
+    pub(crate) fn push_node(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() - 1)
+    }
+
+    pub(crate) fn add_param(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        role: Role,
+        init: Init,
+    ) -> Result<ParamId, GraphError> {
+        let total = if role.trainable() { &mut self.trainable_len } else { &mut self.statistics_len };
+        let id = ParamId(self.params.len());
+        if self.by_name.contains_key(&name) {
+            return Err(GraphError::DuplicateParameter(name));
+        }
+        self.by_name.insert(name.clone(), id);
+        let spec = ParamSpec { name, shape, role, init, offset: *total };
+        *total += spec.len();
+        self.params.push(spec);
+        Ok(id)
+    }
+
+    fn conv_init(&self, fan_in: usize) -> Init {
+        if self.torch_init { Init::torch_default(fan_in) } else { Init::he_normal(fan_in) }
+    }
+
+    fn conv_bias(
+        &mut self,
+        name: &str,
+        on: bool,
+        channels: usize,
+        fan_in: usize,
+    ) -> Result<Option<ParamId>, GraphError> {
+        let init = if self.torch_init { Init::torch_default(fan_in) } else { Init::Constant(0.0) };
+        on.then(|| self.add_param(format!("{name}.bias"), vec![channels], Role::Bias, init)).transpose()
+    }
+
+    fn check(&self, id: NodeId) -> Result<Shape, GraphError> {
+        self.nodes.get(id.0).map(|n| n.shape).ok_or(GraphError::UnknownNode(id.0))
+    }
+
+    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+        self.push_node(Node { name: name.to_owned(), op, inputs, shape })
+    }
+
+    fn push_unnamed(&mut self, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+        let name = format!("{}.{}", op.kind(), self.nodes.len());
+        self.push(&name, op, inputs, shape)
+    }
+}

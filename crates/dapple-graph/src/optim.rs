@@ -1,0 +1,110 @@
+//! The update rules, in PyTorch's conventions.
+
+use serde::{Deserialize, Serialize};
+
+/// Which parameters weight decay applies to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Weights of convolutions only, not biases and normalisations.
+    #[default]
+    Weights,
+    /// Every parameter, as PyTorch does unless told otherwise.
+    All,
+}
+
+/// An update rule with its settings; the learning rate comes with each step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Stochastic gradient descent: `v = momentum v + g`, `p -= lr v` (Nesterov: `p -= lr (g + momentum v)`).
+    Sgd {
+        /// Momentum.
+        momentum: f32,
+        /// Nesterov's form.
+        #[serde(default)]
+        nesterov: bool,
+        /// Added to the gradient as `weight_decay p`.
+        #[serde(default)]
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// RMSprop (Tieleman and Hinton 2012): `s = alpha s + (1 - alpha) g²`, `v = momentum v + g / (sqrt(s) + eps)`, `p -= lr v`.
+    #[serde(rename = "rmsprop")]
+    RmsProp {
+        /// Smoothing.
+        alpha: f32,
+        /// Added to the root.
+        eps: f32,
+        /// Momentum.
+        momentum: f32,
+        /// Added to the gradient as `weight_decay p`.
+        #[serde(default)]
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// Adam (Kingma and Ba 2015) with bias correction; decay is added to the gradient.
+    Adam {
+        /// Smoothing of the mean.
+        beta1: f32,
+        /// Smoothing of the square.
+        beta2: f32,
+        /// Added to the root.
+        eps: f32,
+        /// Added to the gradient as `weight_decay p`.
+        #[serde(default)]
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// AdamW (Loshchilov and Hutter 2019): decay `p *= 1 - lr weight_decay` apart from the gradient.
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// Smoothing of the mean.
+        beta1: f32,
+        /// Smoothing of the square.
+        beta2: f32,
+        /// Added to the root.
+        eps: f32,
+        /// Decay.
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
+}
+
+impl Optimizer {
+    /// SGD with momentum and decay on all parameters.
+    pub fn sgd(momentum: f32, weight_decay: f32) -> Self {
+        Self::Sgd { momentum, nesterov: false, weight_decay, decay: Decay::All }
+    }
+
+    /// RMSprop with PyTorch's smoothing and epsilon.
+    pub fn rmsprop(momentum: f32) -> Self {
+        Self::RmsProp { alpha: 0.99, eps: 1e-8, momentum, weight_decay: 0.0, decay: Decay::All }
+    }
+
+    /// Adam with the paper's settings.
+    pub fn adam() -> Self {
+        Self::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, decay: Decay::All }
+    }
+
+    /// AdamW with the paper's settings and decay on weights only.
+    pub fn adamw(weight_decay: f32) -> Self {
+        Self::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay, decay: Decay::Weights }
+    }
+
+    /// How many values a parameter keeps between steps.
+    pub fn slots(&self) -> usize {
+        match self {
+            Self::Sgd { .. } => 1,
+            Self::RmsProp { .. } | Self::Adam { .. } | Self::AdamW { .. } => 2,
+        }
+    }
+}
