@@ -1,6 +1,6 @@
 //! Folds batch norm into the convolution before it, for inference.
 
-use crate::{BatchNorm, Graph, GraphError, Init, Node, NodeId, Op, ParamId, Role, State};
+use crate::{BatchNorm, Graph, GraphError, Init, Node, NodeId, Op, ParamId, ParamSpec, Role, State};
 use std::collections::HashMap;
 
 /// The same function in inference mode with fewer operations: each batch norm that alone reads a (transposed)
@@ -20,46 +20,29 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
             continue;
         }
         let norm = reader_to_fold(graph, &readers, id);
-        let mut copy = |out: &mut Graph, name: String, shape: Vec<usize>, role: Role, v: Vec<f32>| {
-            values.push(v);
-            out.add_param(name, shape, role, Init::Constant(0.0))
-        };
-        let keep = |out: &mut Graph,
-                    p: ParamId,
-                    copy: &mut dyn FnMut(
-            &mut Graph,
-            String,
-            Vec<usize>,
-            Role,
-            Vec<f32>,
-        ) -> Result<ParamId, GraphError>| {
-            let spec = graph.param(p);
-            copy(out, spec.name.clone(), spec.shape.clone(), spec.role, state.slice(p.0).to_vec())
+        let mut copy = |param: ParamId, out: &mut Graph| {
+            let spec = graph.param(param);
+            values.push(state.slice(param.0).to_vec());
+            out.add_param(spec.name.clone(), spec.shape.clone(), spec.role, spec.init)
         };
         let op = match node.op.clone() {
-            Op::Conv2d { weight, bias, conv } => {
-                let Folded { weight, bias } =
-                    fold_conv(graph, state, weight, bias, norm, &mut |n, s, r, v| {
-                        copy(&mut out, n, s, r, v)
-                    })?;
-                let mut conv = conv;
+            Op::Conv2d { weight, bias, mut conv } => {
+                let folded = fold_conv(graph, state, weight, bias, norm);
+                let (weight, bias) = folded.add_to(&mut out, &mut values)?;
                 conv.bias = bias.is_some();
                 Op::Conv2d { weight, bias, conv }
             }
-            Op::ConvTranspose2d { weight, bias, conv } => {
-                let Folded { weight, bias } =
-                    fold_conv(graph, state, weight, bias, norm, &mut |n, s, r, v| {
-                        copy(&mut out, n, s, r, v)
-                    })?;
-                let mut conv = conv;
+            Op::ConvTranspose2d { weight, bias, mut conv } => {
+                let folded = fold_conv(graph, state, weight, bias, norm);
+                let (weight, bias) = folded.add_to(&mut out, &mut values)?;
                 conv.bias = bias.is_some();
                 Op::ConvTranspose2d { weight, bias, conv }
             }
             Op::BatchNorm { gamma, beta, mean, var, norm } => Op::BatchNorm {
-                gamma: keep(&mut out, gamma, &mut copy)?,
-                beta: keep(&mut out, beta, &mut copy)?,
-                mean: keep(&mut out, mean, &mut copy)?,
-                var: keep(&mut out, var, &mut copy)?,
+                gamma: copy(gamma, &mut out)?,
+                beta: copy(beta, &mut out)?,
+                mean: copy(mean, &mut out)?,
+                var: copy(var, &mut out)?,
                 norm,
             },
             Op::MaxUnpool { pool } => Op::MaxUnpool { pool: map[&pool] },
@@ -84,21 +67,37 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
     Ok((out, folded))
 }
 
-struct Folded {
-    weight: ParamId,
-    bias: Option<ParamId>,
+/// A convolution's parameters with the batch norm behind it folded in.
+struct Folded<'a> {
+    spec: &'a ParamSpec,
+    weight: Vec<f32>,
+    bias_name: String,
+    bias: Option<Vec<f32>>,
 }
 
-type AddParam<'a> = &'a mut dyn FnMut(String, Vec<usize>, Role, Vec<f32>) -> Result<ParamId, GraphError>;
+impl Folded<'_> {
+    fn add_to(
+        self,
+        out: &mut Graph,
+        values: &mut Vec<Vec<f32>>,
+    ) -> Result<(ParamId, Option<ParamId>), GraphError> {
+        let Self { spec, weight, bias_name, bias } = self;
+        let id = out.add_param(spec.name.clone(), spec.shape.clone(), spec.role, spec.init)?;
+        values.push(weight);
+        let Some(bias) = bias else { return Ok((id, None)) };
+        let bias_id = out.add_param(bias_name, vec![bias.len()], Role::Bias, Init::Constant(0.0))?;
+        values.push(bias);
+        Ok((id, Some(bias_id)))
+    }
+}
 
-fn fold_conv(
-    graph: &Graph,
+fn fold_conv<'a>(
+    graph: &'a Graph,
     state: &State,
     weight: ParamId,
     bias: Option<ParamId>,
     norm: Option<NodeId>,
-    add: AddParam,
-) -> Result<Folded, GraphError> {
+) -> Folded<'a> {
     let spec = graph.param(weight);
     let mut w = state.slice(weight.0).to_vec();
     let mut b = bias.map(|b| state.slice(b.0).to_vec());
@@ -119,9 +118,7 @@ fn fold_conv(
         Some(b) => graph.param(b).name.clone(),
         None => format!("{}.bias", spec.name.strip_suffix(".weight").unwrap_or(&spec.name)),
     };
-    let weight = add(spec.name.clone(), spec.shape.clone(), spec.role, w)?;
-    let bias = b.map(|b| add(bias_name, vec![b.len()], Role::Bias, b)).transpose()?;
-    Ok(Folded { weight, bias })
+    Folded { spec, weight: w, bias_name, bias: b }
 }
 
 /// The batch norm as `scale x + shift` per channel.

@@ -150,7 +150,10 @@ impl Graph {
     pub fn conv2d(&mut self, name: &str, x: NodeId, conv: &Conv2d) -> Result<NodeId, GraphError> {
         let s = self.check(x)?;
         let bad = |why: String| GraphError::Invalid { op: "conv2d", name: name.into(), shape: s, why };
-        if conv.groups == 0 || s.c % conv.groups != 0 || conv.out_channels % conv.groups != 0 {
+        if conv.groups == 0
+            || !s.c.is_multiple_of(conv.groups)
+            || !conv.out_channels.is_multiple_of(conv.groups)
+        {
             return Err(bad(format!(
                 "{} input and {} output channels are not divisible into {} groups",
                 s.c, conv.out_channels, conv.groups
