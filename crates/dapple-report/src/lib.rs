@@ -1,1 +1,38 @@
-//! Curves, panels and mask strips of a training run.
+//! Pictures of a training run: learning curves, panels of single images, and mask strips.
+//!
+//! Everything is drawn in memory and returned as an [`RgbImage`]; [`save_png`] writes it. Text is set in an embedded
+//! typeface (Noto Sans), so no font has to be installed and a picture is the same on every machine.
+//!
+//! - [`Curves`]: loss and scores over the epochs, as SVG and as PNG from one description of the drawing.
+//! - [`panels`] and [`contact_sheet`]: image, truth, prediction and overlay next to each other.
+//! - [`strips`]: one panel a class, the truth's masks above the prediction's.
+//! - [`overlay`], [`colour_map`] and [`probability_map`]: the single pictures that `predict` writes.
+//!
+//! Label maps are [`GrayImage`]s whose grey value is the class index; [`Classes`] says how they are named and painted.
+
+mod axis;
+mod classes;
+mod curves;
+mod error;
+mod flow;
+mod overlay;
+mod panels;
+mod raster;
+mod save;
+mod scene;
+mod sheet;
+mod strips;
+mod text;
+mod view;
+
+pub use classes::{Classes, colour_map};
+pub use curves::{Best, Curves, Panel, Series};
+pub use error::ReportError;
+pub use image::{GrayImage, RgbImage};
+pub use overlay::{OverlayStyle, overlay, probability_map};
+pub use panels::{PanelStyle, Sample, contact_sheet, panels};
+pub use save::{save_png, save_text};
+pub use strips::{StripSample, StripStyle, strips};
+
+/// A colour as red, green and blue, 0 to 255 each, in sRGB.
+pub type Colour = [u8; 3];

@@ -1,0 +1,136 @@
+//! Names and colours of the classes, and painting a label map with them.
+
+use image::{GrayImage, Rgb, RgbImage};
+
+use crate::{Colour, ReportError};
+
+/// Names, colours and the ignore index of a data set: how its label maps are read and painted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classes {
+    names: Vec<String>,
+    colours: Vec<Colour>,
+    ignore_index: Option<u8>,
+}
+
+impl Classes {
+    /// Classes 0, 1, 2, … with a name and a colour each; `ignore_index` is the label of pixels that do not count.
+    ///
+    /// The ignore index may be one of the classes, which is then painted as ignored (the published CamVid protocol
+    /// ignores class 11), or any other label, usually 255.
+    ///
+    /// # Errors
+    /// [`ReportError::ClassCount`] unless there are 1 to 256 names and as many colours.
+    pub fn new(
+        names: Vec<String>,
+        colours: Vec<Colour>,
+        ignore_index: Option<u8>,
+    ) -> Result<Self, ReportError> {
+        if names.len() != colours.len() || names.is_empty() || names.len() > 256 {
+            return Err(ReportError::ClassCount { names: names.len(), colours: colours.len() });
+        }
+        Ok(Self { names, colours, ignore_index })
+    }
+
+    /// How many classes there are, at least one.
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The names, in the order of the labels.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The colours, in the order of the labels.
+    pub fn colours(&self) -> &[Colour] {
+        &self.colours
+    }
+
+    /// The label of pixels that do not count.
+    pub fn ignore_index(&self) -> Option<u8> {
+        self.ignore_index
+    }
+
+    pub(crate) fn ignores(&self, label: u8) -> bool {
+        self.ignore_index == Some(label)
+    }
+
+    /// The colour of a label at a pixel; `None` for a label that is neither a class nor ignored.
+    pub(crate) fn colour_at(&self, label: u8, x: u32, y: u32) -> Option<Colour> {
+        if self.ignores(label) { Some(hatch(x, y)) } else { self.colours.get(usize::from(label)).copied() }
+    }
+
+    /// Finds the first label that is neither a class nor the ignore index.
+    pub(crate) fn check(&self, labels: &GrayImage) -> Result<(), ReportError> {
+        let unknown = |label: u8| usize::from(label) >= self.count() && !self.ignores(label);
+        match labels.enumerate_pixels().find(|(_, _, pixel)| unknown(pixel.0[0])) {
+            None => Ok(()),
+            Some((x, y, pixel)) => {
+                Err(ReportError::UnknownLabel { label: pixel.0[0], x, y, classes: self.count() })
+            }
+        }
+    }
+}
+
+/// The two greys of the hatching that marks ignored pixels, light and dark.
+pub(crate) const HATCH: [Colour; 2] = [[214; 3], [158; 3]];
+
+/// The colour of an ignored pixel: diagonal lines on a neutral ground.
+pub(crate) fn hatch(x: u32, y: u32) -> Colour {
+    HATCH[usize::from((u64::from(x) + u64::from(y)) % 8 < 2)]
+}
+
+/// Paints every pixel of a label map in the colour of its class, ignored pixels hatched grey.
+///
+/// # Errors
+/// [`ReportError::UnknownLabel`] for a label that is neither a class nor the ignore index.
+pub fn colour_map(labels: &GrayImage, classes: &Classes) -> Result<RgbImage, ReportError> {
+    classes.check(labels)?;
+    Ok(RgbImage::from_fn(labels.width(), labels.height(), |x, y| {
+        let colour = classes.colour_at(labels.get_pixel(x, y).0[0], x, y);
+        Rgb(colour.expect("the check above found every label known"))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Luma;
+
+    fn two() -> Classes {
+        Classes::new(vec!["ground".into(), "horse".into()], vec![[0, 0, 0], [230, 159, 0]], Some(255))
+            .expect("two names, two colours")
+    }
+
+    #[test]
+    fn labels_take_their_colours_and_ignored_pixels_are_grey() {
+        let labels = GrayImage::from_raw(3, 1, vec![0, 1, 255]).expect("three labels");
+        let painted = colour_map(&labels, &two()).expect("known labels");
+        assert_eq!(painted.get_pixel(0, 0).0, [0, 0, 0]);
+        assert_eq!(painted.get_pixel(1, 0).0, [230, 159, 0]);
+        assert!(HATCH.contains(&painted.get_pixel(2, 0).0));
+    }
+
+    #[test]
+    fn an_ignored_class_is_hatched_too() {
+        let classes = Classes::new(vec!["a".into(), "unlabelled".into()], vec![[9; 3], [0; 3]], Some(1))
+            .expect("two names, two colours");
+        let painted = colour_map(&GrayImage::from_pixel(9, 9, Luma([1])), &classes).expect("known labels");
+        assert!(painted.pixels().all(|pixel| HATCH.contains(&pixel.0)));
+    }
+
+    #[test]
+    fn an_unknown_label_is_named_with_its_place() {
+        let labels = GrayImage::from_raw(2, 2, vec![0, 1, 1, 7]).expect("four labels");
+        let message = colour_map(&labels, &two()).expect_err("label 7 is unknown").to_string();
+        assert!(message.contains("label 7 at column 1, row 1"), "{message}");
+    }
+
+    #[test]
+    fn names_and_colours_must_match() {
+        assert!(Classes::new(vec!["a".into()], vec![], None).is_err());
+        assert!(Classes::new(vec![], vec![], None).is_err());
+        assert!(Classes::new(vec![String::new(); 257], vec![[0; 3]; 257], None).is_err());
+        assert!(Classes::new(vec![String::new(); 256], vec![[0; 3]; 256], None).is_ok());
+    }
+}
