@@ -1,1 +1,56 @@
 //! Finding image and mask pairs, decoding labels, splits, augmentation and the loader.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use dapple_data::{Augment, Dataset, InputSettings, Loader, LoaderSettings, OpenOptions, Split};
+//!
+//! # fn main() -> dapple_data::Result<()> {
+//! let dataset = Arc::new(Dataset::open("horses", &OpenOptions::default())?);
+//! let split = Split::new(&dataset, 0, dapple_data::DEFAULT_TRAIN_FRACTION)?;
+//! let parts = split.indices(&dataset)?;
+//! let settings = LoaderSettings {
+//!     augment: Augment::light(),
+//!     shuffle: true,
+//!     ..LoaderSettings::new(InputSettings::new(224, 224), 4)
+//! };
+//! let loader = Loader::new(dataset, parts.train, settings)?;
+//! for batch in loader.epoch(0) {
+//!     let batch = batch?;
+//!     println!("{} images of {} x {}", batch.n, batch.h, batch.w);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The way of the data, one module a step: `layout` finds files, `labels` and `image_file` decode them, `survey` learns
+//! the classes from all masks, `dataset` holds the result; `split` divides it, `augment` and `input` turn a sample into
+//! what a network takes, `loader` and `prefetch` make batches of them. Nothing depends on the number of threads.
+
+mod augment;
+mod classes;
+mod dataset;
+mod error;
+mod files;
+mod image_file;
+mod input;
+mod labels;
+mod layout;
+mod loader;
+mod prefetch;
+mod random;
+mod split;
+mod survey;
+mod weights;
+
+pub use augment::Augment;
+pub use classes::{Classes, palette};
+pub use dataset::{Dataset, LabelledImage, OpenOptions};
+pub use error::{DataError, Result};
+pub use files::{encode_indexed_png, write_atomic, write_indexed_png};
+pub use image_file::{DECODE_LIMIT_BYTES, Raster, decode_image, decode_image_bytes, luma};
+pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
+pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values};
+pub use layout::{FilePair, FolderPair, Part};
+pub use loader::{Batch, Epoch, Loader, LoaderSettings};
+pub use split::{DEFAULT_TRAIN_FRACTION, Split, SplitIndices};
+pub use weights::ClassStatistics;

@@ -1,0 +1,104 @@
+//! Writing files so that a reader never sees half of one, and PNGs whose pixels are class indices.
+
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{DataError, Result};
+
+/// Writes `bytes` to `path` in one step: to a temporary name in the same folder, flushed to the disk, then renamed.
+///
+/// A crash at any moment leaves the old file or the new one, never a part. The folder must exist.
+///
+/// # Errors
+/// [`DataError::Write`]; the temporary file is removed.
+pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let temporary = temporary_name(path);
+    let written = write_and_rename(&temporary, path, bytes);
+    if written.is_err() {
+        // The first error is the one to report; a leftover that cannot be removed changes nothing about it.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(|source| DataError::Write { path: path.to_owned(), source })
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(temporary, path)?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Makes the rename itself durable where the system can; not all file systems let a folder be synced.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// A name beside `path` that no other thread or process of this machine uses.
+fn temporary_name(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+/// Encodes a label map as an 8-bit palette PNG: the pixel values are the labels, the palette their colours.
+///
+/// `labels` is `[height, width]`, `palette[k]` the colour of label `k`. Labels beyond the palette (an ignore label of
+/// 255, say) are shown white: the palette is lengthened to reach them.
+///
+/// # Errors
+/// [`DataError::Setting`] where `labels` has not `width * height` values, a side is 0, or the palette is longer than 256.
+pub fn encode_indexed_png(width: u32, height: u32, labels: &[u8], palette: &[[u8; 3]]) -> Result<Vec<u8>> {
+    if width == 0 || height == 0 || labels.len() as u64 != u64::from(width) * u64::from(height) {
+        let value = format!("{} labels for {width} x {height}", labels.len());
+        return Err(DataError::setting("label map size", value, "one label for each of at least one pixel"));
+    }
+    if palette.len() > 256 {
+        return Err(DataError::setting(
+            "palette length",
+            palette.len(),
+            "a PNG palette has at most 256 colours",
+        ));
+    }
+    let largest = labels.iter().copied().max().map_or(0, usize::from);
+    let mut colours = palette.as_flattened().to_vec();
+    colours.resize(colours.len().max(3 * (largest + 1)), 255);
+
+    let mut bytes = Vec::new();
+    let encoded = (|| {
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(Cow::from(colours));
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(labels)?;
+        writer.finish()
+    })();
+    encoded.map_err(|e: png::EncodingError| DataError::setting("PNG", e, "a label map that PNG can hold"))?;
+    Ok(bytes)
+}
+
+/// Writes a label map as an indexed PNG, see [`encode_indexed_png`], with [`write_atomic`].
+///
+/// # Errors
+/// Those of the two.
+pub fn write_indexed_png(
+    path: impl AsRef<Path>,
+    width: u32,
+    height: u32,
+    labels: &[u8],
+    palette: &[[u8; 3]],
+) -> Result<()> {
+    write_atomic(path, &encode_indexed_png(width, height, labels, palette)?)
+}

@@ -1,0 +1,272 @@
+//! Batches for training and validation, made ahead by background threads, the same whatever their number.
+
+use std::sync::{Arc, OnceLock};
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::augment::Augment;
+use crate::dataset::{Dataset, LabelledImage};
+use crate::error::{DataError, Result};
+use crate::image_file::Raster;
+use crate::input::{InputSettings, Window, normalise_into, resize_image, resize_labels};
+use crate::labels::LabelMap;
+use crate::prefetch::Prefetch;
+use crate::random::{Purpose, Random};
+
+/// Samples ready for a network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Normalised images, `[n, h, w, c]`.
+    pub images: Vec<f32>,
+    /// Labels, `[n, h, w]`.
+    pub labels: Vec<u8>,
+    /// The samples' numbers in the data set, `n` of them.
+    pub indices: Vec<usize>,
+    /// The number of samples; the last batch of an epoch may have fewer than the others.
+    pub n: usize,
+    /// Height in pixels.
+    pub h: usize,
+    /// Width in pixels.
+    pub w: usize,
+    /// Channels.
+    pub c: usize,
+}
+
+/// What batches are made of and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoaderSettings {
+    /// Size, channels and normalisation.
+    pub input: InputSettings,
+    /// Random changes; [`Augment::none`] for validation.
+    pub augment: Augment,
+    /// Samples in a batch, at least 1.
+    pub batch: usize,
+    /// Whether every epoch has an order of its own, drawn from `seed`.
+    pub shuffle: bool,
+    /// Leave out the last batch of an epoch if it is not full.
+    pub drop_last: bool,
+    /// The seed of order and changes.
+    pub seed: u64,
+    /// Background threads; with 0 each batch is made when it is asked for. The batches are the same for any number.
+    pub threads: usize,
+    /// How many batches may be ready or in the making ahead of the one in use, at least 1.
+    pub prefetch: usize,
+    /// Bytes of decoded samples to keep in memory over the epochs; 0 keeps none.
+    pub cache_bytes: usize,
+}
+
+impl LoaderSettings {
+    /// Batches for validation: in order, unchanged, all of them; one thread, two batches ahead, no cache.
+    pub fn new(input: InputSettings, batch: usize) -> Self {
+        Self {
+            input,
+            augment: Augment::none(),
+            batch,
+            shuffle: false,
+            drop_last: false,
+            seed: 0,
+            threads: 1,
+            prefetch: 2,
+            cache_bytes: 0,
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.input.validate()?;
+        self.augment.validate(&self.input)?;
+        if self.batch == 0 {
+            return Err(DataError::setting("batch", 0, "at least 1"));
+        }
+        if self.prefetch == 0 {
+            return Err(DataError::setting("prefetch", 0, "at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the batches of every epoch from some samples of a data set.
+#[derive(Debug, Clone)]
+pub struct Loader(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dataset: Arc<Dataset>,
+    samples: Vec<usize>,
+    settings: LoaderSettings,
+    cache: Cache,
+}
+
+impl Loader {
+    /// A loader of the given samples (one part of a [`SplitIndices`](crate::SplitIndices)).
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for settings out of range, a sample number beyond the data set, or no sample at all.
+    pub fn new(dataset: Arc<Dataset>, samples: Vec<usize>, settings: LoaderSettings) -> Result<Self> {
+        settings.validate()?;
+        if samples.is_empty() {
+            return Err(DataError::setting("samples", 0, "at least 1 sample to load"));
+        }
+        if let Some(&index) = samples.iter().find(|&&index| index >= dataset.len()) {
+            return Err(DataError::setting("sample number", index, "less than the number of samples"));
+        }
+        if settings.drop_last && samples.len() < settings.batch {
+            return Err(DataError::setting(
+                "batch",
+                settings.batch,
+                "at most the number of samples where incomplete batches are left out",
+            ));
+        }
+        let cache = Cache::new(dataset.len(), settings.cache_bytes);
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
+    }
+
+    /// The number of batches in an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        let (samples, batch) = (self.0.samples.len(), self.0.settings.batch);
+        if self.0.settings.drop_last { samples / batch } else { samples.div_ceil(batch) }
+    }
+
+    /// The number of samples the loader draws from.
+    pub fn len(&self) -> usize {
+        self.0.samples.len()
+    }
+
+    /// Whether there is no sample; never so.
+    pub fn is_empty(&self) -> bool {
+        self.0.samples.is_empty()
+    }
+
+    /// Height and width of the batches.
+    pub fn output_size(&self) -> (usize, usize) {
+        self.0.settings.augment.output_size(&self.0.settings.input)
+    }
+
+    /// The data set.
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.0.dataset
+    }
+
+    /// The batches of epoch `epoch`, in order. Dropping the iterator early stops its threads.
+    pub fn epoch(&self, epoch: u64) -> Epoch {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The batches of epoch `epoch` from the one numbered `first` on: the same that [`Loader::epoch`] gives after
+    /// `first` batches, without making those.
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Epoch {
+        let inner = Arc::clone(&self.0);
+        let order = inner.order(epoch);
+        let make = move |batch: usize| {
+            let start = batch * inner.settings.batch;
+            let end = (start + inner.settings.batch).min(order.len());
+            inner.batch(epoch, &order[start..end])
+        };
+        let settings = &self.0.settings;
+        Epoch(Prefetch::new(make, first..self.batches_per_epoch(), settings.threads, settings.prefetch))
+    }
+}
+
+/// The batches of one epoch; see [`Loader::epoch`].
+///
+/// A batch that cannot be made is an error in its place, which names the file; the batches after it follow.
+#[derive(Debug)]
+pub struct Epoch(Prefetch<Result<Batch>>);
+
+impl Iterator for Epoch {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|made| made.unwrap_or(Err(DataError::LoaderStopped)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.0.remaining();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+
+impl Inner {
+    /// The samples in the order of an epoch.
+    fn order(&self, epoch: u64) -> Vec<usize> {
+        let mut order = self.samples.clone();
+        if self.settings.shuffle {
+            Random::new(self.settings.seed, Purpose::Shuffle, epoch, 0).shuffle(&mut order);
+        }
+        order
+    }
+
+    fn batch(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        let (h, w) = self.settings.augment.output_size(&self.settings.input);
+        let (n, c) = (samples.len(), self.settings.input.channels);
+        let mut images = vec![0.0; n * h * w * c];
+        let mut labels = Vec::with_capacity(n * h * w);
+        for (&index, out) in samples.iter().zip(images.chunks_exact_mut(h * w * c)) {
+            let (image, map) = self.sample(epoch, index)?;
+            normalise_into(&image, self.settings.input.normalise, out);
+            labels.extend_from_slice(&map.labels);
+        }
+        Ok(Batch { images, labels, indices: samples.to_vec(), n, h, w, c })
+    }
+
+    /// One sample, resized and changed.
+    fn sample(&self, epoch: u64, index: usize) -> Result<(Raster, LabelMap)> {
+        let LoaderSettings { input, augment, seed, .. } = &self.settings;
+        let (h, w) = augment.output_size(input);
+        let cut = |sample: &LabelledImage, window| {
+            (resize_image(&sample.image, window, h, w), resize_labels(&sample.labels, window, h, w))
+        };
+        let change = augment.draw(input, *seed, epoch, index as u64);
+        let kept = self.cache.get_or_make(index, || {
+            let decoded = self.dataset.load(index, input.channels)?;
+            if !augment.keeps_window() {
+                return Ok(decoded);
+            }
+            // The resized sample is kept in place of the decoded one: it is what every epoch needs.
+            let (image, labels) = cut(&decoded, Window::FULL);
+            Ok(LabelledImage { image, labels })
+        })?;
+        let (mut image, mut labels) = cut(&kept, change.window);
+        change.apply(&mut image, &mut labels);
+        Ok((image, labels))
+    }
+}
+
+/// Samples kept in memory until a number of bytes is reached; which ones has no effect on the batches.
+#[derive(Debug)]
+struct Cache {
+    slots: Vec<OnceLock<Arc<LabelledImage>>>,
+    free_bytes: AtomicUsize,
+}
+
+impl Cache {
+    fn new(samples: usize, bytes: usize) -> Self {
+        let samples = if bytes == 0 { 0 } else { samples };
+        Self { slots: (0..samples).map(|_| OnceLock::new()).collect(), free_bytes: AtomicUsize::new(bytes) }
+    }
+
+    fn get_or_make(
+        &self,
+        index: usize,
+        make: impl FnOnce() -> Result<LabelledImage>,
+    ) -> Result<Arc<LabelledImage>> {
+        let slot = self.slots.get(index);
+        if let Some(kept) = slot.and_then(OnceLock::get) {
+            return Ok(Arc::clone(kept));
+        }
+        let made = Arc::new(make()?);
+        let bytes = made.image.data.len() + made.labels.labels.len();
+        if let Some(slot) = slot
+            && self
+                .free_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes))
+                .is_ok()
+            && slot.set(Arc::clone(&made)).is_err()
+        {
+            // Another thread kept the same sample first: the bytes are free again.
+            self.free_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(made)
+    }
+}
