@@ -151,7 +151,7 @@ impl Dataset {
             for &label in &labels.labels {
                 counts[usize::from(label)] += 1;
             }
-            let counts = (0..=255).zip(counts).filter(|&(_, n)| n > 0).collect();
+            let counts: Vec<(u8, u64)> = (0..=255).zip(counts).filter(|&(_, n)| n > 0).collect();
             check_labels(Path::new(&name), &counts, coding, classes.len(), ignore)?;
             let (width, height) = (image.width, image.height);
             samples.push(Sample {
