@@ -1,1 +1,27 @@
 //! Segmentation networks as dapple graphs, with the names of published checkpoints.
+//!
+//! Each network is one file: a struct with its settings whose [`dapple_graph::Network::build`] reads like
+//! the paper's figure. The [`registry`] knows them by name, [`NetConfig`] is what files and command lines
+//! say about one, and [`checkpoint`] reads and writes weights.
+//!
+//! ```
+//! use dapple_graph::{Network, Shape, summary};
+//! use dapple_nets::NetConfig;
+//! let config = NetConfig::new("unet", 3, 2)?;
+//! let graph = config.build(Shape::new(1, 224, 224, 3))?;
+//! assert_eq!(summary::parameters(&graph), 31_037_698);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod blocks;
+mod config;
+mod nearest;
+pub mod registry;
+mod segnet;
+mod u2net;
+mod unet;
+
+pub use config::{Activation, ConfigError, NetConfig};
+pub use segnet::{Head, SegNet};
+pub use u2net::{U2Net, U2NetSize};
+pub use unet::{UNet, UpSampling};
