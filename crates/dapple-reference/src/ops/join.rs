@@ -1,0 +1,33 @@
+//! Concatenation along the channels and addition.
+
+use crate::Tensor64;
+use dapple_graph::Shape;
+
+pub(crate) fn concat(inputs: &[&Tensor64], shape: Shape) -> Tensor64 {
+    let mut data = Vec::with_capacity(shape.len());
+    for pixel in 0..shape.pixels() {
+        for x in inputs {
+            data.extend_from_slice(&x.data[pixel * x.shape.c..(pixel + 1) * x.shape.c]);
+        }
+    }
+    Tensor64::new(shape, data)
+}
+
+/// The gradient of each input: its channels of `gy`.
+pub(crate) fn concat_backward(inputs: &[Shape], gy: &Tensor64) -> Vec<Tensor64> {
+    let mut before = 0;
+    let mut gradients = Vec::new();
+    for &shape in inputs {
+        let mut data = Vec::with_capacity(shape.len());
+        for pixel in gy.data.chunks_exact(gy.shape.c) {
+            data.extend_from_slice(&pixel[before..before + shape.c]);
+        }
+        gradients.push(Tensor64::new(shape, data));
+        before += shape.c;
+    }
+    gradients
+}
+
+pub(crate) fn add(a: &Tensor64, b: &Tensor64) -> Tensor64 {
+    Tensor64::new(a.shape, a.data.iter().zip(&b.data).map(|(a, b)| a + b).collect())
+}

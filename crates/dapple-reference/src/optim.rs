@@ -1,0 +1,88 @@
+//! The optimisers' updates.
+
+use dapple_graph::{Decay, Optimizer, ParamSpec};
+
+/// An optimiser with its memory, in `f64`.
+#[derive(Clone, Debug)]
+pub struct Stepper {
+    optimizer: Optimizer,
+    steps: i32,
+    /// One flat buffer a slot, laid out like the values: SGD's velocity; RMSprop's mean square and velocity;
+    /// Adam's and AdamW's mean and mean square.
+    pub slots: Vec<Vec<f64>>,
+}
+
+impl Stepper {
+    /// Before the first step: all memory is zero. `len` is the number of trainable values.
+    pub fn new(optimizer: Optimizer, len: usize) -> Self {
+        Self { optimizer, steps: 0, slots: vec![vec![0.0; len]; optimizer.slots()] }
+    }
+
+    /// One step; returns the norm of the gradient before clipping. A gradient is scaled by
+    /// `min(1, clip / (norm + 1e-6))`, as `torch.nn.utils.clip_grad_norm_` does.
+    ///
+    /// # Panics
+    /// If the lengths differ from each other or from the specs'.
+    pub fn step(
+        &mut self,
+        specs: &[ParamSpec],
+        values: &mut [f64],
+        gradients: &[f64],
+        learning_rate: f64,
+        clip: Option<f64>,
+    ) -> f64 {
+        assert_eq!(values.len(), gradients.len(), "each value has a gradient");
+        self.steps += 1;
+        let norm = gradients.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let scale = clip.map_or(1.0, |clip| (clip / (norm + 1e-6)).min(1.0));
+        for spec in specs.iter().filter(|s| s.role.trainable()) {
+            for i in spec.offset..spec.offset + spec.len() {
+                self.update(i, &mut values[i], gradients[i] * scale, learning_rate, spec.role.decays());
+            }
+        }
+        norm
+    }
+
+    /// Updates value `i`. `weight`: it belongs to a weight, which decays under [`Decay::Weights`] too.
+    fn update(&mut self, i: usize, p: &mut f64, g: f64, lr: f64, weight: bool) {
+        let decayed = |rate: f32, decay: Decay| match decay {
+            Decay::Weights if !weight => 0.0,
+            _ => f64::from(rate),
+        };
+        match self.optimizer {
+            Optimizer::Sgd { momentum, nesterov, weight_decay, decay } => {
+                let g = g + decayed(weight_decay, decay) * *p;
+                let v = &mut self.slots[0][i];
+                *v = f64::from(momentum) * *v + g;
+                *p -= lr * if nesterov { g + f64::from(momentum) * *v } else { *v };
+            }
+            Optimizer::RmsProp { alpha, eps, momentum, weight_decay, decay } => {
+                let g = g + decayed(weight_decay, decay) * *p;
+                let alpha = f64::from(alpha);
+                let s = alpha * self.slots[0][i] + (1.0 - alpha) * g * g;
+                let v = f64::from(momentum) * self.slots[1][i] + g / (s.sqrt() + f64::from(eps));
+                (self.slots[0][i], self.slots[1][i]) = (s, v);
+                *p -= lr * v;
+            }
+            Optimizer::Adam { beta1, beta2, eps, weight_decay, decay } => {
+                let g = g + decayed(weight_decay, decay) * *p;
+                *p -= lr * self.adam(i, g, beta1, beta2, eps);
+            }
+            Optimizer::AdamW { beta1, beta2, eps, weight_decay, decay } => {
+                *p *= 1.0 - lr * decayed(weight_decay, decay);
+                *p -= lr * self.adam(i, g, beta1, beta2, eps);
+            }
+        }
+    }
+
+    /// The bias-corrected mean over the root of the bias-corrected mean square.
+    fn adam(&mut self, i: usize, g: f64, beta1: f32, beta2: f32, eps: f32) -> f64 {
+        let (beta1, beta2) = (f64::from(beta1), f64::from(beta2));
+        let m = beta1 * self.slots[0][i] + (1.0 - beta1) * g;
+        let s = beta2 * self.slots[1][i] + (1.0 - beta2) * g * g;
+        (self.slots[0][i], self.slots[1][i]) = (m, s);
+        let mean = m / (1.0 - beta1.powi(self.steps));
+        let square = s / (1.0 - beta2.powi(self.steps));
+        mean / (square.sqrt() + f64::from(eps))
+    }
+}
