@@ -80,6 +80,32 @@ pub enum MetricsError {
         /// The range allowed, in words.
         expected: &'static str,
     },
+    /// A probability below 0, above 1 or not a number.
+    #[error(
+        "the prediction is {value} at row {row}, column {column}, but probabilities are 0 to 1: \
+         apply the sigmoid or softmax before scoring"
+    )]
+    NotAProbability {
+        /// The number found.
+        value: f32,
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
+    /// Two lists that must be of one length are not.
+    #[error("there are {found} {what}, but {expected} are needed, one a pixel")]
+    WrongCount {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// Two score files that do not speak of the same images.
+    #[error("{0}")]
+    NotPaired(String),
     /// An error in one image of several.
     #[error("{image}: {source}")]
     Image {

@@ -1,5 +1,6 @@
 //! Scores a data set image by image.
 
+use crate::boundary_f1::{self, BF_TOLERANCE};
 use crate::boundary_iou::{BOUNDARY_RATIO, boundary_distance, overlaps_of_checked};
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricsError;
@@ -44,6 +45,13 @@ impl Protocol {
                     "the boundary region is max(1, round({} * image diagonal)) pixels wide; halves round to even; \
                      the outside of the image is not the class",
                     self.boundary_ratio
+                ),
+            ),
+            (
+                "bf",
+                &format!(
+                    "contours one pixel wide match within {BF_TOLERANCE} * image diagonal; mean over the classes \
+                     labelled in an image, then over the images"
                 ),
             ),
         ]
@@ -120,8 +128,10 @@ impl Evaluator {
         for (sum, overlap) in self.boundary.iter_mut().zip(&boundary) {
             sum.merge(*overlap);
         }
+        let bf = boundary_f1::scores_of_checked(prediction, truth, height, width, classes, ignore);
         let at = self.images.len();
-        self.images.push(ImageScores::from_overlaps(name, (height, width), &confusion.overlaps(), &boundary));
+        let region = confusion.overlaps();
+        self.images.push(ImageScores::from_overlaps(name, (height, width), &region, &boundary, &bf));
         Ok(&self.images[at])
     }
 
@@ -202,6 +212,7 @@ impl Evaluator {
             mean_accuracy: mean(&|image| image.mean_accuracy),
             dice: mean(&|image| image.dice),
             min_iou_boundary_iou: mean(&|image| image.min_iou_boundary_iou),
+            bf: mean(&|image| image.bf),
         }
     }
 }

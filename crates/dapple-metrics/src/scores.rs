@@ -110,6 +110,9 @@ pub struct PerImageScores {
     pub dice: Option<f64>,
     /// Mean of the smaller of IoU and Boundary IoU.
     pub min_iou_boundary_iou: Option<f64>,
+    /// Boundary F1, each image's being the mean over the classes labelled in it.
+    #[serde(default)]
+    pub bf: Option<f64>,
 }
 
 /// Reads a key that is there, so that `null` is told from a missing key.
@@ -138,6 +141,9 @@ pub struct ImageScores {
     pub dice: Option<f64>,
     /// Mean of the smaller of IoU and Boundary IoU.
     pub min_iou_boundary_iou: Option<f64>,
+    /// Boundary F1, mean over the classes labelled in this image.
+    #[serde(default)]
+    pub bf: Option<f64>,
     /// The classes predicted or labelled in this image, in label order; the others are absent.
     pub classes: Vec<ImageClass>,
 }
@@ -151,21 +157,25 @@ pub struct ImageClass {
     pub region: Overlap,
     /// Counts of its boundary region.
     pub boundary: Overlap,
+    /// Its boundary F1; undefined if it is not labelled in this image.
+    #[serde(default)]
+    pub bf: Option<f64>,
 }
 
 impl ImageScores {
-    /// From the counts of every class in one image, in label order.
+    /// From the counts and the boundary F1 of every class in one image, in label order.
     pub(crate) fn from_overlaps(
         name: &str,
         (height, width): (usize, usize),
         region: &[Overlap],
         boundary: &[Overlap],
+        bf: &[Option<f64>],
     ) -> Self {
         let scores = DatasetScores::from_overlaps(region, boundary);
         let classes = (0..=u8::MAX)
-            .zip(region.iter().zip(boundary))
-            .filter(|(_, (region, _))| !region.is_empty())
-            .map(|(class, (&region, &boundary))| ImageClass { class, region, boundary })
+            .zip(region.iter().zip(boundary).zip(bf))
+            .filter(|(_, ((region, _), _))| !region.is_empty())
+            .map(|(class, ((&region, &boundary), &bf))| ImageClass { class, region, boundary, bf })
             .collect();
         ImageScores {
             name: name.to_owned(),
@@ -177,6 +187,7 @@ impl ImageScores {
             mean_accuracy: scores.mean_accuracy,
             dice: scores.dice,
             min_iou_boundary_iou: scores.min_iou_boundary_iou,
+            bf: overlap::mean_defined(bf.iter().copied()),
             classes,
         }
     }
@@ -194,6 +205,65 @@ impl ImageScores {
     /// Boundary IoU of one class.
     pub fn boundary_iou(&self, label: u8) -> Option<f64> {
         self.class(label)?.boundary.iou()
+    }
+}
+
+impl Scores {
+    /// The images as comma-separated values: a header, then one line an image, undefined scores being empty.
+    /// The IoU of each class is in a column `iou <name>`, its Boundary IoU in `boundary_iou <name>`.
+    /// `None` if the scores were kept without their images.
+    ///
+    /// ```
+    /// use dapple_metrics::{Evaluator, Protocol};
+    /// let mut evaluator = Evaluator::new(Protocol::new(["sky", "tree"], None))?;
+    /// evaluator.add("a,b.png", &[0, 0], &[0, 0], 1, 2)?;
+    /// let csv = evaluator.finish_with_images().images_csv().unwrap();
+    /// assert_eq!(csv.lines().next().unwrap(), "image,height,width,miou,boundary_miou,pixel_accuracy,mean_accuracy,\
+    ///     dice,min_iou_boundary_iou,bf,iou sky,boundary_iou sky,iou tree,boundary_iou tree");
+    /// assert_eq!(csv.lines().nth(1).unwrap(), "\"a,b.png\",1,2,1,1,1,1,1,1,1,1,1,,");
+    /// # Ok::<(), dapple_metrics::MetricsError>(())
+    /// ```
+    pub fn images_csv(&self) -> Option<String> {
+        let images = self.images_detail.as_ref()?;
+        let mut csv = String::from(
+            "image,height,width,miou,boundary_miou,pixel_accuracy,mean_accuracy,dice,min_iou_boundary_iou,bf",
+        );
+        for class in &self.classes {
+            for kind in ["iou", "boundary_iou"] {
+                csv.push(',');
+                csv.push_str(&csv_field(&format!("{kind} {}", class.name)));
+            }
+        }
+        csv.push('\n');
+        for image in images {
+            csv.push_str(&format!("{},{},{}", csv_field(&image.name), image.height, image.width));
+            let means = [
+                image.miou,
+                image.boundary_miou,
+                image.pixel_accuracy,
+                image.mean_accuracy,
+                image.dice,
+                image.min_iou_boundary_iou,
+                image.bf,
+            ];
+            let classes = (0..=u8::MAX).zip(&self.classes);
+            let of_classes = classes.flat_map(|(label, _)| [image.iou(label), image.boundary_iou(label)]);
+            for value in means.into_iter().chain(of_classes) {
+                csv.push(',');
+                csv.extend(value.map(|value| value.to_string()));
+            }
+            csv.push('\n');
+        }
+        Some(csv)
+    }
+}
+
+/// A field of comma-separated values, quoted (RFC 4180) where it must be.
+fn csv_field(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }
 

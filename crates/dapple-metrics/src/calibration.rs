@@ -1,0 +1,144 @@
+//! Calibration of confidences, with the reliability diagram.
+//!
+//! Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+
+use crate::error::MetricsError;
+use crate::overlap::ratio;
+use crate::probabilities::Probabilities;
+
+/// Calibration: whether a confidence of 80 % is right in 80 % of the cases.
+///
+/// Confidences are put into bins of equal width, `(0, 1/n], (1/n, 2/n], ...` (0 belongs to the first).
+///
+/// ```
+/// use dapple_metrics::Calibration;
+/// let mut calibration = Calibration::new(10)?;
+/// // Two pixels at 0.75, one of them right, and two at 1, both right.
+/// calibration.add(&[0.75, 0.75, 1.0, 1.0], &[true, false, true, true])?;
+/// let bin = calibration.bins()[7];
+/// assert_eq!((bin.pixels, bin.accuracy, bin.confidence), (2, Some(0.5), Some(0.75)));
+/// assert_eq!(calibration.expected_error(), Some(0.5 * 0.25));
+/// assert_eq!(calibration.maximum_error(), Some(0.25));
+/// # Ok::<(), dapple_metrics::MetricsError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    bins: Vec<BinCounts>,
+}
+
+/// Confidences are summed in steps of `2^-32`, so that sums do not depend on the order of images.
+const CONFIDENCE_STEPS: f64 = 4_294_967_296.0;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct BinCounts {
+    pixels: u64,
+    correct: u64,
+    confidence_steps: u128,
+}
+
+/// One bar of a reliability diagram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReliabilityBin {
+    /// The bin holds confidences above this.
+    pub low: f64,
+    /// And up to this.
+    pub high: f64,
+    /// Pixels in the bin.
+    pub pixels: u64,
+    /// Fraction of them that is predicted rightly; undefined in an empty bin.
+    pub accuracy: Option<f64>,
+    /// Their mean confidence; undefined in an empty bin.
+    pub confidence: Option<f64>,
+}
+
+impl Calibration {
+    /// No pixels yet, in `bins` bins (15 are usual).
+    ///
+    /// # Errors
+    /// [`MetricsError::Setting`] for no bins.
+    pub fn new(bins: usize) -> Result<Self, MetricsError> {
+        if bins == 0 {
+            return Err(MetricsError::Setting {
+                name: "the number of calibration bins",
+                value: 0.0,
+                expected: "1 or more (15 is usual)",
+            });
+        }
+        Ok(Calibration { bins: vec![BinCounts::default(); bins] })
+    }
+
+    /// Adds pixels: the probability of the class predicted for each, and whether it is the right one. Leave out pixels
+    /// whose truth is the ignore label.
+    ///
+    /// # Errors
+    /// [`MetricsError::WrongCount`] if the lists differ in length, [`MetricsError::NotAProbability`] (with the position
+    /// in the list as the column) for a number outside `[0, 1]`; nothing is then added.
+    pub fn add(&mut self, confidence: &[f32], correct: &[bool]) -> Result<(), MetricsError> {
+        let (found, expected) = (correct.len(), confidence.len());
+        if found != expected {
+            return Err(MetricsError::WrongCount { what: "correctness flags", found, expected });
+        }
+        Probabilities::Unit(confidence).check(usize::MAX)?;
+        let last = self.bins.len() - 1;
+        for (&confidence, &correct) in confidence.iter().zip(correct) {
+            let confidence = f64::from(confidence);
+            let upper = (confidence * self.bins.len() as f64).ceil() as usize;
+            let bin = &mut self.bins[upper.saturating_sub(1).min(last)];
+            bin.pixels += 1;
+            bin.correct += u64::from(correct);
+            bin.confidence_steps += (confidence * CONFIDENCE_STEPS).round() as u128;
+        }
+        Ok(())
+    }
+
+    /// Adds the pixels of another.
+    ///
+    /// # Errors
+    /// [`MetricsError::Mismatch`] if it has another number of bins.
+    pub fn merge(&mut self, other: &Calibration) -> Result<(), MetricsError> {
+        if self.bins.len() != other.bins.len() {
+            return Err(MetricsError::Mismatch(format!(
+                "{} and {} calibration bins",
+                self.bins.len(),
+                other.bins.len()
+            )));
+        }
+        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+            bin.pixels += more.pixels;
+            bin.correct += more.correct;
+            bin.confidence_steps += more.confidence_steps;
+        }
+        Ok(())
+    }
+
+    /// The reliability diagram.
+    pub fn bins(&self) -> Vec<ReliabilityBin> {
+        let width = 1.0 / self.bins.len() as f64;
+        let bin = |(at, counts): (usize, &BinCounts)| ReliabilityBin {
+            low: at as f64 * width,
+            high: (at + 1) as f64 * width,
+            pixels: counts.pixels,
+            accuracy: ratio(counts.correct, counts.pixels),
+            confidence: (counts.pixels > 0)
+                .then(|| counts.confidence_steps as f64 / CONFIDENCE_STEPS / counts.pixels as f64),
+        };
+        self.bins.iter().enumerate().map(bin).collect()
+    }
+
+    /// Expected calibration error: the mean over the pixels of `|accuracy - confidence|` of their bin.
+    pub fn expected_error(&self) -> Option<f64> {
+        let pixels: u64 = self.bins.iter().map(|bin| bin.pixels).sum();
+        let gaps = self.gaps();
+        (pixels > 0).then(|| gaps.map(|(gap, count)| gap * count as f64).sum::<f64>() / pixels as f64)
+    }
+
+    /// Maximum calibration error: the largest `|accuracy - confidence|` of any bin.
+    pub fn maximum_error(&self) -> Option<f64> {
+        self.gaps().map(|(gap, _)| gap).reduce(f64::max)
+    }
+
+    /// `|accuracy - confidence|` and the number of pixels of each bin that has some.
+    fn gaps(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.bins().into_iter().filter_map(|bin| Some(((bin.accuracy? - bin.confidence?).abs(), bin.pixels)))
+    }
+}
