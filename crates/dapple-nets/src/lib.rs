@@ -22,6 +22,7 @@ mod u2net;
 mod unet;
 
 pub use config::{Activation, ConfigError, NetConfig};
+pub use nearest::nearest;
 pub use segnet::{Head, SegNet};
 pub use u2net::{U2Net, U2NetSize};
 pub use unet::{UNet, UpSampling};

@@ -1,7 +1,12 @@
 //! Names that somebody may have meant.
 
 /// The candidate with the smallest edit distance (Levenshtein 1966), if it is at most half the longer name.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+///
+/// ```
+/// assert_eq!(dapple_nets::nearest("epoch", ["epochs", "batch"]), Some("epochs"));
+/// assert_eq!(dapple_nets::nearest("colour", ["epochs", "batch"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
