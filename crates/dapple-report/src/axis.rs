@@ -69,7 +69,7 @@ pub(crate) fn plottable(value: f64) -> bool {
 /// Gives a range without extent some, and starts at zero where that costs little of the height.
 fn widen(low: f64, high: f64, quantity: Quantity) -> (f64, f64) {
     if quantity == Quantity::Epoch {
-        return if high - low < 1e-9 * high.abs().max(1.0) { (low - 1.0, high + 1.0) } else { (low, high) };
+        return if high - low < 1e-9 * high.abs().max(1.0) { (low - 0.5, high + 0.5) } else { (low, high) };
     }
     let magnitude = high.abs().max(low.abs());
     if high - low <= 1e-9 * magnitude || magnitude == 0.0 {

@@ -51,13 +51,23 @@ impl Classes {
         self.ignore_index
     }
 
+    /// The classes that count, all but an ignored one.
+    pub(crate) fn counted(&self) -> Vec<usize> {
+        let ignored = self.ignore_index.map(usize::from);
+        (0..self.count()).filter(|&class| Some(class) != ignored).collect()
+    }
+
     pub(crate) fn ignores(&self, label: u8) -> bool {
         self.ignore_index == Some(label)
     }
 
     /// The colour of a label at a pixel; `None` for a label that is neither a class nor ignored.
     pub(crate) fn colour_at(&self, label: u8, x: u32, y: u32) -> Option<Colour> {
-        if self.ignores(label) { Some(hatch(x, y)) } else { self.colours.get(usize::from(label)).copied() }
+        if self.ignores(label) {
+            Some(hatch(HATCH, x, y))
+        } else {
+            self.colours.get(usize::from(label)).copied()
+        }
     }
 
     /// Finds the first label that is neither a class nor the ignore index.
@@ -72,12 +82,15 @@ impl Classes {
     }
 }
 
-/// The two greys of the hatching that marks ignored pixels, light and dark.
+/// The ground and the lines of the hatching that marks ignored pixels among colours.
 pub(crate) const HATCH: [Colour; 2] = [[214; 3], [158; 3]];
 
+/// The same for black and white masks: dark enough not to be taken for the mask.
+pub(crate) const MASK_HATCH: [Colour; 2] = [[60; 3], [104; 3]];
+
 /// The colour of an ignored pixel: diagonal lines on a neutral ground.
-pub(crate) fn hatch(x: u32, y: u32) -> Colour {
-    HATCH[usize::from((u64::from(x) + u64::from(y)) % 8 < 2)]
+pub(crate) fn hatch([ground, line]: [Colour; 2], x: u32, y: u32) -> Colour {
+    if (u64::from(x) + u64::from(y)) % 8 < 2 { line } else { ground }
 }
 
 /// Paints every pixel of a label map in the colour of its class, ignored pixels hatched grey.

@@ -108,7 +108,11 @@ impl Series {
 
     /// What the legend says behind the name.
     fn remark(&self) -> String {
-        self.best_point().map_or(String::new(), |(x, y)| format!("best {y:.3} at {x}"))
+        match self.best_point() {
+            None => String::new(),
+            Some((x, y)) if y != 0.0 && !(0.01..1e5).contains(&y.abs()) => format!("best {y:.2e}, epoch {x}"),
+            Some((x, y)) => format!("best {y:.3}, epoch {x}"),
+        }
     }
 }
 
@@ -180,7 +184,8 @@ impl Curves {
         save_png(&self.to_image()?, &folder.join("curves.png"))
     }
 
-    fn colour_of(&self, name: &str) -> Colour {
+    /// The look of the lines of this name: the colours in turn, then the same ones dashed, and again.
+    fn look_of(&self, name: &str) -> Look {
         let mut names: Vec<&str> = Vec::new();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
             if !names.contains(&series.name.as_str()) {
@@ -188,7 +193,8 @@ impl Curves {
             }
         }
         let place = names.iter().position(|other| *other == name).unwrap_or(0);
-        LINE_COLOURS[place % LINE_COLOURS.len()]
+        let (turn, place) = (place / LINE_COLOURS.len(), place % LINE_COLOURS.len());
+        Look { colour: LINE_COLOURS[place], dashed: turn % 2 == 1 }
     }
 
     fn scene(&self) -> Scene {
@@ -216,7 +222,7 @@ impl Curves {
 
         let epochs =
             self.panels.iter().flat_map(|panel| &panel.series).flat_map(Series::drawn).map(|(x, _)| x);
-        let (first, last) = extent(epochs).unwrap_or((1.0, 2.0));
+        let (first, last) = extent(epochs).unwrap_or((1.0, 1.0));
         let epochs = Axis::covering(first, last, Quantity::Epoch, 8);
         for (index, (panel, legend)) in self.panels.iter().zip(&legends).enumerate() {
             let x = MARGIN + (index % columns) as f32 * (PANEL_WIDTH + GAP);
@@ -225,7 +231,7 @@ impl Curves {
             let plot = Plot { x: x + TICK_GUTTER, y: y + head, epochs: &epochs, values: panel.value_axis() };
             plot.draw_axes(&mut scene);
             for series in &panel.series {
-                plot.draw_series(&mut scene, series, self.colour_of(&series.name));
+                plot.draw_series(&mut scene, series, self.look_of(&series.name));
             }
             if panel.series.iter().all(|series| series.drawn().next().is_none()) {
                 let middle = (plot.x + Plot::WIDTH / 2.0, plot.y + PLOT_HEIGHT / 2.0);
@@ -242,12 +248,14 @@ impl Curves {
         write(scene, (x, baseline), Anchor::Start, (PANEL_TITLE_SIZE, Weight::Bold, INK), &title);
         for ((series, slot), name) in panel.series.iter().zip(&legend.slots).zip(&legend.names) {
             let left = x + slot.x;
+            let Look { colour, dashed } = self.look_of(&series.name);
             let baseline = baseline + 4.0 + (slot.row + 1) as f32 * LEGEND_ROW;
             let height = baseline - LABEL_SIZE * 0.33;
             scene.push(Shape::Line {
                 points: vec![(left + 1.0, height), (left + LEGEND_SAMPLE, height)],
-                colour: self.colour_of(&series.name),
+                colour,
                 width: 2.5,
+                dashed,
             });
             let left = left + LEGEND_SAMPLE + 7.0;
             write(scene, (left, baseline), Anchor::Start, (LABEL_SIZE, Weight::Regular, INK), name);
@@ -256,6 +264,13 @@ impl Curves {
             write(scene, (left, baseline), Anchor::Start, style, &series.remark());
         }
     }
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy)]
+struct Look {
+    colour: Colour,
+    dashed: bool,
 }
 
 /// Where a panel's legend entries go, and their names as far as they fit.
@@ -298,18 +313,19 @@ impl Plot<'_> {
         for tick in &self.values.ticks {
             let y = self.at((self.epochs.low, tick.value)).1;
             let points = vec![(self.x, y), (self.x + Self::WIDTH, y)];
-            scene.push(Shape::Line { points, colour: GRID, width: 1.0 });
+            scene.push(Shape::Line { points, colour: GRID, width: 1.0, dashed: false });
             write(scene, (self.x - 9.0, y + LABEL_SIZE * 0.36), Anchor::End, style, &tick.label);
         }
         let floor = self.y + PLOT_HEIGHT;
         let points = vec![(self.x, floor), (self.x + Self::WIDTH, floor)];
-        scene.push(Shape::Line { points, colour: AXIS_LINE, width: 1.0 });
+        scene.push(Shape::Line { points, colour: AXIS_LINE, width: 1.0, dashed: false });
         for tick in &self.epochs.ticks {
             let x = self.at((tick.value, self.values.low)).0;
             scene.push(Shape::Line {
                 points: vec![(x, floor), (x, floor + 4.0)],
                 colour: AXIS_LINE,
                 width: 1.0,
+                dashed: false,
             });
             write(scene, (x, floor + 7.0 + LABEL_SIZE), Anchor::Middle, style, &tick.label);
         }
@@ -317,7 +333,7 @@ impl Plot<'_> {
         write(scene, below, Anchor::Middle, style, "epoch");
     }
 
-    fn draw_series(&self, scene: &mut Scene, series: &Series, colour: Colour) {
+    fn draw_series(&self, scene: &mut Scene, series: &Series, Look { colour, dashed }: Look) {
         let marked = series.drawn().count() <= MARKED_POINTS;
         for stretch in series.stretches() {
             let points: Vec<_> = stretch.into_iter().map(|point| self.at(point)).collect();
@@ -331,7 +347,7 @@ impl Plot<'_> {
                 }));
             }
             if points.len() > 1 {
-                scene.push(Shape::Line { points, colour, width: 1.8 });
+                scene.push(Shape::Line { points, colour, width: 1.8, dashed });
             }
         }
         if let Some(best) = series.best_point() {

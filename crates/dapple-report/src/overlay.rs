@@ -79,11 +79,10 @@ pub(crate) fn draw_contour(image: &mut RgbImage, labels: &GrayImage) {
     });
     let on_border = |x: u32, y: u32| x < width && y < height && border.get_pixel(x, y).0[0] != 0;
     for (x, y, pixel) in image.enumerate_pixels_mut() {
-        let neighbours = [(0, 0), (1, 0), (0, 1), (1, 1)];
-        if neighbours.iter().any(|(dx, dy)| on_border(x.wrapping_sub(*dx), y.wrapping_sub(*dy))) {
+        if on_border(x, y) {
             pixel.0 = [255; 3];
-        } else if (0..4u32)
-            .any(|dx| (0..4u32).any(|dy| on_border((x + 1).wrapping_sub(dx), (y + 1).wrapping_sub(dy))))
+        } else if (0..3u32)
+            .any(|dx| (0..3u32).any(|dy| on_border((x + 1).wrapping_sub(dx), (y + 1).wrapping_sub(dy))))
         {
             pixel.0 = blend(pixel.0, [0; 3], 0.55);
         }
@@ -134,7 +133,7 @@ mod tests {
         let mut image = RgbImage::from_pixel(20, 20, Rgb([90; 3]));
         draw_contour(&mut image, &labels);
         assert_eq!(image.get_pixel(9, 5).0, [255; 3]);
-        assert_eq!(image.get_pixel(10, 5).0, [255; 3]);
+        assert_eq!(image.get_pixel(10, 5).0, [41; 3]);
         assert_eq!(image.get_pixel(0, 5).0, [90; 3]);
         assert_eq!(image.get_pixel(19, 5).0, [90; 3]);
     }

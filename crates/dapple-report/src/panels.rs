@@ -7,7 +7,7 @@ use crate::scene::Anchor;
 use crate::sheet::{FAINT_INK, INK, Legend, MARGIN, Sheet, Type};
 use crate::text::{self, Weight};
 use crate::view::View;
-use crate::{Classes, OverlayStyle, ReportError, overlay};
+use crate::{Classes, OverlayStyle, ReportError};
 
 const GAP: u32 = 12;
 const CAPTION: Type = Type { size: 15.0, weight: Weight::Regular, colour: FAINT_INK };
@@ -139,18 +139,13 @@ fn pictures(
     style: PanelStyle,
 ) -> Result<[Option<RgbImage>; 4], ReportError> {
     let unpainted = (classes.count() == 2).then_some(0);
-    let painted = overlay(
-        sample.image,
-        sample.prediction,
-        classes,
-        OverlayStyle { opacity: style.opacity, unpainted },
-    )?;
-    let mut painted = view.picture(&painted);
+    let blend = OverlayStyle { opacity: style.opacity, unpainted };
+    let mut painted = view.overlay(sample.image, sample.prediction, classes, blend)?;
     if let (true, Some(truth)) = (style.truth_contour, sample.truth) {
         draw_contour(&mut painted, &view.labels(truth));
     }
     Ok([
-        Some(view.picture(sample.image)),
+        Some(view.photograph(sample.image)),
         sample.truth.map(|truth| view.colours(truth, classes)).transpose()?,
         Some(view.colours(sample.prediction, classes)?),
         Some(painted),

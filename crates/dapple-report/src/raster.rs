@@ -1,10 +1,12 @@
 //! Painting a [`Scene`] onto pixels.
 
 use image::RgbImage;
-use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
+use tiny_skia::{
+    FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform,
+};
 use ttf_parser::OutlineBuilder;
 
-use crate::scene::{Scene, Shape, Text};
+use crate::scene::{DASHES, Scene, Shape, Text};
 use crate::{Colour, ReportError, text};
 
 /// The longest side of a picture in pixels; the rasteriser's fixed-point arithmetic ends here.
@@ -51,12 +53,13 @@ fn paint_shape(pixmap: &mut Pixmap, shape: &Shape, transform: Transform) {
                 pixmap.fill_rect(rectangle, &solid(*fill), transform, None);
             }
         }
-        Shape::Line { points, colour, width } => {
+        Shape::Line { points, colour, width, dashed } => {
             if let Some(path) = polyline(points) {
                 let stroke = Stroke {
                     width: *width,
                     line_cap: LineCap::Round,
                     line_join: LineJoin::Round,
+                    dash: dashed.then(|| StrokeDash::new(DASHES.to_vec(), 0.0)).flatten(),
                     ..Stroke::default()
                 };
                 pixmap.stroke_path(&path, &solid(*colour), &stroke, transform, None);

@@ -18,11 +18,14 @@ pub(crate) enum Anchor {
     End,
 }
 
+/// The dashes of a dashed line and the gaps between them, in pixels.
+pub(crate) const DASHES: [f32; 2] = [7.0, 5.0];
+
 /// One shape; lengths are in pixels, y points downwards.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Rectangle { x: f32, y: f32, width: f32, height: f32, fill: Colour },
-    Line { points: Vec<(f32, f32)>, colour: Colour, width: f32 },
+    Line { points: Vec<(f32, f32)>, colour: Colour, width: f32, dashed: bool },
     Disc { x: f32, y: f32, radius: f32, fill: Colour },
     Text(Text),
 }
@@ -106,7 +109,7 @@ fn write_shape(svg: &mut String, shape: &Shape, glyphs: &mut BTreeMap<String, St
                 Hex(*fill)
             ),
         ),
-        Shape::Line { points, colour, width } => {
+        Shape::Line { points, colour, width, dashed } => {
             svg.push_str("<polyline points=\"");
             for (x, y) in points {
                 push(svg, format_args!("{},{} ", Number(*x), Number(*y)));
@@ -115,11 +118,15 @@ fn write_shape(svg: &mut String, shape: &Shape, glyphs: &mut BTreeMap<String, St
                 svg,
                 format_args!(
                     "\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\" \
-                     stroke-linecap=\"round\"/>\n",
+                     stroke-linecap=\"round\"",
                     Hex(*colour),
                     Number(*width)
                 ),
             );
+            if *dashed {
+                push(svg, format_args!(" stroke-dasharray=\"{} {}\"", DASHES[0], DASHES[1]));
+            }
+            svg.push_str("/>\n");
         }
         Shape::Disc { x, y, radius, fill } => push(
             svg,

@@ -2,7 +2,7 @@
 
 use image::{RgbImage, imageops};
 
-use crate::classes::hatch;
+use crate::classes::{HATCH, hatch};
 use crate::flow::{Slot, flow, rows};
 use crate::scene::{Anchor, Scene, Shape, Text};
 use crate::text::{self, Weight};
@@ -53,8 +53,9 @@ impl Sheet {
 
     /// A small square in the colour of a class, hatched for `None`.
     pub fn swatch(&mut self, colour: Option<Colour>, x: u32, y: u32) {
-        let square =
-            RgbImage::from_fn(SWATCH, SWATCH, |x, y| image::Rgb(colour.unwrap_or_else(|| hatch(x, y))));
+        let square = RgbImage::from_fn(SWATCH, SWATCH, |x, y| {
+            image::Rgb(colour.unwrap_or_else(|| hatch(HATCH, x, y)))
+        });
         self.paste(&square, x, y);
     }
 
@@ -80,10 +81,8 @@ impl Legend {
         let limit = width as f32;
         let name_limit = limit - SWATCH_SPACE as f32;
         let shorten = |name: &str| text::fit(name, LEGEND_SIZE, Weight::Regular, name_limit).into_owned();
-        let counted =
-            (0..classes.count()).filter(|&class| classes.ignore_index().map(usize::from) != Some(class));
-        let mut entries: Vec<_> =
-            counted.map(|class| (Some(classes.colours()[class]), shorten(&classes.names()[class]))).collect();
+        let entry = |class: usize| (Some(classes.colours()[class]), shorten(&classes.names()[class]));
+        let mut entries: Vec<_> = classes.counted().into_iter().map(entry).collect();
         if with_ignored {
             entries.push((None, shorten("ignored")));
         }

@@ -11,7 +11,7 @@ use crate::scene::Anchor;
 use crate::sheet::{FAINT_INK, INK, MARGIN, SWATCH_SPACE, Sheet, Type};
 use crate::text::{self, Weight};
 use crate::view::View;
-use crate::{Classes, OverlayStyle, ReportError, Sample, overlay};
+use crate::{Classes, Colour, OverlayStyle, ReportError, Sample};
 
 const GAP: u32 = 8;
 const NAME: Type = Type { size: 16.0, weight: Weight::Bold, colour: INK };
@@ -52,7 +52,7 @@ impl Default for StripStyle {
 
 /// For each sample the truth's masks, one a class, above those of the prediction.
 ///
-/// A class beyond the band's last stands in a further band below. Without a truth, there is only the prediction's row.
+/// A class beyond the band's last stands in a further band below; an ignored class has no panel. Without a truth, there is only the prediction's row.
 ///
 /// # Errors
 /// [`ReportError::NothingToDraw`] without a sample, [`ReportError::Empty`] and [`ReportError::SizeMismatch`] for
@@ -68,8 +68,9 @@ pub fn strips(
         return Err(ReportError::NothingToDraw { what: "the mask strips", needed: "sample" });
     }
     let side = style.side.max(16);
-    let per_band = style.classes_per_band.clamp(1, classes.count());
-    let bands = classes.count().div_ceil(per_band) as u64;
+    let counted = classes.counted();
+    let bands = bands(&counted, style.classes_per_band);
+    let widest_band = bands.iter().map(|band| band.len()).max().unwrap_or(0);
     let mut blocks = Vec::with_capacity(samples.len());
     for StripSample { sample, probabilities } in samples {
         check(sample)?;
@@ -77,11 +78,11 @@ pub fn strips(
         let rows = rows(sample, *probabilities, classes)?;
         blocks.push((sample.name, sample.image, view, rows));
     }
-    let columns = (WHOLE_COLUMNS + per_band) as u64;
+    let columns = (WHOLE_COLUMNS + widest_band) as u64;
     let width = u64::from(LABEL_WIDTH + 2 * MARGIN - GAP) + columns * u64::from(side + GAP);
     let block_height = |view: &View, rows: usize| {
         let band = u64::from(CAPTION_HEIGHT + BAND_GAP) + rows as u64 * u64::from(view.height + GAP);
-        u64::from(NAME_HEIGHT) + bands * band
+        u64::from(NAME_HEIGHT) + bands.len() as u64 * band
     };
     let height = blocks.iter().map(|(_, _, view, rows)| block_height(view, rows.len())).sum::<u64>();
     let mut sheet = Sheet::new(width, height + u64::from(2 * MARGIN - BAND_GAP - GAP))?;
@@ -94,9 +95,14 @@ pub fn strips(
         let grid = Grid { side, view: *view, classes };
         let block_top = top + NAME_HEIGHT;
         top += block_height(view, rows.len()) as u32;
-        grid.draw(&mut sheet, photo, rows, per_band, block_top)?;
+        grid.draw(&mut sheet, photo, rows, &bands, block_top)?;
     }
     Ok(sheet.finish())
+}
+
+/// The classes of each band; there is at least one band, for the pictures of the whole.
+fn bands(classes: &[usize], per_band: usize) -> Vec<&[usize]> {
+    if classes.is_empty() { vec![classes] } else { classes.chunks(per_band.max(1)).collect() }
 }
 
 /// A row of the strip: labels, and the grey values of the classes where there are probabilities.
@@ -145,19 +151,17 @@ impl Grid<'_> {
         sheet: &mut Sheet,
         photo: &RgbImage,
         rows: &[Row<'_>],
-        per_band: usize,
+        bands: &[&[usize]],
         mut top: u32,
     ) -> Result<(), ReportError> {
-        let names: Vec<_> = (0..self.classes.count()).collect();
-        for (band, members) in names.chunks(per_band).enumerate() {
+        for (band, members) in bands.iter().enumerate() {
             if band == 0 {
                 self.caption(sheet, 0, top, None, "image");
                 self.caption(sheet, 1, top, None, "all classes");
             }
             for (place, &class) in members.iter().enumerate() {
-                let swatch = (class != usize::from(self.classes.ignore_index().unwrap_or(255)))
-                    .then(|| self.classes.colours()[class]);
-                self.caption(sheet, WHOLE_COLUMNS + place, top, Some(swatch), &self.classes.names()[class]);
+                let colour = self.classes.colours()[class];
+                self.caption(sheet, WHOLE_COLUMNS + place, top, Some(colour), &self.classes.names()[class]);
             }
             top += CAPTION_HEIGHT;
             for (line, row) in rows.iter().enumerate() {
@@ -167,8 +171,12 @@ impl Grid<'_> {
                     let colours = self.view.colours(row.labels, self.classes)?;
                     self.paste(sheet, 1, top, &colours);
                     // The photograph stands once; below it, what was predicted lies over it.
-                    let first = if line == 0 { photo.clone() } else { self.overlaid(photo, row.labels)? };
-                    self.paste(sheet, 0, top, &self.view.picture(&first));
+                    let whole = if line == 0 {
+                        self.view.photograph(photo)
+                    } else {
+                        self.overlay(photo, row.labels)?
+                    };
+                    self.paste(sheet, 0, top, &whole);
                 }
                 for (place, &class) in members.iter().enumerate() {
                     let picture = match &row.probabilities {
@@ -184,9 +192,9 @@ impl Grid<'_> {
         Ok(())
     }
 
-    fn overlaid(&self, photo: &RgbImage, labels: &GrayImage) -> Result<RgbImage, ReportError> {
+    fn overlay(&self, photo: &RgbImage, labels: &GrayImage) -> Result<RgbImage, ReportError> {
         let unpainted = (self.classes.count() == 2).then_some(0);
-        overlay(photo, labels, self.classes, OverlayStyle { unpainted, ..OverlayStyle::default() })
+        self.view.overlay(photo, labels, self.classes, OverlayStyle { unpainted, ..OverlayStyle::default() })
     }
 
     fn left(&self, column: usize) -> u32 {
@@ -197,18 +205,11 @@ impl Grid<'_> {
         sheet.paste(picture, self.left(column) + (self.side - self.view.width) / 2, top);
     }
 
-    /// Writes what a column shows above it, behind the class's colour (`None` within: hatched) if it is a class.
-    fn caption(
-        &self,
-        sheet: &mut Sheet,
-        column: usize,
-        top: u32,
-        swatch: Option<Option<crate::Colour>>,
-        name: &str,
-    ) {
+    /// Writes what a column shows above it, behind the colour of the class if it shows one.
+    fn caption(&self, sheet: &mut Sheet, column: usize, top: u32, colour: Option<Colour>, name: &str) {
         let mut left = self.left(column);
         let mut room = self.side as f32;
-        if let Some(colour) = swatch {
+        if colour.is_some() {
             sheet.swatch(colour, left, top);
             left += SWATCH_SPACE;
             room -= SWATCH_SPACE as f32;

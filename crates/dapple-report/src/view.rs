@@ -3,8 +3,8 @@
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 
-use crate::classes::hatch;
-use crate::{Classes, ReportError, colour_map};
+use crate::classes::{HATCH, MASK_HATCH, hatch};
+use crate::{Classes, Colour, OverlayStyle, ReportError, colour_map, overlay};
 
 /// The size on the sheet of pictures that have one size of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +22,16 @@ impl View {
         Self { width: shown(width), height: shown(height) }
     }
 
-    /// A photograph or other picture without hard edges to keep: smoothed when it shrinks, and pixels left visible
-    /// when it grows a lot.
-    pub fn picture(self, image: &RgbImage) -> RgbImage {
-        imageops::resize(image, self.width, self.height, self.filter(image.dimensions()))
+    /// A photograph, resampled smoothly.
+    pub fn photograph(self, image: &RgbImage) -> RgbImage {
+        let filter =
+            if self.enlarges(image.dimensions()) { FilterType::CatmullRom } else { FilterType::Triangle };
+        imageops::resize(image, self.width, self.height, filter)
     }
 
     /// A grey image such as a mask or a probability map, as RGB.
     pub fn grey(self, image: &GrayImage) -> RgbImage {
-        let shown = imageops::resize(image, self.width, self.height, self.filter(image.dimensions()));
+        let shown = imageops::resize(image, self.width, self.height, self.flat_filter(image.dimensions()));
         RgbImage::from_fn(self.width, self.height, |x, y| image::Rgb([shown.get_pixel(x, y).0[0]; 3]))
     }
 
@@ -41,9 +42,26 @@ impl View {
 
     /// A label map in its colours, hatched at the size shown so that the hatching looks the same everywhere.
     pub fn colours(self, labels: &GrayImage, classes: &Classes) -> Result<RgbImage, ReportError> {
-        let mut shown = self.picture(&colour_map(labels, classes)?);
-        self.hatch_ignored(&mut shown, labels, classes);
+        let colours = colour_map(labels, classes)?;
+        let mut shown =
+            imageops::resize(&colours, self.width, self.height, self.flat_filter(labels.dimensions()));
+        self.hatch_ignored(&mut shown, labels, classes, HATCH);
         Ok(shown)
+    }
+
+    /// The labels' colours over the photograph, blended where there are more pixels.
+    pub fn overlay(
+        self,
+        photo: &RgbImage,
+        labels: &GrayImage,
+        classes: &Classes,
+        style: OverlayStyle,
+    ) -> Result<RgbImage, ReportError> {
+        if self.enlarges(photo.dimensions()) {
+            overlay(&self.photograph(photo), &self.labels(labels), classes, style)
+        } else {
+            Ok(self.photograph(&overlay(photo, labels, classes, style)?))
+        }
     }
 
     /// The pixels of one class in white on black, ignored ones hatched.
@@ -53,24 +71,29 @@ impl View {
             pixel.0[0] = if pixel.0[0] == class { 255 } else { 0 };
         }
         let mut shown = self.grey(&mask);
-        self.hatch_ignored(&mut shown, labels, classes);
+        self.hatch_ignored(&mut shown, labels, classes, MASK_HATCH);
         shown
     }
 
-    fn hatch_ignored(self, shown: &mut RgbImage, labels: &GrayImage, classes: &Classes) {
+    fn hatch_ignored(self, shown: &mut RgbImage, labels: &GrayImage, classes: &Classes, greys: [Colour; 2]) {
         if !labels.as_raw().iter().any(|&label| classes.ignores(label)) {
             return;
         }
         let labels = self.labels(labels);
         for (x, y, pixel) in shown.enumerate_pixels_mut() {
             if classes.ignores(labels.get_pixel(x, y).0[0]) {
-                pixel.0 = hatch(x, y);
+                pixel.0 = hatch(greys, x, y);
             }
         }
     }
 
-    fn filter(self, (width, height): (u32, u32)) -> FilterType {
-        if self.width > width || self.height > height { FilterType::Nearest } else { FilterType::Triangle }
+    fn enlarges(self, (width, height): (u32, u32)) -> bool {
+        self.width > width || self.height > height
+    }
+
+    /// For pictures with hard edges: a pixel stays a square when it grows.
+    fn flat_filter(self, size: (u32, u32)) -> FilterType {
+        if self.enlarges(size) { FilterType::Nearest } else { FilterType::Triangle }
     }
 }
 
