@@ -116,7 +116,7 @@ fn a_usual_run_looks_the_same_in_both_formats_and_is_not_blank() {
     curves.save(folder.path()).expect("both files");
     assert_eq!(image::open(folder.path().join("curves.png")).expect("a PNG").to_rgb8(), picture);
     let svg = std::fs::read_to_string(folder.path().join("curves.svg")).expect("an SVG");
-    assert!(svg.contains("best 0.879, epoch 24"), "the best epoch is named");
+    assert!(svg.contains("best 0.880, epoch 25"), "the best epoch is named");
 }
 
 #[test]
