@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use dapple_data::write_atomic;
 use image::RgbImage;
 
 use crate::axis::{Axis, Quantity, plottable};
 use crate::flow::{Slot, flow, rows};
 use crate::scene::{Anchor, Scene, Shape, Text};
 use crate::text::{self, Weight};
-use crate::{Colour, ReportError, raster, save_png, save_text};
+use crate::{Colour, ReportError, raster, save_png};
 
 /// Colours that stay apart for colour-blind eyes: Okabe and Ito, "Color Universal Design" (2008), without the yellow,
 /// which is too faint on white.
@@ -180,7 +181,7 @@ impl Curves {
     /// # Errors
     /// As [`Curves::to_image`], and [`ReportError::Write`] if the folder is missing or not writable.
     pub fn save(&self, folder: &Path) -> Result<(), ReportError> {
-        save_text(&self.to_svg(), &folder.join("curves.svg"))?;
+        write_atomic(folder.join("curves.svg"), self.to_svg().as_bytes())?;
         save_png(&self.to_image()?, &folder.join("curves.png"))
     }
 

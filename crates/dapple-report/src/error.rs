@@ -87,11 +87,6 @@ pub enum ReportError {
         source: image::ImageError,
     },
     /// The file could not be written.
-    #[error("cannot write {}: {source}; check that the folder exists and is writable", path.display())]
-    Write {
-        /// The file to be written.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] dapple_data::DataError),
 }

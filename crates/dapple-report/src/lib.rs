@@ -31,7 +31,7 @@ pub use error::ReportError;
 pub use image::{GrayImage, RgbImage};
 pub use overlay::{OverlayStyle, overlay, probability_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
-pub use save::{save_png, save_text};
+pub use save::save_png;
 pub use strips::{StripSample, StripStyle, strips};
 
 /// A colour as red, green and blue, 0 to 255 each, in sRGB.

@@ -1,18 +1,15 @@
-//! Writing files so that a reader never sees half of one.
+//! Writing a picture as a PNG file.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use dapple_data::write_atomic;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageBuffer, PixelWithColorType};
 
 use crate::ReportError;
 
-/// Writes an 8-bit image (RGB or grey) as a PNG file.
-///
-/// The file appears under its name only once it is complete: it is written beside it and then renamed.
+/// Writes an 8-bit image (RGB or grey) as a PNG file, complete or not at all.
 ///
 /// # Errors
 /// [`ReportError::Encode`] for an image without pixels, [`ReportError::Write`] if the folder is missing or not writable.
@@ -25,29 +22,7 @@ where
     image
         .write_with_encoder(encoder)
         .map_err(|source| ReportError::Encode { path: path.to_owned(), source })?;
-    write_whole(path, bytes.get_ref())
-}
-
-/// Writes a text file such as an SVG, complete or not at all.
-///
-/// # Errors
-/// [`ReportError::Write`] if the folder is missing or not writable.
-pub fn save_text(text: &str, path: &Path) -> Result<(), ReportError> {
-    write_whole(path, text.as_bytes())
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    // Process and counter make the name unique among the writers of one machine.
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()));
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // The first error is the one to report; a leftover that cannot be removed adds nothing to it.
-        let _ = fs::remove_file(&temporary);
-        ReportError::Write { path: path.to_owned(), source }
-    })
+    Ok(write_atomic(path, bytes.get_ref())?)
 }
 
 #[cfg(test)]
@@ -63,7 +38,7 @@ mod tests {
         save_png(&image, &path).expect("the first write");
         save_png(&image, &path).expect("overwriting");
         assert_eq!(image::open(&path).expect("a PNG").to_rgb8(), image);
-        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
     }
 
     #[test]
@@ -78,7 +53,7 @@ mod tests {
     fn a_missing_folder_and_an_empty_image_are_errors() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let missing = folder.path().join("absent").join("picture.png");
-        let message = save_text("x", &missing).expect_err("no such folder").to_string();
+        let message = save_png(&RgbImage::new(1, 1), &missing).expect_err("no such folder").to_string();
         assert!(message.contains("picture.png"), "{message}");
         assert!(save_png(&RgbImage::new(0, 0), &folder.path().join("empty.png")).is_err());
     }
