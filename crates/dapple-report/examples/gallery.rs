@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let masks = StripSample { sample, probabilities: None };
     let greys = StripSample { probabilities: Some(&probabilities), ..masks };
     save(&strips(&[masks, greys], &classes, StripStyle::default())?, "strips.png")?;
-    let hill = &probabilities[(2 * WIDTH * HEIGHT) as usize..(3 * WIDTH * HEIGHT) as usize];
-    save_png(&probability_map(WIDTH, HEIGHT, hill)?, &folder.join("probability.png"))?;
+    let hill: Vec<_> = probabilities.iter().skip(2).step_by(classes.count()).copied().collect();
+    save_png(&probability_map(WIDTH, HEIGHT, &hill)?, &folder.join("probability.png"))?;
     Ok(())
 }
 
@@ -98,13 +98,15 @@ fn photograph() -> RgbImage {
     })
 }
 
-/// Probabilities `[class, height, width]` that blur the labels' borders.
+/// Probabilities `[height, width, class]` that blur the labels' borders.
 fn soft(labels: &GrayImage, classes: usize) -> Vec<f32> {
     let plane = |class: usize| {
         let mask = GrayImage::from_fn(WIDTH, HEIGHT, |x, y| {
             Luma([if usize::from(labels.get_pixel(x, y).0[0]) == class { 255 } else { 0 }])
         });
-        image::imageops::blur(&mask, 4.0)
+        image::imageops::blur(&mask, 4.0).into_raw()
     };
-    (0..classes).flat_map(|class| plane(class).into_raw()).map(|grey| f32::from(grey) / 255.0).collect()
+    let planes: Vec<_> = (0..classes).map(plane).collect();
+    let pixels = 0..(WIDTH * HEIGHT) as usize;
+    pixels.flat_map(|pixel| planes.iter().map(move |plane| f32::from(plane[pixel]) / 255.0)).collect()
 }

@@ -30,7 +30,7 @@ const BAND_GAP: u32 = 14;
 pub struct StripSample<'a> {
     /// The image, its labels and its name; the scores are not shown.
     pub sample: Sample<'a>,
-    /// Predicted probabilities, `[class, height, width]`, to be shown in grey instead of the prediction's masks.
+    /// Predicted probabilities, `[height, width, class]`, to be shown in grey instead of the prediction's masks.
     pub probabilities: Option<&'a [f32]>,
 }
 
@@ -118,20 +118,19 @@ fn rows<'a>(
     classes: &Classes,
 ) -> Result<Vec<Row<'a>>, ReportError> {
     let (width, height) = sample.image.dimensions();
-    let plane = width as usize * height as usize;
+    let count = classes.count();
+    let wanted = width as usize * height as usize * count;
     let grey = match probabilities {
         None => None,
-        Some(values) if values.len() != plane * classes.count() => {
-            let shape = format!("{} classes x height {height} x width {width}", classes.count());
-            let wanted = plane * classes.count();
+        Some(values) if values.len() != wanted => {
+            let shape = format!("height {height} x width {width} x {count} classes");
             return Err(ReportError::ProbabilityCount { found: values.len(), wanted, shape });
         }
-        Some(values) => Some(
-            values
-                .chunks_exact(plane)
-                .map(|plane| probability_map(width, height, plane))
-                .collect::<Result<_, _>>()?,
-        ),
+        Some(values) => {
+            let of_class = |class| values.iter().skip(class).step_by(count).copied().collect::<Vec<_>>();
+            let map = |class| probability_map(width, height, &of_class(class));
+            Some((0..count).map(map).collect::<Result<_, _>>()?)
+        }
     };
     let truth = sample.truth.map(|labels| Row { label: "truth", labels, probabilities: None });
     let prediction = Row { label: "prediction", labels: sample.prediction, probabilities: grey };

@@ -142,8 +142,7 @@ fn probabilities_take_the_place_of_the_predicted_masks() {
     let classes = classes(2, "class", None);
     let (image, map) = (photo(16, 16), labels(16, 16, 1, 0));
     let sample = Sample { name: "one", image: &image, truth: None, prediction: &map, scores: &[] };
-    let mut values = vec![0.2; 256];
-    values.extend([0.8; 256]);
+    let values = [0.2, 0.8].repeat(256);
     let strip = StripSample { sample, probabilities: Some(&values) };
     let style = StripStyle { side: 100, classes_per_band: 12 };
     let sheet = strips(&[strip], &classes, style).expect("a strip");
@@ -152,7 +151,7 @@ fn probabilities_take_the_place_of_the_predicted_masks() {
     assert_eq!((at(2), at(3)), ([51; 3], [204; 3]));
     let short = StripSample { probabilities: Some(&values[1..]), ..strip };
     let error = strips(&[short], &classes, style).expect_err("a value is missing").to_string();
-    assert!(error.contains("2 classes x height 16 x width 16"), "{error}");
+    assert!(error.contains("height 16 x width 16 x 2 classes"), "{error}");
 }
 
 #[test]
