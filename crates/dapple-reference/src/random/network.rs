@@ -42,7 +42,7 @@ fn draw_network(seed: u64, classes: Option<usize>) -> RandomNetwork {
     loop {
         let shape = input_shape(&mut draw);
         let mut sketch = Sketch { graph: Graph::new(shape), draw: &mut draw };
-        let steps = sketch.draw.within(2..=7);
+        let steps = sketch.draw.within(2..=9);
         for _ in 0..steps {
             sketch.attempt(Sketch::step);
         }
@@ -217,7 +217,7 @@ impl Sketch<'_> {
         let (s, l) = (self.graph.shape(x), self.graph.shape(like));
         if (s.h, s.w) == (l.h, l.w) {
             Ok(x)
-        } else if self.draw.one_in(3) {
+        } else if self.draw.one_in(2) {
             self.graph.fit_to(x, like)
         } else {
             let kind = interpolation(self.draw);

@@ -1,0 +1,256 @@
+"""Writes golden.json: what PyTorch computes in float64 for every operation, loss and optimiser.
+
+    OMP_NUM_THREADS=1 python make.py
+
+Made with PyTorch 2.15. Inputs, parameters and output gradients are not stored: both sides compute them with
+`numbers`. Activations are stored in [n, h, w, c], parameters in PyTorch's order, to 12 significant digits.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+
+def numbers(shape, salt, levels=1009):
+    """Values in (-1, 1), multiples of 2 / levels rounded to 1 / 512; few levels make ties and zeros."""
+    count = math.prod(shape)
+    values = [((i * 7919 + salt * 104729) % levels - levels // 2) / 512 for i in range(count)]
+    return torch.tensor(values).reshape(shape)
+
+
+def activation(shape, salt, levels=1009):
+    """[n, h, w, c] numbers as PyTorch's [n, c, h, w]."""
+    return numbers(shape, salt, levels).permute(0, 3, 1, 2).contiguous()
+
+
+def flat(tensor):
+    return [float(f"{v:.12g}") for v in tensor.detach().flatten().tolist()]
+
+
+def flat_map(tensor):
+    return flat(tensor.permute(0, 2, 3, 1))
+
+
+def f32(value):
+    """The settings are stored in f32."""
+    return torch.tensor(value, dtype=torch.float32).item()
+
+
+def record(name, op, shape, settings, function, params=(), levels=1009, **more):
+    """One operation: output, and gradients of input and parameters."""
+    x = activation(shape, 1, levels).requires_grad_()
+    params = [p.requires_grad_() for p in params]
+    y = function(x, *params)
+    y.backward(activation([y.shape[0], y.shape[2], y.shape[3], y.shape[1]], 2))
+    case = {"name": name, "op": op, "input": shape, "levels": levels, **settings}
+    case["y"], case["gx"] = flat_map(y), flat_map(x.grad)
+    case["gp"] = [v for p in params for v in flat(p.grad)]
+    for key, tensors in more.items():
+        case[key] = [v for t in tensors for v in flat(t)]
+    return case
+
+
+def convolutions():
+    def conv(name, shape, out, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True):
+        settings = dict(out=out, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
+        params = [numbers([out, shape[3] // groups, *kernel], 3)] + ([numbers([out], 4)] if bias else [])
+        run = lambda x, w, b=None: F.conv2d(x, w, b, stride, padding, dilation, groups)
+        return record(name, "conv2d", shape, {**settings, "bias": bias}, run, params)
+
+    yield conv("3x3", [2, 4, 5, 2], 3, (3, 3), padding=(1, 1))
+    yield conv("one pixel", [1, 1, 1, 3], 2, (1, 1), bias=False)
+    yield conv("one pixel, 3x3", [1, 1, 1, 2], 2, (3, 3), padding=(1, 1))
+    yield conv("stride", [1, 7, 6, 2], 2, (3, 3), stride=(2, 3), padding=(1, 0))
+    yield conv("dilation", [1, 7, 8, 1], 2, (3, 2), dilation=(2, 3), padding=(2, 1))
+    yield conv("groups", [1, 4, 4, 4], 6, (3, 3), padding=(1, 1), groups=2)
+    yield conv("depthwise", [1, 5, 4, 3], 6, (3, 3), padding=(1, 1), groups=3, bias=False)
+    yield conv("everything", [2, 9, 8, 4], 2, (3, 2), (2, 1), (2, 3), (2, 3), 2)
+    yield conv("padding beyond the kernel", [1, 2, 2, 1], 1, (2, 2), padding=(3, 4))
+
+    def transpose(name, shape, out, kernel, stride, padding=(0, 0), bias=True):
+        settings = dict(out=out, kernel=kernel, stride=stride, padding=padding, bias=bias)
+        params = [numbers([shape[3], out, *kernel], 3)] + ([numbers([out], 4)] if bias else [])
+        run = lambda x, w, b=None: F.conv_transpose2d(x, w, b, stride, padding)
+        return record(name, "conv_transpose2d", shape, settings, run, params)
+
+    yield transpose("2x2 stride 2", [2, 3, 2, 3], 2, (2, 2), (2, 2))
+    yield transpose("overlap", [1, 3, 3, 2], 2, (4, 3), (2, 1), (1, 1), bias=False)
+    yield transpose("gaps", [1, 2, 3, 2], 1, (2, 1), (3, 2))
+    yield transpose("one pixel", [1, 1, 1, 3], 2, (3, 3), (1, 1), (1, 1))
+
+
+def norms():
+    shape, c = [2, 3, 4, 3], 3
+    for train in (True, False):
+        for eps, momentum in ((1e-5, 0.1), (1e-2, 0.5)):
+            mean, var = numbers([c], 5), 0.5 + numbers([c], 6).abs()
+            params = [numbers([c], 3), numbers([c], 4)]
+            run = lambda x, g, b: F.batch_norm(x, mean, var, g, b, train, f32(momentum), f32(eps))
+            settings = dict(train=train, eps=eps, momentum=momentum)
+            name = f"{'train' if train else 'eval'} {eps}"
+            yield record(name, "batch_norm", shape, settings, run, params, statistics=[mean, var])
+
+
+def pools():
+    def pool(name, shape, kernel, stride, padding=(0, 0), ceil=False, levels=1009):
+        settings = dict(kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+        run = lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil)
+        return record(name, "max_pool", shape, settings, run, levels=levels)
+
+    yield pool("2x2", [2, 4, 6, 2], (2, 2), (2, 2))
+    yield pool("odd, floor", [1, 5, 7, 2], (2, 2), (2, 2))
+    yield pool("odd, ceil", [1, 5, 7, 2], (2, 2), (2, 2), ceil=True)
+    yield pool("ties", [1, 6, 6, 2], (3, 3), (2, 2), (1, 1), levels=3)
+    yield pool("overlap, ceil, padding", [1, 6, 7, 1], (3, 3), (2, 2), (1, 1), ceil=True)
+    yield pool("ceil would start in the padding", [1, 3, 3, 1], (2, 2), (2, 2), (1, 1), ceil=True)
+    yield pool("ceil, stride beyond the kernel", [1, 6, 7, 1], (2, 1), (3, 4), ceil=True)
+    yield pool("kernel larger than the input, ceil", [1, 2, 2, 1], (3, 3), (2, 2), ceil=True)
+    yield pool("one pixel", [1, 1, 1, 2], (3, 3), (2, 2), (1, 1))
+
+    def unpool(name, shape, kernel, stride, padding=(0, 0), ceil=False):
+        settings = dict(kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+
+        def run(x):
+            y, indices = F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil, return_indices=True)
+            # Written out, because F.max_unpool2d takes no ceil mode.
+            flat = torch.zeros_like(x).flatten(2).scatter(2, indices.flatten(2), (3 * y).flatten(2))
+            return flat.reshape(x.shape)
+
+        return record(name, "max_unpool", shape, settings, run)
+
+    yield unpool("2x2", [2, 4, 4, 2], (2, 2), (2, 2))
+    yield unpool("ceil", [1, 5, 3, 2], (2, 2), (2, 2), ceil=True)
+    yield unpool("padding", [1, 5, 6, 1], (3, 2), (3, 2), (1, 1))
+
+
+def sampling():
+    sizes = [((3, 4), (6, 8)), ((5, 7), (3, 2)), ((4, 3), (7, 10)), ((1, 1), (3, 2)), ((4, 5), (1, 1)), ((3, 3), (3, 3))]
+    for source, target in sizes:
+        shape = [1, *source, 2]
+        for kind, options in {
+            "nearest": dict(mode="nearest"),
+            "half-pixel": dict(mode="bilinear", align_corners=False),
+            "corners": dict(mode="bilinear", align_corners=True),
+        }.items():
+            run = lambda x: F.interpolate(x, size=target, **options)
+            yield record(f"{source} to {target}", "resize", shape, dict(kind=kind, target=target), run)
+
+        def fit(x):
+            pads = []
+            for i, o in zip(reversed(source), reversed(target)):
+                before = (o - i) // 2 if o >= i else -((i - o) // 2)
+                pads += [before, o - i - before]
+            return F.pad(x, pads)
+
+        yield record(f"{source} to {target}", "fit_to", shape, dict(target=target), fit)
+    for kind in ("nearest", "half-pixel", "corners"):
+        options = dict(mode="nearest") if kind == "nearest" else dict(mode="bilinear", align_corners=kind == "corners")
+        run = lambda x: F.interpolate(x, scale_factor=3, **options)
+        yield record("3 times", "upscale", [1, 2, 3, 2], dict(kind=kind, factor=3), run)
+
+
+def joins():
+    yield record("zeros too", "relu", [1, 3, 3, 2], {}, F.relu, levels=7)
+    yield record("with its ReLU", "concat", [1, 2, 3, 2], {}, lambda x: torch.cat([x, F.relu(x), x], 1))
+    yield record("with its ReLU", "add", [1, 2, 3, 2], {}, lambda x: F.relu(x) + x)
+
+
+def losses():
+    def dice(z, labels, counted):
+        k = z.shape[1]
+        p = torch.sigmoid(z) if k == 1 else torch.softmax(z, 1)
+        targets = [labels == 1] if k == 1 else [labels == c for c in range(k)]
+        scores = []
+        for c, target in enumerate(targets):
+            if k > 1 and not (target & counted).any():
+                continue
+            pc, t = p[:, c][counted], target[counted].double()
+            scores.append((2 * (pc * t).sum() + 1) / (pc.sum() + t.sum() + 1))
+        return 1 - torch.stack(scores).mean()
+
+    def bce(z, labels, counted, weights):
+        k = z.shape[1]
+        if k == 1:
+            weight = None if weights is None else weights[(labels == 1).long()][counted]
+            return F.binary_cross_entropy_with_logits(z[:, 0][counted], (labels == 1)[counted].double(), weight)
+        z = z.permute(0, 2, 3, 1)[counted]
+        return F.binary_cross_entropy_with_logits(z, F.one_hot(labels[counted], k).double(), weights)
+
+    for k in (1, 2, 4):
+        for ignore in (None, 255, 0):
+            for weighted in (False, True):
+                shape = [2, 3, 4, k]
+                z = (4 * activation(shape, 1)).requires_grad_()
+                # Class 3 does not occur, so that Dice leaves it out.
+                labels = torch.tensor([(i * i + i // 3) % 3 for i in range(24)])
+                labels = labels.clamp(max=max(k - 1, 1))
+                if ignore == 255:
+                    labels[::5] = 255
+                labels = labels.reshape(2, 3, 4)
+                counted = torch.ones_like(labels).bool() if ignore is None else labels != ignore
+                weights = torch.tensor([0.25 + 0.5 * c for c in range(max(k, 2))]) if weighted else None
+                safe = torch.where(counted, labels, torch.zeros_like(labels))
+                terms = {"binary-cross-entropy": bce(z, safe, counted, weights), "dice": dice(z, safe, counted)}
+                if k > 1:
+                    missing = -100 if ignore is None else ignore
+                    terms["cross-entropy"] = F.cross_entropy(z, labels, weights, ignore_index=missing)
+                for kind, value in terms.items():
+                    (gradient,) = torch.autograd.grad(value, z, retain_graph=True)
+                    yield {
+                        "kind": kind, "shape": shape, "labels": labels.flatten().tolist(), "ignore": ignore,
+                        "class_weights": None if weights is None else weights.tolist(),
+                        "value": float(f"{value.item():.12g}"), "gradient": flat_map(gradient),
+                    }
+
+
+def optimisers():
+    sgd = lambda m, n, d: (dict(name="sgd", momentum=m, nesterov=n, weight_decay=d),
+                           lambda p: torch.optim.SGD(p, 0.1, momentum=f32(m), nesterov=n, weight_decay=f32(d)))
+    rms = lambda m, d: (dict(name="rmsprop", alpha=0.99, eps=1e-8, momentum=m, weight_decay=d),
+                        lambda p: torch.optim.RMSprop(p, 0.1, f32(0.99), f32(1e-8), f32(d), f32(m)))
+    betas = (f32(0.9), f32(0.999))
+    adam = lambda d: (dict(name="adam", beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=d),
+                      lambda p: torch.optim.Adam(p, 0.1, betas, f32(1e-8), f32(d)))
+    adamw = lambda d: (dict(name="adamw", beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=d),
+                       lambda p: torch.optim.AdamW(p, 0.1, betas, f32(1e-8), f32(d)))
+    rules = [sgd(0, False, 0), sgd(0.9, False, 0.01), sgd(0.9, True, 0.01), rms(0, 0), rms(0.9, 0.01),
+             adam(0), adam(0.01), adamw(0.1)]
+    for settings, make in rules:
+        for decay in ("all", "weights"):
+            for clip in (None, 1.0, 100.0):
+                # A convolution's weight and its bias.
+                weight, bias = numbers([2, 3, 1, 1], 3).requires_grad_(), numbers([2], 4).requires_grad_()
+                groups = [{"params": [weight]}, {"params": [bias]}]
+                if decay == "weights":
+                    groups[1]["weight_decay"] = 0.0
+                optimiser = make(groups)
+                norms = []
+                for step in range(4):
+                    weight.grad, bias.grad = numbers([2, 3, 1, 1], 10 + step), numbers([2], 20 + step)
+                    limit = math.inf if clip is None else clip
+                    norms.append(torch.nn.utils.clip_grad_norm_([weight, bias], limit).item())
+                    for group in optimiser.param_groups:
+                        group["lr"] = 0.1 / (step + 1)
+                    optimiser.step()
+                yield {"optimizer": {**settings, "decay": decay}, "clip": clip,
+                       "norms": [float(f"{v:.12g}") for v in norms], "values": flat(weight) + flat(bias)}
+
+
+def main():
+    operations = [*convolutions(), *norms(), *pools(), *sampling(), *joins()]
+    sections = {"operations": operations, "losses": list(losses()), "optimisers": list(optimisers())}
+    lines = []
+    for key, cases in sections.items():
+        rows = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+        lines.append(f'"{key}": [\n{rows}\n]')
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    pathlib.Path(__file__).with_name("golden.json").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
