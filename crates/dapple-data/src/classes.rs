@@ -58,6 +58,14 @@ impl Classes {
         }
     }
 
+    /// The text of a `classes.toml` of these classes, as [`Dataset::open`](crate::Dataset::open) reads it.
+    pub fn to_toml(&self) -> String {
+        let classes = self.names.iter().cloned().zip(self.colours.iter().copied().map(Some));
+        let classes = classes.map(|(name, colour)| TomlClass { name, colour }).collect();
+        toml::to_string(&TomlFile { ignore: None, classes })
+            .expect("strings and numbers can be written as TOML")
+    }
+
     /// The first `count` (11 or 12) classes of CamVid as SegNet numbers them.
     pub fn camvid(count: usize) -> Self {
         let classes = CAMVID.iter().take(count);
@@ -107,7 +115,7 @@ pub(crate) struct ClassesFile {
     pub ignore: Option<u8>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TomlFile {
     ignore: Option<u8>,
@@ -115,7 +123,7 @@ struct TomlFile {
     classes: Vec<TomlClass>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TomlClass {
     name: String,

@@ -268,12 +268,12 @@ impl Dataset {
         Ok(LabelledImage { image, labels })
     }
 
-    /// Pixel counts of the classes over the given samples, at the size of the masks, ignored pixels left out.
+    /// Pixel counts of the classes over the given samples, at the size of the masks.
     pub fn class_statistics(&self, indices: &[usize]) -> ClassStatistics {
         let mut statistics = ClassStatistics::new(self.classes.len());
-        for &index in indices {
-            statistics
-                .add_image(self.samples[index].counts.iter().copied().filter(|c| Some(c.0) != self.ignore));
+        for sample in indices.iter().map(|&index| &self.samples[index]) {
+            let counts = sample.counts.iter().copied().filter(|&(label, _)| Some(label) != self.ignore);
+            statistics.add_image((sample.width * sample.height) as u64, counts);
         }
         statistics
     }

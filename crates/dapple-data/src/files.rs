@@ -6,7 +6,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use image::ImageEncoder;
+use image::codecs::png::PngEncoder;
+
 use crate::error::{DataError, Result};
+use crate::image_file::Raster;
 
 /// Writes `bytes` to `path` in one step: to a temporary name in the same folder, flushed to the disk, then renamed.
 ///
@@ -80,12 +84,28 @@ pub fn encode_indexed_png(width: u32, height: u32, labels: &[u8], palette: &[[u8
         let mut encoder = png::Encoder::new(&mut bytes, width, height);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
+        // Differences between indices mean nothing, so that filters would only hide the runs from the compressor.
+        encoder.set_filter(png::Filter::NoFilter);
         encoder.set_palette(Cow::from(colours));
         let mut writer = encoder.write_header()?;
         writer.write_image_data(labels)?;
         writer.finish()
     })();
     encoded.map_err(|e: png::EncodingError| DataError::setting("PNG", e, "a label map that PNG can hold"))?;
+    Ok(bytes)
+}
+
+/// Encodes an image as an 8-bit grey or RGB PNG.
+///
+/// # Errors
+/// [`DataError::Setting`] where the raster has sides that PNG cannot hold.
+pub fn encode_png(image: &Raster) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let colour =
+        if image.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
+    PngEncoder::new(&mut bytes)
+        .write_image(&image.data, image.width as u32, image.height as u32, colour)
+        .map_err(|e| DataError::setting("PNG", e, "an image that PNG can hold"))?;
     Ok(bytes)
 }
 

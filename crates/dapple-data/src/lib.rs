@@ -40,13 +40,14 @@ mod prefetch;
 mod random;
 mod split;
 mod survey;
+pub mod synthetic;
 mod weights;
 
 pub use augment::Augment;
 pub use classes::{Classes, palette};
 pub use dataset::{Dataset, LabelledImage, OpenOptions};
 pub use error::{DataError, Result};
-pub use files::{encode_indexed_png, write_atomic, write_indexed_png};
+pub use files::{encode_indexed_png, encode_png, write_atomic, write_indexed_png};
 pub use image_file::{DECODE_LIMIT_BYTES, Raster, decode_image, decode_image_bytes, luma};
 pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
 pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values};

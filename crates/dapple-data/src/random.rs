@@ -9,6 +9,7 @@ pub(crate) enum Purpose {
     Split = 1,
     Shuffle = 2,
     Augment = 3,
+    Synthetic = 4,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, epoch, index), with the few draws this crate needs.

@@ -5,7 +5,7 @@
 pub struct ClassStatistics {
     /// The pixels of each class.
     pub pixels: Vec<u64>,
-    /// For each class, the labelled pixels of all images in which it occurs.
+    /// For each class, all pixels of the images in which it occurs, ignored ones included.
     pub pixels_where_present: Vec<u64>,
 }
 
@@ -15,20 +15,19 @@ impl ClassStatistics {
         Self { pixels: vec![0; classes], pixels_where_present: vec![0; classes] }
     }
 
-    /// Adds an image that has `count` pixels of each `(label, count)`; labels occur at most once.
+    /// Adds an image of `total` pixels that has `count` pixels of each `(label, count)`; a label occurs at most once.
     ///
     /// # Panics
     /// If a label is no class.
-    pub fn add_image(&mut self, counts: impl Iterator<Item = (u8, u64)> + Clone) {
-        let total: u64 = counts.clone().map(|(_, n)| n).sum();
+    pub fn add_image(&mut self, total: u64, counts: impl Iterator<Item = (u8, u64)>) {
         for (label, n) in counts {
             self.pixels[usize::from(label)] += n;
             self.pixels_where_present[usize::from(label)] += total;
         }
     }
 
-    /// Median-frequency class weights: `median(freq) / freq(c)` with `freq(c)` the pixels of class `c` over the labelled
-    /// pixels of the images in which `c` occurs.
+    /// Median-frequency class weights: `median(freq) / freq(c)` with `freq(c)` the pixels of class `c` over all pixels
+    /// of the images in which `c` occurs.
     ///
     /// The median is over the classes that occur (the mean of the middle two for an even number); a class that occurs
     /// nowhere gets weight 0, having no pixel to weigh. Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic
