@@ -1,0 +1,101 @@
+//! What the builder refuses, and that it says where and why.
+
+use dapple_graph::{Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Shape};
+use proptest::prelude::*;
+
+fn graph(h: usize, w: usize, c: usize) -> (Graph, NodeId) {
+    let graph = Graph::new(Shape::new(2, h, w, c));
+    let x = graph.input();
+    (graph, x)
+}
+
+fn assert_says(error: GraphError, parts: &[&str]) {
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "`{text}` does not say `{part}`");
+    }
+}
+
+#[test]
+fn a_mismatch_names_the_operation_and_both_shapes() {
+    let (mut g, x) = graph(8, 8, 3);
+    let half = g.max_pool(x, &MaxPool::new(2, 2)).unwrap();
+    assert_says(g.concat(&[x, half]).unwrap_err(), &["concat", "[2, 8, 8, 3]", "[2, 4, 4, 3]", "height"]);
+    assert_says(g.add(half, x).unwrap_err(), &["add", "[2, 4, 4, 3]", "[2, 8, 8, 3]", "equal"]);
+    let wide = g.conv2d("wide", half, &Conv2d::new(5, 1)).unwrap();
+    assert_says(g.max_unpool(wide, half).unwrap_err(), &["max_unpool", "[2, 4, 4, 5]", "[2, 4, 4, 3]"]);
+}
+
+#[test]
+fn an_unsuitable_input_is_named_with_its_shape() {
+    let (mut g, x) = graph(4, 9, 6);
+    let shape = "[2, 4, 9, 6]";
+    let large = Conv2d::new(4, 7);
+    assert_says(
+        g.conv2d("stem", x, &large).unwrap_err(),
+        &["conv2d `stem`", shape, "[7, 7]", "larger image"],
+    );
+    let groups = Conv2d::new(8, 1).groups(4);
+    assert_says(g.conv2d("a", x, &groups).unwrap_err(), &["`a`", "6 input", "8 output", "4 groups"]);
+    assert_says(g.conv2d("a", x, &Conv2d::new(6, 1).groups(0)).unwrap_err(), &["`a`", "0 groups"]);
+    assert_says(g.conv2d("a", x, &Conv2d::new(6, 3).stride(0)).unwrap_err(), &["`a`", "at least 1"]);
+    let up = ConvTranspose2d::new(1, 2, 1).padding(5);
+    assert_says(g.conv_transpose2d("up", x, &up).unwrap_err(), &["conv_transpose2d `up`", shape, "padding"]);
+    assert_says(g.max_pool(x, &MaxPool::new(6, 2)).unwrap_err(), &["max_pool", shape, "larger image"]);
+    assert_says(g.max_pool(x, &MaxPool::new(2, 2).padding(2)).unwrap_err(), &["max_pool", "half the kernel"]);
+    assert_says(g.max_pool(x, &MaxPool::new(17, 17)).unwrap_err(), &["max_pool", "256"]);
+    assert_says(g.max_unpool(x, x).unwrap_err(), &["max_unpool", "`input` is not a max pooling"]);
+    let overlapping = g.max_pool(x, &MaxPool::new(3, 2)).unwrap();
+    assert_says(g.max_unpool(overlapping, overlapping).unwrap_err(), &["max_unpool", "overlap"]);
+    assert!(g.concat(&[]).is_err());
+    assert!(g.upscale(x, 0, Interpolation::Nearest).is_err());
+}
+
+#[test]
+fn a_parameter_has_one_definition() {
+    let (mut g, x) = graph(4, 4, 3);
+    g.conv2d("conv", x, &Conv2d::new(2, 1)).unwrap();
+    let error = g.conv2d("conv", x, &Conv2d::new(2, 1)).unwrap_err();
+    assert_eq!(error, GraphError::DuplicateParameter("conv.weight".into()));
+    assert_says(error, &["`conv.weight`", "twice"]);
+    let error = g.batch_norm("conv", x).unwrap_err();
+    assert_eq!(error, GraphError::DuplicateParameter("conv.weight".into()));
+}
+
+#[test]
+fn nodes_of_other_graphs_are_refused() {
+    let (mut g, x) = graph(4, 4, 3);
+    let alien = NodeId(9);
+    let unknown = Err(GraphError::UnknownNode(9));
+    assert_eq!(g.relu(alien), unknown);
+    assert_eq!(g.add(x, alien), unknown);
+    assert_eq!(g.concat(&[x, alien]), unknown);
+    assert_eq!(g.resize(x, alien, Interpolation::Nearest), unknown);
+    assert_eq!(g.fit_to(x, alien), unknown);
+    assert_eq!(g.max_unpool(x, alien), unknown);
+    assert_eq!(g.output("y", alien), Err(GraphError::UnknownNode(9)));
+}
+
+proptest! {
+    #[test]
+    fn no_settings_panic(
+        (h, w, c, out) in (1usize..6, 1usize..6, 1usize..6, 0usize..6),
+        kernel in prop::array::uniform2(0usize..5),
+        stride in prop::array::uniform2(0usize..4),
+        padding in prop::array::uniform2(0usize..5),
+        dilation in prop::array::uniform2(0usize..3),
+        (groups, ceil) in (0usize..5, any::<bool>()),
+    ) {
+        let (mut g, x) = graph(h, w, c);
+        let conv = Conv2d { out_channels: out, kernel, stride, padding, dilation, groups, bias: true };
+        let up = ConvTranspose2d { out_channels: out, kernel, stride, padding, bias: true };
+        let built = [
+            g.conv2d("conv", x, &conv),
+            g.conv_transpose2d("up", x, &up),
+            g.max_pool(x, &MaxPool { kernel, stride, padding, ceil }),
+        ];
+        for y in built.into_iter().flatten() {
+            prop_assert!(!g.shape(y).is_empty(), "{}", g.shape(y));
+        }
+    }
+}
