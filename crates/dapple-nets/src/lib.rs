@@ -14,6 +14,7 @@
 //! ```
 
 mod blocks;
+pub mod checkpoint;
 mod config;
 mod nearest;
 pub mod registry;

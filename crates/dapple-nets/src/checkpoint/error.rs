@@ -1,0 +1,80 @@
+//! What can be wrong with a file of weights.
+
+use super::InitError;
+use crate::ConfigError;
+use dapple_graph::GraphError;
+use std::path::{Path, PathBuf};
+
+/// A file of weights that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// File.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file's content is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Content {
+        /// File.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: Box<ContentError>,
+    },
+}
+
+/// Content that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// Not a file of weights, or a damaged one.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A safetensors file that does not describe a dapple model.
+    #[error(
+        "weights without a description of the model; such files can initialise a network but not be used as a model"
+    )]
+    NotAModel,
+    /// A model file of another version.
+    #[error("a model file of version {0}; this program reads version {VERSION}", VERSION = super::model_file::VERSION)]
+    Version(u32),
+    /// The description contradicts itself.
+    #[error("the model's description: {0}")]
+    Description(String),
+    /// The described network does not exist.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The described network cannot be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The weights are not those of the described network.
+    #[error("parameter `{name}`: {why}")]
+    Parameter {
+        /// Parameter or entry.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A checksum differs.
+    #[error("the {0} are damaged: the checksum differs; get the file again")]
+    Damaged(&'static str),
+    /// The weights do not fit the network that they should initialise.
+    #[error(transparent)]
+    Init(#[from] InitError),
+}
+
+impl ContentError {
+    /// The error of this file.
+    pub(super) fn of(self, path: &Path) -> CheckpointError {
+        CheckpointError::Content { path: path.to_owned(), why: Box::new(self) }
+    }
+}
+
+impl CheckpointError {
+    /// For `map_err` on operations with this file.
+    pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> CheckpointError + '_ {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}

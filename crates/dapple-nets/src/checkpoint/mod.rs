@@ -1,0 +1,21 @@
+//! Weights in and out: dapple's own model files, and other people's state dicts.
+//!
+//! - [`ModelFile`]: weights with everything that is needed to use them, in one safetensors file.
+//! - [`read_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
+//! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
+
+mod atomic;
+mod dtype;
+mod error;
+mod init;
+mod model_file;
+mod pickle;
+mod state_dict;
+mod torch;
+mod value;
+
+pub use atomic::write_atomically;
+pub use error::{CheckpointError, ContentError};
+pub use init::{InitError, InitReport, Naming, Unmatched, init_from, init_from_file};
+pub use model_file::{Class, ModelCard, ModelFile, Normalisation};
+pub use state_dict::{Entry, read_state_dict};

@@ -1,0 +1,261 @@
+//! Dapple's own model files.
+//!
+//! A safetensors file whose metadata has one key, `dapple`, with a JSON document: the version, the model's
+//! description ([`ModelCard`]), and a CRC-32 of the description and one of the weights, since safetensors has no
+//! checksums of its own. Any safetensors library reads the weights; dapple needs nothing else to use the model.
+
+use super::dtype::Dtype;
+use super::{CheckpointError, ContentError, write_atomically};
+use crate::NetConfig;
+use dapple_graph::{Network, ParamSpec, Shape, State};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Version of the format that this program writes and reads.
+pub(super) const VERSION: u32 = 1;
+
+const KEY: &str = "dapple";
+
+/// One class of the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Its name.
+    pub name: String,
+    /// Its colour in masks and pictures: red, green, blue.
+    pub colour: [u8; 3],
+}
+
+/// How 8-bit values become the numbers that the network takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalisation {
+    /// `(value / 255 - mean) / deviation` with the means and deviations of ImageNet.
+    ImageNet,
+    /// `value / 255`.
+    Unit,
+    /// U²-Net's: as `ImageNet`, but divided by the image's largest value instead of 255.
+    U2Net,
+}
+
+/// Everything about a model but its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// The network. Its activation says whether probabilities come from a softmax or from sigmoids.
+    pub network: NetConfig,
+    /// The classes in the order of their labels, as many as the network's.
+    pub classes: Vec<Class>,
+    /// Label of pixels that counted nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u8>,
+    /// Height and width in pixels that images are resized to.
+    pub input_size: [usize; 2],
+    /// How values are normalised.
+    pub normalisation: Normalisation,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Epochs of training behind these weights.
+    pub epoch: usize,
+    /// Scores by name, for instance `{"validation": {"mean_iou": 0.9}}`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub scores: serde_json::Map<String, serde_json::Value>,
+    /// Whatever else the writer wants to keep with the model, such as the recipe.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A model: weights with their description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Everything but the weights.
+    pub card: ModelCard,
+    /// Parameters and running statistics.
+    pub state: State,
+}
+
+/// The JSON document under the metadata key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    version: u32,
+    /// CRC-32 of the text of `model`.
+    model_crc32: u32,
+    /// CRC-32 of all parameters' bytes, one after another in the order of the network.
+    weights_crc32: u32,
+    #[serde(borrow)]
+    model: &'a RawValue,
+}
+
+impl ModelCard {
+    /// Checks that the description fits itself.
+    fn check(&self) -> Result<(), ContentError> {
+        self.network.check()?;
+        if self.classes.len() != self.network.classes {
+            return Err(ContentError::Description(format!(
+                "{} classes are named, the network has {}",
+                self.classes.len(),
+                self.network.classes
+            )));
+        }
+        if self.input_size.iter().any(|side| !(1..=1 << 16).contains(side)) {
+            let [h, w] = self.input_size;
+            return Err(ContentError::Description(format!("an input of {h} x {w} pixels")));
+        }
+        Ok(())
+    }
+
+    /// The parameters that the network has.
+    fn params(&self) -> Result<Vec<ParamSpec>, ContentError> {
+        let side = self.network.entry()?.smallest;
+        let graph = self.network.build(Shape::new(1, side, side, self.network.in_channels))?;
+        Ok(graph.params().to_vec())
+    }
+}
+
+impl ModelFile {
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// If card and state do not fit each other, or the folder cannot be written to.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let bytes = self.to_bytes().map_err(|e| e.of(path))?;
+        write_atomically(path, &bytes).map_err(CheckpointError::io(path))
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or is not a model that this program knows.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path).map_err(CheckpointError::io(path))?;
+        Self::from_bytes(&bytes).map_err(|e| e.of(path))
+    }
+
+    /// The content of the file. The same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// If card and state do not fit each other.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
+        self.card.check()?;
+        let (specs, state) = (self.card.params()?, &self.state);
+        if let Some(name) = difference(&specs, &state.specs) {
+            return Err(parameter(&name, "the state is not that of the described network"));
+        }
+        let bytes: Vec<Vec<u8>> = (0..specs.len())
+            .map(|index| state.slice(index).iter().flat_map(|v| v.to_le_bytes()).collect())
+            .collect();
+        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
+        let envelope = Envelope {
+            version: VERSION,
+            model_crc32: crc32fast::hash(model.get().as_bytes()),
+            weights_crc32: crc32(bytes.iter().map(Vec::as_slice)),
+            model: &model,
+        };
+        let envelope = serde_json::to_string(&envelope).map_err(description)?;
+        let unreadable = |e: safetensors::SafeTensorError| ContentError::Unreadable(e.to_string());
+        let views = specs.iter().zip(&bytes).map(|(spec, bytes)| {
+            let view = TensorView::new(safetensors::Dtype::F32, spec.shape.clone(), bytes);
+            view.map(|view| (spec.name.as_str(), view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        // One key only: several would be written in random order.
+        let metadata = HashMap::from([(KEY.to_owned(), envelope)]);
+        safetensors::serialize(views, Some(metadata)).map_err(unreadable)
+    }
+
+    /// Reads the content of a file. Weights in half precision are accepted and widened; since another program
+    /// wrote them then, their checksum is not compared.
+    ///
+    /// # Errors
+    /// As [`ModelFile::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContentError> {
+        let unreadable =
+            |e: safetensors::SafeTensorError| ContentError::Unreadable(format!("no safetensors file: {e}"));
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+        let envelope = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(ContentError::NotAModel)?;
+        let (card, weights_crc32) = read_card(envelope)?;
+        let specs = card.params()?;
+
+        // Everything is checked against the file before memory for the weights is taken.
+        let mut parts = Vec::with_capacity(specs.len());
+        for spec in &specs {
+            let view = tensors.tensor(&spec.name).map_err(|_| parameter(&spec.name, "missing"))?;
+            if view.shape() != spec.shape {
+                let why = format!("its shape is {:?}, the network needs {:?}", view.shape(), spec.shape);
+                return Err(parameter(&spec.name, &why));
+            }
+            let dtype = Dtype::of_safetensors(view.dtype())
+                .filter(|dtype| matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16))
+                .ok_or_else(|| parameter(&spec.name, &format!("elements of type {}", view.dtype())))?;
+            parts.push((dtype, view.data()));
+        }
+        if tensors.len() != specs.len() {
+            let known: std::collections::HashSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+            let extra = tensors.names().into_iter().filter(|name| !known.contains(name)).min();
+            return Err(parameter(extra.unwrap_or_default(), "the network has none of this name"));
+        }
+        let stored_here = parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
+        if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
+            return Err(ContentError::Damaged("weights"));
+        }
+        Ok(Self { state: state(specs, &parts), card })
+    }
+}
+
+fn read_card(envelope: &str) -> Result<(ModelCard, u32), ContentError> {
+    /// The one field that every version has.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+    let Version { version } = serde_json::from_str(envelope).map_err(description)?;
+    if version != VERSION {
+        return Err(ContentError::Version(version));
+    }
+    let Envelope { model_crc32, weights_crc32, model, .. } =
+        serde_json::from_str(envelope).map_err(description)?;
+    if crc32fast::hash(model.get().as_bytes()) != model_crc32 {
+        return Err(ContentError::Damaged("model's description"));
+    }
+    let card: ModelCard = serde_json::from_str(model.get()).map_err(description)?;
+    card.check()?;
+    Ok((card, weights_crc32))
+}
+
+fn crc32<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    parts.for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+/// The flat buffers, filled in the order of the specs, which is how their offsets were given.
+fn state(specs: Vec<ParamSpec>, parts: &[(Dtype, &[u8])]) -> State {
+    let (mut values, mut statistics) = (Vec::new(), Vec::new());
+    for (spec, (dtype, data)) in specs.iter().zip(parts) {
+        let buffer = if spec.role.trainable() { &mut values } else { &mut statistics };
+        buffer.extend(dtype.decode(data));
+    }
+    State { specs, values, statistics }
+}
+
+/// Name of the first parameter that two networks do not share.
+fn difference(a: &[ParamSpec], b: &[ParamSpec]) -> Option<String> {
+    let differs = a.iter().zip(b).find(|(a, b)| (&a.name, &a.shape) != (&b.name, &b.shape));
+    let longer = || if a.len() > b.len() { &a[b.len()] } else { &b[a.len()] };
+    match differs {
+        Some((a, _)) => Some(a.name.clone()),
+        None => (a.len() != b.len()).then(|| longer().name.clone()),
+    }
+}
+
+fn parameter(name: &str, why: &str) -> ContentError {
+    ContentError::Parameter { name: name.to_owned(), why: why.to_owned() }
+}

@@ -1,0 +1,70 @@
+//! State dicts of any origin.
+
+use super::dtype::Dtype;
+use super::torch;
+use super::{CheckpointError, ContentError};
+use safetensors::SafeTensors;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+/// One tensor of a state dict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its key; keys of nested dictionaries are joined by dots.
+    pub name: String,
+    /// Its shape, empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Its elements in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// Reads the tensors whose names are `wanted` from a file of safetensors or of `torch.save` (`.pth`, `.pt`, new
+/// and old format); the content decides, not the file's name. Half precision is widened, other types are rounded
+/// to `f32`. Files of `torch.save` are programs: nothing in them is executed, and anything but tensors in
+/// dictionaries is an error that names it.
+///
+/// # Errors
+/// If the file cannot be read, is damaged, or holds something else.
+pub fn read_state_dict(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, CheckpointError> {
+    let file = File::open(path).map_err(CheckpointError::io(path))?;
+    let len = file.metadata().map_err(CheckpointError::io(path))?.len();
+    read_from(BufReader::new(file), len, wanted).map_err(|why| ContentError::Unreadable(why).of(path))
+}
+
+/// Reads a state dict of `len` bytes.
+pub(super) fn read_from(
+    mut source: impl BufRead + Seek,
+    len: u64,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Entry>, String> {
+    let mut start = Vec::new();
+    source.by_ref().take(torch::LEGACY.len() as u64).read_to_end(&mut start).map_err(|e| e.to_string())?;
+    source.rewind().map_err(|e| e.to_string())?;
+    if start.starts_with(torch::ZIP) {
+        torch::read_zip(source, len, wanted)
+    } else if start == torch::LEGACY {
+        torch::read_legacy(source, len, wanted)
+    } else if start.get(8) == Some(&b'{') {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        read_safetensors(&bytes, wanted)
+    } else {
+        Err("neither a safetensors file nor one of torch.save; save the weights as \
+             torch.save(model.state_dict(), path)"
+            .into())
+    }
+}
+
+fn read_safetensors(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("a damaged safetensors file: {e}"))?;
+    let mut entries = Vec::new();
+    for (name, view) in tensors.iter().filter(|(name, _)| wanted(name)) {
+        let dtype = Dtype::of_safetensors(view.dtype())
+            .ok_or_else(|| format!("`{name}` has elements of type {}, which are not read", view.dtype()))?;
+        let (shape, values) = (view.shape().to_vec(), dtype.decode(view.data()));
+        entries.push(Entry { name: name.to_owned(), shape, values });
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
