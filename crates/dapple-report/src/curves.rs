@@ -65,7 +65,7 @@ pub struct Series {
 impl Series {
     /// A line through `(epoch, value)`, in rising order of the epochs.
     ///
-    /// `None`, and any value that is not finite, leaves a gap in the line.
+    /// `None`, and any value that is not finite, leaves a gap in the line; an epoch left out altogether does not.
     pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, Option<f64>)>) -> Self {
         Self { name: name.into(), points: points.into_iter().collect(), best: None }
     }

@@ -1,5 +1,7 @@
 //! Image, truth, prediction and overlay of a sample next to each other; for several samples, one below the other.
 
+use std::collections::BTreeSet;
+
 use image::{GrayImage, RgbImage};
 
 use crate::overlay::{draw_contour, same_size};
@@ -51,9 +53,10 @@ impl Default for PanelStyle {
     }
 }
 
-/// Image, truth, prediction and overlay of one sample, with captions, its scores and a legend of the classes.
+/// Image, truth, prediction and overlay of one sample, with captions, its scores and a legend of the classes in it.
 ///
-/// With two classes there is no legend, and class 0, the background, stays unpainted in the overlay.
+/// With two classes, class 0, the background, stays unpainted in the overlay, and unless some pixels are ignored there is
+/// no legend.
 ///
 /// # Errors
 /// As [`contact_sheet`].
@@ -94,10 +97,10 @@ pub fn contact_sheet(
     let columns = captions.len() as u32;
     let content = columns * (column + GAP) - GAP;
 
-    let ignored = |labels: &GrayImage| labels.as_raw().iter().any(|&label| classes.ignores(label));
-    let with_ignored =
-        samples.iter().any(|sample| ignored(sample.prediction) || sample.truth.is_some_and(ignored));
-    let legend = (classes.count() > 2 || with_ignored).then(|| Legend::new(classes, with_ignored, content));
+    let occurring = occurring(samples);
+    let explained =
+        classes.count() > 2 || classes.ignore_index().is_some_and(|label| occurring.contains(&label));
+    let legend = explained.then(|| Legend::new(classes, &occurring, content));
     let rows: u64 = views.iter().map(|view| u64::from(view.height + NAME_HEIGHT + SAMPLE_GAP)).sum();
     let foot = legend.as_ref().map_or(0, |legend| legend.height() + SAMPLE_GAP / 2);
     let height = u64::from(2 * MARGIN + CAPTION_HEIGHT + foot) + rows - u64::from(SAMPLE_GAP);
@@ -129,6 +132,12 @@ pub fn contact_sheet(
         legend.draw(&mut sheet, MARGIN, top - SAMPLE_GAP / 2);
     }
     Ok(sheet.finish())
+}
+
+/// The labels that occur in any of the label maps.
+fn occurring(samples: &[Sample<'_>]) -> BTreeSet<u8> {
+    let maps = samples.iter().flat_map(|sample| sample.truth.into_iter().chain([sample.prediction]));
+    maps.flat_map(|map| map.as_raw()).copied().collect()
 }
 
 /// Image, truth, prediction and overlay at the size shown.

@@ -1,5 +1,7 @@
 //! A sheet of small pictures with text between them.
 
+use std::collections::BTreeSet;
+
 use image::{RgbImage, imageops};
 
 use crate::classes::{HATCH, hatch};
@@ -76,14 +78,16 @@ pub(crate) struct Legend {
 }
 
 impl Legend {
-    /// The legend of all classes that are not ignored, then of the ignored pixels if there are any.
-    pub fn new(classes: &Classes, with_ignored: bool, width: u32) -> Self {
+    /// The legend of the labels given that are classes; then, if it is among them, of the ignore index.
+    pub fn new(classes: &Classes, labels: &BTreeSet<u8>, width: u32) -> Self {
         let limit = width as f32;
         let name_limit = limit - SWATCH_SPACE as f32;
         let shorten = |name: &str| text::fit(name, LEGEND_SIZE, Weight::Regular, name_limit).into_owned();
         let entry = |class: usize| (Some(classes.colours()[class]), shorten(&classes.names()[class]));
-        let mut entries: Vec<_> = classes.counted().into_iter().map(entry).collect();
-        if with_ignored {
+        let occurs = |label: usize| labels.iter().any(|&other| usize::from(other) == label);
+        let mut entries: Vec<_> =
+            classes.counted().into_iter().filter(|&class| occurs(class)).map(entry).collect();
+        if classes.ignore_index().is_some_and(|label| labels.contains(&label)) {
             entries.push((None, shorten("ignored")));
         }
         let space = SWATCH_SPACE as f32;
