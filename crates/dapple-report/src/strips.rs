@@ -52,7 +52,8 @@ impl Default for StripStyle {
 
 /// For each sample the truth's masks, one a class, above those of the prediction.
 ///
-/// A class beyond the band's last stands in a further band below; an ignored class has no panel. Without a truth, there is only the prediction's row.
+/// A class beyond the band's last stands in a further band below; an ignored class has no panel.
+/// Without a truth, there is only the prediction's row.
 ///
 /// # Errors
 /// [`ReportError::NothingToDraw`] without a sample, [`ReportError::Empty`] and [`ReportError::SizeMismatch`] for
