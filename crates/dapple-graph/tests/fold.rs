@@ -1,31 +1,33 @@
 //! A folded network computes what the network does in inference.
 
 use dapple_graph::fold::fold_batch_norm;
-use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Mode, Op, Shape, State};
+use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Mode, Op, Shape};
 use dapple_reference::{State64, Tensor64, forward, random, relative_distance};
 use proptest::prelude::*;
-
-fn outputs(graph: &Graph, state: &State, input: &Tensor64) -> Vec<Tensor64> {
-    forward(graph, &State64::from(state), input, Mode::Eval).outputs()
-}
 
 fn norms(graph: &Graph) -> usize {
     graph.nodes().iter().filter(|n| matches!(n.op, Op::BatchNorm { .. })).count()
 }
 
-/// Folds and compares; the weights are rounded to `f32`, so that the two are equal to about six digits.
-fn assert_same_function(graph: &Graph, seed: u64) -> Graph {
+/// Folds and compares; the weights are rounded to `f32`, so that the two are equal to about six digits. `None`
+/// where that may move a maximum in a pooling, and with it an unpooled value.
+fn assert_same_function(graph: &Graph, seed: u64) -> Option<Graph> {
     let state = random::state(graph, seed);
     let input = Tensor64::from(&random::tensor(graph.shape(graph.input()), seed));
+    let before = forward(graph, &State64::from(&state), &input, Mode::Eval);
+    if before.margin() < 1e-5 {
+        return None;
+    }
     let (folded, folded_state) = fold_batch_norm(graph, &state).unwrap();
-    let (before, after) = (outputs(graph, &state, &input), outputs(&folded, &folded_state, &input));
+    let after = forward(&folded, &State64::from(&folded_state), &input, Mode::Eval);
+    let (before, after) = (before.outputs(), after.outputs());
     assert_eq!(before.len(), after.len());
     for (a, b) in before.iter().zip(&after) {
         assert_eq!(a.shape, b.shape);
         let distance = relative_distance(&a.data, &b.to_f32().data);
         assert!(distance < 1e-5, "seed {seed}: {distance:e}");
     }
-    folded
+    Some(folded)
 }
 
 #[test]
@@ -46,7 +48,7 @@ fn only_a_norm_that_alone_reads_its_convolution_is_folded() {
     g.output("primary", last).unwrap();
     g.output("logits", given_out).unwrap();
 
-    let folded = assert_same_function(&g, 3);
+    let folded = assert_same_function(&g, 3).expect("no pooling, no ReLU");
     assert_eq!((norms(&g), norms(&folded)), (6, 3));
     assert_eq!(folded.nodes().len(), g.nodes().len() - 3);
     for name in ["plain.weight", "plain.bias", "grouped.bias", "up.bias", "shared_bn.running_var"] {
@@ -62,7 +64,8 @@ proptest! {
     #[test]
     fn random_networks_keep_their_function(seed: u64) {
         let network = random::network(seed);
-        let folded = assert_same_function(&network.graph, seed);
-        prop_assert!(norms(&folded) <= norms(&network.graph));
+        if let Some(folded) = assert_same_function(&network.graph, seed) {
+            prop_assert!(norms(&folded) <= norms(&network.graph));
+        }
     }
 }

@@ -41,6 +41,22 @@ fn networks_have_every_operation_and_build_for_their_own_shape() {
 }
 
 #[test]
+fn networks_build_for_any_batch_and_many_sizes_with_the_same_parameters() {
+    let mut larger = 0;
+    for seed in 0..50 {
+        let network = random::network(seed);
+        let shape = network.graph.shape(network.graph.input());
+        let batch = network.build(Shape { n: shape.n + 2, ..shape }).unwrap();
+        assert_eq!(batch.params(), network.graph.params());
+        if let Ok(graph) = network.build(shape.with_size(shape.h + 8, shape.w + 8)) {
+            assert_eq!(graph.params(), network.graph.params());
+            larger += 1;
+        }
+    }
+    assert!(larger > 25, "{larger} of 50");
+}
+
+#[test]
 fn networks_stay_within_numbers_that_f32_can_follow() {
     for seed in 0..100 {
         let network = random::network(seed);

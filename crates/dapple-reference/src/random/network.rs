@@ -5,7 +5,8 @@ use super::operation::{conv_settings, input_shape, interpolation, pool_settings,
 use dapple_graph::summary::multiply_adds;
 use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Shape};
 
-/// A random graph that can be built for other input shapes, as engines want it.
+/// A random graph that can be built for other input shapes, as engines want it: with any number of images,
+/// and at other sizes where what agreed at the drawn one still does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomNetwork {
     /// The graph for the input shape that was drawn with it.
