@@ -9,7 +9,7 @@
 //! pixel of the window's rows equals its right neighbour, and every pixel of its middle column the one below.
 //! Comparisons and their conjunctions over windows are done on bits, 64 pixels at once.
 
-use crate::bitplane::{BitPlane, and_right, move_right, pack_equal};
+use crate::bitplane::{BitPlane, pack_equal};
 use crate::confusion::check_labels;
 use crate::error::{MapKind, MetricsError, check_lengths};
 use crate::overlap::Overlap;
@@ -154,39 +154,35 @@ impl LabelBits {
     /// For a map of `height * width` pixels, both at least 1.
     fn new(labels: &[u8], height: usize, width: usize, distance: usize) -> Self {
         let mut same_as_right = BitPlane::zeros(height, width);
-        let mut interior = BitPlane::zeros(height, width);
-        for (y, labels) in labels.chunks_exact(width).enumerate() {
-            pack_equal(&labels[..width - 1], &labels[1..], same_as_right.row_mut(y));
+        for y in 0..height {
+            let row = &labels[y * width..(y + 1) * width];
+            pack_equal(&row[..width - 1], &row[1..], same_as_right.row_mut(y));
         }
+        let mut interior = BitPlane::zeros(height, width);
         let distance = distance.max(1);
         // The window must fit into the image; a smaller one has no interior pixel.
         let Some(reach) = distance.checked_mul(2).filter(|&reach| reach < height.min(width)) else {
             return LabelBits { same_as_right, interior };
         };
 
-        // `level`: rows of the window have one label. `columns`: so they have, and the row below has the same.
-        let mut level = same_as_right.clone();
+        // `level`: the window's part in the pixel's row has one label. `columns`: and the pixel below has it too.
+        let mut level = same_as_right.and_right(reach);
+        level.move_right(distance);
         let mut columns = BitPlane::zeros(height, width);
         let mut same_as_below = vec![0; width.div_ceil(64)];
-        for y in 0..height {
-            let row = level.row_mut(y);
-            and_right(row, reach);
-            move_right(row, distance);
-            if y + 1 < height {
-                let (here, below) = labels[y * width..(y + 2) * width].split_at(width);
-                pack_equal(here, below, &mut same_as_below);
-                for ((out, level), same) in
-                    columns.row_mut(y).iter_mut().zip(level.row(y)).zip(&same_as_below)
-                {
-                    *out = level & same;
-                }
+        for y in 0..height - 1 {
+            let (here, below) = labels[y * width..(y + 2) * width].split_at(width);
+            pack_equal(here, below, &mut same_as_below);
+            for ((out, level), same) in columns.row_mut(y).iter_mut().zip(level.row(y)).zip(&same_as_below) {
+                *out = level & same;
             }
         }
-        columns.and_down(reach);
+        let (to_end, from_start) = columns.and_down_blocks(reach);
         for y in distance..height - distance {
-            let (top, bottom) = (columns.row(y - distance), level.row(y + distance));
-            for ((out, top), bottom) in interior.row_mut(y).iter_mut().zip(top).zip(bottom) {
-                *out = top & bottom;
+            let (top, bottom) = (to_end.row(y - distance), from_start.row(y + distance - 1));
+            let window = top.iter().zip(bottom).zip(level.row(y + distance));
+            for (out, ((top, bottom), last)) in interior.row_mut(y).iter_mut().zip(window) {
+                *out = top & bottom & last;
             }
         }
         LabelBits { same_as_right, interior }
