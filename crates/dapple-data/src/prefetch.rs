@@ -149,3 +149,43 @@ impl<T> fmt::Debug for Prefetch<T> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn items_come_in_order_and_never_too_many_ahead() {
+        const AHEAD: usize = 3;
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&begun);
+        let make = move |i: usize| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            // Later items are faster than earlier ones.
+            thread::sleep(std::time::Duration::from_millis(if i.is_multiple_of(2) { 3 } else { 0 }));
+            i
+        };
+        let mut items = Prefetch::new(make, 5..40, 8, AHEAD);
+        for (taken, expected) in (5..40).enumerate() {
+            assert!(begun.load(Ordering::SeqCst) <= taken + AHEAD);
+            assert_eq!(items.next(), Some(Some(expected)));
+        }
+        assert_eq!(items.next(), None);
+    }
+
+    #[test]
+    fn a_panic_in_a_thread_ends_the_items() {
+        let make = |i: usize| {
+            assert!(i != 2, "this panic is part of the test");
+            i
+        };
+        let items: Vec<_> = {
+            let mut prefetch = Prefetch::new(make, 0..100, 2, 2);
+            std::iter::from_fn(move || prefetch.next()).collect()
+        };
+        assert_eq!(items.last(), Some(&None));
+        assert!(items.len() <= 3);
+    }
+}

@@ -96,7 +96,8 @@ pub(crate) fn decide_coding(
         (None, None) => match two {
             Some(_) if found == 2 => Ok((LabelCoding::Indices, 2)),
             Some(binary) => Ok((binary, 2)),
-            None if found > 2 && found <= 256 && 2 * values.len() >= found => {
+            // The value 255 is a foreground, an ignore label or the top of a soft mask, hardly ever a class.
+            None if found > 2 && found < 256 && 2 * values.len() >= found => {
                 Ok((LabelCoding::Indices, found))
             }
             None => Err(DataError::MaskValues { path: root.to_owned(), problem: problem(&values) }),
