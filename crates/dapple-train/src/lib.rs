@@ -1,1 +1,39 @@
 //! Recipes, schedules, the training loop, checkpoints and the run folder.
+//!
+//! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
+//! Nothing here prints: an [`Observer`] hears what happens, a [`StopFlag`] ends it after a batch.
+
+mod checkpoint;
+mod comments;
+mod config;
+pub mod decide;
+mod defaults;
+mod error;
+mod evaluate;
+mod model;
+mod observer;
+mod pictures;
+pub mod recipe;
+mod record;
+mod run_folder;
+mod schedule;
+mod segmenter;
+mod session;
+mod stop;
+mod suggest;
+mod training;
+
+pub use checkpoint::{Checkpoint, Position};
+pub use config::{CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig};
+pub use defaults::DEFAULT_SIZE;
+pub use error::TrainError;
+pub use evaluate::{Evaluation, EvaluationSet, evaluate};
+pub use model::{Provenance, classes_of, input_of, load_model, model_path};
+pub use observer::{Event, Observer};
+pub use recipe::Recipe;
+pub use record::{EpochRecord, best_epoch, read_records};
+pub use run_folder::RunFolder;
+pub use schedule::Schedule;
+pub use segmenter::{Prediction, Segmenter};
+pub use stop::StopFlag;
+pub use training::{Outcome, Training, open_dataset};

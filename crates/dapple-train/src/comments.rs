@@ -1,0 +1,112 @@
+//! The comments of `config.toml`: one for every key.
+
+/// Table, key, what it means.
+const COMMENTS: &[(&str, &str, &str)] = &[
+    ("", "recipe", "The recipe that these settings began with; for the reader, without effect."),
+    ("", "seed", "Seed of initial values, order of the images and augmentation."),
+    ("", "epochs", "Passes over the training images."),
+    ("", "batch", "Images in a batch."),
+    ("", "learning_rate", "Learning rate before the schedule."),
+    ("", "clip_norm", "A longer gradient (norm over all parameters) is scaled down to this length."),
+    ("", "device", "Engine: cpu, or auto for the fastest that is built in."),
+    ("", "threads", "Threads of the engine; without effect on the results."),
+    ("", "init", "Weights to start from."),
+    ("network", "name", "`dapple models` lists the names."),
+    ("network", "in_channels", "3 for colour, 1 for grey."),
+    ("network", "classes", "Classes of the data, the background included."),
+    ("network", "activation", "softmax: one class a pixel; sigmoid: each class against the rest."),
+    ("network", "width", "Channels of the first stage; all others scale with it."),
+    ("network", "head", "SegNet's head: conv3x3 (the paper's) or dense."),
+    ("data", "dir", "The folder of images and masks."),
+    ("data", "ignore", "Label of pixels that count neither in the loss nor in the scores."),
+    ("data", "coding", "What the values of the mask files mean."),
+    (
+        "data",
+        "train_fraction",
+        "Share of the images for training, where the data have no parts of their own.",
+    ),
+    ("data", "split_seed", "Seed of the division; split.json has the outcome."),
+    ("data", "skip_bad", "Leave bad pairs out instead of stopping."),
+    ("data", "threads", "Background threads that decode images; without effect on the results."),
+    ("data", "cache_mib", "Memory for decoded images; without effect on the results."),
+    ("input", "height", "Images are resized to this height, whatever their aspect ratio."),
+    ("input", "width", "And to this width."),
+    ("input", "channels", "3 for colour, 1 for grey."),
+    ("input", "normalise", "imagenet, unit (0 to 1) or u2net (by the image's maximum, then as imagenet)."),
+    ("augment", "flip_horizontal", "Probability of exchanging left and right."),
+    ("augment", "flip_vertical", "Probability of exchanging top and bottom."),
+    ("augment", "zoom", "Windows of 1 - zoom to 1 of each side are shown."),
+    ("augment", "crop", "Random crop, height and width."),
+    ("augment", "brightness", "Factor of 1 - brightness to 1 + brightness."),
+    ("augment", "contrast", "Factor of 1 - contrast to 1 + contrast."),
+    ("augment", "saturation", "Factor of 1 - saturation to 1 + saturation."),
+    ("loss", "class_weights", "none, median-frequency (from the training masks), or a list."),
+    ("loss", "output_weights", "A factor for each output of the network, 1 where the list ends."),
+    ("loss.terms", "kind", "cross-entropy, binary-cross-entropy or dice; taken for every output and summed."),
+    ("loss.terms", "weight", "Its factor."),
+    ("optimizer", "name", "sgd, rmsprop, adam or adamw."),
+    ("optimizer", "momentum", "Momentum."),
+    ("optimizer", "nesterov", "Nesterov's form of momentum."),
+    ("optimizer", "weight_decay", "Weight decay."),
+    ("optimizer", "decay", "Decay of all parameters, or of the convolutions' weights only."),
+    ("optimizer", "alpha", "Smoothing of the squared gradient."),
+    ("optimizer", "beta1", "Smoothing of the gradient."),
+    ("optimizer", "beta2", "Smoothing of the squared gradient."),
+    ("optimizer", "eps", "Added to the root."),
+    ("schedule", "name", "constant, poly or cosine."),
+    ("schedule", "power", "The factor is (1 - step / steps) ^ power."),
+    ("schedule", "warm_up", "Share of the steps in which the learning rate rises to its value."),
+    ("schedule", "floor", "Factor at the end."),
+    (
+        "evaluation",
+        "train_images",
+        "Training images scored after each epoch; as many as for validation if left out.",
+    ),
+    ("evaluation", "pictures", "Validation images drawn in samples/ and strips/."),
+    ("checkpoint", "minutes", "The state is saved after each epoch, and after this many minutes within one."),
+    ("checkpoint", "batches", "And after this many batches."),
+];
+
+/// Puts its comment above every key.
+pub(crate) fn with_comments(toml: &str) -> String {
+    let mut text = String::from(
+        "# Everything that is needed to repeat this training: dapple train --config THIS_FILE --out RUN\n",
+    );
+    let mut table = "";
+    for line in toml.lines() {
+        if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && let Some(comment) = comment(table, key)
+        {
+            text.extend(["# ", comment, "\n"]);
+        }
+        text.extend([line, "\n"]);
+    }
+    text
+}
+
+fn comment(table: &str, key: &str) -> Option<&'static str> {
+    COMMENTS.iter().find(|(t, k, _)| (*t, *k) == (table, key)).map(|(_, _, comment)| *comment)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe;
+
+    #[test]
+    fn every_key_of_every_recipe_has_a_comment() {
+        for recipe in recipe::RECIPES {
+            let config = recipe.config("data".as_ref()).expect("recipes are valid");
+            let text = config.to_toml();
+            let mut before = "";
+            for line in text.lines() {
+                // Keys of inline tables and continued lists have no line of their own.
+                if line.contains(" = ") && !line.starts_with([' ', '#']) {
+                    assert!(before.starts_with("# "), "{}: no comment at {line}", recipe.name);
+                }
+                before = line;
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The settings of a training: everything that is needed to repeat it, as it stands in a run's `config.toml`.
+
+use std::path::{Path, PathBuf};
+
+use dapple_data::{Augment, ClassStatistics, InputSettings, LabelCoding, write_atomic};
+use dapple_graph::{Loss, LossTerm, Optimizer};
+use dapple_nets::NetConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::comments::with_comments;
+use crate::suggest::with_suggestion;
+use crate::{Schedule, TrainError};
+
+/// All settings of a training.
+///
+/// Unknown keys are errors. The comments of the file that [`TrainConfig::to_toml`] writes say what each key means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// The recipe that the settings began with; for the reader, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// Seed of initial values, order of the images and augmentation.
+    pub seed: u64,
+    /// Passes over the training images, at least 1.
+    pub epochs: usize,
+    /// Images in a batch, at least 1; all training images where there are fewer. Images left over at the end of an
+    /// epoch wait for the next one.
+    pub batch: usize,
+    /// Learning rate before the schedule, above 0.
+    pub learning_rate: f64,
+    /// Longest gradient (Euclidean norm over all parameters); a longer one is scaled down. Not limited if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f32>,
+    /// Engine, as `--device` takes it.
+    pub device: String,
+    /// Threads of the engine; all cores if left out. Without effect on the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Weights to start from: a safetensors file of this network or of its encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// The network.
+    pub network: NetConfig,
+    /// Where the data are and how they are divided.
+    pub data: DataConfig,
+    /// What the network sees of an image.
+    pub input: InputSettings,
+    /// Random changes of training images.
+    pub augment: Augment,
+    /// What is minimised.
+    pub loss: LossConfig,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// The learning rate's course.
+    pub schedule: Schedule,
+    /// What is measured after each epoch.
+    pub evaluation: EvaluationConfig,
+    /// When the state is saved.
+    pub checkpoint: CheckpointConfig,
+}
+
+/// Where the data are and how they are divided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The folder of images and masks.
+    pub dir: PathBuf,
+    /// Label of pixels that count neither in the loss nor in the scores. None if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u8>,
+    /// What the values of the mask files mean; found from the masks if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coding: Option<LabelCoding>,
+    /// Share of the images for training, where the data set has no parts of its own.
+    pub train_fraction: f64,
+    /// Seed of the division.
+    pub split_seed: u64,
+    /// Leave bad pairs out with a warning instead of stopping.
+    pub skip_bad: bool,
+    /// Background threads that decode images. Without effect on the results.
+    pub threads: usize,
+    /// Memory for decoded images in MiB. Without effect on the results.
+    pub cache_mib: usize,
+}
+
+/// What is minimised: the sum of the terms, taken for every output of the network and summed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossConfig {
+    /// Weights of the classes.
+    pub class_weights: ClassWeights,
+    /// A factor for each output of the network, 1 where the list ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_weights: Vec<f32>,
+    /// The addends.
+    pub terms: Vec<LossTerm>,
+}
+
+/// Weights of the classes in the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// All alike.
+    None,
+    /// Median frequency over frequency, from the training masks (Eigen and Fergus 2015, section 4.3).
+    MedianFrequency,
+    /// One number a class.
+    #[serde(untagged)]
+    Given(Vec<f32>),
+}
+
+/// What is measured after each epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// How many training images are scored, unchanged, for the training curves: a fixed choice, spread evenly. As many
+    /// as there are validation images if left out, none if 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<usize>,
+    /// How many validation images are drawn, a fixed choice, spread evenly.
+    pub pictures: usize,
+}
+
+/// When the state is saved besides the end of each epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// After this many minutes within an epoch.
+    pub minutes: f64,
+    /// After this many batches within an epoch. By time only if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<usize>,
+}
+
+impl LossConfig {
+    /// The terms with factor 1 each and no class weights.
+    pub fn sum_of(kinds: &[dapple_graph::LossKind]) -> Self {
+        let terms = kinds.iter().map(|&kind| LossTerm { kind, weight: 1.0 }).collect();
+        Self { class_weights: ClassWeights::None, output_weights: Vec::new(), terms }
+    }
+
+    /// The loss with the class weights in numbers; `statistics` are those of the training masks.
+    pub fn resolve(&self, ignore: Option<u8>, statistics: &ClassStatistics) -> Loss {
+        let class_weights = match &self.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::MedianFrequency => Some(statistics.median_frequency_weights()),
+            ClassWeights::Given(weights) => Some(weights.clone()),
+        };
+        Loss { terms: self.terms.clone(), ignore, class_weights, output_weights: self.output_weights.clone() }
+    }
+}
+
+impl TrainConfig {
+    /// Reads and checks a `config.toml`.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`]; [`TrainError::BadRunFile`] for what cannot be parsed, with the nearest key for an unknown
+    /// one; those of [`TrainConfig::check`].
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let config = Self::from_toml(&text)
+            .map_err(|problem| TrainError::BadRunFile { path: path.to_owned(), problem })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Parses TOML; the error is a message with the place and, for an unknown key, the nearest one.
+    ///
+    /// # Errors
+    /// A message for the reader.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|e| with_suggestion(e.to_string()))
+    }
+
+    /// The settings as TOML with a comment at every key.
+    pub fn to_toml(&self) -> String {
+        with_comments(&toml::to_string(self).expect("settings are numbers, words, lists and tables of these"))
+    }
+
+    /// Writes [`TrainConfig::to_toml`].
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        Ok(write_atomic(path, self.to_toml().as_bytes())?)
+    }
+
+    /// Checks every setting that is not checked by those who use it.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`], [`TrainError::Network`], [`TrainError::Data`] with what is wrong and what is allowed.
+    pub fn check(&self) -> Result<(), TrainError> {
+        self.network.check()?;
+        self.input.validate()?;
+        self.augment.validate(&self.input)?;
+        let weights_fit = match &self.loss.class_weights {
+            ClassWeights::Given(weights) => {
+                weights.len() == self.network.classes && weights.iter().all(|w| w.is_finite() && *w >= 0.0)
+            }
+            _ => true,
+        };
+        let softmax_only = |term: &LossTerm| term.kind == dapple_graph::LossKind::CrossEntropy;
+        let problem = if self.epochs == 0 || self.batch == 0 {
+            Some("epochs and batch must be at least 1".to_owned())
+        } else if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            Some(format!(
+                "the learning rate is {}; give a number above 0, 0.001 for instance",
+                self.learning_rate
+            ))
+        } else if self.clip_norm.is_some_and(|norm| norm.is_nan() || norm <= 0.0) {
+            Some("clip_norm must be above 0; leave it out to have no limit".to_owned())
+        } else if self.network.in_channels != self.input.channels {
+            let (network, input) = (self.network.in_channels, self.input.channels);
+            Some(format!("the network takes {network} channels but the input has {input}; make them equal"))
+        } else if !weights_fit {
+            Some(format!("class_weights must be {} numbers of at least 0, one a class", self.network.classes))
+        } else if self.loss.terms.is_empty() {
+            Some("the loss has no terms; give one, cross-entropy for instance".to_owned())
+        } else if self.network.logits() == 1 && self.loss.terms.iter().any(softmax_only) {
+            Some(
+                "cross-entropy needs one logit a class but this network has one for the foreground only; \
+                 use bce, or the softmax activation"
+                    .to_owned(),
+            )
+        } else if self.checkpoint.minutes.is_nan() || self.checkpoint.minutes <= 0.0 {
+            Some("checkpoint.minutes must be above 0".to_owned())
+        } else {
+            self.schedule.problem()
+        };
+        problem.map_or(Ok(()), |problem| Err(TrainError::Config(problem)))
+    }
+}

@@ -1,0 +1,88 @@
+//! Settings for a data set about which nothing else is known.
+//!
+//! | | unet, unet-bilinear | u2net | u2net-lite | segnet |
+//! |---|---|---|---|---|
+//! | input | 224 x 224, ImageNet normalisation | same | same | same |
+//! | loss | cross-entropy + Dice | BCE + Dice, summed over 7 outputs | same | cross-entropy + Dice |
+//! | optimiser | AdamW 1e-3, decay 0.01 on weights | same | same | same |
+//! | schedule | cosine, 5 % warm-up, down to 1 % | same | same | same |
+//! | gradient | clipped to norm 1 | same | same | same |
+//! | batch | 4 | 4 | 8 | 4 |
+//! | epochs | 40 | 40 | 40 | 60 |
+//! | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
+//!
+//! U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
+//! cross-entropy + Dice, because exactly one class is right at a pixel.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use dapple_data::{Augment, DEFAULT_TRAIN_FRACTION, InputSettings};
+use dapple_graph::{LossKind, Optimizer};
+use dapple_nets::{Activation, NetConfig};
+
+use crate::{CheckpointConfig, DataConfig, EvaluationConfig, LossConfig, Schedule, TrainConfig, TrainError};
+
+/// Height and width of the network's input unless it is set.
+pub const DEFAULT_SIZE: usize = 224;
+
+impl TrainConfig {
+    /// The settings for network `name` with colour input and `classes` classes; the table above has them all.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] for an unknown name or a bad number of classes.
+    pub fn for_network(name: &str, classes: usize, dir: &Path) -> Result<Self, TrainError> {
+        let mut network = NetConfig::new(name, 3, classes)?;
+        if classes > 2 {
+            network.activation = Activation::Softmax;
+        }
+        let loss = loss_for(network.activation);
+        let (batch, epochs) = match name {
+            "u2net-lite" => (8, 40),
+            "segnet" => (4, 60),
+            _ => (4, 40),
+        };
+        Ok(Self {
+            recipe: None,
+            seed: 0,
+            epochs,
+            batch,
+            learning_rate: 1e-3,
+            clip_norm: Some(1.0),
+            device: "auto".to_owned(),
+            threads: None,
+            init: None,
+            network,
+            data: data_at(dir),
+            input: InputSettings::new(DEFAULT_SIZE, DEFAULT_SIZE),
+            augment: Augment::light(),
+            loss,
+            optimizer: Optimizer::adamw(0.01),
+            schedule: Schedule::Cosine { warm_up: 0.05, floor: 0.01 },
+            evaluation: EvaluationConfig { train_images: None, pictures: 6 },
+            checkpoint: CheckpointConfig { minutes: 10.0, batches: None },
+        })
+    }
+}
+
+/// The loss that suits what turns the logits into probabilities.
+fn loss_for(activation: Activation) -> LossConfig {
+    LossConfig::sum_of(match activation {
+        Activation::Softmax => &[LossKind::CrossEntropy, LossKind::Dice],
+        Activation::Sigmoid => &[LossKind::BinaryCrossEntropy, LossKind::Dice],
+    })
+}
+
+fn data_at(dir: &Path) -> DataConfig {
+    let cores = thread::available_parallelism().map_or(1, |n| n.get());
+    DataConfig {
+        dir: PathBuf::from(dir),
+        ignore: None,
+        coding: None,
+        train_fraction: DEFAULT_TRAIN_FRACTION,
+        split_seed: 0,
+        skip_bad: false,
+        threads: (cores / 2).clamp(1, 4),
+        cache_mib: 1024,
+    }
+}

@@ -1,0 +1,105 @@
+//! What can go wrong in a training, said so that the reader can act on it.
+
+use std::path::PathBuf;
+
+use dapple_data::DataError;
+use dapple_graph::{EngineError, GraphError};
+use dapple_metrics::MetricsError;
+use dapple_nets::ConfigError;
+use dapple_nets::checkpoint::CheckpointError;
+use dapple_report::ReportError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The data or a file of the run.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Settings that make no network.
+    #[error(transparent)]
+    Network(#[from] ConfigError),
+    /// A model file, or weights to start from.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A network that does not fit the input size.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Label maps that cannot be scored.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A picture that cannot be drawn or written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A file or folder could not be read.
+    #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file or folder could not be made.
+    #[error("{}: cannot be made: {source}; check the folder, its permissions and the free space", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file of a run that cannot be understood or does not fit.
+    #[error("{}: {problem}", path.display())]
+    BadRunFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The folder for a new run is not empty.
+    #[error(
+        "{}: this folder already holds a run; go on with it by --resume, give another folder, or replace it by --force",
+        .0.display()
+    )]
+    RunExists(PathBuf),
+    /// The folder for a new run holds something else.
+    #[error("{}: this folder is not empty and holds no run; give a new folder", .0.display())]
+    NotARun(PathBuf),
+    /// Settings that contradict each other or the data.
+    #[error("{0}")]
+    Config(String),
+    /// The loss or the gradient overflowed.
+    #[error(
+        "the {what} is {value} in epoch {epoch}, batch {batch} ({}); the last good checkpoint is kept. \
+         Lower the learning rate, clip the gradient, or look at these images",
+        names.join(", ")
+    )]
+    NotFinite {
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch in the epoch, from 1.
+        batch: usize,
+        /// The images of the batch.
+        names: Vec<String>,
+    },
+}
+
+impl TrainError {
+    /// Whether the user's input is at fault: data, settings, files given. Otherwise the machine or the program is.
+    pub fn is_users(&self) -> bool {
+        match self {
+            Self::Data(error) => !matches!(error, DataError::Write { .. } | DataError::LoaderStopped),
+            Self::Engine(error) => matches!(error, EngineError::Graph(_)),
+            Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
+            Self::Read { .. } | Self::BadRunFile { .. } | Self::RunExists(_) => true,
+            Self::NotARun(_) | Self::Config(_) => true,
+            Self::Report(_) | Self::Write { .. } | Self::NotFinite { .. } => false,
+        }
+    }
+}

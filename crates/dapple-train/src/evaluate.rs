@@ -1,0 +1,135 @@
+//! Measuring a network on samples of a data set.
+//!
+//! Everything that is ever scored goes through [`evaluate`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
+//! so that the scores printed in training and those of a later evaluation of the saved file are the same to the last
+//! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings};
+use dapple_graph::{Executor, Loss, Shape, Tensor};
+use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
+
+use crate::{TrainError, decide};
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean over the images of each image's loss.
+    pub loss: f64,
+    /// The scores, with those of each image.
+    pub scores: Scores,
+}
+
+/// The samples to measure on, as the network sees them.
+#[derive(Clone, Debug)]
+pub struct EvaluationSet(Loader);
+
+impl EvaluationSet {
+    /// The given samples of a data set, shown as `input` says, in their order. `threads` decode images in the
+    /// background, and up to `cache_bytes` of them are kept for the next evaluation.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] without a sample, or for settings out of range.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        samples: &[usize],
+        input: InputSettings,
+        threads: usize,
+        cache_bytes: usize,
+    ) -> Result<Self, TrainError> {
+        let settings = LoaderSettings { threads, cache_bytes, ..LoaderSettings::new(input, 1) };
+        Ok(Self(Loader::new(Arc::clone(dataset), samples.to_vec(), settings)?))
+    }
+
+    /// How many samples there are, at least one.
+    #[allow(clippy::len_without_is_empty, reason = "there is always at least one sample")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// One image on its way from the network to the scores.
+struct Scored {
+    sample: usize,
+    prediction: Vec<u8>,
+    truth: Vec<u8>,
+    height: usize,
+    width: usize,
+}
+
+/// Runs the network over the samples, in order, and scores its labels; `None` if `on_image`, which hears how many are
+/// done, ends it early.
+///
+/// Images are decoded and scored in other threads than the network's.
+///
+/// # Errors
+/// [`TrainError::Data`] for an image that cannot be loaded, [`TrainError::Engine`] from the network,
+/// [`TrainError::Metrics`] for labels that cannot be scored.
+pub fn evaluate(
+    executor: &mut dyn Executor,
+    set: &EvaluationSet,
+    loss: &Loss,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, TrainError> {
+    let dataset = set.0.dataset();
+    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
+    let mut evaluator = Evaluator::new(protocol)?;
+
+    thread::scope(|scope| {
+        // A few images may wait for their scores; more would only take memory.
+        let (sender, receiver) = mpsc::sync_channel::<Scored>(4);
+        let scorer = scope.spawn(move || -> Result<Scores, MetricsError> {
+            for image in receiver {
+                let name = dataset.name(image.sample);
+                evaluator.add(name, &image.prediction, &image.truth, image.height, image.width)?;
+            }
+            Ok(evaluator.finish_with_images())
+        });
+
+        let (mut loss_sum, mut done) = (0.0, 0);
+        for batch in set.0.epoch(0) {
+            let batch = batch?;
+            let (height, width) = (batch.h, batch.w);
+            let images = Tensor::new(Shape::new(batch.n, height, width, batch.c), batch.images);
+            let (image_loss, logits) = executor.evaluate(&images, &batch.labels, loss)?;
+            loss_sum += image_loss;
+            done += 1;
+            let prediction = decide::labels(&logits);
+            let image = Scored { sample: batch.indices[0], prediction, truth: batch.labels, height, width };
+            if sender.send(image).is_err() {
+                break; // The scorer has met an error, which it returns below.
+            }
+            if on_image(done).is_break() {
+                return Ok(None);
+            }
+        }
+        drop(sender);
+        let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(Some(Evaluation { loss: loss_sum / done.max(1) as f64, scores }))
+    })
+}
+
+/// `count` of `samples` spread evenly over their order, all of them where there are no more.
+pub(crate) fn spread(samples: &[usize], count: usize) -> Vec<usize> {
+    if count >= samples.len() {
+        return samples.to_vec();
+    }
+    (0..count).map(|i| samples[(2 * i + 1) * samples.len() / (2 * count)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn samples_are_spread_evenly() {
+        let samples: Vec<usize> = (0..10).collect();
+        assert_eq!(spread(&samples, 2), [2, 7]);
+        assert_eq!(spread(&samples, 5), [1, 3, 5, 7, 9]);
+        assert_eq!(spread(&samples, 0), []);
+        assert_eq!(spread(&samples, 99), samples);
+    }
+}

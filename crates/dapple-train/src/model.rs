@@ -1,0 +1,127 @@
+//! The model files of runs: weights with all that is needed to use and to measure them again.
+
+use std::path::{Path, PathBuf};
+
+use dapple_data::{Classes, Dataset, InputSettings, LabelCoding, Normalise};
+use dapple_graph::{Loss, State};
+use dapple_metrics::Scores;
+use dapple_nets::NetConfig;
+use dapple_nets::checkpoint::{
+    CheckpointError, Class, InitReport, ModelCard, ModelFile, Normalisation, init_from_file,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{EpochRecord, TrainConfig, TrainError};
+
+/// What a training keeps with a model besides its description.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The loss it was trained with, class weights in numbers.
+    pub loss: Loss,
+    /// What the values of the mask files meant.
+    pub coding: LabelCoding,
+    /// The recipe that the training began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+}
+
+impl Provenance {
+    /// That of a model; `None` for one that no training of this program wrote.
+    pub fn of(card: &ModelCard) -> Option<Self> {
+        serde_json::from_value(Value::Object(card.extra.clone())).ok()
+    }
+}
+
+/// The file of a model: the best of a run for a folder, the file itself otherwise.
+pub fn model_path(run_or_file: &Path) -> PathBuf {
+    if run_or_file.is_dir() { run_or_file.join("best.safetensors") } else { run_or_file.to_owned() }
+}
+
+/// Reads a model file, or the best model of a run's folder.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] if it cannot be read or is no model.
+pub fn load_model(run_or_file: &Path) -> Result<ModelFile, TrainError> {
+    Ok(ModelFile::load(&model_path(run_or_file))?)
+}
+
+/// What the network of a model sees of an image.
+///
+/// # Errors
+/// [`TrainError::Data`] for a number of channels that images cannot have.
+pub fn input_of(card: &ModelCard) -> Result<InputSettings, TrainError> {
+    let [height, width] = card.input_size;
+    let normalise = match card.normalisation {
+        Normalisation::ImageNet => Normalise::ImageNet,
+        Normalisation::Unit => Normalise::Unit,
+        Normalisation::U2Net => Normalise::U2Net,
+    };
+    let input = InputSettings { height, width, channels: card.network.in_channels, normalise };
+    input.validate()?;
+    Ok(input)
+}
+
+/// Names and colours of a model's classes.
+pub fn classes_of(card: &ModelCard) -> Classes {
+    Classes {
+        names: card.classes.iter().map(|class| class.name.clone()).collect(),
+        colours: card.classes.iter().map(|class| class.colour).collect(),
+    }
+}
+
+/// Writes a model with the scores of its epoch.
+pub(crate) fn save(
+    path: &Path,
+    config: &TrainConfig,
+    dataset: &Dataset,
+    loss: &Loss,
+    state: State,
+    record: &EpochRecord,
+    scores: Option<&Scores>,
+) -> Result<(), TrainError> {
+    let classes = dataset.classes();
+    let named = classes.names.iter().zip(&classes.colours);
+    let provenance =
+        Provenance { loss: loss.clone(), coding: dataset.coding(), recipe: config.recipe.clone() };
+    let card = ModelCard {
+        network: config.network.clone(),
+        classes: named.map(|(name, &colour)| Class { name: name.clone(), colour }).collect(),
+        ignore: dataset.ignore(),
+        input_size: [config.input.height, config.input.width],
+        normalisation: match config.input.normalise {
+            Normalise::ImageNet => Normalisation::ImageNet,
+            Normalise::Unit => Normalisation::Unit,
+            Normalise::U2Net => Normalisation::U2Net,
+        },
+        seed: config.seed,
+        epoch: record.epoch,
+        scores: scores.map(|scores| card_scores(record, scores)).unwrap_or_default(),
+        extra: object(&provenance),
+    };
+    ModelFile { card, state }.save(path).map_err(|error| match error {
+        CheckpointError::Io { path, source } => TrainError::Write { path, source },
+        error => error.into(),
+    })
+}
+
+/// The validation's loss and scores, without those of each image.
+fn card_scores(record: &EpochRecord, scores: &Scores) -> Map<String, Value> {
+    let scores = Scores { images_detail: None, policies: Vec::new(), ..scores.clone() };
+    let mut validation = object(&scores);
+    validation.insert("loss".into(), record.val_loss.into());
+    Map::from_iter([("validation".to_owned(), Value::Object(validation))])
+}
+
+fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        _ => unreachable!("structures of numbers and words become JSON objects"),
+    }
+}
+
+/// Takes over weights from a file; says in words what was taken.
+pub(crate) fn init_from(path: &Path, network: &NetConfig, state: &mut State) -> Result<String, TrainError> {
+    let report: InitReport = init_from_file(state, network, path)?;
+    Ok(format!("{}: {report}", path.display()))
+}

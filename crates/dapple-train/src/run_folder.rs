@@ -1,0 +1,182 @@
+//! The folder of a run: what is where, making it, and not overwriting another.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::TrainError;
+
+/// The folder that a training writes and everything after it reads.
+///
+/// | file | content |
+/// |---|---|
+/// | `config.toml` | the settings, see [`TrainConfig`](crate::TrainConfig) |
+/// | `split.json` | the names of the samples for training, validation and test |
+/// | `metrics.csv`, `metrics.jsonl` | a row an epoch, see [`EpochRecord`](crate::EpochRecord) |
+/// | `curves.svg`, `curves.png` | the rows as curves |
+/// | `best.safetensors` | the model of the best epoch, complete by itself |
+/// | `best.json` | its validation scores, with those of each image |
+/// | `last.safetensors` | the state that `--resume` goes on from |
+/// | `samples/` | image, truth, prediction and overlay of some validation images |
+/// | `strips/` | their masks, a panel a class |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+const FILES: [&str; 9] = [
+    "config.toml",
+    "split.json",
+    "metrics.csv",
+    "metrics.jsonl",
+    "curves.svg",
+    "curves.png",
+    "best.safetensors",
+    "best.json",
+    "last.safetensors",
+];
+const FOLDERS: [&str; 2] = ["samples", "strips"];
+
+impl RunFolder {
+    /// Makes the folder for a new run. A run that stands there is an error, or with `force` its files are removed;
+    /// other files are left alone.
+    ///
+    /// # Errors
+    /// [`TrainError::RunExists`], [`TrainError::NotARun`] for a folder with other things in it, [`TrainError::Write`].
+    pub fn create(path: &Path, force: bool) -> Result<Self, TrainError> {
+        let run = Self(path.to_owned());
+        let failed = |source| TrainError::Write { path: path.to_owned(), source };
+        let holds_run = FILES.iter().any(|file| path.join(file).exists());
+        if holds_run && !force {
+            return Err(TrainError::RunExists(run.0));
+        }
+        if !holds_run && path.exists() && fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(TrainError::NotARun(run.0));
+        }
+        fs::create_dir_all(path).map_err(failed)?;
+        for file in FILES {
+            absent_is_fine(fs::remove_file(path.join(file))).map_err(failed)?;
+        }
+        for folder in FOLDERS {
+            absent_is_fine(fs::remove_dir_all(path.join(folder))).map_err(failed)?;
+        }
+        Ok(run)
+    }
+
+    /// The folder of an existing run.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`] if it holds no `config.toml`.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        let run = Self(path.to_owned());
+        match fs::metadata(run.config()) {
+            Ok(_) => Ok(run),
+            Err(source) => Err(TrainError::Read { path: run.config(), source }),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `config.toml`
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// `split.json`
+    pub fn split(&self) -> PathBuf {
+        self.0.join("split.json")
+    }
+
+    /// `metrics.jsonl`
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// `best.safetensors`
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
+    }
+
+    /// `best.json`
+    pub fn best_scores(&self) -> PathBuf {
+        self.0.join("best.json")
+    }
+
+    /// `last.safetensors`
+    pub fn last(&self) -> PathBuf {
+        self.0.join("last.safetensors")
+    }
+
+    /// `samples/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn samples(&self) -> Result<PathBuf, TrainError> {
+        self.folder("samples")
+    }
+
+    /// `strips/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn strips(&self) -> Result<PathBuf, TrainError> {
+        self.folder("strips")
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, TrainError> {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path).map_err(|source| TrainError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Removes what writes cut short by a crash have left behind.
+    pub(crate) fn remove_leftovers(&self) {
+        // Unfinished files have a hidden name with this ending; one that cannot be removed does no harm.
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') && name.ends_with(".tmp") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_not_overwritten_unless_forced_and_strangers_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("deep/run");
+        let run = RunFolder::create(&path, false).expect("a new folder");
+        fs::write(run.config(), "").expect("the folder is writable");
+        fs::write(path.join("notes.txt"), "mine").expect("the folder is writable");
+        let message = RunFolder::create(&path, false).expect_err("a run stands there").to_string();
+        assert!(message.contains("--resume") && message.contains("--force"), "{message}");
+
+        RunFolder::create(&path, true).expect("forced");
+        assert!(!run.config().exists() && path.join("notes.txt").exists());
+        assert!(matches!(RunFolder::create(&path, false), Err(TrainError::NotARun(_))));
+        assert!(matches!(RunFolder::open(&path), Err(TrainError::Read { .. })));
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_removed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::create(folder.path(), false).expect("an empty folder");
+        let leftover = folder.path().join(".last.safetensors.17.0.tmp");
+        fs::write(&leftover, "half").expect("the folder is writable");
+        run.remove_leftovers();
+        assert!(!leftover.exists());
+    }
+}
