@@ -19,6 +19,10 @@ impl Network for RandomNetwork {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
         rebuild(&self.graph, input)
     }
+
+    fn example_input(&self) -> Shape {
+        self.graph.shape(self.graph.input())
+    }
 }
 
 /// A network with one to four outputs of any shape: chains of convolution, batch norm and ReLU in all
