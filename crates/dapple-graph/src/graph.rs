@@ -33,11 +33,19 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// Where the settings or the size do not fit the network.
     fn build(&self, input: Shape) -> Result<Graph, GraphError>;
+
+    /// A shape that it can be built for, so that its parameters can be known before the first image.
+    fn example_input(&self) -> Shape;
 }
 
-impl<F: Fn(Shape) -> Result<Graph, GraphError> + Send + Sync> Network for F {
+/// An example input with a function that builds the graph.
+impl<F: Fn(Shape) -> Result<Graph, GraphError> + Send + Sync> Network for (Shape, F) {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
-        self(input)
+        self.1(input)
+    }
+
+    fn example_input(&self) -> Shape {
+        self.0
     }
 }
 

@@ -153,4 +153,8 @@ impl Network for NetConfig {
         }
         (entry.make)(self).build(input)
     }
+
+    fn example_input(&self) -> Shape {
+        Shape::new(1, 256, 256, self.in_channels)
+    }
 }

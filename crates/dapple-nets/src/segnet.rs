@@ -81,6 +81,11 @@ impl Network for SegNet {
         g.output("logits", logits)?;
         Ok(g)
     }
+
+    /// A colour image.
+    fn example_input(&self) -> Shape {
+        Shape::new(1, 256, 256, 3)
+    }
 }
 
 /// 3 x 3 convolution, batch norm, ReLU; the convolution keeps its bias, as in torchvision.

@@ -128,6 +128,11 @@ impl Network for U2Net {
         }
         Ok(g)
     }
+
+    /// A colour image.
+    fn example_input(&self) -> Shape {
+        Shape::new(1, 256, 256, 3)
+    }
 }
 
 impl U2Net {

@@ -89,6 +89,11 @@ impl Network for UNet {
         g.output("logits", logits)?;
         Ok(g)
     }
+
+    /// A colour image.
+    fn example_input(&self) -> Shape {
+        Shape::new(1, 256, 256, 3)
+    }
 }
 
 /// One step of the contracting path: half the size, then a double convolution.

@@ -1,0 +1,348 @@
+//! A network with its parameters on this machine's processor.
+
+use crate::kernels::loss::{self, LossInput};
+use crate::kernels::optim::{self, Segment};
+use crate::kernels::pixels;
+use crate::layout::Layout;
+use crate::memory::Buffer;
+use crate::plan::{Plan, Purpose};
+use crate::simd::Level;
+use crate::step::Memory;
+use dapple_graph::engine::OptimizerState;
+use dapple_graph::fold::fold_batch_norm;
+use dapple_graph::{EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Plans that are kept; more shapes than that start anew.
+const MAX_PLANS: usize = 32;
+
+/// The parameters of a network with its batch norms folded.
+struct Folded {
+    layout: Layout,
+    params: Buffer,
+    statistics: Buffer,
+}
+
+/// Memory that all plans share.
+struct Scratch {
+    arena: Buffer,
+    shared: Buffer,
+    local: Buffer,
+}
+
+pub(crate) struct CpuExecutor {
+    pool: Arc<rayon::ThreadPool>,
+    level: Level,
+    network: Arc<dyn Network>,
+    optimizer: Option<Optimizer>,
+    layout: Layout,
+    params: Buffer,
+    statistics: Buffer,
+    gradients: Option<Buffer>,
+    /// Nothing has been added to the gradients since the last step.
+    fresh: bool,
+    slots: Vec<Buffer>,
+    steps: u64,
+    tasks: Vec<Segment>,
+    plans: HashMap<(Shape, Mode), Arc<Plan>>,
+    scratch: Scratch,
+    /// Made when inference first wants it, dropped when parameters change.
+    folded: Option<Folded>,
+    /// The training plan whose forward pass stands in the arena.
+    pending: Option<Arc<Plan>>,
+    /// Training also computes the gradient of the input.
+    input_gradient: bool,
+}
+
+impl CpuExecutor {
+    pub fn new(
+        pool: Arc<rayon::ThreadPool>,
+        level: Level,
+        network: Arc<dyn Network>,
+        state: &State,
+        optimizer: Option<Optimizer>,
+        input_gradient: bool,
+        sample: Shape,
+    ) -> Result<Self, EngineError> {
+        let graph = network.build(sample)?;
+        let layout = Layout::new(&graph);
+        let slots = optimizer.map_or(0, |o| o.slots());
+        let mut executor = Self {
+            pool,
+            level,
+            network,
+            optimizer,
+            params: Buffer::zeroed(layout.trainable),
+            statistics: Buffer::zeroed(layout.statistics),
+            gradients: None,
+            fresh: true,
+            slots: (0..slots).map(|_| Buffer::zeroed(layout.trainable)).collect(),
+            steps: 0,
+            tasks: optim::tasks(&layout.segments()),
+            layout,
+            plans: HashMap::new(),
+            scratch: Scratch { arena: Buffer::zeroed(0), shared: Buffer::zeroed(0), local: Buffer::zeroed(0) },
+            folded: None,
+            pending: None,
+            input_gradient,
+        };
+        executor.set_state(state)?;
+        Ok(executor)
+    }
+
+    fn graph(&self, shape: Shape) -> Result<Graph, EngineError> {
+        if shape.is_empty() {
+            return Err(EngineError::Input(format!("an input of shape {shape} has no pixels")));
+        }
+        Ok(self.network.build(shape)?)
+    }
+
+    /// The plan for a shape and mode, made if need be; all memory is there when it returns.
+    fn plan(&mut self, shape: Shape, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+        if mode != Mode::Train && self.folded.is_none() {
+            self.fold(shape)?;
+        }
+        if let Some(plan) = self.plans.get(&(shape, mode)) {
+            return Ok(plan.clone());
+        }
+        let graph = self.graph(shape)?;
+        let plan = match mode {
+            Mode::Train => Plan::new(&graph, &self.layout, Purpose::Train { input_gradient: self.input_gradient }),
+            Mode::Eval | Mode::Predict => {
+                let (graph, _) = fold_batch_norm(&graph, &self.state())?;
+                let folded = self.folded.as_ref().expect("folded above");
+                Plan::new(&graph, &folded.layout, Purpose::Infer { first_only: mode == Mode::Predict })
+            }
+        };
+        let grow = |buffer: &mut Buffer, len: usize| {
+            if buffer.len() < len {
+                // Free the old memory first.
+                *buffer = Buffer::zeroed(0);
+                *buffer = Buffer::zeroed(len);
+            }
+        };
+        if self.plans.len() >= MAX_PLANS {
+            self.plans.clear();
+        }
+        grow(&mut self.scratch.arena, plan.arena_len);
+        grow(&mut self.scratch.shared, plan.shared_len);
+        grow(&mut self.scratch.local, plan.local_len * self.pool.current_num_threads());
+        let plan = Arc::new(plan);
+        self.plans.insert((shape, mode), plan.clone());
+        Ok(plan)
+    }
+
+    fn fold(&mut self, shape: Shape) -> Result<(), EngineError> {
+        let (graph, state) = fold_batch_norm(&self.graph(shape)?, &self.state())?;
+        let layout = Layout::new(&graph);
+        let (mut params, mut statistics) = (Buffer::zeroed(layout.trainable), Buffer::zeroed(layout.statistics));
+        layout.import(true, &state.values, &mut params);
+        layout.import(false, &state.statistics, &mut statistics);
+        self.folded = Some(Folded { layout, params, statistics });
+        Ok(())
+    }
+
+    /// Runs a range of a plan's steps.
+    fn run(&mut self, plan: &Plan, steps: std::ops::Range<usize>, mode: Mode) {
+        let Scratch { arena, shared, local } = &mut self.scratch;
+        let (layout, params, statistics) = match (&mut self.folded, mode) {
+            (Some(folded), Mode::Eval | Mode::Predict) => {
+                (&folded.layout, &mut folded.params, &mut folded.statistics)
+            }
+            _ => (&self.layout, &mut self.params, &mut self.statistics),
+        };
+        let mut memory = Memory {
+            arena: arena.base(),
+            params: params.base(),
+            statistics: statistics.base(),
+            shared: shared.base(),
+            local: local.base(),
+            gradients: self.gradients.as_mut(),
+            accumulate: !self.fresh,
+        };
+        let level = self.level;
+        self.pool.install(|| {
+            for step in &plan.steps[steps] {
+                step.kernel.run(level, layout, &mut memory);
+            }
+        });
+    }
+
+    fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+        self.pending = None;
+        if input.data.len() != input.shape.len() {
+            let (values, shape) = (input.data.len(), input.shape);
+            return Err(EngineError::Input(format!("{values} values for an input of shape {shape}")));
+        }
+        let plan = self.plan(input.shape, mode)?;
+        let arena = self.scratch.arena.base();
+        self.pool.install(|| pixels::read_in(arena, &input.data, input.shape, plan.input_offset));
+        self.run(&plan, 0..plan.forward, mode);
+        if mode == Mode::Train {
+            self.folded = None;
+        }
+        Ok(plan)
+    }
+
+    fn output(&mut self, plan: &Plan, index: usize) -> Tensor {
+        let (shape, offset) = plan.outputs[index];
+        let mut tensor = Tensor::zeros(shape);
+        pixels::read_out(self.scratch.arena.base(), offset, shape, &mut tensor.data);
+        tensor
+    }
+
+    /// The loss of the outputs in the arena; with a gradient, times `scale`, where the plan wants it.
+    fn loss(
+        &mut self,
+        plan: &Plan,
+        labels: &[u8],
+        loss: &Loss,
+        scale: Option<f32>,
+    ) -> Result<f64, EngineError> {
+        for (shape, _) in &plan.outputs {
+            loss::check(labels, *shape, loss).map_err(EngineError::Input)?;
+        }
+        let arena = self.scratch.arena.base();
+        let mut total = 0.0;
+        for (i, &(shape, logits)) in plan.outputs.iter().enumerate() {
+            let weight = f64::from(loss.output_weight(i));
+            let input = LossInput { logits, shape, labels, loss };
+            let target = scale.map(|s| (weight * f64::from(s), &plan.output_gradients[i]));
+            total += weight
+                * self.pool.install(|| match target {
+                    Some((factor, target)) => input.run(arena, factor, Some(target)),
+                    None => input.run(arena, 0.0, None),
+                });
+        }
+        Ok(total)
+    }
+
+    fn run_backward(&mut self, plan: &Plan) {
+        let layout = &self.layout;
+        let gradients = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
+        if self.fresh {
+            // Parameters that this plan's outputs do not depend on.
+            let written: std::collections::HashSet<usize> =
+                plan.steps.iter().flat_map(|s| s.kernel.writes_gradients()).collect();
+            let base = gradients.base();
+            for task in self.layout.segments().iter().filter(|s| !written.contains(&s.start)) {
+                pixels::zero(base, task.start, task.len);
+            }
+        }
+        self.run(plan, plan.forward..plan.steps.len(), Mode::Train);
+        self.fresh = false;
+    }
+
+    /// After a backward pass with `input_gradient`: the gradient of the input.
+    pub fn input_gradient(&mut self, shape: Shape) -> Option<Tensor> {
+        let offset = self.plans.get(&(shape, Mode::Train))?.input_gradient?;
+        let mut tensor = Tensor::zeros(shape);
+        pixels::read_out(self.scratch.arena.base(), offset, shape, &mut tensor.data);
+        Some(tensor)
+    }
+}
+
+impl Executor for CpuExecutor {
+    fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Vec<Tensor>, EngineError> {
+        let plan = self.run_forward(input, mode)?;
+        let outputs = (0..plan.outputs.len()).map(|i| self.output(&plan, i)).collect();
+        if mode == Mode::Train {
+            self.pending = Some(plan);
+        }
+        Ok(outputs)
+    }
+
+    fn backward(&mut self, output_gradients: &[Tensor]) -> Result<(), EngineError> {
+        let plan = self.pending.take().ok_or_else(|| {
+            EngineError::Input("backward needs a forward pass for training right before it".into())
+        })?;
+        let shapes: Vec<Shape> = plan.outputs.iter().map(|o| o.0).collect();
+        let given: Vec<Shape> = output_gradients.iter().map(|t| t.shape).collect();
+        if shapes != given {
+            return Err(EngineError::Input(format!("gradients {given:?} for outputs {shapes:?}")));
+        }
+        let arena = self.scratch.arena.base();
+        for (gradient, target) in output_gradients.iter().zip(&plan.output_gradients) {
+            pixels::read_in_gradient(arena, &gradient.data, target);
+        }
+        self.run_backward(&plan);
+        Ok(())
+    }
+
+    fn accumulate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss, scale: f32) -> Result<f64, EngineError> {
+        let plan = self.run_forward(input, Mode::Train)?;
+        let value = self.loss(&plan, labels, loss, Some(scale))?;
+        self.run_backward(&plan);
+        Ok(value)
+    }
+
+    fn evaluate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss) -> Result<(f64, Tensor), EngineError> {
+        let plan = self.run_forward(input, Mode::Eval)?;
+        let value = self.loss(&plan, labels, loss, None)?;
+        Ok((value, self.output(&plan, 0)))
+    }
+
+    fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {
+        let rule = self.optimizer.ok_or_else(|| EngineError::Input("loaded without an optimiser".into()))?;
+        let level = self.level;
+        let Some(gradients) = self.gradients.as_mut() else {
+            return Err(EngineError::Input("a step needs gradients; none were accumulated".into()));
+        };
+        let pool = self.pool.clone();
+        let norm = pool.install(|| optim::norm(level, gradients));
+        // As PyTorch's clip_grad_norm_.
+        let scale = clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0)) as f32;
+        let slots: Vec<_> = self.slots.iter_mut().map(Buffer::base).collect();
+        let (params, gradients) = (self.params.base(), gradients.base());
+        pool.install(|| {
+            optim::step(level, rule, &self.tasks, params, gradients, &slots, learning_rate, scale, self.steps);
+        });
+        self.steps += 1;
+        self.fresh = true;
+        self.folded = None;
+        Ok(norm as f32)
+    }
+
+    fn state(&self) -> State {
+        State {
+            specs: self.layout.specs.clone(),
+            values: self.layout.export(true, &self.params),
+            statistics: self.layout.export(false, &self.statistics),
+        }
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
+        if !self.layout.fits(state) {
+            return Err(EngineError::Input("the state's parameters are not those of the network".into()));
+        }
+        self.layout.import(true, &state.values, &mut self.params);
+        self.layout.import(false, &state.statistics, &mut self.statistics);
+        self.folded = None;
+        Ok(())
+    }
+
+    fn gradients(&self) -> Vec<f32> {
+        match &self.gradients {
+            Some(gradients) if !self.fresh => self.layout.export(true, gradients),
+            _ => vec![0.0; self.layout.outer_len(true)],
+        }
+    }
+
+    fn optimizer_state(&self) -> OptimizerState {
+        let slots = self.slots.iter().map(|s| self.layout.export(true, s)).collect();
+        OptimizerState { steps: self.steps, slots }
+    }
+
+    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
+        let len = self.layout.outer_len(true);
+        if state.slots.len() != self.slots.len() || state.slots.iter().any(|s| s.len() != len) {
+            return Err(EngineError::Input("the optimiser's state is not of this network and optimiser".into()));
+        }
+        for (slot, values) in self.slots.iter_mut().zip(&state.slots) {
+            self.layout.import(true, values, slot);
+        }
+        self.steps = state.steps;
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! Convolutions of any kernel, stride, dilation and padding, and transposed ones, as matrix products over
+//! gathered rows (im2col in blocks that stay in the cache).
+
+use super::gather::{Lattice, gather, gathered_channels};
+use super::gemm::{PANEL, Product, product};
+use super::operand::{Operand, Target};
+use super::reduce::sum_parts_strided;
+use crate::memory::Base;
+use crate::parallel;
+use crate::simd::{LANES, Level, Simd, simd_fn};
+use std::ops::Range;
+
+/// Where a kernel's weights `[taps, in, out]` (padded) stand in the parameter buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    pub offset: usize,
+    pub taps: usize,
+    pub ins: usize,
+    pub outs: usize,
+}
+
+impl Weights {
+    pub fn len(&self) -> usize {
+        self.taps * self.ins * self.outs
+    }
+}
+
+/// A planned convolution, forward or transposed.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvGemm {
+    pub input: Operand,
+    pub output: Target,
+    /// One forward, one a phase when transposed.
+    pub lattices: Vec<Lattice>,
+    pub weights: Weights,
+    /// Sum over the weights' output channels and write their input channels.
+    pub turned: bool,
+    /// Where the bias stands in the parameter buffer.
+    pub bias: Option<usize>,
+    pub relu: bool,
+}
+
+/// Values of gathered rows that a task works on at a time.
+const GATHERED: usize = 48 << 10;
+/// Columns of the product that are kept at a time.
+const CHUNK: usize = 64;
+
+impl ConvGemm {
+    fn columns(&self) -> usize {
+        self.output.blocks.len() * LANES
+    }
+
+    fn max_row(&self) -> usize {
+        self.lattices.iter().map(|l| l.taps.len()).max().unwrap_or(0) * gathered_channels(&self.input)
+    }
+
+    fn group(&self) -> usize {
+        (GATHERED / self.max_row().max(1) / 14 * 14).clamp(14, 112)
+    }
+
+    /// Values of shared scratch memory: the packed weights of a lattice.
+    pub fn shared_scratch(&self) -> usize {
+        self.max_row() * self.columns()
+    }
+
+    /// Values of scratch memory for each thread.
+    pub fn thread_scratch(&self) -> usize {
+        self.group() * self.max_row() + LANES + self.group() * CHUNK
+    }
+
+    /// Runs it. `shared` and `local` are the scratch memories; `local` holds one part a thread.
+    pub fn run(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
+        let channels = gathered_channels(&self.input);
+        let columns = self.columns();
+        let (group, need) = (self.group(), self.thread_scratch());
+        for lattice in &self.lattices {
+            let depth = lattice.taps.len() * channels;
+            parallel::for_each(columns.div_ceil(PANEL) * lattice.taps.len(), |task| {
+                let (panel, tap) = (task / lattice.taps.len(), task % lattice.taps.len());
+                let width = PANEL.min(columns - panel * PANEL);
+                let to = shared.at(panel * PANEL * depth + tap * channels * width, channels * width);
+                let weights = params.at(self.weights.offset, self.weights.len());
+                // SAFETY: each task writes one tap's rows of one panel.
+                unsafe {
+                    pack(level, self, weights, lattice.taps[tap].index, channels, panel * PANEL, width, to);
+                }
+            });
+            let points = lattice.points();
+            parallel::for_each(points.div_ceil(group), |task| {
+                let now = task * group..points.min((task + 1) * group);
+                let scratch = local.at(parallel::thread() * need, need);
+                // SAFETY: the scratch is this thread's; each task writes the pixels of its own points.
+                unsafe {
+                    let c = scratch.add(group * self.max_row() + LANES);
+                    gather(level, lattice, &self.input, arena, now.clone(), channels, scratch);
+                    for chunk in (0..columns).step_by(CHUNK) {
+                        let end = columns.min(chunk + CHUNK);
+                        for column in (chunk..end).step_by(PANEL) {
+                            let width = PANEL.min(columns - column);
+                            let p = Product {
+                                a: scratch,
+                                a_row: depth,
+                                a_depth: 1,
+                                b: shared.at(column * depth, depth * width),
+                                b_depth: width,
+                                c: c.add(column - chunk),
+                                c_row: CHUNK,
+                                rows: now.len(),
+                                depth,
+                                vectors: width / LANES,
+                                accumulate: false,
+                            };
+                            product(level, &p);
+                        }
+                        store(level, self, lattice, arena, params, now.clone(), chunk / LANES..end / LANES, c);
+                    }
+                }
+            });
+        }
+    }
+}
+
+simd_fn! {
+    /// Rows of one tap of a panel of the right matrix: `[channels, width]`.
+    ///
+    /// # Safety
+    /// `weights` must be valid for all weights, `to` for the rows.
+    pack = pack_impl(
+        conv: &ConvGemm,
+        weights: *const f32,
+        tap: usize,
+        channels: usize,
+        column: usize,
+        width: usize,
+        to: *mut f32,
+    )
+}
+
+#[inline(always)]
+unsafe fn pack_impl<S: Simd>(
+    conv: &ConvGemm,
+    weights: *const f32,
+    tap: usize,
+    channels: usize,
+    column: usize,
+    width: usize,
+    to: *mut f32,
+) {
+    let (ins, outs) = (conv.weights.ins, conv.weights.outs);
+    // SAFETY: the caller's promise; channels and columns are within the padded extents.
+    unsafe {
+        let w = weights.add(tap * ins * outs);
+        for k in 0..channels {
+            if conv.turned {
+                for j in 0..width {
+                    *to.add(k * width + j) = *w.add((column + j) * outs + k);
+                }
+            } else {
+                for j in (0..width).step_by(LANES) {
+                    S::store(to.add(k * width + j), S::load(w.add(k * outs + column + j)));
+                }
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// Products of `points` in rows of [`CHUNK`] at `c`, plus bias, to their pixels.
+    ///
+    /// # Safety
+    /// `c` must hold the rows; no other task may write these pixels.
+    store = store_impl(
+        conv: &ConvGemm,
+        lattice: &Lattice,
+        arena: Base,
+        params: Base,
+        points: Range<usize>,
+        blocks: Range<usize>,
+        c: *const f32,
+    )
+}
+
+#[inline(always)]
+unsafe fn store_impl<S: Simd>(
+    conv: &ConvGemm,
+    lattice: &Lattice,
+    arena: Base,
+    params: Base,
+    points: Range<usize>,
+    blocks: Range<usize>,
+    c: *const f32,
+) {
+    // SAFETY: target pixels are inside the output's map; the rest is the caller's promise.
+    unsafe {
+        let low = S::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
+        for (row, point) in points.enumerate() {
+            let pixel = lattice.target_pixel(point);
+            for (column, b) in blocks.clone().enumerate() {
+                let target = &conv.output.blocks[b];
+                let p = target.address(arena, conv.output.shape.pixels()).add(pixel * target.stride);
+                let mut v = S::load(c.add(row * CHUNK + column * LANES));
+                if let Some(bias) = conv.bias {
+                    v = S::add(v, S::load(params.at(bias + b * LANES, LANES)));
+                }
+                v = S::max(low, v);
+                S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
+            }
+        }
+    }
+}
+
+/// The planned gradient of a (transposed) convolution's weights.
+#[derive(Clone, Debug)]
+pub(crate) struct GemmWeights {
+    /// What is gathered: the input of a convolution, the output gradient of a transposed one.
+    pub gathered: Operand,
+    /// What is read point by point: the output gradient of a convolution, the input of a transposed one.
+    pub points: Operand,
+    pub lattice: Lattice,
+    /// Where the gradient stands in the gradient buffer.
+    pub weights: Weights,
+    /// Whether the points' channels are the weights' input channels (transposed convolution).
+    pub points_are_inputs: bool,
+}
+
+impl GemmWeights {
+    /// Channels gathered for each tap. As columns of the product they must be whole vectors.
+    fn channels(&self) -> usize {
+        if self.points_are_inputs { self.gathered.blocks.len() * LANES } else { gathered_channels(&self.gathered) }
+    }
+
+    fn gathered_row(&self) -> usize {
+        self.lattice.taps.len() * self.channels()
+    }
+
+    fn point_row(&self) -> usize {
+        self.points.blocks.len() * LANES
+    }
+
+    /// Points whose rows are gathered at a time.
+    fn group(&self) -> usize {
+        ((256 << 10) / (self.gathered_row() + self.point_row())).clamp(32, 512)
+    }
+
+    fn len(&self) -> usize {
+        self.gathered_row() * self.point_row()
+    }
+
+    fn parts(&self) -> usize {
+        let by_work = self.lattice.points().div_ceil(self.group());
+        let by_memory = ((4 << 20) / self.len()).max(2);
+        by_work.min(by_memory).clamp(1, 16)
+    }
+
+    /// Values of shared scratch memory.
+    pub fn shared_scratch(&self) -> usize {
+        self.parts() * self.len()
+    }
+
+    /// Values of scratch memory for each thread.
+    pub fn thread_scratch(&self) -> usize {
+        self.group() * (self.gathered_row() + self.point_row()) + 2 * LANES
+    }
+
+    /// Adds to (`accumulate`) or overwrites the gradient.
+    pub fn run(&self, level: Level, arena: Base, gradients: Base, shared: Base, local: Base, accumulate: bool) {
+        let (group, need, parts) = (self.group(), self.thread_scratch(), self.parts());
+        let (gathered_row, point_row) = (self.gathered_row(), self.point_row());
+        let channels = self.channels();
+        parallel::for_each(parts, |part| {
+            let points = parallel::run(self.lattice.points(), parts, part);
+            let scratch = local.at(parallel::thread() * need, need);
+            let sums = shared.at(part * self.len(), self.len());
+            // SAFETY: the scratch is this thread's, the sums this task's.
+            unsafe {
+                let g = scratch;
+                let d = scratch.add(group * gathered_row + LANES);
+                for start in points.clone().step_by(group) {
+                    let now = start..points.end.min(start + group);
+                    gather(level, &self.lattice, &self.gathered, arena, now.clone(), channels, g);
+                    read_points(level, &self.lattice, &self.points, arena, now.clone(), d);
+                    let (taps, rows, row) = if self.points_are_inputs {
+                        (self.lattice.taps.len(), point_row, channels)
+                    } else {
+                        (1, gathered_row, point_row)
+                    };
+                    for tap in 0..taps {
+                        for column in (0..row).step_by(PANEL) {
+                            let common = Product {
+                                a: g,
+                                a_row: 1,
+                                a_depth: gathered_row,
+                                b: d.add(column),
+                                b_depth: point_row,
+                                c: sums.add(tap * rows * row + column),
+                                c_row: row,
+                                rows,
+                                depth: now.len(),
+                                vectors: PANEL.min(row - column) / LANES,
+                                accumulate: start > points.start,
+                            };
+                            let p = if self.points_are_inputs {
+                                Product { a: d, a_depth: point_row, b: g.add(tap * channels + column), b_depth: gathered_row, ..common }
+                            } else {
+                                common
+                            };
+                            product(level, &p);
+                        }
+                    }
+                }
+            }
+        });
+        if self.points_are_inputs || channels == self.weights.ins {
+            let len = self.len();
+            sum_parts_strided(level, shared, 0, len, parts, len, gradients, self.weights.offset, accumulate);
+            return;
+        }
+        // Maps of a few channels were gathered without their padding.
+        for tap in 0..self.weights.taps {
+            let rows = channels * point_row;
+            let to = self.weights.offset + tap * self.weights.ins * self.weights.outs;
+            sum_parts_strided(level, shared, tap * rows, self.len(), parts, rows, gradients, to, accumulate);
+        }
+    }
+}
+
+simd_fn! {
+    /// A row `[channels]` for each point.
+    ///
+    /// # Safety
+    /// The lattice must write `operand`'s map; `to` must be valid for the rows.
+    read_points = read_points_impl(lattice: &Lattice, operand: &Operand, arena: Base, points: Range<usize>, to: *mut f32)
+}
+
+#[inline(always)]
+unsafe fn read_points_impl<S: Simd>(
+    lattice: &Lattice,
+    operand: &Operand,
+    arena: Base,
+    points: Range<usize>,
+    to: *mut f32,
+) {
+    // SAFETY: target pixels are inside the map; the rest is the caller's promise.
+    unsafe {
+        for (row, point) in points.enumerate() {
+            let pixel = lattice.target_pixel(point);
+            for (b, block) in operand.blocks.iter().enumerate() {
+                let v = block.source::<S>(arena, operand.shape.pixels()).get(pixel);
+                S::store(to.add((row * operand.blocks.len() + b) * LANES), v);
+            }
+        }
+    }
+}

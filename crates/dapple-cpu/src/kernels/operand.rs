@@ -1,0 +1,155 @@
+//! What kernels read and write: maps in the arena, sixteen channels at a time.
+//!
+//! Every map is stored channels-last with its channels padded to a multiple of 16; the lanes of the padding are
+//! always zero. A kernel's input need not be stored as such: batch norm and ReLU are applied while reading, and
+//! a concatenation is read from its parts.
+
+use crate::memory::Base;
+use crate::simd::{LANES, Simd};
+use dapple_graph::Shape;
+
+/// Sixteen channels of an input: the value of pixel `p` is `max(low, scale * stored + shift)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Block {
+    /// Arena offset of pixel 0.
+    pub offset: usize,
+    /// Distance between pixels.
+    pub stride: usize,
+    /// Arena offsets of sixteen scales and shifts, or `None` for the stored value itself.
+    pub affine: Option<(usize, usize)>,
+    /// ReLU: the result is not below zero.
+    pub relu: bool,
+}
+
+/// An input of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Operand {
+    /// Logical shape.
+    pub shape: Shape,
+    /// One entry for each 16 channels.
+    pub blocks: Vec<Block>,
+}
+
+/// Sixteen channels of an output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct OutBlock {
+    /// Arena offset of pixel 0.
+    pub offset: usize,
+    /// Distance between pixels.
+    pub stride: usize,
+    /// Add to what stands there instead of overwriting it.
+    pub accumulate: bool,
+}
+
+/// An output of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Target {
+    /// Logical shape.
+    pub shape: Shape,
+    /// One entry for each 16 channels.
+    pub blocks: Vec<OutBlock>,
+}
+
+/// A [`Block`] with addresses.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<S: Simd> {
+    ptr: *const f32,
+    stride: usize,
+    scale: S::V,
+    shift: S::V,
+    low: S::V,
+    plain: bool,
+}
+
+impl Block {
+    /// Resolves the addresses for a map of `pixels` pixels.
+    ///
+    /// # Safety
+    /// The level of `S` must be there.
+    #[inline(always)]
+    pub unsafe fn source<S: Simd>(&self, base: Base, pixels: usize) -> Source<S> {
+        // SAFETY: `at` checks the ranges.
+        unsafe {
+            let (scale, shift) = match self.affine {
+                Some((scale, shift)) => (S::load(base.at(scale, LANES)), S::load(base.at(shift, LANES))),
+                None => (S::splat(1.0), S::splat(0.0)),
+            };
+            Source {
+                ptr: base.at(self.offset, (pixels - 1) * self.stride + LANES),
+                stride: self.stride,
+                scale,
+                shift,
+                low: S::splat(if self.relu { 0.0 } else { f32::NEG_INFINITY }),
+                plain: self.affine.is_none() && !self.relu,
+            }
+        }
+    }
+}
+
+impl<S: Simd> Source<S> {
+    /// Whether stored values are the values.
+    #[inline(always)]
+    pub fn plain(&self) -> bool {
+        self.plain
+    }
+
+    /// The value of a pixel.
+    ///
+    /// # Safety
+    /// `pixel` must be below the number given to [`Block::source`].
+    #[inline(always)]
+    pub unsafe fn get(&self, pixel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { self.apply(self.raw(pixel)) }
+    }
+
+    /// The stored value of a pixel.
+    ///
+    /// # Safety
+    /// As [`Source::get`].
+    #[inline(always)]
+    pub unsafe fn raw(&self, pixel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load(self.ptr.add(pixel * self.stride)) }
+    }
+
+    /// The value that a stored one stands for.
+    ///
+    /// # Safety
+    /// The level of `S` must be there.
+    #[inline(always)]
+    pub unsafe fn apply(&self, stored: S::V) -> S::V {
+        // SAFETY: arithmetic only. The stored value comes second in `max`, so that NaN is kept.
+        unsafe { S::max(self.low, S::fma(stored, self.scale, self.shift)) }
+    }
+}
+
+impl OutBlock {
+    /// The address of pixel 0 of a map of `pixels` pixels.
+    #[inline(always)]
+    pub fn address(&self, base: Base, pixels: usize) -> *mut f32 {
+        base.at(self.offset, (pixels - 1) * self.stride + LANES)
+    }
+}
+
+impl Target {
+    /// Overwrites a stored map of this shape at `offset`.
+    pub fn stored(shape: Shape, offset: usize) -> Self {
+        let stride = crate::simd::padded(shape.c);
+        let blocks = (0..stride / LANES)
+            .map(|b| OutBlock { offset: offset + b * LANES, stride, accumulate: false })
+            .collect();
+        Self { shape, blocks }
+    }
+}
+
+impl Operand {
+    /// A stored map of this shape at `offset`.
+    pub fn stored(shape: Shape, offset: usize) -> Self {
+        let stride = crate::simd::padded(shape.c);
+        let blocks = (0..stride / LANES)
+            .map(|b| Block { offset: offset + b * LANES, stride, affine: None, relu: false })
+            .collect();
+        Self { shape, blocks }
+    }
+}

@@ -1,0 +1,202 @@
+//! Max pooling that remembers where the maxima stood, one byte each, and unpooling.
+
+use super::operand::{Operand, Target};
+use crate::memory::Base;
+use crate::parallel;
+use crate::simd::{LANES, Level, Simd, simd_fn};
+use dapple_graph::{MaxPool, Shape};
+use std::ops::Range;
+
+/// A pooling between a large map and its small one, with the bytes `[small pixels, channels]` of positions.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub settings: MaxPool,
+    pub large: Shape,
+    pub small: Shape,
+    /// Arena offset of the positions (four to a value).
+    pub positions: usize,
+}
+
+impl Pool {
+    /// Arena values that the positions take.
+    pub fn positions_len(small: Shape) -> usize {
+        small.pixels() * crate::simd::padded(small.c) / 4
+    }
+
+    /// Rows of the large map that small row `y` covers, with their number in the window.
+    #[inline]
+    fn window(&self, axis: usize, at: usize, size: usize) -> Range<usize> {
+        // Positions in the window whose place is inside the map.
+        let start = (at * self.settings.stride[axis]) as isize - self.settings.padding[axis] as isize;
+        let first = (-start).max(0) as usize;
+        let end = (size as isize - start).clamp(0, self.settings.kernel[axis] as isize) as usize;
+        first.min(end)..end
+    }
+
+    #[inline]
+    fn place(&self, axis: usize, at: usize, k: usize) -> usize {
+        at * self.settings.stride[axis] + k - self.settings.padding[axis]
+    }
+
+    /// Small rows whose windows hold large row `at`.
+    #[inline]
+    fn covering(&self, axis: usize, at: usize, small: usize) -> Range<usize> {
+        let (kernel, stride) = (self.settings.kernel[axis], self.settings.stride[axis]);
+        let reach = at + self.settings.padding[axis];
+        let first = (reach + 1).saturating_sub(kernel).div_ceil(stride);
+        first..(reach / stride + 1).min(small)
+    }
+
+    fn bytes(&self, arena: Base) -> *mut u8 {
+        arena.at(self.positions, Self::positions_len(self.small)).cast()
+    }
+
+    /// The maxima of `from` to `to`, their positions to the arena.
+    pub fn forward(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+        parallel::for_each(self.small.n * self.small.h, |row| {
+            // SAFETY: each task writes its own row.
+            unsafe { forward_row(level, self, arena, from, to, row) }
+        });
+    }
+
+    /// Values of the small map to where their maxima stood in the large one, zero (or nothing added) elsewhere:
+    /// unpooling, and the gradient of pooling.
+    pub fn spread(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+        parallel::for_each(self.large.n * self.large.h, |row| {
+            // SAFETY: each task writes its own row.
+            unsafe { spread_row(level, self, arena, from, to, row) }
+        });
+    }
+
+    /// Values of the large map from where the maxima stood: the gradient of unpooling.
+    pub fn collect(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+        parallel::for_each(self.small.n * self.small.h, |row| {
+            // SAFETY: each task writes its own row.
+            unsafe { collect_row(level, self, arena, from, to, row) }
+        });
+    }
+}
+
+/// Sixteen positions as numbers.
+#[inline(always)]
+unsafe fn load_positions<S: Simd>(p: *const u8) -> S::V {
+    // SAFETY: the caller's promise that sixteen bytes are there.
+    unsafe {
+        let bytes = p.cast::<[u8; LANES]>().read_unaligned();
+        S::load(bytes.map(f32::from).as_ptr())
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write this row of the small map.
+    forward_row = forward_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+}
+
+#[inline(always)]
+unsafe fn forward_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+    let (large, small) = (pool.large, pool.small);
+    let (n, y) = (row / small.h, row % small.h);
+    let rows = pool.window(0, y, large.h);
+    let bytes = pool.bytes(arena);
+    let channels = to.blocks.len() * LANES;
+    for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+        // SAFETY: windows are cut to the map; rows are below their number.
+        unsafe {
+            let source = block.source::<S>(arena, large.pixels());
+            let out = target.address(arena, small.pixels());
+            for x in 0..small.w {
+                let mut best = S::splat(f32::NEG_INFINITY);
+                let mut position = S::splat(0.0);
+                for ky in rows.clone() {
+                    let line = (n * large.h + pool.place(0, y, ky)) * large.w;
+                    for kx in pool.window(1, x, large.w) {
+                        let v = source.get(line + pool.place(1, x, kx));
+                        let k = S::splat((ky * pool.settings.kernel[1] + kx) as f32);
+                        position = S::select_greater(v, best, k, position);
+                        best = S::max(best, v);
+                    }
+                }
+                let pixel = row * small.w + x;
+                S::store(out.add(pixel * target.stride), best);
+                let mut lanes = [0.0f32; LANES];
+                S::store(lanes.as_mut_ptr(), position);
+                let lanes = lanes.map(|v| v as u8);
+                bytes.add(pixel * channels + b * LANES).cast::<[u8; LANES]>().write_unaligned(lanes);
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write this row of the large map.
+    spread_row = spread_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+}
+
+#[inline(always)]
+unsafe fn spread_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+    let (large, small) = (pool.large, pool.small);
+    let (n, y) = (row / large.h, row % large.h);
+    let bytes = pool.bytes(arena);
+    let channels = to.blocks.len() * LANES;
+    let kernel = pool.settings.kernel;
+    for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+        // SAFETY: `covering` stays inside the small map; rows are below their number.
+        unsafe {
+            let source = block.source::<S>(arena, small.pixels());
+            let out = target.address(arena, large.pixels());
+            for x in 0..large.w {
+                let mut sum = S::splat(0.0);
+                for sy in pool.covering(0, y, small.h) {
+                    let ky = y + pool.settings.padding[0] - sy * pool.settings.stride[0];
+                    for sx in pool.covering(1, x, small.w) {
+                        let kx = x + pool.settings.padding[1] - sx * pool.settings.stride[1];
+                        let pixel = (n * small.h + sy) * small.w + sx;
+                        let positions = load_positions::<S>(bytes.add(pixel * channels + b * LANES));
+                        let here = S::splat((ky * kernel[1] + kx) as f32);
+                        sum = S::add(sum, S::where_equal(positions, here, source.get(pixel)));
+                    }
+                }
+                let p = out.add((row * large.w + x) * target.stride);
+                S::store(p, if target.accumulate { S::add(S::load(p), sum) } else { sum });
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write this row of the small map.
+    collect_row = collect_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+}
+
+#[inline(always)]
+unsafe fn collect_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+    let (large, small) = (pool.large, pool.small);
+    let (n, y) = (row / small.h, row % small.h);
+    let bytes = pool.bytes(arena);
+    let channels = to.blocks.len() * LANES;
+    for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+        // SAFETY: windows are cut to the map; rows are below their number.
+        unsafe {
+            let source = block.source::<S>(arena, large.pixels());
+            let out = target.address(arena, small.pixels());
+            for x in 0..small.w {
+                let pixel = row * small.w + x;
+                let positions = load_positions::<S>(bytes.add(pixel * channels + b * LANES));
+                let mut sum = S::splat(0.0);
+                for ky in pool.window(0, y, large.h) {
+                    let line = (n * large.h + pool.place(0, y, ky)) * large.w;
+                    for kx in pool.window(1, x, large.w) {
+                        let here = S::splat((ky * pool.settings.kernel[1] + kx) as f32);
+                        let v = source.get(line + pool.place(1, x, kx));
+                        sum = S::add(sum, S::where_equal(positions, here, v));
+                    }
+                }
+                let p = out.add(pixel * target.stride);
+                S::store(p, if target.accumulate { S::add(S::load(p), sum) } else { sum });
+            }
+        }
+    }
+}

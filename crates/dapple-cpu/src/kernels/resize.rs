@@ -1,0 +1,129 @@
+//! Sampling at another size: nearest and bilinear, separable, from tables made once.
+
+use super::operand::{Operand, Target};
+use crate::memory::Base;
+use crate::parallel;
+use crate::simd::{Level, Simd, simd_fn};
+use dapple_graph::{Interpolation, Shape};
+
+/// For each output position the source positions and weights that make it, one or two.
+type Samples = Vec<Vec<(usize, f32)>>;
+
+/// A planned resize.
+#[derive(Clone, Debug)]
+pub(crate) struct Resize {
+    source: Shape,
+    target: Shape,
+    rows: Samples,
+    columns: Samples,
+}
+
+fn samples(from: usize, to: usize, interpolation: Interpolation) -> Samples {
+    (0..to)
+        .map(|i| {
+            let position = match interpolation {
+                Interpolation::Nearest => return vec![(i * from / to, 1.0)],
+                Interpolation::Bilinear { align_corners: true } => {
+                    if to > 1 { (i * (from - 1)) as f64 / (to - 1) as f64 } else { 0.0 }
+                }
+                Interpolation::Bilinear { align_corners: false } => {
+                    ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0)
+                }
+            };
+            let low = (position.floor() as usize).min(from - 1);
+            let weight = (position - low as f64) as f32;
+            if low + 1 < from && weight > 0.0 {
+                vec![(low, 1.0 - weight), (low + 1, weight)]
+            } else {
+                vec![(low, 1.0)]
+            }
+        })
+        .collect()
+}
+
+/// For each source position the output positions that it goes into.
+fn turned(samples: &Samples, from: usize) -> Samples {
+    let mut turned = vec![Vec::new(); from];
+    for (i, parts) in samples.iter().enumerate() {
+        for &(source, weight) in parts {
+            turned[source].push((i, weight));
+        }
+    }
+    turned
+}
+
+impl Resize {
+    /// From `source` to `target`, which differ in height and width only.
+    pub fn new(source: Shape, target: Shape, interpolation: Interpolation) -> Self {
+        let rows = samples(source.h, target.h, interpolation);
+        let columns = samples(source.w, target.w, interpolation);
+        Self { source, target, rows, columns }
+    }
+
+    /// The gradient of the source from that of the target: also a sum of samples.
+    pub fn gradient(&self) -> Self {
+        Self {
+            source: self.target,
+            target: self.source,
+            rows: turned(&self.rows, self.source.h),
+            columns: turned(&self.columns, self.source.w),
+        }
+    }
+
+    /// Runs it.
+    pub fn run(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+        // A task is part of a row, so that upsampling's gradient, with few rows of much work, is spread too.
+        let parts = self.target.w.div_ceil(32);
+        parallel::for_each(self.target.n * self.target.h * parts, |task| {
+            let columns = parallel::run(self.target.w, parts, task % parts);
+            // SAFETY: each task writes its own part of a row.
+            unsafe { resize_row(level, self, arena, from, to, task / parts, columns) }
+        });
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write these columns of this row.
+    resize_row = resize_impl(
+        resize: &Resize,
+        arena: Base,
+        from: &Operand,
+        to: &Target,
+        row: usize,
+        columns: std::ops::Range<usize>,
+    )
+}
+
+#[inline(always)]
+unsafe fn resize_impl<S: Simd>(
+    resize: &Resize,
+    arena: Base,
+    from: &Operand,
+    to: &Target,
+    row: usize,
+    columns: std::ops::Range<usize>,
+) {
+    let (source, target) = (resize.source, resize.target);
+    let (n, y) = (row / target.h, row % target.h);
+    for (block, out) in from.blocks.iter().zip(&to.blocks) {
+        // SAFETY: the tables hold positions inside the source; rows are below their number.
+        unsafe {
+            let values = block.source::<S>(arena, source.pixels());
+            let p = out.address(arena, target.pixels());
+            for x in columns.clone() {
+                let mut sum = S::splat(0.0);
+                for &(sy, wy) in &resize.rows[y] {
+                    let line = (n * source.h + sy) * source.w;
+                    let mut along = S::splat(0.0);
+                    for &(sx, wx) in &resize.columns[x] {
+                        along = S::fma(S::splat(wx), values.get(line + sx), along);
+                    }
+                    sum = S::fma(S::splat(wy), along, sum);
+                }
+                let p = p.add((row * target.w + x) * out.stride);
+                S::store(p, if out.accumulate { S::add(S::load(p), sum) } else { sum });
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Aligned memory and the few pointer types that kernels work with.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+
+/// A zeroed buffer of `f32`, aligned to cache lines, kept for the life of its owner.
+pub(crate) struct Buffer {
+    ptr: *mut f32,
+    len: usize,
+}
+
+// SAFETY: the buffer owns its memory like a Box<[f32]>.
+unsafe impl Send for Buffer {}
+// SAFETY: shared access only reads (through `as_slice`); writing needs `&mut self` or goes through `base`,
+// whose users partition the buffer.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    const ALIGN: usize = 64;
+
+    pub fn zeroed(len: usize) -> Self {
+        let len = len.max(1);
+        let layout = Self::layout(len);
+        // SAFETY: the layout's size is not zero.
+        let ptr = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        if ptr.is_null() {
+            handle_alloc_error(layout);
+        }
+        Self { ptr, len }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let bytes = len.checked_mul(size_of::<f32>()).expect("a buffer is smaller than the address space");
+        Layout::from_size_align(bytes, Self::ALIGN).expect("a buffer is smaller than the address space")
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn as_slice(&self) -> &[f32] {
+        // SAFETY: `len` initialised values; no one writes while the shared borrow lives.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: `len` initialised values, borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr, self.len) }
+    }
+
+    /// The address that kernels count their offsets from.
+    pub fn base(&mut self) -> Base {
+        Base { ptr: self.ptr, len: self.len }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `zeroed` with this layout.
+        unsafe {
+            dealloc(self.ptr.cast(), Self::layout(self.len));
+        }
+    }
+}
+
+/// The start of a buffer that the tasks of one kernel share; each task writes its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Base {
+    ptr: *mut f32,
+    len: usize,
+}
+
+// SAFETY: only an address; what is read and written through it is argued where it is done.
+unsafe impl Send for Base {}
+// SAFETY: as above.
+unsafe impl Sync for Base {}
+
+impl Base {
+    /// The address of `offset`, from which `len` values will be used.
+    ///
+    /// # Panics
+    /// If they reach past the buffer: this is the bounds check of every kernel.
+    #[inline]
+    pub fn at(self, offset: usize, len: usize) -> *mut f32 {
+        assert!(offset <= self.len && len <= self.len - offset, "kernel range {offset}+{len} of {}", self.len);
+        self.ptr.wrapping_add(offset)
+    }
+}

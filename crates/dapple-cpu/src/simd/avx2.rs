@@ -1,0 +1,87 @@
+//! Two 256-bit registers.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2;
+
+// SAFETY: every method is a pair of AVX2 or FMA instructions on sixteen lanes; the trait's contract says when
+// it may be called.
+unsafe impl Simd for Avx2 {
+    type V = [__m256; 2];
+    // 6 x 2 accumulators, two halves of the right vector and a broadcast: 15 of 16 registers.
+    const ROWS: usize = 6;
+    const COLUMNS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        unsafe { [_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))] }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        unsafe {
+            _mm256_storeu_ps(p, v[0]);
+            _mm256_storeu_ps(p.add(8), v[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn where_greater(x: Self::V, bound: Self::V, v: Self::V) -> Self::V {
+        unsafe {
+            [
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x[0], bound[0]), v[0]),
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x[1], bound[1]), v[1]),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn select_greater(x: Self::V, bound: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        unsafe {
+            [
+                _mm256_blendv_ps(b[0], a[0], _mm256_cmp_ps::<_CMP_GT_OQ>(x[0], bound[0])),
+                _mm256_blendv_ps(b[1], a[1], _mm256_cmp_ps::<_CMP_GT_OQ>(x[1], bound[1])),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn where_equal(x: Self::V, y: Self::V, v: Self::V) -> Self::V {
+        unsafe {
+            [
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(x[0], y[0]), v[0]),
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(x[1], y[1]), v[1]),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::V) -> Self::V {
+        unsafe { [_mm256_sqrt_ps(a[0]), _mm256_sqrt_ps(a[1])] }
+    }
+}

@@ -1,0 +1,92 @@
+//! Plain Rust over arrays, left to LLVM.
+
+use super::{LANES, Simd};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    for i in 0..LANES {
+        out[i] = f(a[i], b[i]);
+    }
+    out
+}
+
+// SAFETY: no special instructions; the pointers are the caller's promise.
+unsafe impl Simd for Portable {
+    type V = [f32; LANES];
+    const ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 2 };
+    const COLUMNS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        unsafe { p.cast::<Self::V>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        unsafe { p.cast::<Self::V>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; LANES]
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let mut out = c;
+        for i in 0..LANES {
+            // Without the instruction, mul_add would be a slow call into the maths library.
+            out[i] = if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] };
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn where_greater(x: Self::V, bound: Self::V, v: Self::V) -> Self::V {
+        let mut out = [0.0; LANES];
+        for i in 0..LANES {
+            out[i] = if x[i] > bound[i] { v[i] } else { 0.0 };
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn select_greater(x: Self::V, bound: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        let mut out = b;
+        for i in 0..LANES {
+            out[i] = if x[i] > bound[i] { a[i] } else { b[i] };
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn where_equal(x: Self::V, y: Self::V, v: Self::V) -> Self::V {
+        let mut out = v;
+        for i in 0..LANES {
+            out[i] = if x[i] == y[i] { v[i] } else { 0.0 };
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::V) -> Self::V {
+        a.map(f32::sqrt)
+    }
+}
