@@ -1,7 +1,7 @@
 //! Weights in and out: dapple's own model files, and other people's state dicts.
 //!
 //! - [`ModelFile`]: weights with everything that is needed to use them, in one safetensors file.
-//! - [`read_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
+//! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
 //! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
 
 mod atomic;
@@ -18,4 +18,4 @@ pub use atomic::write_atomically;
 pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Naming, Unmatched, init_from, init_from_file};
 pub use model_file::{Class, ModelCard, ModelFile, Normalisation};
-pub use state_dict::{Entry, read_state_dict};
+pub use state_dict::{Entry, parse_state_dict, read_state_dict};

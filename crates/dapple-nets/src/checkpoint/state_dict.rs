@@ -5,7 +5,7 @@ use super::torch;
 use super::{CheckpointError, ContentError};
 use safetensors::SafeTensors;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// One tensor of a state dict.
@@ -32,8 +32,16 @@ pub fn read_state_dict(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec
     read_from(BufReader::new(file), len, wanted).map_err(|why| ContentError::Unreadable(why).of(path))
 }
 
+/// Reads the content of such a file from memory.
+///
+/// # Errors
+/// If it is damaged or holds something else.
+pub fn parse_state_dict(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, ContentError> {
+    read_from(Cursor::new(bytes), bytes.len() as u64, wanted).map_err(ContentError::Unreadable)
+}
+
 /// Reads a state dict of `len` bytes.
-pub(super) fn read_from(
+fn read_from(
     mut source: impl BufRead + Seek,
     len: u64,
     wanted: &dyn Fn(&str) -> bool,
