@@ -1,6 +1,6 @@
 //! Pictures of textured shapes with exact masks: data for demonstrations and tests that nobody has to download.
 //!
-//! Every picture has a textured background and three to six discs, squares, triangles and rings, which may overlap, under
+//! Every picture has a textured background and two to four discs, squares, triangles and rings, which may overlap, under
 //! uneven light and with sensor noise. All textures take their colours and patterns from one distribution, so that
 //! only the outline tells a class: a disc and a ring of one picture may look alike in every small patch of their inside.
 
@@ -35,7 +35,7 @@ pub fn generate(seed: u64, index: u64, height: usize, width: usize) -> LabelledI
     let background = Texture::draw(&mut random, side, &[]);
     let mut seen = vec![background.mean()];
     let mut shapes: Vec<Shape> = Vec::new();
-    for _ in 0..3 + random.below(4) {
+    for _ in 0..2 + random.below(3) {
         let shape = Shape::draw(&mut random, height as f64, width as f64, &shapes, &seen);
         seen.push(shape.texture.mean());
         shapes.push(shape);
@@ -62,8 +62,8 @@ pub fn generate(seed: u64, index: u64, height: usize, width: usize) -> LabelledI
                 }
             }
             let lit = light.at(px / width as f64, py / height as f64);
-            // The sum of three uniform numbers is near enough to a normal one; the deviation is 6.
-            let noise = (random.unit() + random.unit() + random.unit() - 1.5) * 12.0;
+            // The sum of three uniform numbers is near enough to a normal one; the deviation is 4.
+            let noise = (random.unit() + random.unit() + random.unit() - 1.5) * 8.0;
             data.extend(colour.map(|v| (v * lit + noise).round().clamp(0.0, 255.0) as u8));
             labels.push(label);
         }
@@ -129,7 +129,7 @@ impl Texture {
     /// A texture for pictures whose shorter side is `side`, its mean colour away from those in `seen`.
     fn draw(random: &mut Random, side: f64, seen: &[Colour]) -> Self {
         let first = distinct_colour(random, seen);
-        let second = first.map(|v| (v + random.range(-60.0, 60.0)).clamp(10.0, 245.0));
+        let second = first.map(|v| (v + random.range(-40.0, 40.0)).clamp(10.0, 245.0));
         let pattern = if random.chance(0.6) {
             let cells = 8;
             let values = (0..cells * cells).map(|_| random.unit()).collect();
@@ -172,7 +172,7 @@ impl Texture {
 fn distinct_colour(random: &mut Random, seen: &[Colour]) -> Colour {
     let distance = |a: &Colour, b: &Colour| (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f64>();
     let mut best = ([0.0; 3], f64::NEG_INFINITY);
-    for _ in 0..6 {
+    for _ in 0..8 {
         let colour = std::array::from_fn(|_| random.range(30.0, 225.0));
         let nearest = seen.iter().map(|other| distance(&colour, other)).fold(f64::INFINITY, f64::min);
         if nearest > best.1 {
@@ -223,11 +223,11 @@ impl Shape {
             2 => Kind::Triangle,
             _ => Kind::Ring(random.range(0.4, 0.55)),
         };
-        let radius = side * random.range(0.13, 0.24);
+        let radius = side * random.range(0.18, 0.29);
         // Shapes may overlap, yet a place with more room is preferred to one where little of the others stays visible.
         let mut best = ([0.0; 2], f64::NEG_INFINITY);
         for _ in 0..4 {
-            let place = [random.range(0.08, 0.92) * width, random.range(0.08, 0.92) * height];
+            let place = [random.range(0.12, 0.88) * width, random.range(0.12, 0.88) * height];
             let room =
                 |other: &Self| (place[0] - other.x).hypot(place[1] - other.y) / (radius + other.radius);
             let least = others.iter().map(room).fold(f64::INFINITY, f64::min);
@@ -272,7 +272,7 @@ struct Light {
 impl Light {
     fn draw(random: &mut Random) -> Self {
         let angle = random.range(0.0, std::f64::consts::TAU);
-        let strength = random.range(0.0, 0.5);
+        let strength = random.range(0.0, 0.4);
         Self { gradient: [angle.cos() * strength, angle.sin() * strength], level: random.range(0.8, 1.1) }
     }
 

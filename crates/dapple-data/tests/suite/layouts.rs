@@ -56,7 +56,8 @@ fn masks_named_after_the_image_with_a_suffix() {
 
 #[test]
 fn parts_in_all_three_arrangements() {
-    let arrangements: [fn(&str) -> (String, String); 4] = [
+    type Arrangement = fn(&str) -> (String, String);
+    let arrangements: [Arrangement; 4] = [
         |part| (part.into(), format!("{part}annot")),
         |part| (part.into(), format!("{part}mask")),
         |part| (format!("{part}/images"), format!("{part}/masks")),
