@@ -107,7 +107,7 @@ pub(crate) fn overlaps_of_checked(
 ) -> Vec<Overlap> {
     let prediction_bits = LabelBits::new(prediction, height, width, distance);
     let truth_bits = LabelBits::new(truth, height, width, distance);
-    let ignored_row = ignore.map(|label| vec![label; width]);
+    let ignored_row = ignore.filter(|label| truth.contains(label)).map(|label| vec![label; width]);
 
     // Indexed by label, so that the ignore label needs no test; it is cut off at the end.
     let mut overlaps = [Overlap::default(); 256];
@@ -120,17 +120,21 @@ pub(crate) fn overlaps_of_checked(
         if let Some(label) = &ignored_row {
             pack_equal(truth, label, &mut ignored);
         }
+        let (prediction_interior, truth_interior) =
+            (prediction_bits.interior.row(y), truth_bits.interior.row(y));
+        let prediction_runs = prediction_bits.same_as_right.row(y);
+        let truth_runs = truth_bits.same_as_right.row(y);
         for word in 0..words {
             let scored = pixels_of_word(word, width) & !ignored[word];
-            let in_prediction = scored & !prediction_bits.interior.row(y)[word];
-            let in_truth = scored & !truth_bits.interior.row(y)[word];
+            let in_prediction = scored & !prediction_interior[word];
+            let in_truth = scored & !truth_interior[word];
             let in_both = in_prediction & in_truth & same[word];
-            for_each_run(truth_bits.same_as_right.row(y)[word], in_truth, |first, run| {
+            for_each_run(truth_runs[word], in_truth, |first, run| {
                 let overlap = &mut overlaps[usize::from(truth[word * 64 + first])];
                 overlap.labelled += u64::from((in_truth & run).count_ones());
                 overlap.intersection += u64::from((in_both & run).count_ones());
             });
-            for_each_run(prediction_bits.same_as_right.row(y)[word], in_prediction, |first, run| {
+            for_each_run(prediction_runs[word], in_prediction, |first, run| {
                 let overlap = &mut overlaps[usize::from(prediction[word * 64 + first])];
                 overlap.predicted += u64::from((in_prediction & run).count_ones());
             });

@@ -44,6 +44,9 @@ impl DistanceTransform {
     }
 
     /// Index of the set pixel nearest to a pixel, both counted row by row.
+    ///
+    /// # Panics
+    /// If the image has no such pixel, as indexing a slice does; so do the functions below.
     pub fn nearest(&self, pixel: usize) -> usize {
         self.nearest[pixel]
     }

@@ -29,6 +29,9 @@ impl Probabilities<'_> {
     }
 
     /// The probability of a pixel.
+    ///
+    /// # Panics
+    /// If there is no such pixel, as indexing a slice does; so does [`Probabilities::level`].
     pub fn value(&self, pixel: usize) -> f64 {
         match self {
             Probabilities::Unit(values) => f64::from(values[pixel]),

@@ -175,3 +175,22 @@ fn empty_full_and_single_pixel_masks() {
     assert_eq!(ring, 20);
     assert!(boundary_region(&full, 5, 7, usize::MAX).unwrap().iter().all(|&boundary| boundary));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn widths_beyond_a_word_equal_repeated_erosion(
+        (height, width) in (140..170usize, 140..260usize),
+        specks in proptest::collection::vec((0..140usize, 0..140usize, 0..2u8), 0..3),
+        distance in 28..70usize,
+    ) {
+        let mut truth = vec![1; height * width];
+        for (y, x, label) in specks {
+            truth[y * width + x] = label;
+        }
+        let prediction = vec![1; height * width];
+        let found = boundary_overlaps(&prediction, &truth, height, width, 2, None, distance).unwrap();
+        let expected = overlaps_by_erosion(&prediction, &truth, (height, width), 2, None, distance);
+        prop_assert_eq!(found, expected);
+    }
+}
