@@ -31,6 +31,19 @@ struct Scratch {
     local: Buffer,
 }
 
+/// Time of one step of a plan.
+#[derive(Clone, Debug)]
+pub struct StepTime {
+    /// Name of the graph's node.
+    pub node: String,
+    /// Kind of kernel.
+    pub kernel: &'static str,
+    /// Whether the step belongs to the backward pass.
+    pub backward: bool,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
 pub(crate) struct CpuExecutor {
     pool: Arc<rayon::ThreadPool>,
     level: Level,
@@ -167,6 +180,37 @@ impl CpuExecutor {
                 step.kernel.run(level, layout, &mut memory);
             }
         });
+    }
+
+    /// Runs a forward pass (and, in training, a backward one with zero gradients) and returns the seconds of each
+    /// step.
+    pub fn profile(&mut self, input: &Tensor, mode: Mode) -> Result<Vec<StepTime>, EngineError> {
+        let plan = self.run_forward(input, mode)?;
+        let graph = self.graph(input.shape)?;
+        let names = match mode {
+            Mode::Train => graph,
+            Mode::Eval | Mode::Predict => fold_batch_norm(&graph, &self.state())?.0,
+        };
+        if mode == Mode::Train {
+            let arena = self.scratch.arena.base();
+            for (target, (shape, _)) in plan.output_gradients.iter().zip(&plan.outputs) {
+                pixels::read_in_gradient(arena, &vec![0.0; shape.len()], target);
+            }
+            self.run_backward(&plan);
+        }
+        // The arena holds a finished pass; steps may be repeated over it in order.
+        let mut times = Vec::with_capacity(plan.steps.len());
+        for (i, step) in plan.steps.iter().enumerate() {
+            let start = std::time::Instant::now();
+            self.run(&plan, i..i + 1, mode);
+            times.push(StepTime {
+                node: names.nodes()[step.node].name.clone(),
+                kernel: step.kernel.name(),
+                backward: i >= plan.forward,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+        }
+        Ok(times)
     }
 
     fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {

@@ -37,6 +37,7 @@ mod plan;
 mod simd;
 mod step;
 
+pub use executor::StepTime;
 pub use simd::Level;
 
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, Shape, State, Tensor};
@@ -108,6 +109,20 @@ impl CpuEngine {
         executor.backward(output_gradients)?;
         let gradient = executor.input_gradient(input.shape).unwrap_or_else(|| Tensor::zeros(input.shape));
         Ok((gradient, executor.gradients()))
+    }
+
+    /// Seconds of each step of a pass over an input: forward, and in [`Mode::Train`](dapple_graph::Mode) backward.
+    ///
+    /// # Errors
+    /// If the network cannot be built for the input.
+    pub fn profile(
+        &self,
+        network: Arc<dyn Network>,
+        state: &State,
+        input: &Tensor,
+        mode: dapple_graph::Mode,
+    ) -> Result<Vec<StepTime>, EngineError> {
+        self.executor(network, state, None, false, input.shape)?.profile(input, mode)
     }
 
     fn executor(

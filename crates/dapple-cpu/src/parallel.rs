@@ -14,14 +14,9 @@ pub(crate) fn for_each(count: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
-/// Index of the running thread in the current pool, below [`threads`].
+/// Index of the running thread in the current pool, below the pool's size.
 pub(crate) fn thread() -> usize {
     rayon::current_thread_index().unwrap_or(0)
-}
-
-/// Threads of the current pool.
-pub(crate) fn threads() -> usize {
-    rayon::current_num_threads()
 }
 
 /// Splits `len` items into at most `parts` runs of nearly equal length; the run of part `i`.

@@ -26,7 +26,6 @@ pub(crate) struct Plan {
     pub steps: Vec<Step>,
     /// Steps before this one are the forward pass.
     pub forward: usize,
-    pub input: Shape,
     /// Arena offset of the input.
     pub input_offset: usize,
     /// Shapes and arena offsets of the outputs' logits.
@@ -533,7 +532,6 @@ impl<'a> Builder<'a> {
         Plan {
             steps: self.steps,
             forward,
-            input: self.graph.shape(self.graph.input()),
             input_offset: arena::resolve(&offsets, input_offset),
             outputs,
             output_gradients,

@@ -136,6 +136,30 @@ impl Kernel {
         }
     }
 
+    /// The kernel's name in tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conv3x3(c) if c.transposed => "conv3x3 data gradient",
+            Self::Conv3x3(_) => "conv3x3",
+            Self::ConvGemm(c) if c.turned => "conv data gradient",
+            Self::ConvGemm(_) => "conv",
+            Self::NormTrain(_) | Self::NormEval(_) => "batch norm",
+            Self::MaxPool { .. } => "max pool",
+            Self::Spread { .. } => "spread",
+            Self::Collect { .. } => "collect",
+            Self::Copy { .. } | Self::CopyChannels(_) => "copy",
+            Self::Zero { .. } | Self::ZeroBiasGradient { .. } => "zero",
+            Self::Add { .. } => "add",
+            Self::Resize { .. } => "resize",
+            Self::Conv3x3Weights(_) => "conv3x3 weight gradient",
+            Self::GemmWeights(_) => "conv weight gradient",
+            Self::ClearBetweenGroups(_) => "clear between groups",
+            Self::BiasGradient { .. } => "bias gradient",
+            Self::NormGradient { .. } => "batch norm gradient",
+            Self::ReluGradient { .. } => "relu gradient",
+        }
+    }
+
     /// Offsets in the gradient buffer of the parameters whose gradients the step writes.
     pub fn writes_gradients(&self) -> Vec<usize> {
         match self {

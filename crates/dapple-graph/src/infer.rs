@@ -14,7 +14,7 @@ pub(crate) fn conv_size(conv: &Conv2d, size: [usize; 2]) -> Option<[usize; 2]> {
 /// `(input - 1) stride - 2 padding + kernel` both ways, or `None` where nothing is left.
 pub(crate) fn conv_transpose_size(conv: &ConvTranspose2d, size: [usize; 2]) -> Option<[usize; 2]> {
     each(|i| {
-        let full = (size[i] - 1) * conv.stride[i] + conv.kernel[i];
+        let full = size[i].checked_sub(1)? * conv.stride[i] + conv.kernel[i];
         full.checked_sub(2 * conv.padding[i]).filter(|&s| s > 0)
     })
 }
@@ -25,7 +25,7 @@ pub(crate) fn pool_size(pool: &MaxPool, size: [usize; 2]) -> Option<[usize; 2]> 
         let span = size[i] + 2 * pool.padding[i];
         if pool.ceil {
             // A window may reach past the padded input as long as it starts inside the image.
-            let mut out = span.saturating_sub(pool.kernel[i]).div_ceil(pool.stride[i]) + 1;
+            let mut out = (span + pool.stride[i] - 1).checked_sub(pool.kernel[i])? / pool.stride[i] + 1;
             if (out - 1) * pool.stride[i] >= size[i] + pool.padding[i] {
                 out -= 1;
             }

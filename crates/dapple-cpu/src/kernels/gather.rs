@@ -6,7 +6,7 @@
 
 use super::operand::Operand;
 use crate::memory::Base;
-use crate::simd::{LANES, Level, Simd, simd_fn};
+use crate::simd::{LANES, Simd, simd_fn};
 use dapple_graph::Shape;
 use std::ops::Range;
 

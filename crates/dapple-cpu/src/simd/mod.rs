@@ -120,17 +120,6 @@ impl Level {
             Level::Portable => "portable",
         }
     }
-
-    /// Rows and vector columns of the largest micro-tile.
-    pub(crate) fn micro_tile(self) -> (usize, usize) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => (Avx512::ROWS, Avx512::COLUMNS),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => (Avx2::ROWS, Avx2::COLUMNS),
-            Level::Portable => (Portable::ROWS, Portable::COLUMNS),
-        }
-    }
 }
 
 /// Compiles a generic kernel `fn kernel<S: Simd>(args)` for every level: `simd_fn!(name = kernel(a: A, …));`
