@@ -129,7 +129,7 @@ mod tests {
         let samples: Vec<usize> = (0..10).collect();
         assert_eq!(spread(&samples, 2), [2, 7]);
         assert_eq!(spread(&samples, 5), [1, 3, 5, 7, 9]);
-        assert_eq!(spread(&samples, 0), []);
+        assert!(spread(&samples, 0).is_empty());
         assert_eq!(spread(&samples, 99), samples);
     }
 }
