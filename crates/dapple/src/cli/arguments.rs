@@ -1,0 +1,355 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dapple::data::{Normalise, Part};
+use dapple::graph::LossKind;
+use dapple::train::ClassWeights;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+/// Semantic segmentation: point it at a folder of images and masks; it trains a network, measures it, shows what it
+/// learned, and predicts on new images.
+#[derive(Debug, Parser)]
+#[command(name = "dapple", version, styles = STYLES, max_term_width = 110)]
+#[command(after_help = "Examples:
+  dapple demo
+  dapple train --data horses --model u2net-lite --out runs/horses
+  dapple eval --model runs/horses --data horses
+  dapple predict --model runs/horses photo.jpg --out masks --kind all
+
+Exit codes: 0 done, 2 the input is wrong, 1 anything else.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train on embedded synthetic data, evaluate and write pictures: about a minute on 2 cores
+    Demo(Demo),
+    /// Train a network on a folder of images and masks
+    Train(Box<Train>),
+    /// Score a model on a folder of images and masks
+    Eval(Eval),
+    /// Predict masks for images of any size
+    Predict(Predict),
+    /// List the networks
+    Models(Models),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  dapple demo --out demo")]
+pub struct Demo {
+    /// Folder for the run; its pictures are under samples/ and strips/
+    #[arg(long, value_name = "RUN", default_value = "dapple-demo")]
+    pub out: PathBuf,
+    /// Replace the run that stands in the folder
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub device: Device,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Where the network runs.
+#[derive(Debug, Args)]
+pub struct Device {
+    /// Engine: cpu, or auto for the fastest that is built in [default: auto]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Threads of the engine; without effect on the results [default: all cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple train --data horses --model u2net-lite --out runs/horses
+  dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
+  dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
+  dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
+  dapple train --resume runs/horses
+
+Data layouts found by themselves:
+  images/ masks/                  any name beside mask/, masks/, annotations/ or labels/
+  train/ trainannot/ val/ ...     or trainmask/ valmask/, images/train/ masks/train/, train/images/ train/masks/
+
+Recipes: unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
+pub struct Train {
+    /// Folder of images and masks
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
+    pub data: Option<PathBuf>,
+    /// Network: unet, unet-bilinear, u2net, u2net-lite or segnet
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe"])]
+    pub model: Option<String>,
+    /// Folder for the run
+    #[arg(long, value_name = "RUN", required_unless_present = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on with a run where it stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "out", "recipe", "config", "Settings", "force"])]
+    pub resume: Option<PathBuf>,
+    /// Begin with a published recipe instead of the defaults
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub recipe: Option<String>,
+    /// Begin with the settings of a config.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+    #[command(flatten)]
+    pub device: Device,
+    /// Replace the run that stands in the folder
+    #[arg(long)]
+    pub force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Settings that stand above those of a recipe or a file.
+#[derive(Debug, Args)]
+#[group(id = "Settings", multiple = true)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Size of the network's input
+    #[arg(long, value_name = "N|HxW", value_parser = size)]
+    pub size: Option<(usize, usize)>,
+    /// Passes over the training images
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub epochs: Option<usize>,
+    /// Images in a batch
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub batch: Option<usize>,
+    /// Learning rate
+    #[arg(long, value_name = "X", value_parser = above_zero)]
+    pub lr: Option<f64>,
+    /// Share of the images for training, where the data have no parts of their own [default: 0.85]
+    #[arg(long, value_name = "X")]
+    pub train_fraction: Option<f64>,
+    /// Seed of the division, of initial values and of the order of images [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Weights to start from: a model file or published weights (safetensors or PyTorch)
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
+    /// Channels of the network's first stage; all others scale with it
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub width: Option<usize>,
+    /// 3 for colour, 1 for grey [default: 3]
+    #[arg(long, value_name = "N", value_parser = channels)]
+    pub channels: Option<usize>,
+    /// Classes, the background included [default: found from the masks]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// Label of pixels that do not count
+    #[arg(long, value_name = "LABEL")]
+    pub ignore: Option<u8>,
+    /// Weights of the classes in the loss: none, median-frequency, or numbers separated by commas
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
+    pub class_weights: Option<ClassWeights>,
+    /// ce (cross-entropy), bce (binary cross-entropy), dice, or sums such as ce+dice
+    #[arg(long, value_name = "LOSS", value_parser = loss)]
+    pub loss: Option<Kinds>,
+    /// Update rule
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<OptimizerName>,
+    /// Course of the learning rate
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<ScheduleName>,
+    /// Longest gradient; 0 for no limit
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<f32>,
+    /// Random changes of training images
+    #[arg(long, value_name = "NAME")]
+    pub augment: Option<AugmentName>,
+    /// How pixel values are normalised
+    #[arg(long, value_name = "NAME", value_parser = normalise)]
+    pub normalise: Option<Normalise>,
+    /// Leave bad pairs out with a warning instead of stopping
+    #[arg(long)]
+    pub skip_bad: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OptimizerName {
+    /// Momentum 0.9
+    Sgd,
+    /// Momentum 0.9
+    Rmsprop,
+    Adam,
+    /// Weight decay 0.01
+    Adamw,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScheduleName {
+    Constant,
+    /// Power 0.9
+    Poly,
+    /// With 5 % warm-up
+    Cosine,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AugmentName {
+    None,
+    /// Left-right flips
+    Flip,
+    /// Flips, zoom to 1.25, mild changes of colour
+    Light,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple eval --model runs/horses --data horses
+  dapple eval --model model.safetensors --data horses --part all --json scores.json")]
+pub struct Eval {
+    /// A run's folder, or a model file
+    #[arg(long, value_name = "RUN|FILE")]
+    pub model: PathBuf,
+    /// Folder of images and masks
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Which images; those of a run are divided as they were in training [default: val, or all without a division]
+    #[arg(long)]
+    pub part: Option<PartName>,
+    /// Write the scores as JSON; with - to standard output, and nothing else there
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    /// Put each image's scores into the JSON too
+    #[arg(long, requires = "json")]
+    pub per_image: bool,
+    /// Leave bad pairs out with a warning instead of stopping
+    #[arg(long)]
+    pub skip_bad: bool,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartName {
+    Train,
+    Val,
+    Test,
+    All,
+}
+
+impl PartName {
+    /// The part; `None` for all.
+    pub fn part(self) -> Option<Part> {
+        match self {
+            Self::Train => Some(Part::Train),
+            Self::Val => Some(Part::Val),
+            Self::Test => Some(Part::Test),
+            Self::All => None,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple predict --model runs/horses photo.jpg --out masks
+  dapple predict --model model.safetensors photos/ --out masks --kind all
+
+Files written for photo.jpg: photo.png (class indices, with a palette), photo-overlay.png,
+photo-probability.png (two classes) or photo-probability-CLASS.png.")]
+pub struct Predict {
+    /// A run's folder, or a model file
+    #[arg(long, value_name = "RUN|FILE")]
+    pub model: PathBuf,
+    /// Images, or folders of images
+    #[arg(required = true, value_name = "IMAGE|DIR")]
+    pub inputs: Vec<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What to write
+    #[arg(long, default_value = "mask")]
+    pub kind: Kind,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Class indices at the image's size, with a palette
+    Mask,
+    /// The mask's colours over the image
+    Overlay,
+    /// Probabilities as grey values, 0 black to 1 white
+    Probability,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    /// As a JSON list
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The addends of a loss.
+#[derive(Clone, Debug)]
+pub struct Kinds(pub Vec<LossKind>);
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let above = |x: &f64| x.is_finite() && *x > 0.0;
+    text.parse().ok().filter(above).ok_or_else(|| "give a number above 0".into())
+}
+
+fn channels(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| [1, 3].contains(n)).ok_or_else(|| "give 3 (colour) or 1 (grey)".into())
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
+    match (height.trim().parse(), width.trim().parse()) {
+        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),
+        _ => Err("give a side (224) or height x width (360x480) in pixels".into()),
+    }
+}
+
+fn class_weights(text: &str) -> Result<ClassWeights, String> {
+    match text {
+        "none" => Ok(ClassWeights::None),
+        "median-frequency" => Ok(ClassWeights::MedianFrequency),
+        numbers => {
+            let weights: Result<Vec<f32>, _> = numbers.split(',').map(|n| n.trim().parse()).collect();
+            let problem =
+                |_| "give none, median-frequency, or one number a class, separated by commas".into();
+            weights.map(ClassWeights::Given).map_err(problem)
+        }
+    }
+}
+
+fn loss(text: &str) -> Result<Kinds, String> {
+    let kind = |word: &str| match word.trim() {
+        "ce" | "cross-entropy" => Ok(LossKind::CrossEntropy),
+        "bce" | "binary-cross-entropy" => Ok(LossKind::BinaryCrossEntropy),
+        "dice" => Ok(LossKind::Dice),
+        _ => Err("give ce, bce, dice, or a sum such as ce+dice".to_owned()),
+    };
+    text.split('+').map(kind).collect::<Result<_, _>>().map(Kinds)
+}
+
+fn normalise(text: &str) -> Result<Normalise, String> {
+    match text {
+        "imagenet" => Ok(Normalise::ImageNet),
+        "unit" => Ok(Normalise::Unit),
+        "u2net" => Ok(Normalise::U2Net),
+        _ => Err("give imagenet, unit or u2net".into()),
+    }
+}

@@ -1,0 +1,54 @@
+//! `dapple demo`: the whole way on embedded synthetic data.
+
+use std::sync::Arc;
+
+use dapple::data::{Augment, Dataset, OpenOptions, synthetic};
+use dapple::train::{Outcome, RunFolder, TrainConfig, Training};
+
+use super::arguments::{Demo, Device, Eval};
+use super::failure::Failure;
+use super::{eval, train};
+
+/// Side of the pictures in pixels.
+const SIDE: usize = 96;
+/// Pictures, of which 85 % are learned from.
+const PICTURES: usize = 240;
+
+pub fn run(arguments: &Demo) -> Result<(), Failure> {
+    let run = RunFolder::create(&arguments.out, arguments.force)?;
+    let data = std::path::absolute(arguments.out.join("data")).unwrap_or(arguments.out.join("data"));
+    synthetic::write(&data, 0, PICTURES, SIDE, SIDE)?;
+    if !arguments.quiet {
+        println!("{PICTURES} pictures of textured shapes with their masks: {}", data.display());
+    }
+
+    let dataset = Arc::new(Dataset::open(&data, &OpenOptions::default())?);
+    let mut config = TrainConfig::for_network("unet", dataset.classes().len(), &data)?;
+    config.network.width = 16;
+    (config.input.height, config.input.width) = (SIDE, SIDE);
+    config.augment = Augment { flip_horizontal: 0.5, flip_vertical: 0.5, ..Augment::none() };
+    config.epochs = 20;
+    config.batch = 8;
+    config.learning_rate = 3e-3;
+    let Device { device, threads } = &arguments.device;
+    let outcome = train::train(Training::start(config, dataset, run)?, &arguments.device, arguments.quiet)?;
+    if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {
+        return Ok(());
+    }
+
+    let out = arguments.out.display();
+    println!("\ndapple eval --model {out} --data {out}/data");
+    eval::run(&Eval {
+        model: arguments.out.clone(),
+        data,
+        part: None,
+        json: None,
+        per_image: false,
+        skip_bad: false,
+        device: Device { device: device.clone(), threads: *threads },
+    })?;
+    println!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
+    println!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");
+    println!("  dapple train --data YOUR_FOLDER --model u2net-lite --out runs/first");
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `dapple eval`: scores of a model on a part of a data set.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dapple::data::{DataError, Dataset, OpenOptions, Part, Split, SplitIndices, write_atomic};
+use dapple::device::engine;
+use dapple::graph::{Loss, LossKind};
+use dapple::metrics::Scores;
+use dapple::nets::Activation;
+use dapple::train::{Evaluation, EvaluationSet, Provenance, evaluate, input_of, load_model, model_path};
+
+use super::arguments::{Device, Eval, PartName};
+use super::failure::Failure;
+use super::train::warn_of_skipped;
+
+pub fn run(arguments: &Eval) -> Result<(), Failure> {
+    let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
+    let scored = score(arguments)?;
+    if let Some(path) = &arguments.json {
+        let images_detail = scored.scores.images_detail.clone().filter(|_| arguments.per_image);
+        let scores = Scores { images_detail, ..scored.scores.clone() };
+        let json = serde_json::to_string_pretty(&scores).expect("scores are numbers and names") + "\n";
+        if to_stdout {
+            print!("{json}");
+        } else {
+            write_atomic(path, json.as_bytes())?;
+        }
+    }
+    if !to_stdout {
+        print_table(&scored);
+    }
+    Ok(())
+}
+
+fn score(arguments: &Eval) -> Result<Evaluation, Failure> {
+    let Device { device, threads } = &arguments.device;
+    let engine = engine(device.as_deref().unwrap_or("auto"), *threads)?;
+    let model = load_model(&arguments.model)?;
+    let provenance = Provenance::of(&model.card);
+    // The run's own masks mean what they meant in training; those of other data may be written in another way.
+    let coding = division(&arguments.model).and(provenance.as_ref()).map(|provenance| provenance.coding);
+    let dataset = Arc::new(Dataset::open(
+        &arguments.data,
+        &OpenOptions {
+            classes: Some(model.card.network.classes),
+            ignore: model.card.ignore,
+            coding,
+            skip_bad: arguments.skip_bad,
+        },
+    )?);
+    warn_of_skipped(&dataset);
+    let samples = samples(arguments, &dataset)?;
+
+    // A model of another program's making has no loss with it; the one that goes with its logits is then reported.
+    let usual = match model.card.network.activation {
+        Activation::Softmax => LossKind::CrossEntropy,
+        Activation::Sigmoid => LossKind::BinaryCrossEntropy,
+    };
+    let loss = provenance.map_or_else(|| Loss::single(usual), |provenance| provenance.loss);
+    let set = EvaluationSet::new(&dataset, &samples, input_of(&model.card)?, 1, 0)?;
+    let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
+    let scored = evaluate(executor.as_mut(), &set, &loss, &mut |_| ControlFlow::Continue(()))?;
+    Ok(scored.expect("nothing ends the evaluation early"))
+}
+
+/// The samples of the part that was asked for, or that stands to reason.
+fn samples(arguments: &Eval, dataset: &Dataset) -> Result<Vec<usize>, Failure> {
+    let all = || (0..dataset.len()).collect();
+    if arguments.part == Some(PartName::All) {
+        return Ok(all());
+    }
+    let (parts, source) = match division(&arguments.model) {
+        Some(path) => match Split::load(&path)?.indices(dataset) {
+            Ok(parts) => (parts, format!("{}", path.display())),
+            Err(error @ DataError::UnknownName { .. }) => {
+                return Err(Failure::input(format!(
+                    "{}: {error}; or, for other data than the run's, give --part all",
+                    path.display()
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        },
+        None => (official(dataset), "the data set".to_owned()),
+    };
+    let part = match arguments.part.map(PartName::part) {
+        Some(Some(part)) => part,
+        _ if parts.val.is_empty() => return Ok(all()),
+        _ => Part::Val,
+    };
+    let samples = match part {
+        Part::Train => parts.train,
+        Part::Val => parts.val,
+        Part::Test => parts.test,
+    };
+    if samples.is_empty() {
+        return Err(Failure::input(format!("{source} has no {} part; give --part all", part.name())));
+    }
+    Ok(samples)
+}
+
+/// The division of the run that the model is of.
+fn division(model: &Path) -> Option<PathBuf> {
+    let split = model_path(model).with_file_name("split.json");
+    split.exists().then_some(split)
+}
+
+/// The division that the folders make.
+fn official(dataset: &Dataset) -> SplitIndices {
+    let of = |part| (0..dataset.len()).filter(|&i| dataset.part(i) == Some(part)).collect();
+    SplitIndices { train: of(Part::Train), val: of(Part::Val), test: of(Part::Test) }
+}
+
+/// Prints the scores of the classes, of the data set and per image.
+pub fn print_table(Evaluation { loss, scores }: &Evaluation) {
+    let width = scores.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(14);
+    let row = |name: &str, columns: [Option<f64>; 4]| {
+        let columns: String = columns.map(|score| format!(" {:>13}", shown(score))).concat();
+        println!("{name:width$}{columns}");
+    };
+    println!("{:width$} {:>13} {:>13} {:>13} {:>13}", "class", "IoU", "Boundary IoU", "accuracy", "Dice");
+    for class in &scores.classes {
+        row(&class.name, [class.iou, class.boundary_iou, class.accuracy, class.dice]);
+    }
+    let all = &scores.dataset;
+    row("mean", [all.miou, all.boundary_miou, all.mean_accuracy, all.dice]);
+    println!(
+        "\nover the data set ({} images): pixel accuracy {}, loss {loss:.6}",
+        scores.images,
+        shown(all.pixel_accuracy)
+    );
+    let image = &scores.per_image;
+    print!("mean over the images: mIoU {}, Boundary mIoU {}", shown(image.miou), shown(image.boundary_miou));
+    if let (Some(iou), Some(boundary)) = (image.foreground_iou, image.foreground_boundary_iou) {
+        print!(", foreground IoU {}, foreground Boundary IoU {}", shown(iou), shown(boundary));
+    }
+    println!();
+}
+
+fn shown(score: Option<f64>) -> String {
+    score.map_or("-".into(), |score| format!("{score:.6}"))
+}

@@ -1,0 +1,78 @@
+//! How the program fails: one message on standard error and an exit code.
+
+use std::fmt::Display;
+use std::panic::{self, PanicHookInfo};
+use std::process::{self, ExitCode};
+
+use dapple::data::DataError;
+use dapple::device::DeviceError;
+use dapple::graph::{EngineError, GraphError};
+use dapple::nets::ConfigError;
+use dapple::report::ReportError;
+use dapple::train::TrainError;
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user's input is wrong.
+    Input(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl Failure {
+    /// Wrong input with this message.
+    pub fn input(message: impl Display) -> Self {
+        Self::Input(message.to_string())
+    }
+
+    /// Writes the message to standard error and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Input(message) => (message, 2),
+            Self::Other(message) => (message, 1),
+        };
+        eprintln!("error: {message}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        if error.is_users() { Self::Input(error.to_string()) } else { Self::Other(error.to_string()) }
+    }
+}
+
+/// Errors that are judged as the training's are.
+macro_rules! judge_as_train_error {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                TrainError::from(error).into()
+            }
+        })*
+    };
+}
+
+judge_as_train_error!(DataError, ConfigError, GraphError, EngineError, ReportError);
+
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Self {
+        Self::input(error)
+    }
+}
+
+/// Makes a panic, which is a bug, say so and end the program with code 1.
+pub fn explain_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+        // A reader that closed the pipe, such as `head`, has seen what it wanted.
+        let text = info.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") {
+            process::exit(0);
+        }
+        usual(info);
+        eprintln!("error: this is a bug in dapple, not in your input; please report the lines above");
+        process::exit(1);
+    }));
+}

@@ -1,0 +1,33 @@
+//! The command line.
+
+mod arguments;
+mod demo;
+mod eval;
+mod failure;
+mod models;
+mod predict;
+mod progress;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Cli, Command};
+
+/// Runs the command that the arguments name; the exit code is 0, 2 for wrong input, 1 for anything else.
+pub fn main() -> ExitCode {
+    failure::explain_panics();
+    // Clap itself ends the program with code 2 for arguments it cannot take, with 0 for help.
+    let result = match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,70 @@
+//! `dapple models`: the networks with their size and cost.
+
+use dapple::graph::{Network, Shape, summary};
+use dapple::nets::{NetConfig, registry::NETWORKS};
+use serde::Serialize;
+
+use super::arguments::Models;
+use super::failure::Failure;
+
+/// Side of the input that multiply-adds are counted for.
+const SIDE: usize = 224;
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    title: &'static str,
+    parameters: usize,
+    multiply_adds: u64,
+    source: &'static str,
+}
+
+pub fn run(arguments: &Models) -> Result<(), Failure> {
+    let rows = NETWORKS.iter().map(|entry| {
+        let graph = NetConfig::new(entry.name, 3, 2)?.build(Shape::new(1, SIDE, SIDE, 3))?;
+        Ok(Row {
+            name: entry.name,
+            title: entry.title,
+            parameters: summary::parameters(&graph),
+            multiply_adds: summary::multiply_adds(&graph),
+            source: entry.source,
+        })
+    });
+    let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
+        return Ok(());
+    }
+    println!("{:14} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
+    for row in rows {
+        let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
+        println!("{:14} {parameters:>12} {work:>15}  {}", row.name, row.source);
+    }
+    println!("\nFor colour images of {SIDE} x {SIDE} and two classes.");
+    Ok(())
+}
+
+/// A number with commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("decimal digits are ASCII"))
+        .collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(31_037_698), "31,037,698");
+    }
+}

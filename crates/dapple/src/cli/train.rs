@@ -1,0 +1,190 @@
+//! `dapple train`: a new run, or going on with one.
+
+use std::path::Path;
+use std::process;
+use std::sync::Arc;
+
+use dapple::data::{Augment, Dataset, OpenOptions};
+use dapple::device::engine;
+use dapple::graph::{LossKind, Optimizer};
+use dapple::nets::Activation;
+use dapple::train::{
+    ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig, Training, best_epoch,
+    open_dataset, recipe,
+};
+
+use super::arguments::{AugmentName, Device, OptimizerName, ScheduleName, Settings, Train};
+use super::failure::Failure;
+use super::progress::Progress;
+
+pub fn run(arguments: &Train) -> Result<(), Failure> {
+    let training = match &arguments.resume {
+        Some(folder) => Training::resume(folder)?,
+        None => start(arguments)?,
+    };
+    train(training, &arguments.device, arguments.quiet).map(|_| ())
+}
+
+/// Runs a training to its end or to an interruption, and says what to do next.
+pub fn train(training: Training, device: &Device, quiet: bool) -> Result<Outcome, Failure> {
+    let config = training.config();
+    let name = device.device.as_deref().unwrap_or(&config.device);
+    let engine = engine(name, device.threads.or(config.threads))?;
+    let folder = training.folder().path().to_owned();
+    warn_of_skipped(training.dataset());
+
+    let stop = StopFlag::new();
+    let handler = stop.clone();
+    let handled = ctrlc::set_handler(move || {
+        if handler.raise() {
+            process::exit(130);
+        }
+        eprintln!("\nstopping after this batch; once more to stop at once, without saving");
+    });
+    handled.map_err(|e| Failure::Other(format!("cannot listen for Ctrl-C: {e}")))?;
+
+    let outcome = training.run(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
+    if !quiet {
+        say_how_it_ended(&outcome, &folder);
+    }
+    Ok(outcome)
+}
+
+fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
+    let folder = folder.display();
+    match outcome {
+        Outcome::Interrupted { epochs_done, batches_done } => {
+            println!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
+            println!("go on with: dapple train --resume {folder}");
+        }
+        Outcome::Finished { records } => {
+            if let Some(best) = best_epoch(records) {
+                let score = best.selection_score().unwrap_or(f64::NAN);
+                let what = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
+                println!("best epoch {}: validation {what} {score:.6}", best.epoch);
+            }
+            println!("written to {folder}: best.safetensors, metrics.csv, curves.png, samples/, strips/");
+        }
+    }
+}
+
+/// Names the pairs that were left out.
+pub fn warn_of_skipped(dataset: &Dataset) {
+    for error in dataset.skipped() {
+        eprintln!("warning: {error}");
+    }
+    if !dataset.skipped().is_empty() {
+        eprintln!("warning: {} bad pairs were left out", dataset.skipped().len());
+    }
+}
+
+/// Puts the settings together, opens the data and makes the folder.
+fn start(arguments: &Train) -> Result<Training, Failure> {
+    let (mut config, dataset) = match &arguments.config {
+        Some(path) => {
+            let mut config = TrainConfig::load(path)?;
+            if let Some(data) = &arguments.data {
+                config.data.dir.clone_from(data);
+            }
+            config.data.skip_bad |= arguments.settings.skip_bad;
+            let dataset = open_dataset(&config)?;
+            (config, dataset)
+        }
+        None => begin(arguments)?,
+    };
+    apply(&arguments.settings, &mut config);
+    if let Some(device) = &arguments.device.device {
+        config.device.clone_from(device);
+    }
+    config.threads = arguments.device.threads.or(config.threads);
+    // Checked before the folder is made, and again with the data.
+    engine(&config.device, config.threads)?;
+    config.check()?;
+    config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
+    let out = arguments.out.as_deref().expect("clap asks for --out without --resume");
+    Ok(Training::start(config, dataset, RunFolder::create(out, arguments.force)?)?)
+}
+
+/// The defaults or the recipe, and the data, which say how many classes there are.
+fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+    let settings = &arguments.settings;
+    let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
+    let recipe = arguments.recipe.as_deref().map(recipe::find).transpose()?;
+    if let Some(model) = &arguments.model {
+        dapple::nets::registry::find(model)?;
+    }
+    let options = OpenOptions {
+        classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
+        ignore: settings.ignore.or(recipe.and_then(|recipe| recipe.ignore)),
+        coding: None,
+        skip_bad: settings.skip_bad,
+    };
+    let dataset = Arc::new(Dataset::open(dir, &options)?);
+    let classes = dataset.classes().len();
+    let mut config = match (recipe, arguments.model.as_deref()) {
+        (Some(recipe), model) => recipe.config_for(model.unwrap_or(recipe.networks[0]), classes, dir)?,
+        (None, Some(model)) => TrainConfig::for_network(model, classes, dir)?,
+        (None, None) => return Err(Failure::input("give --model or --recipe")),
+    };
+    config.data.ignore = dataset.ignore();
+    config.data.coding = Some(dataset.coding());
+    config.data.skip_bad = settings.skip_bad;
+    Ok((config, dataset))
+}
+
+/// Lets the flags that were given stand above the settings.
+fn apply(settings: &Settings, config: &mut TrainConfig) {
+    if let Some((height, width)) = settings.size {
+        (config.input.height, config.input.width) = (height, width);
+    }
+    config.epochs = settings.epochs.unwrap_or(config.epochs);
+    config.batch = settings.batch.unwrap_or(config.batch);
+    config.learning_rate = settings.lr.unwrap_or(config.learning_rate);
+    config.data.train_fraction = settings.train_fraction.unwrap_or(config.data.train_fraction);
+    if let Some(seed) = settings.seed {
+        (config.seed, config.data.split_seed) = (seed, seed);
+    }
+    if let Some(init) = &settings.init {
+        config.init = Some(std::path::absolute(init).unwrap_or(init.clone()));
+    }
+    config.network.width = settings.width.unwrap_or(config.network.width);
+    if let Some(channels) = settings.channels {
+        (config.network.in_channels, config.input.channels) = (channels, channels);
+    }
+    if let Some(kinds) = &settings.loss {
+        let class_weights = std::mem::replace(&mut config.loss.class_weights, ClassWeights::None);
+        config.loss = LossConfig { class_weights, ..LossConfig::sum_of(&kinds.0) };
+        // Cross-entropy needs a logit a class; one against the rest is what sigmoids are for.
+        if kinds.0.contains(&LossKind::CrossEntropy) {
+            config.network.activation = Activation::Softmax;
+        } else if kinds.0.contains(&LossKind::BinaryCrossEntropy) {
+            config.network.activation = Activation::Sigmoid;
+        }
+    }
+    if let Some(weights) = &settings.class_weights {
+        config.loss.class_weights = weights.clone();
+    }
+    match settings.optimizer {
+        Some(OptimizerName::Sgd) => config.optimizer = Optimizer::sgd(0.9, 0.0),
+        Some(OptimizerName::Rmsprop) => config.optimizer = Optimizer::rmsprop(0.9),
+        Some(OptimizerName::Adam) => config.optimizer = Optimizer::adam(),
+        Some(OptimizerName::Adamw) => config.optimizer = Optimizer::adamw(0.01),
+        None => {}
+    }
+    match settings.schedule {
+        Some(ScheduleName::Constant) => config.schedule = Schedule::Constant,
+        Some(ScheduleName::Poly) => config.schedule = Schedule::Poly { power: 0.9 },
+        Some(ScheduleName::Cosine) => config.schedule = Schedule::Cosine { warm_up: 0.05, floor: 0.01 },
+        None => {}
+    }
+    if let Some(clip) = settings.clip {
+        config.clip_norm = (clip != 0.0).then_some(clip);
+    }
+    match settings.augment {
+        Some(AugmentName::None) => config.augment = Augment::none(),
+        Some(AugmentName::Flip) => config.augment = Augment { flip_horizontal: 0.5, ..Augment::none() },
+        Some(AugmentName::Light) => config.augment = Augment::light(),
+        None => {}
+    }
+    config.input.normalise = settings.normalise.unwrap_or(config.input.normalise);
+}

@@ -1,0 +1,86 @@
+//! Running the program on a few synthetic pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use dapple::data::synthetic;
+
+/// A folder with `data/`, ten synthetic pictures, to run the program in.
+pub struct Bench(tempfile::TempDir);
+
+/// What the program said and how it ended.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        synthetic::write(folder.path().join("data"), 3, 10, 32, 32).expect("the folder is writable");
+        Self(folder)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The program with these arguments, separated by spaces, not started.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dapple"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command
+    }
+
+    pub fn run(&self, arguments: &str) -> Said {
+        let Output { status, stdout, stderr } = self.command(arguments).output().expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+        Said { code: status.code(), out: text(stdout), err: text(stderr) }
+    }
+
+    /// Runs and expects success.
+    pub fn succeed(&self, arguments: &str) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(0), "dapple {arguments}\n{}{}", said.out, said.err);
+        said
+    }
+
+    /// Runs and expects exit code 2 with one message that has all the words.
+    pub fn refuse(&self, arguments: &str, words: &[&str]) {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(2), "dapple {arguments}\n{}{}", said.out, said.err);
+        assert!(said.err.starts_with("error: "), "dapple {arguments}\n{}", said.err);
+        for word in words {
+            assert!(said.err.contains(word), "dapple {arguments}: no `{word}` in\n{}", said.err);
+        }
+    }
+
+    /// Trains the smallest U-Net for two epochs into `run`.
+    pub fn train(&self, run: &str) -> Said {
+        self.succeed(&format!(
+            "train --data data --model unet --width 2 --size 32 --epochs 2 --batch 2 --threads 2 --out {run}"
+        ))
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+}
+
+/// Rows of `metrics.csv` without the last column, the time.
+#[allow(dead_code, reason = "not every test file compares rows")]
+pub fn rows(csv: &str) -> Vec<String> {
+    csv.lines().map(|line| line.rsplit_once(',').expect("several columns").0.to_owned()).collect()
+}
+
+#[allow(dead_code, reason = "not every test file looks into folders")]
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .map(|entry| entry.expect("the folder can be read").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
