@@ -27,10 +27,10 @@ fn weights(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 #[test]
-fn all_three_formats_hold_the_same() {
+fn all_formats_hold_the_same() {
     let expected = weights(read_state_dict(&golden("state.safetensors"), &all).unwrap());
     assert_eq!(expected.len(), 7);
-    for file in ["zip.pth", "legacy.pth"] {
+    for file in ["zip.pth", "protocol4.pth", "legacy.pth"] {
         let entries = read_state_dict(&golden(file), &all).unwrap();
         let count = entries.iter().find(|e| e.name == "state_dict.bn.num_batches_tracked").unwrap();
         assert_eq!((&count.shape[..], &count.values[..]), (&[][..], &[7.0][..]));
@@ -81,6 +81,18 @@ fn flipped_bits_never_panic_and_are_found_where_there_are_checksums() {
 fn legacy(object: &[u8], storages: &[u8]) -> Vec<u8> {
     let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
     [&magic[..], b"\x80\x02M\xe9\x03.", b"\x80\x02}.", object, storages].concat()
+}
+
+#[test]
+fn dictionaries_and_strings_of_python_2_are_read() {
+    let object = [
+        b"\x80\x02ccollections\nOrderedDict\n](](U\x01wctorch._utils\n_rebuild_tensor\n(".as_slice(),
+        b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x01NtQK\0K\x01\x85K\x01\x85tRee\x85R.",
+    ];
+    let mut file = legacy(&object.concat(), b"\x80\x02]U\x010a.");
+    file.extend(1u64.to_le_bytes());
+    file.extend(2.5f32.to_le_bytes());
+    assert_eq!(parse(&file).unwrap(), [Entry { name: "w".into(), shape: vec![1], values: vec![2.5] }]);
 }
 
 #[test]

@@ -11,7 +11,8 @@
     after one forward pass in training mode: train.I, loss, running (all running statistics one after another in
     the order of the keys) and grad (likewise the gradients of the parameters, of which only every STRIDE-th value is
     kept where there are more than DENSE).
-- legacy.pth, zip.pth: a small checkpoint in both formats of torch.save; state.safetensors: what they hold.
+- legacy.pth, zip.pth, protocol4.pth: a small checkpoint in both formats of torch.save and with a newer pickle protocol;
+  state.safetensors: what they hold.
 
 The modules follow the papers; their names are those of the published checkpoints.
 """
@@ -352,6 +353,7 @@ def saved_files():
     )
     checkpoint = {"epoch": 3, "best": 0.5, "arch": "toy", "done": False, "state_dict": state, "extra": [None, (1, 2**40)]}
     torch.save(checkpoint, HERE / "zip.pth")
+    torch.save(checkpoint, HERE / "protocol4.pth", pickle_protocol=4)
     torch.save(checkpoint, HERE / "legacy.pth", _use_new_zipfile_serialization=False)
     save({k: v.detach().float() for k, v in floats(state).items()}, "state.safetensors")
 
