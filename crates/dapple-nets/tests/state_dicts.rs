@@ -149,6 +149,8 @@ fn cycles_and_nonsense_end() {
     let read = |object: &[u8]| parse(&legacy(object, b"\x80\x02]."));
     // A dictionary that holds itself twice.
     assert_eq!(read(b"\x80\x02}q\0X\x01\0\0\0ah\0sX\x01\0\0\0bh\0s."), Ok(Vec::new()));
+    let long = [b"\x80\x02}X\x2c\x01\0\0".as_slice(), &[b'w'; 300], b"}s."].concat();
+    assert!(read(&long).unwrap_err().contains("longer than 256 bytes"));
     for nonsense in [
         b"".as_slice(),
         b".",

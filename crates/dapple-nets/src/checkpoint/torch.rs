@@ -151,6 +151,9 @@ fn storage<'a>(pickle: &'a Pickle, tensor: &Tensor) -> Result<&'a Storage, Strin
 /// Deeper than any checkpoint nests its dictionaries.
 const MAX_DEPTH: usize = 8;
 
+/// Longer than any parameter's name. A key can be shared by many tensors, each of which copies it.
+const MAX_NAME: usize = 256;
+
 /// The tensors below a dictionary, with the keys on the way joined by dots.
 fn collect<'a>(
     pickle: &'a Pickle,
@@ -177,6 +180,9 @@ fn collect<'a>(
             _ => continue,
         };
         let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        if name.len() > MAX_NAME {
+            return Err(format!("a key is longer than {MAX_NAME} bytes"));
+        }
         match &pickle.values[value] {
             Value::Tensor(tensor) => found.push((name, tensor)),
             _ => collect(pickle, value, &name, depth + 1, seen, found)?,
