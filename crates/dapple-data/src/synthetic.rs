@@ -1,8 +1,8 @@
 //! Pictures of textured shapes with exact masks: data for demonstrations and tests that nobody has to download.
 //!
-//! Every picture has a textured background and two to four discs, squares, triangles and rings, which may overlap, under
-//! uneven light and with sensor noise. All textures take their colours and patterns from one distribution, so that
-//! only the outline tells a class: a disc and a ring of one picture may look alike in every small patch of their inside.
+//! Every picture has a textured background and two to four shapes, which may overlap, under uneven light and with sensor
+//! noise: discs shaded like balls, striped squares, chequered triangles and mottled rings. All colours come from one
+//! distribution, so that outline and pattern tell a class and colour tells nothing.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub fn generate(seed: u64, index: u64, height: usize, width: usize) -> LabelledI
     assert!(height > 0 && width > 0, "a picture has at least one pixel");
     let mut random = Random::new(seed, Purpose::Synthetic, 0, index);
     let side = height.min(width) as f64;
-    let background = Texture::draw(&mut random, side, &[]);
+    let background = Texture::of_background(&mut random, side);
     let mut seen = vec![background.mean()];
     let mut shapes: Vec<Shape> = Vec::new();
     for _ in 0..2 + random.below(3) {
@@ -50,11 +50,12 @@ pub fn generate(seed: u64, index: u64, height: usize, width: usize) -> LabelledI
             let mut colour = background.at(px, py);
             let mut label = 0;
             for shape in &shapes {
-                let distance = shape.distance(px, py);
+                let (u, v) = shape.local(px, py);
+                let distance = shape.distance(u, v);
                 // The share of the pixel that the shape covers, for an edge that is straight at this scale.
                 let cover = (0.5 - distance).clamp(0.0, 1.0);
                 if cover > 0.0 {
-                    let over = shape.texture.at(px, py);
+                    let over = shape.texture.at(u, v);
                     colour = std::array::from_fn(|c| colour[c] + (over[c] - colour[c]) * cover);
                 }
                 if distance <= 0.0 {
@@ -118,28 +119,54 @@ struct Texture {
     pattern: Pattern,
 }
 
+/// Patterns of coordinates in pixels; those of a shape are counted from its centre along its sides.
 enum Pattern {
     /// Smooth value noise over a lattice of `cells` x `cells` random values that repeats.
     Noise { values: Vec<f64>, cells: usize, cell_size: f64 },
     /// Waves across a direction.
     Stripes { direction: [f64; 2], period: f64, phase: f64 },
+    /// Fields of a chessboard.
+    Checks { size: f64 },
+    /// From the first colour in the centre to the second at the radius.
+    Ball { radius: f64 },
+}
+
+impl Pattern {
+    fn noise(random: &mut Random, side: f64) -> Self {
+        let cells = 8;
+        let values = (0..cells * cells).map(|_| random.unit()).collect();
+        Self::Noise { values, cells, cell_size: side * random.range(0.04, 0.1) }
+    }
+
+    fn stripes(random: &mut Random, side: f64, angle: f64) -> Self {
+        let period = (side * random.range(0.07, 0.12)).max(3.0);
+        Self::Stripes { direction: [angle.cos(), angle.sin()], period, phase: random.unit() }
+    }
 }
 
 impl Texture {
-    /// A texture for pictures whose shorter side is `side`, its mean colour away from those in `seen`.
-    fn draw(random: &mut Random, side: f64, seen: &[Colour]) -> Self {
-        let first = distinct_colour(random, seen);
-        let second = first.map(|v| (v + random.range(-40.0, 40.0)).clamp(10.0, 245.0));
-        let pattern = if random.chance(0.6) {
-            let cells = 8;
-            let values = (0..cells * cells).map(|_| random.unit()).collect();
-            Pattern::Noise { values, cells, cell_size: side * random.range(0.04, 0.12) }
+    /// Noise or stripes of little contrast for pictures whose shorter side is `side`.
+    fn of_background(random: &mut Random, side: f64) -> Self {
+        let colours = colours(random, &[], 14.0);
+        let angle = random.range(0.0, std::f64::consts::PI);
+        let pattern = if random.chance(0.5) {
+            Pattern::noise(random, side)
         } else {
-            let angle = random.range(0.0, std::f64::consts::PI);
-            let period = (side * random.range(0.06, 0.15)).max(3.0);
-            Pattern::Stripes { direction: [angle.cos(), angle.sin()], period, phase: random.unit() }
+            Pattern::stripes(random, side, angle)
         };
-        Self { colours: [first, second], pattern }
+        Self { colours, pattern }
+    }
+
+    /// The pattern of a kind of shape in colours away from those in `seen`.
+    fn of_shape(random: &mut Random, kind: Kind, radius: f64, side: f64, seen: &[Colour]) -> Self {
+        let colours = colours(random, seen, 45.0);
+        let pattern = match kind {
+            Kind::Disc => Pattern::Ball { radius },
+            Kind::Square(_) => Pattern::stripes(random, side, 0.0),
+            Kind::Triangle => Pattern::Checks { size: (side * random.range(0.05, 0.08)).max(2.0) },
+            Kind::Ring(_) => Pattern::noise(random, side),
+        };
+        Self { colours, pattern }
     }
 
     fn mean(&self) -> Colour {
@@ -151,9 +178,11 @@ impl Texture {
             Pattern::Noise { values, cells, cell_size } => {
                 let value = |i: usize, j: usize| values[(j % cells) * cells + i % cells];
                 let (u, v) = (x / cell_size, y / cell_size);
-                let (i, j) = (u as usize, v as usize);
+                // Coordinates in a shape may be negative; the lattice repeats both ways.
+                let place = |t: f64| t.floor().rem_euclid(*cells as f64) as usize;
+                let (i, j) = (place(u), place(v));
                 let smooth = |t: f64| t * t * (3.0 - 2.0 * t);
-                let (s, t) = (smooth(u.fract()), smooth(v.fract()));
+                let (s, t) = (smooth(u - u.floor()), smooth(v - v.floor()));
                 let upper = value(i, j) * (1.0 - s) + value(i + 1, j) * s;
                 let lower = value(i, j + 1) * (1.0 - s) + value(i + 1, j + 1) * s;
                 upper * (1.0 - t) + lower * t
@@ -162,10 +191,20 @@ impl Texture {
                 let turns = (x * direction[0] + y * direction[1]) / period + phase;
                 0.5 + 0.5 * (turns * std::f64::consts::TAU).sin()
             }
+            Pattern::Checks { size } => ((x / size).floor() + (y / size).floor()).rem_euclid(2.0),
+            Pattern::Ball { radius } => (x.hypot(y) / radius).min(1.0).powi(2),
         };
         let [first, second] = self.colours;
         std::array::from_fn(|c| first[c] + (second[c] - first[c]) * share)
     }
+}
+
+/// Two colours whose channels differ by `contrast`, lighter or darker, the first away from those in `seen`.
+fn colours(random: &mut Random, seen: &[Colour], contrast: f64) -> [Colour; 2] {
+    let first = distinct_colour(random, seen);
+    // Towards the middle, so that no channel leaves the range.
+    let sign = if first.iter().sum::<f64>() > 3.0 * 127.5 { -1.0 } else { 1.0 };
+    [first, first.map(|v| (v + sign * random.range(0.7, 1.3) * contrast).clamp(10.0, 245.0))]
 }
 
 /// The one of some random colours that is farthest from all in `seen`.
@@ -223,7 +262,7 @@ impl Shape {
             2 => Kind::Triangle,
             _ => Kind::Ring(random.range(0.4, 0.55)),
         };
-        let radius = side * random.range(0.18, 0.29);
+        let radius = side * random.range(0.2, 0.3);
         // Shapes may overlap, yet a place with more room is preferred to one where little of the others stays visible.
         let mut best = ([0.0; 2], f64::NEG_INFINITY);
         for _ in 0..4 {
@@ -236,15 +275,20 @@ impl Shape {
             }
         }
         let angle = random.range(0.0, std::f64::consts::TAU);
-        let texture = Texture::draw(random, side, seen);
+        let texture = Texture::of_shape(random, kind, radius, side, seen);
         Self { kind, x: best.0[0], y: best.0[1], radius, turn: [angle.cos(), angle.sin()], texture }
     }
 
-    /// The distance of a point to the outline in pixels, negative inside; exact inside and near straight edges.
-    fn distance(&self, x: f64, y: f64) -> f64 {
+    /// A point in the shape's own coordinates: from its centre, along its sides.
+    fn local(&self, x: f64, y: f64) -> (f64, f64) {
         let (dx, dy) = (x - self.x, y - self.y);
         let [cos, sin] = self.turn;
-        let (u, v) = (dx * cos + dy * sin, dy * cos - dx * sin);
+        (dx * cos + dy * sin, dy * cos - dx * sin)
+    }
+
+    /// The distance of a point in the shape's coordinates to the outline in pixels, negative inside; exact inside and
+    /// near straight edges.
+    fn distance(&self, u: f64, v: f64) -> f64 {
         match self.kind {
             Kind::Disc => u.hypot(v) - self.radius,
             Kind::Square(aspect) => {
