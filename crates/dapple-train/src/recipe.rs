@@ -92,6 +92,22 @@ pub fn find(name: &str) -> Result<&'static Recipe, TrainError> {
 }
 
 impl Recipe {
+    /// The network to train: the one that was asked for, or its own.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for a network that it is not for.
+    pub fn network<'a>(&self, wanted: Option<&'a str>) -> Result<&'a str, TrainError> {
+        match wanted {
+            None => Ok(self.networks[0]),
+            Some(network) if self.networks.contains(&network) => Ok(network),
+            Some(network) => Err(TrainError::Config(format!(
+                "recipe `{}` is for {}, not for `{network}`; leave one of the two out",
+                self.name,
+                self.networks.join(" and ")
+            ))),
+        }
+    }
+
     /// The settings for its own network and the data in `dir`.
     ///
     /// # Errors
@@ -105,14 +121,7 @@ impl Recipe {
     /// # Errors
     /// [`TrainError::Config`] for a network that it is not for, or where its class weights do not fit.
     pub fn config_for(&self, network: &str, classes: usize, dir: &Path) -> Result<TrainConfig, TrainError> {
-        if !self.networks.contains(&network) {
-            return Err(TrainError::Config(format!(
-                "recipe `{}` is for {}, not for `{network}`; leave one of the two out",
-                self.name,
-                self.networks.join(" and ")
-            )));
-        }
-        let mut config = TrainConfig::for_network(network, classes, dir)?;
+        let mut config = TrainConfig::for_network(self.network(Some(network))?, classes, dir)?;
         config.recipe = Some(self.name.to_owned());
         config.data.ignore = self.ignore;
         config.augment = Augment::none();

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dapple_data::{Batch, Loader, LoaderSettings, write_atomic};
-use dapple_graph::{Engine, Executor, Loss, Network, Shape, State, Tensor};
+use dapple_graph::{Engine, Executor, Loss, Shape, Tensor};
 use dapple_metrics::Scores;
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::evaluate::{Evaluation, EvaluationSet, evaluate, spread};
 use crate::pictures::{Painter, draw_curves};
 use crate::record::{best_epoch, read_records, write_tables};
-use crate::{EpochRecord, Event, Observer, Outcome, StopFlag, TrainError, Training, model};
+use crate::training::{Beginning, Setup};
+use crate::{EpochRecord, Event, Observer, Outcome, StopFlag, TrainError, model};
 
 /// A training in progress.
 pub(crate) struct Session<'a> {
-    training: Training,
+    setup: Setup,
     executor: Box<dyn Executor>,
     observer: &'a mut dyn Observer,
     stop: &'a StopFlag,
@@ -37,38 +38,31 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Loads the network with its first state, or with the one it was left in.
     pub fn begin(
-        training: Training,
+        setup: Setup,
+        beginning: Beginning,
         engine: &dyn Engine,
         observer: &'a mut dyn Observer,
         stop: &'a StopFlag,
     ) -> Result<Self, TrainError> {
-        let (config, parts, dataset) = (&training.config, &training.parts, &training.dataset);
+        let Setup { config, parts, dataset, run, graph } = &setup;
         let input = config.input;
-        let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
-
-        let last = training.run.last();
-        let checkpoint =
-            if training.resumed && last.exists() { Some(Checkpoint::load(&last, &graph)?) } else { None };
-        let state = match &checkpoint {
-            Some(checkpoint) => checkpoint.state.clone(),
-            None => {
-                let mut state = State::init(&graph, config.seed);
-                if let Some(path) = &config.init {
-                    let note = model::init_from(path, &config.network, &mut state)?;
+        let load = |state| engine.load(Arc::new(config.network.clone()), state, Some(config.optimizer));
+        let (executor, position, records) = match beginning {
+            Beginning::New(state, note) => {
+                if let Some(note) = note {
                     observer.notice(&Event::Note(&note));
                 }
-                state
+                (load(&state)?, Position::default(), Vec::new())
+            }
+            Beginning::Checkpoint(Checkpoint { position, state, optimizer }) => {
+                let mut executor = load(&state)?;
+                executor.set_optimizer_state(&optimizer)?;
+                let mut records = read_records(&run.metrics())?;
+                records.retain(|record| record.epoch <= position.epochs_done);
+                write_tables(run.path(), &records)?;
+                (executor, position, records)
             }
         };
-        let mut executor = engine.load(Arc::new(config.network.clone()), &state, Some(config.optimizer))?;
-        let (mut position, mut records) = (Position::default(), Vec::new());
-        if let Some(checkpoint) = checkpoint {
-            executor.set_optimizer_state(&checkpoint.optimizer)?;
-            position = checkpoint.position;
-            records = read_records(&training.run.metrics())?;
-            records.retain(|record| record.epoch <= position.epochs_done);
-            write_tables(training.run.path(), &records)?;
-        }
 
         let cache_bytes = config.data.cache_mib << 20;
         let loader = Loader::new(
@@ -109,7 +103,7 @@ impl<'a> Session<'a> {
             loss: config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train)),
             drawn: spread(&parts.val, config.evaluation.pictures),
             painter: Painter::new(dataset, input)?,
-            training,
+            setup,
             executor,
             observer,
             stop,
@@ -124,7 +118,7 @@ impl<'a> Session<'a> {
 
     /// Trains to the end, or until the stop flag is raised.
     pub fn finish(mut self) -> Result<Outcome, TrainError> {
-        while self.position.epochs_done < self.training.config.epochs {
+        while self.position.epochs_done < self.setup.config.epochs {
             let before = Duration::from_secs_f64(self.position.seconds);
             let clock = Clock { before, started: Instant::now() };
             if self.train_epoch(&clock)?.is_break() || self.end_epoch(&clock)?.is_break() {
@@ -149,7 +143,7 @@ impl<'a> Session<'a> {
             self.learn(batch)?;
             self.observer.notice(&Event::Batch {
                 epoch: epoch + 1,
-                epochs: self.training.config.epochs,
+                epochs: self.setup.config.epochs,
                 batch: self.position.batches_done,
                 batches,
                 images,
@@ -165,7 +159,7 @@ impl<'a> Session<'a> {
     /// One step of the optimiser.
     fn learn(&mut self, batch: Batch) -> Result<(), TrainError> {
         let not_finite = |what, value, position: &Position| {
-            let name = |&sample: &usize| self.training.dataset.name(sample).to_owned();
+            let name = |&sample: &usize| self.setup.dataset.name(sample).to_owned();
             Err(TrainError::NotFinite {
                 what,
                 value,
@@ -179,7 +173,7 @@ impl<'a> Session<'a> {
         if !loss.is_finite() {
             return not_finite("loss", loss, &self.position);
         }
-        let clip = self.training.config.clip_norm;
+        let clip = self.setup.config.clip_norm;
         let norm = f64::from(self.executor.step(self.learning_rate(self.position.steps) as f32, clip)?);
         if !norm.is_finite() {
             return not_finite("gradient", norm, &self.position);
@@ -192,7 +186,7 @@ impl<'a> Session<'a> {
     }
 
     fn learning_rate(&self, step: u64) -> f64 {
-        let config = &self.training.config;
+        let config = &self.setup.config;
         let steps = (config.epochs * self.loader.batches_per_epoch()) as u64;
         config.learning_rate * config.schedule.factor(step, steps)
     }
@@ -225,8 +219,8 @@ impl<'a> Session<'a> {
         }
         record.seconds = clock.seconds();
         self.records.push(record);
-        write_tables(self.training.run.path(), &self.records)?;
-        draw_curves(&self.training.run, &self.title(), &self.records)?;
+        write_tables(self.setup.run.path(), &self.records)?;
+        draw_curves(&self.setup.run, &self.title(), &self.records)?;
         self.position = Position {
             epochs_done: self.position.epochs_done + 1,
             steps: self.position.steps,
@@ -234,7 +228,7 @@ impl<'a> Session<'a> {
         };
         self.write_checkpoint()?;
         if let Some(record) = self.records.last() {
-            self.observer.notice(&Event::Epoch { record, epochs: self.training.config.epochs, best });
+            self.observer.notice(&Event::Epoch { record, epochs: self.setup.config.epochs, best });
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -267,7 +261,7 @@ impl<'a> Session<'a> {
 
     /// Saves the model as it is, and draws what it predicts.
     fn save_best(&mut self, record: &EpochRecord, scores: Option<Scores>) -> Result<(), TrainError> {
-        let Training { config, run, dataset, .. } = &self.training;
+        let Setup { config, run, dataset, .. } = &self.setup;
         model::save(
             &run.best(),
             config,
@@ -287,7 +281,7 @@ impl<'a> Session<'a> {
 
     /// Draws the best, median and worst validation images as the best model sees them.
     fn draw_best(&mut self) -> Result<(), TrainError> {
-        let run = &self.training.run;
+        let run = &self.setup.run;
         let Ok(scores) = std::fs::read(run.best_scores()) else {
             return Ok(()); // Without validation images there are no scores.
         };
@@ -297,19 +291,19 @@ impl<'a> Session<'a> {
         })?;
         self.executor.set_state(&model::load_model(&run.best())?.state)?;
         let path = run.samples()?.join("best-median-worst.png");
-        let val = &self.training.parts.val;
+        let val = &self.setup.parts.val;
         self.painter.draw_extremes(&path, self.executor.as_mut(), val, &scores)?;
         self.painter.draw_samples(run, self.executor.as_mut(), &self.drawn, &scores)
     }
 
     fn title(&self) -> String {
-        let config = &self.training.config;
+        let config = &self.setup.config;
         let data = config.data.dir.file_name().map(|name| name.to_string_lossy().into_owned());
         format!("{} on {}", config.network.name, data.unwrap_or_else(|| "data".into()))
     }
 
     fn save_is_due(&self) -> bool {
-        let settings = self.training.config.checkpoint;
+        let settings = self.setup.config.checkpoint;
         settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
             || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes
     }
@@ -326,7 +320,7 @@ impl<'a> Session<'a> {
             state: self.executor.state(),
             optimizer: self.executor.optimizer_state(),
         };
-        checkpoint.save(&self.training.run.last())?;
+        checkpoint.save(&self.setup.run.last())?;
         self.last_save = Instant::now();
         Ok(())
     }

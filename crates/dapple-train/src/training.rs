@@ -4,19 +4,37 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_data::{Dataset, OpenOptions, Split, SplitIndices};
-use dapple_graph::Engine;
+use dapple_graph::{Engine, Graph, Network, Shape, State};
 
+use crate::model::init_from;
 use crate::session::Session;
-use crate::{EpochRecord, Observer, RunFolder, StopFlag, TrainConfig, TrainError};
+use crate::{Checkpoint, EpochRecord, Observer, RunFolder, StopFlag, TrainConfig, TrainError};
 
 /// A training that can be run: settings, data and the folder it writes.
 #[derive(Debug)]
 pub struct Training {
-    pub(crate) config: TrainConfig,
-    pub(crate) run: RunFolder,
-    pub(crate) dataset: Arc<Dataset>,
-    pub(crate) parts: SplitIndices,
-    pub(crate) resumed: bool,
+    setup: Setup,
+    beginning: Beginning,
+}
+
+/// What stays the same over a training.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub config: TrainConfig,
+    pub run: RunFolder,
+    pub dataset: Arc<Dataset>,
+    pub parts: SplitIndices,
+    /// The network for one image.
+    pub graph: Graph,
+}
+
+/// Where a training begins.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// The first state, drawn from the seed, and what a file of weights has put over it, in words.
+    New(State, Option<String>),
+    /// Where it was left.
+    Checkpoint(Checkpoint),
 }
 
 /// How a training ended.
@@ -45,10 +63,12 @@ impl Training {
     pub fn start(config: TrainConfig, dataset: Arc<Dataset>, run: RunFolder) -> Result<Self, TrainError> {
         config.check()?;
         let split = Split::new(&dataset, config.data.split_seed, config.data.train_fraction)?;
-        let training = Self::new(config, dataset, run, &split, false)?;
-        split.save(training.run.split())?;
-        training.config.save(&training.run.config())?;
-        Ok(training)
+        let setup = Setup::new(config, dataset, run, &split)?;
+        // Whatever can be wrong with the settings is found before anything is written.
+        let beginning = setup.begin()?;
+        split.save(setup.run.split())?;
+        setup.config.save(&setup.run.config())?;
+        Ok(Self { setup, beginning })
     }
 
     /// Goes on with the run in `folder`: opens its data again and takes the division from `split.json`.
@@ -61,15 +81,52 @@ impl Training {
         let config = TrainConfig::load(&run.config())?;
         let dataset = open_dataset(&config)?;
         let split = Split::load(run.split())?;
-        Self::new(config, dataset, run, &split, true)
+        let setup = Setup::new(config, dataset, run, &split)?;
+        let last = setup.run.last();
+        // A training that was stopped before its first checkpoint begins anew.
+        let beginning = match last.exists() {
+            true => Beginning::Checkpoint(Checkpoint::load(&last, &setup.graph)?),
+            false => setup.begin()?,
+        };
+        Ok(Self { setup, beginning })
     }
 
+    /// The settings.
+    pub fn config(&self) -> &TrainConfig {
+        &self.setup.config
+    }
+
+    /// The data set.
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.setup.dataset
+    }
+
+    /// The folder it writes.
+    pub fn folder(&self) -> &RunFolder {
+        &self.setup.run
+    }
+
+    /// Trains until all epochs are done or `stop` is raised, which ends it after the batch at hand with its state saved.
+    ///
+    /// # Errors
+    /// [`TrainError::NotFinite`] if the loss or the gradient overflows; otherwise those of data, engine and files.
+    pub fn run(
+        self,
+        engine: &dyn Engine,
+        observer: &mut dyn Observer,
+        stop: &StopFlag,
+    ) -> Result<Outcome, TrainError> {
+        Session::begin(self.setup, self.beginning, engine, observer, stop)?.finish()
+    }
+}
+
+impl Setup {
+    /// Checks settings, data and division against each other.
     fn new(
         config: TrainConfig,
         dataset: Arc<Dataset>,
         run: RunFolder,
         split: &Split,
-        resumed: bool,
     ) -> Result<Self, TrainError> {
         let (network, data) = (config.network.classes, dataset.classes().len());
         if network != data {
@@ -83,35 +140,16 @@ impl Training {
                 "there is no training image; give a larger train fraction".into(),
             ));
         }
-        Ok(Self { config, run, dataset, parts, resumed })
+        let input = config.input;
+        let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
+        Ok(Self { config, run, dataset, parts, graph })
     }
 
-    /// The settings.
-    pub fn config(&self) -> &TrainConfig {
-        &self.config
-    }
-
-    /// The data set.
-    pub fn dataset(&self) -> &Arc<Dataset> {
-        &self.dataset
-    }
-
-    /// The folder it writes.
-    pub fn folder(&self) -> &RunFolder {
-        &self.run
-    }
-
-    /// Trains until all epochs are done or `stop` is raised, which ends it after the batch at hand with its state saved.
-    ///
-    /// # Errors
-    /// [`TrainError::NotFinite`] if the loss or the gradient overflows; otherwise those of data, engine and files.
-    pub fn run(
-        self,
-        engine: &dyn Engine,
-        observer: &mut dyn Observer,
-        stop: &StopFlag,
-    ) -> Result<Outcome, TrainError> {
-        Session::begin(self, engine, observer, stop)?.finish()
+    fn begin(&self) -> Result<Beginning, TrainError> {
+        let mut state = State::init(&self.graph, self.config.seed);
+        let init = self.config.init.as_deref();
+        let note = init.map(|path| init_from(path, &self.config.network, &mut state)).transpose()?;
+        Ok(Beginning::New(state, note))
     }
 }
 

@@ -10,9 +10,9 @@ use super::failure::Failure;
 use super::{eval, train};
 
 /// Side of the pictures in pixels.
-const SIDE: usize = 96;
+const SIDE: usize = 64;
 /// Pictures, of which 85 % are learned from.
-const PICTURES: usize = 240;
+const PICTURES: usize = 480;
 
 pub fn run(arguments: &Demo) -> Result<(), Failure> {
     let run = RunFolder::create(&arguments.out, arguments.force)?;
@@ -27,9 +27,10 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     config.network.width = 16;
     (config.input.height, config.input.width) = (SIDE, SIDE);
     config.augment = Augment { flip_horizontal: 0.5, flip_vertical: 0.5, ..Augment::none() };
-    config.epochs = 20;
+    config.epochs = 22;
     config.batch = 8;
     config.learning_rate = 3e-3;
+    (config.evaluation.train_images, config.evaluation.pictures) = (Some(24), 4);
     let Device { device, threads } = &arguments.device;
     let outcome = train::train(Training::start(config, dataset, run)?, &arguments.device, arguments.quiet)?;
     if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {

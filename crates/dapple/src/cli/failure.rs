@@ -67,8 +67,10 @@ pub fn explain_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         // A reader that closed the pipe, such as `head`, has seen what it wanted.
-        let text = info.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to stdout") {
+        let payload = info.payload();
+        let text =
+            payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        if text.is_some_and(|text| text.starts_with("failed printing to stdout")) {
             process::exit(0);
         }
         usual(info);

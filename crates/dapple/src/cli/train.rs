@@ -110,9 +110,11 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
     let recipe = arguments.recipe.as_deref().map(recipe::find).transpose()?;
-    if let Some(model) = &arguments.model {
-        dapple::nets::registry::find(model)?;
-    }
+    let network = match (recipe, arguments.model.as_deref()) {
+        (Some(recipe), model) => recipe.network(model)?,
+        (None, Some(model)) => dapple::nets::registry::find(model)?.name,
+        (None, None) => return Err(Failure::input("give --model or --recipe")),
+    };
     let options = OpenOptions {
         classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
         ignore: settings.ignore.or(recipe.and_then(|recipe| recipe.ignore)),
@@ -121,10 +123,9 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
-    let mut config = match (recipe, arguments.model.as_deref()) {
-        (Some(recipe), model) => recipe.config_for(model.unwrap_or(recipe.networks[0]), classes, dir)?,
-        (None, Some(model)) => TrainConfig::for_network(model, classes, dir)?,
-        (None, None) => return Err(Failure::input("give --model or --recipe")),
+    let mut config = match recipe {
+        Some(recipe) => recipe.config_for(network, classes, dir)?,
+        None => TrainConfig::for_network(network, classes, dir)?,
     };
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
