@@ -22,7 +22,8 @@ struct Gradients {
 /// Appends the backward steps; where the outputs' gradients go, and where the input's stands.
 pub(crate) fn build(b: &mut Builder, outputs: &[ValueId], input: ValueId) -> (Vec<Target>, Option<usize>) {
     let count = b.values.len();
-    let mut g = Gradients { places: vec![None; count], written: vec![false; count], centred: vec![false; count] };
+    let mut g =
+        Gradients { places: vec![None; count], written: vec![false; count], centred: vec![false; count] };
     let targets = outputs.iter().map(|&v| g.target(b, v)).collect();
     for (node, tape) in std::mem::take(&mut b.tape).into_iter().rev() {
         b.node = node;
@@ -62,7 +63,9 @@ impl Gradients {
     fn undo(&mut self, b: &mut Builder, tape: Tape) {
         match tape {
             Tape::Conv { weight, bias, conv, x, y } => self.conv(b, weight, bias, &conv, x, y),
-            Tape::ConvTranspose { weight, bias, conv, x, y } => self.conv_transpose(b, weight, bias, &conv, x, y),
+            Tape::ConvTranspose { weight, bias, conv, x, y } => {
+                self.conv_transpose(b, weight, bias, &conv, x, y)
+            }
             Tape::Norm { norm, relu, x, y, own } => {
                 let Some(gradient) = self.operand(b.shape(y), y) else { return };
                 let to = self.target_over(b, x, y, own);
@@ -78,7 +81,9 @@ impl Gradients {
                 }
             }
             Tape::MaxPool { pool, x, y } => self.unary(b, x, y, |from, to| Kernel::Spread { pool, from, to }),
-            Tape::MaxUnpool { pool, x, y } => self.unary(b, x, y, |from, to| Kernel::Collect { pool, from, to }),
+            Tape::MaxUnpool { pool, x, y } => {
+                self.unary(b, x, y, |from, to| Kernel::Collect { pool, from, to })
+            }
             Tape::Copy { x, y, shift } => {
                 let shift = shift.map(|s| s.inverse());
                 self.unary(b, x, y, |from, to| Kernel::Copy { from, to, shift });
@@ -96,7 +101,13 @@ impl Gradients {
         }
     }
 
-    fn unary(&mut self, b: &mut Builder, x: ValueId, y: ValueId, kernel: impl FnOnce(Operand, Target) -> Kernel) {
+    fn unary(
+        &mut self,
+        b: &mut Builder,
+        x: ValueId,
+        y: ValueId,
+        kernel: impl FnOnce(Operand, Target) -> Kernel,
+    ) {
         if let Some(from) = self.operand(b.shape(y), y)
             && b.needs[x]
         {
@@ -115,7 +126,15 @@ impl Gradients {
         });
     }
 
-    fn conv(&mut self, b: &mut Builder, weight: ParamId, bias: Option<ParamId>, conv: &Conv2d, x: ValueId, y: ValueId) {
+    fn conv(
+        &mut self,
+        b: &mut Builder,
+        weight: ParamId,
+        bias: Option<ParamId>,
+        conv: &Conv2d,
+        x: ValueId,
+        y: ValueId,
+    ) {
         let (from, to) = (b.shape(x), b.shape(y));
         let Some(gradient) = self.operand(to, y) else { return };
         let input = b.operand(x);

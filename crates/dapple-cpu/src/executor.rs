@@ -95,7 +95,11 @@ impl CpuExecutor {
             tasks: optim::tasks(&layout.segments()),
             layout,
             plans: HashMap::new(),
-            scratch: Scratch { arena: Buffer::zeroed(0), shared: Buffer::zeroed(0), local: Buffer::zeroed(0) },
+            scratch: Scratch {
+                arena: Buffer::zeroed(0),
+                shared: Buffer::zeroed(0),
+                local: Buffer::zeroed(0),
+            },
             folded: None,
             pending: None,
             input_gradient,
@@ -121,7 +125,9 @@ impl CpuExecutor {
         }
         let graph = self.graph(shape)?;
         let plan = match mode {
-            Mode::Train => Plan::new(&graph, &self.layout, Purpose::Train { input_gradient: self.input_gradient }),
+            Mode::Train => {
+                Plan::new(&graph, &self.layout, Purpose::Train { input_gradient: self.input_gradient })
+            }
             Mode::Eval | Mode::Predict => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
@@ -149,7 +155,8 @@ impl CpuExecutor {
     fn fold(&mut self, shape: Shape) -> Result<(), EngineError> {
         let (graph, state) = fold_batch_norm(&self.graph(shape)?, &self.state())?;
         let layout = Layout::new(&graph);
-        let (mut params, mut statistics) = (Buffer::zeroed(layout.trainable), Buffer::zeroed(layout.statistics));
+        let (mut params, mut statistics) =
+            (Buffer::zeroed(layout.trainable), Buffer::zeroed(layout.statistics));
         layout.import(true, &state.values, &mut params);
         layout.import(false, &state.statistics, &mut statistics);
         self.folded = Some(Folded { layout, params, statistics });
@@ -314,7 +321,13 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
-    fn accumulate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss, scale: f32) -> Result<f64, EngineError> {
+    fn accumulate(
+        &mut self,
+        input: &Tensor,
+        labels: &[u8],
+        loss: &Loss,
+        scale: f32,
+    ) -> Result<f64, EngineError> {
         let plan = self.run_forward(input, Mode::Train)?;
         let value = self.loss(&plan, labels, loss, Some(scale))?;
         self.run_backward(&plan);
@@ -340,7 +353,17 @@ impl Executor for CpuExecutor {
         let slots: Vec<_> = self.slots.iter_mut().map(Buffer::base).collect();
         let (params, gradients) = (self.params.base(), gradients.base());
         pool.install(|| {
-            optim::step(level, rule, &self.tasks, params, gradients, &slots, learning_rate, scale, self.steps);
+            optim::step(
+                level,
+                rule,
+                &self.tasks,
+                params,
+                gradients,
+                &slots,
+                learning_rate,
+                scale,
+                self.steps,
+            );
         });
         self.steps += 1;
         self.fresh = true;
@@ -381,7 +404,9 @@ impl Executor for CpuExecutor {
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
         let len = self.layout.outer_len(true);
         if state.slots.len() != self.slots.len() || state.slots.iter().any(|s| s.len() != len) {
-            return Err(EngineError::Input("the optimiser's state is not of this network and optimiser".into()));
+            return Err(EngineError::Input(
+                "the optimiser's state is not of this network and optimiser".into(),
+            ));
         }
         for (slot, values) in self.slots.iter_mut().zip(&state.slots) {
             self.layout.import(true, values, slot);

@@ -24,9 +24,18 @@ pub(crate) struct Place {
 enum Order {
     Vector,
     /// `[out, in / groups, taps]` outside.
-    Conv { out_channels: usize, per_group: usize, groups: usize, taps: usize },
+    Conv {
+        out_channels: usize,
+        per_group: usize,
+        groups: usize,
+        taps: usize,
+    },
     /// `[in, out, taps]` outside.
-    Transposed { in_channels: usize, out_channels: usize, taps: usize },
+    Transposed {
+        in_channels: usize,
+        out_channels: usize,
+        taps: usize,
+    },
 }
 
 /// Places of all parameters of a network.
@@ -89,12 +98,15 @@ impl Layout {
     /// Runs of the trainable buffer for the optimiser.
     pub fn segments(&self) -> Vec<Segment> {
         let trainable = self.specs.iter().zip(&self.places).filter(|(spec, _)| spec.role.trainable());
-        trainable.map(|(spec, p)| Segment { start: p.offset, len: p.len, weights: spec.role.decays() }).collect()
+        trainable
+            .map(|(spec, p)| Segment { start: p.offset, len: p.len, weights: spec.role.decays() })
+            .collect()
     }
 
     /// Clears what a dense gradient has between the groups of a grouped convolution.
     pub fn clear_between_groups(&self, id: ParamId, gradients: &mut [f32]) {
-        let Place { offset, order: Order::Conv { out_channels, per_group, groups, taps }, .. } = self.places[id.0]
+        let Place { offset, order: Order::Conv { out_channels, per_group, groups, taps }, .. } =
+            self.places[id.0]
         else {
             return;
         };
@@ -167,7 +179,8 @@ impl Layout {
 
     /// Whether a state is of this network.
     pub fn fits(&self, state: &State) -> bool {
-        let same = |a: &ParamSpec, b: &ParamSpec| a.name == b.name && a.shape == b.shape && a.offset == b.offset;
+        let same =
+            |a: &ParamSpec, b: &ParamSpec| a.name == b.name && a.shape == b.shape && a.offset == b.offset;
         self.specs.len() == state.specs.len()
             && self.specs.iter().zip(&state.specs).all(|(a, b)| same(a, b))
             && state.values.len() == self.outer_len(true)

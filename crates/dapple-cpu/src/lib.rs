@@ -133,7 +133,15 @@ impl CpuEngine {
         input_gradient: bool,
         sample: Shape,
     ) -> Result<executor::CpuExecutor, EngineError> {
-        executor::CpuExecutor::new(self.pool.clone(), self.level, network, state, optimizer, input_gradient, sample)
+        executor::CpuExecutor::new(
+            self.pool.clone(),
+            self.level,
+            network,
+            state,
+            optimizer,
+            input_gradient,
+            sample,
+        )
     }
 }
 

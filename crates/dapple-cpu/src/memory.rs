@@ -81,7 +81,11 @@ impl Base {
     /// If they reach past the buffer: this is the bounds check of every kernel.
     #[inline]
     pub fn at(self, offset: usize, len: usize) -> *mut f32 {
-        assert!(offset <= self.len && len <= self.len - offset, "kernel range {offset}+{len} of {}", self.len);
+        assert!(
+            offset <= self.len && len <= self.len - offset,
+            "kernel range {offset}+{len} of {}",
+            self.len
+        );
         self.ptr.wrapping_add(offset)
     }
 }

@@ -10,7 +10,7 @@ use crate::kernels::conv_gemm::ConvGemm;
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::gather::{Lattice, Window};
 use crate::kernels::norm::Norm;
-use crate::kernels::operand::{Block, OutBlock, Operand, Target};
+use crate::kernels::operand::{Block, Operand, OutBlock, Target};
 use crate::kernels::pixels::{ChannelCopy, Shift};
 use crate::kernels::pool::Pool;
 use crate::kernels::resize::Resize;
@@ -62,18 +62,63 @@ pub(crate) enum Value {
 /// What the backward pass must undo, in forward order.
 #[derive(Clone, Debug)]
 pub(crate) enum Tape {
-    Conv { weight: ParamId, bias: Option<ParamId>, conv: Conv2d, x: ValueId, y: ValueId },
-    ConvTranspose { weight: ParamId, bias: Option<ParamId>, conv: ConvTranspose2d, x: ValueId, y: ValueId },
+    Conv {
+        weight: ParamId,
+        bias: Option<ParamId>,
+        conv: Conv2d,
+        x: ValueId,
+        y: ValueId,
+    },
+    ConvTranspose {
+        weight: ParamId,
+        bias: Option<ParamId>,
+        conv: ConvTranspose2d,
+        x: ValueId,
+        y: ValueId,
+    },
     /// `own`: nobody else reads `x`, so its gradient may take the place of `y`'s.
-    Norm { norm: Norm, relu: bool, x: ValueId, y: ValueId, own: bool },
-    Relu { x: ValueId, y: ValueId, own: bool },
-    MaxPool { pool: Pool, x: ValueId, y: ValueId },
-    MaxUnpool { pool: Pool, x: ValueId, y: ValueId },
-    Copy { x: ValueId, y: ValueId, shift: Option<Shift> },
-    Resize { resize: Resize, x: ValueId, y: ValueId },
-    Add { a: ValueId, b: ValueId, y: ValueId },
+    Norm {
+        norm: Norm,
+        relu: bool,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    Relu {
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    MaxPool {
+        pool: Pool,
+        x: ValueId,
+        y: ValueId,
+    },
+    MaxUnpool {
+        pool: Pool,
+        x: ValueId,
+        y: ValueId,
+    },
+    Copy {
+        x: ValueId,
+        y: ValueId,
+        shift: Option<Shift>,
+    },
+    Resize {
+        resize: Resize,
+        x: ValueId,
+        y: ValueId,
+    },
+    Add {
+        a: ValueId,
+        b: ValueId,
+        y: ValueId,
+    },
     /// Unaligned concatenation.
-    Join { parts: Vec<ValueId>, y: ValueId },
+    Join {
+        parts: Vec<ValueId>,
+        y: ValueId,
+    },
 }
 
 pub(crate) struct Builder<'a> {
@@ -184,7 +229,10 @@ impl<'a> Builder<'a> {
 
     fn stored(&mut self, shape: Shape, needs: bool) -> (ValueId, Target) {
         let offset = self.map(shape);
-        (self.value(shape, Value::Stored { offset, affine: None, relu: false }, needs), Target::stored(shape, offset))
+        (
+            self.value(shape, Value::Stored { offset, affine: None, relu: false }, needs),
+            Target::stored(shape, offset),
+        )
     }
 
     /// How kernels read a value.
@@ -292,8 +340,9 @@ impl<'a> Builder<'a> {
         let reads = |n: &Node| n.inputs.first().is_some_and(|i| self.root[i.0] == index);
         !self.training()
             && self.readers[index] == 1
-            && (0..self.graph.nodes().len())
-                .any(|i| self.wanted[i] && self.graph.nodes()[i].op == Op::Relu && reads(&self.graph.nodes()[i]))
+            && (0..self.graph.nodes().len()).any(|i| {
+                self.wanted[i] && self.graph.nodes()[i].op == Op::Relu && reads(&self.graph.nodes()[i])
+            })
     }
 
     fn bias(&self, bias: Option<ParamId>) -> Option<usize> {
@@ -351,7 +400,13 @@ impl<'a> Builder<'a> {
         Kernel::ConvGemm(ConvGemm { input, output, lattices, weights, turned: transposed, bias, relu })
     }
 
-    fn conv_transpose(&mut self, index: usize, weight: ParamId, bias: Option<ParamId>, conv: &ConvTranspose2d) -> ValueId {
+    fn conv_transpose(
+        &mut self,
+        index: usize,
+        weight: ParamId,
+        bias: Option<ParamId>,
+        conv: &ConvTranspose2d,
+    ) -> ValueId {
         let node = &self.graph.nodes()[index];
         let x = self.of(node.inputs[0]);
         let (y, output) = self.stored(node.shape, true);
@@ -398,7 +453,11 @@ impl<'a> Builder<'a> {
             mean: places[2],
             inverse: places[3],
         };
-        self.push(if self.training() { Kernel::NormTrain(norm.clone()) } else { Kernel::NormEval(norm.clone()) });
+        self.push(if self.training() {
+            Kernel::NormTrain(norm.clone())
+        } else {
+            Kernel::NormEval(norm.clone())
+        });
         let affine = Some((norm.scale, norm.shift));
         let y = self.value(node.shape, Value::Stored { offset, affine, relu: false }, true);
         self.record(Tape::Norm { norm, relu: false, x, y, own });
@@ -423,7 +482,10 @@ impl<'a> Builder<'a> {
         let y = self.value(node.shape, Value::Stored { offset, affine, relu: true }, self.needs[x]);
         let own = x != input || self.readers[source] == 1;
         // A batch norm that only this ReLU reads has its gradient together with it.
-        if own && let Some((_, Tape::Norm { relu, y: normed, .. })) = self.tape.iter_mut().rev().find(|(_, t)| matches!(t, Tape::Norm { y, .. } if *y == x)) {
+        if own
+            && let Some((_, Tape::Norm { relu, y: normed, .. })) =
+                self.tape.iter_mut().rev().find(|(_, t)| matches!(t, Tape::Norm { y, .. } if *y == x))
+        {
             *relu = true;
             *normed = y;
             return y;

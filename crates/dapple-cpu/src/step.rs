@@ -21,25 +21,67 @@ pub(crate) enum Kernel {
     NormTrain(Norm),
     /// Scale and shift from the running statistics.
     NormEval(Norm),
-    MaxPool { pool: Pool, from: Operand, to: Target },
+    MaxPool {
+        pool: Pool,
+        from: Operand,
+        to: Target,
+    },
     /// Small to large by the pool's positions.
-    Spread { pool: Pool, from: Operand, to: Target },
+    Spread {
+        pool: Pool,
+        from: Operand,
+        to: Target,
+    },
     /// Large to small by the pool's positions.
-    Collect { pool: Pool, from: Operand, to: Target },
-    Copy { from: Operand, to: Target, shift: Option<Shift> },
+    Collect {
+        pool: Pool,
+        from: Operand,
+        to: Target,
+    },
+    Copy {
+        from: Operand,
+        to: Target,
+        shift: Option<Shift>,
+    },
     CopyChannels(ChannelCopy),
-    Zero { offset: usize, len: usize },
-    Add { a: Operand, b: Operand, to: Target },
-    Resize { resize: Resize, from: Operand, to: Target },
+    Zero {
+        offset: usize,
+        len: usize,
+    },
+    Add {
+        a: Operand,
+        b: Operand,
+        to: Target,
+    },
+    Resize {
+        resize: Resize,
+        from: Operand,
+        to: Target,
+    },
     Conv3x3Weights(Conv3x3Weights),
     GemmWeights(GemmWeights),
     /// Clears a dense gradient between the groups of a grouped convolution.
     ClearBetweenGroups(ParamId),
-    BiasGradient { gradient: Operand, to: usize },
+    BiasGradient {
+        gradient: Operand,
+        to: usize,
+    },
     /// A bias before a batch norm of the batch's own mean changes nothing: its gradient is zero.
-    ZeroBiasGradient { to: usize, len: usize },
-    NormGradient { norm: Norm, gradient: Operand, to: Target, relu: bool },
-    ReluGradient { value: Operand, gradient: Operand, to: Target },
+    ZeroBiasGradient {
+        to: usize,
+        len: usize,
+    },
+    NormGradient {
+        norm: Norm,
+        gradient: Operand,
+        to: Target,
+        relu: bool,
+    },
+    ReluGradient {
+        value: Operand,
+        gradient: Operand,
+        to: Target,
+    },
 }
 
 /// A kernel with the graph node that it serves.
@@ -94,7 +136,9 @@ impl Kernel {
                 visit_target(&mut c.output, f);
             }
             Self::NormTrain(norm) | Self::NormEval(norm) => norm_places(norm, f),
-            Self::MaxPool { pool, from, to } | Self::Spread { pool, from, to } | Self::Collect { pool, from, to } => {
+            Self::MaxPool { pool, from, to }
+            | Self::Spread { pool, from, to }
+            | Self::Collect { pool, from, to } => {
                 f(&mut pool.positions);
                 visit_operand(from, f);
                 visit_target(to, f);
@@ -187,7 +231,8 @@ impl Kernel {
     /// Runs the step on the current thread pool.
     pub fn run(&self, level: Level, layout: &crate::layout::Layout, m: &mut Memory) {
         let Memory { arena, params, statistics, shared, local, accumulate, .. } = *m;
-        let mut gradients = || m.gradients.as_mut().expect("only training plans have steps that need gradients").base();
+        let mut gradients =
+            || m.gradients.as_mut().expect("only training plans have steps that need gradients").base();
         match self {
             Self::Conv3x3(c) => c.run(level, arena, params, shared, local),
             Self::ConvGemm(c) => c.run(level, arena, params, shared, local),
@@ -218,7 +263,9 @@ impl Kernel {
             Self::NormGradient { norm, gradient, to, relu } => {
                 norm.backward(level, arena, params, gradients(), shared, gradient, to, *relu, accumulate);
             }
-            Self::ReluGradient { value, gradient, to } => pixels::relu_gradient(level, arena, value, gradient, to),
+            Self::ReluGradient { value, gradient, to } => {
+                pixels::relu_gradient(level, arena, value, gradient, to)
+            }
         }
     }
 }

@@ -96,7 +96,16 @@ impl Conv3x3 {
             let to = shared.at(panel * PANEL * depth * POINTS, width * depth * POINTS);
             // SAFETY: each task writes rows `rows` of its panel's 36 matrices `[depth, width]`.
             unsafe {
-                weights(level, self, params, panel * PANEL, width, rows.clone(), to.add(rows.start * width), depth * width);
+                weights(
+                    level,
+                    self,
+                    params,
+                    panel * PANEL,
+                    width,
+                    rows.clone(),
+                    to.add(rows.start * width),
+                    depth * width,
+                );
             }
         });
         let count = self.tiling.count();
@@ -133,7 +142,17 @@ impl Conv3x3 {
                             product(level, &p);
                         }
                     }
-                    output_tiles(level, self, arena, params, tiles.clone(), chunk / LANES..end / LANES, m, m_plane, CHUNK);
+                    output_tiles(
+                        level,
+                        self,
+                        arena,
+                        params,
+                        tiles.clone(),
+                        chunk / LANES..end / LANES,
+                        m,
+                        m_plane,
+                        CHUNK,
+                    );
                 }
             }
         });
@@ -278,7 +297,15 @@ unsafe fn output_tiles_impl<S: Simd>(
                     None => S::splat(0.0),
                 };
                 let from = m.add(row * m_row + column * LANES);
-                conv.tiling.transform_output::<S>(&tile, from, m_plane, bias, low, &conv.output.blocks[b], arena);
+                conv.tiling.transform_output::<S>(
+                    &tile,
+                    from,
+                    m_plane,
+                    bias,
+                    low,
+                    &conv.output.blocks[b],
+                    arena,
+                );
             }
         }
     }

@@ -71,7 +71,15 @@ impl Conv3x3Weights {
     }
 
     /// Adds to (`accumulate`) or overwrites the gradient.
-    pub fn run(&self, level: Level, arena: Base, gradients: Base, shared: Base, local: Base, accumulate: bool) {
+    pub fn run(
+        &self,
+        level: Level,
+        arena: Base,
+        gradients: Base,
+        shared: Base,
+        local: Base,
+        accumulate: bool,
+    ) {
         let (parts, in_blocks) = (self.parts(), self.ins().div_ceil(BLOCK));
         parallel::for_each(parts * self.blocks(), |task| {
             let (part, block) = (task % parts, task / parts);
@@ -81,7 +89,16 @@ impl Conv3x3Weights {
             let tiles = parallel::run(self.tiling.count(), parts, part);
             self.block(level, arena, shared, local, part, ins, outs, tiles);
         });
-        super::reduce::sum_parts(level, shared, 0, parts, self.weights_len(), gradients, self.weights, accumulate);
+        super::reduce::sum_parts(
+            level,
+            shared,
+            0,
+            parts,
+            self.weights_len(),
+            gradients,
+            self.weights,
+            accumulate,
+        );
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -112,7 +112,16 @@ impl ConvGemm {
                             };
                             product(level, &p);
                         }
-                        store(level, self, lattice, arena, params, now.clone(), chunk / LANES..end / LANES, c);
+                        store(
+                            level,
+                            self,
+                            lattice,
+                            arena,
+                            params,
+                            now.clone(),
+                            chunk / LANES..end / LANES,
+                            c,
+                        );
                     }
                 }
             });
@@ -226,7 +235,11 @@ pub(crate) struct GemmWeights {
 impl GemmWeights {
     /// Channels gathered for each tap. As columns of the product they must be whole vectors.
     fn channels(&self) -> usize {
-        if self.points_are_inputs { self.gathered.blocks.len() * LANES } else { gathered_channels(&self.gathered) }
+        if self.points_are_inputs {
+            self.gathered.blocks.len() * LANES
+        } else {
+            gathered_channels(&self.gathered)
+        }
     }
 
     fn gathered_row(&self) -> usize {
@@ -263,7 +276,15 @@ impl GemmWeights {
     }
 
     /// Adds to (`accumulate`) or overwrites the gradient.
-    pub fn run(&self, level: Level, arena: Base, gradients: Base, shared: Base, local: Base, accumulate: bool) {
+    pub fn run(
+        &self,
+        level: Level,
+        arena: Base,
+        gradients: Base,
+        shared: Base,
+        local: Base,
+        accumulate: bool,
+    ) {
         let (group, need, parts) = (self.group(), self.thread_scratch(), self.parts());
         let (gathered_row, point_row) = (self.gathered_row(), self.point_row());
         let channels = self.channels();
@@ -300,7 +321,13 @@ impl GemmWeights {
                                 accumulate: start > points.start,
                             };
                             let p = if self.points_are_inputs {
-                                Product { a: d, a_depth: point_row, b: g.add(tap * channels + column), b_depth: gathered_row, ..common }
+                                Product {
+                                    a: d,
+                                    a_depth: point_row,
+                                    b: g.add(tap * channels + column),
+                                    b_depth: gathered_row,
+                                    ..common
+                                }
                             } else {
                                 common
                             };

@@ -78,13 +78,15 @@ impl Lattice {
                 let phase = [py, px];
                 // The source of point `i` and tap `k` is `(phase + stride i + padding - k dilation) / stride`.
                 let offset = |k: usize, axis: usize| {
-                    let distance = (phase[axis] + window.padding[axis]) as isize - (k * window.dilation[axis]) as isize;
+                    let distance =
+                        (phase[axis] + window.padding[axis]) as isize - (k * window.dilation[axis]) as isize;
                     let stride = window.stride[axis] as isize;
                     (distance.rem_euclid(stride) == 0).then_some(distance.div_euclid(stride))
                 };
                 let taps = (0..window.kernel[0] * window.kernel[1])
                     .filter_map(|index| {
-                        let offset = [offset(index / window.kernel[1], 0)?, offset(index % window.kernel[1], 1)?];
+                        let offset =
+                            [offset(index / window.kernel[1], 0)?, offset(index % window.kernel[1], 1)?];
                         Some(Tap { offset, index })
                     })
                     .collect();
@@ -130,7 +132,8 @@ impl Lattice {
         let row = ((y * self.source_step[0]) as isize).wrapping_add(tap.offset[0]) as usize;
         let column = ((x * self.source_step[1]) as isize).wrapping_add(tap.offset[1]) as usize;
         // Negative positions have become huge.
-        (row < self.source[0] && column < self.source[1]).then(|| (n * self.source[0] + row) * self.source[1] + column)
+        (row < self.source[0] && column < self.source[1])
+            .then(|| (n * self.source[0] + row) * self.source[1] + column)
     }
 }
 

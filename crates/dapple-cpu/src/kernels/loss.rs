@@ -70,11 +70,15 @@ pub(crate) fn check(labels: &[u8], shape: Shape, loss: &Loss) -> Result<(), Stri
         return Err(format!("{} class weights for {classes} classes", weights.len()));
     }
     if shape.c == 1 && loss.terms.iter().any(|t| t.kind == LossKind::CrossEntropy) {
-        return Err("cross-entropy needs a logit for each of two or more classes; use binary cross-entropy".into());
+        return Err(
+            "cross-entropy needs a logit for each of two or more classes; use binary cross-entropy".into()
+        );
     }
     let outside = |&label: &u8| Some(label) != loss.ignore && shape.c > 1 && usize::from(label) >= shape.c;
     match labels.iter().copied().find(outside) {
-        Some(label) => Err(format!("label {label} is not one of the {} classes and not the ignored label", shape.c)),
+        Some(label) => {
+            Err(format!("label {label} is not one of the {} classes and not the ignored label", shape.c))
+        }
         None => Ok(()),
     }
 }
@@ -88,7 +92,8 @@ impl LossInput<'_> {
         let chunks = pixels.div_ceil(CHUNK);
         let mut partial = vec![Sums::new(self.shape.c); chunks];
         {
-            let slots: Vec<std::sync::Mutex<&mut Sums>> = partial.iter_mut().map(std::sync::Mutex::new).collect();
+            let slots: Vec<std::sync::Mutex<&mut Sums>> =
+                partial.iter_mut().map(std::sync::Mutex::new).collect();
             parallel::for_each(chunks, |i| {
                 let sums = self.sums(arena, kinds, i * CHUNK..pixels.min((i + 1) * CHUNK));
                 // Each task has its own slot; a lock that was poisoned belongs to a task that panicked.

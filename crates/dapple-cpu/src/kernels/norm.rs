@@ -96,7 +96,8 @@ impl Norm {
                 let var = f64::from(*statistics.at(self.running_var + c, 1));
                 let scale = f64::from(*params.at(self.gamma + c, 1)) / (var + f64::from(self.eps)).sqrt();
                 *arena.at(self.scale + c, 1) = scale as f32;
-                *arena.at(self.shift + c, 1) = (f64::from(*params.at(self.beta + c, 1)) - mean * scale) as f32;
+                *arena.at(self.shift + c, 1) =
+                    (f64::from(*params.at(self.beta + c, 1)) - mean * scale) as f32;
             }
         }
         self.clear_padding(arena);
@@ -165,7 +166,9 @@ impl Norm {
         parallel::for_each(pixels.div_ceil(chunk), |task| {
             let run = task * chunk..pixels.min((task + 1) * chunk);
             // SAFETY: tasks write disjoint pixels, each after it was read.
-            unsafe { gradient_part(level, self, gradient, relu, arena, shared.at(factors, 3 * channels), to, run) };
+            unsafe {
+                gradient_part(level, self, gradient, relu, arena, shared.at(factors, 3 * channels), to, run)
+            };
         });
     }
 }

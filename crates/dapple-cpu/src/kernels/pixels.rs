@@ -67,7 +67,13 @@ simd_fn! {
 }
 
 #[inline(always)]
-unsafe fn copy_impl<S: Simd>(arena: Base, from: &Operand, to: &Target, shift: Option<&Shift>, pixels: Range<usize>) {
+unsafe fn copy_impl<S: Simd>(
+    arena: Base,
+    from: &Operand,
+    to: &Target,
+    shift: Option<&Shift>,
+    pixels: Range<usize>,
+) {
     // SAFETY: `address` and `source` check the maps; pixels are below their number.
     unsafe {
         for (source, target) in from.blocks.iter().zip(&to.blocks) {

@@ -24,7 +24,11 @@ fn samples(from: usize, to: usize, interpolation: Interpolation) -> Samples {
             let position = match interpolation {
                 Interpolation::Nearest => return vec![(i * from / to, 1.0)],
                 Interpolation::Bilinear { align_corners: true } => {
-                    if to > 1 { (i * (from - 1)) as f64 / (to - 1) as f64 } else { 0.0 }
+                    if to > 1 {
+                        (i * (from - 1)) as f64 / (to - 1) as f64
+                    } else {
+                        0.0
+                    }
                 }
                 Interpolation::Bilinear { align_corners: false } => {
                     ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0)

@@ -185,7 +185,13 @@ impl Tiling {
     /// # Safety
     /// `source` must be of the input's map, `to` valid for all points.
     #[inline(always)]
-    pub unsafe fn transform_input<S: Simd>(&self, tile: &Tile, source: &Source<S>, to: *mut f32, plane: usize) {
+    pub unsafe fn transform_input<S: Simd>(
+        &self,
+        tile: &Tile,
+        source: &Source<S>,
+        to: *mut f32,
+        plane: usize,
+    ) {
         // SAFETY: pixels are inside the map by the tests below; `to` is the caller's promise.
         unsafe {
             let zero = S::splat(0.0);
@@ -227,7 +233,13 @@ impl Tiling {
     /// # Safety
     /// `source` must be of the output's map, `to` valid for all points.
     #[inline(always)]
-    pub unsafe fn transform_gradient<S: Simd>(&self, tile: &Tile, source: &Source<S>, to: *mut f32, plane: usize) {
+    pub unsafe fn transform_gradient<S: Simd>(
+        &self,
+        tile: &Tile,
+        source: &Source<S>,
+        to: *mut f32,
+        plane: usize,
+    ) {
         // SAFETY: as in `transform_input`.
         unsafe {
             let zero = S::splat(0.0);
@@ -237,7 +249,8 @@ impl Tiling {
                 if tile.out_columns[j] < self.output.w {
                     for i in 0..4 {
                         if tile.out_rows[i] < self.output.h {
-                            let pixel = tile.out_image + tile.out_rows[i] * self.output.w + tile.out_columns[j];
+                            let pixel =
+                                tile.out_image + tile.out_rows[i] * self.output.w + tile.out_columns[j];
                             y[i] = source.get(pixel);
                         }
                     }
@@ -255,6 +268,7 @@ impl Tiling {
         }
     }
 
+    #[allow(clippy::too_many_arguments)]
     /// `Aᵀ m A` of a tile's products at `from + point * plane`, plus `bias`, not below `low`, to the map.
     ///
     /// # Safety
@@ -304,7 +318,12 @@ impl Tiling {
 /// # Safety
 /// All addresses must be valid.
 #[inline(always)]
-pub(crate) unsafe fn transform_weights<S: Simd>(taps: *const f32, distance: usize, to: *mut f32, plane: usize) {
+pub(crate) unsafe fn transform_weights<S: Simd>(
+    taps: *const f32,
+    distance: usize,
+    to: *mut f32,
+    plane: usize,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut middle = [[S::splat(0.0); 3]; 6];

@@ -1,5 +1,8 @@
 //! Two 256-bit registers.
 
+// One argument covers all methods; it stands at the implementation.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
 use super::Simd;
 use std::arch::x86_64::*;
 

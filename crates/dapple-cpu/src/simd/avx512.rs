@@ -1,5 +1,8 @@
 //! One 512-bit register.
 
+// One argument covers all methods; it stands at the implementation.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
 use super::Simd;
 use std::arch::x86_64::*;
 

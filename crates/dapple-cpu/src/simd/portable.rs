@@ -1,5 +1,8 @@
 //! Plain Rust over arrays, left to LLVM.
 
+// One argument covers all methods; it stands at the implementation.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
 use super::{LANES, Simd};
 
 #[derive(Clone, Copy)]
@@ -49,7 +52,8 @@ unsafe impl Simd for Portable {
         let mut out = c;
         for i in 0..LANES {
             // Without the instruction, mul_add would be a slow call into the maths library.
-            out[i] = if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] };
+            out[i] =
+                if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] };
         }
         out
     }
