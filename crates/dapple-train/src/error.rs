@@ -21,13 +21,13 @@ pub enum TrainError {
     Network(#[from] ConfigError),
     /// A model file, or weights to start from.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(Box<CheckpointError>),
     /// A network that does not fit the input size.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Graph(Box<GraphError>),
     /// The engine.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(Box<EngineError>),
     /// Label maps that cannot be scored.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -90,12 +90,25 @@ pub enum TrainError {
     },
 }
 
+/// The large ones are boxed, so that a result that may fail costs little to pass on.
+macro_rules! box_errors {
+    ($($variant:ident: $error:ty),*) => {
+        $(impl From<$error> for TrainError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+box_errors!(Checkpoint: CheckpointError, Graph: GraphError, Engine: EngineError);
+
 impl TrainError {
     /// Whether the user's input is at fault: data, settings, files given. Otherwise the machine or the program is.
     pub fn is_users(&self) -> bool {
         match self {
             Self::Data(error) => !matches!(error, DataError::Write { .. } | DataError::LoaderStopped),
-            Self::Engine(error) => matches!(error, EngineError::Graph(_)),
+            Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
             Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
             Self::Read { .. } | Self::BadRunFile { .. } | Self::RunExists(_) => true,
             Self::NotARun(_) | Self::Config(_) => true,

@@ -299,7 +299,8 @@ impl<'a> Session<'a> {
     fn title(&self) -> String {
         let config = &self.setup.config;
         let data = config.data.dir.file_name().map(|name| name.to_string_lossy().into_owned());
-        format!("{} on {}", config.network.name, data.unwrap_or_else(|| "data".into()))
+        let network = config.network.entry().map_or(config.network.name.as_str(), |entry| entry.title);
+        format!("{network} on {}", data.unwrap_or_else(|| "data".into()))
     }
 
     fn save_is_due(&self) -> bool {

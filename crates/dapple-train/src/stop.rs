@@ -13,9 +13,9 @@ impl StopFlag {
         Self::default()
     }
 
-    /// Asks the training to finish its batch, to write a checkpoint and to return. Says whether it was asked before.
-    pub fn raise(&self) -> bool {
-        self.0.swap(true, Ordering::SeqCst)
+    /// Asks the training to finish its batch, to write a checkpoint and to return.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 
     /// Whether it was asked to stop.

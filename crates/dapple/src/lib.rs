@@ -17,6 +17,7 @@
 
 pub mod device;
 
+pub use dapple_cpu as cpu;
 pub use dapple_data as data;
 pub use dapple_graph as graph;
 pub use dapple_metrics as metrics;

@@ -1,9 +1,11 @@
-//! A training that is killed at any moment goes on as if it had not been.
+//! A training that is stopped or killed at any moment goes on as if it had not been.
 #![cfg(unix)]
 
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -49,4 +51,24 @@ fn a_killed_training_can_be_resumed_to_the_same_result() {
     let best =
         |run: &str| fs::read(bench.path(run).join("best.safetensors")).expect("the run has a best model");
     assert_eq!(best("killed"), best("whole"));
+}
+
+#[test]
+fn ctrl_c_ends_cleanly_and_says_how_to_go_on() {
+    let bench = Bench::new();
+    let arguments = "train --data data --model unet --width 2 --size 32 --epochs 100000 --out run";
+    let mut child = bench.command(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.starts_with("epoch 1/") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).expect("it writes UTF-8"), 0, "it ended early");
+    }
+    let interrupt = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().expect("there is a shell").success());
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).expect("it writes UTF-8");
+    assert_eq!(child.wait().expect("the child is ours").code(), Some(0), "{rest}");
+    assert!(rest.contains("interrupted after") && rest.contains("dapple train --resume run"), "{rest}");
+    assert!(bench.path("run/last.safetensors").exists());
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dapple::data::{Augment, Dataset, OpenOptions};
 use dapple::device::engine;
@@ -34,20 +35,30 @@ pub fn train(training: Training, device: &Device, quiet: bool) -> Result<Outcome
     warn_of_skipped(training.dataset());
 
     let stop = StopFlag::new();
-    let handler = stop.clone();
-    let handled = ctrlc::set_handler(move || {
-        if handler.raise() {
-            process::exit(130);
-        }
-        eprintln!("\nstopping after this batch; once more to stop at once, without saving");
-    });
-    handled.map_err(|e| Failure::Other(format!("cannot listen for Ctrl-C: {e}")))?;
+    stop_on_signal(stop.clone())?;
 
     let outcome = training.run(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
         say_how_it_ended(&outcome, &folder);
     }
     Ok(outcome)
+}
+
+/// The first Ctrl-C (or request to terminate) ends the training after its batch, the second one the program at once.
+fn stop_on_signal(stop: StopFlag) -> Result<(), Failure> {
+    /// Some supervisors send a signal to a program and to its group, which then arrives twice.
+    const SAME_SIGNAL: Duration = Duration::from_millis(500);
+    let mut first: Option<Instant> = None;
+    let handler = move || match first {
+        Some(first) if first.elapsed() > SAME_SIGNAL => process::exit(130),
+        Some(_) => {}
+        None => {
+            first = Some(Instant::now());
+            stop.raise();
+            eprintln!("\nstopping after this batch; once more to stop at once, without saving");
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|e| Failure::Other(format!("cannot listen for Ctrl-C: {e}")))
 }
 
 fn say_how_it_ended(outcome: &Outcome, folder: &Path) {

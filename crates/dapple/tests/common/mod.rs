@@ -16,6 +16,7 @@ pub struct Said {
     pub err: String,
 }
 
+#[allow(dead_code, reason = "not every test file uses all of them")]
 impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
