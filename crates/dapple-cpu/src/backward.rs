@@ -92,12 +92,25 @@ impl Gradients {
                 let resize = resize.gradient();
                 self.unary(b, x, y, |from, to| Kernel::Resize { resize, from, to });
             }
-            Tape::Add { a, b: other, y } => {
-                for x in [a, other] {
-                    self.unary(b, x, y, |from, to| Kernel::Copy { from, to, shift: None });
-                }
-            }
+            Tape::Add { a, b: other, y } => self.add(b, a, other, y),
             Tape::Join { parts, y } => self.join(b, &parts, y),
+        }
+    }
+
+    /// Both inputs have the sum's gradient. One for which none stands yet takes over its place.
+    fn add(&mut self, b: &mut Builder, a: ValueId, other: ValueId, y: ValueId) {
+        let free = |g: &Self, x: ValueId| {
+            b.needs[x] && g.places[x].is_none() && matches!(b.values[x].1, Value::Stored { .. })
+        };
+        // The place can be taken only when the other input has had its copy.
+        let (copied, taking) = if free(self, other) { (a, other) } else { (other, a) };
+        let takes = a != other && self.written[y] && free(self, taking);
+        self.unary(b, copied, y, |from, to| Kernel::Copy { from, to, shift: None });
+        if takes {
+            self.places[taking] = self.places[y];
+            self.written[taking] = true;
+        } else {
+            self.unary(b, taking, y, |from, to| Kernel::Copy { from, to, shift: None });
         }
     }
 

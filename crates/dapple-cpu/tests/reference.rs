@@ -1,7 +1,9 @@
 //! Every operation and random networks against the slow f64 reference: values, gradients, running statistics.
 
 use dapple_cpu::{CpuEngine, Level};
-use dapple_graph::{Decay, Engine, Graph, Loss, LossKind, Mode, Network, Optimizer, State, Tensor};
+use dapple_graph::{
+    Conv2d, Decay, Engine, Graph, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor,
+};
 use dapple_reference::random::{self, RandomNetwork};
 use dapple_reference::{State64, Tensor64, backward, forward, relative_distance};
 use std::sync::Arc;
@@ -98,6 +100,30 @@ fn networks_agree_with_the_reference() {
     for engine in levels() {
         for seed in 0..150 {
             check(&engine, &random::network(seed), seed);
+        }
+    }
+}
+
+/// Convolutions large enough for every way in which the kernels split channels and tiles.
+#[test]
+fn large_convolutions_agree_with_the_reference() {
+    let conv = |h: usize, w: usize, ins: usize, conv: Conv2d| {
+        let mut graph = Graph::new(Shape::new(1, h, w, ins));
+        let y = graph.conv2d("conv", graph.input(), &conv).expect("it fits");
+        graph.output("y", y).expect("it is there");
+        single(graph, format!("{h} x {w} x {ins}, {conv:?}"))
+    };
+    let cases = [
+        conv(57, 58, 256, Conv2d::new(4, 3).padding(1)),
+        conv(20, 21, 80, Conv2d::new(80, 3).padding(1)),
+        conv(50, 47, 24, Conv2d::new(24, 3).padding(2).dilation(2)),
+        conv(30, 31, 300, Conv2d::new(40, 1)),
+        conv(45, 44, 40, Conv2d::new(40, 3).padding(1).stride(2)),
+        conv(64, 64, 3, Conv2d::new(32, 7).padding(3).stride(2)),
+    ];
+    for engine in levels() {
+        for (seed, network) in cases.iter().enumerate() {
+            check(&engine, network, seed as u64);
         }
     }
 }

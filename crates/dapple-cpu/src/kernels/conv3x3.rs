@@ -6,7 +6,7 @@
 //! are transformed first, then each task makes the transformed weights of its own output channels as it goes,
 //! so that they (151 MB for 1024 x 1024) never reach memory.
 
-use super::gemm::{PANEL, Product, product};
+use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::{Operand, Target};
 use super::winograd::{POINTS, Tiling, plane, transform_weights};
 use crate::memory::Base;
@@ -122,25 +122,23 @@ impl Conv3x3 {
                 input_tiles(level, self, arena, tiles.clone(), 0..self.input.blocks.len(), v, v_plane);
                 for chunk in (0..columns).step_by(CHUNK) {
                     let end = columns.min(chunk + CHUNK);
-                    for point in 0..POINTS {
-                        for column in (chunk..end).step_by(PANEL) {
-                            let width = PANEL.min(columns - column);
-                            let u = shared.at(column * depth * POINTS + point * depth * width, depth * width);
-                            let p = Product {
-                                a: v.add(point * v_plane),
-                                a_row: depth,
-                                a_depth: 1,
-                                b: u,
-                                b_depth: width,
-                                c: m.add(point * m_plane + column - chunk),
-                                c_row: CHUNK,
-                                rows: tiles.len(),
-                                depth,
-                                vectors: width / LANES,
-                                accumulate: false,
-                            };
-                            product(level, &p);
-                        }
+                    for column in (chunk..end).step_by(PANEL) {
+                        let width = PANEL.min(columns - column);
+                        let p = Product {
+                            a: v,
+                            a_row: depth,
+                            a_depth: 1,
+                            b: shared.at(column * depth * POINTS, depth * width * POINTS),
+                            b_depth: width,
+                            c: m.add(column - chunk),
+                            c_row: CHUNK,
+                            rows: tiles.len(),
+                            depth,
+                            vectors: width / LANES,
+                            accumulate: false,
+                            batch: Batch { count: POINTS, a: v_plane, b: depth * width, c: m_plane },
+                        };
+                        product(level, &p);
                     }
                     output_tiles(
                         level,
@@ -197,22 +195,21 @@ impl Conv3x3 {
                     for row in (0..depth).step_by(DEPTH) {
                         let rows = row..depth.min(row + DEPTH);
                         weights(level, self, params, column, width, rows.clone(), u, DEPTH * width);
-                        for point in 0..POINTS {
-                            let p = Product {
-                                a: v.add(point * v_plane + row),
-                                a_row: depth,
-                                a_depth: 1,
-                                b: u.add(point * DEPTH * width),
-                                b_depth: width,
-                                c: m.add(point * m_plane),
-                                c_row: PANEL,
-                                rows: tiles.len(),
-                                depth: rows.len(),
-                                vectors: width / LANES,
-                                accumulate: row > 0,
-                            };
-                            product(level, &p);
-                        }
+                        let p = Product {
+                            a: v.add(row),
+                            a_row: depth,
+                            a_depth: 1,
+                            b: u,
+                            b_depth: width,
+                            c: m,
+                            c_row: PANEL,
+                            rows: tiles.len(),
+                            depth: rows.len(),
+                            vectors: width / LANES,
+                            accumulate: row > 0,
+                            batch: Batch { count: POINTS, a: v_plane, b: DEPTH * width, c: m_plane },
+                        };
+                        product(level, &p);
                     }
                     let blocks = column / LANES..(column + width) / LANES;
                     output_tiles(level, self, arena, params, tiles.clone(), blocks, m, m_plane, PANEL);

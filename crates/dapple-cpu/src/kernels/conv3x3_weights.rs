@@ -4,7 +4,7 @@
 //! A task keeps the 36 accumulators of one block of input and output channels in the second-level cache and
 //! runs over its share of the tiles.
 
-use super::gemm::{PANEL, Product, product};
+use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::Operand;
 use super::winograd::{POINTS, Tiling, plane, transform_weight_gradient};
 use crate::memory::Base;
@@ -128,23 +128,22 @@ impl Conv3x3Weights {
                 let now = start..tiles.end.min(start + group);
                 tiles_in(level, self, arena, now.clone(), ins.clone(), v, v_plane);
                 tiles_out(level, self, arena, now.clone(), outs.clone(), y, y_plane);
-                for point in 0..POINTS {
-                    for column in (0..columns).step_by(PANEL) {
-                        let p = Product {
-                            a: v.add(point * v_plane),
-                            a_row: 1,
-                            a_depth: rows,
-                            b: y.add(point * y_plane + column),
-                            b_depth: columns,
-                            c: s.add(point * s_plane + column),
-                            c_row: columns,
-                            rows,
-                            depth: now.len(),
-                            vectors: PANEL.min(columns - column) / LANES,
-                            accumulate: start > first,
-                        };
-                        product(level, &p);
-                    }
+                for column in (0..columns).step_by(PANEL) {
+                    let p = Product {
+                        a: v,
+                        a_row: 1,
+                        a_depth: rows,
+                        b: y.add(column),
+                        b_depth: columns,
+                        c: s.add(column),
+                        c_row: columns,
+                        rows,
+                        depth: now.len(),
+                        vectors: PANEL.min(columns - column) / LANES,
+                        accumulate: start > first,
+                        batch: Batch { count: POINTS, a: v_plane, b: y_plane, c: s_plane },
+                    };
+                    product(level, &p);
                 }
             }
             let to = shared.at(part * self.weights_len(), self.weights_len());

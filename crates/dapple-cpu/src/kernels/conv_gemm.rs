@@ -2,7 +2,7 @@
 //! gathered rows (im2col in blocks that stay in the cache).
 
 use super::gather::{Lattice, gather, gathered_channels};
-use super::gemm::{PANEL, Product, product};
+use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::{Operand, Target};
 use super::reduce::sum_parts_strided;
 use crate::memory::Base;
@@ -109,6 +109,7 @@ impl ConvGemm {
                                 depth,
                                 vectors: width / LANES,
                                 accumulate: false,
+                                batch: Batch::ONE,
                             };
                             product(level, &p);
                         }
@@ -319,6 +320,7 @@ impl GemmWeights {
                                 depth: now.len(),
                                 vectors: PANEL.min(row - column) / LANES,
                                 accumulate: start > points.start,
+                                batch: Batch::ONE,
                             };
                             let p = if self.points_are_inputs {
                                 Product {

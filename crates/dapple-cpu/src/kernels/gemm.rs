@@ -26,6 +26,22 @@ pub(crate) struct Product {
     pub vectors: usize,
     /// Add to what stands in `C`.
     pub accumulate: bool,
+    /// Products of this form, one for each point of Winograd's algorithm, and their distances.
+    pub batch: Batch,
+}
+
+/// Equal products at regular distances.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch {
+    pub count: usize,
+    pub a: usize,
+    pub b: usize,
+    pub c: usize,
+}
+
+impl Batch {
+    /// A single product.
+    pub const ONE: Self = Self { count: 1, a: 0, b: 0, c: 0 };
 }
 
 simd_fn! {
@@ -36,9 +52,8 @@ simd_fn! {
 
 #[inline(always)]
 unsafe fn product_impl<S: Simd>(p: &Product) {
-    // SAFETY: the addresses are the caller's promise; rows and columns are split without overlap.
-    unsafe {
-        let groups = p.rows.div_ceil(S::ROWS);
+    let groups = p.rows.div_ceil(S::ROWS);
+    for i in 0..p.batch.count {
         let mut row = 0;
         for group in 0..groups {
             // Even groups: 28 rows as 14 + 14, 17 as 9 + 8, so that no group is too small to hide the latency.
@@ -46,13 +61,16 @@ unsafe fn product_impl<S: Simd>(p: &Product) {
             let mut column = 0;
             while column < p.vectors {
                 let vectors = S::COLUMNS.min(p.vectors - column);
-                let part = Product {
-                    a: p.a.add(row * p.a_row),
-                    b: p.b.add(column * LANES),
-                    c: p.c.add(row * p.c_row + column * LANES),
-                    ..*p
-                };
-                micro::<S>(&part, rows, vectors);
+                // SAFETY: the addresses are the caller's promise; rows and columns are split without overlap.
+                unsafe {
+                    let part = Product {
+                        a: p.a.add(i * p.batch.a + row * p.a_row),
+                        b: p.b.add(i * p.batch.b + column * LANES),
+                        c: p.c.add(i * p.batch.c + row * p.c_row + column * LANES),
+                        ..*p
+                    };
+                    micro::<S>(&part, rows, vectors);
+                }
                 column += vectors;
             }
             row += rows;
