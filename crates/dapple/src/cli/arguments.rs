@@ -41,6 +41,8 @@ pub enum Command {
     Predict(Predict),
     /// List the networks
     Models(Models),
+    /// Time a network on this machine
+    Bench(super::bench::Bench),
 }
 
 #[derive(Debug, Args)]
@@ -301,7 +303,7 @@ pub struct Models {
 #[derive(Clone, Debug)]
 pub struct Kinds(pub Vec<LossKind>);
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 

@@ -26,6 +26,11 @@ impl Failure {
         Self::Input(message.to_string())
     }
 
+    /// Any other failure with this message.
+    pub fn other(message: impl Display) -> Self {
+        Self::Other(message.to_string())
+    }
+
     /// Writes the message to standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
         let (message, code) = match self {
