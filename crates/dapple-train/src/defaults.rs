@@ -1,18 +1,4 @@
 //! Settings for a data set about which nothing else is known.
-//!
-//! | | unet, unet-bilinear | u2net | u2net-lite | segnet |
-//! |---|---|---|---|---|
-//! | input | 224 x 224, ImageNet normalisation | same | same | same |
-//! | loss | cross-entropy + Dice | BCE + Dice, summed over 7 outputs | same | cross-entropy + Dice |
-//! | optimiser | AdamW 1e-3, decay 0.01 on weights | same | same | same |
-//! | schedule | cosine, 5 % warm-up, down to 1 % | same | same | same |
-//! | gradient | clipped to norm 1 | same | same | same |
-//! | batch | 4 | 4 | 8 | 4 |
-//! | epochs | 40 | 40 | 40 | 60 |
-//! | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
-//!
-//! U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
-//! cross-entropy + Dice, because exactly one class is right at a pixel.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -27,7 +13,22 @@ use crate::{CheckpointConfig, DataConfig, EvaluationConfig, LossConfig, Schedule
 pub const DEFAULT_SIZE: usize = 224;
 
 impl TrainConfig {
-    /// The settings for network `name` with colour input and `classes` classes; the table above has them all.
+    /// The settings for network `name` with colour input and `classes` classes, for data about which nothing else is
+    /// known.
+    ///
+    /// | | unet, unet-bilinear | u2net | u2net-lite | segnet |
+    /// |---|---|---|---|---|
+    /// | input | 224 x 224, ImageNet normalisation | same | same | same |
+    /// | loss | cross-entropy + Dice | BCE + Dice, summed over 7 outputs | same | cross-entropy + Dice |
+    /// | optimiser | AdamW 1e-3, decay 0.01 on weights | same | same | same |
+    /// | schedule | cosine, 5 % warm-up, down to 1 % | same | same | same |
+    /// | gradient | clipped to norm 1 | same | same | same |
+    /// | batch | 4 | 4 | 8 | 4 |
+    /// | epochs | 40 | 40 | 40 | 60 |
+    /// | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
+    ///
+    /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
+    /// cross-entropy + Dice, because exactly one class is right at a pixel.
     ///
     /// # Errors
     /// [`TrainError::Network`] for an unknown name or a bad number of classes.

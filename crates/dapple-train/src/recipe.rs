@@ -1,13 +1,25 @@
 //! Published recipes, to be repeated and compared with.
 //!
-//! What their texts leave open is decided here and said at each. None of them changes the learning rate, limits the
-//! gradient or, unless it says so, changes the training images.
+//! Unless it says so, a recipe keeps the learning rate constant, does not limit the gradient and does not change the
+//! training images. What the texts leave open is decided here:
+//!
+//! | recipe | left open | decided |
+//! |---|---|---|
+//! | `unet-horse` | normalisation | values 0 to 1 |
+//! | `u2net-horse`, `u2net-lite-horse` | normalisation | U²-Net's own |
+//! | `segnet-camvid` | learning rate, momentum | 0.01, 0.9 |
+//! | | normalisation | ImageNet's, with which VGG16 was trained |
+//! | `segnet-camvid-paper` | epochs | 440 of 91 batches, which are the 40,000 steps |
+//! | | normalisation | ImageNet's, with which VGG16 was trained |
+//! | | class weights where there are not eleven classes | median frequency, as the published ones are |
+//! | `u2net` | epochs | 680: the paper's 600,000 steps of 12 on the 10,553 images of DUTS-TR |
+//! | | flips | left and right, as in the published code |
 
 use std::path::Path;
 
 use dapple_data::{Augment, Normalise};
 use dapple_graph::{LossKind, Optimizer};
-use dapple_nets::{Head, nearest};
+use dapple_nets::{Activation, Head, nearest};
 
 use crate::{ClassWeights, LossConfig, Schedule, TrainConfig, TrainError};
 
@@ -132,7 +144,6 @@ impl Recipe {
     }
 }
 
-/// Left open: normalisation (values 0 to 1).
 fn unet_horse(config: &mut TrainConfig) {
     config.epochs = 30;
     config.batch = 5;
@@ -142,16 +153,15 @@ fn unet_horse(config: &mut TrainConfig) {
     config.input.normalise = Normalise::Unit;
 }
 
-/// Left open: normalisation (U²-Net's own).
 fn u2net_horse(config: &mut TrainConfig) {
     config.epochs = 25;
     config.batch = 1;
     config.optimizer = Optimizer::adam();
     config.loss = LossConfig::sum_of(&[LossKind::BinaryCrossEntropy]);
+    config.network.activation = Activation::Sigmoid;
     config.input.normalise = Normalise::U2Net;
 }
 
-/// Left open: learning rate (0.01), momentum (0.9), normalisation (ImageNet's, for the encoder was trained with it).
 fn segnet_camvid(config: &mut TrainConfig) {
     config.epochs = 200;
     config.batch = 12;
@@ -161,8 +171,6 @@ fn segnet_camvid(config: &mut TrainConfig) {
     config.network.head = Some(Head::Dense);
 }
 
-/// 440 epochs of 91 batches are the 40,000 steps. Left open: normalisation (ImageNet's, for the encoder of VGG16).
-/// The class weights are the tutorial's published ones where there are eleven classes, else computed alike.
 fn segnet_camvid_paper(config: &mut TrainConfig) {
     const PUBLISHED: [f32; 11] =
         [0.2595, 0.1826, 4.564, 0.1417, 0.9051, 0.3826, 9.6446, 1.8418, 0.6823, 6.2478, 7.3614];
@@ -179,13 +187,12 @@ fn segnet_camvid_paper(config: &mut TrainConfig) {
     (config.input.height, config.input.width) = (360, 480);
 }
 
-/// Left open here: the number of epochs (680: the paper's 600,000 steps of 12 on the 10,553 images of DUTS-TR).
-/// The published code flips left and right.
 fn u2net_paper(config: &mut TrainConfig) {
     config.epochs = 680;
     config.batch = 12;
     config.optimizer = Optimizer::adam();
     config.loss = LossConfig::sum_of(&[LossKind::BinaryCrossEntropy]);
+    config.network.activation = Activation::Sigmoid;
     config.input.normalise = Normalise::U2Net;
     (config.input.height, config.input.width) = (320, 320);
     config.augment = Augment { crop: Some([288, 288]), flip_horizontal: 0.5, ..Augment::none() };

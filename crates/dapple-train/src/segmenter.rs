@@ -162,6 +162,12 @@ mod tests {
     }
 
     #[test]
+    fn a_segmenter_may_be_shared() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Segmenter>();
+    }
+
+    #[test]
     fn the_same_size_changes_nothing() {
         let logits = Tensor::new(Shape::new(1, 2, 2, 1), vec![-1.0, 2.0, 3.0, -4.0]);
         assert_eq!(prediction(logits, 2, 2).labels(), [0, 1, 1, 0]);

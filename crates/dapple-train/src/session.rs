@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
                 drop_last: true,
                 seed: config.seed,
                 threads: config.data.threads,
-                cache_bytes,
+                cache_bytes: cache_bytes / 2,
                 ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
             },
         )?;
