@@ -1,6 +1,7 @@
 //! The confusion matrix, from which every region metric of a data set is computed.
 
 use crate::error::{MapKind, MetricsError, check_lengths};
+use crate::lanes::{Lanes, Work, dispatch};
 use crate::overlap::Overlap;
 
 /// Counts of pixels by labelled and predicted class, filled image by image.
@@ -140,16 +141,20 @@ impl ConfusionMatrix {
     }
 }
 
-/// Checks that every label is a class or the ignore label.
+/// Checks that every label is a class or the ignore label; gives the largest.
 pub(crate) fn check_labels(
     map: MapKind,
     labels: &[u8],
     width: usize,
     classes: usize,
     ignore: Option<u8>,
-) -> Result<(), MetricsError> {
-    // Comparing with the last class and with a label that is surely allowed keeps the scan free of branches.
+) -> Result<u8, MetricsError> {
     let last = u8::try_from(classes - 1).unwrap_or(u8::MAX);
+    let largest = largest(labels);
+    if largest <= last {
+        return Ok(largest);
+    }
+    // Comparing with a label that is surely allowed keeps the scan free of branches.
     let allowed = ignore.unwrap_or(0);
     let unknown = |label: u8| (label > last) & (label != allowed);
     for (block, labels) in labels.chunks(4096).enumerate() {
@@ -163,5 +168,19 @@ pub(crate) fn check_labels(
             }
         }
     }
-    Ok(())
+    Ok(largest)
+}
+
+/// The largest label of a map; 0 of none.
+pub(crate) fn largest(labels: &[u8]) -> u8 {
+    struct Largest<'a>(&'a [u8]);
+    impl Work for Largest<'_> {
+        type Output = u8;
+
+        #[inline(always)]
+        fn run(self, _: impl Lanes) -> u8 {
+            self.0.iter().fold(0, |largest, &label| largest.max(label))
+        }
+    }
+    dispatch(Largest(labels))
 }

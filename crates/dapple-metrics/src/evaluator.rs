@@ -2,7 +2,7 @@
 
 use crate::boundary_f1::{self, BF_TOLERANCE};
 use crate::boundary_iou::{BOUNDARY_RATIO, boundary_distance, overlaps_of_checked};
-use crate::confusion::ConfusionMatrix;
+use crate::confusion::{ConfusionMatrix, largest};
 use crate::error::MetricsError;
 use crate::overlap::{Overlap, mean_defined};
 use crate::scores::{
@@ -124,7 +124,9 @@ impl Evaluator {
         self.confusion.merge(&confusion)?;
 
         let distance = boundary_distance(height, width, self.protocol.boundary_ratio);
-        let boundary = overlaps_of_checked(prediction, truth, height, width, classes, ignore, distance);
+        let largest = largest(prediction).max(largest(truth));
+        let size = (height, width);
+        let boundary = overlaps_of_checked(prediction, truth, size, classes, ignore, largest, distance);
         for (sum, overlap) in self.boundary.iter_mut().zip(&boundary) {
             sum.merge(*overlap);
         }
