@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let dataset = Arc::new(Dataset::open(folder, &OpenOptions { ignore, ..OpenOptions::default() })?);
     println!("{} pairs, opened in {:.2} s", dataset.len(), start.elapsed().as_secs_f64());
-    for pair in dataset.folders() {
-        println!("  {} and {}", pair.images.display(), pair.masks.display());
-    }
+    println!("format: {}", dataset.format().map_or("memory", |format| format.name()));
     println!("{:?}, classes: {}", dataset.coding(), dataset.classes().names.join(", "));
     let split = Split::new(&dataset, 0, DEFAULT_TRAIN_FRACTION)?;
     let parts = split.indices(&dataset)?;

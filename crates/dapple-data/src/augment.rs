@@ -170,8 +170,8 @@ fn recolour(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3]) {
     }
     let (brightness, contrast, saturation) = (brightness as f32, contrast as f32, saturation as f32);
     let grey_sum: u64 = match image.channels {
-        1 => image.data.iter().map(|&v| u64::from(v)).sum(),
-        _ => image.data.as_chunks::<3>().0.iter().map(|&p| u64::from(luma(p))).sum(),
+        3 => image.data.as_chunks::<3>().0.iter().map(|&p| u64::from(luma(p))).sum(),
+        channels => image.data.iter().map(|&v| u64::from(v)).sum::<u64>() / channels as u64,
     };
     let mean = grey_sum as f32 / (image.width * image.height) as f32;
     for pixel in image.data.chunks_exact_mut(image.channels) {

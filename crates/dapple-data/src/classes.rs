@@ -1,12 +1,8 @@
 //! Names and colours of classes.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result};
+use crate::class_table::to_toml;
 
 /// The classes of a data set, in the order of their labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +56,19 @@ impl Classes {
 
     /// The text of a `classes.toml` of these classes, as [`Dataset::open`](crate::Dataset::open) reads it.
     pub fn to_toml(&self) -> String {
-        let classes = self.names.iter().cloned().zip(self.colours.iter().copied().map(Some));
-        let classes = classes.map(|(name, colour)| TomlClass { name, colour }).collect();
-        toml::to_string(&TomlFile { ignore: None, classes })
-            .expect("strings and numbers can be written as TOML")
+        to_toml(self, None)
+    }
+
+    /// Classes of the given names in the colours of [`palette`].
+    pub(crate) fn named(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        Self { colours: (0..names.len()).map(palette).collect(), names }
+    }
+
+    /// Classes of the given names and colours.
+    pub(crate) fn coloured<'a>(entries: impl IntoIterator<Item = &'a (&'a str, [u8; 3])>) -> Self {
+        let (names, colours) = entries.into_iter().map(|&(name, colour)| (name.to_owned(), colour)).unzip();
+        Self { names, colours }
     }
 
     /// The first `count` (11 or 12) classes of CamVid as SegNet numbers them.
@@ -106,99 +111,4 @@ pub fn palette(index: usize) -> [u8; 3] {
         (v * 255.0).round() as u8
     };
     [channel(5.0), channel(3.0), channel(1.0)]
-}
-
-/// Classes written down beside the images, and what else such a file may say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ClassesFile {
-    pub classes: Classes,
-    pub ignore: Option<u8>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TomlFile {
-    ignore: Option<u8>,
-    #[serde(rename = "class")]
-    classes: Vec<TomlClass>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TomlClass {
-    name: String,
-    #[serde(alias = "color")]
-    colour: Option<[u8; 3]>,
-}
-
-/// Reads `classes.toml` or `classes.txt` of a folder; `None` where it has neither.
-///
-/// The text form has one class a line, `name` or `name red green blue`; empty lines and lines that begin with `#` are
-/// skipped. The TOML form has a table `[[class]]` with `name` and perhaps `colour = [red, green, blue]` for every class,
-/// and perhaps `ignore = 255` before them.
-pub(crate) fn read_classes_file(folder: &Path) -> Result<Option<ClassesFile>> {
-    let toml = folder.join("classes.toml");
-    if let Some(text) = read_optional(&toml)? {
-        return parse_toml(&toml, &text).map(Some);
-    }
-    let plain = folder.join("classes.txt");
-    match read_optional(&plain)? {
-        Some(text) => parse_text(&plain, &text).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn read_optional(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(DataError::Read { path: path.to_owned(), source }),
-    }
-}
-
-fn parse_toml(path: &Path, text: &str) -> Result<ClassesFile> {
-    let file: TomlFile = toml::from_str(text).map_err(|e| bad(path, e.to_string()))?;
-    let classes = file.classes.into_iter().map(|c| (c.name, c.colour)).collect();
-    Ok(ClassesFile { classes: collect(path, classes)?, ignore: file.ignore })
-}
-
-fn parse_text(path: &Path, text: &str) -> Result<ClassesFile> {
-    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
-    let classes = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(parse_line).collect();
-    Ok(ClassesFile { classes: collect(path, classes)?, ignore: None })
-}
-
-/// `name` or `name red green blue`, separated by spaces, tabs or commas; names may have spaces.
-fn parse_line(line: &str) -> (String, Option<[u8; 3]>) {
-    let words: Vec<&str> = line.split([' ', '\t', ',']).filter(|word| !word.is_empty()).collect();
-    if let [name @ .., red, green, blue] = &words[..]
-        && let (Ok(r), Ok(g), Ok(b)) = (red.parse(), green.parse(), blue.parse())
-    {
-        return (name.join(" "), Some([r, g, b]));
-    }
-    (line.to_owned(), None)
-}
-
-fn collect(path: &Path, classes: Vec<(String, Option<[u8; 3]>)>) -> Result<Classes> {
-    if classes.is_empty() || classes.len() > 256 {
-        return Err(bad(path, format!("it names {} classes; give 1 to 256", classes.len())));
-    }
-    if let Some(i) = classes.iter().position(|(name, _)| name.is_empty()) {
-        return Err(bad(path, format!("class {i} has no name; give it one")));
-    }
-    if let Some((i, (name, _))) =
-        classes.iter().enumerate().find(|(i, c)| classes[..*i].iter().any(|d| d.0 == c.0))
-    {
-        return Err(bad(
-            path,
-            format!("class {i} is named `{name}` like one before it; give it another name"),
-        ));
-    }
-    let colour = |(k, colour): (usize, Option<[u8; 3]>)| colour.unwrap_or_else(|| palette(k));
-    let colours = classes.iter().map(|c| c.1).enumerate().map(colour).collect();
-    Ok(Classes { names: classes.into_iter().map(|c| c.0).collect(), colours })
-}
-
-fn bad(path: &Path, problem: String) -> DataError {
-    DataError::BadFile { path: path.to_owned(), problem }
 }

@@ -1,17 +1,21 @@
-//! Decoding photographs: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit grey or RGB rasters.
+//! Decoding photographs: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit rasters.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::error::{DataError, Result};
+use crate::tiff_file::{self, Bands};
 
 /// The memory one decoded image may take, in bytes: 178 million RGB pixels, more than any camera has, and little
 /// enough that a file whose header lies cannot bring the machine down.
 pub const DECODE_LIMIT_BYTES: u64 = 512 << 20;
+
+/// The most channels an image may have.
+pub const MAX_CHANNELS: usize = 64;
 
 /// The extensions by which image files are told from other files, in lower case. The content decides the format.
 pub(crate) const EXTENSIONS: [&str; 12] =
@@ -24,7 +28,7 @@ pub struct Raster {
     pub width: usize,
     /// Height in pixels, at least 1.
     pub height: usize,
-    /// 1 (grey) or 3 (red, green, blue).
+    /// 1 (grey), 3 (red, green, blue), or any other number up to [`MAX_CHANNELS`] of a picture that is no photograph.
     pub channels: usize,
     /// `height * width * channels` values.
     pub data: Vec<u8>,
@@ -34,24 +38,28 @@ impl Raster {
     /// A raster of the given data.
     ///
     /// # Panics
-    /// If a side is 0, `channels` is neither 1 nor 3, or `data` has another length: a mistake of the caller.
+    /// If a side is 0, `channels` is not 1 to [`MAX_CHANNELS`], or `data` has another length: a mistake of the caller.
     pub fn new(width: usize, height: usize, channels: usize, data: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "a raster has at least one pixel");
-        assert!(channels == 1 || channels == 3, "a raster has 1 or 3 channels");
+        assert!((1..=MAX_CHANNELS).contains(&channels), "a raster has 1 to 64 channels");
         assert_eq!(data.len(), width * height * channels, "raster data of the wrong length");
         Self { width, height, channels, data }
     }
 
-    /// The same image with `channels` channels: grey by [`luma`], colour by repeating grey.
+    /// The same image with `channels` channels: grey of colour by [`luma`], colour of grey by repeating it, otherwise the
+    /// first `channels` of them. The first three of many are taken for red, green and blue.
     ///
     /// # Panics
-    /// If `channels` is neither 1 nor 3.
+    /// If the image has fewer channels and is not grey: a mistake of the caller.
     pub fn with_channels(self, channels: usize) -> Self {
         let data = match (self.channels, channels) {
-            (1, 1) | (3, 3) => return self,
+            (from, to) if from == to => return self,
             (1, 3) => self.data.iter().flat_map(|&v| [v; 3]).collect(),
-            (3, 1) => self.data.as_chunks::<3>().0.iter().map(|&p| luma(p)).collect(),
-            _ => panic!("a raster has 1 or 3 channels, not {channels}"),
+            (3.., 1) => self.data.chunks_exact(self.channels).map(|p| luma([p[0], p[1], p[2]])).collect(),
+            (from, to) => {
+                assert!(from > to, "an image of {from} channels where {to} are needed");
+                self.data.chunks_exact(from).flat_map(|pixel| &pixel[..to]).copied().collect()
+            }
         };
         Self { channels, data, ..self }
     }
@@ -62,13 +70,14 @@ pub fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8
 }
 
-/// Decodes an image file to `channels` channels (1 or 3).
+/// Decodes an image file to `channels` channels: 1 (grey), 3 (colour), or as many of those it has.
 ///
 /// The content decides the format, not the extension. EXIF orientation is applied; 16-bit values are scaled to 8 bits;
-/// an alpha channel is dropped, the colour below it kept as it is stored.
+/// for 1 and 3 channels an alpha channel is dropped, the colour below it kept as it is stored.
 ///
 /// # Errors
-/// [`DataError::Read`], [`DataError::Decode`], [`DataError::TooLarge`] (over [`DECODE_LIMIT_BYTES`]).
+/// [`DataError::Read`], [`DataError::Decode`], also for an image with fewer channels, [`DataError::TooLarge`] (over
+/// [`DECODE_LIMIT_BYTES`]).
 pub fn decode_image(path: impl AsRef<Path>, channels: usize) -> Result<Raster> {
     let path = path.as_ref();
     decode_image_bytes(&read_file(path)?, path, channels)
@@ -79,27 +88,104 @@ pub fn decode_image(path: impl AsRef<Path>, channels: usize) -> Result<Raster> {
 /// # Errors
 /// [`DataError::Decode`], [`DataError::TooLarge`].
 pub fn decode_image_bytes(bytes: &[u8], name: impl AsRef<Path>, channels: usize) -> Result<Raster> {
-    if channels != 1 && channels != 3 {
-        return Err(DataError::setting("channels", channels, "1 (grey) or 3 (colour)"));
+    let name = name.as_ref();
+    if !(1..=MAX_CHANNELS).contains(&channels) {
+        return Err(DataError::setting("channels", channels, "1 (grey), 3 (colour), or up to 64"));
     }
-    let image = decode_dynamic(bytes, name.as_ref())?;
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let grey = !image.color().has_color();
-    // `to_luma8` of a colour image has other weights than ours, so colour goes by way of RGB.
-    let raster = if grey {
-        Raster { width, height, channels: 1, data: image.into_luma8().into_raw() }
-    } else {
-        Raster { width, height, channels: 3, data: image.into_rgb8().into_raw() }
+    let raster = match decode_dynamic(bytes, name) {
+        Ok((image, _)) => raster_of(image, channels),
+        // The general decoder knows four channels at most.
+        Err(_) if tiff_file::is_tiff(bytes) => {
+            let Bands { width, height, channels, data } = tiff_file::decode(bytes, name)?;
+            Raster { width, height, channels, data }
+        }
+        Err(error) => return Err(error),
     };
+    if raster.channels < channels && (raster.channels, channels) != (1, 3) {
+        let reason = format!("it has {} channels where {channels} are needed", raster.channels);
+        return Err(DataError::Decode { path: name.to_owned(), reason });
+    }
     Ok(raster.with_channels(channels))
 }
 
-/// Width and height of an image file from its header, after EXIF orientation.
-pub(crate) fn image_size(path: &Path) -> Result<(u32, u32)> {
-    let file = fs::File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let (decoder, orientation) = open_decoder(BufReader::new(file), path)?;
-    let (w, h) = decoder.dimensions();
-    Ok(if turns_a_quarter(orientation) { (h, w) } else { (w, h) })
+/// The image with its own channels, where more than colour or another number than colour and grey is wanted with alpha.
+fn raster_of(image: DynamicImage, wanted: usize) -> Raster {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let photograph = wanted == 1 || wanted == 3;
+    // `to_luma8` of a colour image has other weights than ours, so colour goes by way of RGB.
+    let (channels, data) = match (image.color().has_color(), image.color().has_alpha() && !photograph) {
+        (false, false) => (1, image.into_luma8().into_raw()),
+        (false, true) => (2, image.into_luma_alpha8().into_raw()),
+        (true, false) => (3, image.into_rgb8().into_raw()),
+        (true, true) => (4, image.into_rgba8().into_raw()),
+    };
+    Raster { width, height, channels, data }
+}
+
+/// What the header of an image file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ImageHeader {
+    /// Width and height as the pixels are stored.
+    pub stored: (u32, u32),
+    /// How they are to be turned.
+    pub orientation: Orientation,
+}
+
+impl ImageHeader {
+    /// Width and height of the upright image.
+    pub fn size(self) -> (u32, u32) {
+        let (w, h) = self.stored;
+        if turns_a_quarter(self.orientation) { (h, w) } else { (w, h) }
+    }
+}
+
+/// Reads the header of an image file.
+pub(crate) fn image_header(path: &Path) -> Result<ImageHeader> {
+    let open = || fs::File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source });
+    match open_decoder(BufReader::new(open()?), path) {
+        Ok((decoder, orientation)) => Ok(ImageHeader { stored: decoder.dimensions(), orientation }),
+        Err(error) => {
+            let mut start = Vec::new();
+            let read = open()?.take(4).read_to_end(&mut start);
+            read.map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+            if !tiff_file::is_tiff(&start) {
+                return Err(error);
+            }
+            let stored = tiff_file::size(BufReader::new(open()?), path)?;
+            Ok(ImageHeader { stored, orientation: Orientation::NoTransforms })
+        }
+    }
+}
+
+/// Turns `[height, width, samples]` values upright; gives the new width and height.
+pub(crate) fn orient<T: Copy>(
+    width: usize,
+    height: usize,
+    samples: usize,
+    values: Vec<T>,
+    orientation: Orientation,
+) -> (usize, usize, Vec<T>) {
+    if orientation == Orientation::NoTransforms {
+        return (width, height, values);
+    }
+    let (w, h) = if turns_a_quarter(orientation) { (height, width) } else { (width, height) };
+    let mut turned = Vec::with_capacity(values.len());
+    for y in 0..h {
+        for x in 0..w {
+            let (sx, sy) = match orientation {
+                Orientation::NoTransforms => (x, y),
+                Orientation::Rotate90 => (y, height - 1 - x),
+                Orientation::Rotate180 => (width - 1 - x, height - 1 - y),
+                Orientation::Rotate270 => (width - 1 - y, x),
+                Orientation::FlipHorizontal => (width - 1 - x, y),
+                Orientation::FlipVertical => (x, height - 1 - y),
+                Orientation::Rotate90FlipH => (y, x),
+                Orientation::Rotate270FlipH => (width - 1 - y, height - 1 - x),
+            };
+            turned.extend_from_slice(&values[(sy * width + sx) * samples..][..samples]);
+        }
+    }
+    (w, h, turned)
 }
 
 /// Reads a whole file.
@@ -107,8 +193,8 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
-/// Decodes whatever the bytes hold, upright.
-pub(crate) fn decode_dynamic(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
+/// Decodes whatever the bytes hold, upright; also gives the orientation that was applied.
+pub(crate) fn decode_dynamic(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation)> {
     if bytes.is_empty() {
         return Err(DataError::Decode { path: path.to_owned(), reason: "the file is empty".into() });
     }
@@ -122,10 +208,10 @@ pub(crate) fn decode_dynamic(bytes: &[u8], path: &Path) -> Result<DynamicImage> 
     let mut image =
         DynamicImage::from_decoder(decoder).map_err(|e| decode_error(path, &e, (width, height)))?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok((image, orientation))
 }
 
-fn turns_a_quarter(orientation: Orientation) -> bool {
+pub(crate) fn turns_a_quarter(orientation: Orientation) -> bool {
     matches!(
         orientation,
         Orientation::Rotate90

@@ -5,7 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
-use crate::image_file::Raster;
+use crate::image_file::{MAX_CHANNELS, Raster};
 use crate::labels::LabelMap;
 
 /// Mean of the ImageNet training images, red, green, blue, of values in 0..=1.
@@ -29,8 +29,9 @@ pub enum Normalise {
 }
 
 impl Normalise {
-    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`.
-    fn affine(self, raster: &Raster) -> [(f32, f32); 3] {
+    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`. The channels of pictures that are
+    /// no photographs are treated as grey.
+    fn affine(self, raster: &Raster) -> Vec<(f32, f32)> {
         let largest = match self {
             Self::ImageNet | Self::Unit => 255.0,
             Self::U2Net => f32::from(raster.data.iter().copied().max().unwrap_or(0).max(1)),
@@ -38,10 +39,10 @@ impl Normalise {
         let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
         let (mean, std) = match (self, raster.channels) {
             (Self::Unit, _) => ([0.0; 3], [1.0; 3]),
-            (Self::ImageNet, 1) => ([average(IMAGENET_MEAN); 3], [average(IMAGENET_STD); 3]),
-            (Self::ImageNet | Self::U2Net, _) => (IMAGENET_MEAN, IMAGENET_STD),
+            (Self::ImageNet | Self::U2Net, 3) | (Self::U2Net, 1) => (IMAGENET_MEAN, IMAGENET_STD),
+            (Self::ImageNet | Self::U2Net, _) => ([average(IMAGENET_MEAN); 3], [average(IMAGENET_STD); 3]),
         };
-        std::array::from_fn(|c| (1.0 / (largest * std[c]), -mean[c] / std[c]))
+        (0..raster.channels).map(|c| (1.0 / (largest * std[c % 3]), -mean[c % 3] / std[c % 3])).collect()
     }
 }
 
@@ -54,7 +55,7 @@ pub struct InputSettings {
     pub height: usize,
     /// Width images are resized to, in pixels.
     pub width: usize,
-    /// 3 for colour, 1 for grey.
+    /// 3 for colour, 1 for grey, or another number of pictures that have as many.
     #[serde(default = "three")]
     pub channels: usize,
     /// How values are normalised.
@@ -85,8 +86,8 @@ impl InputSettings {
                 return Err(DataError::setting(name, side, "1 to 16384 pixels"));
             }
         }
-        if self.channels != 1 && self.channels != 3 {
-            return Err(DataError::setting("channels", self.channels, "1 (grey) or 3 (colour)"));
+        if !(1..=MAX_CHANNELS).contains(&self.channels) {
+            return Err(DataError::setting("channels", self.channels, "1 (grey), 3 (colour), or up to 64"));
         }
         Ok(())
     }
@@ -94,9 +95,12 @@ impl InputSettings {
     /// The network's input for one image: resized to `[height, width, channels]` and normalised, `f32`.
     ///
     /// # Errors
-    /// [`DataError::Setting`] if the settings are out of range.
+    /// [`DataError::Setting`] if the settings are out of range or the image has too few channels.
     pub fn prepare(&self, image: Raster) -> Result<Vec<f32>> {
         self.validate()?;
+        if image.channels < self.channels && (image.channels, self.channels) != (1, 3) {
+            return Err(DataError::setting("image channels", image.channels, "as many as the network takes"));
+        }
         let image = resize_image(&image.with_channels(self.channels), Window::FULL, self.height, self.width);
         let mut input = vec![0.0; image.data.len()];
         normalise_into(&image, self.normalise, &mut input);
@@ -127,7 +131,11 @@ pub(crate) fn resize_image(image: &Raster, window: Window, height: usize, width:
     if window == Window::FULL && (image.height, image.width) == (height, width) {
         return image.clone();
     }
-    let pixel = if image.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let pixel = match image.channels {
+        1 => PixelType::U8,
+        3 => PixelType::U8x3,
+        _ => return resize_planes(image, window, height, width),
+    };
     let source = ImageRef::new(image.width as u32, image.height as u32, &image.data, pixel)
         .expect("a raster's data has the length its size says");
     let mut target = Image::new(width as u32, height as u32, pixel);
@@ -143,6 +151,20 @@ pub(crate) fn resize_image(image: &Raster, window: Window, height: usize, width:
         .resize(&source, &mut target, &options)
         .expect("the window lies in the image and types agree");
     Raster { width, height, channels: image.channels, data: target.into_vec() }
+}
+
+/// [`resize_image`] for any number of channels, one after the other.
+fn resize_planes(image: &Raster, window: Window, height: usize, width: usize) -> Raster {
+    let mut data = vec![0; height * width * image.channels];
+    for channel in 0..image.channels {
+        let plane = image.data.iter().skip(channel).step_by(image.channels).copied().collect();
+        let plane = Raster { channels: 1, data: plane, ..*image };
+        let resized = resize_image(&plane, window, height, width);
+        for (to, from) in data.iter_mut().skip(channel).step_by(image.channels).zip(resized.data) {
+            *to = from;
+        }
+    }
+    Raster { width, height, channels: image.channels, data }
 }
 
 /// Resizes a window of a label map to `height` x `width`: every output pixel takes the label of the source pixel in
@@ -169,8 +191,9 @@ pub(crate) fn normalise_into(image: &Raster, normalise: Normalise, out: &mut [f3
     assert_eq!(image.data.len(), out.len(), "normalised image of another size");
     let affine = normalise.affine(image);
     // One table a channel is faster than the arithmetic, and gives the same value for the same byte everywhere.
-    let tables =
-        affine.map(|(scale, offset)| -> [f32; 256] { std::array::from_fn(|v| v as f32 * scale + offset) });
+    let table =
+        |(scale, offset): (f32, f32)| -> [f32; 256] { std::array::from_fn(|v| v as f32 * scale + offset) };
+    let tables: Vec<[f32; 256]> = affine.into_iter().map(table).collect();
     for (to, from) in out.chunks_exact_mut(image.channels).zip(image.data.chunks_exact(image.channels)) {
         for ((to, &from), table) in to.iter_mut().zip(from).zip(&tables) {
             *to = table[usize::from(from)];

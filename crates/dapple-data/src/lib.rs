@@ -22,25 +22,34 @@
 //! # }
 //! ```
 //!
-//! The way of the data, one module a step: `layout` finds files, `labels` and `image_file` decode them, `survey` learns
-//! the classes from all masks, `dataset` holds the result; `split` divides it, `augment` and `input` turn a sample into
+//! The way of the data, one module a step: `format` finds files, `image_file`, `raw_mask`, `regions` and `decoder` decode
+//! them, `survey` and `coding` learn the classes from all masks, `open` puts it together, `dataset` holds the result; `split` divides it, `augment` and `input` turn a sample into
 //! what a network takes, `loader` and `prefetch` make batches of them. Nothing depends on the number of threads.
 
 mod augment;
+mod class_table;
 mod classes;
+mod coding;
 mod dataset;
+mod decoder;
 mod error;
 mod files;
+mod format;
 mod image_file;
 mod input;
 mod labels;
-mod layout;
 mod loader;
+mod open;
+mod part;
 mod prefetch;
 mod random;
+mod raw_mask;
+mod regions;
 mod split;
 mod survey;
 pub mod synthetic;
+mod tiff_file;
+mod walk;
 mod weights;
 
 pub use augment::Augment;
@@ -48,10 +57,11 @@ pub use classes::{Classes, palette};
 pub use dataset::{Dataset, LabelledImage, OpenOptions};
 pub use error::{DataError, Result};
 pub use files::{encode_indexed_png, encode_png, write_atomic, write_indexed_png};
-pub use image_file::{DECODE_LIMIT_BYTES, Raster, decode_image, decode_image_bytes, luma};
+pub use format::Format;
+pub use image_file::{DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, luma};
 pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
 pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values};
-pub use layout::{FilePair, FolderPair, Part};
 pub use loader::{Batch, Epoch, Loader, LoaderSettings};
+pub use part::Part;
 pub use split::{DEFAULT_TRAIN_FRACTION, Split, SplitIndices};
 pub use weights::ClassStatistics;

@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
 use crate::files::write_atomic;
 use crate::image_file::read_file;
-use crate::layout::Part;
+use crate::part::Part;
 use crate::random::{Purpose, Random};
 
 /// The usual share of samples for training where the data set has no official parts.

@@ -1,39 +1,83 @@
-//! Looking at all masks of a data set once: which values they have, how often, and what the values mean.
+//! Looking at all masks of a data set once: which values, colours or labels they have, and how often.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use image::metadata::Orientation;
+
+use crate::decoder::{MaskDecoder, UPRIGHT, decode_segments};
 use crate::error::{DataError, Result};
-use crate::image_file::{decode_image, image_size};
-use crate::labels::{LabelCoding, decode_values};
-use crate::layout::FilePair;
+use crate::format::{Record, Target};
+use crate::image_file::{decode_image, image_header, read_file, turns_a_quarter};
+use crate::raw_mask::RawMask;
+use crate::walk::bad_file;
+
+/// The most colours that one mask may have to be taken for a colour-coded one; a photograph has many more.
+pub(crate) const COLOUR_LIMIT: usize = 4096;
 
 /// What is known of one pair after its mask was read.
 #[derive(Debug, Clone)]
 pub(crate) struct PairSurvey {
+    /// Width of the upright image.
     pub width: usize,
+    /// Height of the upright image.
     pub height: usize,
-    /// How many pixels have each stored value.
-    pub values: BTreeMap<u16, u64>,
+    /// How the mask has to be turned to lie on the upright image.
+    pub turn: Orientation,
+    /// Whether the sizes do not tell if the mask has to be turned.
+    pub turn_is_guessed: bool,
+    pub mask: SurveyedMask,
 }
 
-/// Reads all masks and the sizes of all images on all cores, in the order of `pairs`.
+/// What a mask holds, each with the number of its pixels.
+#[derive(Debug, Clone)]
+pub(crate) enum SurveyedMask {
+    /// Labels by a decoder that was known before.
+    Labels(Vec<(u8, u64)>),
+    /// Stored values.
+    Values {
+        values: BTreeMap<u16, u64>,
+        /// The file is a JPEG, whose values are near the true ones only.
+        inexact: bool,
+    },
+    /// Colours as [`pack`](crate::decoder::pack) makes them, at most [`COLOUR_LIMIT`] and one.
+    Colours(BTreeMap<u32, u64>),
+}
+
+/// How masks are looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Look<'a> {
+    /// Grey values and palette indices as such, colours of colour pictures.
+    AsStored,
+    /// Colours of all.
+    Colours,
+    /// Decoded by what is known of the data set: decoder, number of classes, ignore label.
+    Decoded(&'a MaskDecoder, usize, Option<u8>),
+}
+
+/// Reads all masks and the sizes of all images on all cores, in the order of `records`.
 ///
 /// With `decode_images` the images are decoded as well, so that damaged ones are found now and not while training.
-pub(crate) fn survey(pairs: &[FilePair], decode_images: bool) -> Vec<Result<PairSurvey>> {
+pub(crate) fn survey(records: &[Record], look: Look<'_>, decode_images: bool) -> Vec<Result<PairSurvey>> {
+    in_parallel(records.len(), |i| survey_pair(&records[i], look, decode_images))
+}
+
+/// `make(i)` for every `i` below `count` on all cores, in order.
+pub(crate) fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(pair) = pairs.get(i) else { return done };
-            done.push((i, survey_pair(pair, decode_images)));
+            if i >= count {
+                return done;
+            }
+            done.push((i, make(i)));
         }
     };
-    let threads = thread::available_parallelism().map_or(1, |n| n.get()).min(pairs.len());
-    let mut all: Vec<(usize, Result<PairSurvey>)> = thread::scope(|scope| {
+    let threads = thread::available_parallelism().map_or(1, |n| n.get()).min(count);
+    let mut all: Vec<(usize, T)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, Vec<_>>| match worker.join() {
             Ok(done) => done,
@@ -42,90 +86,88 @@ pub(crate) fn survey(pairs: &[FilePair], decode_images: bool) -> Vec<Result<Pair
         workers.into_iter().flat_map(join).collect()
     });
     all.sort_by_key(|(i, _)| *i);
-    all.into_iter().map(|(_, survey)| survey).collect()
+    all.into_iter().map(|(_, made)| made).collect()
 }
 
-fn survey_pair(pair: &FilePair, decode_images: bool) -> Result<PairSurvey> {
-    let (image_width, image_height) = if decode_images {
-        let image = decode_image(&pair.image, 3)?;
-        (image.width as u32, image.height as u32)
-    } else {
-        image_size(&pair.image)?
+fn survey_pair(record: &Record, look: Look<'_>, decode_images: bool) -> Result<PairSurvey> {
+    let header = image_header(&record.image)?;
+    if decode_images {
+        decode_image(&record.image, 1)?;
+    }
+    let (width, height) = header.size();
+    let path = record.target.path();
+    let (size, own_orientation, mask) = match &record.target {
+        Target::Mask(path) => {
+            let raw = RawMask::decode(&read_file(path)?, path)?;
+            ((raw.width, raw.height), raw.has_orientation, look.at(raw, record)?)
+        }
+        Target::Segments { path, labels } => {
+            let map = decode_segments(path, labels, UPRIGHT)?;
+            ((map.width, map.height), false, SurveyedMask::Labels(map.counts()))
+        }
+        Target::Regions { path, regions } => {
+            if let Some(problem) = regions.problem() {
+                return Err(bad_file(path, problem));
+            }
+            // Drawn on what an annotator sees, the upright image, unless the size says otherwise.
+            let upright = (regions.width, regions.height) == (width as usize, height as usize);
+            let counts = regions.draw().counts();
+            ((regions.width, regions.height), upright, SurveyedMask::Labels(counts))
+        }
     };
-    let mask = decode_values(&pair.mask)?;
-    if (mask.width, mask.height) != (image_width as usize, image_height as usize) {
+    let stored = (header.stored.0 as usize, header.stored.1 as usize);
+    let upright = (width as usize, height as usize);
+    let (turn, turn_is_guessed) = match header.orientation {
+        Orientation::NoTransforms => (UPRIGHT, false),
+        _ if own_orientation => (UPRIGHT, false),
+        turn if turns_a_quarter(turn) && stored != upright => {
+            (if size == stored { turn } else { UPRIGHT }, false)
+        }
+        turn => (turn, true),
+    };
+    let turned = if turns_a_quarter(turn) { (size.1, size.0) } else { size };
+    if turned != upright {
         return Err(DataError::SizeMismatch {
-            image: pair.image.clone(),
-            image_width,
-            image_height,
-            mask: pair.mask.clone(),
-            mask_width: mask.width as u32,
-            mask_height: mask.height as u32,
+            image: record.image.clone(),
+            image_width: width,
+            image_height: height,
+            mask: path.to_owned(),
+            mask_width: size.0 as u32,
+            mask_height: size.1 as u32,
         });
     }
-    let mut values = BTreeMap::new();
-    for run in mask.values.chunk_by(|a, b| a == b) {
-        *values.entry(run[0]).or_insert(0) += run.len() as u64;
-    }
-    Ok(PairSurvey { width: mask.width, height: mask.height, values })
+    Ok(PairSurvey { width: upright.0, height: upright.1, turn, turn_is_guessed, mask })
 }
 
-/// Decides what the values of the masks mean and how many classes there are.
-///
-/// `values` are those of all masks, `classes` and `coding` what the user said, if anything. `root` is named in errors.
-pub(crate) fn decide_coding(
-    root: &Path,
-    mut values: BTreeSet<u16>,
-    ignore: Option<u8>,
-    classes: Option<usize>,
-    coding: Option<LabelCoding>,
-) -> Result<(LabelCoding, usize)> {
-    if let Some(ignore) = ignore {
-        values.remove(&u16::from(ignore));
-    }
-    let two = match values.iter().copied().collect::<Vec<_>>()[..] {
-        [background, foreground] => Some(LabelCoding::Binary { background, foreground }),
-        _ => None,
-    };
-    let found = values.last().map_or(0, |&largest| usize::from(largest) + 1);
-    match (coding, classes) {
-        (Some(LabelCoding::Indices), None) => Ok((LabelCoding::Indices, found.clamp(2, 256))),
-        (Some(coding), classes) => Ok((coding, classes.unwrap_or(2))),
-        (None, Some(2)) if found > 2 && two.is_some() => Ok((two.unwrap_or(LabelCoding::Indices), 2)),
-        (None, Some(classes)) => Ok((LabelCoding::Indices, classes)),
-        (None, None) => match two {
-            Some(_) if found == 2 => Ok((LabelCoding::Indices, 2)),
-            Some(binary) => Ok((binary, 2)),
-            // The value 255 is a foreground, an ignore label or the top of a soft mask, hardly ever a class.
-            None if found > 2 && found < 256 && 2 * values.len() >= found => {
-                Ok((LabelCoding::Indices, found))
+impl Look<'_> {
+    fn at(self, raw: RawMask, record: &Record) -> Result<SurveyedMask> {
+        let path = record.target.path();
+        match self {
+            Self::Decoded(decoder, classes, ignore) => {
+                Ok(SurveyedMask::Labels(decoder.labels(raw, path, classes, ignore)?.counts()))
             }
-            None => Err(DataError::MaskValues { path: root.to_owned(), problem: problem(&values) }),
-        },
+            Self::AsStored if !raw.is_coloured() => {
+                let inexact = raw.is_jpeg;
+                Ok(SurveyedMask::Values {
+                    values: count(&raw.into_values(path)?.values, usize::MAX),
+                    inexact,
+                })
+            }
+            Self::AsStored | Self::Colours => {
+                Ok(SurveyedMask::Colours(count(&raw.into_colours(path)?.1, COLOUR_LIMIT + 1)))
+            }
+        }
     }
 }
 
-/// Says why `values` are not taken for classes without a further word.
-fn problem(values: &BTreeSet<u16>) -> String {
-    let shown: Vec<_> = values.iter().take(12).map(u16::to_string).collect();
-    let more =
-        if values.len() > shown.len() { format!(", … ({} in all)", values.len()) } else { String::new() };
-    let list = shown.join(", ") + &more;
-    if values.len() < 2 {
-        return format!(
-            "all masks have the one value {list}, so that there is nothing to learn; check the masks, \
-             or give the number of classes if the others are only missing here"
-        );
+/// How often each value occurs; no more values are counted than `limit`.
+fn count<T: Copy + Ord>(values: &[T], limit: usize) -> BTreeMap<T, u64> {
+    let mut counts = BTreeMap::new();
+    for run in values.chunk_by(|a, b| a == b) {
+        *counts.entry(run[0]).or_insert(0) += run.len() as u64;
+        if counts.len() >= limit {
+            break;
+        }
     }
-    let soft = values.len() > 32;
-    let advice = if soft && (values.contains(&255) || values.contains(&65535)) {
-        "they look like soft or JPEG-compressed masks: give a threshold (128, say), or save them as PNG"
-    } else if values.contains(&255) {
-        "255 usually marks pixels without a label: make it the ignore label, or give the number of classes"
-    } else {
-        "give the number of classes if they are class indices, or save the masks with the values 0, 1, 2, …"
-    };
-    format!(
-        "the masks have the values {list}, neither two values nor 0, 1, 2, … without large gaps; {advice}"
-    )
+    counts
 }

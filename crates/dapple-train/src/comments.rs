@@ -18,6 +18,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("network", "width", "Channels of the first stage; all others scale with it."),
     ("network", "head", "SegNet's head: conv3x3 (the paper's) or dense."),
     ("data", "dir", "The folder of images and masks."),
+    ("data", "format", "The format of the folder: folders, lists, voc, coco and so on."),
     ("data", "ignore", "Label of pixels that count neither in the loss nor in the scores."),
     ("data", "coding", "What the values of the mask files mean."),
     (

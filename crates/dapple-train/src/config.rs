@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dapple_data::{Augment, ClassStatistics, InputSettings, LabelCoding, write_atomic};
+use dapple_data::{Augment, ClassStatistics, Format, InputSettings, LabelCoding, write_atomic};
 use dapple_graph::{Loss, LossTerm, Optimizer};
 use dapple_nets::NetConfig;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,9 @@ pub struct TrainConfig {
 pub struct DataConfig {
     /// The folder of images and masks.
     pub dir: PathBuf,
+    /// The format of the folder, found from its files if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// Label of pixels that count neither in the loss nor in the scores. None if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore: Option<u8>,

@@ -78,6 +78,7 @@ fn data_at(dir: &Path) -> DataConfig {
     let cores = thread::available_parallelism().map_or(1, |n| n.get());
     DataConfig {
         dir: PathBuf::from(dir),
+        format: None,
         ignore: None,
         coding: None,
         train_fraction: DEFAULT_TRAIN_FRACTION,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dapple_data::{Classes, Dataset, InputSettings, LabelCoding, Normalise};
+use dapple_data::{Classes, Dataset, Format, InputSettings, LabelCoding, Normalise};
 use dapple_graph::{Loss, State};
 use dapple_metrics::Scores;
 use dapple_nets::NetConfig;
@@ -21,6 +21,9 @@ pub struct Provenance {
     pub loss: Loss,
     /// What the values of the mask files meant.
     pub coding: LabelCoding,
+    /// The format of the folder it learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// The recipe that the training began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
@@ -83,7 +86,7 @@ pub(crate) fn save(
     let classes = dataset.classes();
     let named = classes.names.iter().zip(&classes.colours);
     let provenance =
-        Provenance { loss: loss.clone(), coding: dataset.coding(), recipe: config.recipe.clone() };
+        Provenance { loss: loss.clone(), format: dataset.format(), coding: dataset.coding(), recipe: config.recipe.clone() };
     let card = ModelCard {
         network: config.network.clone(),
         classes: named.map(|(name, &colour)| Class { name: name.clone(), colour }).collect(),

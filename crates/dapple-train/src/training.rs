@@ -159,6 +159,7 @@ impl Setup {
 /// [`TrainError::Data`].
 pub fn open_dataset(config: &TrainConfig) -> Result<Arc<Dataset>, TrainError> {
     let options = OpenOptions {
+        format: config.data.format,
         classes: Some(config.network.classes),
         ignore: config.data.ignore,
         coding: config.data.coding,

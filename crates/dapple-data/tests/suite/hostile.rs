@@ -155,7 +155,7 @@ fn absent_files_and_folders_in_place_of_files() {
     let root = tempdir().unwrap();
     assert!(matches!(decode_image(root.path().join("none.png"), 3), Err(DataError::Read { .. })));
     assert!(matches!(decode_image(root.path(), 3), Err(DataError::Read { .. })));
-    assert!(matches!(decode_image_bytes(&[], "x", 2), Err(DataError::Setting { .. })));
+    assert!(matches!(decode_image_bytes(&[], "x", 0), Err(DataError::Setting { .. })));
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dapple::data::{Normalise, Part};
+use dapple::data::{Format, Normalise, Part};
 use dapple::graph::LossKind;
 use dapple::train::ClassWeights;
 
@@ -155,6 +155,9 @@ pub struct Settings {
     /// Label of pixels that do not count
     #[arg(long, value_name = "LABEL")]
     pub ignore: Option<u8>,
+    /// Format of the data: folders, lists, voc, camvid, cityscapes, ade20k, coco, labelme … [default: found by itself]
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<Format>,
     /// Weights of the classes in the loss: none, median-frequency, or numbers separated by commas
     #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
     pub class_weights: Option<ClassWeights>,
@@ -221,6 +224,9 @@ pub struct Eval {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Format of the data: folders, lists, voc, coco … [default: that of the run's own data, or found by itself]
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<Format>,
     /// Which images; those of a run are divided as they were in training [default: val, or all without a division]
     #[arg(long)]
     pub part: Option<PartName>,

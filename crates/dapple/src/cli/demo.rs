@@ -42,6 +42,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     eval::run(&Eval {
         model: arguments.out.clone(),
         data,
+        format: None,
         part: None,
         json: None,
         per_image: false,

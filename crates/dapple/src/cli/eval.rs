@@ -40,13 +40,14 @@ fn score(arguments: &Eval) -> Result<Evaluation, Failure> {
     let model = load_model(&arguments.model)?;
     let provenance = Provenance::of(&model.card);
     // The run's own masks mean what they meant in training; those of other data may be written in another way.
-    let coding = division(&arguments.model).and(provenance.as_ref()).map(|provenance| provenance.coding);
+    let own = division(&arguments.model).and(provenance.as_ref());
     let dataset = Arc::new(Dataset::open(
         &arguments.data,
         &OpenOptions {
             classes: Some(model.card.network.classes),
             ignore: model.card.ignore,
-            coding,
+            coding: own.map(|provenance| provenance.coding),
+            format: arguments.format.or(own.and_then(|provenance| provenance.format)),
             skip_bad: arguments.skip_bad,
         },
     )?);

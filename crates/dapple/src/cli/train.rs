@@ -79,8 +79,11 @@ fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
     }
 }
 
-/// Names the pairs that were left out.
+/// Says what was odd about the data, and names the pairs that were left out.
 pub fn warn_of_skipped(dataset: &Dataset) {
+    for warning in dataset.warnings() {
+        eprintln!("warning: {warning}");
+    }
     for error in dataset.skipped() {
         eprintln!("warning: {error}");
     }
@@ -98,6 +101,7 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
                 config.data.dir.clone_from(data);
             }
             config.data.skip_bad |= arguments.settings.skip_bad;
+            config.data.format = arguments.settings.format.or(config.data.format);
             let dataset = open_dataset(&config)?;
             (config, dataset)
         }
@@ -127,6 +131,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         (None, None) => return Err(Failure::input("give --model or --recipe")),
     };
     let options = OpenOptions {
+        format: settings.format,
         classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
         ignore: settings.ignore.or(recipe.and_then(|recipe| recipe.ignore)),
         coding: None,
@@ -138,6 +143,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         Some(recipe) => recipe.config_for(network, classes, dir)?,
         None => TrainConfig::for_network(network, classes, dir)?,
     };
+    config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
     config.data.skip_bad = settings.skip_bad;

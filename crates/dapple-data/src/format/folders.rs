@@ -1,0 +1,280 @@
+//! Image folders with mask folders, found without being told where they are.
+//!
+//! Finding has two steps: [`find_folders`] recognises the arrangement, a list of image folders each with its mask
+//! folder; [`pair_files`] matches the files of one such pair of folders by their paths in it without the extension.
+//! Nothing is decoded here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Found, Notes, Record};
+use crate::error::{DataError, Result};
+use crate::part::Part;
+use crate::walk::{entries, files_below, has_image_extension, holds_images, relative_stem, subfolders};
+
+/// A folder of images and the folder of their masks, which may be the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FolderPair {
+    /// The official part these are, in arrangements that have parts.
+    pub part: Option<Part>,
+    /// What the names of the samples begin with, `""` or a folder's name with `/`.
+    pub prefix: String,
+    /// The folder of images.
+    pub images: PathBuf,
+    /// The folder of masks.
+    pub masks: PathBuf,
+}
+
+/// Names of mask folders, in lower case, the most usual first.
+const MASK_FOLDERS: [&str; 12] = [
+    "mask",
+    "masks",
+    "annotation",
+    "annotations",
+    "annot",
+    "label",
+    "labels",
+    "gt",
+    "groundtruth",
+    "ground_truth",
+    "segmentation",
+    "segmentations",
+];
+
+/// Names of image folders, in lower case, that say nothing about what the images show.
+const IMAGE_FOLDERS: [&str; 10] =
+    ["images", "image", "imgs", "img", "photos", "pictures", "jpegimages", "input", "inputs", "data"];
+
+/// What follows the name of a part in the name of its mask folder, as in `trainannot`.
+const PART_MASK_SUFFIXES: [&str; 10] =
+    ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
+
+/// What may follow the image's stem in the stem of its mask.
+const MASK_STEM_SUFFIXES: [&str; 9] =
+    ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L", "-mask"];
+
+/// What may end the image's stem in place of which its mask has one of the above: `1_sat.jpg` and `1_mask.png`.
+const IMAGE_STEM_SUFFIXES: [&str; 4] = ["_image", "_img", "_sat", "_rgb"];
+
+const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
+  train/ and trainannot/ or trainmask/ (and the same with val, test)
+  images/train/ and masks/train/ (and the same with val, test)
+  train/images/ and train/masks/ (and the same with val, test)
+  the same in each of several folders; images and masks in one folder as NAME.jpg and NAME_mask.png
+  lists of pairs (txt, csv), VOC, CamVid, Cityscapes, ADE20K, COCO, Labelme";
+
+/// Pairs of the folders found below `root`, decoded by whatever their masks hold.
+pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
+    let folders = find_folders(root)?;
+    let mut records = Vec::new();
+    for folder in &folders {
+        records.append(&mut pair_files(folder, notes)?);
+    }
+    let subject = subject(&folders).map(str::to_owned);
+    Ok(Found { subject, ..Found::open(records) })
+}
+
+/// Recognises the arrangement of `root`: pairs of folders, one for each official part where there are such.
+///
+/// # Errors
+/// [`DataError::Read`], [`DataError::NoLayout`].
+pub(super) fn find_folders(root: &Path) -> Result<Vec<FolderPair>> {
+    let folders = subfolders(root)?;
+    let arrangements =
+        [suffixed_parts(&folders), parts_below(&folders)?, parts_above(&folders)?, mixed_parts(&folders)?];
+    for parts in arrangements {
+        if parts.iter().any(|pair| pair.part == Some(Part::Train)) {
+            return Ok(parts);
+        }
+    }
+    if let Some((images, masks)) = flat(&folders) {
+        return Ok(vec![FolderPair { part: None, prefix: String::new(), images, masks }]);
+    }
+    let inner = inner(&folders)?;
+    if !inner.is_empty() {
+        return Ok(inner);
+    }
+    if is_mixed(root)? {
+        let (images, masks) = (root.to_owned(), root.to_owned());
+        return Ok(vec![FolderPair { part: None, prefix: String::new(), images, masks }]);
+    }
+    let found = if folders.is_empty() {
+        "no folder in it".to_owned()
+    } else {
+        let names: Vec<_> = folders.keys().take(12).map(|name| format!("{name}/")).collect();
+        names.join(", ")
+    };
+    Err(DataError::NoLayout { path: root.to_owned(), looked_for: LOOKED_FOR.into(), found })
+}
+
+fn of_part(part: Part, images: PathBuf, masks: PathBuf) -> FolderPair {
+    FolderPair { part: Some(part), prefix: String::new(), images, masks }
+}
+
+/// `train/ trainannot/ val/ valannot/ …`
+fn suffixed_parts(folders: &BTreeMap<String, PathBuf>) -> Vec<FolderPair> {
+    let pair = |part: Part| {
+        part.words().iter().find_map(|name| {
+            let images = folders.get(*name)?.clone();
+            let masks =
+                PART_MASK_SUFFIXES.iter().find_map(|suffix| folders.get(&format!("{name}{suffix}")))?;
+            Some(of_part(part, images, masks.clone()))
+        })
+    };
+    Part::ALL.into_iter().filter_map(pair).collect()
+}
+
+/// `images/train/ masks/train/ images/val/ masks/val/ …`
+fn parts_below(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+    let (Some(images), Some(masks)) = (first_of(folders, &IMAGE_FOLDERS), first_of(folders, &MASK_FOLDERS))
+    else {
+        return Ok(Vec::new());
+    };
+    let (images, masks) = (subfolders(&images)?, subfolders(&masks)?);
+    let pair = |part: Part| {
+        let images = first_of(&images, part.words())?;
+        Some(of_part(part, images, first_of(&masks, part.words())?))
+    };
+    Ok(Part::ALL.into_iter().filter_map(pair).collect())
+}
+
+/// `train/images/ train/masks/ val/images/ val/masks/ …`
+fn parts_above(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+    let mut pairs = Vec::new();
+    for part in Part::ALL {
+        if let Some(folder) = first_of(folders, part.words())
+            && let Some((images, masks)) = flat(&subfolders(&folder)?)
+        {
+            pairs.push(of_part(part, images, masks));
+        }
+    }
+    Ok(pairs)
+}
+
+/// `train/a.jpg train/a_mask.png val/b.jpg val/b_mask.png …`
+fn mixed_parts(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+    let mut pairs = Vec::new();
+    for part in Part::ALL {
+        if let Some(folder) = first_of(folders, part.words())
+            && is_mixed(&folder)?
+        {
+            pairs.push(of_part(part, folder.clone(), folder));
+        }
+    }
+    Ok(pairs)
+}
+
+/// Whether images and masks lie in one folder, told apart by what the masks' names end with.
+fn is_mixed(folder: &Path) -> Result<bool> {
+    let stems: Vec<String> = entries(folder)?
+        .iter()
+        .filter(|path| has_image_extension(path))
+        .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
+        .collect();
+    let images: std::collections::HashSet<&str> =
+        stems.iter().filter(|stem| !is_mask_stem(stem)).map(|stem| bare(stem)).collect();
+    let paired = |stem: &String| {
+        MASK_STEM_SUFFIXES.iter().any(|s| stem.strip_suffix(s).is_some_and(|bare| images.contains(bare)))
+    };
+    Ok(stems.iter().any(paired))
+}
+
+fn is_mask_stem(stem: &str) -> bool {
+    MASK_STEM_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
+}
+
+/// An image's stem without what says that it is the image.
+fn bare(stem: &str) -> &str {
+    IMAGE_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix)).unwrap_or(stem)
+}
+
+/// `images/ masks/`, where the image folder may have any name if it is the only other one with images.
+fn flat(folders: &BTreeMap<String, PathBuf>) -> Option<(PathBuf, PathBuf)> {
+    let masks = first_of(folders, &MASK_FOLDERS)?;
+    if let Some(images) = first_of(folders, &IMAGE_FOLDERS) {
+        return Some((images, masks));
+    }
+    let others: Vec<_> = folders.iter().filter(|(name, _)| !MASK_FOLDERS.contains(&name.as_str())).collect();
+    let with_images: Vec<_> = others.iter().filter(|(_, path)| holds_images(path)).collect();
+    match (&with_images[..], &others[..]) {
+        ([(_, images)], _) | ([], [(_, images)]) => Some(((*images).clone(), masks)),
+        _ => None,
+    }
+}
+
+/// `one/images/ one/masks/ two/images/ two/masks/ …`: several folders, each with images and masks of its own.
+fn inner(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+    let mut pairs = Vec::new();
+    for folder in folders.values() {
+        let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
+        let prefix = format!("{name}/");
+        if let Some((images, masks)) = flat(&subfolders(folder)?) {
+            pairs.push(FolderPair { part: None, prefix, images, masks });
+        } else if is_mixed(folder)? {
+            pairs.push(FolderPair { part: None, prefix, images: folder.clone(), masks: folder.clone() });
+        }
+    }
+    Ok(pairs)
+}
+
+fn first_of(folders: &BTreeMap<String, PathBuf>, names: &[&str]) -> Option<PathBuf> {
+    names.iter().find_map(|name| folders.get(*name)).cloned()
+}
+
+/// What the images show, where the name of their folder tells it: `horse` of `horse/ mask/`.
+fn subject(folders: &[FolderPair]) -> Option<&str> {
+    let [FolderPair { part: None, images, masks, .. }] = folders else { return None };
+    let name = images.file_name()?.to_str()?;
+    (images != masks && !IMAGE_FOLDERS.contains(&name.to_lowercase().as_str())).then_some(name)
+}
+
+/// Pairs the files of two folders by their paths in them without the extension, sorted by name.
+///
+/// # Errors
+/// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files and missing partners unless `notes` takes them.
+pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>> {
+    let images = files_by_stem(&folders.images, notes)?;
+    let (mut masks, images) = if folders.images == folders.masks {
+        images.into_iter().partition(|(stem, _)| is_mask_stem(stem))
+    } else {
+        (files_by_stem(&folders.masks, notes)?, images)
+    };
+    let mut records = Vec::new();
+    for (stem, image) in images {
+        let mask = masks.remove(&stem).or_else(|| {
+            MASK_STEM_SUFFIXES.iter().find_map(|suffix| masks.remove(&format!("{}{suffix}", bare(&stem))))
+        });
+        match mask {
+            Some(mask) => {
+                let name = Part::prefixed(folders.part, &format!("{}{stem}", folders.prefix));
+                records.push(Record::of_files(name, folders.part, image, mask));
+            }
+            None => notes.bad(DataError::MissingMask { image, stem, folder: folders.masks.clone() })?,
+        }
+    }
+    for (stem, mask) in masks {
+        notes.bad(DataError::MissingImage { mask, stem, folder: folders.images.clone() })?;
+    }
+    Ok(records)
+}
+
+/// The image files below a folder by their paths in it without the extension; files that are no images are left out.
+pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<BTreeMap<String, PathBuf>> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut any = false;
+    for path in files_below(folder, &has_image_extension)? {
+        any = true;
+        // A name that is UTF-8 as a whole has a stem that is.
+        let Some(stem) = relative_stem(folder, &path) else {
+            notes.bad(DataError::NameNotUtf8 { path })?;
+            continue;
+        };
+        match files.get(&stem) {
+            Some(first) => notes.bad(DataError::DuplicateStem { first: first.clone(), second: path })?,
+            None => {
+                files.insert(stem, path);
+            }
+        }
+    }
+    if any { Ok(files) } else { Err(DataError::EmptyFolder { path: folder.to_owned() }) }
+}

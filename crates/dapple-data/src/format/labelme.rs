@@ -1,0 +1,210 @@
+//! Labelme: beside each image a JSON of the same name with labelled polygons, rectangles, circles and bitmaps, drawn in
+//! their order.
+//!
+//! Label 0 is the background; the others follow `labels.txt` where there is one, else the alphabet. `__ignore__` is
+//! ignored. Russell et al., "LabelMe: a database and web-based tool for image annotation", IJCV 2008.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::{Found, IGNORED, Notes, Record, Target};
+use crate::class_table::shown;
+use crate::classes::Classes;
+use crate::decoder::MaskDecoder;
+use crate::error::{DataError, Result};
+use crate::labels::LabelCoding;
+use crate::part::Part;
+use crate::raw_mask::RawMask;
+use crate::regions::{Regions, Shape};
+use crate::walk::{bad_file, files_below, has_extension, inside, read_text, relative_stem};
+
+#[derive(Deserialize)]
+struct File {
+    shapes: Vec<FileShape>,
+    #[serde(rename = "imagePath")]
+    image_path: String,
+    #[serde(rename = "imageHeight")]
+    height: usize,
+    #[serde(rename = "imageWidth")]
+    width: usize,
+}
+
+#[derive(Deserialize)]
+struct FileShape {
+    label: String,
+    points: Vec<[f32; 2]>,
+    #[serde(default = "polygon")]
+    shape_type: String,
+    #[serde(default)]
+    mask: Option<String>,
+}
+
+fn polygon() -> String {
+    "polygon".into()
+}
+
+/// What one JSON describes.
+#[derive(Debug)]
+pub(crate) struct Annotated {
+    /// Where the image is, relative to the JSON.
+    pub image: String,
+    pub width: usize,
+    pub height: usize,
+    /// Label and pixels in the order of drawing.
+    pub shapes: Vec<(String, Shape)>,
+}
+
+const BACKGROUND: [&str; 2] = ["_background_", "background"];
+const IGNORE: &str = "__ignore__";
+
+pub(super) fn probe(root: &Path) -> bool {
+    // One file is enough to see: folders of this format hold little else.
+    let is_json = |path: &Path| has_extension(path, &["json"]);
+    files_below(root, &is_json).is_ok_and(|files| files.first().is_some_and(|path| looks_like_labelme(path)))
+}
+
+fn looks_like_labelme(path: &Path) -> bool {
+    let text =
+        if path.metadata().is_ok_and(|data| data.len() < 64 << 20) { read_text(path) } else { return false };
+    text.is_ok_and(|text| text.contains("\"shapes\"") && text.contains("\"imagePath\""))
+}
+
+pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
+    let mut annotated = Vec::new();
+    for path in files_below(root, &|path| has_extension(path, &["json"]))? {
+        match read_text(&path).and_then(|text| parse(&path, &text)) {
+            Ok(file) => annotated.push((path, file)),
+            Err(error) => notes.bad(error)?,
+        }
+    }
+    let names = class_names(root, &annotated)?;
+    let mut records = Vec::new();
+    for (path, file) in annotated {
+        let Some(image) = image_of(root, &path, &file.image) else {
+            notes.bad(super::coco::missing(&path, &file.image))?;
+            continue;
+        };
+        let Some(stem) = relative_stem(root, &path) else {
+            notes.bad(DataError::NameNotUtf8 { path })?;
+            continue;
+        };
+        let part = stem.split_once('/').and_then(|(folder, _)| Part::in_name(folder));
+        let name = match (part, stem.split_once('/')) {
+            (Some(_), Some((_, rest))) => Part::prefixed(part, rest),
+            _ => stem,
+        };
+        let Annotated { width, height, shapes, .. } = file;
+        let label = |name: &str| names.iter().position(|known| known == name).map(|label| label as u8);
+        let shapes: Option<Vec<(u8, Shape)>> = shapes
+            .into_iter()
+            .map(|(name, shape)| Some((if name == IGNORE { IGNORED } else { label(normal(&name))? }, shape)))
+            .collect();
+        let Some(shapes) = shapes else {
+            notes.bad(bad_file(&path, "a shape has a label that labels.txt lacks; add it there"))?;
+            continue;
+        };
+        let regions = Arc::new(Regions { width, height, background: 0, regions: shapes });
+        records.push(Record { name, part, image, target: Target::Regions { path, regions } });
+    }
+    let decoder = MaskDecoder::Values(LabelCoding::Indices);
+    records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
+    Ok(Found::fixed(records, Classes::named(names), decoder))
+}
+
+/// The background by one name.
+fn normal(name: &str) -> &str {
+    if BACKGROUND.contains(&name) { "background" } else { name }
+}
+
+/// The image that a JSON names, or the one beside it with its stem: the path was true where the JSON was written.
+fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
+    let folder = json.parent()?;
+    let beside = || {
+        let extensions = crate::image_file::EXTENSIONS;
+        extensions
+            .iter()
+            .flat_map(|e| [e.to_string(), e.to_uppercase()])
+            .map(|e| json.with_extension(e))
+            .find(|p| p.is_file())
+    };
+    inside(root, folder, named).filter(|path| path.is_file()).or_else(beside)
+}
+
+/// The classes: background first.
+fn class_names(root: &Path, annotated: &[(PathBuf, Annotated)]) -> Result<Vec<String>> {
+    let list = root.join("labels.txt");
+    let labels: Vec<String> = if list.is_file() {
+        read_text(&list)?.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    } else {
+        let all = annotated.iter().flat_map(|(_, file)| file.shapes.iter().map(|(name, _)| name.clone()));
+        all.collect::<BTreeSet<String>>().into_iter().collect()
+    };
+    let mut names = vec!["background".to_owned()];
+    for label in labels {
+        if label != IGNORE && !names.iter().any(|name| name == normal(&label)) {
+            names.push(label);
+        }
+    }
+    if names.len() < 2 || names.len() > 255 {
+        return Err(bad_file(
+            root,
+            format!("the shapes have {} labels; 1 to 254 can be learned", names.len() - 1),
+        ));
+    }
+    Ok(names)
+}
+
+/// Parses one JSON.
+///
+/// # Errors
+/// [`DataError::BadFile`] that says which shape is wrong.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Annotated> {
+    let file: File =
+        serde_json::from_str(text).map_err(|e| bad_file(path, format!("not a Labelme JSON: {e}")))?;
+    let mut shapes = Vec::with_capacity(file.shapes.len());
+    for (number, shape) in file.shapes.into_iter().enumerate() {
+        let wrong = |problem: String| {
+            bad_file(path, format!("shape {number} (`{}`): {problem}", shown(&shape.label)))
+        };
+        shapes.push((shape.label.clone(), shape_of(path, &shape).map_err(wrong)?));
+    }
+    let regions = shapes.into_iter();
+    let (names, shapes): (Vec<String>, Vec<(u8, Shape)>) =
+        regions.map(|(name, shape)| (name, (0, shape))).unzip();
+    let regions = Regions { width: file.width, height: file.height, background: 0, regions: shapes };
+    if let Some(problem) = regions.problem() {
+        return Err(bad_file(path, problem));
+    }
+    let shapes = names.into_iter().zip(regions.regions.into_iter().map(|(_, shape)| shape)).collect();
+    Ok(Annotated { image: file.image_path, width: file.width, height: file.height, shapes })
+}
+
+fn shape_of(path: &Path, shape: &FileShape) -> std::result::Result<Shape, String> {
+    match (&*shape.shape_type, &shape.points[..]) {
+        ("polygon", points @ [_, _, _, ..]) => Ok(Shape::Polygon(points.to_vec())),
+        ("rectangle", &[[x0, y0], [x1, y1]]) => {
+            Ok(Shape::Polygon(vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        }
+        ("circle", &[[x0, y0], [x1, y1]]) => {
+            Ok(Shape::Disc { centre: [x0, y0], radius: ((x1 - x0).powi(2) + (y1 - y0).powi(2)).sqrt() })
+        }
+        ("mask", &[[x0, y0], ..]) => {
+            let text = shape.mask.as_deref().ok_or("it has no `mask`")?;
+            let bytes = STANDARD.decode(text).map_err(|e| format!("its mask is not base64: {e}"))?;
+            let values = RawMask::decode(&bytes, path).and_then(|mask| mask.into_values(path));
+            let values = values.map_err(|e| e.to_string())?;
+            let whole = |v: f32| if v >= 0.0 { Ok(v as usize) } else { Err(format!("it begins at {v}")) };
+            let bits = values.values.iter().map(|&v| u8::from(v != 0)).collect();
+            Ok(Shape::Bitmap { left: whole(x0)?, top: whole(y0)?, width: values.width, bits })
+        }
+        ("point" | "line" | "linestrip" | "points", _) => {
+            Err(format!("a {} has no area; draw a polygon", shape.shape_type))
+        }
+        (kind, points) => Err(format!("a {} of {} points is not known", shown(kind), points.len())),
+    }
+}

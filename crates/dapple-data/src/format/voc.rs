@@ -1,0 +1,155 @@
+//! Pascal VOC: `ImageSets/Segmentation/train.txt` names the images of a part, `JPEGImages` and `SegmentationClass` have
+//! them and their palette masks; 255 is the void at borders and is ignored.
+//!
+//! CVAT ("Segmentation mask") and Datumaro write the same folders with classes of their own in `labelmap.txt`; their masks
+//! are colour-coded. Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 2010.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::folders::files_by_stem;
+use super::{Found, Notes, Record};
+use crate::classes::Classes;
+use crate::decoder::{ColourTable, MaskDecoder};
+use crate::error::{DataError, Result};
+use crate::part::Part;
+use crate::walk::{bad_file, entries, has_extension, inside, read_text};
+
+const NAMES: [&str; 21] = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "dining table",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "potted plant",
+    "sheep",
+    "sofa",
+    "train",
+    "tv/monitor",
+];
+
+/// The colour of the void at borders, entry 255 of the palette.
+const VOID: [u8; 3] = [224, 224, 192];
+
+/// Entry `index` of the VOC palette: the bits of the index go to the channels in turns, the lowest to the highest bits.
+pub(crate) fn colour(index: u8) -> [u8; 3] {
+    let bit = |k: usize| u32::from(index) >> k & 1;
+    std::array::from_fn(|channel| (0..3).map(|k| (bit(3 * k + channel) as u8) << (7 - k)).sum())
+}
+
+pub(super) fn probe(root: &Path) -> bool {
+    root.join("SegmentationClass").is_dir()
+        && (lists_folder(root).is_dir() || root.join("labelmap.txt").is_file())
+}
+
+fn lists_folder(root: &Path) -> PathBuf {
+    root.join("ImageSets").join("Segmentation")
+}
+
+pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
+    let masks = files_by_stem(&root.join("SegmentationClass"), notes)?;
+    let folder = root.join("JPEGImages");
+    let images = files_by_stem(&folder, notes)?;
+    let mut records = Vec::new();
+    for (name, part) in members(root, &masks)? {
+        let Some(mask) = masks.get(&name) else {
+            let (image, folder) = (folder.join(&name), root.join("SegmentationClass"));
+            notes.bad(DataError::MissingMask { image, stem: name, folder })?;
+            continue;
+        };
+        match images.get(&name) {
+            Some(image) => {
+                let (image, mask) = (image.clone(), mask.clone());
+                records.push(Record::of_files(Part::prefixed(part, &name), part, image, mask));
+            }
+            None => {
+                notes.bad(DataError::MissingImage {
+                    mask: mask.clone(),
+                    stem: name,
+                    folder: folder.clone(),
+                })?;
+            }
+        }
+    }
+    // With a table of classes, `labelmap.txt` or another, it decides.
+    if crate::class_table::FILES.iter().any(|file| root.join(file).is_file()) {
+        return Ok(Found { ignore: Some(super::IGNORED), ..Found::open(records) });
+    }
+    let colours = (0..21).map(colour).collect();
+    let classes = Classes { names: NAMES.map(str::to_owned).to_vec(), colours };
+    let mut found = Found::open(records);
+    if any_coloured(&found.records) {
+        let table = ColourTable::new(&classes, &[VOID], Some(super::IGNORED));
+        found.decoder = Some(MaskDecoder::Colours(table.expect("the palette has no colour twice").into()));
+    } else {
+        found.decoder = Some(MaskDecoder::Values(crate::LabelCoding::Indices));
+    }
+    Ok(Found { classes: Some(classes), ignore: Some(super::IGNORED), ..found })
+}
+
+/// Whether the first mask is a true-colour picture, as tools that know no palettes write them.
+fn any_coloured(records: &[Record]) -> bool {
+    records.first().is_some_and(|record| {
+        let path = record.target.path();
+        let decoded = std::fs::read(path).ok().and_then(|b| crate::raw_mask::RawMask::decode(&b, path).ok());
+        decoded.is_some_and(|mask| mask.is_coloured())
+    })
+}
+
+/// The names in the lists and their parts; those of all masks where there is no list. A name in `trainval.txt` or another
+/// list without a part has one only if another list gives it.
+fn members(root: &Path, masks: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, Option<Part>>> {
+    let mut members: BTreeMap<String, Option<Part>> = BTreeMap::new();
+    let folder = lists_folder(root);
+    if !folder.is_dir() {
+        return Ok(masks.keys().map(|name| (name.clone(), None)).collect());
+    }
+    for list in entries(&folder)?.into_iter().filter(|path| has_extension(path, &["txt"])) {
+        let part = list.file_stem().and_then(|stem| stem.to_str()).and_then(Part::in_name);
+        for line in read_text(&list)?.lines() {
+            // Some lists have a second column, whether the class is seen.
+            let Some(name) = line.split_whitespace().next() else { continue };
+            if inside(root, root, name).is_none() {
+                return Err(bad_file(
+                    &list,
+                    format!("`{}` leaves the folder", crate::class_table::shown(name)),
+                ));
+            }
+            let entry = members.entry(name.to_owned()).or_default();
+            match (*entry, part) {
+                (Some(first), Some(second)) if first != second => {
+                    let (first, second) = (first.name(), second.name());
+                    return Err(bad_file(
+                        &list,
+                        format!("`{name}` is in {first} and {second}; take it out of one"),
+                    ));
+                }
+                (None, Some(_)) => *entry = part,
+                _ => {}
+            }
+        }
+    }
+    Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_palette_is_the_published_one() {
+        let first = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]];
+        assert_eq!(std::array::from_fn::<_, 5, _>(|i| super::colour(i as u8)), first);
+        assert_eq!(super::colour(20), [0, 64, 128]);
+        assert_eq!(super::colour(255), super::VOID);
+    }
+}
