@@ -26,7 +26,7 @@ impl Grid {
 
     /// The bits of a row's last word that are pixels.
     #[inline(always)]
-    fn pixels_of_last_word(self) -> u64 {
+    pub(crate) fn pixels_of_last_word(self) -> u64 {
         u64::MAX >> ((64 - self.width % 64) % 64)
     }
 

@@ -4,15 +4,14 @@
 //! and class: precision is the fraction of the prediction's contour within a distance `theta` of the truth's
 //! contour, recall the other way round, BF their harmonic mean.
 
+use crate::bitplane::Grid;
 use crate::confusion::check_labels;
-use crate::contour::contour;
 use crate::error::{MapKind, MetricsError, check_lengths};
+use crate::lanes::{Lanes, Work, dispatch};
+use crate::pack::pack_equal;
 
 /// The tolerance `theta` as a fraction of the image diagonal.
 pub const BF_TOLERANCE: f64 = 0.0075;
-
-/// A pixel on no contour.
-const NONE: u16 = u16::MAX;
 
 /// BF of every class of one image, for a tolerance of [`BF_TOLERANCE`] times the image diagonal (Euclidean).
 ///
@@ -63,68 +62,137 @@ pub(crate) fn scores_of_checked(
     classes: usize,
     ignore: Option<u8>,
 ) -> Vec<Option<f64>> {
-    let on_contour = |labels: &[u8]| -> Vec<u16> {
-        let marks = contour(labels, height, width);
-        let scored = |label: u8, truth: u8| Some(truth) != ignore && Some(label) != ignore;
-        labels
-            .iter()
-            .zip(truth)
-            .zip(marks)
-            .map(|((&label, &truth), mark)| if mark && scored(label, truth) { label.into() } else { NONE })
-            .collect()
-    };
-    let (prediction, truth) = (on_contour(prediction), on_contour(truth));
+    let grid = Grid { height, width };
+    let of = |labels| contours(labels, dispatch(ContourBits { labels, truth, grid, ignore }), grid);
+    let (prediction, truth) = (of(prediction), of(truth));
     let theta = BF_TOLERANCE * ((height * height + width * width) as f64).sqrt();
-    let disc = disc(theta);
-    let precision = matched(&prediction, &truth, (height, width), &disc);
-    let recall = matched(&truth, &prediction, (height, width), &disc);
-    (precision.iter().zip(&recall))
-        .take(classes)
-        .map(|(&(true_positives, predicted), &(found, labelled))| {
-            if labelled == 0 {
-                return None;
+    let half_widths = half_widths(theta);
+    let mut plane = vec![0; grid.words()];
+    let mut score = |prediction: &[Pixel], truth: &[Pixel]| {
+        if truth.is_empty() {
+            return None;
+        }
+        let true_positives = matched(prediction, truth, grid, &half_widths, &mut plane);
+        let found = matched(truth, prediction, grid, &half_widths, &mut plane);
+        if true_positives == 0 || found == 0 {
+            return Some(0.0);
+        }
+        let precision = true_positives as f64 / prediction.len() as f64;
+        let recall = found as f64 / truth.len() as f64;
+        Some(2.0 * precision * recall / (precision + recall))
+    };
+    prediction.iter().zip(&truth).take(classes).map(|(prediction, truth)| score(prediction, truth)).collect()
+}
+
+/// Row and column.
+type Pixel = (usize, usize);
+
+/// The pixels of a plane by their labels, of which there are 256.
+fn contours(labels: &[u8], plane: Vec<u64>, grid: Grid) -> Vec<Vec<Pixel>> {
+    let mut contours = vec![Vec::new(); 256];
+    for (y, words) in plane.chunks_exact(grid.row()).enumerate() {
+        for (word, &bits) in words.iter().enumerate() {
+            let mut bits = bits;
+            while bits != 0 {
+                let x = word * 64 + bits.trailing_zeros() as usize;
+                contours[usize::from(labels[y * grid.width + x])].push((y, x));
+                bits &= bits - 1;
             }
-            if true_positives == 0 || found == 0 {
-                return Some(0.0);
+        }
+    }
+    contours
+}
+
+/// Marks the pixels of a label map that have a 4-neighbour of another label or outside, except those of the ignore label
+/// and those whose truth it is.
+struct ContourBits<'a> {
+    labels: &'a [u8],
+    truth: &'a [u8],
+    grid: Grid,
+    ignore: Option<u8>,
+}
+
+impl Work for ContourBits<'_> {
+    /// A plane.
+    type Output = Vec<u64>;
+
+    #[inline(always)]
+    fn run(self, lanes: impl Lanes) -> Vec<u64> {
+        let (width, row) = (self.grid.width, self.grid.row());
+        let ignored_row = self.ignore.map(|label| vec![label; width]);
+        let mut plane = vec![0; self.grid.words()];
+        let (mut right, mut above, mut below, mut ignored) =
+            (vec![0; row], vec![0; row], vec![0; row], vec![0; row]);
+        for (y, out) in plane.chunks_exact_mut(row).enumerate() {
+            let labels = &self.labels[y * width..];
+            let (here, next) = labels.split_at(width);
+            pack_equal(lanes, &here[..width - 1], &here[1..], &mut right);
+            std::mem::swap(&mut above, &mut below);
+            match next.get(..width) {
+                Some(next) => pack_equal(lanes, here, next, &mut below),
+                None => below.fill(0),
             }
-            let (precision, recall) =
-                (true_positives as f64 / predicted as f64, found as f64 / labelled as f64);
-            Some(2.0 * precision * recall / (precision + recall))
+            let mut before = 0;
+            for (word, out) in out.iter_mut().enumerate() {
+                let left = right[word] << 1 | before >> 63;
+                before = right[word];
+                *out = !(left & right[word] & above[word] & below[word]);
+            }
+            if let Some(label) = &ignored_row {
+                for labels in [here, &self.truth[y * width..][..width]] {
+                    pack_equal(lanes, labels, label, &mut ignored);
+                    for (out, ignored) in out.iter_mut().zip(&ignored) {
+                        *out &= !ignored;
+                    }
+                }
+            }
+            out[row - 1] &= self.grid.pixels_of_last_word();
+        }
+        plane
+    }
+}
+
+/// How far a disc of this radius reaches to the left and right, in its middle row and in each further one.
+fn half_widths(radius: f64) -> Vec<usize> {
+    let inside = |dy: usize, dx: usize| (dy * dy + dx * dx) as f64 <= radius * radius;
+    let mut reach = radius as usize;
+    (0..=reach)
+        .map(|dy| {
+            while !inside(dy, reach) {
+                reach -= 1;
+            }
+            reach
         })
         .collect()
 }
 
-/// The offsets (rows, columns) within a radius, the nearest first.
-fn disc(radius: f64) -> Vec<(isize, isize)> {
-    let reach = radius as isize;
-    let squared = |&(dy, dx): &(isize, isize)| dy * dy + dx * dx;
-    let mut offsets: Vec<_> = (-reach..=reach)
-        .flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)))
-        .filter(|offset| squared(offset) as f64 <= radius * radius)
-        .collect();
-    offsets.sort_by_key(squared);
-    offsets
+/// How many pixels of `from` have one of `to` within the disc. `plane` is zero before and after.
+fn matched(from: &[Pixel], to: &[Pixel], grid: Grid, half_widths: &[usize], plane: &mut [u64]) -> usize {
+    let row = grid.row();
+    for &(y, x) in to {
+        plane[y * row + x / 64] |= 1 << (x % 64);
+    }
+    let near = |&&(y, x): &&Pixel| {
+        half_widths.iter().enumerate().any(|(dy, reach)| {
+            let (first, last) = (x.saturating_sub(*reach), (x + reach).min(grid.width - 1));
+            let in_row = |y: usize| any_set(&plane[y * row..(y + 1) * row], first, last);
+            y.checked_sub(dy).is_some_and(in_row) || (y + dy < grid.height && in_row(y + dy))
+        })
+    };
+    let count = from.iter().filter(near).count();
+    for &(y, x) in to {
+        plane[y * row + x / 64] = 0;
+    }
+    count
 }
 
-/// For every label: the contour pixels of `from` that have one of `to` within the disc, and all contour pixels of
-/// `from`.
-fn matched(
-    from: &[u16],
-    to: &[u16],
-    (height, width): (usize, usize),
-    disc: &[(isize, isize)],
-) -> Vec<(u64, u64)> {
-    let mut counts = vec![(0, 0); 256];
-    for (pixel, &label) in from.iter().enumerate().filter(|&(_, &label)| label != NONE) {
-        let (y, x) = (pixel / width, pixel % width);
-        let found = disc.iter().any(|&(dy, dx)| {
-            let y = y.checked_add_signed(dy).filter(|&y| y < height);
-            let x = x.checked_add_signed(dx).filter(|&x| x < width);
-            y.zip(x).is_some_and(|(y, x)| to[y * width + x] == label)
-        });
-        let (matched, all) = &mut counts[usize::from(label)];
-        *matched += u64::from(found);
-        *all += 1;
+/// Whether a row has a set bit from `first` to `last`.
+fn any_set(words: &[u64], first: usize, last: usize) -> bool {
+    let (from, to) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
+    match (first / 64, last / 64) {
+        (at, end) if at == end => words[at] & from & to != 0,
+        (at, end) => {
+            words[at] & from != 0 || words[end] & to != 0 || words[at + 1..end].iter().any(|&word| word != 0)
+        }
     }
-    counts
 }
