@@ -4,7 +4,7 @@ use crate::kernels::loss::{self, LossInput};
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::layout::Layout;
-use crate::memory::Buffer;
+use crate::memory::{self, Buffer};
 use crate::plan::{Plan, Purpose};
 use crate::simd::Level;
 use crate::step::Memory;
@@ -134,19 +134,32 @@ impl CpuExecutor {
                 Plan::new(&graph, &folded.layout, Purpose::Infer { first_only: mode == Mode::Predict })
             }
         };
+        let local_len = plan.local_len * self.pool.current_num_threads();
+        let bytes = (plan.arena_len + plan.shared_len + local_len).saturating_mul(size_of::<f32>());
+        let refused = || EngineError::Device {
+            device: "cpu".into(),
+            why: format!(
+                "an input of shape {shape} needs {:.1} GB of memory; use a smaller size or batch",
+                bytes as f64 / 1e9
+            ),
+        };
+        if memory::machine_bytes().is_some_and(|all| bytes > all) {
+            return Err(refused());
+        }
         let grow = |buffer: &mut Buffer, len: usize| {
             if buffer.len() < len {
                 // Free the old memory first.
                 *buffer = Buffer::zeroed(0);
-                *buffer = Buffer::zeroed(len);
+                *buffer = Buffer::try_zeroed(len).ok_or_else(refused)?;
             }
+            Ok::<(), EngineError>(())
         };
         if self.plans.len() >= MAX_PLANS {
             self.plans.clear();
         }
-        grow(&mut self.scratch.arena, plan.arena_len);
-        grow(&mut self.scratch.shared, plan.shared_len);
-        grow(&mut self.scratch.local, plan.local_len * self.pool.current_num_threads());
+        grow(&mut self.scratch.arena, plan.arena_len)?;
+        grow(&mut self.scratch.shared, plan.shared_len)?;
+        grow(&mut self.scratch.local, local_len)?;
         let plan = Arc::new(plan);
         self.plans.insert((shape, mode), plan.clone());
         Ok(plan)

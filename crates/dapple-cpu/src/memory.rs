@@ -17,20 +17,22 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     const ALIGN: usize = 64;
 
+    /// A buffer of that many values.
     pub fn zeroed(len: usize) -> Self {
-        let len = len.max(1);
-        let layout = Self::layout(len);
-        // SAFETY: the layout's size is not zero.
-        let ptr = unsafe { alloc_zeroed(layout) }.cast::<f32>();
-        if ptr.is_null() {
-            handle_alloc_error(layout);
-        }
-        Self { ptr, len }
+        Self::try_zeroed(len).unwrap_or_else(|| handle_alloc_error(Layout::new::<f32>()))
     }
 
-    fn layout(len: usize) -> Layout {
-        let bytes = len.checked_mul(size_of::<f32>()).expect("a buffer is smaller than the address space");
-        Layout::from_size_align(bytes, Self::ALIGN).expect("a buffer is smaller than the address space")
+    /// A buffer of that many values, or none if the system does not give as much memory.
+    pub fn try_zeroed(len: usize) -> Option<Self> {
+        let len = len.max(1);
+        let layout = Self::layout(len)?;
+        // SAFETY: the layout's size is not zero.
+        let ptr = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        (!ptr.is_null()).then_some(Self { ptr, len })
+    }
+
+    fn layout(len: usize) -> Option<Layout> {
+        Layout::from_size_align(len.checked_mul(size_of::<f32>())?, Self::ALIGN).ok()
     }
 
     pub fn len(&self) -> usize {
@@ -57,7 +59,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: allocated in `zeroed` with this layout.
         unsafe {
-            dealloc(self.ptr.cast(), Self::layout(self.len));
+            dealloc(self.ptr.cast(), Self::layout(self.len).expect("the buffer was allocated with it"));
         }
     }
 }
@@ -88,4 +90,13 @@ impl Base {
         );
         self.ptr.wrapping_add(offset)
     }
+}
+
+/// The machine's memory in bytes, where the system tells. Systems that promise more memory than they have end the
+/// program when it is used, so that a plan larger than this must be refused beforehand.
+pub(crate) fn machine_bytes() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
 }

@@ -275,3 +275,20 @@ fn wrong_labels_and_shapes_are_errors() {
     let wrong = random::state(&other.graph, 0);
     assert!(executor.set_state(&wrong).is_err());
 }
+
+#[test]
+fn more_memory_than_the_machine_has_is_an_error() {
+    let shape = Shape::new(1, 1 << 22, 1 << 22, 3);
+    let build = move |_: Shape| {
+        let mut graph = Graph::new(shape);
+        let y = graph.relu(graph.input())?;
+        graph.output("y", y)?;
+        Ok(graph)
+    };
+    let empty = State { specs: Vec::new(), values: Vec::new(), statistics: Vec::new() };
+    let engine = CpuEngine::new(Some(1)).expect("threads can be started");
+    let mut executor = engine.load(Arc::new((shape, build)), &empty, None).expect("there are no parameters");
+    let input = Tensor { shape: Shape::new(1, 1, 1, shape.c), data: vec![0.0; shape.c] };
+    let error = executor.forward(&input, Mode::Predict).expect_err("there is no such memory").to_string();
+    assert!(error.contains("GB of memory"), "{error}");
+}
