@@ -36,12 +36,12 @@ const FILES: [&str; 9] = [
 const FOLDERS: [&str; 2] = ["samples", "strips"];
 
 impl RunFolder {
-    /// Makes the folder for a new run. A run that stands there is an error, or with `force` its files are removed;
-    /// other files are left alone.
+    /// Checks that a new run may begin in the folder; nothing is written or removed until [`RunFolder::prepare`]. A
+    /// run that stands there is an error unless `force` says that it may be replaced.
     ///
     /// # Errors
     /// [`TrainError::RunExists`], [`TrainError::NotARun`] for a folder with other things in it, [`TrainError::Write`].
-    pub fn create(path: &Path, force: bool) -> Result<Self, TrainError> {
+    pub fn claim(path: &Path, force: bool) -> Result<Self, TrainError> {
         let run = Self(path.to_owned());
         let failed = |source| TrainError::Write { path: path.to_owned(), source };
         let holds_run = FILES.iter().any(|file| path.join(file).exists());
@@ -51,6 +51,16 @@ impl RunFolder {
         if !holds_run && path.exists() && fs::read_dir(path).map_err(failed)?.next().is_some() {
             return Err(TrainError::NotARun(run.0));
         }
+        Ok(run)
+    }
+
+    /// Makes the folder, and removes the files of a run that stood there; other files are left alone.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn prepare(&self) -> Result<(), TrainError> {
+        let path = &self.0;
+        let failed = |source| TrainError::Write { path: path.clone(), source };
         fs::create_dir_all(path).map_err(failed)?;
         for file in FILES {
             absent_is_fine(fs::remove_file(path.join(file))).map_err(failed)?;
@@ -58,7 +68,7 @@ impl RunFolder {
         for folder in FOLDERS {
             absent_is_fine(fs::remove_dir_all(path.join(folder))).map_err(failed)?;
         }
-        Ok(run)
+        Ok(())
     }
 
     /// The folder of an existing run.
@@ -158,22 +168,26 @@ mod tests {
     fn a_run_is_not_overwritten_unless_forced_and_strangers_are_left_alone() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("deep/run");
-        let run = RunFolder::create(&path, false).expect("a new folder");
+        let run = RunFolder::claim(&path, false).expect("a new folder");
+        assert!(!path.exists(), "claiming writes nothing");
+        run.prepare().expect("the folder can be made");
         fs::write(run.config(), "").expect("the folder is writable");
         fs::write(path.join("notes.txt"), "mine").expect("the folder is writable");
-        let message = RunFolder::create(&path, false).expect_err("a run stands there").to_string();
+        let message = RunFolder::claim(&path, false).expect_err("a run stands there").to_string();
         assert!(message.contains("--resume") && message.contains("--force"), "{message}");
 
-        RunFolder::create(&path, true).expect("forced");
+        let forced = RunFolder::claim(&path, true).expect("forced");
+        assert!(run.config().exists(), "claiming removes nothing");
+        forced.prepare().expect("the folder is writable");
         assert!(!run.config().exists() && path.join("notes.txt").exists());
-        assert!(matches!(RunFolder::create(&path, false), Err(TrainError::NotARun(_))));
+        assert!(matches!(RunFolder::claim(&path, false), Err(TrainError::NotARun(_))));
         assert!(matches!(RunFolder::open(&path), Err(TrainError::Read { .. })));
     }
 
     #[test]
     fn leftovers_of_a_crash_are_removed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let run = RunFolder::create(folder.path(), false).expect("an empty folder");
+        let run = RunFolder::claim(folder.path(), false).expect("an empty folder");
         let leftover = folder.path().join(".last.safetensors.17.0.tmp");
         fs::write(&leftover, "half").expect("the folder is writable");
         run.remove_leftovers();

@@ -66,6 +66,7 @@ impl Training {
         let setup = Setup::new(config, dataset, run, &split)?;
         // Whatever can be wrong with the settings is found before anything is written.
         let beginning = setup.begin()?;
+        setup.run.prepare()?;
         split.save(setup.run.split())?;
         setup.config.save(&setup.run.config())?;
         Ok(Self { setup, beginning })

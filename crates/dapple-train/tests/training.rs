@@ -31,7 +31,7 @@ fn config(data: &Path) -> TrainConfig {
 
 fn start(config: TrainConfig, run: &Path) -> Result<Training, TrainError> {
     let dataset = Dataset::open(&config.data.dir, &OpenOptions::default())?;
-    Training::start(config, Arc::new(dataset), RunFolder::create(run, false)?)
+    Training::start(config, Arc::new(dataset), RunFolder::claim(run, false)?)
 }
 
 fn engine() -> CpuEngine {

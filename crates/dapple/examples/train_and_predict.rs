@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.epochs = 5;
 
     // Everything that is written goes into the run's folder, from where the training could be resumed.
-    let run = RunFolder::create(&folder.join("run"), false)?;
+    let run = RunFolder::claim(&folder.join("run"), false)?;
     let training = Training::start(config, Arc::clone(&dataset), run.clone())?;
     let engine = dapple::device::engine("auto", None)?;
     let outcome = training.run(engine.as_ref(), &mut Printer, &StopFlag::new())?;

@@ -117,7 +117,7 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
     let out = arguments.out.as_deref().expect("clap asks for --out without --resume");
-    Ok(Training::start(config, dataset, RunFolder::create(out, arguments.force)?)?)
+    Ok(Training::start(config, dataset, RunFolder::claim(out, arguments.force)?)?)
 }
 
 /// The defaults or the recipe, and the data, which say how many classes there are.

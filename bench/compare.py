@@ -1,0 +1,136 @@
+"""Runs dapple and its peers alternately on the same inputs and weights and writes BENCHMARKS.md.
+
+    bench/run [--quick]
+
+`bench/run` makes the virtual environment, builds dapple and calls this.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+DAPPLE = ROOT / "target/release/dapple"
+TORCH = ["torch", "torch-channels-last", "torch-compile"]
+RUNTIMES = ["torch", "torch-channels-last", "onnxruntime", "openvino"]
+# Network, batch, size, training, target ratio.
+WORK = [
+    ("unet", 4, 224, True, 2.2),
+    ("segnet", 2, 224, True, 2.2),
+    ("u2net", 2, 224, True, 2.0),
+    ("u2net-lite", 4, 224, True, 2.0),
+] + [(name, 1, size, False, 1.6) for name in ["unet", "segnet", "u2net", "u2net-lite"] for size in [224, 320]]
+# PyTorch's ONNX exporter cannot express unpooling with indices.
+NO_ONNX = {"segnet"}
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr[-2000:], file=sys.stderr)
+        return None
+    return json.loads(done.stdout[done.stdout.index("{"):])
+
+
+def measure(work, threads, rounds, runs, compile_too):
+    name, batch, size, train, _ = work
+    peers = list(TORCH if train else RUNTIMES)
+    if not compile_too and "torch-compile" in peers:
+        peers.remove("torch-compile")
+    if name in NO_ONNX:
+        peers = [p for p in peers if p.startswith("torch")]
+    with tempfile.TemporaryDirectory() as folder:
+        weights, dump = f"{folder}/weights.safetensors", f"{folder}/dump.safetensors"
+        common = ["--batch", str(batch), "--size", str(size), "--threads", str(threads), "--runs", str(runs)]
+        common += ["--train"] if train else []
+        peer = [sys.executable, str(HERE / "peer.py"), name]
+        subprocess.run([*peer, "--backend", "torch", "--save-weights", weights], check=True)
+        ours = [str(DAPPLE), "bench", name, *common, "--init", weights, "--dump", dump, "--json", "-"]
+        taken = {"dapple": []} | {p: [] for p in peers}
+        for _ in range(rounds):
+            for who in taken:
+                theirs = [*peer, "--backend", who, *common, "--weights", weights, "--input", dump]
+                result = run(ours if who == "dapple" else theirs)
+                if result:
+                    taken[who].append(result)
+                    print(f"{name} {'train' if train else 'infer'} {batch} x {size} {who}: "
+                          f"{result['median_s'] * 1e3:.0f} ms", flush=True)
+    return {who: results for who, results in taken.items() if results}
+
+
+def median(results, key):
+    return statistics.median(r[key] for r in results)
+
+
+def row(work, taken):
+    name, batch, size, train, target = work
+    ours = median(taken["dapple"], "median_s")
+    peers = {who: median(results, "median_s") for who, results in taken.items() if who != "dapple"}
+    best = min(peers, key=peers.get)
+    # The ratio is taken round by round, so that it holds when the machine's speed drifts.
+    pairs = zip(taken[best], taken["dapple"])
+    ratio = statistics.median(theirs["median_s"] / mine["median_s"] for theirs, mine in pairs)
+    memory = median(taken["dapple"], "peak_rss_mb"), median(taken[best], "peak_rss_mb")
+    difference = max(r["difference"] for who, results in taken.items() if who != "dapple" for r in results)
+    what = f"{name}, {'training step' if train else 'inference'}, batch {batch}, {size} x {size}"
+    others = ", ".join(f"{who} {seconds * 1e3:.0f}" for who, seconds in peers.items())
+    return (f"| {what} | {ours * 1e3:.0f} | {others} | **{ratio:.2f}** | {target} "
+            f"| {memory[0]:.0f} / {memory[1]:.0f} | {difference:.1e} |")
+
+
+def cpu():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def versions():
+    import importlib.metadata
+
+    names = ["torch", "onnxruntime", "openvino"]
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="one round of few runs, without torch.compile")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", help="networks to measure, separated by commas")
+    args = parser.parse_args()
+    rounds, runs = (1, 3) if args.quick else (3, 5)
+    only = args.only.split(",") if args.only else None
+    rows = []
+    for work in WORK:
+        if only is None or work[0] in only:
+            rows.append(row(work, measure(work, args.threads, rounds, runs, not args.quick)))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
+    command = "bench/run" + (" --quick" if args.quick else "") + (f" --only {args.only}" if only else "")
+    text = f"""# Benchmarks
+
+Made by `{command}` on {datetime.date.today()}, commit {commit.strip()}: {cpu()}, {args.threads} threads,
+{versions()}. Medians of {rounds} alternating rounds of {runs} runs each, every program in a process of its own, same
+weights and inputs. The ratio is the best peer's time over ours, round by round; memory is the process's peak (ours /
+the best peer's). The difference is the largest between our output (in training: the first two losses) and any peer's, as
+a share of the largest value.
+
+| work | dapple, ms | peers, ms | ratio | goal | memory, MB | difference |
+|---|---|---|---|---|---|---|
+""" + "\n".join(rows) + """
+
+A training step is forward, loss, backward and Adam. PyTorch cannot export SegNet's unpooling to ONNX, so that
+onnxruntime and OpenVINO have no figure for it. Where the time goes: `dapple bench NAME --train --layers`.
+"""
+    (ROOT / "BENCHMARKS.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
