@@ -1,8 +1,12 @@
 //! Names and colours of classes.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use crate::class_table::to_toml;
+use crate::class_table::{parse, to_toml};
+use crate::error::Result;
+use crate::walk::read_text;
 
 /// The classes of a data set, in the order of their labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +56,15 @@ impl Classes {
             names: (0..count).map(|k| format!("class {k}")).collect(),
             colours: (0..count).map(palette).collect(),
         }
+    }
+
+    /// Reads the classes that a file names, in any of the forms that [`Dataset::open`](crate::Dataset::open) reads.
+    ///
+    /// # Errors
+    /// [`DataError::Read`](crate::DataError::Read) and [`DataError::BadFile`](crate::DataError::BadFile).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(parse(path, &read_text(path)?)?.classes)
     }
 
     /// The text of a `classes.toml` of these classes, as [`Dataset::open`](crate::Dataset::open) reads it.

@@ -33,6 +33,10 @@ pub struct MaskValues {
     pub height: usize,
     /// `height * width` values.
     pub values: Vec<u16>,
+    /// The value of white at the file's bit depth: 255 for 8 bits, 65535 for 16.
+    pub white: u16,
+    /// Whether the values are indices into a palette.
+    pub indexed: bool,
 }
 
 /// What the numbers of a mask file mean.
@@ -89,7 +93,16 @@ impl LabelCoding {
 /// [`DataError::Read`], [`DataError::Decode`], [`DataError::TooLarge`], and [`DataError::ColourMask`] for a colour picture.
 pub fn decode_values(path: impl AsRef<Path>) -> Result<MaskValues> {
     let path = path.as_ref();
-    RawMask::decode(&read_file(path)?, path)?.into_values(path)
+    decode_values_bytes(&read_file(path)?, path)
+}
+
+/// Decodes a mask in memory as [`decode_values`] does; `name` is what errors call it.
+///
+/// # Errors
+/// Those of [`decode_values`] but for [`DataError::Read`].
+pub fn decode_values_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<MaskValues> {
+    let name = name.as_ref();
+    RawMask::decode(bytes, name)?.into_values(name)
 }
 
 /// Decodes a mask file to labels below `classes` or equal to `ignore`.

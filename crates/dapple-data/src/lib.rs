@@ -39,6 +39,7 @@ mod image_file;
 mod input;
 mod labels;
 mod loader;
+mod mask_files;
 mod open;
 mod part;
 mod prefetch;
@@ -60,8 +61,9 @@ pub use files::{encode_indexed_png, encode_png, write_atomic, write_indexed_png}
 pub use format::Format;
 pub use image_file::{DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, luma};
 pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
-pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values};
+pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values, decode_values_bytes};
 pub use loader::{Batch, Epoch, Loader, LoaderSettings};
+pub use mask_files::mask_files;
 pub use part::Part;
 pub use split::{DEFAULT_TRAIN_FRACTION, Split, SplitIndices};
 pub use weights::ClassStatistics;

@@ -65,9 +65,10 @@ impl RawMask {
     /// # Errors
     /// [`DataError::ColourMask`].
     pub fn into_values(self, path: &Path) -> Result<MaskValues> {
-        let Self { width, height, samples, .. } = self;
+        let Self { width, height, samples, white, .. } = self;
+        let indexed = self.palette.is_some();
         if samples == 1 {
-            return Ok(MaskValues { width, height, values: self.values });
+            return Ok(MaskValues { width, height, values: self.values, white, indexed });
         }
         if let Some(i) = self.first_colour() {
             let (x, y) = ((i % width) as u32, (i / width) as u32);
@@ -76,7 +77,7 @@ impl RawMask {
         }
         // Green is nearest to the brightness where JPEG has made the channels differ by a little.
         let values = self.values.chunks_exact(3).map(|p| p[1]).collect();
-        Ok(MaskValues { width, height, values })
+        Ok(MaskValues { width, height, values, white, indexed })
     }
 
     /// The width, and the colour of every pixel as [`pack`] makes it; greys and palette indices become colours too.

@@ -2,6 +2,8 @@
 //!
 //! Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::MetricsError;
 use crate::overlap::ratio;
 use crate::probabilities::Probabilities;
@@ -37,7 +39,7 @@ struct BinCounts {
 }
 
 /// One bar of a reliability diagram.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// The bin holds confidences above this.
     pub low: f64,

@@ -3,6 +3,8 @@
 //! Everingham, Van Gool, Williams, Winn and Zisserman, "The PASCAL Visual Object Classes Challenge", IJCV 2010; the
 //! curve is not interpolated.
 
+use serde::{Deserialize, Serialize};
+
 use crate::overlap::ratio;
 use crate::probabilities::ForegroundMap;
 
@@ -28,7 +30,7 @@ pub struct PrecisionRecall {
 }
 
 /// One point of the curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrecisionRecallPoint {
     /// Pixels of at least this probability are predicted foreground.
     pub threshold: f64,
