@@ -29,6 +29,7 @@ mod executor;
 #[allow(unsafe_code)]
 mod kernels;
 mod layout;
+mod lower;
 #[allow(unsafe_code)]
 mod memory;
 mod parallel;
