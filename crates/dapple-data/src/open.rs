@@ -1,6 +1,6 @@
 //! Opening a folder: from its files to a data set whose labels are known to be right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -240,7 +240,13 @@ impl Opening<'_> {
         };
         let mut samples = Vec::with_capacity(self.surveyed.len());
         let mut guessed = 0;
+        let mut names = HashSet::new();
         for (record, survey) in std::mem::take(&mut self.surveyed) {
+            if !names.insert(record.name.clone()) {
+                let problem = format!("a second sample is named `{}`; rename one of them", record.name);
+                self.notes.bad(bad_file(&record.image, problem))?;
+                continue;
+            }
             guessed += usize::from(survey.turn_is_guessed);
             let turn = survey.turn;
             match counts(&record, &survey, coding, count, ignore) {

@@ -106,6 +106,17 @@ pub(crate) fn relative_stem(folder: &Path, file: &Path) -> Option<String> {
     Some(words?.join("/"))
 }
 
+/// The name of a sample after the file that an annotation names: without the extension and without what leads elsewhere.
+pub(crate) fn name_of_file(named: &str) -> String {
+    let named = named.replace('\\', "/");
+    let words: Vec<&str> = named.split('/').filter(|word| !matches!(*word, "" | "." | "..")).collect();
+    let name = words.join("/");
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && !extension.contains('/') => stem.to_owned(),
+        _ => name,
+    }
+}
+
 /// The path that a list or an annotation file means by `named`, relative to `base`: `None` where it would leave `root`.
 ///
 /// Both `/` and `\` separate folders, because lists are written on every system. `..` may be used inside `root`. An

@@ -18,7 +18,7 @@ use crate::error::{DataError, Result};
 use crate::labels::LabelCoding;
 use crate::part::Part;
 use crate::regions::{Regions, Shape, decode_runs};
-use crate::walk::{bad_file, entries, find_named, has_extension, read_text, subfolders};
+use crate::walk::{bad_file, entries, find_named, has_extension, name_of_file, read_text, subfolders};
 
 #[derive(Deserialize)]
 struct File {
@@ -138,7 +138,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         let part = part_of(path);
         let bases = image_folders(root, path, part);
         for (file_name, regions) in instances.images {
-            let name = Part::prefixed(part, file_name.rsplit_once('.').map_or(&*file_name, |(stem, _)| stem));
+            let name = Part::prefixed(part, &name_of_file(&file_name));
             match find_named(root, &bases, &file_name) {
                 Some(image) => {
                     let target = Target::Regions { path: path.clone(), regions: Arc::new(regions) };

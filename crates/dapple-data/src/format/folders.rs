@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Found, Notes, Record};
+use super::{Found, Notes, Record, UNASSIGNED};
 use crate::error::{DataError, Result};
 use crate::part::Part;
 use crate::walk::{entries, files_below, has_image_extension, holds_images, relative_stem, subfolders};
@@ -83,7 +83,7 @@ pub(super) fn find_folders(root: &Path) -> Result<Vec<FolderPair>> {
     let arrangements =
         [suffixed_parts(&folders), parts_below(&folders)?, parts_above(&folders)?, mixed_parts(&folders)?];
     for parts in arrangements {
-        if parts.iter().any(|pair| pair.part == Some(Part::Train)) {
+        if !parts.is_empty() {
             return Ok(parts);
         }
     }
@@ -135,7 +135,12 @@ fn parts_below(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
         let images = first_of(&images, part.words())?;
         Some(of_part(part, images, first_of(&masks, part.words())?))
     };
-    Ok(Part::ALL.into_iter().filter_map(pair).collect())
+    let mut pairs: Vec<FolderPair> = Part::ALL.into_iter().filter_map(pair).collect();
+    if let (Some(images), Some(masks)) = (images.get(UNASSIGNED), masks.get(UNASSIGNED)) {
+        let (images, masks) = (images.clone(), masks.clone());
+        pairs.push(FolderPair { part: None, prefix: String::new(), images, masks });
+    }
+    Ok(pairs)
 }
 
 /// `train/images/ train/masks/ val/images/ val/masks/ …`

@@ -236,6 +236,9 @@ impl Found {
 /// The label of ignored pixels in formats that have some.
 pub(crate) const IGNORED: u8 = 255;
 
+/// The folder beside `train/` and so on for samples that belong to no part.
+pub(crate) const UNASSIGNED: &str = "unassigned";
+
 /// What was odd while a folder was read.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {

@@ -16,7 +16,7 @@ use crate::decoder::{MaskDecoder, SegmentLabels};
 use crate::error::{DataError, Result};
 use crate::labels::LabelCoding;
 use crate::part::Part;
-use crate::walk::{bad_file, entries, find_named, has_extension, inside, read_text};
+use crate::walk::{bad_file, entries, find_named, has_extension, inside, name_of_file, read_text};
 
 #[derive(Deserialize)]
 struct File {
@@ -79,7 +79,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         let part = part_of(path);
         let bases = image_folders(root, path, part);
         for Sample { image, mask, labels } in samples {
-            let name = Part::prefixed(part, image.rsplit_once('.').map_or(&*image, |(stem, _)| stem));
+            let name = Part::prefixed(part, &name_of_file(&image));
             let Some(mask_path) = inside(root, masks, &mask).filter(|path| path.is_file()) else {
                 notes.bad(missing(path, &mask))?;
                 continue;

@@ -43,3 +43,25 @@ pub fn put_pair(root: &Path, image: &str, mask: &str, values: &[u8]) {
     let data: Vec<u8> = (0..12).map(|i| values[i % values.len()]).collect();
     put(root, mask, &grey_png(4, 3, &data));
 }
+
+/// A PNG with a palette of red, green, blue in turns.
+pub fn palette_png(width: u32, height: u32, indices: &[u8], palette: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette.to_vec());
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(indices).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+/// A colour mask that begins with `colours`, the rest of it the first of them.
+pub fn rgb_mask_png(width: u32, height: u32, colours: &[[u8; 3]]) -> Vec<u8> {
+    let mut data = colours.concat();
+    while data.len() < (width * height * 3) as usize {
+        data.extend(colours[0]);
+    }
+    png(width, height, ColorType::Rgb, BitDepth::Eight, &data)
+}

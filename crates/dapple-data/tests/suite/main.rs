@@ -1,11 +1,15 @@
 //! Tests of the crate by its public face.
 
 mod common;
+mod formats;
 mod hostile;
 mod images;
 mod layouts;
 mod loader;
 mod masks;
 mod real_data;
+mod soft_masks;
 mod splits;
 mod synthetic;
+mod tiff_files;
+mod turned;
