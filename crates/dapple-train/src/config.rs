@@ -207,6 +207,9 @@ impl TrainConfig {
         let softmax_only = |term: &LossTerm| term.kind == dapple_graph::LossKind::CrossEntropy;
         let problem = if self.epochs == 0 || self.batch == 0 {
             Some("epochs and batch must be at least 1".to_owned())
+        } else if !self.batch_fits() {
+            let (batch, height, width) = (self.batch, self.input.height, self.input.width);
+            Some(format!("{batch} images of {height} x {width} are too large a batch; give a smaller one"))
         } else if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             Some(format!(
                 "the learning rate is {}; give a number above 0, 0.001 for instance",
@@ -233,5 +236,14 @@ impl TrainConfig {
             self.schedule.problem()
         };
         problem.map_or(Ok(()), |problem| Err(TrainError::Config(problem)))
+    }
+
+    /// Whether a batch has at most 2^28 values (1 GiB): activations take many times as much, and the engine says
+    /// whether they fit the machine.
+    fn batch_fits(&self) -> bool {
+        [self.batch, self.input.height, self.input.width, self.input.channels]
+            .into_iter()
+            .try_fold(1usize, |product, extent| product.checked_mul(extent))
+            .is_some_and(|values| values <= 1 << 28)
     }
 }

@@ -98,8 +98,11 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     }
     config.check()?;
     let shape = Shape::new(arguments.batch, arguments.size, arguments.size, 3);
-    if shape.is_empty() {
-        return Err(Failure::input("--size and --batch must be at least 1"));
+    // More than 2^28 values (1 GiB) of input need more memory for activations than any machine has.
+    let extents = [arguments.size, arguments.size, arguments.batch, 3];
+    let values = extents.into_iter().try_fold(1usize, |product, extent| product.checked_mul(extent));
+    if !values.is_some_and(|values| (1..=1 << 28).contains(&values)) {
+        return Err(Failure::input("--size and --batch must be at least 1 and within memory"));
     }
     let graph = config.build(shape)?;
     let mut state = State::init(&graph, 0);
