@@ -31,7 +31,8 @@ pub fn mask_files(folder: impl AsRef<Path>, suffix: &str) -> Result<BTreeMap<Str
         (false, _) => Ok(files),
         (true, "") => Err(DataError::EmptyFolder { path: folder.to_owned() }),
         (true, _) => {
-            let problem = format!("no image whose name ends in `{suffix}` before the extension; correct the suffix");
+            let problem =
+                format!("no image whose name ends in `{suffix}` before the extension; correct the suffix");
             Err(DataError::BadFile { path: folder.to_owned(), problem })
         }
     }

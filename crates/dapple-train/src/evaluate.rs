@@ -2,7 +2,8 @@
 //!
 //! Everything that is ever scored goes through [`evaluate`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
 //! so that the scores printed in training and those of a later evaluation of the saved file are the same to the last
-//! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do.
+//! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do;
+//! [`evaluate_at_image_size`] takes them at the images' own sizes, where they are those of the predicted masks.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
@@ -12,7 +13,7 @@ use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
 use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
 
-use crate::{TrainError, decide};
+use crate::{Segmenter, TrainError, decide};
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +111,32 @@ pub fn evaluate(
         let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Some(Evaluation { loss: loss_sum / done.max(1) as f64, scores }))
     })
+}
+
+/// Predicts the given samples at the size of their images, in order, and scores the labels there; `None` if `on_image`,
+/// which hears how many are done, ends it early. The scores are those of the masks that [`Segmenter::predict`] gives.
+///
+/// # Errors
+/// [`TrainError::Data`] for an image that cannot be loaded, [`TrainError::Engine`] from the network,
+/// [`TrainError::Metrics`] for labels that cannot be scored.
+pub fn evaluate_at_image_size(
+    segmenter: &Segmenter,
+    dataset: &Dataset,
+    samples: &[usize],
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Scores>, TrainError> {
+    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
+    let mut evaluator = Evaluator::new(protocol)?;
+    for (done, &sample) in (1..).zip(samples) {
+        let pair = dataset.load(sample, 3)?;
+        let prediction = segmenter.predict(&pair.image)?.labels();
+        let (height, width) = (pair.labels.height, pair.labels.width);
+        evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width)?;
+        if on_image(done).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(evaluator.finish_with_images()))
 }
 
 /// `count` of `samples` spread evenly over their order, all of them where there are no more.

@@ -27,7 +27,7 @@ pub use checkpoint::{Checkpoint, Position};
 pub use config::{CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig};
 pub use defaults::DEFAULT_SIZE;
 pub use error::TrainError;
-pub use evaluate::{Evaluation, EvaluationSet, evaluate};
+pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size};
 pub use model::{Provenance, classes_of, input_of, load_model, model_path};
 pub use observer::{Event, Observer};
 pub use recipe::Recipe;

@@ -39,6 +39,10 @@ pub enum Command {
     Eval(Eval),
     /// Predict masks for images of any size
     Predict(Predict),
+    /// Score masks that any program predicted
+    Score(super::score::Score),
+    /// Compare two models scored on the same images
+    Compare(super::compare::Compare),
     /// List the networks
     Models(Models),
     /// Time a network on this machine
@@ -216,7 +220,11 @@ pub enum AugmentName {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple eval --model runs/horses --data horses
-  dapple eval --model model.safetensors --data horses --part all --json scores.json")]
+  dapple eval --model model.safetensors --data horses --part all --json scores.json
+  dapple eval --model runs/horses --data horses --original-size --csv images.csv
+
+Scores are those of the network's output at its own size, as published recipes take them. With --original-size
+the output is brought to the size of each image first, and scores are those of `dapple predict` and `dapple score`.")]
 pub struct Eval {
     /// A run's folder, or a model file
     #[arg(long, value_name = "RUN|FILE")]
@@ -233,6 +241,12 @@ pub struct Eval {
     /// Write the scores as JSON; with - to standard output, and nothing else there
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
+    /// Write a table with a row for each image
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Score at the size of each image instead of the network's
+    #[arg(long)]
+    pub original_size: bool,
     /// Put each image's scores into the JSON too
     #[arg(long, requires = "json")]
     pub per_image: bool,

@@ -45,6 +45,8 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         format: None,
         part: None,
         json: None,
+        csv: None,
+        original_size: false,
         per_image: false,
         skip_bad: false,
         device: Device { device: device.clone(), threads: *threads },

@@ -4,37 +4,38 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::{DataError, Dataset, OpenOptions, Part, Split, SplitIndices, write_atomic};
+use dapple::data::{DataError, Dataset, OpenOptions, Part, Split, SplitIndices};
 use dapple::device::engine;
 use dapple::graph::{Loss, LossKind};
-use dapple::metrics::Scores;
+use dapple::metrics::{Bootstrap, Scores};
 use dapple::nets::Activation;
-use dapple::train::{Evaluation, EvaluationSet, Provenance, evaluate, input_of, load_model, model_path};
+use dapple::train::{
+    Evaluation, EvaluationSet, Provenance, Segmenter, evaluate, evaluate_at_image_size, input_of, load_model,
+    model_path,
+};
 
 use super::arguments::{Device, Eval, PartName};
 use super::failure::Failure;
+use super::output::{Report, print_classes, shown};
 use super::train::warn_of_skipped;
 
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
-    let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
-    let scored = score(arguments)?;
-    if let Some(path) = &arguments.json {
-        let images_detail = scored.scores.images_detail.clone().filter(|_| arguments.per_image);
-        let scores = Scores { images_detail, ..scored.scores.clone() };
-        let json = serde_json::to_string_pretty(&scores).expect("scores are numbers and names") + "\n";
-        if to_stdout {
-            print!("{json}");
-        } else {
-            write_atomic(path, json.as_bytes())?;
-        }
+    let (scores, loss) = score(arguments)?;
+    let mut report = Report::new(scores, &Bootstrap::default())?;
+    if let Some(path) = &arguments.csv {
+        report.write_csv(path, &[])?;
     }
-    if !to_stdout {
-        print_table(&scored);
+    if !arguments.per_image {
+        report.scores.images_detail = None;
+    }
+    if report.write_json(arguments.json.as_deref())? {
+        print_table(&report.scores, loss);
     }
     Ok(())
 }
 
-fn score(arguments: &Eval) -> Result<Evaluation, Failure> {
+/// The scores with those of each image, and the loss, which is known at the network's size only.
+fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     let Device { device, threads } = &arguments.device;
     let engine = engine(device.as_deref().unwrap_or("auto"), *threads)?;
     let model = load_model(&arguments.model)?;
@@ -53,6 +54,12 @@ fn score(arguments: &Eval) -> Result<Evaluation, Failure> {
     )?);
     warn_of_skipped(&dataset);
     let samples = samples(arguments, &dataset)?;
+    let mut go_on = |_| ControlFlow::Continue(());
+    if arguments.original_size {
+        let segmenter = Segmenter::new(model, engine.as_ref())?;
+        let scores = evaluate_at_image_size(&segmenter, &dataset, &samples, &mut go_on)?;
+        return Ok((scores.expect("nothing ends the evaluation early"), None));
+    }
 
     // A model of another program's making has no loss with it; the one that goes with its logits is then reported.
     let usual = match model.card.network.activation {
@@ -62,8 +69,9 @@ fn score(arguments: &Eval) -> Result<Evaluation, Failure> {
     let loss = provenance.map_or_else(|| Loss::single(usual), |provenance| provenance.loss);
     let set = EvaluationSet::new(&dataset, &samples, input_of(&model.card)?, 1, 0)?;
     let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
-    let scored = evaluate(executor.as_mut(), &set, &loss, &mut |_| ControlFlow::Continue(()))?;
-    Ok(scored.expect("nothing ends the evaluation early"))
+    let scored = evaluate(executor.as_mut(), &set, &loss, &mut go_on)?;
+    let Evaluation { loss, scores } = scored.expect("nothing ends the evaluation early");
+    Ok((scores, Some(loss)))
 }
 
 /// The samples of the part that was asked for, or that stands to reason.
@@ -114,31 +122,18 @@ fn official(dataset: &Dataset) -> SplitIndices {
 }
 
 /// Prints the scores of the classes, of the data set and per image.
-pub fn print_table(Evaluation { loss, scores }: &Evaluation) {
-    let width = scores.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(14);
-    let row = |name: &str, columns: [Option<f64>; 4]| {
-        let columns: String = columns.map(|score| format!(" {:>13}", shown(score))).concat();
-        println!("{name:width$}{columns}");
-    };
-    println!("{:width$} {:>13} {:>13} {:>13} {:>13}", "class", "IoU", "Boundary IoU", "accuracy", "Dice");
-    for class in &scores.classes {
-        row(&class.name, [class.iou, class.boundary_iou, class.accuracy, class.dice]);
+fn print_table(scores: &Scores, loss: Option<f64>) {
+    print_classes(scores);
+    let (images, accuracy) = (scores.images, shown(scores.dataset.pixel_accuracy));
+    print!("\nover the data set ({images} images): pixel accuracy {accuracy}");
+    match loss {
+        Some(loss) => println!(", loss {loss:.6}"),
+        None => println!(", at the size of each image"),
     }
-    let all = &scores.dataset;
-    row("mean", [all.miou, all.boundary_miou, all.mean_accuracy, all.dice]);
-    println!(
-        "\nover the data set ({} images): pixel accuracy {}, loss {loss:.6}",
-        scores.images,
-        shown(all.pixel_accuracy)
-    );
     let image = &scores.per_image;
     print!("mean over the images: mIoU {}, Boundary mIoU {}", shown(image.miou), shown(image.boundary_miou));
     if let (Some(iou), Some(boundary)) = (image.foreground_iou, image.foreground_boundary_iou) {
         print!(", foreground IoU {}, foreground Boundary IoU {}", shown(iou), shown(boundary));
     }
     println!();
-}
-
-fn shown(score: Option<f64>) -> String {
-    score.map_or("-".into(), |score| format!("{score:.6}"))
 }

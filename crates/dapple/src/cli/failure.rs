@@ -7,6 +7,7 @@ use std::process::{self, ExitCode};
 use dapple::data::DataError;
 use dapple::device::DeviceError;
 use dapple::graph::{EngineError, GraphError};
+use dapple::metrics::MetricsError;
 use dapple::nets::ConfigError;
 use dapple::report::ReportError;
 use dapple::train::TrainError;
@@ -59,7 +60,7 @@ macro_rules! judge_as_train_error {
     };
 }
 
-judge_as_train_error!(DataError, ConfigError, GraphError, EngineError, ReportError);
+judge_as_train_error!(DataError, ConfigError, GraphError, EngineError, MetricsError, ReportError);
 
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {

@@ -2,12 +2,15 @@
 
 mod arguments;
 mod bench;
+mod compare;
 mod demo;
 mod eval;
 mod failure;
 mod models;
+mod output;
 mod predict;
 mod progress;
+mod score;
 mod train;
 
 use std::process::ExitCode;
@@ -25,6 +28,8 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
