@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use dapple::data::synthetic;
 
-/// A folder with `data/`, ten synthetic pictures, to run the program in.
+/// A folder to run the program in, with `data/`, ten synthetic pictures.
 pub struct Bench(tempfile::TempDir);
 
 /// What the program said and how it ended.
@@ -22,6 +22,11 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a temporary folder");
         synthetic::write(folder.path().join("data"), 3, 10, 32, 32).expect("the folder is writable");
         Self(folder)
+    }
+
+    /// Without pictures.
+    pub fn empty() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
