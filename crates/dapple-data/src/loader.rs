@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::augment::Augment;
+use crate::augment::{Augment, Change, Mix, Warp};
 use crate::dataset::{Dataset, LabelledImage};
 use crate::error::{DataError, Result};
 use crate::image_file::Raster;
@@ -146,6 +146,15 @@ impl Loader {
         &self.0.dataset
     }
 
+    /// Sample `index` as it is in epoch `epoch`, before normalisation.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::load`].
+    pub fn changed_sample(&self, epoch: u64, index: usize) -> Result<LabelledImage> {
+        let (image, labels) = self.0.sample(epoch, index)?;
+        Ok(LabelledImage { image, labels })
+    }
+
     /// The batches of epoch `epoch`, in order. Dropping the iterator early stops its threads.
     pub fn epoch(&self, epoch: u64) -> Epoch {
         self.epoch_from(epoch, 0)
@@ -210,26 +219,46 @@ impl Inner {
         Ok(Batch { images, labels, indices: samples.to_vec(), n, h, w, c })
     }
 
-    /// One sample, resized and changed.
+    /// One sample, changed and perhaps mixed with others.
     fn sample(&self, epoch: u64, index: usize) -> Result<(Raster, LabelMap)> {
         let LoaderSettings { input, augment, seed, .. } = &self.settings;
+        let mut sample = self.changed(index, augment.draw(input, *seed, epoch, index as u64))?;
+        let size = augment.output_size(input);
+        if let Some(mix) = Mix::draw(augment, size, self.samples.len(), (*seed, epoch, index as u64)) {
+            for piece in mix.pieces {
+                let random = Random::new(*seed, Purpose::Partner, epoch, piece.number);
+                let partner = self.changed(self.samples[piece.partner], augment.draw_from(random, input))?;
+                piece.paste(&partner, &mut sample);
+            }
+        }
+        Ok((sample.image, sample.labels))
+    }
+
+    /// One sample at the size of the output, with one draw's changes.
+    fn changed(&self, index: usize, change: Change) -> Result<LabelledImage> {
+        let LoaderSettings { input, augment, .. } = &self.settings;
         let (h, w) = augment.output_size(input);
-        let cut = |sample: &LabelledImage, window| {
-            (resize_image(&sample.image, window, h, w), resize_labels(&sample.labels, window, h, w))
+        let cut = |sample: &LabelledImage, window| LabelledImage {
+            image: resize_image(&sample.image, window, h, w),
+            labels: resize_labels(&sample.labels, window, h, w),
         };
-        let change = augment.draw(input, *seed, epoch, index as u64);
         let kept = self.cache.get_or_make(index, || {
             let decoded = self.dataset.load(index, input.channels)?;
-            if !augment.keeps_window() {
-                return Ok(decoded);
-            }
-            // The resized sample is kept in place of the decoded one: it is what every epoch needs.
-            let (image, labels) = cut(&decoded, Window::FULL);
-            Ok(LabelledImage { image, labels })
+            // The resized sample is kept in place of the decoded one where it is what every epoch needs.
+            Ok(if augment.keeps_window() { cut(&decoded, Window::FULL) } else { decoded })
         })?;
-        let (mut image, mut labels) = cut(&kept, change.window);
-        change.apply(&mut image, &mut labels);
-        Ok((image, labels))
+        let ignore = self.dataset.ignore();
+        let window = change.placed_window(&kept.labels, ignore);
+        let mut sample = if augment.warps() {
+            let source = (kept.image.height, kept.image.width);
+            Warp::new(&change, window, source, (h, w)).apply(&kept, ignore.unwrap_or(0))
+        } else {
+            let mut sample = cut(&kept, window);
+            change.flip(&mut sample.image, &mut sample.labels);
+            sample
+        };
+        change.repaint(&mut sample.image);
+        Ok(sample)
     }
 }
 

@@ -10,6 +10,9 @@ pub(crate) enum Purpose {
     Shuffle = 2,
     Augment = 3,
     Synthetic = 4,
+    Mix = 5,
+    Partner = 6,
+    Details = 7,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, epoch, index), with the few draws this crate needs.
@@ -30,6 +33,11 @@ impl Random {
     /// Uniform in [0, 1), a multiple of 2^-53.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
+    }
+
+    /// 64 random bits.
+    pub fn word(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// Uniform in [low, high).

@@ -87,7 +87,11 @@ pub(super) fn find_duplicates(dataset: &Dataset, prints: &[Fingerprint]) -> Vec<
             for (i, &a) in bucket.iter().enumerate() {
                 for &b in bucket[i + 1..].iter().take(LIST_LIMIT) {
                     let different = (prints[a].hash ^ prints[b].hash).count_ones();
-                    if different <= NEAR_BITS && !prints[a].flat && !prints[b].flat && pairs.len() < 100 * LIST_LIMIT {
+                    if different <= NEAR_BITS
+                        && !prints[a].flat
+                        && !prints[b].flat
+                        && pairs.len() < 100 * LIST_LIMIT
+                    {
                         pairs.entry([a, b]).or_insert(DuplicateKind::Near);
                     }
                 }

@@ -88,7 +88,9 @@ fn notices(out: &mut String, inspection: &Inspection) {
     let leaks = inspection.leaks().count();
     let mut leak = Vec::new();
     if leaks > 0 {
-        leak.push(format!("{leaks} images of one part occur in another, exactly or nearly: scores will be too good"));
+        leak.push(format!(
+            "{leaks} images of one part occur in another, exactly or nearly: scores will be too good"
+        ));
     }
     list(out, "bad", "Pairs that cannot be used", &inspection.problems);
     list(out, "bad", "Leakage between parts", &leak);
@@ -96,7 +98,8 @@ fn notices(out: &mut String, inspection: &Inspection) {
     let suspicious: Vec<String> =
         inspection.suspicious.iter().map(|s| format!("{}: {}", s.sample, s.reason)).collect();
     list(out, "warn", "Masks that look wrong", &suspicious);
-    if inspection.problems.is_empty() && inspection.warnings.is_empty() && suspicious.is_empty() && leaks == 0 {
+    if inspection.problems.is_empty() && inspection.warnings.is_empty() && suspicious.is_empty() && leaks == 0
+    {
         out.push_str("<section class=good><h2>Nothing looks wrong</h2></section>\n");
     }
 }
@@ -162,7 +165,11 @@ fn duplicates(out: &mut String, inspection: &Inspection, dataset: &Dataset) -> R
     if inspection.duplicates.is_empty() {
         return Ok(());
     }
-    let _ = write!(out, "<h2>Images that occur twice <small>{}</small></h2><div class=gallery>", inspection.duplicates.len());
+    let _ = write!(
+        out,
+        "<h2>Images that occur twice <small>{}</small></h2><div class=gallery>",
+        inspection.duplicates.len()
+    );
     for duplicate in inspection.duplicates.iter().take(SHOWN_DUPLICATES) {
         let Duplicate { first, second, kind, across_parts, indices } = duplicate;
         let kind = if *kind == DuplicateKind::Exact { "equal" } else { "nearly equal" };
@@ -172,7 +179,12 @@ fn duplicates(out: &mut String, inspection: &Inspection, dataset: &Dataset) -> R
             let image = shrink(&dataset.load(*index, 3)?, SIDE / 2).image;
             let _ = write!(out, "<img alt=\"\" src=\"{}\">", data_uri(&image)?);
         }
-        let _ = write!(out, "<figcaption>{} and {}: {kind}{across}</figcaption></figure>", escape(first), escape(second));
+        let _ = write!(
+            out,
+            "<figcaption>{} and {}: {kind}{across}</figcaption></figure>",
+            escape(first),
+            escape(second)
+        );
     }
     out.push_str("</div>\n");
     Ok(())

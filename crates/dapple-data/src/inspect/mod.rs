@@ -3,13 +3,14 @@
 mod duplicates;
 mod histogram;
 mod html;
-mod thumbnail;
+mod text;
+pub(crate) mod thumbnail;
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::dataset::{Dataset, OpenOptions};
+use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::format::Format;
 use crate::labels::LabelCoding;
@@ -105,18 +106,9 @@ pub struct Suspicion {
     pub reason: String,
 }
 
-impl Dataset {
-    /// Opens a folder with all its faults: bad pairs become [`Inspection::problems`], and all images are decoded.
-    ///
-    /// # Errors
-    /// Those of [`Dataset::open`] that are not about single pairs.
-    pub fn open_to_inspect(root: impl AsRef<Path>, format: Option<Format>) -> Result<Self> {
-        Self::open(root, &OpenOptions { format, skip_bad: true, ..OpenOptions::default() })
-    }
-}
-
 impl Inspection {
-    /// Looks at all samples. Every image is decoded once more, for duplicates.
+    /// Looks at all samples of a data set opened with [`skip_bad`](crate::OpenOptions::skip_bad), so that bad pairs become
+    /// [`Inspection::problems`]. Every image is decoded once more, for duplicates.
     ///
     /// # Errors
     /// Those of reading images.
@@ -150,6 +142,11 @@ impl Inspection {
         self.duplicates.iter().filter(|duplicate| duplicate.across_parts)
     }
 
+    /// For the terminal: everything but the histograms.
+    pub fn to_text(&self) -> String {
+        text::text(self)
+    }
+
     /// The page: one file with everything in it, thumbnails of up to `pictures` samples included.
     ///
     /// # Errors
@@ -175,7 +172,8 @@ fn classes(dataset: &Dataset, all: &[usize]) -> Vec<ClassCount> {
     let weights = statistics.median_frequency_weights();
     let counted: u64 = statistics.pixels.iter().sum();
     let images = |label: usize| {
-        let has = |&&i: &&usize| dataset.label_counts(i).iter().any(|&(found, _)| usize::from(found) == label);
+        let has =
+            |&&i: &&usize| dataset.label_counts(i).iter().any(|&(found, _)| usize::from(found) == label);
         all.iter().filter(has).count()
     };
     let classes = dataset.classes();

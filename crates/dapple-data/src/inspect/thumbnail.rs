@@ -51,7 +51,8 @@ pub(crate) fn paint(image: &Raster, labels: &LabelMap, classes: &Classes, ignore
 
 /// A JPEG as the text of an HTML image's source.
 pub(super) fn data_uri(image: &Raster) -> Result<String> {
-    let colour = if image.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
+    let colour =
+        if image.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 82)
         .encode(&image.data, image.width as u32, image.height as u32, colour)

@@ -61,7 +61,8 @@ fn text(root: &TempDir, file: &str, content: &str) {
 #[test]
 fn nested_folders() {
     let root = tempdir().unwrap();
-    for (image_file, mask) in [("images/a/x.png", "masks/a/x.png"), ("images/b/x.png", "masks/b/x_mask.png")] {
+    for (image_file, mask) in [("images/a/x.png", "masks/a/x.png"), ("images/b/x.png", "masks/b/x_mask.png")]
+    {
         image(&root, image_file);
         grey(&root, mask, &[0, 1], 0);
     }
@@ -108,7 +109,11 @@ fn lists_of_pairs() {
 
     std::fs::remove_file(root.path().join("train.txt")).unwrap();
     std::fs::remove_file(root.path().join("val.txt")).unwrap();
-    text(&root, "pairs.csv", "image,mask,split\npictures/of/a.png,drawn/a.png,test\n\"pictures/of/b c.png\",drawn/b c.png,train\n");
+    text(
+        &root,
+        "pairs.csv",
+        "image,mask,split\npictures/of/a.png,drawn/a.png,test\n\"pictures/of/b c.png\",drawn/b c.png,train\n",
+    );
     let dataset = open(&root, Format::Lists);
     assert_eq!(dataset.part(0), Some(Part::Train));
     assert_eq!(names(&dataset), ["train/pictures/of/b c", "test/pictures/of/a"]);
@@ -121,7 +126,11 @@ fn pascal_voc() {
         image(&root, &format!("JPEGImages/{name}.png"));
         let mut indices = vec![0, 1, 15, 20, 255];
         indices.resize(12, 0);
-        put(root.path(), &format!("SegmentationClass/{name}.png"), &palette_png(4, 3, &indices, &voc_palette()));
+        put(
+            root.path(),
+            &format!("SegmentationClass/{name}.png"),
+            &palette_png(4, 3, &indices, &voc_palette()),
+        );
     }
     image(&root, "JPEGImages/2007_000001.png");
     text(&root, "Annotations/2007_000032.xml", "<annotation/>");
@@ -177,7 +186,11 @@ fn cvat_and_datumaro_label_maps() {
 
     // As a palette picture, whose indices mean nothing.
     let palette = [51, 221, 255, 0, 0, 0, 250, 50, 83];
-    put(root.path(), "SegmentationClass/a.png", &palette_png(4, 3, &[0, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1], &palette));
+    put(
+        root.path(),
+        "SegmentationClass/a.png",
+        &palette_png(4, 3, &[0, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1], &palette),
+    );
     assert_eq!(labels(&open(&root, Format::Voc), 0)[..3], [2, 0, 1]);
 }
 
@@ -194,7 +207,8 @@ fn camvid_in_its_original_colours() {
     let dataset = open(&root, Format::Camvid);
     assert_eq!((dataset.len(), dataset.classes().len()), (1, 31));
     let found = labels(&dataset, 0);
-    let named: Vec<&str> = found[..4].iter().map(|&l| dataset.classes().names[usize::from(l)].as_str()).collect();
+    let named: Vec<&str> =
+        found[..4].iter().map(|&l| dataset.classes().names[usize::from(l)].as_str()).collect();
     assert_eq!(named, ["Sky", "Road", "LaneMkgsDriv", "Child"]);
     assert_eq!(found[4], 255);
 
@@ -294,7 +308,11 @@ fn coco_panoptic() {
     let root = tempdir().unwrap();
     image(&root, "val2017/000000000139.png");
     // Ids 5, 256 + 3 and 65536 * 2, and void.
-    coloured(&root, "annotations/panoptic_val2017/000000000139.png", &[[5, 0, 0], [3, 1, 0], [0, 0, 2], [0, 0, 0]]);
+    coloured(
+        &root,
+        "annotations/panoptic_val2017/000000000139.png",
+        &[[5, 0, 0], [3, 1, 0], [0, 0, 2], [0, 0, 0]],
+    );
     text(
         &root,
         "annotations/panoptic_val2017.json",
@@ -355,7 +373,10 @@ fn colours_with_a_class_table() {
         ("class_dict.csv", "name,r,g,b\nsky,0,0,0\nsea,10,20,30\nsand,200,0,0\n"),
         ("classes.csv", "Name, R, G, B\nsky, 0, 0, 0\nsea, 10, 20, 30\nsand, 200, 0, 0\n"),
         ("classes.txt", "sky 0 0 0\nsea 10 20 30\nsand 200,0,0\n"),
-        ("classes.json", r##"[{"name": "sky", "color": [0, 0, 0]}, {"name": "sea", "color": "#0a141e"}, {"name": "sand", "color": [200, 0, 0]}]"##),
+        (
+            "classes.json",
+            r##"[{"name": "sky", "color": [0, 0, 0]}, {"name": "sea", "color": "#0a141e"}, {"name": "sand", "color": [200, 0, 0]}]"##,
+        ),
         ("classes.json", r#"{"sky": [0, 0, 0], "sea": [10, 20, 30], "sand": [200, 0, 0]}"#),
         ("label_colors.txt", "0 0 0\t\tsky\n10 20 30\tsea\n200 0 0\tsand\n"),
         ("labelmap.txt", "sky:0,0,0::\nsea:10,20,30::\nsand:200,0,0::\n"),
@@ -425,7 +446,8 @@ fn the_ignored_label_of_a_format_cannot_be_another() {
     let root = tempdir().unwrap();
     image(&root, "images/training/ADE_train_1.png");
     grey(&root, "annotations/training/ADE_train_1.png", &[0, 1], 2);
-    let with = |ignore| Dataset::open(root.path(), &OpenOptions { ignore: Some(ignore), ..OpenOptions::default() });
+    let with =
+        |ignore| Dataset::open(root.path(), &OpenOptions { ignore: Some(ignore), ..OpenOptions::default() });
     assert!(with(255).is_ok());
     assert!(with(0).unwrap_err().to_string().contains("255"));
 }

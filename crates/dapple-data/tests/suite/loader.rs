@@ -33,7 +33,7 @@ fn batches(dataset: &Arc<Dataset>, settings: LoaderSettings, epoch: u64, first: 
 #[test]
 fn the_same_for_any_number_of_threads_any_cache_and_any_start() {
     let dataset = Arc::new(synthetic::dataset(0, 11, 30, 26));
-    for augment in [Augment::none(), Augment::light(), everything()] {
+    for augment in [Augment::none(), Augment::light(), Augment::medium(), Augment::strong(), everything()] {
         let settings = LoaderSettings { augment, ..settings() };
         let expected = batches(&dataset, LoaderSettings { threads: 0, ..settings }, 4, 0);
         assert_eq!(expected.len(), 4);

@@ -1,5 +1,6 @@
 //! Tests of the crate by its public face.
 
+mod augment;
 mod common;
 mod formats;
 mod hostile;

@@ -1,7 +1,9 @@
 //! TIFF files: 8 and 16 bit, many channels, tiles, planes.
 
 use crate::common::{grey_png, put};
-use dapple_data::{DataError, Dataset, InputSettings, Loader, LoaderSettings, Normalise, OpenOptions, decode_image_bytes};
+use dapple_data::{
+    DataError, Dataset, InputSettings, Loader, LoaderSettings, Normalise, OpenOptions, decode_image_bytes,
+};
 use std::sync::Arc;
 use tempfile::tempdir;
 
@@ -27,7 +29,9 @@ fn tiff(
     match arrangement {
         Arrangement::Strip => {
             let mut data = Vec::new();
-            (0..height).for_each(|y| (0..width).for_each(|x| (0..channels).for_each(|c| put(&mut data, value(x, y, c)))));
+            (0..height).for_each(|y| {
+                (0..width).for_each(|x| (0..channels).for_each(|c| put(&mut data, value(x, y, c))))
+            });
             chunks.push(data);
         }
         Arrangement::Planes => {
@@ -42,7 +46,9 @@ fn tiff(
                 for left in (0..width).step_by(TILE) {
                     let mut data = Vec::new();
                     for (y, x) in (0..TILE).flat_map(|y| (0..TILE).map(move |x| (top + y, left + x))) {
-                        (0..channels).for_each(|c| put(&mut data, if x < width && y < height { value(x, y, c) } else { 0 }));
+                        (0..channels).for_each(|c| {
+                            put(&mut data, if x < width && y < height { value(x, y, c) } else { 0 })
+                        });
                     }
                     chunks.push(data);
                 }
@@ -72,7 +78,9 @@ fn tiff(
     }
     file.extend(chunks.concat());
     let count = offsets.len() as u32;
-    let offsets_at = if count == 1 { offsets[0] } else {
+    let offsets_at = if count == 1 {
+        offsets[0]
+    } else {
         let at = file.len() as u32;
         file.extend(offsets.iter().flat_map(|v| v.to_le_bytes()));
         at
@@ -89,7 +97,12 @@ fn tiff(
         (284, 1, planar),
     ];
     if tiled {
-        entries.extend([(322, 1, TILE as u32), (323, 1, TILE as u32), (324, count, offsets_at), (325, count, lengths_at)]);
+        entries.extend([
+            (322, 1, TILE as u32),
+            (323, 1, TILE as u32),
+            (324, count, offsets_at),
+            (325, count, lengths_at),
+        ]);
     } else {
         entries.extend([(273, count, offsets_at), (278, 1, height as u32), (279, count, lengths_at)]);
     }
@@ -131,7 +144,8 @@ fn sixteen_bits_are_scaled_to_eight() {
     for channels in [1, 5] {
         let bytes = tiff((4, 4, channels), 2, Arrangement::Strip, |x, _, c| (x * 10_000 + c * 1000) as u16);
         let raster = decode_image_bytes(&bytes, "a.tif", channels).unwrap();
-        let expected = |i: usize| ((i / channels % 4 * 10_000 + i % channels * 1000) as f64 / 257.0).round() as u8;
+        let expected =
+            |i: usize| ((i / channels % 4 * 10_000 + i % channels * 1000) as f64 / 257.0).round() as u8;
         assert!(raster.data.iter().enumerate().all(|(i, &v)| v == expected(i)), "{:?}", raster.data);
     }
 }

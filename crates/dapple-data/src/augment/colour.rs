@@ -1,0 +1,100 @@
+//! Brightness, contrast, saturation, hue, gamma, grey.
+
+use super::Augment;
+use crate::image_file::{Raster, luma};
+use crate::random::Random;
+
+/// The changes of one sample's colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Colour {
+    /// Factors of brightness, contrast and saturation.
+    factors: [f64; 3],
+    /// In degrees.
+    hue: f64,
+    /// The exponent.
+    gamma: f64,
+}
+
+impl Colour {
+    pub fn draw(augment: &Augment, factors: [f64; 3], random: &mut Random) -> Self {
+        let hue = augment.hue * random.range(-1.0, 1.0);
+        let power = random.range(-1.0, 1.0);
+        let grey = random.chance(augment.grey);
+        let [brightness, contrast, saturation] = factors;
+        Self {
+            factors: [brightness, contrast, if grey { 0.0 } else { saturation }],
+            hue,
+            gamma: (1.0 + augment.gamma).powf(power),
+        }
+    }
+
+    /// Changes an image; pictures that are neither grey nor colour keep their channels apart.
+    pub fn apply(&self, image: &mut Raster) {
+        if self.hue == 0.0 || image.channels != 3 {
+            recolour(image, self.factors);
+        } else {
+            mix_channels(image, self.factors, self.hue);
+        }
+        if self.gamma != 1.0 {
+            let power = |v: usize| ((v as f64 / 255.0).powf(self.gamma) * 255.0).round() as u8;
+            let table: [u8; 256] = std::array::from_fn(power);
+            image.data.iter_mut().for_each(|v| *v = table[usize::from(*v)]);
+        }
+    }
+}
+
+/// The mean grey of an image.
+fn mean_grey(image: &Raster) -> f32 {
+    let sum: u64 = match image.channels {
+        3 => image.data.as_chunks::<3>().0.iter().map(|&p| u64::from(luma(p))).sum(),
+        channels => image.data.iter().map(|&v| u64::from(v)).sum::<u64>() / channels as u64,
+    };
+    sum as f32 / (image.width * image.height) as f32
+}
+
+/// Changes saturation, contrast about the mean grey, and brightness, in this order, rounding once.
+fn recolour(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3]) {
+    if [brightness, contrast, saturation] == [1.0; 3] {
+        return;
+    }
+    let (brightness, contrast, saturation) = (brightness as f32, contrast as f32, saturation as f32);
+    let mean = mean_grey(image);
+    for pixel in image.data.chunks_exact_mut(image.channels) {
+        let grey = f32::from(if let &mut [r, g, b] = pixel { luma([r, g, b]) } else { pixel[0] });
+        for value in pixel {
+            let saturated = grey + (f32::from(*value) - grey) * saturation;
+            let changed = (mean + (saturated - mean) * contrast) * brightness;
+            *value = changed.round().clamp(0.0, 255.0) as u8;
+        }
+    }
+}
+
+/// The same with a turn of the hue before: all of it is one 3 x 3 matrix and an addend.
+///
+/// The hue is turned in the plane of I and Q of YIQ, at constant brightness.
+fn mix_channels(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3], hue: f64) {
+    /// Shares of red, green and blue in brightness, as in [`luma`].
+    const GREY: [f64; 3] = [0.299, 0.587, 0.114];
+    /// What a turn by 90 degrees adds to the matrix that leaves only the brightness.
+    const QUARTER: [[f64; 3]; 3] = [[0.168, 0.330, -0.498], [-0.328, 0.035, 0.293], [1.250, -1.050, -0.200]];
+    let mean = f64::from(mean_grey(image));
+    let (sin, cos) = hue.to_radians().sin_cos();
+    // Fixed point with 12 bits behind the point: 255 * 2^12 * the largest entry fits into 32 bits.
+    let fixed = |v: f64| (v * 4096.0).round() as i32;
+    let turned = |row: usize, column: usize| {
+        let one = f64::from(u8::from(row == column));
+        GREY[column] + cos * (one - GREY[column]) + sin * QUARTER[row][column]
+    };
+    // Saturation mixes with the brightness, which the turn leaves as it is.
+    let matrix: [[i32; 3]; 3] = std::array::from_fn(|row| {
+        std::array::from_fn(|column| {
+            let saturated = GREY[column] + saturation * (turned(row, column) - GREY[column]);
+            fixed(saturated * contrast * brightness)
+        })
+    });
+    let addend = fixed(mean * (1.0 - contrast) * brightness) + (1 << 11);
+    for pixel in image.data.as_chunks_mut::<3>().0 {
+        let [r, g, b] = pixel.map(i32::from);
+        *pixel = matrix.map(|[mr, mg, mb]| ((mr * r + mg * g + mb * b + addend) >> 12).clamp(0, 255) as u8);
+    }
+}
