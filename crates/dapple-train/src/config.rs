@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use dapple_data::{Augment, ClassStatistics, Format, InputSettings, LabelCoding, write_atomic};
+use dapple_data::{
+    Augment, ClassStatistics, Dataset, Fold, Format, InputSettings, LabelCoding, Split, SplitSettings,
+    write_atomic,
+};
 use dapple_graph::{Loss, LossTerm, Optimizer};
 use dapple_nets::NetConfig;
 use serde::{Deserialize, Serialize};
@@ -79,6 +82,21 @@ pub struct DataConfig {
     pub train_fraction: f64,
     /// Seed of the division.
     pub split_seed: u64,
+    /// A division made before, a `split.json`; it stands above all that says how to divide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<PathBuf>,
+    /// Give training and validation their share of the images of each class.
+    #[serde(default)]
+    pub stratified: bool,
+    /// Regular expression on the names; images with the same first group (or match) stay together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Divide into this many folds and validate with the fold `fold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// The fold to validate with, from 0.
+    #[serde(default)]
+    pub fold: usize,
     /// Leave bad pairs out with a warning instead of stopping.
     pub skip_bad: bool,
     /// Background threads that decode images. Without effect on the results.
@@ -134,6 +152,28 @@ pub struct CheckpointConfig {
     /// After this many batches within an epoch. By time only if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batches: Option<usize>,
+}
+
+impl DataConfig {
+    /// Divides the data.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] for a share, fold or regular expression that cannot be, and for a file that is no division of
+    /// these data.
+    pub fn divide(&self, dataset: &Dataset) -> Result<Split, TrainError> {
+        if let Some(path) = &self.split {
+            let split = Split::load(path)?;
+            split.indices(dataset)?;
+            return Ok(split);
+        }
+        let settings = SplitSettings {
+            stratified: self.stratified,
+            group: self.group.clone(),
+            fold: self.folds.map(|count| Fold { index: self.fold, count }),
+            ..SplitSettings::new(self.split_seed, self.train_fraction)
+        };
+        Ok(Split::with(dataset, &settings)?)
+    }
 }
 
 impl LossConfig {

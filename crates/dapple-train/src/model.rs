@@ -85,8 +85,12 @@ pub(crate) fn save(
 ) -> Result<(), TrainError> {
     let classes = dataset.classes();
     let named = classes.names.iter().zip(&classes.colours);
-    let provenance =
-        Provenance { loss: loss.clone(), format: dataset.format(), coding: dataset.coding(), recipe: config.recipe.clone() };
+    let provenance = Provenance {
+        loss: loss.clone(),
+        format: dataset.format(),
+        coding: dataset.coding(),
+        recipe: config.recipe.clone(),
+    };
     let card = ModelCard {
         network: config.network.clone(),
         classes: named.map(|(name, &colour)| Class { name: name.clone(), colour }).collect(),

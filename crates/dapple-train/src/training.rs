@@ -62,7 +62,7 @@ impl Training {
     /// [`TrainError::Config`] and others of [`TrainConfig::check`]; [`TrainError::Data`] without a training image.
     pub fn start(config: TrainConfig, dataset: Arc<Dataset>, run: RunFolder) -> Result<Self, TrainError> {
         config.check()?;
-        let split = Split::new(&dataset, config.data.split_seed, config.data.train_fraction)?;
+        let split = config.data.divide(&dataset)?;
         let setup = Setup::new(config, dataset, run, &split)?;
         // Whatever can be wrong with the settings is found before anything is written.
         let beginning = setup.begin()?;

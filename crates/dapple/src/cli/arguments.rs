@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dapple::data::{Format, Normalise, Part};
+use dapple::data::{Augment, Format, Normalise, Part};
 use dapple::graph::LossKind;
 use dapple::train::ClassWeights;
 
@@ -39,6 +39,8 @@ pub enum Command {
     Eval(Eval),
     /// Predict masks for images of any size
     Predict(Predict),
+    /// Inspect, convert and preview folders of images and masks
+    Data(super::data::Data),
     /// Score masks that any program predicted
     Score(super::score::Score),
     /// Compare two models scored on the same images
@@ -141,6 +143,18 @@ pub struct Settings {
     /// Share of the images for training, where the data have no parts of their own [default: 0.85]
     #[arg(long, value_name = "X")]
     pub train_fraction: Option<f64>,
+    /// How to divide: random, stratified (each class gets its share), or a split.json made before [default: random]
+    #[arg(long, value_name = "HOW|FILE")]
+    pub split: Option<String>,
+    /// Regular expression on image names: those with the same first group stay in one part, as the frames of a video
+    #[arg(long, value_name = "REGEX")]
+    pub group: Option<String>,
+    /// Divide into this many folds and validate with one of them
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
+    /// The fold to validate with, from 0 [default: 0]
+    #[arg(long, value_name = "N", requires = "folds")]
+    pub fold: Option<usize>,
     /// Seed of the division, of initial values and of the order of images [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -215,6 +229,23 @@ pub enum AugmentName {
     Flip,
     /// Flips, zoom to 1.25, mild changes of colour
     Light,
+    /// Flips, rotation, size, shear, colour, some blur and noise
+    Medium,
+    /// All of it and more: perspective, elastic, JPEG, cut-out, CutMix, mosaic
+    Strong,
+}
+
+impl AugmentName {
+    /// The settings of this name.
+    pub fn settings(self) -> Augment {
+        match self {
+            Self::None => Augment::none(),
+            Self::Flip => Augment { flip_horizontal: 0.5, ..Augment::none() },
+            Self::Light => Augment::light(),
+            Self::Medium => Augment::medium(),
+            Self::Strong => Augment::strong(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -336,7 +367,7 @@ fn channels(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| [1, 3].contains(n)).ok_or_else(|| "give 3 (colour) or 1 (grey)".into())
 }
 
-fn size(text: &str) -> Result<(usize, usize), String> {
+pub fn size(text: &str) -> Result<(usize, usize), String> {
     let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
     match (height.trim().parse(), width.trim().parse()) {
         (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),

@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod compare;
+mod data;
 mod demo;
 mod eval;
 mod failure;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

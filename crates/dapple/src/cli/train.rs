@@ -5,7 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple::data::{Augment, Dataset, OpenOptions};
+use dapple::data::{Dataset, OpenOptions};
 use dapple::device::engine;
 use dapple::graph::{LossKind, Optimizer};
 use dapple::nets::Activation;
@@ -14,7 +14,7 @@ use dapple::train::{
     open_dataset, recipe,
 };
 
-use super::arguments::{AugmentName, Device, OptimizerName, ScheduleName, Settings, Train};
+use super::arguments::{Device, OptimizerName, ScheduleName, Settings, Train};
 use super::failure::Failure;
 use super::progress::Progress;
 
@@ -159,6 +159,15 @@ fn apply(settings: &Settings, config: &mut TrainConfig) {
     config.batch = settings.batch.unwrap_or(config.batch);
     config.learning_rate = settings.lr.unwrap_or(config.learning_rate);
     config.data.train_fraction = settings.train_fraction.unwrap_or(config.data.train_fraction);
+    match settings.split.as_deref() {
+        None => {}
+        Some("random") => (config.data.split, config.data.stratified) = (None, false),
+        Some("stratified") => (config.data.split, config.data.stratified) = (None, true),
+        Some(file) => config.data.split = Some(std::path::absolute(file).unwrap_or(file.into())),
+    }
+    config.data.group = settings.group.clone().or(config.data.group.take());
+    config.data.folds = settings.folds.or(config.data.folds);
+    config.data.fold = settings.fold.unwrap_or(config.data.fold);
     if let Some(seed) = settings.seed {
         (config.seed, config.data.split_seed) = (seed, seed);
     }
@@ -198,11 +207,8 @@ fn apply(settings: &Settings, config: &mut TrainConfig) {
     if let Some(clip) = settings.clip {
         config.clip_norm = (clip != 0.0).then_some(clip);
     }
-    match settings.augment {
-        Some(AugmentName::None) => config.augment = Augment::none(),
-        Some(AugmentName::Flip) => config.augment = Augment { flip_horizontal: 0.5, ..Augment::none() },
-        Some(AugmentName::Light) => config.augment = Augment::light(),
-        None => {}
+    if let Some(name) = settings.augment {
+        config.augment = name.settings();
     }
     config.input.normalise = settings.normalise.unwrap_or(config.input.normalise);
 }
