@@ -168,14 +168,21 @@ fn half_widths(radius: f64) -> Vec<usize> {
 
 /// How many pixels of `from` have one of `to` within the disc. `plane` is zero before and after.
 fn matched(from: &[Pixel], to: &[Pixel], grid: Grid, half_widths: &[usize], plane: &mut [u64]) -> usize {
-    let row = grid.row();
+    let (Some(&(top, _)), Some(&(bottom, _))) = (to.first(), to.last()) else { return 0 };
+    let (row, reach) = (grid.row(), half_widths[0]);
     for &(y, x) in to {
         plane[y * row + x / 64] |= 1 << (x % 64);
     }
+    let columns = near_columns(&plane[top * row..(bottom + 1) * row], row, reach);
     let near = |&&(y, x): &&Pixel| {
-        half_widths.iter().enumerate().any(|(dy, reach)| {
-            let (first, last) = (x.saturating_sub(*reach), (x + reach).min(grid.width - 1));
-            let in_row = |y: usize| any_set(&plane[y * row..(y + 1) * row], first, last);
+        let span = |reach: usize| (x.saturating_sub(reach), (x + reach).min(grid.width - 1));
+        // Most pixels that are far have no pixel in the square around the disc.
+        let columns = (y + reach).checked_sub(top).and_then(|at| columns.get(at * row..(at + 1) * row));
+        if !columns.is_some_and(|columns| any_set(columns, span(reach))) {
+            return false;
+        }
+        half_widths.iter().enumerate().any(|(dy, &reach)| {
+            let in_row = |y: usize| any_set(&plane[y * row..(y + 1) * row], span(reach));
             y.checked_sub(dy).is_some_and(in_row) || (y + dy < grid.height && in_row(y + dy))
         })
     };
@@ -186,8 +193,28 @@ fn matched(from: &[Pixel], to: &[Pixel], grid: Grid, half_widths: &[usize], plan
     count
 }
 
+/// Which columns have a set bit within `reach` rows, for each row of `words` and `reach` further ones above and below.
+/// Windows of rows are doubled, as in [`Grid::and_along`].
+fn near_columns(words: &[u64], row: usize, reach: usize) -> Vec<u64> {
+    let mut near = vec![0; words.len() + 4 * reach * row];
+    near[2 * reach * row..][..words.len()].copy_from_slice(words);
+    let mut next = near.clone();
+    let (mut covered, length) = (1, 2 * reach + 1);
+    while covered < length {
+        let step = covered.min(length - covered);
+        for ((out, word), later) in next.iter_mut().zip(&near).zip(&near[step * row..]) {
+            *out = word | later;
+        }
+        std::mem::swap(&mut near, &mut next);
+        covered += step;
+    }
+    near.truncate(words.len() + 2 * reach * row);
+    near
+}
+
 /// Whether a row has a set bit from `first` to `last`.
-fn any_set(words: &[u64], first: usize, last: usize) -> bool {
+#[inline(always)]
+fn any_set(words: &[u64], (first, last): (usize, usize)) -> bool {
     let (from, to) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
     match (first / 64, last / 64) {
         (at, end) if at == end => words[at] & from & to != 0,

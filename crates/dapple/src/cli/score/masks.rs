@@ -75,12 +75,12 @@ impl Meaning {
         let mut last = None;
         let (blocks, rest) = mask.values.as_chunks::<32>();
         for block in blocks.iter().map(|block| &block[..]).chain([rest]) {
-            let Some(&first) = block.first() else { continue };
-            if let Some((_, known)) =
-                last.filter(|&(value, _)| value == first && block.iter().all(|v| *v == value))
-            {
-                labels.extend(std::iter::repeat_n(known, block.len()));
-                continue;
+            if let Some((value, known)) = last {
+                // Without a branch for each value, many are compared at once.
+                if block.iter().fold(true, |same, v| same & (*v == value)) {
+                    labels.extend(std::iter::repeat_n(known, block.len()));
+                    continue;
+                }
             }
             for &value in block {
                 let known = match last {
