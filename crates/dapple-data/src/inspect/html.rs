@@ -50,7 +50,7 @@ fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -126,10 +126,10 @@ fn classes(out: &mut String, inspection: &Inspection) {
     let largest = inspection.classes.iter().map(|class| class.share).fold(0.0, f64::max).max(1e-9);
     for class in &inspection.classes {
         let [r, g, b] = class.colour;
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<tr><td>{}<td class=text><i style=\"background:rgb({r},{g},{b})\"></i>{}<td class=bar>\
-             <span><b style=\"width:{:.2}%\"></b></span><em>{:.2} %</em><td>{}<td>{}<td>{:.3}</tr>\n",
+             <span><b style=\"width:{:.2}%\"></b></span><em>{:.2} %</em><td>{}<td>{}<td>{:.3}</tr>",
             class.label,
             escape(&class.name),
             100.0 * class.share / largest,
