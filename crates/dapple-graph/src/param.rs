@@ -19,6 +19,8 @@ pub enum Role {
     NormScale,
     /// Shift of a normalisation `[channels]`.
     NormShift,
+    /// Factor of each channel `[channels, 1, 1]` ([`crate::Op::Scale`]).
+    Factor,
     /// Running mean `[channels]`, not trained.
     RunningMean,
     /// Running variance `[channels]`, not trained.
