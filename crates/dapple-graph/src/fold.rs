@@ -48,6 +48,9 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
             Op::LayerNorm { gamma, beta, eps } => {
                 Op::LayerNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, eps }
             }
+            Op::GroupNorm { gamma, beta, groups, eps } => {
+                Op::GroupNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, groups, eps }
+            }
             Op::Scale { factor } => Op::Scale { factor: copy(factor, &mut out)? },
             Op::MaxUnpool { pool } => Op::MaxUnpool { pool: map[&pool] },
             Op::Resize { like, interpolation } => Op::Resize { like: map[&like], interpolation },

@@ -1,7 +1,9 @@
 //! The graph and its builder.
 
 use crate::infer::{conv_size, conv_transpose_size};
-use crate::{BatchNorm, Conv2d, ConvTranspose2d, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape};
+use crate::{
+    BatchNorm, Conv2d, ConvInit, ConvTranspose2d, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape,
+};
 use std::collections::HashMap;
 
 /// Index of a node in its graph. Nodes stand in an order in which they can be computed.
@@ -49,13 +51,13 @@ impl<F: Fn(Shape) -> Result<Graph, GraphError> + Send + Sync> Network for (Shape
 /// A network as data: nodes in computing order, parameters, and named outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     params: Vec<ParamSpec>,
     by_name: HashMap<String, ParamId>,
-    outputs: Vec<(String, NodeId)>,
+    pub(crate) outputs: Vec<(String, NodeId)>,
     trainable_len: usize,
     statistics_len: usize,
-    torch_init: bool,
+    conv_init: ConvInit,
 }
 
 impl Graph {
@@ -69,14 +71,13 @@ impl Graph {
             outputs: Vec::new(),
             trainable_len: 0,
             statistics_len: 0,
-            torch_init: false,
+            conv_init: ConvInit::default(),
         }
     }
 
-    /// Convolutions added from now on start as PyTorch's do (uniform within `1 / sqrt(fan_in)`) instead of
-    /// by He et al. 2015 with zero biases.
-    pub fn use_torch_init(&mut self, on: bool) {
-        self.torch_init = on;
+    /// How convolutions added from now on start.
+    pub fn use_conv_init(&mut self, init: ConvInit) {
+        self.conv_init = init;
     }
 
     /// The image batch.
@@ -173,9 +174,10 @@ impl Graph {
             .ok_or_else(|| bad(format!("smaller than the kernel {:?}; use a larger image", conv.kernel)))?;
         let per_group = s.c / conv.groups;
         let fan_in = per_group * conv.kernel[0] * conv.kernel[1];
+        let fan_out = conv.out_channels * conv.kernel[0] * conv.kernel[1];
         let shape = vec![conv.out_channels, per_group, conv.kernel[0], conv.kernel[1]];
-        let weight =
-            self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, self.conv_init(fan_in))?;
+        let init = self.conv_init.weight(fan_in, fan_out);
+        let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, init)?;
         let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
         let shape = Shape::new(s.n, h, w, conv.out_channels);
         Ok(self.push(name, Op::Conv2d { weight, bias, conv: *conv }, vec![x], shape))
@@ -206,7 +208,8 @@ impl Graph {
         // PyTorch computes the fan of this layout from its second axis.
         let fan_in = conv.out_channels * conv.kernel[0] * conv.kernel[1];
         let shape = vec![s.c, conv.out_channels, conv.kernel[0], conv.kernel[1]];
-        let init = self.conv_init(fan_in);
+        let fan_out = s.c * conv.kernel[0] * conv.kernel[1];
+        let init = self.conv_init.weight(fan_in, fan_out);
         let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvTransposeWeight, init)?;
         let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
         let shape = Shape::new(s.n, h, w, conv.out_channels);
@@ -272,10 +275,6 @@ impl Graph {
         Ok(id)
     }
 
-    fn conv_init(&self, fan_in: usize) -> Init {
-        if self.torch_init { Init::torch_default(fan_in) } else { Init::he_normal(fan_in) }
-    }
-
     fn conv_bias(
         &mut self,
         name: &str,
@@ -283,7 +282,7 @@ impl Graph {
         channels: usize,
         fan_in: usize,
     ) -> Result<Option<ParamId>, GraphError> {
-        let init = if self.torch_init { Init::torch_default(fan_in) } else { Init::Constant(0.0) };
+        let init = self.conv_init.bias(fan_in);
         on.then(|| self.add_param(format!("{name}.bias"), vec![channels], Role::Bias, init)).transpose()
     }
 

@@ -1,6 +1,6 @@
 //! Builders of the operations that join maps, weigh them and work on their channels.
 
-use crate::{Graph, GraphError, Init, NodeId, Op, Pointwise, Role};
+use crate::{Graph, GraphError, Init, NodeId, Op, ParamId, Pointwise, Role};
 
 impl Graph {
     /// Concatenation along the channels.
@@ -76,12 +76,30 @@ impl Graph {
             let why = format!("eps is {eps}; it must be a positive number");
             return Err(GraphError::Invalid { op: "layer_norm", name: name.into(), shape: s, why });
         }
-        let mut param = |part: &str, role, value| {
-            self.add_param(format!("{name}.{part}"), vec![s.c], role, Init::Constant(value))
-        };
-        let gamma = param("weight", Role::NormScale, 1.0)?;
-        let beta = param("bias", Role::NormShift, 0.0)?;
+        let [gamma, beta] = self.scale_and_shift(name, s.c)?;
         Ok(self.push(name, Op::LayerNorm { gamma, beta, eps }, vec![x], s))
+    }
+
+    /// Group normalisation with PyTorch's default `eps` and parameters `name.weight` and `name.bias`.
+    ///
+    /// # Errors
+    /// If a parameter of that name exists, the channels are not divisible into the groups, or the map is empty.
+    pub fn group_norm(&mut self, name: &str, x: NodeId, groups: usize) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        if groups == 0 || !s.c.is_multiple_of(groups) || s.is_empty() {
+            let why = format!("cannot be divided into {groups} groups of channels");
+            return Err(GraphError::Invalid { op: "group_norm", name: name.into(), shape: s, why });
+        }
+        let [gamma, beta] = self.scale_and_shift(name, s.c)?;
+        Ok(self.push(name, Op::GroupNorm { gamma, beta, groups, eps: 1e-5 }, vec![x], s))
+    }
+
+    /// The parameters of a normalisation, which start as the identity.
+    fn scale_and_shift(&mut self, name: &str, channels: usize) -> Result<[ParamId; 2], GraphError> {
+        let mut param = |part: &str, role, value| {
+            self.add_param(format!("{name}.{part}"), vec![channels], role, Init::Constant(value))
+        };
+        Ok([param("weight", Role::NormScale, 1.0)?, param("bias", Role::NormShift, 0.0)?])
     }
 
     /// Multiplication with a trainable value for each channel, all of them `initial` at first. The parameter's full

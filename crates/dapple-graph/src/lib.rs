@@ -21,6 +21,7 @@
 //! # Ok::<(), dapple_graph::GraphError>(())
 //! ```
 
+mod conv_init;
 pub mod dropout;
 pub mod engine;
 mod error;
@@ -32,11 +33,13 @@ mod loss;
 mod op;
 mod optim;
 mod param;
+mod prune;
 mod sampling;
 mod shape;
 mod state;
 pub mod summary;
 
+pub use conv_init::ConvInit;
 pub use dropout::DropoutState;
 pub use engine::{Engine, EngineError, Executor, Mode, Tensor};
 pub use error::GraphError;

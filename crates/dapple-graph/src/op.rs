@@ -268,6 +268,18 @@ pub enum Op {
         /// Added to the variance.
         eps: f32,
     },
+    /// Group normalisation (Wu and He 2018): the channels of each image are split into `groups` runs, each of which is
+    /// normalised over its channels, height and width with the biased variance. Parameters `[channels]`.
+    GroupNorm {
+        /// Scale.
+        gamma: ParamId,
+        /// Shift.
+        beta: ParamId,
+        /// Runs of channels.
+        groups: usize,
+        /// Added to the variance.
+        eps: f32,
+    },
     /// Multiplication with a trainable value for each channel (layer scale, Touvron et al. 2021). Parameter
     /// `[channels, 1, 1]`.
     Scale {
@@ -316,6 +328,7 @@ impl Op {
             Op::Mul => "mul",
             Op::AveragePool => "average_pool",
             Op::LayerNorm { .. } => "layer_norm",
+            Op::GroupNorm { .. } => "group_norm",
             Op::Scale { .. } => "scale",
             Op::Attention { .. } => "attention",
             Op::Dropout { .. } => "dropout",

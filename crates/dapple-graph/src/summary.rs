@@ -40,7 +40,9 @@ pub fn describe(graph: &Graph) -> String {
             Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } => {
                 own(weight) + bias.as_ref().map_or(0, own)
             }
-            Op::BatchNorm { gamma, beta, .. } | Op::LayerNorm { gamma, beta, .. } => own(gamma) + own(beta),
+            Op::BatchNorm { gamma, beta, .. }
+            | Op::LayerNorm { gamma, beta, .. }
+            | Op::GroupNorm { gamma, beta, .. } => own(gamma) + own(beta),
             Op::Scale { factor } => own(factor),
             _ => 0,
         };

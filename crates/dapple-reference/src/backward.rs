@@ -2,7 +2,9 @@
 
 use crate::forward::{Kept, positions};
 use crate::ops::conv::{self, Geometry};
-use crate::ops::{attention, average, channels, dropout, fit, join, norm, pointwise, pool, relu, resize};
+use crate::ops::{
+    attention, average, channels, dropout, fit, group_norm, join, norm, pointwise, pool, relu, resize,
+};
 use crate::{State64, Tensor64, Trace};
 use dapple_graph::{Graph, Mode, Node, Op, ParamId};
 
@@ -98,6 +100,12 @@ fn differentiate(
         Op::AveragePool => average::backward(x.shape, gy),
         Op::LayerNorm { gamma, beta, eps } => {
             let gradients = channels::layer_norm_backward(x, state.slice(*gamma), *eps, gy);
+            set_param(*gamma, &gradients.factor);
+            set_param(*beta, &gradients.shift);
+            gradients.input
+        }
+        Op::GroupNorm { gamma, beta, groups, eps } => {
+            let gradients = group_norm::backward(x, state.slice(*gamma), *groups, *eps, gy);
             set_param(*gamma, &gradients.factor);
             set_param(*beta, &gradients.shift);
             gradients.input

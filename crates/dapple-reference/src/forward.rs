@@ -2,7 +2,9 @@
 
 use crate::ops::conv::{self, Geometry};
 use crate::ops::norm::{self, Moments};
-use crate::ops::{attention, average, channels, dropout, fit, join, pointwise, pool, relu, resize};
+use crate::ops::{
+    attention, average, channels, dropout, fit, group_norm, join, pointwise, pool, relu, resize,
+};
 use crate::{State64, Tensor64};
 use dapple_graph::{DropoutState, Graph, Mode, Node, NodeId, Op};
 
@@ -137,6 +139,9 @@ fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tensor64, Kept) 
         Op::AveragePool => average::forward(x, node.shape),
         Op::LayerNorm { gamma, beta, eps } => {
             channels::layer_norm(x, state.slice(*gamma), state.slice(*beta), *eps)
+        }
+        Op::GroupNorm { gamma, beta, groups, eps } => {
+            group_norm::forward(x, state.slice(*gamma), state.slice(*beta), *groups, *eps)
         }
         Op::Scale { factor } => channels::scale(x, state.slice(*factor)),
         Op::Attention { heads } => attention::forward(x, inputs[1], inputs[2], *heads),

@@ -7,6 +7,7 @@ pub(crate) mod channels;
 pub(crate) mod conv;
 pub(crate) mod dropout;
 pub(crate) mod fit;
+pub(crate) mod group_norm;
 pub(crate) mod join;
 pub(crate) mod norm;
 pub(crate) mod pointwise;

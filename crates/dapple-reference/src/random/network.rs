@@ -367,6 +367,7 @@ fn rebuild(graph: &Graph, input: Shape) -> Result<Graph, GraphError> {
             Op::Mul => g.mul(x, node.inputs[1])?,
             Op::AveragePool => g.average_pool(x, [node.shape.h, node.shape.w])?,
             Op::LayerNorm { eps, .. } => g.layer_norm(name, x, *eps)?,
+            Op::GroupNorm { groups, .. } => g.group_norm(name, x, *groups)?,
             Op::Scale { .. } => g.scale(name, x, 1.0)?,
             Op::Attention { heads } => g.attention(x, node.inputs[1], node.inputs[2], *heads)?,
             Op::Dropout { rate, .. } => g.dropout(x, *rate)?,
