@@ -1,6 +1,6 @@
 //! The interface of the engines that run a graph.
 
-use crate::{GraphError, Loss, Network, Optimizer, Shape, State};
+use crate::{DropoutState, GraphError, Loss, Network, Optimizer, Shape, State};
 use std::sync::Arc;
 
 /// A dense batch of maps, channels-last.
@@ -31,12 +31,16 @@ impl Tensor {
 /// How a graph is run forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Batch norm takes the batch's statistics and updates the running ones; what the gradient needs is kept. All outputs.
+    /// Batch norm takes the batch's statistics and updates the running ones; dropout drops; what the gradient needs
+    /// is kept. All outputs.
     Train,
     /// Batch norm takes its running statistics. All outputs.
     Eval,
     /// As `Eval`, the first output only, everything that can be folded or left out is.
     Predict,
+    /// As `Eval`, but dropout drops: each pass is a sample of the network (Monte Carlo dropout, Gal and Ghahramani
+    /// 2016; Bayesian SegNet, Kendall et al. 2017).
+    Sample,
 }
 
 /// What an engine can fail with.
@@ -136,6 +140,12 @@ pub trait Executor: Send {
 
     /// The accumulated gradient, laid out like [`State::values`].
     fn gradients(&self) -> Vec<f32>;
+
+    /// Where dropout's random numbers stand; at first at pass 0 of seed 0.
+    fn dropout_state(&self) -> DropoutState;
+
+    /// Sets seed and pass of dropout's random numbers.
+    fn set_dropout_state(&mut self, state: DropoutState);
 
     /// The optimiser's memory.
     fn optimizer_state(&self) -> OptimizerState;

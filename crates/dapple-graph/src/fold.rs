@@ -45,10 +45,27 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
                 var: copy(var, &mut out)?,
                 norm,
             },
+            Op::LayerNorm { gamma, beta, eps } => {
+                Op::LayerNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, eps }
+            }
+            Op::GroupNorm { gamma, beta, groups, eps } => {
+                Op::GroupNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, groups, eps }
+            }
+            Op::Scale { factor } => Op::Scale { factor: copy(factor, &mut out)? },
             Op::MaxUnpool { pool } => Op::MaxUnpool { pool: map[&pool] },
             Op::Resize { like, interpolation } => Op::Resize { like: map[&like], interpolation },
             Op::FitTo { like } => Op::FitTo { like: map[&like] },
-            op => op,
+            op @ (Op::Input
+            | Op::Relu
+            | Op::MaxPool(_)
+            | Op::Upscale { .. }
+            | Op::Concat
+            | Op::Add
+            | Op::Pointwise(_)
+            | Op::Mul
+            | Op::AveragePool
+            | Op::Attention { .. }
+            | Op::Dropout { .. }) => op,
         };
         let inputs = node.inputs.iter().map(|i| map[i]).collect();
         let new = out.push_node(Node { name: node.name.clone(), op, inputs, shape: node.shape });

@@ -1,9 +1,8 @@
 //! The graph and its builder.
 
-use crate::infer::{conv_size, conv_transpose_size, pool_size};
+use crate::infer::{conv_size, conv_transpose_size};
 use crate::{
-    BatchNorm, Conv2d, ConvTranspose2d, GraphError, Init, Interpolation, MaxPool, Op, ParamId, ParamSpec,
-    Role, Shape,
+    BatchNorm, Conv2d, ConvInit, ConvTranspose2d, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape,
 };
 use std::collections::HashMap;
 
@@ -52,13 +51,13 @@ impl<F: Fn(Shape) -> Result<Graph, GraphError> + Send + Sync> Network for (Shape
 /// A network as data: nodes in computing order, parameters, and named outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     params: Vec<ParamSpec>,
     by_name: HashMap<String, ParamId>,
-    outputs: Vec<(String, NodeId)>,
+    pub(crate) outputs: Vec<(String, NodeId)>,
     trainable_len: usize,
     statistics_len: usize,
-    torch_init: bool,
+    conv_init: ConvInit,
 }
 
 impl Graph {
@@ -72,14 +71,13 @@ impl Graph {
             outputs: Vec::new(),
             trainable_len: 0,
             statistics_len: 0,
-            torch_init: false,
+            conv_init: ConvInit::default(),
         }
     }
 
-    /// Convolutions added from now on start as PyTorch's do (uniform within `1 / sqrt(fan_in)`) instead of
-    /// by He et al. 2015 with zero biases.
-    pub fn use_torch_init(&mut self, on: bool) {
-        self.torch_init = on;
+    /// How convolutions added from now on start.
+    pub fn use_conv_init(&mut self, init: ConvInit) {
+        self.conv_init = init;
     }
 
     /// The image batch.
@@ -176,9 +174,10 @@ impl Graph {
             .ok_or_else(|| bad(format!("smaller than the kernel {:?}; use a larger image", conv.kernel)))?;
         let per_group = s.c / conv.groups;
         let fan_in = per_group * conv.kernel[0] * conv.kernel[1];
+        let fan_out = conv.out_channels * conv.kernel[0] * conv.kernel[1];
         let shape = vec![conv.out_channels, per_group, conv.kernel[0], conv.kernel[1]];
-        let weight =
-            self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, self.conv_init(fan_in))?;
+        let init = self.conv_init.weight(fan_in, fan_out);
+        let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, init)?;
         let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
         let shape = Shape::new(s.n, h, w, conv.out_channels);
         Ok(self.push(name, Op::Conv2d { weight, bias, conv: *conv }, vec![x], shape))
@@ -209,7 +208,8 @@ impl Graph {
         // PyTorch computes the fan of this layout from its second axis.
         let fan_in = conv.out_channels * conv.kernel[0] * conv.kernel[1];
         let shape = vec![s.c, conv.out_channels, conv.kernel[0], conv.kernel[1]];
-        let init = self.conv_init(fan_in);
+        let fan_out = s.c * conv.kernel[0] * conv.kernel[1];
+        let init = self.conv_init.weight(fan_in, fan_out);
         let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvTransposeWeight, init)?;
         let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
         let shape = Shape::new(s.n, h, w, conv.out_channels);
@@ -250,130 +250,6 @@ impl Graph {
         Ok(self.push_unnamed(Op::Relu, vec![x], s))
     }
 
-    /// Max pooling.
-    ///
-    /// # Errors
-    /// If the kernel is larger than the padded input, or the padding larger than half the kernel.
-    pub fn max_pool(&mut self, x: NodeId, pool: &MaxPool) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        let name = format!("max_pool.{}", self.nodes.len());
-        let bad =
-            |why: &str| GraphError::Invalid { op: "max_pool", name: name.clone(), shape: s, why: why.into() };
-        let [kh, kw] = pool.kernel;
-        if kh == 0 || kw == 0 || pool.stride.contains(&0) || kh * kw > 256 {
-            return Err(bad("kernel and stride must be at least 1, the kernel at most 256 positions"));
-        }
-        if pool.padding[0] > kh / 2 || pool.padding[1] > kw / 2 {
-            return Err(bad("the padding may be at most half the kernel"));
-        }
-        let [h, w] =
-            pool_size(pool, [s.h, s.w]).ok_or_else(|| bad("too small to pool; use a larger image"))?;
-        Ok(self.push(&name, Op::MaxPool(*pool), vec![x], s.with_size(h, w)))
-    }
-
-    /// Max unpooling with the positions kept by `pool`.
-    ///
-    /// # Errors
-    /// If `pool` is not a pooling without overlaps whose output has the shape of `x`.
-    pub fn max_unpool(&mut self, x: NodeId, pool: NodeId) -> Result<NodeId, GraphError> {
-        let (s, p) = (self.check(x)?, self.check(pool)?);
-        let name = format!("max_unpool.{}", self.nodes.len());
-        let Op::MaxPool(settings) = &self.nodes[pool.0].op else {
-            let why = format!("`{}` is not a max pooling", self.nodes[pool.0].name);
-            return Err(GraphError::Invalid { op: "max_unpool", name, shape: s, why });
-        };
-        if settings.stride[0] < settings.kernel[0] || settings.stride[1] < settings.kernel[1] {
-            let why = "its pooling's windows overlap, so that positions can repeat".into();
-            return Err(GraphError::Invalid { op: "max_unpool", name, shape: s, why });
-        }
-        if s != p {
-            let why = "the input must have the shape of the pooling's output";
-            return Err(GraphError::Mismatch { op: "max_unpool", name, left: s, right: p, why });
-        }
-        let shape = self.shape(self.nodes[pool.0].inputs[0]);
-        Ok(self.push(&name, Op::MaxUnpool { pool }, vec![x], shape))
-    }
-
-    /// Sampling at the size of `like`.
-    ///
-    /// # Errors
-    /// If a node is not of this graph.
-    pub fn resize(
-        &mut self,
-        x: NodeId,
-        like: NodeId,
-        interpolation: Interpolation,
-    ) -> Result<NodeId, GraphError> {
-        let (s, l) = (self.check(x)?, self.check(like)?);
-        Ok(self.push_unnamed(Op::Resize { like, interpolation }, vec![x], s.with_size(l.h, l.w)))
-    }
-
-    /// Sampling at `factor` times the size.
-    ///
-    /// # Errors
-    /// If the factor is zero.
-    pub fn upscale(
-        &mut self,
-        x: NodeId,
-        factor: usize,
-        interpolation: Interpolation,
-    ) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        if factor == 0 {
-            return Err(GraphError::Config("upscale: the factor must be at least 1".into()));
-        }
-        let shape = s.with_size(s.h * factor, s.w * factor);
-        Ok(self.push_unnamed(Op::Upscale { factor, interpolation }, vec![x], shape))
-    }
-
-    /// Centred zero-padding or cropping to the size of `like`.
-    ///
-    /// # Errors
-    /// If a node is not of this graph.
-    pub fn fit_to(&mut self, x: NodeId, like: NodeId) -> Result<NodeId, GraphError> {
-        let (s, l) = (self.check(x)?, self.check(like)?);
-        Ok(self.push_unnamed(Op::FitTo { like }, vec![x], s.with_size(l.h, l.w)))
-    }
-
-    /// Concatenation along the channels.
-    ///
-    /// # Errors
-    /// If there is no input, or batch, height or width differ.
-    pub fn concat(&mut self, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
-        let name = format!("concat.{}", self.nodes.len());
-        let &first = inputs.first().ok_or_else(|| GraphError::Config("concat needs an input".into()))?;
-        let left = self.check(first)?;
-        let mut c = 0;
-        for &x in inputs {
-            let right = self.check(x)?;
-            if right.with_channels(left.c) != left {
-                let why = "batch, height and width must be equal";
-                return Err(GraphError::Mismatch { op: "concat", name, left, right, why });
-            }
-            c += right.c;
-        }
-        Ok(self.push(&name, Op::Concat, inputs.to_vec(), left.with_channels(c)))
-    }
-
-    /// Sum of two maps of one shape.
-    ///
-    /// # Errors
-    /// If the shapes differ.
-    pub fn add(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
-        let (left, right) = (self.check(a)?, self.check(b)?);
-        if left != right {
-            let name = format!("add.{}", self.nodes.len());
-            return Err(GraphError::Mismatch {
-                op: "add",
-                name,
-                left,
-                right,
-                why: "the shapes must be equal",
-            });
-        }
-        Ok(self.push_unnamed(Op::Add, vec![a, b], left))
-    }
-
     /// Adds a node that a rewriting pass has already checked.
     pub(crate) fn push_node(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
@@ -399,10 +275,6 @@ impl Graph {
         Ok(id)
     }
 
-    fn conv_init(&self, fan_in: usize) -> Init {
-        if self.torch_init { Init::torch_default(fan_in) } else { Init::he_normal(fan_in) }
-    }
-
     fn conv_bias(
         &mut self,
         name: &str,
@@ -410,19 +282,19 @@ impl Graph {
         channels: usize,
         fan_in: usize,
     ) -> Result<Option<ParamId>, GraphError> {
-        let init = if self.torch_init { Init::torch_default(fan_in) } else { Init::Constant(0.0) };
+        let init = self.conv_init.bias(fan_in);
         on.then(|| self.add_param(format!("{name}.bias"), vec![channels], Role::Bias, init)).transpose()
     }
 
-    fn check(&self, id: NodeId) -> Result<Shape, GraphError> {
+    pub(crate) fn check(&self, id: NodeId) -> Result<Shape, GraphError> {
         self.nodes.get(id.0).map(|n| n.shape).ok_or(GraphError::UnknownNode(id.0))
     }
 
-    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+    pub(crate) fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
         self.push_node(Node { name: name.to_owned(), op, inputs, shape })
     }
 
-    fn push_unnamed(&mut self, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+    pub(crate) fn push_unnamed(&mut self, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
         let name = format!("{}.{}", op.kind(), self.nodes.len());
         self.push(&name, op, inputs, shape)
     }

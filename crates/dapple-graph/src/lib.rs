@@ -21,24 +21,31 @@
 //! # Ok::<(), dapple_graph::GraphError>(())
 //! ```
 
+mod conv_init;
+pub mod dropout;
 pub mod engine;
 mod error;
 pub mod fold;
 mod graph;
 mod infer;
+mod joining;
 mod loss;
 mod op;
 mod optim;
 mod param;
+mod prune;
+mod sampling;
 mod shape;
 mod state;
 pub mod summary;
 
+pub use conv_init::ConvInit;
+pub use dropout::DropoutState;
 pub use engine::{Engine, EngineError, Executor, Mode, Tensor};
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node, NodeId};
 pub use loss::{Loss, LossKind, LossTerm};
-pub use op::{BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op};
+pub use op::{BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op, Pointwise};
 pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};
 pub use shape::Shape;

@@ -162,6 +162,22 @@ pub enum Interpolation {
     },
 }
 
+/// A function of each value by itself. [`Op::Relu`] is an operation of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pointwise {
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `min(max(x + 3, 0), 6) / 6` (Howard et al. 2019, MobileNetV3).
+    HardSigmoid,
+    /// `x` times its hard sigmoid (Howard et al. 2019, MobileNetV3).
+    HardSwish,
+    /// `x` times its sigmoid, also called swish (Elfwing et al. 2018; Ramachandran et al. 2017).
+    Silu,
+    /// `x` times the normal distribution function of `x` (Hendrycks and Gimpel 2016), exact:
+    /// `x (1 + erf(x / sqrt(2))) / 2`.
+    Gelu,
+}
+
 /// One operation. Its inputs stand in the node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
@@ -233,6 +249,59 @@ pub enum Op {
     Concat,
     /// Sum of two inputs of one shape.
     Add,
+    /// A function of each value.
+    Pointwise(Pointwise),
+    /// Product of two inputs of one shape; or the second one is `[n, 1, 1, c]` and multiplies all pixels of its
+    /// image (the gate of squeeze-and-excitation, Hu et al. 2018).
+    Mul,
+    /// Mean over windows that divide the input into the output's height and width: output row `i` is the mean
+    /// of rows `floor(i * in / out) .. ceil((i + 1) * in / out)`, and so are the columns (PyTorch's adaptive
+    /// average pooling).
+    AveragePool,
+    /// Layer normalisation (Ba et al. 2016) over the channels of each pixel, with the biased variance:
+    /// `gamma (x - mean) / sqrt(var + eps) + beta`. Parameters `[channels]`.
+    LayerNorm {
+        /// Scale.
+        gamma: ParamId,
+        /// Shift.
+        beta: ParamId,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Group normalisation (Wu and He 2018): the channels of each image are split into `groups` runs, each of which is
+    /// normalised over its channels, height and width with the biased variance. Parameters `[channels]`.
+    GroupNorm {
+        /// Scale.
+        gamma: ParamId,
+        /// Shift.
+        beta: ParamId,
+        /// Runs of channels.
+        groups: usize,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Multiplication with a trainable value for each channel (layer scale, Touvron et al. 2021). Parameter
+    /// `[channels, 1, 1]`.
+    Scale {
+        /// Factor.
+        factor: ParamId,
+    },
+    /// Scaled dot-product attention over pixels (Vaswani et al. 2017, section 3.2). Inputs: queries
+    /// `[n, h, w, c]`, keys and values `[n, h2, w2, c]`, whose channels are split into `heads` runs of
+    /// `d = c / heads`; output of each head: `softmax(q k^T / sqrt(d)) v`, side by side.
+    Attention {
+        /// Independent parts of the channels.
+        heads: usize,
+    },
+    /// Inverted dropout (Srivastava et al. 2014) of single values: zero with probability `rate`, else times
+    /// `1 / (1 - rate)`. [`crate::dropout`] says which. Identity where the mode does not sample
+    /// ([`crate::Mode`]).
+    Dropout {
+        /// Share of values that become zero, below 1.
+        rate: f32,
+        /// Number among the graph's dropouts, so that each draws numbers of its own.
+        stream: u64,
+    },
 }
 
 impl Op {
@@ -251,6 +320,18 @@ impl Op {
             Op::FitTo { .. } => "fit_to",
             Op::Concat => "concat",
             Op::Add => "add",
+            Op::Pointwise(Pointwise::Sigmoid) => "sigmoid",
+            Op::Pointwise(Pointwise::HardSigmoid) => "hard_sigmoid",
+            Op::Pointwise(Pointwise::HardSwish) => "hard_swish",
+            Op::Pointwise(Pointwise::Silu) => "silu",
+            Op::Pointwise(Pointwise::Gelu) => "gelu",
+            Op::Mul => "mul",
+            Op::AveragePool => "average_pool",
+            Op::LayerNorm { .. } => "layer_norm",
+            Op::GroupNorm { .. } => "group_norm",
+            Op::Scale { .. } => "scale",
+            Op::Attention { .. } => "attention",
+            Op::Dropout { .. } => "dropout",
         }
     }
 }

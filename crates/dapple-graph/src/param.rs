@@ -19,6 +19,8 @@ pub enum Role {
     NormScale,
     /// Shift of a normalisation `[channels]`.
     NormShift,
+    /// Factor of each channel `[channels, 1, 1]` ([`crate::Op::Scale`]).
+    Factor,
     /// Running mean `[channels]`, not trained.
     RunningMean,
     /// Running variance `[channels]`, not trained.
@@ -52,6 +54,9 @@ pub enum Init {
         /// Standard deviation.
         std: f32,
     },
+    /// The weight `[in, out, k, k]` of a transposed convolution of stride `ceil(k / 2)` that interpolates bilinearly:
+    /// each output channel from the input channel of its number (Long et al. 2015, section 3.3).
+    Bilinear,
 }
 
 impl Init {

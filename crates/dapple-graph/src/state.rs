@@ -56,10 +56,10 @@ impl State {
             statistics: vec![0.0; graph.statistics_len()],
         };
         for i in 0..state.specs.len() {
-            let (init, name) = (state.specs[i].init, state.specs[i].name.clone());
+            let ParamSpec { init, name, shape, .. } = state.specs[i].clone();
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(fnv1a(name.as_bytes()));
-            fill(init, state.slice_mut(i), &mut rng);
+            fill(init, &shape, state.slice_mut(i), &mut rng);
         }
         state
     }
@@ -135,10 +135,30 @@ impl State {
     }
 }
 
-fn fill(init: Init, values: &mut [f32], rng: &mut ChaCha8Rng) {
+/// Bilinear weights `[in, out, kh, kw]`.
+fn interpolate(shape: &[usize], values: &mut [f32]) {
+    let &[_, outs, h, w] = shape else {
+        unreachable!("only transposed convolutions are made with this initial value");
+    };
+    // The centre of the kernel, and the distance at which its weight ends.
+    let at = |i: usize, extent: usize| {
+        let reach = extent.div_ceil(2) as f32;
+        let centre = if extent % 2 == 1 { reach - 1.0 } else { reach - 0.5 };
+        1.0 - (i as f32 - centre).abs() / reach
+    };
+    for (index, kernel) in values.chunks_exact_mut(h * w).enumerate() {
+        let own = index / outs == index % outs;
+        for (tap, value) in kernel.iter_mut().enumerate() {
+            *value = if own { at(tap / w, h) * at(tap % w, w) } else { 0.0 };
+        }
+    }
+}
+
+fn fill(init: Init, shape: &[usize], values: &mut [f32], rng: &mut ChaCha8Rng) {
     // 24 random bits in (0, 1): exact in f32, never 0 or 1.
     let mut unit = || ((rng.next_u32() >> 8) as f32 + 0.5) * (1.0 / 16_777_216.0);
     match init {
+        Init::Bilinear => interpolate(shape, values),
         Init::Constant(c) => values.fill(c),
         Init::Uniform { bound } => values.iter_mut().for_each(|v| *v = (2.0 * unit() - 1.0) * bound),
         // Box and Muller 1958.

@@ -8,14 +8,18 @@ pub fn parameters(graph: &Graph) -> usize {
     graph.trainable_len()
 }
 
-/// Multiply-adds of one node for its whole batch; convolutions count, everything else is zero, as in the
-/// published tables.
+/// Multiply-adds of one node for its whole batch; convolutions and the two products of attention count, everything
+/// else is zero, as in the published tables.
 pub fn node_multiply_adds(graph: &Graph, node: &Node) -> u64 {
     let product = |v: &[usize]| v.iter().map(|&v| v as u64).product::<u64>();
     match &node.op {
         Op::Conv2d { weight, .. } => product(&graph.param(*weight).shape) * node.shape.pixels() as u64,
         Op::ConvTranspose2d { weight, .. } => {
             product(&graph.param(*weight).shape) * graph.shape(node.inputs[0]).pixels() as u64
+        }
+        Op::Attention { .. } => {
+            let keys = graph.shape(node.inputs[1]);
+            2 * product(&[node.shape.len(), keys.h, keys.w])
         }
         _ => 0,
     }
@@ -36,7 +40,10 @@ pub fn describe(graph: &Graph) -> String {
             Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } => {
                 own(weight) + bias.as_ref().map_or(0, own)
             }
-            Op::BatchNorm { gamma, beta, .. } => own(gamma) + own(beta),
+            Op::BatchNorm { gamma, beta, .. }
+            | Op::LayerNorm { gamma, beta, .. }
+            | Op::GroupNorm { gamma, beta, .. } => own(gamma) + own(beta),
+            Op::Scale { factor } => own(factor),
             _ => 0,
         };
         // Writing to a String cannot fail.

@@ -1,11 +1,13 @@
 //! Initial values and loading of parameters.
 
-use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Init, LoadReport, Shape, State, StateError};
+use dapple_graph::{Conv2d, ConvInit, ConvTranspose2d, Graph, Init, LoadReport, Shape, State, StateError};
 
 /// A convolution of fan 64 * 9, its norm, and a transposed convolution of fan 32 * 4.
 fn network(torch_init: bool) -> Graph {
     let mut g = Graph::new(Shape::new(1, 8, 8, 64));
-    g.use_torch_init(torch_init);
+    if torch_init {
+        g.use_conv_init(ConvInit::Torch);
+    }
     let y = g.conv2d("conv", g.input(), &Conv2d::new(100, 3).padding(1)).unwrap();
     let y = g.batch_norm("bn", y).unwrap();
     g.conv_transpose2d("up", y, &ConvTranspose2d::new(32, 2, 2)).unwrap();
@@ -117,4 +119,15 @@ fn setting_checks_name_and_length() {
     let error = state.set("up.bias", &[1.0]).unwrap_err();
     assert_eq!(error.to_string(), "parameter `up.bias` has 32 values, 1 were given");
     assert_eq!(state.get("nothing"), None);
+}
+
+#[test]
+fn bilinear_weights_interpolate_each_channel_by_itself() {
+    let mut g = Graph::new(Shape::new(1, 4, 4, 2));
+    g.use_conv_init(ConvInit::Bilinear);
+    g.conv_transpose2d("up", g.input(), &ConvTranspose2d::new(2, 4, 2).padding(1).bias(false)).unwrap();
+    let state = State::init(&g, 0);
+    let (row, none) = ([0.25, 0.75, 0.75, 0.25], [0.0; 16]);
+    let kernel: Vec<f32> = row.iter().flat_map(|y| row.map(|x| x * y)).collect();
+    assert_eq!(state.get("up.weight").unwrap(), [&kernel[..], &none, &none, &kernel].concat());
 }

@@ -1,6 +1,6 @@
 //! What the networks have in common.
 
-use dapple_graph::{Conv2d, Graph, GraphError, NodeId, Shape};
+use dapple_graph::{Conv2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape};
 
 /// Convolution, batch norm and ReLU with the parameter prefixes of the two layers.
 pub(crate) fn conv_bn_relu(
@@ -9,9 +9,75 @@ pub(crate) fn conv_bn_relu(
     x: NodeId,
     conv: &Conv2d,
 ) -> Result<NodeId, GraphError> {
-    let x = g.conv2d(conv_name, x, conv)?;
-    let x = g.batch_norm(norm_name, x)?;
+    let x = conv_bn(g, [conv_name, norm_name], x, conv)?;
     g.relu(x)
+}
+
+/// Convolution and batch norm with the parameter prefixes of the two layers.
+pub(crate) fn conv_bn(
+    g: &mut Graph,
+    [conv_name, norm_name]: [&str; 2],
+    x: NodeId,
+    conv: &Conv2d,
+) -> Result<NodeId, GraphError> {
+    let x = g.conv2d(conv_name, x, conv)?;
+    g.batch_norm(norm_name, x)
+}
+
+/// Convolution without bias, batch norm and ReLU as `name.0` and `name.1`.
+pub(crate) fn unit(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d) -> Result<NodeId, GraphError> {
+    conv_bn_relu(g, [&format!("{name}.0"), &format!("{name}.1")], x, &conv.bias(false))
+}
+
+/// The functions of a squeeze-and-excitation block.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate {
+    /// Behind the first layer; ReLU if none.
+    pub squeeze: Option<Pointwise>,
+    /// Behind the second one.
+    pub excite: Pointwise,
+}
+
+/// Squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018): each channel times a gate made from the means of all channels.
+pub(crate) fn squeeze_excite(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    squeezed: usize,
+    gate: Gate,
+) -> Result<NodeId, GraphError> {
+    let channels = g.shape(x).c;
+    let y = g.average_pool(x, [1, 1])?;
+    let y = g.conv2d(&format!("{name}.fc1"), y, &Conv2d::new(squeezed, 1))?;
+    let y = match gate.squeeze {
+        Some(function) => g.activate(y, function)?,
+        None => g.relu(y)?,
+    };
+    let y = g.conv2d(&format!("{name}.fc2"), y, &Conv2d::new(channels, 1))?;
+    let y = g.activate(y, gate.excite)?;
+    g.mul(x, y)
+}
+
+/// The multiple of 8 nearest to a number of channels, at least 8 and not more than a tenth below it (MobileNetV3 and
+/// EfficientNet round widths so).
+pub(crate) fn divisible(channels: f64) -> usize {
+    let nearest = (((channels + 4.0) / 8.0) as usize * 8).max(8);
+    if (nearest as f64) < 0.9 * channels { nearest + 8 } else { nearest }
+}
+
+/// The image, with zeros around it where its height and width are not multiples of `2^halvings`.
+pub(crate) fn padded(g: &mut Graph, halvings: usize) -> Result<NodeId, GraphError> {
+    let (image, shape) = (g.input(), g.shape(g.input()));
+    if (shape.h | shape.w).is_multiple_of(1 << halvings) {
+        return Ok(image);
+    }
+    // Poolings that round up, and as many doublings, stand for the next larger size; nobody reads their values.
+    let mut size = image;
+    for _ in 0..halvings {
+        size = g.max_pool(size, &MaxPool::new(2, 2).ceil(true))?;
+    }
+    let size = g.upscale(size, 1 << halvings, Interpolation::Nearest)?;
+    g.fit_to(image, size)
 }
 
 /// Refuses inputs without pixels and inputs on which a network of this smallest height and width has nothing

@@ -25,7 +25,7 @@ pub enum Activation {
 /// assert_eq!(config.logits(), 12);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetConfig {
     /// Name in the [`registry`].
@@ -42,13 +42,20 @@ pub struct NetConfig {
     /// SegNet's head; the paper's where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// Largest stride of the encoder's maps where the network dilates the stages behind it, 8 or 16; the published one
+    /// where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_stride: Option<usize>,
+    /// Rate of the network's dropout, at least 0 and below 1; the published ones where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f32>,
 }
 
 /// Settings that make no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No such name.
-    #[error("there is no network `{name}`{}; the networks are {}", did_you_mean(*nearest), all_names())]
+    #[error("there is no network `{name}`{}; the networks are {}", did_you_mean(*nearest), families())]
     UnknownNetwork {
         /// Name that was asked for.
         name: String,
@@ -70,14 +77,51 @@ pub enum ConfigError {
     /// A head for a network that has no choice of heads.
     #[error("network `{0}` has no choice of heads: leave `head` out (segnet has `conv3x3` and `dense`)")]
     NoHead(String),
+    /// An output stride for a network that has no choice of it, or another one.
+    #[error("network `{network}`: `output_stride` is {value}, it {}", strides(network))]
+    OutputStride {
+        /// Network.
+        network: String,
+        /// The stride.
+        value: usize,
+    },
+    /// A dropout rate for a network without dropout, or no rate.
+    #[error("network `{network}`: `dropout` is {value}; {why}")]
+    Dropout {
+        /// Network.
+        network: String,
+        /// The rate.
+        value: String,
+        /// What is wrong.
+        why: &'static str,
+    },
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }
 
-fn all_names() -> String {
-    registry::NETWORKS.map(|entry| entry.name).join(", ")
+/// The networks, each decoder with a placeholder for its encoder.
+fn families() -> String {
+    let mut names: Vec<String> = Vec::new();
+    for entry in registry::networks() {
+        let name = match entry.encoder {
+            Some(_) => format!("{}-ENCODER", entry.family),
+            None => entry.name.clone(),
+        };
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    format!("{} (`dapple models` lists the encoders)", names.join(", "))
+}
+
+/// What an output stride may be, in words.
+fn strides(network: &str) -> String {
+    match registry::find(network).map(|entry| entry.output_strides) {
+        Ok([first, second]) => format!("must be {first} or {second}"),
+        _ => "does not apply to this network: leave it out".to_owned(),
+    }
 }
 
 impl NetConfig {
@@ -94,6 +138,8 @@ impl NetConfig {
             activation: entry.activation,
             width: entry.width,
             head: None,
+            output_stride: None,
+            dropout: None,
         };
         config.check()?;
         Ok(config)
@@ -140,6 +186,17 @@ impl NetConfig {
         if self.head.is_some() && !entry.has_head {
             return Err(ConfigError::NoHead(self.name.clone()));
         }
+        if let Some(value) = self.output_stride.filter(|stride| !entry.output_strides.contains(stride)) {
+            return Err(ConfigError::OutputStride { network: self.name.clone(), value });
+        }
+        if let Some(value) = self.dropout {
+            let why = match (0.0..1.0).contains(&value) {
+                _ if !entry.has_dropout => "the network has none: leave it out",
+                false => "it must be at least 0 and below 1",
+                true => return Ok(entry),
+            };
+            return Err(ConfigError::Dropout { network: self.name.clone(), value: value.to_string(), why });
+        }
         Ok(entry)
     }
 }
@@ -149,9 +206,9 @@ impl Network for NetConfig {
         let entry = self.check().map_err(|e| GraphError::Config(e.to_string()))?;
         if input.c != self.in_channels {
             let why = format!("the network is for {} channels", self.in_channels);
-            return Err(GraphError::Invalid { op: entry.name, name: "input".into(), shape: input, why });
+            return Err(GraphError::Invalid { op: entry.family, name: "input".into(), shape: input, why });
         }
-        (entry.make)(self).build(input)
+        entry.make(self).build(input)
     }
 
     fn example_input(&self) -> Shape {

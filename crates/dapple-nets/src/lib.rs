@@ -16,14 +16,25 @@
 mod blocks;
 pub mod checkpoint;
 mod config;
+mod decoders;
+mod deconvnet;
+mod encoders;
+mod fcn_vgg;
+mod monte_carlo;
 mod nearest;
 pub mod registry;
 mod segnet;
+mod segnet_basic;
 mod u2net;
 mod unet;
 
 pub use config::{Activation, ConfigError, NetConfig};
+pub use deconvnet::DeconvNet;
+pub use encoders::{ENCODERS, Encoder};
+pub use fcn_vgg::FcnVgg;
+pub use monte_carlo::{Sampled, monte_carlo};
 pub use nearest::nearest;
 pub use segnet::{Head, SegNet};
+pub use segnet_basic::SegNetBasic;
 pub use u2net::{U2Net, U2NetSize};
 pub use unet::{UNet, UpSampling};

@@ -4,6 +4,9 @@
 //! The encoder is the 13 convolutions of VGG16 (Simonyan and Zisserman 2015, configuration D) with batch
 //! norm; its parameters are torchvision's `vgg16_bn` under the prefix `encoder.`. The decoder mirrors it: max
 //! unpooling with the kept positions, then as many convolutions as the encoder's stage has.
+//!
+//! Bayesian SegNet (Kendall, Badrinarayanan and Cipolla, BMVC 2017, section 4, <https://arxiv.org/abs/1511.02680>) adds
+//! dropout behind the central six encoders and decoders and keeps it when it predicts: see [`crate::monte_carlo`].
 
 use crate::blocks::{check_size, conv_bn_relu};
 use dapple_graph::{Conv2d, Graph, GraphError, MaxPool, Network, NodeId, Shape};
@@ -22,7 +25,7 @@ pub enum Head {
 }
 
 /// SegNet with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegNet {
     /// Channels of the first stage, 64 in VGG16; the stages have 1, 2, 4, 8 and 8 times as many.
     pub width: usize,
@@ -30,7 +33,12 @@ pub struct SegNet {
     pub logits: usize,
     /// How the decoder's last map becomes logits.
     pub head: Head,
+    /// Dropout behind the three deepest encoders and decoders, which makes the network Bayesian.
+    pub dropout: Option<f32>,
 }
+
+/// Stages from this one on have dropout in Bayesian SegNet.
+const CENTRAL: usize = 2;
 
 /// Convolutions and multiple of the width of each of VGG16's stages.
 const STAGES: [(usize, usize); 5] = [(2, 1), (2, 2), (3, 4), (3, 8), (3, 8)];
@@ -58,6 +66,9 @@ impl Network for SegNet {
             x = g.max_pool(x, &MaxPool::new(2, 2))?;
             pools.push(x);
             index += 1;
+            if let Some(rate) = self.dropout.filter(|_| pools.len() > CENTRAL) {
+                x = g.dropout(x, rate)?;
+            }
         }
         for (stage, (convolutions, factor)) in STAGES.into_iter().enumerate().rev() {
             x = g.max_unpool(x, pools[stage])?;
@@ -68,6 +79,9 @@ impl Network for SegNet {
                 let prefix = format!("decoder.stage{}", stage + 1);
                 let names = [format!("{prefix}.conv{}", i + 1), format!("{prefix}.bn{}", i + 1)];
                 x = layer(&mut g, &names, x, factor * self.width)?;
+            }
+            if let Some(rate) = self.dropout.filter(|_| stage >= CENTRAL) {
+                x = g.dropout(x, rate)?;
             }
         }
         let logits = match self.head {

@@ -6,7 +6,7 @@
 //! logits; the published code applies the sigmoid inside the network.
 
 use crate::blocks::{check_size, conv_bn_relu};
-use dapple_graph::{Conv2d, Graph, GraphError, Interpolation, MaxPool, Network, NodeId, Shape};
+use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, MaxPool, Network, NodeId, Shape};
 
 /// The two sizes of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Network for U2Net {
             return Err(GraphError::Config(why));
         }
         let mut g = Graph::new(input);
-        g.use_torch_init(true);
+        g.use_conv_init(ConvInit::Torch);
         let blocks = match self.size {
             U2NetSize::Full => &FULL,
             U2NetSize::Lite => &LITE,

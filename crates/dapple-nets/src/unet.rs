@@ -7,7 +7,7 @@
 
 use crate::blocks::{check_size, conv_bn_relu};
 use dapple_graph::{
-    Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, Network, NodeId, Shape,
+    Conv2d, ConvInit, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, Network, NodeId, Shape,
 };
 
 /// How the decoder doubles height and width.
@@ -66,7 +66,7 @@ impl Network for UNet {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
         check_size("unet", input, Self::SMALLEST)?;
         let mut g = Graph::new(input);
-        g.use_torch_init(true);
+        g.use_conv_init(ConvInit::Torch);
         let w = self.width;
         // With bilinear upsampling, halving the channels falls to the level below.
         let half = |channels: usize| match self.up {

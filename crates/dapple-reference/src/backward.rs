@@ -2,7 +2,9 @@
 
 use crate::forward::{Kept, positions};
 use crate::ops::conv::{self, Geometry};
-use crate::ops::{fit, join, norm, pool, relu, resize};
+use crate::ops::{
+    attention, average, channels, dropout, fit, group_norm, join, norm, pointwise, pool, relu, resize,
+};
 use crate::{State64, Tensor64, Trace};
 use dapple_graph::{Graph, Mode, Node, Op, ParamId};
 
@@ -50,7 +52,8 @@ fn differentiate(
     gy: &Tensor64,
     set_param: &mut dyn FnMut(ParamId, &[f64]),
 ) -> Vec<Tensor64> {
-    let x = &trace.values[node.inputs[0].0];
+    let input = |i: usize| &trace.values[node.inputs[i].0];
+    let x = input(0);
     let mut conv = |geometry, weight: ParamId, bias: Option<ParamId>| {
         let gradients = conv::backward(geometry, x, state.slice(weight), gy);
         set_param(weight, &gradients.weight);
@@ -92,6 +95,31 @@ fn differentiate(
             return join::concat_backward(&shapes, gy);
         }
         Op::Add => return vec![gy.clone(), gy.clone()],
+        Op::Pointwise(function) => pointwise::backward(*function, x, gy),
+        Op::Mul => return join::mul_backward(x, input(1), gy),
+        Op::AveragePool => average::backward(x.shape, gy),
+        Op::LayerNorm { gamma, beta, eps } => {
+            let gradients = channels::layer_norm_backward(x, state.slice(*gamma), *eps, gy);
+            set_param(*gamma, &gradients.factor);
+            set_param(*beta, &gradients.shift);
+            gradients.input
+        }
+        Op::GroupNorm { gamma, beta, groups, eps } => {
+            let gradients = group_norm::backward(x, state.slice(*gamma), *groups, *eps, gy);
+            set_param(*gamma, &gradients.factor);
+            set_param(*beta, &gradients.shift);
+            gradients.input
+        }
+        Op::Scale { factor } => {
+            let gradients = channels::scale_backward(x, state.slice(*factor), gy);
+            set_param(*factor, &gradients.factor);
+            gradients.input
+        }
+        Op::Attention { heads } => return attention::backward(x, input(1), input(2), *heads, gy),
+        Op::Dropout { rate, stream } => match trace.drops() {
+            true => dropout::apply(gy, *rate, trace.dropout.key(*stream)),
+            false => gy.clone(),
+        },
     };
     vec![gx]
 }

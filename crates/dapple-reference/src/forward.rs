@@ -2,9 +2,11 @@
 
 use crate::ops::conv::{self, Geometry};
 use crate::ops::norm::{self, Moments};
-use crate::ops::{fit, join, pool, relu, resize};
+use crate::ops::{
+    attention, average, channels, dropout, fit, group_norm, join, pointwise, pool, relu, resize,
+};
 use crate::{State64, Tensor64};
-use dapple_graph::{Graph, Mode, Node, NodeId, Op};
+use dapple_graph::{DropoutState, Graph, Mode, Node, NodeId, Op};
 
 /// Everything that a forward pass computed.
 #[derive(Clone, Debug)]
@@ -14,6 +16,7 @@ pub struct Trace {
     /// The running statistics after the pass, laid out like [`State64::statistics`].
     pub statistics: Vec<f64>,
     pub(crate) mode: Mode,
+    pub(crate) dropout: DropoutState,
     pub(crate) kept: Vec<Kept>,
     outputs: Vec<NodeId>,
     margin: f64,
@@ -35,27 +38,47 @@ impl Trace {
         self.outputs.iter().map(|id| self.values[id.0].clone()).collect()
     }
 
-    /// The smallest distance of any ReLU's input to zero and of any pooled maximum to another value of its
-    /// window. Where an engine's rounding errors are larger, its gradient may rightly take another branch and
+    /// The smallest distance of any ReLU's input to zero (of a hard sigmoid's or hard swish's to 3 or -3) and of any
+    /// pooled maximum to another value of its window. Where an engine's rounding errors are larger, its gradient may rightly take another branch and
     /// its unpooling put a value elsewhere, so tests that compare either ask for a margin well above them:
     /// nineteen of twenty random networks have 1e-5 or more.
     pub fn margin(&self) -> f64 {
         self.margin
     }
+
+    /// Whether dropout drops.
+    pub(crate) fn drops(&self) -> bool {
+        matches!(self.mode, Mode::Train | Mode::Sample)
+    }
 }
 
-/// Computes all nodes. In [`Mode::Train`] batch norm takes the batch's moments and updates the running
-/// statistics; the other two modes are the same here: all outputs with the running statistics.
+/// As [`forward_with`] in pass 0 of dropout seed 0, where executors start.
 ///
 /// # Panics
 /// If the input or the state does not fit the graph.
 pub fn forward(graph: &Graph, state: &State64, input: &Tensor64, mode: Mode) -> Trace {
+    forward_with(graph, state, input, mode, DropoutState::default())
+}
+
+/// Computes all nodes. In [`Mode::Train`] batch norm takes the batch's moments and updates the running
+/// statistics; the other modes take the running ones. Dropout drops in [`Mode::Train`] and [`Mode::Sample`].
+///
+/// # Panics
+/// If the input or the state does not fit the graph.
+pub fn forward_with(
+    graph: &Graph,
+    state: &State64,
+    input: &Tensor64,
+    mode: Mode,
+    dropout: DropoutState,
+) -> Trace {
     assert_eq!(input.shape, graph.shape(graph.input()), "the input has the shape of the graph's");
     assert_eq!(state.specs, graph.params(), "the state is of this graph");
     let mut trace = Trace {
         values: vec![input.clone()],
         statistics: state.statistics.clone(),
         mode,
+        dropout,
         kept: vec![Kept::Nothing],
         outputs: graph.outputs().iter().map(|(_, id)| *id).collect(),
         margin: f64::INFINITY,
@@ -111,6 +134,21 @@ fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tensor64, Kept) 
         Op::FitTo { .. } => fit::forward(x, node.shape),
         Op::Concat => join::concat(&inputs, node.shape),
         Op::Add => join::add(x, inputs[1]),
+        Op::Pointwise(function) => pointwise::forward(*function, x),
+        Op::Mul => join::mul(x, inputs[1]),
+        Op::AveragePool => average::forward(x, node.shape),
+        Op::LayerNorm { gamma, beta, eps } => {
+            channels::layer_norm(x, state.slice(*gamma), state.slice(*beta), *eps)
+        }
+        Op::GroupNorm { gamma, beta, groups, eps } => {
+            group_norm::forward(x, state.slice(*gamma), state.slice(*beta), *groups, *eps)
+        }
+        Op::Scale { factor } => channels::scale(x, state.slice(*factor)),
+        Op::Attention { heads } => attention::forward(x, inputs[1], inputs[2], *heads),
+        Op::Dropout { rate, stream } => match trace.drops() {
+            true => dropout::apply(x, *rate, trace.dropout.key(*stream)),
+            false => x.clone(),
+        },
     };
     (value, Kept::Nothing)
 }
@@ -130,6 +168,7 @@ fn margin(node: &Node, trace: &Trace, value: &Tensor64) -> f64 {
             let input = &trace.values[node.inputs[0].0].data;
             input.iter().filter(|&&v| v != 0.0).fold(f64::INFINITY, |m, v| m.min(v.abs()))
         }
+        Op::Pointwise(function) => pointwise::margin(*function, &trace.values[node.inputs[0].0]),
         Op::MaxPool(settings) => pool::margin(settings, &trace.values[node.inputs[0].0], value),
         _ => f64::INFINITY,
     }

@@ -33,7 +33,7 @@ mod state;
 mod tensor;
 
 pub use backward::{Gradients, backward};
-pub use forward::{Trace, forward};
+pub use forward::{Trace, forward, forward_with};
 pub use loss::{LossError, loss};
 pub use optim::Stepper;
 pub use state::State64;

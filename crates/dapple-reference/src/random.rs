@@ -73,7 +73,7 @@ pub fn labels(count: usize, classes: usize, ignore: Option<u8>, seed: u64) -> Ve
 }
 
 /// The graph's initial state with normalisations as if it had been trained: scales in `[0.5, 1.5)`, now and
-/// then negative, shifts, biases and running means in `[-0.5, 0.5)`, running variances in `[0.5, 2)`.
+/// then negative, factors the same, shifts, biases and running means in `[-0.5, 0.5)`, running variances in `[0.5, 2)`.
 pub fn state(graph: &Graph, seed: u64) -> State {
     let mut draw = Draw::new(seed, 3);
     let mut state = State::init(graph, seed);
@@ -82,7 +82,9 @@ pub fn state(graph: &Graph, seed: u64) -> State {
             match spec.role {
                 Role::ConvWeight | Role::ConvTransposeWeight => {}
                 Role::Bias | Role::NormShift | Role::RunningMean => *value = draw.uniform(-0.5, 0.5),
-                Role::NormScale => *value = draw.uniform(0.5, 1.5) * draw.pick(&[1.0, 1.0, 1.0, -1.0]),
+                Role::NormScale | Role::Factor => {
+                    *value = draw.uniform(0.5, 1.5) * draw.pick(&[1.0, 1.0, 1.0, -1.0])
+                }
                 Role::RunningVar => *value = draw.uniform(0.5, 2.0),
             }
         }

@@ -2,7 +2,7 @@
 
 use dapple_graph::{
     BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, MaxPool, Mode,
-    NodeId, Optimizer, Shape, State,
+    NodeId, Optimizer, Pointwise, Shape, State,
 };
 use dapple_reference::{State64, Stepper, Tensor64, backward, forward, loss};
 use serde_json::Value;
@@ -140,8 +140,37 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
             let y = g.relu(x)?;
             g.add(y, x)
         }
+        "layer_norm" => g.layer_norm("op", x, case["eps"].as_f64().expect("a number") as f32),
+        "scale" => g.scale("op", x, 1.0),
+        "mul" => {
+            let y = if case["gate"] == true { g.average_pool(x, [1, 1])? } else { g.relu(x)? };
+            g.mul(x, y)
+        }
+        "average_pool" => g.average_pool(x, pair(&case["target"])),
+        "attention" => {
+            let source = if case["keys"].is_null() { x } else { g.average_pool(x, pair(&case["keys"]))? };
+            let projection = Conv2d::new(integer(&case["channels"]), 1).bias(false);
+            let q = g.conv2d("q", x, &projection)?;
+            let k = g.conv2d("k", source, &projection)?;
+            let v = g.conv2d("v", source, &projection)?;
+            g.attention(q, k, v, integer(&case["heads"]))
+        }
+        "sigmoid" => eightfold(g, Pointwise::Sigmoid),
+        "hard_sigmoid" => eightfold(g, Pointwise::HardSigmoid),
+        "hard_swish" => eightfold(g, Pointwise::HardSwish),
+        "silu" => eightfold(g, Pointwise::Silu),
+        "gelu" => eightfold(g, Pointwise::Gelu),
         other => panic!("the script makes no `{other}`"),
     }
+}
+
+/// A function of eight times the input, as in the script.
+fn eightfold(g: &mut Graph, function: Pointwise) -> Result<NodeId, GraphError> {
+    let mut x = g.input();
+    for _ in 0..3 {
+        x = g.add(x, x)?;
+    }
+    g.activate(x, function)
 }
 
 fn pool(case: &Value) -> MaxPool {

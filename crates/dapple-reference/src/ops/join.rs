@@ -1,4 +1,4 @@
-//! Concatenation along the channels and addition.
+//! Concatenation along the channels, addition and multiplication.
 
 use crate::Tensor64;
 use dapple_graph::Shape;
@@ -30,4 +30,24 @@ pub(crate) fn concat_backward(inputs: &[Shape], gy: &Tensor64) -> Vec<Tensor64> 
 
 pub(crate) fn add(a: &Tensor64, b: &Tensor64) -> Tensor64 {
     Tensor64::new(a.shape, a.data.iter().zip(&b.data).map(|(a, b)| a + b).collect())
+}
+
+/// Product of two maps of one shape, or of a map and one pixel for each image.
+pub(crate) fn mul(a: &Tensor64, b: &Tensor64) -> Tensor64 {
+    let data = a.data.iter().enumerate().map(|(i, v)| v * b.data[partner(a.shape, b.shape, i)]);
+    Tensor64::new(a.shape, data.collect())
+}
+
+/// The gradients of both factors.
+pub(crate) fn mul_backward(a: &Tensor64, b: &Tensor64, gy: &Tensor64) -> Vec<Tensor64> {
+    let mut gb = Tensor64::zeros(b.shape);
+    for (i, g) in gy.data.iter().enumerate() {
+        gb.data[partner(a.shape, b.shape, i)] += g * a.data[i];
+    }
+    vec![mul(gy, b), gb]
+}
+
+/// Where `b` holds the factor of value `i` of `a`.
+fn partner(a: Shape, b: Shape, i: usize) -> usize {
+    if a == b { i } else { i / (a.h * a.w * a.c) * a.c + i % a.c }
 }

@@ -1,9 +1,11 @@
 //! Small random networks.
 
 use super::Draw;
-use super::operation::{conv_settings, input_shape, interpolation, pool_settings, transpose_settings};
+use super::operation::{
+    POINTWISE, conv_settings, input_shape, interpolation, pool_settings, transpose_settings,
+};
 use dapple_graph::summary::multiply_adds;
-use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Shape};
+use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Pointwise, Shape};
 
 /// A random graph that can be built for other input shapes, as engines want it: with any number of images,
 /// and at other sizes where what agreed at the drawn one still does.
@@ -27,7 +29,8 @@ impl Network for RandomNetwork {
 
 /// A network with one to four outputs of any shape: chains of convolution, batch norm and ReLU in all
 /// combinations, branches, residual and other sums, concatenations of anything, pooling with and without
-/// unpooling, transposed convolutions, sampling, values that many nodes read, outputs that other nodes read.
+/// unpooling, transposed convolutions, sampling, activations, gates, attention, dropout, values that many nodes
+/// read, outputs that other nodes read.
 ///
 /// Input and activations have at most 16 000 values each, a pass at most 20 million multiply-adds. Batch norms
 /// see at least 6 values a channel: fewer make gradients that no `f32` engine can reproduce.
@@ -89,7 +92,7 @@ impl Sketch<'_> {
 
     fn step(&mut self) -> Result<(), GraphError> {
         let x = self.any();
-        match self.draw.within(0..=19) {
+        match self.draw.within(0..=27) {
             0..=5 => self.conv_block(x).map(drop),
             6 | 7 => self.transposed_block(x).map(drop),
             8 | 9 => self.pooled(x).map(drop),
@@ -104,7 +107,31 @@ impl Sketch<'_> {
                 let y = self.norm(x)?;
                 self.maybe_relu(y).map(drop)
             }
-            _ => self.graph.relu(x).map(drop),
+            19 => self.graph.relu(x).map(drop),
+            20 | 21 => {
+                let function = self.draw.pick(&POINTWISE);
+                self.graph.activate(x, function).map(drop)
+            }
+            22 => {
+                let name = self.name("ln");
+                self.graph.layer_norm(&name, x, 1e-5).map(drop)
+            }
+            23 => {
+                let y = self.same_size(x)?;
+                let name = self.name("scale");
+                let y = self.graph.scale(&name, y, 1.0)?;
+                self.graph.add(x, y).map(drop)
+            }
+            24 => self.gated(x).map(drop),
+            25 => {
+                let size = [self.draw.within(1..=6), self.draw.within(1..=6)];
+                self.graph.average_pool(x, size).map(drop)
+            }
+            26 => self.attended(x).map(drop),
+            _ => {
+                let rate = self.draw.pick(&[0.1, 0.5]);
+                self.graph.dropout(x, rate).map(drop)
+            }
         }
     }
 
@@ -196,6 +223,24 @@ impl Sketch<'_> {
         let (a, b) = self.draw.pick(&[(x, y), (y, x), (y, y)]);
         let sum = self.graph.add(a, b)?;
         self.maybe_relu(sum)
+    }
+
+    /// Squeeze-and-excitation, or a product of two maps.
+    fn gated(&mut self, x: NodeId) -> Result<NodeId, GraphError> {
+        let y = if self.draw.one_in(3) { x } else { self.graph.average_pool(x, [1, 1])? };
+        let y = self.conv(y, &Conv2d::new(self.graph.shape(x).c, 1))?;
+        let y = self.graph.activate(y, Pointwise::Sigmoid)?;
+        self.graph.mul(x, y)
+    }
+
+    /// Attention to the map itself or to a pooled one, behind projections.
+    fn attended(&mut self, x: NodeId) -> Result<NodeId, GraphError> {
+        let heads = self.draw.pick(&[1, 2, 3, 4]);
+        let c = heads * self.draw.within(1..=9);
+        let source = if self.draw.one_in(2) { x } else { self.pooled(x)? };
+        let mut project = |x: NodeId| self.conv(x, &Conv2d::new(c, 1));
+        let (q, k, v) = (project(x)?, project(source)?, project(source)?);
+        self.graph.attention(q, k, v, heads)
     }
 
     /// Concatenation of up to three nodes at the size of the first, then perhaps a norm or a convolution.
@@ -318,6 +363,14 @@ fn rebuild(graph: &Graph, input: Shape) -> Result<Graph, GraphError> {
             Op::FitTo { like } => g.fit_to(x, *like)?,
             Op::Concat => g.concat(&node.inputs)?,
             Op::Add => g.add(x, node.inputs[1])?,
+            Op::Pointwise(function) => g.activate(x, *function)?,
+            Op::Mul => g.mul(x, node.inputs[1])?,
+            Op::AveragePool => g.average_pool(x, [node.shape.h, node.shape.w])?,
+            Op::LayerNorm { eps, .. } => g.layer_norm(name, x, *eps)?,
+            Op::GroupNorm { groups, .. } => g.group_norm(name, x, *groups)?,
+            Op::Scale { .. } => g.scale(name, x, 1.0)?,
+            Op::Attention { heads } => g.attention(x, node.inputs[1], node.inputs[2], *heads)?,
+            Op::Dropout { rate, .. } => g.dropout(x, *rate)?,
         };
     }
     for (name, id) in graph.outputs() {

@@ -3,11 +3,15 @@
 use super::Draw;
 use super::network::channels;
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Shape,
+    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,
 };
 
 /// Number of kinds of operation: `operation(seed)` is of kind `seed % OPERATIONS`.
-pub const OPERATIONS: u64 = 13;
+pub const OPERATIONS: u64 = 20;
+
+/// All functions of single values.
+pub(super) const POINTWISE: [Pointwise; 5] =
+    [Pointwise::Sigmoid, Pointwise::HardSigmoid, Pointwise::HardSwish, Pointwise::Silu, Pointwise::Gelu];
 
 /// A graph of one operation that reads the input, and what prepares a second input or a size where it needs
 /// one, with a line that describes it. Sizes are 1 to 40 pixels, channels 1 to 40 or now and then 64 or 96,
@@ -95,11 +99,37 @@ fn build(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId, GraphError
             }
             g.concat(&parts)
         }
-        _ => {
+        12 => {
             let y = g.conv2d("branch", x, &Conv2d::new(c, 1))?;
             let (a, b) = draw.pick(&[(x, y), (y, x), (x, x), (y, y)]);
             g.add(a, b)
         }
+        13 => {
+            // A wide range of values.
+            let y = g.scale("wide", x, 1.0)?;
+            let y = (0..draw.within(0..=4)).try_fold(y, |y, _| g.add(y, y))?;
+            g.activate(y, draw.pick(&POINTWISE))
+        }
+        14 => {
+            let y = g.conv2d("factor", x, &Conv2d::new(c, 1))?;
+            let y = if draw.one_in(2) { g.average_pool(y, [1, 1])? } else { y };
+            let (a, b) = draw.pick(&[(x, y), (x, y), (y, y), (x, x)]);
+            g.mul(a, b)
+        }
+        15 => g.average_pool(x, [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
+        16 => g.layer_norm("ln", x, draw.pick(&[1e-5, 1e-6, 1e-2])),
+        17 => g.scale("scale", x, 1.0),
+        18 => {
+            let heads = draw.pick(&[1, 1, 2, 3, 5, 8]);
+            let width = draw.pick(&[1, 3, 8, 16, 20, 32]);
+            let keys = if draw.one_in(2) { x } else { other_size(g, draw)? };
+            let q = g.conv2d("q", x, &Conv2d::new(heads * width, 1))?;
+            let k = g.conv2d("k", keys, &Conv2d::new(heads * width, 1))?;
+            let v = g.conv2d("v", keys, &Conv2d::new(heads * width, 1))?;
+            let (q, k, v) = if keys == x && draw.one_in(4) { (q, q, q) } else { (q, k, v) };
+            g.attention(q, k, v, heads)
+        }
+        _ => g.dropout(x, draw.pick(&[0.0, 0.1, 0.5, 0.9])),
     }
 }
 

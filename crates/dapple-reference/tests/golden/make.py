@@ -160,6 +160,47 @@ def joins():
     yield record("with its ReLU", "add", [1, 2, 3, 2], {}, lambda x: F.relu(x) + x)
 
 
+def activations():
+    # F.hardsigmoid multiplies with the f32 nearest to 1 / 6 even in f64.
+    hard = {"hard_sigmoid": lambda x: F.relu6(x + 3) / 6, "hard_swish": F.hardswish}
+    smooth = {"sigmoid": torch.sigmoid, "silu": F.silu, "gelu": F.gelu}
+    for op, function in {**hard, **smooth}.items():
+        # Eight times the values, so that all branches and tails are met.
+        yield record("wide", op, [1, 6, 7, 2], {}, lambda x: function(8 * x))
+
+
+def channel_operations():
+    for eps in (1e-5, 1e-2):
+        run = lambda x, g, b: F.layer_norm(x.permute(0, 2, 3, 1), [5], g, b, f32(eps)).permute(0, 3, 1, 2)
+        yield record(f"{eps}", "layer_norm", [2, 2, 3, 5], dict(eps=eps), run, [numbers([5], 3), numbers([5], 4)])
+    yield record("channels", "scale", [2, 2, 3, 5], {}, lambda x, s: x * s, [numbers([5, 1, 1], 3)])
+    yield record("two maps", "mul", [1, 3, 4, 2], dict(gate=False), lambda x: x * F.relu(x))
+    yield record("gate", "mul", [2, 3, 4, 2], dict(gate=True), lambda x: x * F.adaptive_avg_pool2d(x, 1))
+    for size, target in [((4, 6), (2, 3)), ((7, 5), (3, 2)), ((10, 11), (6, 4)), ((3, 2), (5, 7)), ((5, 8), (1, 1))]:
+        run = lambda x: F.adaptive_avg_pool2d(x, target)
+        yield record(f"{size} to {target}", "average_pool", [2, *size, 2], dict(target=target), run)
+
+
+def attentions():
+    def attention(shape, channels, heads, keys):
+        def run(x, wq, wk, wv):
+            source = x if keys is None else F.adaptive_avg_pool2d(x, keys)
+            # [n, c, h, w] to [n, heads, pixels, c / heads].
+            split = lambda y: y.flatten(2).unflatten(1, (heads, -1)).transpose(2, 3)
+            q, k, v = (split(F.conv2d(y, w)) for y, w in ((x, wq), (source, wk), (source, wv)))
+            y = F.scaled_dot_product_attention(q, k, v)
+            return y.transpose(2, 3).flatten(1, 2).unflatten(2, x.shape[2:])
+
+        params = [numbers([channels, shape[3], 1, 1], salt) for salt in (3, 4, 5)]
+        settings = dict(channels=channels, heads=heads, keys=keys)
+        return record(f"{heads} heads, keys {keys}", "attention", shape, settings, run, params)
+
+    yield attention([2, 3, 4, 3], 4, 1, None)
+    yield attention([1, 3, 4, 2], 6, 3, None)
+    yield attention([2, 5, 4, 3], 8, 2, (2, 3))
+    yield attention([1, 1, 1, 3], 2, 2, None)
+
+
 def losses():
     def dice(z, labels, counted):
         k = z.shape[1]
@@ -242,7 +283,8 @@ def optimisers():
 
 
 def main():
-    operations = [*convolutions(), *norms(), *pools(), *sampling(), *joins()]
+    operations = [*convolutions(), *norms(), *pools(), *sampling(), *joins(),
+                  *activations(), *channel_operations(), *attentions()]
     sections = {"operations": operations, "losses": list(losses()), "optimisers": list(optimisers())}
     lines = []
     for key, cases in sections.items():

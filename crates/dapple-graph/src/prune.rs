@@ -1,0 +1,48 @@
+//! Removal of what no output depends on.
+
+use crate::{Graph, NodeId, Op};
+
+impl Graph {
+    /// Removes the nodes that no output depends on. Their parameters stay, so that a network that uses a part of a
+    /// published encoder can hold, load and give away all of it; they get no gradient.
+    pub fn prune(&mut self) {
+        let mut live = vec![false; self.nodes.len()];
+        live[self.input().0] = true;
+        self.outputs.iter().for_each(|(_, id)| live[id.0] = true);
+        for index in (0..self.nodes.len()).rev() {
+            if live[index] {
+                let node = &self.nodes[index];
+                node.inputs.iter().chain(referenced(&node.op)).for_each(|id| live[id.0] = true);
+            }
+        }
+        let mut next = 0;
+        let place: Vec<NodeId> = live
+            .iter()
+            .map(|&live| {
+                next += usize::from(live);
+                NodeId(next.saturating_sub(1))
+            })
+            .collect();
+        let mut index = 0;
+        self.nodes.retain_mut(|node| {
+            node.inputs.iter_mut().for_each(|id| *id = place[id.0]);
+            match &mut node.op {
+                Op::MaxUnpool { pool: id } | Op::Resize { like: id, .. } | Op::FitTo { like: id } => {
+                    *id = place[id.0];
+                }
+                _ => {}
+            }
+            index += 1;
+            live[index - 1]
+        });
+        self.outputs.iter_mut().for_each(|(_, id)| *id = place[id.0]);
+    }
+}
+
+/// The node that an operation refers to besides its inputs.
+fn referenced(op: &Op) -> Option<&NodeId> {
+    match op {
+        Op::MaxUnpool { pool: id } | Op::Resize { like: id, .. } | Op::FitTo { like: id } => Some(id),
+        _ => None,
+    }
+}

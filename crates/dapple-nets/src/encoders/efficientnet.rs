@@ -1,0 +1,113 @@
+//! EfficientNet. Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
+//! table 1 and section 4, <https://arxiv.org/abs/1905.11946>.
+//!
+//! Parameters: torchvision's `efficientnet_b0` to `b3`, `features.INDEX`, without the last 1 x 1 convolution
+//! (`features.8`), which belongs to the classifier. Stochastic depth is left out.
+
+use super::{Encoder, Features, Form};
+use crate::blocks::{Gate, divisible, squeeze_excite};
+use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
+
+const fn encoder(
+    name: &'static str,
+    title: &'static str,
+    width: usize,
+    build: super::BuildEncoder,
+) -> Encoder {
+    let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
+    Encoder { name, title, source, width, dilates: true, halves: true, build }
+}
+
+pub(super) const B0: Encoder =
+    encoder("efficientnet-b0", "EfficientNet-B0", 32, |g, x, form| build(g, x, form, Scaling(32, 1.0, 1.0)));
+pub(super) const B1: Encoder =
+    encoder("efficientnet-b1", "EfficientNet-B1", 32, |g, x, form| build(g, x, form, Scaling(32, 1.0, 1.1)));
+pub(super) const B2: Encoder =
+    encoder("efficientnet-b2", "EfficientNet-B2", 32, |g, x, form| build(g, x, form, Scaling(32, 1.1, 1.2)));
+pub(super) const B3: Encoder =
+    encoder("efficientnet-b3", "EfficientNet-B3", 40, |g, x, form| build(g, x, form, Scaling(40, 1.2, 1.4)));
+
+/// The published channels of the first stage, and the factors of width and depth over B0's.
+#[derive(Clone, Copy)]
+struct Scaling(usize, f64, f64);
+
+/// One stage of table 1: expansion, kernel, stride, output channels and blocks of B0.
+struct Stage(usize, usize, usize, usize, usize);
+
+const TABLE: [Stage; 7] = [
+    Stage(1, 3, 1, 16, 1),
+    Stage(6, 3, 2, 24, 2),
+    Stage(6, 5, 2, 40, 2),
+    Stage(6, 3, 2, 80, 3),
+    Stage(6, 5, 1, 112, 3),
+    Stage(6, 5, 2, 192, 4),
+    Stage(6, 3, 1, 320, 1),
+];
+
+/// Stages whose outputs are the maps at strides 4, 8, 16 and 32. The map at stride 2 is the first convolution's.
+const ENDS: [usize; 4] = [1, 2, 4, 6];
+
+fn build(
+    g: &mut Graph,
+    x: NodeId,
+    form: &Form,
+    Scaling(published, width, depth): Scaling,
+) -> Result<Features, GraphError> {
+    g.use_conv_init(ConvInit::HeFanOut);
+    let width = width * form.width as f64 / published as f64;
+    let scaled = |channels: usize| divisible(channels as f64 * width);
+    let (prefix, features) = (form.prefix, form.features);
+    let stem = Conv2d::new(scaled(32), 3).stride(2).padding(1);
+    let half = layer(g, &format!("{prefix}{features}0"), x, &stem, true)?;
+    let (mut x, mut stride, mut outs) = (half, 2, Vec::with_capacity(TABLE.len()));
+    for (stage, &Stage(expansion, kernel, stage_stride, out, blocks)) in TABLE.iter().enumerate() {
+        stride *= stage_stride;
+        let own = form.stride.stage(stride);
+        for index in 0..(blocks as f64 * depth).ceil() as usize {
+            let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
+            let down = if index == 0 { stage_stride } else { 1 };
+            let depthwise = Conv2d::new(0, kernel)
+                .stride(if own.dilation > 1 { 1 } else { down })
+                .padding(kernel / 2 * own.dilation)
+                .dilation(own.dilation);
+            x = block(g, &name, x, expansion, &depthwise, scaled(out), down == 1)?;
+        }
+        outs.push(x);
+    }
+    Ok(Features { half: Some(half), maps: ENDS.map(|end| outs[end]), early: None })
+}
+
+/// MBConv: expansion, depthwise convolution (whose channels are set here), squeeze-and-excitation, projection.
+fn block(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    expansion: usize,
+    depthwise: &Conv2d,
+    out: usize,
+    keeps_size: bool,
+) -> Result<NodeId, GraphError> {
+    let channels = g.shape(x).c;
+    let expanded = divisible((channels * expansion) as f64);
+    let (mut y, mut part) = (x, 0);
+    let mut next = || {
+        part += 1;
+        format!("{name}.{}", part - 1)
+    };
+    if expanded != channels {
+        y = layer(g, &next(), y, &Conv2d::new(expanded, 1), true)?;
+    }
+    let depthwise = Conv2d { out_channels: expanded, groups: expanded, ..*depthwise };
+    y = layer(g, &next(), y, &depthwise, true)?;
+    let gate = Gate { squeeze: Some(Pointwise::Silu), excite: Pointwise::Sigmoid };
+    y = squeeze_excite(g, &next(), y, (channels / 4).max(1), gate)?;
+    y = layer(g, &next(), y, &Conv2d::new(out, 1), false)?;
+    if keeps_size && channels == out { g.add(y, x) } else { Ok(y) }
+}
+
+/// Convolution, batch norm and perhaps SiLU.
+fn layer(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d, silu: bool) -> Result<NodeId, GraphError> {
+    let x = g.conv2d(&format!("{name}.0"), x, &conv.bias(false))?;
+    let x = g.batch_norm(&format!("{name}.1"), x)?;
+    if silu { g.activate(x, Pointwise::Silu) } else { Ok(x) }
+}

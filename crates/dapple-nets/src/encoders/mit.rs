@@ -1,0 +1,116 @@
+//! Mix Transformer (MiT). Xie et al., "SegFormer: Simple and Efficient Design for Semantic Segmentation with
+//! Transformers", NeurIPS 2021, section 3.1 and table 6, <https://arxiv.org/abs/2105.15203>.
+//!
+//! Parameters: those of the published `mit_b0` to `mit_b2` as segmentation_models_pytorch has them, but keys and values
+//! are two projections here (`attn.k`, `attn.v`) where the checkpoints have one (`attn.kv`), and linear layers are
+//! 1 x 1 convolutions. Stochastic depth is left out. There is no map at stride 2.
+
+use super::{Encoder, Features, Form, Stride};
+use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
+
+const fn encoder(
+    name: &'static str,
+    title: &'static str,
+    width: usize,
+    build: super::BuildEncoder,
+) -> Encoder {
+    let source = "Xie et al., NeurIPS 2021, arXiv:2105.15203";
+    Encoder { name, title, source, width, dilates: false, halves: false, build }
+}
+
+pub(super) const B0: Encoder = encoder("mit-b0", "MiT-B0", 32, |g, x, form| build(g, x, form, SMALL, EPS));
+pub(super) const B1: Encoder = encoder("mit-b1", "MiT-B1", 64, |g, x, form| build(g, x, form, SMALL, EPS));
+pub(super) const B2: Encoder = encoder("mit-b2", "MiT-B2", 64, |g, x, form| build(g, x, form, LARGE, EPS));
+
+/// Blocks in each stage of B0 and B1.
+pub(crate) const SMALL: [usize; 4] = [2, 2, 2, 2];
+/// Of B2.
+pub(crate) const LARGE: [usize; 4] = [3, 4, 6, 3];
+
+/// Channels as multiples of the width, which are the heads of attention too.
+pub(crate) const FACTORS: [usize; 4] = [1, 2, 5, 8];
+
+/// Keys and values are reduced by this factor in height and width.
+const REDUCTIONS: [usize; 4] = [8, 4, 2, 1];
+
+/// PyTorch's default, in the norms behind patch embeddings and reductions.
+const INNER_EPS: f32 = 1e-5;
+
+/// In all other norms, of the published code; other ports have PyTorch's default there too.
+const EPS: f32 = 1e-6;
+
+/// Adds an encoder with so many blocks in each stage, whose norms add `eps`.
+pub(crate) fn build(
+    g: &mut Graph,
+    mut x: NodeId,
+    form: &Form,
+    depths: [usize; 4],
+    eps: f32,
+) -> Result<Features, GraphError> {
+    debug_assert_eq!(form.stride, Stride::Full);
+    let mut maps = [x; 4];
+    for (stage, depth) in depths.into_iter().enumerate() {
+        let (prefix, number) = (form.prefix, stage + 1);
+        let (kernel, stride) = if stage == 0 { (7, 4) } else { (3, 2) };
+        let embed = Conv2d::new(FACTORS[stage] * form.width, kernel).stride(stride).padding(kernel / 2);
+        x = spatial(g, &format!("{prefix}patch_embed{number}.proj"), x, &embed)?;
+        x = g.layer_norm(&format!("{prefix}patch_embed{number}.norm"), x, INNER_EPS)?;
+        for index in 0..depth {
+            let name = format!("{prefix}block{number}.{index}");
+            let y = g.layer_norm(&format!("{name}.norm1"), x, eps)?;
+            let y = attention(g, &format!("{name}.attn"), y, FACTORS[stage], REDUCTIONS[stage])?;
+            x = g.add(x, y)?;
+            let y = g.layer_norm(&format!("{name}.norm2"), x, eps)?;
+            let y = mix_ffn(g, &format!("{name}.mlp"), y)?;
+            x = g.add(x, y)?;
+        }
+        x = g.layer_norm(&format!("{prefix}norm{number}"), x, eps)?;
+        maps[stage] = x;
+    }
+    Ok(Features { half: None, maps, early: None })
+}
+
+/// Efficient self-attention, equations 1 and 2: keys and values come from a map reduced by a convolution.
+fn attention(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    heads: usize,
+    reduction: usize,
+) -> Result<NodeId, GraphError> {
+    let channels = g.shape(x).c;
+    let q = linear(g, &format!("{name}.q"), x, channels)?;
+    let reduced = if reduction > 1 {
+        let conv = Conv2d::new(channels, reduction).stride(reduction);
+        let y = spatial(g, &format!("{name}.sr"), x, &conv)?;
+        g.layer_norm(&format!("{name}.norm"), y, INNER_EPS)?
+    } else {
+        x
+    };
+    let k = linear(g, &format!("{name}.k"), reduced, channels)?;
+    let v = linear(g, &format!("{name}.v"), reduced, channels)?;
+    let y = g.attention(q, k, v, heads)?;
+    linear(g, &format!("{name}.proj"), y, channels)
+}
+
+/// Mix-FFN, equation 3: the depthwise convolution between the layers gives positions.
+fn mix_ffn(g: &mut Graph, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+    let channels = g.shape(x).c;
+    let x = linear(g, &format!("{name}.fc1"), x, 4 * channels)?;
+    let depthwise = Conv2d::new(4 * channels, 3).padding(1).groups(4 * channels);
+    let x = spatial(g, &format!("{name}.dwconv.dwconv"), x, &depthwise)?;
+    let x = g.activate(x, Pointwise::Gelu)?;
+    linear(g, &format!("{name}.fc2"), x, channels)
+}
+
+fn linear(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<NodeId, GraphError> {
+    g.use_conv_init(ConvInit::Normal(0.02));
+    g.conv2d(name, x, &Conv2d::new(out, 1))
+}
+
+/// A convolution that starts as in the published code: normal with variance 2 over the fan out of a group.
+fn spatial(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d) -> Result<NodeId, GraphError> {
+    let fan_out = conv.kernel[0] * conv.kernel[1] * conv.out_channels / conv.groups;
+    g.use_conv_init(ConvInit::Normal((2.0 / fan_out as f32).sqrt()));
+    g.conv2d(name, x, conv)
+}

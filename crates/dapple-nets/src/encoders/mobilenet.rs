@@ -1,0 +1,132 @@
+//! MobileNetV3-Large. Howard et al., "Searching for MobileNetV3", ICCV 2019, table 1,
+//! <https://arxiv.org/abs/1905.02244>.
+//!
+//! Parameters: torchvision's `mobilenet_v3_large`, `features.INDEX`. The deepest map is the last 1 x 1 convolution's,
+//! with 960 channels.
+
+use super::{Encoder, Features, Form, Stride};
+use crate::blocks::{Gate, divisible, squeeze_excite};
+use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
+
+pub(super) const LARGE: Encoder = Encoder {
+    name: "mobilenetv3-large",
+    title: "MobileNetV3-Large",
+    source: "Howard et al., ICCV 2019, arXiv:1905.02244",
+    width: 16,
+    dilates: true,
+    halves: true,
+    build,
+};
+
+/// One line of table 1: kernel, expanded and output channels at width 16, squeeze-and-excitation, hard swish instead
+/// of ReLU, stride.
+struct Line(usize, usize, usize, bool, bool, usize);
+
+const TABLE: [Line; 15] = [
+    Line(3, 16, 16, false, false, 1),
+    Line(3, 64, 24, false, false, 2),
+    Line(3, 72, 24, false, false, 1),
+    Line(5, 72, 40, true, false, 2),
+    Line(5, 120, 40, true, false, 1),
+    Line(5, 120, 40, true, false, 1),
+    Line(3, 240, 80, false, true, 2),
+    Line(3, 200, 80, false, true, 1),
+    Line(3, 184, 80, false, true, 1),
+    Line(3, 184, 80, false, true, 1),
+    Line(3, 480, 112, true, true, 1),
+    Line(3, 672, 112, true, true, 1),
+    Line(5, 672, 160, true, true, 2),
+    Line(5, 960, 160, true, true, 1),
+    Line(5, 960, 160, true, true, 1),
+];
+
+/// Lines whose outputs are the maps at strides 2, 4, 8 and 16.
+const ENDS: [usize; 4] = [0, 2, 5, 11];
+
+/// The first line at stride 8.
+const EARLY: usize = 3;
+
+const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01 };
+
+fn build(g: &mut Graph, x: NodeId, form: &Form) -> Result<Features, GraphError> {
+    g.use_conv_init(ConvInit::HeFanOut);
+    // Widths other than the published one scale all channels; multiples of 8 (section 6).
+    let scaled = |channels: usize| divisible((channels * form.width) as f64 / 16.0);
+    let (prefix, features) = (form.prefix, form.features);
+    let stem = Conv2d::new(scaled(16), 3).stride(2).padding(1).bias(false);
+    let mut x = layer(g, &format!("{prefix}{features}0"), x, &stem, Some(Pointwise::HardSwish))?;
+    let mut ends = Vec::with_capacity(TABLE.len());
+    let mut stride = 2;
+    for (index, &Line(kernel, expanded, out, gated, swish, line_stride)) in TABLE.iter().enumerate() {
+        let name = format!("{prefix}{features}{}.block", index + 1);
+        let act = swish.then_some(Pointwise::HardSwish);
+        let (expanded, out) = (scaled(expanded), scaled(out));
+        stride *= line_stride;
+        // The segmentation network of the paper dilates the last stage's depthwise convolutions, its first one too.
+        let (own_stride, dilation) = dilate(form.stride, stride, line_stride);
+        let (start, mut part) = (x, 0);
+        let mut next = || {
+            part += 1;
+            format!("{name}.{}", part - 1)
+        };
+        if expanded != g.shape(x).c {
+            x = active(g, &next(), x, &Conv2d::new(expanded, 1).bias(false), act)?;
+        }
+        let padding = kernel / 2 * dilation;
+        let depthwise = Conv2d::new(expanded, kernel).stride(own_stride).padding(padding).dilation(dilation);
+        x = active(g, &next(), x, &depthwise.groups(expanded).bias(false), act)?;
+        if gated {
+            let squeezed = divisible((expanded / 4) as f64);
+            x = squeeze_excite(
+                g,
+                &next(),
+                x,
+                squeezed,
+                Gate { squeeze: None, excite: Pointwise::HardSigmoid },
+            )?;
+        }
+        x = layer(g, &next(), x, &Conv2d::new(out, 1).bias(false), None)?;
+        if line_stride == 1 && g.shape(start).c == out {
+            x = g.add(x, start)?;
+        }
+        ends.push(x);
+    }
+    let last = Conv2d::new(6 * scaled(160), 1).bias(false);
+    let x = layer(g, &format!("{prefix}{features}16"), x, &last, Some(Pointwise::HardSwish))?;
+    let [half, a, b, c] = ENDS.map(|end| ends[end]);
+    Ok(Features { half: Some(half), maps: [a, b, c, x], early: Some(ends[EARLY]) })
+}
+
+/// Stride and dilation of a depthwise convolution that would have the stride `own` and bring the map to `stride`.
+fn dilate(form: Stride, stride: usize, own: usize) -> (usize, usize) {
+    let stage = form.stage(stride);
+    match stage.dilation {
+        1 => (own, 1),
+        dilation => (1, dilation),
+    }
+}
+
+/// Convolution, batch norm and, where `swish` is none, ReLU.
+fn active(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    conv: &Conv2d,
+    swish: Option<Pointwise>,
+) -> Result<NodeId, GraphError> {
+    let x = layer(g, name, x, conv, swish)?;
+    if swish.is_none() { g.relu(x) } else { Ok(x) }
+}
+
+/// Convolution, batch norm and perhaps a function.
+fn layer(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    conv: &Conv2d,
+    function: Option<Pointwise>,
+) -> Result<NodeId, GraphError> {
+    let x = g.conv2d(&format!("{name}.0"), x, conv)?;
+    let x = g.batch_norm_with(&format!("{name}.1"), x, NORM)?;
+    function.map_or(Ok(x), |function| g.activate(x, function))
+}

@@ -1,0 +1,65 @@
+//! Layer normalisation and scaling of channels.
+
+use crate::Tensor64;
+
+pub(crate) struct ChannelGradients {
+    pub(crate) input: Tensor64,
+    /// Of the factors of the channels.
+    pub(crate) factor: Vec<f64>,
+    /// Of what is added to the channels.
+    pub(crate) shift: Vec<f64>,
+}
+
+/// `(x - mean) / sqrt(var + eps)` over the channels of each pixel, and that root's inverse for each pixel.
+fn normalise(x: &Tensor64, eps: f32) -> (Vec<f64>, Vec<f64>) {
+    let (mut data, mut inverses) = (Vec::new(), Vec::new());
+    for pixel in x.data.chunks_exact(x.shape.c) {
+        let count = pixel.len() as f64;
+        let mean = pixel.iter().sum::<f64>() / count;
+        let var = pixel.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+        let inverse = 1.0 / (var + f64::from(eps)).sqrt();
+        data.extend(pixel.iter().map(|v| (v - mean) * inverse));
+        inverses.push(inverse);
+    }
+    (data, inverses)
+}
+
+pub(crate) fn layer_norm(x: &Tensor64, gamma: &[f64], beta: &[f64], eps: f32) -> Tensor64 {
+    let (mut data, _) = normalise(x, eps);
+    data.iter_mut().enumerate().for_each(|(i, v)| *v = *v * gamma[i % x.shape.c] + beta[i % x.shape.c]);
+    Tensor64::new(x.shape, data)
+}
+
+pub(crate) fn layer_norm_backward(x: &Tensor64, gamma: &[f64], eps: f32, gy: &Tensor64) -> ChannelGradients {
+    let c = x.shape.c;
+    let (normalised, inverses) = normalise(x, eps);
+    let (mut factor, mut shift) = (vec![0.0; c], vec![0.0; c]);
+    let mut input = Tensor64::zeros(x.shape);
+    for (pixel, inverse) in inverses.iter().enumerate() {
+        let (z, g) = (&normalised[pixel * c..(pixel + 1) * c], &gy.data[pixel * c..(pixel + 1) * c]);
+        let scaled: Vec<f64> = g.iter().zip(gamma).map(|(g, gamma)| g * gamma).collect();
+        let mean = scaled.iter().sum::<f64>() / c as f64;
+        let along = scaled.iter().zip(z).map(|(s, z)| s * z).sum::<f64>() / c as f64;
+        for i in 0..c {
+            input.data[pixel * c + i] = inverse * (scaled[i] - mean - z[i] * along);
+            factor[i] += g[i] * z[i];
+            shift[i] += g[i];
+        }
+    }
+    ChannelGradients { input, factor, shift }
+}
+
+pub(crate) fn scale(x: &Tensor64, factor: &[f64]) -> Tensor64 {
+    let c = x.shape.c;
+    Tensor64::new(x.shape, x.data.iter().enumerate().map(|(i, v)| v * factor[i % c]).collect())
+}
+
+/// `shift` stays empty: nothing is added.
+pub(crate) fn scale_backward(x: &Tensor64, factor: &[f64], gy: &Tensor64) -> ChannelGradients {
+    let mut gradients =
+        ChannelGradients { input: scale(gy, factor), factor: vec![0.0; x.shape.c], shift: Vec::new() };
+    for (i, (x, g)) in x.data.iter().zip(&gy.data).enumerate() {
+        gradients.factor[i % factor.len()] += x * g;
+    }
+    gradients
+}
