@@ -10,7 +10,9 @@ use crate::simd::Level;
 use crate::step::Memory;
 use dapple_graph::engine::OptimizerState;
 use dapple_graph::fold::fold_batch_norm;
-use dapple_graph::{EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor};
+use dapple_graph::{
+    DropoutState, EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,6 +68,10 @@ pub(crate) struct CpuExecutor {
     pending: Option<Arc<Plan>>,
     /// Training also computes the gradient of the input.
     input_gradient: bool,
+    /// Of the next pass that drops.
+    dropout: DropoutState,
+    /// Of the last one, for its backward pass.
+    drawn: DropoutState,
 }
 
 impl CpuExecutor {
@@ -103,6 +109,8 @@ impl CpuExecutor {
             folded: None,
             pending: None,
             input_gradient,
+            dropout: DropoutState::default(),
+            drawn: DropoutState::default(),
         };
         executor.set_state(state)?;
         Ok(executor)
@@ -128,10 +136,12 @@ impl CpuExecutor {
             Mode::Train => {
                 Plan::new(&graph, &self.layout, Purpose::Train { input_gradient: self.input_gradient })
             }
-            Mode::Eval | Mode::Predict => {
+            Mode::Eval | Mode::Predict | Mode::Sample => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
-                Plan::new(&graph, &folded.layout, Purpose::Infer { first_only: mode == Mode::Predict })
+                let purpose =
+                    Purpose::Infer { first_only: mode == Mode::Predict, sample: mode == Mode::Sample };
+                Plan::new(&graph, &folded.layout, purpose)
             }
         };
         let local_len = plan.local_len * self.pool.current_num_threads();
@@ -180,7 +190,7 @@ impl CpuExecutor {
     fn run(&mut self, plan: &Plan, steps: std::ops::Range<usize>, mode: Mode) {
         let Scratch { arena, shared, local } = &mut self.scratch;
         let (layout, params, statistics) = match (&mut self.folded, mode) {
-            (Some(folded), Mode::Eval | Mode::Predict) => {
+            (Some(folded), Mode::Eval | Mode::Predict | Mode::Sample) => {
                 (&folded.layout, &mut folded.params, &mut folded.statistics)
             }
             _ => (&self.layout, &mut self.params, &mut self.statistics),
@@ -193,6 +203,7 @@ impl CpuExecutor {
             local: local.base(),
             gradients: self.gradients.as_mut(),
             accumulate: !self.fresh,
+            dropout: self.drawn,
         };
         let level = self.level;
         self.pool.install(|| {
@@ -209,7 +220,7 @@ impl CpuExecutor {
         let graph = self.graph(input.shape)?;
         let names = match mode {
             Mode::Train => graph,
-            Mode::Eval | Mode::Predict => fold_batch_norm(&graph, &self.state())?.0,
+            Mode::Eval | Mode::Predict | Mode::Sample => fold_batch_norm(&graph, &self.state())?.0,
         };
         if mode == Mode::Train {
             let arena = self.scratch.arena.base();
@@ -240,6 +251,10 @@ impl CpuExecutor {
             return Err(EngineError::Input(format!("{values} values for an input of shape {shape}")));
         }
         let plan = self.plan(input.shape, mode)?;
+        if matches!(mode, Mode::Train | Mode::Sample) {
+            self.drawn = self.dropout;
+            self.dropout.passes += 1;
+        }
         let arena = self.scratch.arena.base();
         self.pool.install(|| pixels::read_in(arena, &input.data, input.shape, plan.input_offset));
         self.run(&plan, 0..plan.forward, mode);
@@ -407,6 +422,14 @@ impl Executor for CpuExecutor {
             Some(gradients) if !self.fresh => self.layout.export(true, gradients),
             _ => vec![0.0; self.layout.outer_len(true)],
         }
+    }
+
+    fn dropout_state(&self) -> DropoutState {
+        self.dropout
+    }
+
+    fn set_dropout_state(&mut self, state: DropoutState) {
+        self.dropout = state;
     }
 
     fn optimizer_state(&self) -> OptimizerState {

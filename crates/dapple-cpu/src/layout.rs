@@ -2,15 +2,15 @@
 //!
 //! Outside, parameters have PyTorch's shapes. Inside, kernels want output channels side by side: convolution
 //! weights are `[taps, in, out]`, vectors `[channels]`, all channels padded to a multiple of 16 with zeros,
-//! which stay zero: their gradients are. Grouped convolutions are stored as dense ones whose entries between
-//! groups are zero; [`Layout::clear_between_groups`] keeps their
-//! gradients zero.
+//! which stay zero: their gradients are. Depthwise weights are `[taps, channels]`. Other grouped convolutions are stored
+//! in bundles of as few groups as fill whole vectors, each a dense convolution whose entries between its groups are
+//! zero; [`Layout::clear_between_groups`] keeps their gradients zero.
 
 use crate::kernels::conv_gemm::Weights;
 use crate::kernels::optim::Segment;
 use crate::memory::Buffer;
-use crate::simd::padded;
-use dapple_graph::{Graph, Op, ParamId, ParamSpec, Role, State};
+use crate::simd::{LANES, padded};
+use dapple_graph::{Conv2d, Graph, Op, ParamId, ParamSpec, Role, State};
 
 /// Place and order of one parameter.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,12 @@ enum Order {
     Vector,
     /// `[out, in / groups, taps]` outside.
     Conv {
-        out_channels: usize,
-        per_group: usize,
-        groups: usize,
+        bundle: Bundle,
+        taps: usize,
+    },
+    /// `[channels, 1, taps]` outside.
+    Depthwise {
+        channels: usize,
         taps: usize,
     },
     /// `[in, out, taps]` outside.
@@ -36,6 +39,47 @@ enum Order {
         out_channels: usize,
         taps: usize,
     },
+}
+
+/// Groups of a convolution that are computed together as a dense one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bundle {
+    /// How many of them the convolution has.
+    pub count: usize,
+    pub groups: usize,
+    /// Input and output channels of a group.
+    pub ins: usize,
+    pub outs: usize,
+}
+
+impl Bundle {
+    /// As few groups as fill whole vectors of both input and output channels; all of them where none do.
+    pub fn new(conv: &Conv2d, in_channels: usize) -> Self {
+        let (ins, outs) = (in_channels / conv.groups, conv.out_channels / conv.groups);
+        let fills = |&groups: &usize| {
+            conv.groups.is_multiple_of(groups)
+                && (groups * ins).is_multiple_of(LANES)
+                && (groups * outs).is_multiple_of(LANES)
+        };
+        let groups = (1..=conv.groups).find(fills).unwrap_or(conv.groups);
+        Self { count: conv.groups / groups, groups, ins, outs }
+    }
+
+    /// Input and output channels of the dense convolution.
+    pub fn channels(&self) -> [usize; 2] {
+        [self.groups * self.ins, self.groups * self.outs]
+    }
+
+    /// Values of its weights.
+    fn len(&self, taps: usize) -> usize {
+        let [ins, outs] = self.channels();
+        taps * padded(ins) * padded(outs)
+    }
+}
+
+/// Whether each channel has a kernel of its own, which a kernel of its own computes.
+pub(crate) fn depthwise(conv: &Conv2d, in_channels: usize) -> bool {
+    conv.groups == in_channels && conv.out_channels == in_channels && in_channels > 1
 }
 
 /// Places of all parameters of a network.
@@ -49,22 +93,27 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub fn new(graph: &Graph) -> Self {
-        let mut groups = vec![1; graph.params().len()];
+        let mut convs = vec![None; graph.params().len()];
         for node in graph.nodes() {
             if let Op::Conv2d { weight, conv, .. } = &node.op {
-                groups[weight.0] = conv.groups;
+                convs[weight.0] = Some(*conv);
             }
         }
         let (mut trainable, mut statistics) = (0, 0);
-        let places = graph.params().iter().zip(groups).map(|(spec, groups)| {
+        let places = graph.params().iter().zip(convs).map(|(spec, conv)| {
             let taps = spec.shape.iter().skip(2).product();
-            let (order, len) = match spec.role {
-                Role::ConvWeight => {
-                    let (out_channels, per_group) = (spec.shape[0], spec.shape[1]);
-                    let order = Order::Conv { out_channels, per_group, groups, taps };
-                    (order, taps * padded(per_group * groups) * padded(out_channels))
+            let (order, len) = match (spec.role, conv) {
+                (Role::ConvWeight, Some(conv)) => {
+                    let in_channels = spec.shape[1] * conv.groups;
+                    if depthwise(&conv, in_channels) {
+                        let order = Order::Depthwise { channels: in_channels, taps };
+                        (order, taps * padded(in_channels))
+                    } else {
+                        let bundle = Bundle::new(&conv, in_channels);
+                        (Order::Conv { bundle, taps }, bundle.count * bundle.len(taps))
+                    }
                 }
-                Role::ConvTransposeWeight => {
+                (Role::ConvTransposeWeight, _) => {
                     let (in_channels, out_channels) = (spec.shape[0], spec.shape[1]);
                     let order = Order::Transposed { in_channels, out_channels, taps };
                     (order, taps * padded(in_channels) * padded(out_channels))
@@ -84,15 +133,18 @@ impl Layout {
         self.places[id.0]
     }
 
-    /// The extents of a convolution's weights.
-    pub fn weights(&self, id: ParamId) -> Weights {
+    /// The extents of a convolution's weights: of one of its bundles, or of a transposed one's only one.
+    pub fn weights(&self, id: ParamId, index: usize) -> Weights {
         let Place { offset, order, .. } = self.places[id.0];
-        let (taps, ins, outs) = match order {
-            Order::Conv { out_channels, per_group, groups, taps } => (taps, per_group * groups, out_channels),
-            Order::Transposed { in_channels, out_channels, taps } => (taps, in_channels, out_channels),
-            Order::Vector => unreachable!("weights of a convolution have two channel axes"),
+        let (taps, [ins, outs]) = match order {
+            Order::Conv { bundle, taps } => (taps, bundle.channels()),
+            Order::Transposed { in_channels, out_channels, taps } => (taps, [in_channels, out_channels]),
+            Order::Vector | Order::Depthwise { .. } => {
+                unreachable!("asked of convolutions with two channel axes")
+            }
         };
-        Weights { offset, taps, ins: padded(ins), outs: padded(outs) }
+        let len = taps * padded(ins) * padded(outs);
+        Weights { offset: offset + index * len, taps, ins: padded(ins), outs: padded(outs) }
     }
 
     /// Runs of the trainable buffer for the optimiser.
@@ -103,26 +155,23 @@ impl Layout {
             .collect()
     }
 
-    /// Clears what a dense gradient has between the groups of a grouped convolution.
+    /// Clears what the dense gradients of a grouped convolution's bundles have between the groups.
     pub fn clear_between_groups(&self, id: ParamId, gradients: &mut [f32]) {
-        let Place { offset, order: Order::Conv { out_channels, per_group, groups, taps }, .. } =
-            self.places[id.0]
-        else {
+        let Place { offset, len, order: Order::Conv { bundle, taps } } = self.places[id.0] else {
             return;
         };
-        let (ins, outs) = (padded(per_group * groups), padded(out_channels));
-        let outs_per_group = out_channels / groups;
-        for tap in 0..taps {
-            for i in 0..per_group * groups {
-                let row = &mut gradients[offset + (tap * ins + i) * outs..][..outs];
-                let own = i / per_group * outs_per_group..(i / per_group + 1) * outs_per_group;
-                for (o, v) in row.iter_mut().enumerate() {
-                    if !own.contains(&o) {
-                        *v = 0.0;
-                    }
-                }
+        let [ins, outs] = bundle.channels();
+        let rows = gradients[offset..offset + len].chunks_exact_mut(padded(outs));
+        for (index, row) in rows.enumerate() {
+            // Rows of the padding are zero already.
+            let i = index % padded(ins);
+            if i < ins {
+                let own = i / bundle.ins * bundle.outs..(i / bundle.ins + 1) * bundle.outs;
+                row[..own.start].fill(0.0);
+                row[own.end..].fill(0.0);
             }
         }
+        debug_assert_eq!(len, bundle.count * bundle.len(taps));
     }
 
     /// Copies flat values in PyTorch's order (of the trainable parameters or of the statistics) in.
@@ -150,15 +199,23 @@ impl Layout {
             let (outer, inner) = (spec.offset, place.offset);
             match place.order {
                 Order::Vector => (0..spec.len()).for_each(|i| f(outer + i, inner + i)),
-                Order::Conv { out_channels, per_group, groups, taps } => {
-                    let (ins, outs) = (padded(per_group * groups), padded(out_channels));
-                    for o in 0..out_channels {
-                        let first = o / (out_channels / groups) * per_group;
-                        for i in 0..per_group {
+                Order::Conv { bundle, taps } => {
+                    let [ins, outs] = bundle.channels();
+                    for o in 0..bundle.count * outs {
+                        let inner = inner + o / outs * bundle.len(taps);
+                        let first = o % outs / bundle.outs * bundle.ins;
+                        for i in 0..bundle.ins {
                             for tap in 0..taps {
-                                let outside = outer + (o * per_group + i) * taps + tap;
-                                f(outside, inner + (tap * ins + first + i) * outs + o);
+                                let outside = outer + (o * bundle.ins + i) * taps + tap;
+                                f(outside, inner + (tap * padded(ins) + first + i) * padded(outs) + o % outs);
                             }
+                        }
+                    }
+                }
+                Order::Depthwise { channels, taps } => {
+                    for c in 0..channels {
+                        for tap in 0..taps {
+                            f(outer + c * taps + tap, inner + tap * padded(channels) + c);
                         }
                     }
                 }

@@ -6,15 +6,18 @@
 
 use crate::arena::{self, Life};
 use crate::backward;
+use crate::kernels::attention::Attention;
+use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::Norm;
 use crate::kernels::operand::{Block, Operand, Target};
 use crate::kernels::pixels::Shift;
+use crate::kernels::pointwise::Dropout;
 use crate::kernels::pool::Pool;
 use crate::kernels::resize::Resize;
 use crate::layout::Layout;
 use crate::simd::{LANES, padded};
 use crate::step::{Kernel, Step, visit_target};
-use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId, Op, ParamId, Shape};
+use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId, Op, ParamId, Pointwise, Shape};
 
 /// A graph made ready to run for one shape.
 #[derive(Debug)]
@@ -40,8 +43,8 @@ pub(crate) struct Plan {
 pub(crate) enum Purpose {
     /// Forward with the batch's statistics, then backward, to the input too if wanted.
     Train { input_gradient: bool },
-    /// Forward with running statistics, all outputs or the first.
-    Infer { first_only: bool },
+    /// Forward with running statistics, all outputs or the first; dropout drops if `sample`.
+    Infer { first_only: bool, sample: bool },
 }
 
 pub(crate) type ValueId = usize;
@@ -110,6 +113,45 @@ pub(crate) enum Tape {
         b: ValueId,
         y: ValueId,
     },
+    Pointwise {
+        function: Pointwise,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    /// `own`: nobody else reads `a`. `gate`: `b` is one pixel for each image.
+    Mul {
+        a: ValueId,
+        b: ValueId,
+        gate: bool,
+        y: ValueId,
+        own: bool,
+    },
+    LayerNorm {
+        norm: LayerNorm,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    /// `affine`: places of the factors and of zeros.
+    Scale {
+        factor: ParamId,
+        affine: (usize, usize),
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    Attention {
+        attention: Attention,
+        inputs: [ValueId; 3],
+        y: ValueId,
+    },
+    Dropout {
+        dropout: Dropout,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
     /// Unaligned concatenation.
     Join {
         parts: Vec<ValueId>,
@@ -153,7 +195,7 @@ impl Plan {
 impl<'a> Builder<'a> {
     fn new(graph: &'a Graph, layout: &'a Layout, purpose: Purpose) -> Self {
         let nodes = graph.nodes();
-        let first_only = purpose == Purpose::Infer { first_only: true };
+        let first_only = matches!(purpose, Purpose::Infer { first_only: true, .. });
         let outputs = &graph.outputs()[..if first_only { 1 } else { graph.outputs().len() }];
         let mut wanted = vec![false; nodes.len()];
         wanted[0] = true;
@@ -169,7 +211,7 @@ impl<'a> Builder<'a> {
         let mut root: Vec<usize> = (0..nodes.len()).collect();
         let mut readers = vec![0; nodes.len()];
         for (index, node) in nodes.iter().enumerate().filter(|(i, _)| wanted[*i]) {
-            if unchanged(graph, node) {
+            if unchanged(graph, node, purpose) {
                 root[index] = root[node.inputs[0].0];
             } else {
                 node.inputs.iter().for_each(|i| readers[root[i.0]] += 1);
@@ -277,7 +319,7 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        let first_only = self.purpose == Purpose::Infer { first_only: true };
+        let first_only = matches!(self.purpose, Purpose::Infer { first_only: true, .. });
         let count = if first_only { 1 } else { self.graph.outputs().len() };
         let ids: Vec<NodeId> = self.graph.outputs()[..count].iter().map(|(_, id)| *id).collect();
         let mut output_values = Vec::new();
@@ -341,7 +383,12 @@ impl<'a> Builder<'a> {
 }
 
 /// Whether a node has its input's values unchanged.
-fn unchanged(graph: &Graph, node: &Node) -> bool {
-    matches!(node.op, Op::Resize { .. } | Op::Upscale { .. } | Op::FitTo { .. })
-        && graph.shape(node.inputs[0]) == node.shape
+fn unchanged(graph: &Graph, node: &Node, purpose: Purpose) -> bool {
+    match node.op {
+        Op::Resize { .. } | Op::Upscale { .. } | Op::FitTo { .. } | Op::AveragePool => {
+            graph.shape(node.inputs[0]) == node.shape
+        }
+        Op::Dropout { rate, .. } => rate == 0.0 || matches!(purpose, Purpose::Infer { sample: false, .. }),
+        _ => false,
+    }
 }

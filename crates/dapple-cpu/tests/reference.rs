@@ -2,10 +2,13 @@
 
 use dapple_cpu::{CpuEngine, Level};
 use dapple_graph::{
-    Conv2d, Decay, Engine, Graph, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor,
+    Conv2d, Decay, DropoutState, Engine, Graph, Loss, LossKind, Mode, Network, NodeId, Op, Optimizer, Shape,
+    State, Tensor,
 };
 use dapple_reference::random::{self, RandomNetwork};
-use dapple_reference::{State64, Tensor64, backward, forward, relative_distance};
+use dapple_reference::{
+    Gradients, State64, Tensor64, Trace, backward, forward, forward_with, relative_distance,
+};
 use std::sync::Arc;
 
 /// Largest distance of an fp32 result to the reference, as a share of the largest reference value.
@@ -25,60 +28,111 @@ fn close(what: &str, description: &str, got: &[f32], wanted: &[f64]) {
     assert!(distance < TOLERANCE, "{what} differs by {distance:.2e}: {description}");
 }
 
-fn check(engine: &CpuEngine, network: &RandomNetwork, seed: u64) {
-    let RandomNetwork { graph, description } = network;
-    let description = format!("{:?}: {description}", engine.level());
+/// What the reference computes for a network.
+struct Wanted<'a> {
+    network: &'a RandomNetwork,
+    seed: u64,
+    state: State,
+    input: Tensor,
+    inference: Trace,
+    sample: Trace,
+    training: Trace,
+    upstream: Vec<Tensor>,
+    gradients: Gradients,
+}
+
+/// How far gradients of the parameters are off, as a share of the tolerance, and the name of the worst.
+///
+/// Where much cancels (a scale before a batch norm, a bias of many pixels), the error is that of the terms, not of
+/// their sum: it is measured against a share of the largest gradient of all parameters, and of the upstream gradients,
+/// which are about 1.
+fn worst_gradient<'a>(graph: &'a Graph, wanted: &[f64], got: &[f64]) -> (f64, &'a str) {
+    let largest = |values: &[f64]| values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+    let trained = graph.params().iter().filter(|s| s.role.trainable());
+    let errors = trained.map(|spec| {
+        let range = spec.offset..spec.offset + spec.len();
+        let scale = largest(&wanted[range.clone()]).max(0.2 * largest(wanted)).max(0.5);
+        let pairs = wanted[range.clone()].iter().zip(&got[range]);
+        let error =
+            pairs.fold(0.0f64, |a, (w, g)| if g.is_finite() { a.max((w - g).abs()) } else { f64::NAN });
+        (error / scale / TOLERANCE, spec.name.as_str())
+    });
+    // NaN is the largest in this order.
+    errors.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, "none"))
+}
+
+/// Whether some batch norm's input has a nearly constant channel, which is all rounding errors once normalised, or a
+/// few values, whose gradient is the small difference of large numbers.
+fn hard_to_normalise(graph: &Graph, trace: &Trace) -> bool {
+    graph.nodes().iter().filter(|n| matches!(n.op, Op::BatchNorm { .. })).any(|node| {
+        let x = &trace.values[node.inputs[0].0];
+        let count = x.shape.pixels() as f64;
+        let constant = |c| {
+            let values = || x.data.iter().skip(c).step_by(x.shape.c);
+            let mean = values().sum::<f64>() / count;
+            values().map(|v| (v - mean).powi(2)).sum::<f64>() / count < 1e-3 * mean * mean
+        };
+        count < 6.0 || (0..x.shape.c).any(constant)
+    })
+}
+
+/// Compares all engines with the reference; false where that cannot be done.
+fn check(engines: &[CpuEngine], network: &RandomNetwork, seed: u64) -> bool {
+    let graph = &network.graph;
     let state = random::state(graph, seed);
     let input = random::tensor(graph.shape(graph.input()), seed);
-    let wide = State64::from(&state);
-    let trace = forward(graph, &wide, &widen(&input), Mode::Train);
-    // Rectifying or pooling values that nearly tie may go either way; and the gradient of a batch norm of a few
-    // values is the small difference of large numbers.
-    let few =
-        |n: &dapple_graph::Node| matches!(n.op, dapple_graph::Op::BatchNorm { .. }) && n.shape.pixels() < 6;
-    if trace.margin() < 1e-5 || graph.nodes().iter().any(few) {
-        return;
+    let (wide, wide_input) = (State64::from(&state), widen(&input));
+    let training = forward(graph, &wide, &wide_input, Mode::Train);
+    // Rectifying or pooling values that tie within the tolerance may go either way.
+    if training.margin() < 1e-4 || hard_to_normalise(graph, &training) {
+        return false;
     }
-    let shared: Arc<dyn Network> = Arc::new(network.clone());
-    let mut executor = engine.load(shared.clone(), &state, None).expect("the state fits");
+    let upstream =
+        |(i, (_, id)): (usize, &(String, NodeId))| random::tensor(graph.shape(*id), seed ^ (i as u64 + 77));
+    let upstream: Vec<Tensor> = graph.outputs().iter().enumerate().map(upstream).collect();
+    let gradients = backward(graph, &wide, &training, &upstream.iter().map(widen).collect::<Vec<_>>());
+    let dropout = DropoutState { seed, passes: 3 };
+    let inference = forward(graph, &wide, &wide_input, Mode::Eval);
+    let sample = forward_with(graph, &wide, &wide_input, Mode::Sample, dropout);
+    let wanted = Wanted { network, seed, state, input, inference, sample, training, upstream, gradients };
+    engines.iter().for_each(|engine| check_engine(engine, &wanted));
+    true
+}
 
-    for mode in [Mode::Eval, Mode::Predict] {
-        let outputs = executor.forward(&input, mode).expect("the graph fits");
-        let wanted = forward(graph, &wide, &widen(&input), mode);
-        if wanted.margin() > 1e-5 {
-            for (got, wanted) in outputs.iter().zip(wanted.outputs()) {
+fn check_engine(engine: &CpuEngine, wanted: &Wanted) {
+    let Wanted { network, seed, state, input, training, upstream, .. } = wanted;
+    let graph = &network.graph;
+    let description = format!("{:?}: {}", engine.level(), network.description);
+    let shared: Arc<dyn Network> = Arc::new((*network).clone());
+    let mut executor = engine.load(shared.clone(), state, None).expect("the state fits");
+
+    for mode in [Mode::Eval, Mode::Predict, Mode::Sample] {
+        executor.set_dropout_state(DropoutState { seed: *seed, passes: 3 });
+        let outputs = executor.forward(input, mode).expect("the graph fits");
+        let trace = if mode == Mode::Sample { &wanted.sample } else { &wanted.inference };
+        if trace.margin() > 1e-4 {
+            for (got, wanted) in outputs.iter().zip(trace.outputs()) {
                 close("an output in inference", &description, &got.data, &wanted.data);
             }
         }
     }
-    let outputs = executor.forward(&input, Mode::Train).expect("the graph fits");
+    executor.set_dropout_state(DropoutState::default());
+    let outputs = executor.forward(input, Mode::Train).expect("the graph fits");
     assert_eq!(outputs.len(), graph.outputs().len());
-    for (got, wanted) in outputs.iter().zip(trace.outputs()) {
+    for (got, wanted) in outputs.iter().zip(training.outputs()) {
         close("an output in training", &description, &got.data, &wanted.data);
     }
     let after = executor.state();
-    close("the running statistics", &description, &after.statistics, &trace.statistics);
+    close("the running statistics", &description, &after.statistics, &training.statistics);
 
-    let upstream: Vec<Tensor> =
-        outputs.iter().enumerate().map(|(i, t)| random::tensor(t.shape, seed ^ (i as u64 + 77))).collect();
-    let wanted = backward(graph, &wide, &trace, &upstream.iter().map(widen).collect::<Vec<_>>());
+    let wanted = &wanted.gradients;
     let (input_gradient, gradients) =
-        engine.gradients(shared, &state, &input, &upstream).expect("the graph fits");
+        engine.gradients(shared, state, input, upstream).expect("the graph fits");
     close("the input's gradient", &description, &input_gradient.data, &wanted.input.data);
-    let all = wanted.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    for (index, spec) in graph.params().iter().enumerate().filter(|(_, s)| s.role.trainable()) {
-        let range = spec.offset..spec.offset + spec.len();
-        let wanted = &wanted.values[range.clone()];
-        // Where much cancels (a scale before a batch norm, a bias of many pixels), the error is that of the terms,
-        // not of their sum: it is measured against a share of the largest gradient of all parameters, and of the
-        // upstream gradients, which are about 1.
-        let largest = |values: &[f64]| values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-        let scale = largest(wanted).max(0.2 * all).max(0.5);
-        let error =
-            wanted.iter().zip(&gradients[range]).fold(0.0f64, |a, (w, g)| a.max((w - f64::from(*g)).abs()));
-        let name = &graph.params()[index].name;
-        assert!(error <= TOLERANCE * scale, "the gradient of {name} is off by {error:.2e}: {description}");
-    }
+    let gradients: Vec<f64> = gradients.into_iter().map(f64::from).collect();
+    let (error, name) = worst_gradient(graph, &wanted.values, &gradients);
+    // Twice: what Winograd's algorithm rounds, batch norms of mostly zeros magnify.
+    assert!(error <= 2.0, "the gradient of {name} is off by {error:.2} times the tolerance: {description}");
 }
 
 fn single(graph: Graph, description: String) -> RandomNetwork {
@@ -87,21 +141,20 @@ fn single(graph: Graph, description: String) -> RandomNetwork {
 
 #[test]
 fn operations_agree_with_the_reference() {
-    for engine in levels() {
-        for seed in 0..40 * random::OPERATIONS {
-            let (graph, description) = random::operation(seed);
-            check(&engine, &single(graph, description), seed);
-        }
+    let engines = levels();
+    let mut checked = 0;
+    for seed in 0..40 * random::OPERATIONS {
+        let (graph, description) = random::operation(seed);
+        checked += u64::from(check(&engines, &single(graph, description), seed));
     }
+    assert!(checked > 30 * random::OPERATIONS, "only {checked} could be compared");
 }
 
 #[test]
 fn networks_agree_with_the_reference() {
-    for engine in levels() {
-        for seed in 0..150 {
-            check(&engine, &random::network(seed), seed);
-        }
-    }
+    let engines = levels();
+    let checked = (0..200).filter(|&seed| check(&engines, &random::network(seed), seed)).count();
+    assert!(checked > 120, "only {checked} could be compared");
 }
 
 /// Convolutions large enough for every way in which the kernels split channels and tiles.
@@ -120,11 +173,17 @@ fn large_convolutions_agree_with_the_reference() {
         conv(30, 31, 300, Conv2d::new(40, 1)),
         conv(45, 44, 40, Conv2d::new(40, 3).padding(1).stride(2)),
         conv(64, 64, 3, Conv2d::new(32, 7).padding(3).stride(2)),
+        conv(60, 61, 96, Conv2d::new(96, 3).padding(1).groups(96)),
+        conv(41, 62, 72, Conv2d::new(72, 5).padding(2).stride(2).groups(72)),
+        conv(30, 30, 80, Conv2d::new(80, 7).padding(3).groups(80).bias(false)),
+        conv(33, 30, 32, Conv2d::new(32, 3).padding(12).dilation(12).groups(32)),
+        conv(24, 25, 128, Conv2d::new(128, 3).padding(1).groups(32)),
+        conv(24, 25, 96, Conv2d::new(192, 3).padding(1).stride(2).groups(6)),
+        conv(12, 13, 30, Conv2d::new(60, 3).padding(1).groups(3)),
     ];
-    for engine in levels() {
-        for (seed, network) in cases.iter().enumerate() {
-            check(&engine, network, seed as u64);
-        }
+    let engines = levels();
+    for (seed, network) in cases.iter().enumerate() {
+        assert!(check(&engines, network, seed as u64), "{} cannot be compared", network.description);
     }
 }
 
@@ -222,6 +281,7 @@ fn losses_and_optimisers_agree_with_the_reference() {
                 engine.load(Arc::new(network.clone()), &state, Some(optimizer)).expect("it fits");
             // In two halves of the loss, which add up to the whole gradient; running statistics move twice.
             let first = executor.accumulate(&input, &labels, &loss, 0.25).expect("it fits");
+            executor.set_dropout_state(DropoutState::default());
             let second = executor.accumulate(&input, &labels, &loss, 0.75).expect("it fits");
             assert_eq!(first, second, "{description}");
             assert!(

@@ -13,7 +13,7 @@ fn chunk(blocks: usize) -> usize {
 }
 
 /// Runs `task` over the pixels in fixed chunks.
-fn over(pixels: usize, blocks: usize, task: impl Fn(Range<usize>) + Sync + Send) {
+pub(super) fn over(pixels: usize, blocks: usize, task: impl Fn(Range<usize>) + Sync + Send) {
     let chunk = chunk(blocks);
     parallel::for_each(pixels.div_ceil(chunk), |i| task(i * chunk..pixels.min((i + 1) * chunk)));
 }
@@ -207,6 +207,12 @@ pub(crate) fn zero(arena: Base, offset: usize, len: usize) {
         // SAFETY: the range is checked by `at`; tasks write disjoint runs.
         unsafe { arena.at(offset + start, count).write_bytes(0, count) };
     });
+}
+
+/// Copies values from one buffer to another.
+pub(crate) fn copy_values(from: Base, from_offset: usize, to: Base, to_offset: usize, len: usize) {
+    // SAFETY: `at` checks both ranges, of different buffers; nothing else runs now.
+    unsafe { std::ptr::copy_nonoverlapping(from.at(from_offset, len), to.at(to_offset, len), len) };
 }
 
 /// Copies a dense batch into a stored map, adding the padding channels.

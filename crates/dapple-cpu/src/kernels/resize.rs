@@ -1,12 +1,13 @@
-//! Sampling at another size: nearest and bilinear, separable, from tables made once.
+//! Sampling at another size: nearest, bilinear and means over windows, separable, from tables made once.
 
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{Level, Simd, simd_fn};
 use dapple_graph::{Interpolation, Shape};
+use std::ops::Range;
 
-/// For each output position the source positions and weights that make it, one or two.
+/// For each output position the source positions and weights that make it.
 type Samples = Vec<Vec<(usize, f32)>>;
 
 /// A planned resize.
@@ -16,6 +17,8 @@ pub(crate) struct Resize {
     target: Shape,
     rows: Samples,
     columns: Samples,
+    /// For tables.
+    average: bool,
 }
 
 fn samples(from: usize, to: usize, interpolation: Interpolation) -> Samples {
@@ -45,6 +48,17 @@ fn samples(from: usize, to: usize, interpolation: Interpolation) -> Samples {
         .collect()
 }
 
+/// The windows of adaptive average pooling.
+fn means(from: usize, to: usize) -> Samples {
+    (0..to)
+        .map(|i| {
+            let window = i * from / to..((i + 1) * from).div_ceil(to);
+            let weight = 1.0 / window.len() as f32;
+            window.map(|source| (source, weight)).collect()
+        })
+        .collect()
+}
+
 /// For each source position the output positions that it goes into.
 fn turned(samples: &Samples, from: usize) -> Samples {
     let mut turned = vec![Vec::new(); from];
@@ -61,7 +75,18 @@ impl Resize {
     pub fn new(source: Shape, target: Shape, interpolation: Interpolation) -> Self {
         let rows = samples(source.h, target.h, interpolation);
         let columns = samples(source.w, target.w, interpolation);
-        Self { source, target, rows, columns }
+        Self { source, target, rows, columns, average: false }
+    }
+
+    /// Means over the windows of adaptive average pooling.
+    pub fn average(source: Shape, target: Shape) -> Self {
+        let (rows, columns) = (means(source.h, target.h), means(source.w, target.w));
+        Self { source, target, rows, columns, average: true }
+    }
+
+    /// Name in tables.
+    pub fn name(&self) -> &'static str {
+        if self.average { "average pool" } else { "resize" }
     }
 
     /// The gradient of the source from that of the target: also a sum of samples.
@@ -71,6 +96,7 @@ impl Resize {
             target: self.source,
             rows: turned(&self.rows, self.source.h),
             columns: turned(&self.columns, self.source.w),
+            average: self.average,
         }
     }
 
@@ -78,24 +104,30 @@ impl Resize {
     pub fn run(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
         // A task is part of a row, so that upsampling's gradient, with few rows of much work, is spread too.
         let parts = self.target.w.div_ceil(32);
-        parallel::for_each(self.target.n * self.target.h * parts, |task| {
+        let rows = self.target.n * self.target.h;
+        // Few targets of many sources, such as a mean of all: channels are spread as well.
+        let chunks = if rows * parts < 16 { to.blocks.len().div_ceil(4) } else { 1 };
+        parallel::for_each(rows * parts * chunks, |task| {
+            let (task, chunk) = (task / chunks, task % chunks);
             let columns = parallel::run(self.target.w, parts, task % parts);
-            // SAFETY: each task writes its own part of a row.
-            unsafe { resize_row(level, self, arena, from, to, task / parts, columns) }
+            let blocks = parallel::run(to.blocks.len(), chunks, chunk);
+            // SAFETY: each task writes its own channels of its own part of a row.
+            unsafe { resize_row(level, self, arena, from, to, task / parts, columns, blocks) }
         });
     }
 }
 
 simd_fn! {
     /// # Safety
-    /// No other task may write these columns of this row.
+    /// No other task may write these channel blocks of these columns of this row.
     resize_row = resize_impl(
         resize: &Resize,
         arena: Base,
         from: &Operand,
         to: &Target,
         row: usize,
-        columns: std::ops::Range<usize>,
+        columns: Range<usize>,
+        blocks: Range<usize>,
     )
 }
 
@@ -106,11 +138,12 @@ unsafe fn resize_impl<S: Simd>(
     from: &Operand,
     to: &Target,
     row: usize,
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
+    blocks: Range<usize>,
 ) {
     let (source, target) = (resize.source, resize.target);
     let (n, y) = (row / target.h, row % target.h);
-    for (block, out) in from.blocks.iter().zip(&to.blocks) {
+    for (block, out) in from.blocks[blocks.clone()].iter().zip(&to.blocks[blocks]) {
         // SAFETY: the tables hold positions inside the source; rows are below their number.
         unsafe {
             let values = block.source::<S>(arena, source.pixels());

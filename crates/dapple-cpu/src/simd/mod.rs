@@ -59,6 +59,10 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn where_equal(x: Self::V, y: Self::V, v: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sqrt(a: Self::V) -> Self::V;
+    /// The nearest integer, ties to even, of a magnitude below 2^22.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `a` times 2 to the power of `n`, an integer in `-126 ..= 127`.
+    unsafe fn times_power_of_two(a: Self::V, n: Self::V) -> Self::V;
 }
 
 /// An instruction set.

@@ -93,4 +93,13 @@ unsafe impl Simd for Portable {
     unsafe fn sqrt(a: Self::V) -> Self::V {
         a.map(f32::sqrt)
     }
+    #[inline(always)]
+    unsafe fn round(a: Self::V) -> Self::V {
+        // Adding 1.5 * 2^23 pushes the fraction out of the mantissa.
+        a.map(|v| (v + 12_582_912.0) - 12_582_912.0)
+    }
+    #[inline(always)]
+    unsafe fn times_power_of_two(a: Self::V, n: Self::V) -> Self::V {
+        zip(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
+    }
 }

@@ -1,18 +1,20 @@
 //! The steps of each operation's forward pass.
 
-use crate::kernels::conv_gemm::ConvGemm;
-use crate::kernels::conv3x3::Conv3x3;
-use crate::kernels::gather::{Lattice, Window};
+pub(crate) mod conv;
+
+use crate::kernels::attention::Attention;
+use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::Norm;
-use crate::kernels::operand::{Operand, OutBlock, Target};
+use crate::kernels::operand::{OutBlock, Target};
 use crate::kernels::pixels::{ChannelCopy, Shift};
+use crate::kernels::pointwise::Dropout;
 use crate::kernels::pool::Pool;
 use crate::kernels::resize::Resize;
-use crate::kernels::winograd::Tiling;
 use crate::plan::{Builder, Purpose, Tape, Value, ValueId};
 use crate::simd::{LANES, padded};
 use crate::step::Kernel;
-use dapple_graph::{Conv2d, ConvTranspose2d, Interpolation, Node, Op, ParamId, Shape};
+use dapple_graph::dropout::threshold;
+use dapple_graph::{Interpolation, Op, ParamId, Shape};
 
 impl Builder<'_> {
     /// Appends the steps of a node.
@@ -67,98 +69,42 @@ impl Builder<'_> {
                 self.record(Tape::Add { a, b, y });
                 y
             }
+            Op::Pointwise(function) => {
+                let (x, own) = self.input_of(index);
+                let (y, to) = self.stored(shape, self.needs[x]);
+                let from = self.operand(x);
+                self.push(Kernel::Pointwise { function: *function, from, to });
+                self.record(Tape::Pointwise { function: *function, x, y, own });
+                y
+            }
+            Op::Mul => self.mul(index),
+            Op::AveragePool => {
+                let x = self.of(node.inputs[0]);
+                self.resampled(x, shape, Resize::average(self.shape(x), shape))
+            }
+            Op::LayerNorm { gamma, beta, eps } => {
+                let (x, own) = self.input_of(index);
+                let (y, to) = self.stored(shape, true);
+                let [gamma, beta] = [gamma, beta].map(|p| self.layout.place(*p).offset);
+                let norm = LayerNorm { source: self.operand(x), eps: *eps, gamma, beta };
+                self.push(Kernel::LayerNorm { norm: norm.clone(), to });
+                self.record(Tape::LayerNorm { norm, x, y, own });
+                y
+            }
+            Op::Scale { factor } => self.scale(index, *factor),
+            Op::Attention { heads } => self.attention(index, *heads),
+            Op::Dropout { rate, stream } => {
+                let (x, own) = self.input_of(index);
+                let (y, to) = self.stored(shape, self.needs[x]);
+                let dropout =
+                    Dropout { stream: *stream, threshold: threshold(*rate), factor: 1.0 / (1.0 - rate) };
+                let from = self.operand(x);
+                self.push(Kernel::Dropout { dropout, from, to });
+                self.record(Tape::Dropout { dropout, x, y, own });
+                y
+            }
         };
         self.of_node[index] = Some(value);
-    }
-
-    /// Whether the only reader of node `index` is a ReLU, which inference lets the convolution do.
-    fn fused_relu(&self, index: usize) -> bool {
-        let reads = |n: &Node| n.inputs.first().is_some_and(|i| self.root[i.0] == index);
-        !self.training()
-            && self.readers[index] == 1
-            && (0..self.graph.nodes().len()).any(|i| {
-                self.wanted[i] && self.graph.nodes()[i].op == Op::Relu && reads(&self.graph.nodes()[i])
-            })
-    }
-
-    fn bias(&self, bias: Option<ParamId>) -> Option<usize> {
-        bias.map(|b| self.layout.place(b).offset)
-    }
-
-    fn conv(&mut self, index: usize, weight: ParamId, bias: Option<ParamId>, conv: &Conv2d) -> ValueId {
-        let node = &self.graph.nodes()[index];
-        let x = self.of(node.inputs[0]);
-        let relu = self.fused_relu(index);
-        let (y, output) = self.stored(node.shape, true);
-        let kernel = self.conv_kernel(self.operand(x), output, weight, self.bias(bias), conv, relu, false);
-        self.push(kernel);
-        self.record(Tape::Conv { weight, bias, conv: *conv, x, y });
-        y
-    }
-
-    /// The kernel of a convolution, or (`transposed`) of the gradient of its input.
-    #[allow(clippy::too_many_arguments)]
-    pub fn conv_kernel(
-        &self,
-        input: Operand,
-        output: Target,
-        weight: ParamId,
-        bias: Option<usize>,
-        conv: &Conv2d,
-        relu: bool,
-        transposed: bool,
-    ) -> Kernel {
-        let weights = self.layout.weights(weight);
-        if winograd_fits(conv, input.shape) {
-            let mut padding = conv.padding;
-            if transposed {
-                padding = [0, 1].map(|i| 2 * conv.dilation[i] - conv.padding[i]);
-            }
-            let tiling = Tiling::new(input.shape, output.shape, padding, conv.dilation);
-            return Kernel::Conv3x3(Conv3x3 {
-                input,
-                output,
-                tiling,
-                weights: weights.offset,
-                weight_in: weights.ins,
-                weight_out: weights.outs,
-                transposed,
-                bias,
-                relu,
-            });
-        }
-        let window = window(conv);
-        let lattices = if transposed {
-            Lattice::transposed(&window, input.shape, output.shape)
-        } else {
-            vec![Lattice::forward(&window, input.shape, output.shape)]
-        };
-        Kernel::ConvGemm(ConvGemm { input, output, lattices, weights, turned: transposed, bias, relu })
-    }
-
-    fn conv_transpose(
-        &mut self,
-        index: usize,
-        weight: ParamId,
-        bias: Option<ParamId>,
-        conv: &ConvTranspose2d,
-    ) -> ValueId {
-        let node = &self.graph.nodes()[index];
-        let x = self.of(node.inputs[0]);
-        let (y, output) = self.stored(node.shape, true);
-        let lattices = Lattice::transposed(&transposed_window(conv), self.shape(x), node.shape);
-        let relu = self.fused_relu(index);
-        self.push(Kernel::ConvGemm(ConvGemm {
-            input: self.operand(x),
-            output,
-            lattices,
-            weights: self.layout.weights(weight),
-            turned: false,
-            bias: self.bias(bias),
-            relu,
-        }));
-        self.record(Tape::ConvTranspose { weight, bias, conv: *conv, x, y });
-        y
     }
 
     fn batch_norm(&mut self, index: usize) -> ValueId {
@@ -230,12 +176,64 @@ impl Builder<'_> {
         y
     }
 
+    /// The first input of node `index`, and whether nobody else reads it.
+    fn input_of(&self, index: usize) -> (ValueId, bool) {
+        let input = self.graph.nodes()[index].inputs[0];
+        (self.of(input), self.readers[self.root[input.0]] == 1)
+    }
+
     fn resize(&mut self, x: ValueId, shape: Shape, interpolation: Interpolation) -> ValueId {
-        let (y, to) = self.stored(shape, self.needs[x]);
         let resize = Resize::new(self.shape(x), shape, interpolation);
+        self.resampled(x, shape, resize)
+    }
+
+    fn resampled(&mut self, x: ValueId, shape: Shape, resize: Resize) -> ValueId {
+        let (y, to) = self.stored(shape, self.needs[x]);
         let from = self.operand(x);
         self.push(Kernel::Resize { resize: resize.clone(), from, to });
         self.record(Tape::Resize { resize, x, y });
+        y
+    }
+
+    fn mul(&mut self, index: usize) -> ValueId {
+        let node = &self.graph.nodes()[index];
+        let ((a, own), b) = (self.input_of(index), self.of(node.inputs[1]));
+        let gate = self.shape(a) != self.shape(b);
+        let (y, to) = self.stored(node.shape, self.needs[a] || self.needs[b]);
+        let (from_a, from_b) = (self.operand(a), self.operand(b));
+        self.push(Kernel::Multiply { a: from_a, b: from_b, gate, to });
+        self.record(Tape::Mul { a, b, gate, y, own });
+        y
+    }
+
+    /// The product is never stored: like a batch norm it is how the next kernel reads.
+    fn scale(&mut self, index: usize, factor: ParamId) -> ValueId {
+        let (input, own) = self.input_of(index);
+        let x = self.plain(input);
+        let shape = self.shape(x);
+        let Value::Stored { offset, .. } = self.values[x].1 else {
+            unreachable!("plain values are stored");
+        };
+        let [scale, shift] = [0, 1].map(|_| self.buffer(padded(shape.c)));
+        let from = self.layout.place(factor);
+        self.push(Kernel::Factors { from: from.offset, len: from.len, scale, shift });
+        let affine = (scale, shift);
+        let y = self.value(shape, Value::Stored { offset, affine: Some(affine), relu: false }, true);
+        self.record(Tape::Scale { factor, affine, x, y, own: own || x != input });
+        y
+    }
+
+    fn attention(&mut self, index: usize, heads: usize) -> ValueId {
+        let node = &self.graph.nodes()[index];
+        let inputs: [ValueId; 3] = std::array::from_fn(|i| {
+            let value = self.of(node.inputs[i]);
+            self.plain(value)
+        });
+        let (y, to) = self.stored(node.shape, inputs.iter().any(|&i| self.needs[i]));
+        let [q, k, v] = inputs.map(|i| self.operand(i));
+        let attention = Attention { heads, q, k, v };
+        self.push(Kernel::Attention { attention: attention.clone(), to });
+        self.record(Tape::Attention { attention, inputs, y });
         y
     }
 
@@ -276,22 +274,6 @@ impl Builder<'_> {
         self.record(Tape::Join { parts, y });
         y
     }
-}
-
-/// Whether Winograd's algorithm computes this convolution, and is the faster way.
-pub(crate) fn winograd_fits(conv: &Conv2d, input: Shape) -> bool {
-    conv.kernel == [3, 3]
-        && conv.stride == [1, 1]
-        && input.c > 8
-        && (0..2).all(|i| conv.padding[i] <= 2 * conv.dilation[i])
-}
-
-pub(crate) fn window(conv: &Conv2d) -> Window {
-    Window { kernel: conv.kernel, stride: conv.stride, padding: conv.padding, dilation: conv.dilation }
-}
-
-pub(crate) fn transposed_window(conv: &ConvTranspose2d) -> Window {
-    Window { kernel: conv.kernel, stride: conv.stride, padding: conv.padding, dilation: [1, 1] }
 }
 
 /// The blocks of a target of parts side by side.

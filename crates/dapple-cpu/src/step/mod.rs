@@ -1,16 +1,27 @@
 //! One step of a plan: a kernel with its places.
 
+mod visit;
+
+pub(crate) use visit::visit_target;
+
+use crate::kernels::attention::Attention;
+use crate::kernels::attention_gradient::AttentionGradient;
 use crate::kernels::conv_gemm::{ConvGemm, GemmWeights};
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::conv3x3_weights::Conv3x3Weights;
+use crate::kernels::depthwise::Depthwise;
+use crate::kernels::depthwise_weights::DepthwiseWeights;
+use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::{self, Norm};
 use crate::kernels::operand::{Operand, Target};
 use crate::kernels::pixels::{self, ChannelCopy, Shift};
+use crate::kernels::pointwise::{self, Dropout};
 use crate::kernels::pool::Pool;
+use crate::kernels::products::{self, ProductSums};
 use crate::kernels::resize::Resize;
 use crate::memory::{Base, Buffer};
 use crate::simd::Level;
-use dapple_graph::ParamId;
+use dapple_graph::{DropoutState, ParamId, Pointwise};
 
 /// What a step does.
 #[derive(Clone, Debug)]
@@ -58,8 +69,42 @@ pub(crate) enum Kernel {
         from: Operand,
         to: Target,
     },
+    Depthwise(Depthwise),
+    Pointwise {
+        function: Pointwise,
+        from: Operand,
+        to: Target,
+    },
+    Multiply {
+        a: Operand,
+        b: Operand,
+        gate: bool,
+        to: Target,
+    },
+    /// A layer scale's factors as a scale for readers, and a shift of zero.
+    Factors {
+        from: usize,
+        len: usize,
+        scale: usize,
+        shift: usize,
+    },
+    LayerNorm {
+        norm: LayerNorm,
+        to: Target,
+    },
+    Attention {
+        attention: Attention,
+        to: Target,
+    },
+    /// Of values, or of a gradient.
+    Dropout {
+        dropout: Dropout,
+        from: Operand,
+        to: Target,
+    },
     Conv3x3Weights(Conv3x3Weights),
     GemmWeights(GemmWeights),
+    DepthwiseWeights(DepthwiseWeights),
     /// Clears a dense gradient between the groups of a grouped convolution.
     ClearBetweenGroups(ParamId),
     BiasGradient {
@@ -82,6 +127,26 @@ pub(crate) enum Kernel {
         gradient: Operand,
         to: Target,
     },
+    PointwiseGradient {
+        function: Pointwise,
+        value: Operand,
+        gradient: Operand,
+        to: Target,
+    },
+    GateGradient {
+        sums: ProductSums,
+        to: Target,
+    },
+    FactorGradient {
+        sums: ProductSums,
+        to: usize,
+    },
+    LayerNormGradient {
+        norm: LayerNorm,
+        gradient: Operand,
+        to: Option<Target>,
+    },
+    AttentionGradient(AttentionGradient),
 }
 
 /// A kernel with the graph node that it serves.
@@ -103,83 +168,11 @@ pub(crate) struct Memory<'a> {
     pub gradients: Option<&'a mut Buffer>,
     /// Add to the gradients instead of overwriting them.
     pub accumulate: bool,
-}
-
-fn visit_operand(operand: &mut Operand, f: &mut dyn FnMut(&mut usize)) {
-    for block in &mut operand.blocks {
-        f(&mut block.offset);
-        if let Some((scale, shift)) = &mut block.affine {
-            f(scale);
-            f(shift);
-        }
-    }
-}
-
-pub(crate) fn visit_target(target: &mut Target, f: &mut dyn FnMut(&mut usize)) {
-    target.blocks.iter_mut().for_each(|b| f(&mut b.offset));
+    /// Of the pass.
+    pub dropout: DropoutState,
 }
 
 impl Kernel {
-    /// Shows every arena offset of the step to `f`, which may change it.
-    pub fn visit(&mut self, f: &mut dyn FnMut(&mut usize)) {
-        let norm_places = |norm: &mut Norm, f: &mut dyn FnMut(&mut usize)| {
-            visit_operand(&mut norm.source, f);
-            [&mut norm.scale, &mut norm.shift, &mut norm.mean, &mut norm.inverse].into_iter().for_each(f);
-        };
-        match self {
-            Self::Conv3x3(c) => {
-                visit_operand(&mut c.input, f);
-                visit_target(&mut c.output, f);
-            }
-            Self::ConvGemm(c) => {
-                visit_operand(&mut c.input, f);
-                visit_target(&mut c.output, f);
-            }
-            Self::NormTrain(norm) | Self::NormEval(norm) => norm_places(norm, f),
-            Self::MaxPool { pool, from, to }
-            | Self::Spread { pool, from, to }
-            | Self::Collect { pool, from, to } => {
-                f(&mut pool.positions);
-                visit_operand(from, f);
-                visit_target(to, f);
-            }
-            Self::Copy { from, to, .. } | Self::Resize { from, to, .. } => {
-                visit_operand(from, f);
-                visit_target(to, f);
-            }
-            Self::CopyChannels(c) => {
-                f(&mut c.from);
-                f(&mut c.to);
-            }
-            Self::Zero { offset, .. } => f(offset),
-            Self::Add { a, b, to } => {
-                visit_operand(a, f);
-                visit_operand(b, f);
-                visit_target(to, f);
-            }
-            Self::Conv3x3Weights(c) => {
-                visit_operand(&mut c.input, f);
-                visit_operand(&mut c.gradient, f);
-            }
-            Self::GemmWeights(c) => {
-                visit_operand(&mut c.gathered, f);
-                visit_operand(&mut c.points, f);
-            }
-            Self::ClearBetweenGroups(_) | Self::ZeroBiasGradient { .. } => {}
-            Self::BiasGradient { gradient, .. } => visit_operand(gradient, f),
-            Self::NormGradient { norm, gradient, to, .. } => {
-                norm_places(norm, f);
-                visit_operand(gradient, f);
-                visit_target(to, f);
-            }
-            Self::ReluGradient { value, gradient, to } => {
-                visit_operand(value, f);
-                visit_operand(gradient, f);
-                visit_target(to, f);
-            }
-        }
-    }
-
     /// The kernel's name in tables.
     pub fn name(&self) -> &'static str {
         match self {
@@ -194,7 +187,21 @@ impl Kernel {
             Self::Copy { .. } | Self::CopyChannels(_) => "copy",
             Self::Zero { .. } | Self::ZeroBiasGradient { .. } => "zero",
             Self::Add { .. } => "add",
-            Self::Resize { .. } => "resize",
+            Self::Resize { resize, .. } => resize.name(),
+            Self::Depthwise(c) if c.gradient => "depthwise data gradient",
+            Self::Depthwise(_) => "depthwise",
+            Self::DepthwiseWeights(_) => "depthwise weight gradient",
+            Self::Pointwise { .. } => "activation",
+            Self::PointwiseGradient { .. } => "activation gradient",
+            Self::Multiply { .. } => "multiply",
+            Self::GateGradient { .. } => "gate gradient",
+            Self::Factors { .. } => "scale",
+            Self::FactorGradient { .. } => "scale gradient",
+            Self::LayerNorm { .. } => "layer norm",
+            Self::LayerNormGradient { .. } => "layer norm gradient",
+            Self::Attention { .. } => "attention",
+            Self::AttentionGradient(_) => "attention gradient",
+            Self::Dropout { .. } => "dropout",
             Self::Conv3x3Weights(_) => "conv3x3 weight gradient",
             Self::GemmWeights(_) => "conv weight gradient",
             Self::ClearBetweenGroups(_) => "clear between groups",
@@ -211,6 +218,9 @@ impl Kernel {
             Self::GemmWeights(c) => vec![c.weights.offset],
             Self::BiasGradient { to, .. } | Self::ZeroBiasGradient { to, .. } => vec![*to],
             Self::NormGradient { norm, .. } => vec![norm.gamma, norm.beta],
+            Self::LayerNormGradient { norm, .. } => vec![norm.gamma, norm.beta],
+            Self::DepthwiseWeights(c) => vec![c.weights],
+            Self::FactorGradient { to, .. } => vec![*to],
             _ => Vec::new(),
         }
     }
@@ -223,6 +233,12 @@ impl Kernel {
             Self::Conv3x3Weights(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::GemmWeights(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::NormTrain(norm) | Self::NormGradient { norm, .. } => (norm.shared_scratch(), 0),
+            Self::Depthwise(c) => (0, c.thread_scratch()),
+            Self::DepthwiseWeights(c) => (c.shared_scratch(), c.thread_scratch()),
+            Self::GateGradient { sums, .. } | Self::FactorGradient { sums, .. } => (sums.shared_scratch(), 0),
+            Self::LayerNormGradient { norm, .. } => (norm.shared_scratch(), 0),
+            Self::Attention { attention, .. } => (attention.shared_scratch(), attention.thread_scratch()),
+            Self::AttentionGradient(a) => (a.shared_scratch(), a.thread_scratch()),
             Self::BiasGradient { gradient, .. } => (norm::channel_sums_scratch(gradient), 0),
             _ => (0, 0),
         }
@@ -265,6 +281,30 @@ impl Kernel {
             }
             Self::ReluGradient { value, gradient, to } => {
                 pixels::relu_gradient(level, arena, value, gradient, to)
+            }
+            Self::Depthwise(c) => c.run(level, arena, params, local),
+            Self::DepthwiseWeights(c) => c.run(level, arena, gradients(), shared, local, accumulate),
+            Self::Pointwise { function, from, to } => pointwise::forward(level, arena, *function, from, to),
+            Self::PointwiseGradient { function, value, gradient, to } => {
+                pointwise::backward(level, arena, *function, value, gradient, to);
+            }
+            Self::Multiply { a, b, gate, to } => products::multiply(level, arena, a, b, *gate, to),
+            Self::GateGradient { sums, to } => sums.of_images(level, arena, shared, to),
+            Self::Factors { from, len, scale, shift } => {
+                pixels::copy_values(params, *from, arena, *scale, *len);
+                pixels::zero(arena, *shift, *len);
+            }
+            Self::FactorGradient { sums, to } => {
+                sums.of_all(level, arena, shared, gradients(), *to, accumulate);
+            }
+            Self::LayerNorm { norm, to } => norm.forward(level, arena, params, to),
+            Self::LayerNormGradient { norm, gradient, to } => {
+                norm.backward(level, arena, params, gradients(), shared, gradient, to.as_ref(), accumulate);
+            }
+            Self::Attention { attention, to } => attention.forward(level, arena, shared, local, to),
+            Self::AttentionGradient(a) => a.run(level, arena, shared, local),
+            Self::Dropout { dropout, from, to } => {
+                dropout.run(level, arena, m.dropout.key(dropout.stream), from, to);
             }
         }
     }

@@ -1,16 +1,16 @@
 //! The backward steps of a plan, from its tape.
 
-use crate::kernels::conv_gemm::{ConvGemm, GemmWeights};
-use crate::kernels::conv3x3_weights::Conv3x3Weights;
-use crate::kernels::gather::Lattice;
+mod conv;
+
+use crate::kernels::attention_gradient::AttentionGradient;
 use crate::kernels::operand::{Operand, Target};
 use crate::kernels::pixels::ChannelCopy;
-use crate::kernels::winograd::Tiling;
-use crate::lower::{side_by_side, transposed_window, window, winograd_fits};
+use crate::kernels::products::ProductSums;
+use crate::lower::side_by_side;
 use crate::plan::{Builder, Tape, Value, ValueId};
-use crate::simd::padded;
+use crate::simd::{LANES, padded};
 use crate::step::Kernel;
-use dapple_graph::{Conv2d, ConvTranspose2d, ParamId, Shape};
+use dapple_graph::Shape;
 
 /// Gradients of values: where they stand, and whether something stands there yet.
 struct Gradients {
@@ -95,7 +95,74 @@ impl Gradients {
             }
             Tape::Add { a, b: other, y } => self.add(b, a, other, y),
             Tape::Join { parts, y } => self.join(b, &parts, y),
+            Tape::Pointwise { function, x, y, own } => {
+                let value = b.operand(x);
+                self.over(b, x, y, own, |gradient, to| Kernel::PointwiseGradient {
+                    function,
+                    value,
+                    gradient,
+                    to,
+                });
+            }
+            Tape::Dropout { dropout, x, y, own } => {
+                self.over(b, x, y, own, |from, to| Kernel::Dropout { dropout, from, to });
+            }
+            Tape::Mul { a, b: other, gate, y, own } => self.mul(b, a, other, gate, y, own),
+            Tape::LayerNorm { norm, x, y, own } => {
+                let Some(gradient) = self.operand(b.shape(y), y) else { return };
+                let to = b.needs[x].then(|| self.target_over(b, x, y, own));
+                b.push(Kernel::LayerNormGradient { norm, gradient, to });
+            }
+            Tape::Scale { factor, affine, x, y, own } => {
+                let Some(gradient) = self.operand(b.shape(y), y) else { return };
+                let sums = ProductSums { a: b.operand(x), b: gradient };
+                b.push(Kernel::FactorGradient { sums, to: b.layout.place(factor).offset });
+                // The gradient of the input is read as the product was.
+                self.over(b, x, y, own, |mut from, to| {
+                    for (i, block) in from.blocks.iter_mut().enumerate() {
+                        block.affine = Some((affine.0 + i * LANES, affine.1 + i * LANES));
+                    }
+                    Kernel::Copy { from, to, shift: None }
+                });
+            }
+            Tape::Attention { attention, inputs, y } => {
+                let Some(gradient) = self.operand(b.shape(y), y) else { return };
+                let to = inputs.map(|x| b.needs[x].then(|| self.target(b, x)));
+                b.push(Kernel::AttentionGradient(AttentionGradient { forward: attention, gradient, to }));
+            }
         }
+    }
+
+    /// As [`Gradients::unary`], in the place of the gradient of `y` if nobody else reads `x`.
+    fn over(
+        &mut self,
+        b: &mut Builder,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+        kernel: impl FnOnce(Operand, Target) -> Kernel,
+    ) {
+        if let Some(from) = self.operand(b.shape(y), y)
+            && b.needs[x]
+        {
+            let to = self.target_over(b, x, y, own);
+            b.push(kernel(from, to));
+        }
+    }
+
+    fn mul(&mut self, b: &mut Builder, a: ValueId, other: ValueId, gate: bool, y: ValueId, own: bool) {
+        let Some(gradient) = self.operand(b.shape(y), y) else { return };
+        let (value_a, value_b) = (b.operand(a), b.operand(other));
+        // That of the second factor first: the other one may take the place that both read.
+        if b.needs[other] {
+            let to = self.target(b, other);
+            b.push(if gate {
+                Kernel::GateGradient { sums: ProductSums { a: gradient, b: value_a }, to }
+            } else {
+                Kernel::Multiply { a: gradient, b: value_a, gate: false, to }
+            });
+        }
+        self.over(b, a, y, own, |from, to| Kernel::Multiply { a: from, b: value_b, gate, to });
     }
 
     /// Both inputs have the sum's gradient. One for which none stands yet takes over its place.
@@ -127,93 +194,6 @@ impl Gradients {
         {
             let to = self.target(b, x);
             b.push(kernel(from, to));
-        }
-    }
-
-    fn bias(&self, b: &mut Builder, bias: Option<ParamId>, gradient: &Operand, y: ValueId) {
-        let Some(bias) = bias else { return };
-        let place = b.layout.place(bias);
-        b.push(if self.centred[y] {
-            Kernel::ZeroBiasGradient { to: place.offset, len: place.len }
-        } else {
-            Kernel::BiasGradient { gradient: gradient.clone(), to: place.offset }
-        });
-    }
-
-    fn conv(
-        &mut self,
-        b: &mut Builder,
-        weight: ParamId,
-        bias: Option<ParamId>,
-        conv: &Conv2d,
-        x: ValueId,
-        y: ValueId,
-    ) {
-        let (from, to) = (b.shape(x), b.shape(y));
-        let Some(gradient) = self.operand(to, y) else { return };
-        let input = b.operand(x);
-        let weights = b.layout.weights(weight);
-        b.push(if winograd_fits(conv, from) {
-            Kernel::Conv3x3Weights(Conv3x3Weights {
-                input,
-                gradient: gradient.clone(),
-                tiling: Tiling::new(from, to, conv.padding, conv.dilation),
-                weights: weights.offset,
-            })
-        } else {
-            Kernel::GemmWeights(GemmWeights {
-                gathered: input,
-                points: gradient.clone(),
-                lattice: Lattice::forward(&window(conv), from, to),
-                weights,
-                points_are_inputs: false,
-            })
-        });
-        if conv.groups > 1 {
-            b.push(Kernel::ClearBetweenGroups(weight));
-        }
-        self.bias(b, bias, &gradient, y);
-        if b.needs[x] {
-            let target = self.target(b, x);
-            let kernel = b.conv_kernel(gradient, target, weight, None, conv, false, true);
-            b.push(kernel);
-        }
-    }
-
-    fn conv_transpose(
-        &mut self,
-        b: &mut Builder,
-        weight: ParamId,
-        bias: Option<ParamId>,
-        conv: &ConvTranspose2d,
-        x: ValueId,
-        y: ValueId,
-    ) {
-        let (from, to) = (b.shape(x), b.shape(y));
-        let Some(gradient) = self.operand(to, y) else { return };
-        let weights = b.layout.weights(weight);
-        // Seen from the output, the input is what a convolution of the output writes.
-        let lattice = Lattice::forward(&transposed_window(conv), to, from);
-        let points = b.operand(x);
-        b.push(Kernel::GemmWeights(GemmWeights {
-            gathered: gradient.clone(),
-            points,
-            lattice: lattice.clone(),
-            weights,
-            points_are_inputs: true,
-        }));
-        self.bias(b, bias, &gradient, y);
-        if b.needs[x] {
-            let output = self.target(b, x);
-            b.push(Kernel::ConvGemm(ConvGemm {
-                input: gradient,
-                output,
-                lattices: vec![lattice],
-                weights,
-                turned: true,
-                bias: None,
-                relu: false,
-            }));
         }
     }
 

@@ -1,0 +1,270 @@
+//! Functions of single values (all but ReLU, which is how kernels read), their gradients, and dropout.
+
+use super::elementary::{normal, sigmoid};
+use super::operand::{Operand, Target};
+use super::pixels::over;
+use crate::memory::Base;
+use crate::simd::{LANES, Level, Simd, simd_fn};
+use dapple_graph::dropout::keeps;
+use dapple_graph::{Pointwise, Shape};
+use std::ops::Range;
+
+/// The functions as constants, so that each gets a loop of its own.
+const SIGMOID: u8 = 0;
+const HARD_SIGMOID: u8 = 1;
+const HARD_SWISH: u8 = 2;
+const SILU: u8 = 3;
+const GELU: u8 = 4;
+
+macro_rules! for_function {
+    ($function:expr, $call:ident :: <$s:ident> $args:tt) => {
+        match $function {
+            Pointwise::Sigmoid => $call::<$s, SIGMOID> $args,
+            Pointwise::HardSigmoid => $call::<$s, HARD_SIGMOID> $args,
+            Pointwise::HardSwish => $call::<$s, HARD_SWISH> $args,
+            Pointwise::Silu => $call::<$s, SILU> $args,
+            Pointwise::Gelu => $call::<$s, GELU> $args,
+        }
+    };
+}
+
+/// `min(max(x + 3, 0), 6) / 6`.
+#[inline(always)]
+unsafe fn hard_sigmoid<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only. What may be NaN comes second in `max` and last in the selection, so that it is kept.
+    unsafe {
+        let six = S::splat(6.0);
+        let v = S::max(S::splat(0.0), S::add(x, S::splat(3.0)));
+        S::mul(S::select_greater(v, six, six, v), S::splat(1.0 / 6.0))
+    }
+}
+
+#[inline(always)]
+unsafe fn value<S: Simd, const F: u8>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe {
+        match F {
+            SIGMOID => sigmoid::<S>(x),
+            HARD_SIGMOID => hard_sigmoid::<S>(x),
+            HARD_SWISH => S::mul(x, hard_sigmoid::<S>(x)),
+            SILU => S::mul(x, sigmoid::<S>(x)),
+            _ => S::mul(x, normal::<S>(x).0),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe {
+        let (zero, one, three) = (S::splat(0.0), S::splat(1.0), S::splat(3.0));
+        match F {
+            SIGMOID => {
+                let y = sigmoid::<S>(x);
+                S::mul(y, S::sub(one, y))
+            }
+            HARD_SIGMOID => {
+                let inside = S::where_greater(x, S::splat(-3.0), S::splat(1.0 / 6.0));
+                S::where_greater(three, x, inside)
+            }
+            HARD_SWISH => {
+                let middle = S::fma(x, S::splat(1.0 / 3.0), S::splat(0.5));
+                let lower = S::select_greater(S::splat(-3.0), x, zero, middle);
+                S::select_greater(x, three, one, lower)
+            }
+            SILU => {
+                let y = sigmoid::<S>(x);
+                S::mul(y, S::fma(x, S::sub(one, y), one))
+            }
+            _ => {
+                let (below, bell) = normal::<S>(x);
+                // 1 / sqrt(2 pi).
+                S::fma(S::mul(x, S::splat(0.398_942_28)), bell, below)
+            }
+        }
+    }
+}
+
+/// Writes the function of each value of `from` to `to`.
+pub(crate) fn forward(level: Level, arena: Base, function: Pointwise, from: &Operand, to: &Target) {
+    over(to.shape.pixels(), to.blocks.len(), |pixels| {
+        // SAFETY: pixels are inside the maps; tasks write disjoint pixels.
+        unsafe { forward_part(level, arena, function, from, to, pixels) }
+    });
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write these pixels.
+    forward_part = forward_impl(arena: Base, function: Pointwise, from: &Operand, to: &Target, pixels: Range<usize>)
+}
+
+#[inline(always)]
+unsafe fn forward_impl<S: Simd>(
+    arena: Base,
+    function: Pointwise,
+    from: &Operand,
+    to: &Target,
+    pixels: Range<usize>,
+) {
+    // SAFETY: passed on.
+    unsafe { for_function!(function, forward_of::<S>(arena, from, to, pixels)) }
+}
+
+#[inline(always)]
+unsafe fn forward_of<S: Simd, const F: u8>(arena: Base, from: &Operand, to: &Target, pixels: Range<usize>) {
+    // SAFETY: `address` and `source` check the maps; pixels are below their number.
+    unsafe {
+        let all = to.shape.pixels();
+        for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+            let source = block.source::<S>(arena, all);
+            let p = target.address(arena, all);
+            // A sigmoid of a padding channel would not be zero.
+            let used = mask::<S>(to.shape, b);
+            for pixel in pixels.clone() {
+                let v = value::<S, F>(source.get(pixel));
+                let v = S::where_greater(used, S::splat(0.0), v);
+                S::store(p.add(pixel * target.stride), v);
+            }
+        }
+    }
+}
+
+/// 1 in the lanes of block `b` that are channels, 0 in the padding.
+#[inline(always)]
+pub(super) unsafe fn mask<S: Simd>(shape: Shape, b: usize) -> S::V {
+    let mut lanes = [0.0f32; LANES];
+    lanes[..(shape.c - b * LANES).min(LANES)].fill(1.0);
+    // SAFETY: sixteen values are there.
+    unsafe { S::load(lanes.as_ptr()) }
+}
+
+/// The gradient of `from` (whose values are `value`) from that of the function, to `to`, which may be the gradient's
+/// own place.
+pub(crate) fn backward(
+    level: Level,
+    arena: Base,
+    function: Pointwise,
+    value: &Operand,
+    gradient: &Operand,
+    to: &Target,
+) {
+    over(to.shape.pixels(), to.blocks.len(), |pixels| {
+        // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
+        unsafe { backward_part(level, arena, function, value, gradient, to, pixels) }
+    });
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write these pixels.
+    backward_part = backward_impl(
+        arena: Base,
+        function: Pointwise,
+        value: &Operand,
+        gradient: &Operand,
+        to: &Target,
+        pixels: Range<usize>,
+    )
+}
+
+#[inline(always)]
+unsafe fn backward_impl<S: Simd>(
+    arena: Base,
+    function: Pointwise,
+    value: &Operand,
+    gradient: &Operand,
+    to: &Target,
+    pixels: Range<usize>,
+) {
+    // SAFETY: passed on.
+    unsafe { for_function!(function, backward_of::<S>(arena, value, gradient, to, pixels)) }
+}
+
+#[inline(always)]
+unsafe fn backward_of<S: Simd, const F: u8>(
+    arena: Base,
+    value: &Operand,
+    gradient: &Operand,
+    to: &Target,
+    pixels: Range<usize>,
+) {
+    // SAFETY: as in `forward_of`.
+    unsafe {
+        let all = to.shape.pixels();
+        for ((v, g), target) in value.blocks.iter().zip(&gradient.blocks).zip(&to.blocks) {
+            let (v, g) = (v.source::<S>(arena, all), g.source::<S>(arena, all));
+            let p = target.address(arena, all);
+            for pixel in pixels.clone() {
+                let new = S::mul(slope::<S, F>(v.get(pixel)), g.raw(pixel));
+                let p = p.add(pixel * target.stride);
+                S::store(p, if target.accumulate { S::add(S::load(p), new) } else { new });
+            }
+        }
+    }
+}
+
+/// A planned dropout: of values, or of the gradient that comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dropout {
+    /// Number of the layer.
+    pub stream: u64,
+    /// As [`dapple_graph::dropout::threshold`] has it.
+    pub threshold: u32,
+    /// Of the values that are kept.
+    pub factor: f32,
+}
+
+impl Dropout {
+    /// Writes or adds what is kept of `from`, with the mask of `key`; `to` may be the place of `from`.
+    pub fn run(&self, level: Level, arena: Base, key: u64, from: &Operand, to: &Target) {
+        over(to.shape.pixels(), to.blocks.len(), |pixels| {
+            // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
+            unsafe { drop_part(level, self, arena, key, from, to, pixels) }
+        });
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write these pixels.
+    drop_part = drop_impl(
+        dropout: &Dropout,
+        arena: Base,
+        key: u64,
+        from: &Operand,
+        to: &Target,
+        pixels: Range<usize>,
+    )
+}
+
+#[inline(always)]
+unsafe fn drop_impl<S: Simd>(
+    dropout: &Dropout,
+    arena: Base,
+    key: u64,
+    from: &Operand,
+    to: &Target,
+    pixels: Range<usize>,
+) {
+    // SAFETY: as in `forward_of`.
+    unsafe {
+        let all = to.shape.pixels();
+        for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+            let source = block.source::<S>(arena, all);
+            let p = target.address(arena, all);
+            for pixel in pixels.clone() {
+                // Padding channels draw numbers too, of other values; their product is zero all the same.
+                let first = (pixel * to.shape.c + b * LANES) as u64;
+                let mut factors = [0.0f32; LANES];
+                for (lane, factor) in factors.iter_mut().enumerate() {
+                    let kept = keeps(key, first + lane as u64, dropout.threshold);
+                    *factor = if kept { dropout.factor } else { 0.0 };
+                }
+                let v = S::mul(source.get(pixel), S::load(factors.as_ptr()));
+                let p = p.add(pixel * target.stride);
+                S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Which arena offsets a step has: to learn the lives of buffers, and to put their final places in.
+
+use super::Kernel;
+use crate::kernels::attention::Attention;
+use crate::kernels::norm::Norm;
+use crate::kernels::operand::{Operand, Target};
+
+fn visit_operand(operand: &mut Operand, f: &mut dyn FnMut(&mut usize)) {
+    for block in &mut operand.blocks {
+        f(&mut block.offset);
+        if let Some((scale, shift)) = &mut block.affine {
+            f(scale);
+            f(shift);
+        }
+    }
+}
+
+pub(crate) fn visit_target(target: &mut Target, f: &mut dyn FnMut(&mut usize)) {
+    target.blocks.iter_mut().for_each(|b| f(&mut b.offset));
+}
+
+fn visit_attention(attention: &mut Attention, f: &mut dyn FnMut(&mut usize)) {
+    visit_operand(&mut attention.q, f);
+    visit_operand(&mut attention.k, f);
+    visit_operand(&mut attention.v, f);
+}
+
+impl Kernel {
+    /// Shows every arena offset of the step to `f`, which may change it.
+    pub fn visit(&mut self, f: &mut dyn FnMut(&mut usize)) {
+        let norm_places = |norm: &mut Norm, f: &mut dyn FnMut(&mut usize)| {
+            visit_operand(&mut norm.source, f);
+            [&mut norm.scale, &mut norm.shift, &mut norm.mean, &mut norm.inverse].into_iter().for_each(f);
+        };
+        match self {
+            Self::Conv3x3(c) => {
+                visit_operand(&mut c.input, f);
+                visit_target(&mut c.output, f);
+            }
+            Self::ConvGemm(c) => {
+                visit_operand(&mut c.input, f);
+                visit_target(&mut c.output, f);
+            }
+            Self::NormTrain(norm) | Self::NormEval(norm) => norm_places(norm, f),
+            Self::MaxPool { pool, from, to }
+            | Self::Spread { pool, from, to }
+            | Self::Collect { pool, from, to } => {
+                f(&mut pool.positions);
+                visit_operand(from, f);
+                visit_target(to, f);
+            }
+            Self::Copy { from, to, .. }
+            | Self::Resize { from, to, .. }
+            | Self::Pointwise { from, to, .. }
+            | Self::Dropout { from, to, .. } => {
+                visit_operand(from, f);
+                visit_target(to, f);
+            }
+            Self::CopyChannels(c) => {
+                f(&mut c.from);
+                f(&mut c.to);
+            }
+            Self::Zero { offset, .. } => f(offset),
+            Self::Add { a, b, to } | Self::Multiply { a, b, to, .. } => {
+                visit_operand(a, f);
+                visit_operand(b, f);
+                visit_target(to, f);
+            }
+            Self::Conv3x3Weights(c) => {
+                visit_operand(&mut c.input, f);
+                visit_operand(&mut c.gradient, f);
+            }
+            Self::GemmWeights(c) => {
+                visit_operand(&mut c.gathered, f);
+                visit_operand(&mut c.points, f);
+            }
+            Self::ClearBetweenGroups(_) | Self::ZeroBiasGradient { .. } => {}
+            Self::BiasGradient { gradient, .. } => visit_operand(gradient, f),
+            Self::NormGradient { norm, gradient, to, .. } => {
+                norm_places(norm, f);
+                visit_operand(gradient, f);
+                visit_target(to, f);
+            }
+            Self::ReluGradient { value, gradient, to }
+            | Self::PointwiseGradient { value, gradient, to, .. } => {
+                visit_operand(value, f);
+                visit_operand(gradient, f);
+                visit_target(to, f);
+            }
+            Self::Depthwise(c) => {
+                visit_operand(&mut c.input, f);
+                visit_target(&mut c.output, f);
+            }
+            Self::DepthwiseWeights(c) => {
+                visit_operand(&mut c.input, f);
+                visit_operand(&mut c.gradient, f);
+            }
+            Self::Factors { scale, shift, .. } => {
+                f(scale);
+                f(shift);
+            }
+            Self::LayerNorm { norm, to } => {
+                visit_operand(&mut norm.source, f);
+                visit_target(to, f);
+            }
+            Self::LayerNormGradient { norm, gradient, to } => {
+                visit_operand(&mut norm.source, f);
+                visit_operand(gradient, f);
+                to.iter_mut().for_each(|to| visit_target(to, f));
+            }
+            Self::Attention { attention, to } => {
+                visit_attention(attention, f);
+                visit_target(to, f);
+            }
+            Self::AttentionGradient(gradient) => {
+                visit_attention(&mut gradient.forward, f);
+                visit_operand(&mut gradient.gradient, f);
+                gradient.to.iter_mut().flatten().for_each(|to| visit_target(to, f));
+            }
+            Self::GateGradient { sums, to } => {
+                visit_operand(&mut sums.a, f);
+                visit_operand(&mut sums.b, f);
+                visit_target(to, f);
+            }
+            Self::FactorGradient { sums, .. } => {
+                visit_operand(&mut sums.a, f);
+                visit_operand(&mut sums.b, f);
+            }
+        }
+    }
+}
