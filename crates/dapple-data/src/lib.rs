@@ -27,6 +27,7 @@
 //! what a network takes, `loader` and `prefetch` make batches of them. Nothing depends on the number of threads.
 
 mod augment;
+mod cache;
 mod class_table;
 mod classes;
 mod coding;
@@ -57,6 +58,7 @@ mod walk;
 mod weights;
 
 pub use augment::{Augment, Border};
+pub use cache::CacheSettings;
 pub use classes::{Classes, palette};
 pub use dataset::{Dataset, LabelledImage, OpenOptions};
 pub use error::{DataError, Result};

@@ -1,10 +1,9 @@
 //! Batches for training and validation, made ahead by background threads, the same whatever their number.
 
-use std::sync::{Arc, OnceLock};
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use crate::augment::{Augment, Change, Mix, Warp};
+use crate::cache::{Cache, CacheSettings};
 use crate::dataset::{Dataset, LabelledImage};
 use crate::error::{DataError, Result};
 use crate::image_file::Raster;
@@ -51,8 +50,8 @@ pub struct LoaderSettings {
     pub threads: usize,
     /// How many batches may be ready or in the making ahead of the one in use, at least 1.
     pub prefetch: usize,
-    /// Bytes of decoded samples to keep in memory over the epochs; 0 keeps none.
-    pub cache_bytes: usize,
+    /// Where decoded samples are kept over the epochs.
+    pub cache: CacheSettings,
 }
 
 impl LoaderSettings {
@@ -67,7 +66,7 @@ impl LoaderSettings {
             seed: 0,
             threads: 1,
             prefetch: 2,
-            cache_bytes: 0,
+            cache: CacheSettings::None,
         }
     }
 
@@ -116,7 +115,7 @@ impl Loader {
                 "at most the number of samples where incomplete batches are left out",
             ));
         }
-        let cache = Cache::new(dataset.len(), settings.cache_bytes);
+        let cache = Cache::new(dataset.len(), settings.cache);
         Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
     }
 
@@ -259,43 +258,5 @@ impl Inner {
         };
         change.repaint(&mut sample.image);
         Ok(sample)
-    }
-}
-
-/// Samples kept in memory until a number of bytes is reached; which ones has no effect on the batches.
-#[derive(Debug)]
-struct Cache {
-    slots: Vec<OnceLock<Arc<LabelledImage>>>,
-    free_bytes: AtomicUsize,
-}
-
-impl Cache {
-    fn new(samples: usize, bytes: usize) -> Self {
-        let samples = if bytes == 0 { 0 } else { samples };
-        Self { slots: (0..samples).map(|_| OnceLock::new()).collect(), free_bytes: AtomicUsize::new(bytes) }
-    }
-
-    fn get_or_make(
-        &self,
-        index: usize,
-        make: impl FnOnce() -> Result<LabelledImage>,
-    ) -> Result<Arc<LabelledImage>> {
-        let slot = self.slots.get(index);
-        if let Some(kept) = slot.and_then(OnceLock::get) {
-            return Ok(Arc::clone(kept));
-        }
-        let made = Arc::new(make()?);
-        let bytes = made.image.data.len() + made.labels.labels.len();
-        if let Some(slot) = slot
-            && self
-                .free_bytes
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes))
-                .is_ok()
-            && slot.set(Arc::clone(&made)).is_err()
-        {
-            // Another thread kept the same sample first: the bytes are free again.
-            self.free_bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-        Ok(made)
     }
 }

@@ -5,14 +5,14 @@
 
 Both score the same maps: regions of smooth noise, the prediction being the truth with its outlines moved. The
 definition binarises each class, pads, erodes with a 3 x 3 square and counts, as the paper's code does; the counts
-must agree before times are printed.
+must agree before times are printed. The two take turns, so that what else the machine does slows both; times are
+medians, of processor time for Python.
 """
 
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import statistics
 import subprocess
 import tempfile
 import time
@@ -24,6 +24,7 @@ from scipy.ndimage import gaussian_filter
 
 cv2.setNumThreads(1)
 CRATE = Path(__file__).parent.parent
+ROUNDS = 5
 SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -63,13 +64,13 @@ def confusion(prediction, truth, classes):
     return np.bincount(joint, minlength=classes * classes)
 
 
-def median_microseconds(work):
-    times = []
-    while len(times) < 3 or (sum(times) < 2e6 and len(times) < 51):
-        start = time.perf_counter()
+def microseconds(work):
+    """Processor time of one call, of as many as take a quarter of a second."""
+    calls, start = 0, time.process_time()
+    while calls == 0 or time.process_time() - start < 0.25:
         work()
-        times.append((time.perf_counter() - start) * 1e6)
-    return statistics.median(times)
+        calls += 1
+    return (time.process_time() - start) / calls * 1e6
 
 
 def main():
@@ -87,14 +88,17 @@ def main():
                 paths = [Path(folder) / "prediction", Path(folder) / "truth"]
                 for path, labels in zip(paths, [prediction, truth]):
                     path.write_bytes(labels.tobytes())
-                arguments = [program, *paths, height, width, classes]
-                output = subprocess.run(list(map(str, arguments)), check=True, capture_output=True, text=True).stdout
-            times, counts = output.split("\n", 1)
-            boundary, matrix = map(float, times.split())
-            expected = boundary_counts(prediction, truth, classes, distance)
-            assert [tuple(map(int, line.split())) for line in counts.splitlines()] == expected
-            a = median_microseconds(lambda: boundary_counts(prediction, truth, classes, distance))
-            b = median_microseconds(lambda: confusion(prediction, truth, classes))
+                arguments = list(map(str, [program, *paths, height, width, classes]))
+                expected = boundary_counts(prediction, truth, classes, distance)
+                times = []
+                for _ in range(ROUNDS):
+                    output = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+                    ours, counts = output.split("\n", 1)
+                    assert [tuple(map(int, line.split())) for line in counts.splitlines()] == expected
+                    a = microseconds(lambda: boundary_counts(prediction, truth, classes, distance))
+                    b = microseconds(lambda: confusion(prediction, truth, classes))
+                    times.append((a, b, *map(float, ours.split())))
+            a, b, boundary, matrix = np.median(times, axis=0)
             print(
                 f"{width:>5} x {height:<4}{classes:>7} | {a:>12.0f} {boundary:>8.1f} {a / boundary:>6.0f}"
                 f" | {b:>12.0f} {matrix:>8.1f} {b / matrix:>6.0f}",

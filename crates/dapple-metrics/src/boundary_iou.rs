@@ -94,38 +94,54 @@ pub fn boundary_overlaps(
         return Err(MetricsError::ClassCount(classes));
     }
     check_lengths(prediction.len(), truth.len(), height, width)?;
-    let largest = check_labels(MapKind::Prediction, prediction, width, classes, ignore)?.max(check_labels(
-        MapKind::Truth,
-        truth,
-        width,
-        classes,
-        ignore,
-    )?);
-    Ok(overlaps_of_checked(prediction, truth, (height, width), classes, ignore, largest, distance))
+    let grid = Grid { height, width };
+    // Two classes are checked where they are packed, unless there is something wrong.
+    if classes == 2
+        && let Some(overlaps) = two_classes(prediction, truth, grid, ignore, None, distance)
+    {
+        return Ok(overlaps);
+    }
+    check_labels(MapKind::Prediction, prediction, width, classes, ignore)?;
+    check_labels(MapKind::Truth, truth, width, classes, ignore)?;
+    Ok(overlaps_of_checked(prediction, truth, grid, classes, ignore, distance))
 }
 
-/// [`boundary_overlaps`] of maps whose lengths and labels are known to be good, and of which the largest label is known.
+/// [`boundary_overlaps`] of maps whose lengths and labels are known to be good.
 pub(crate) fn overlaps_of_checked(
     prediction: &[u8],
     truth: &[u8],
-    (height, width): (usize, usize),
+    grid: Grid,
     classes: usize,
     ignore: Option<u8>,
-    largest: u8,
     distance: usize,
 ) -> Vec<Overlap> {
-    let grid = Grid { height, width };
-    if classes > 2 {
-        return dispatch(ManyLabels { prediction, truth, grid, ignore, distance })[..classes].to_vec();
-    }
-    // A third label has a bit that 0 and 1 lack.
-    let third = ignore.filter(|&label| label > 1 && largest > 1);
+    let of_two = |third| two_classes(prediction, truth, grid, ignore, third, distance);
+    let few = if classes <= 2 { of_two(None).or_else(|| of_two(ignore)) } else { None };
+    let mut overlaps =
+        few.unwrap_or_else(|| dispatch(ManyLabels { prediction, truth, grid, ignore, distance }).to_vec());
+    overlaps.truncate(classes);
+    overlaps
+}
+
+/// The overlaps of the classes 0 and 1 if there is no label but these and `third`, which is larger and ignored.
+fn two_classes(
+    prediction: &[u8],
+    truth: &[u8],
+    grid: Grid,
+    ignore: Option<u8>,
+    third: Option<u8>,
+    distance: usize,
+) -> Option<Vec<Overlap>> {
     let mut overlaps = match third {
-        None => dispatch(TwoClasses { prediction, truth, grid, distance, bits: [0] }),
-        Some(label) => dispatch(TwoClasses { prediction, truth, grid, distance, bits: [0, label.ilog2()] }),
+        None => dispatch(TwoClasses { prediction, truth, grid, distance, bits: [0] })?,
+        // It has a bit that 0 and 1 lack.
+        Some(label) => {
+            let bits = [0, label.checked_ilog2().filter(|&bit| bit > 0)?];
+            dispatch(TwoClasses { prediction, truth, grid, distance, bits })?
+        }
     };
     if let Some(overlap) = ignore.and_then(|label| overlaps.get_mut(usize::from(label))) {
         *overlap = Overlap::default();
     }
-    overlaps[..classes].to_vec()
+    Some(overlaps.to_vec())
 }

@@ -20,16 +20,16 @@ pub(crate) struct TwoClasses<'a, const BITS: usize> {
 }
 
 impl<const BITS: usize> Work for TwoClasses<'_, BITS> {
-    /// Of both classes.
-    type Output = [Overlap; 2];
+    /// Of both classes. `None` if there is a further label for which there is no bit.
+    type Output = Option<[Overlap; 2]>;
 
     #[inline(always)]
-    fn run(self, lanes: impl Lanes) -> [Overlap; 2] {
+    fn run(self, lanes: impl Lanes) -> Option<[Overlap; 2]> {
         let mut memory = vec![0; (2 * BITS + 5) * self.grid.words()];
         let (prediction, memory) = memory.split_at_mut((BITS + 1) * self.grid.words());
         let (truth, scratch) = memory.split_at_mut((BITS + 1) * self.grid.words());
-        let prediction = self.planes(lanes, self.prediction, prediction, scratch);
-        let truth = self.planes(lanes, self.truth, truth, scratch);
+        let prediction = self.planes(lanes, self.prediction, prediction, scratch)?;
+        let truth = self.planes(lanes, self.truth, truth, scratch)?;
 
         let [mut background, mut foreground] = [Overlap::default(); 2];
         for word in 0..self.grid.words() {
@@ -40,7 +40,7 @@ impl<const BITS: usize> Work for TwoClasses<'_, BITS> {
             count(&mut background, in_prediction & !predicted, in_truth & !labelled);
             count(&mut foreground, in_prediction & predicted, in_truth & labelled);
         }
-        [background, foreground]
+        Some([background, foreground])
     }
 }
 
@@ -60,22 +60,26 @@ impl<const BITS: usize> TwoClasses<'_, BITS> {
         labels: &[u8],
         memory: &'m mut [u64],
         scratch: &mut [u64],
-    ) -> LabelPlanes<'m, BITS> {
+    ) -> Option<LabelPlanes<'m, BITS>> {
         let (grid, words) = (self.grid, self.grid.words());
         let mut planes = memory.chunks_exact_mut(words);
         let mut bits = [(); BITS].map(|()| planes.next().expect("there are so many planes"));
         let in_interior = planes.next().expect("and one more");
+        let mut union = [0; 64];
         for (plane, &bit) in bits.iter_mut().zip(&self.bits) {
             for (row, words) in labels.chunks_exact(grid.width).zip(plane.chunks_exact_mut(grid.row())) {
-                pack_bit(lanes, row, bit, words);
+                pack_bit(lanes, row, bit, words, &mut union);
             }
+        }
+        if BITS == 1 && union.iter().any(|&labels| labels > 1) {
+            return None;
         }
         let (same_as_right, scratch) = scratch.split_at_mut(words);
         let (same_as_below, scratch) = scratch.split_at_mut(words);
         grid.same_as_right(&bits, same_as_right);
         grid.same_as_below(&bits, same_as_below);
         interior(grid, self.distance, same_as_right, same_as_below, scratch, in_interior);
-        LabelPlanes { bits, interior: in_interior }
+        Some(LabelPlanes { bits, interior: in_interior })
     }
 }
 
@@ -123,13 +127,13 @@ mod tests {
             match ignore {
                 None => {
                     let two = || TwoClasses { prediction, truth, grid, distance, bits: [0] };
-                    prop_assert_eq!(&two().run(Portable)[..], &expected);
-                    prop_assert_eq!(&dispatch(two())[..], &expected);
+                    prop_assert_eq!(&two().run(Portable).unwrap()[..], &expected);
+                    prop_assert_eq!(&dispatch(two()).unwrap()[..], &expected);
                 }
                 Some(label) => {
                     let two = || TwoClasses { prediction, truth, grid, distance, bits: [0, label.ilog2()] };
-                    prop_assert_eq!(&two().run(Portable)[..], &expected);
-                    prop_assert_eq!(&dispatch(two())[..], &expected);
+                    prop_assert_eq!(&two().run(Portable).unwrap()[..], &expected);
+                    prop_assert_eq!(&dispatch(two()).unwrap()[..], &expected);
                 }
             }
         }

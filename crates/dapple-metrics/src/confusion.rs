@@ -141,18 +141,17 @@ impl ConfusionMatrix {
     }
 }
 
-/// Checks that every label is a class or the ignore label; gives the largest.
+/// Checks that every label is a class or the ignore label.
 pub(crate) fn check_labels(
     map: MapKind,
     labels: &[u8],
     width: usize,
     classes: usize,
     ignore: Option<u8>,
-) -> Result<u8, MetricsError> {
+) -> Result<(), MetricsError> {
     let last = u8::try_from(classes - 1).unwrap_or(u8::MAX);
-    let largest = largest(labels);
-    if largest <= last {
-        return Ok(largest);
+    if largest(labels) <= last {
+        return Ok(());
     }
     // Comparing with a label that is surely allowed keeps the scan free of branches.
     let allowed = ignore.unwrap_or(0);
@@ -168,11 +167,11 @@ pub(crate) fn check_labels(
             }
         }
     }
-    Ok(largest)
+    Ok(())
 }
 
 /// The largest label of a map; 0 of none.
-pub(crate) fn largest(labels: &[u8]) -> u8 {
+fn largest(labels: &[u8]) -> u8 {
     struct Largest<'a>(&'a [u8]);
     impl Work for Largest<'_> {
         type Output = u8;

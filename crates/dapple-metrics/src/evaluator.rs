@@ -1,8 +1,9 @@
 //! Scores a data set image by image.
 
+use crate::bitplane::Grid;
 use crate::boundary_f1::{self, BF_TOLERANCE};
 use crate::boundary_iou::{BOUNDARY_RATIO, boundary_distance, overlaps_of_checked};
-use crate::confusion::{ConfusionMatrix, largest};
+use crate::confusion::ConfusionMatrix;
 use crate::error::MetricsError;
 use crate::overlap::{Overlap, mean_defined};
 use crate::scores::{
@@ -124,9 +125,8 @@ impl Evaluator {
         self.confusion.merge(&confusion)?;
 
         let distance = boundary_distance(height, width, self.protocol.boundary_ratio);
-        let largest = largest(prediction).max(largest(truth));
-        let size = (height, width);
-        let boundary = overlaps_of_checked(prediction, truth, size, classes, ignore, largest, distance);
+        let grid = Grid { height, width };
+        let boundary = overlaps_of_checked(prediction, truth, grid, classes, ignore, distance);
         for (sum, overlap) in self.boundary.iter_mut().zip(&boundary) {
             sum.merge(*overlap);
         }

@@ -21,20 +21,35 @@ pub(crate) fn pack_equal(lanes: impl Lanes, a: &[u8], b: &[u8], out: &mut [u64])
     }
 }
 
-/// Sets bit `x` of `out` where bit `bit` (0 to 7) of `bytes[x]` is set; further bits of `out` become zero.
+/// Sets bit `x` of `out` where bit `bit` (0 to 7) of `bytes[x]` is set; further bits of `out` become zero. Adds the bits
+/// of all bytes to `union`, in no order.
 #[inline(always)]
-pub(crate) fn pack_bit(lanes: impl Lanes, bytes: &[u8], bit: u32, out: &mut [u64]) {
+pub(crate) fn pack_bit(lanes: impl Lanes, bytes: &[u8], bit: u32, out: &mut [u64], union: &mut [u8; 64]) {
     let (words, rest) = bytes.as_chunks::<64>();
     for (bytes, word) in words.iter().zip(&mut *out) {
         *word = lanes.bit(bytes, bit);
+        unite(union, bytes);
     }
     let last = &mut out[words.len()..];
     last.fill(0);
     if let Some(word) = last.first_mut() {
         *word = match bytes.last_chunk::<64>() {
-            Some(bytes) => lanes.bit(bytes, bit) >> (63 - rest.len()) >> 1,
-            None => pack_few(rest.len(), |at| rest[at] >> bit & 1 == 1),
+            Some(bytes) => {
+                unite(union, bytes);
+                lanes.bit(bytes, bit) >> (63 - rest.len()) >> 1
+            }
+            None => {
+                unite(union, rest);
+                pack_few(rest.len(), |at| rest[at] >> bit & 1 == 1)
+            }
         };
+    }
+}
+
+#[inline(always)]
+fn unite(union: &mut [u8; 64], bytes: &[u8]) {
+    for (union, byte) in union.iter_mut().zip(bytes) {
+        *union |= byte;
     }
 }
 
@@ -58,7 +73,10 @@ mod tests {
             // One word more than is needed, all bits set, which must become zero.
             let mut packed = [(); 2].map(|()| vec![u64::MAX; self.0.len().div_ceil(64) + 1]);
             pack_equal(lanes, self.0, self.1, &mut packed[0]);
-            pack_bit(lanes, self.0, self.2, &mut packed[1]);
+            let mut union = [0; 64];
+            pack_bit(lanes, self.0, self.2, &mut packed[1], &mut union);
+            let bits = |bytes: &[u8]| bytes.iter().fold(0, |bits, byte| bits | byte);
+            assert_eq!(bits(&union), bits(self.0));
             packed
         }
     }

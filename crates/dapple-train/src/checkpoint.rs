@@ -34,6 +34,9 @@ pub struct Position {
     pub loss_sum: f64,
     /// Sum of the gradient's lengths over the unfinished epoch's batches.
     pub gradient_norm_sum: f64,
+    /// Part of `seconds` spent waiting for batches.
+    #[serde(default)]
+    pub wait_seconds: f64,
     /// Wall-clock time spent on the unfinished epoch, in seconds.
     pub seconds: f64,
 }

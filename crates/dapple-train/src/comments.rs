@@ -34,7 +34,12 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data", "fold", "The fold to validate with, from 0; without effect without folds."),
     ("data", "skip_bad", "Leave bad pairs out instead of stopping."),
     ("data", "threads", "Background threads that decode images; without effect on the results."),
-    ("data", "cache_mib", "Memory for decoded images; without effect on the results."),
+    (
+        "data",
+        "cache",
+        "Where decoded images are kept over the epochs: none, ram, or disk (a temporary file).",
+    ),
+    ("data", "cache_mib", "Memory for decoded images with cache = ram; without effect on the results."),
     ("input", "height", "Images are resized to this height, whatever their aspect ratio."),
     ("input", "width", "And to this width."),
     ("input", "channels", "3 for colour, 1 for grey."),

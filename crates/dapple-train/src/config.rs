@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use dapple_data::{
-    Augment, ClassStatistics, Dataset, Fold, Format, InputSettings, LabelCoding, Split, SplitSettings,
-    write_atomic,
+    Augment, CacheSettings, ClassStatistics, Dataset, Fold, Format, InputSettings, LabelCoding, Split,
+    SplitSettings, write_atomic,
 };
 use dapple_graph::{Loss, LossTerm, Optimizer};
 use dapple_nets::NetConfig;
@@ -101,8 +101,35 @@ pub struct DataConfig {
     pub skip_bad: bool,
     /// Background threads that decode images. Without effect on the results.
     pub threads: usize,
+    /// Where decoded images are kept. Without effect on the results.
+    #[serde(default)]
+    pub cache: CachePlace,
     /// Memory for decoded images in MiB. Without effect on the results.
     pub cache_mib: usize,
+}
+
+/// Where decoded images are kept over the epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachePlace {
+    /// Nowhere: they are decoded each time.
+    None,
+    /// In memory, up to [`DataConfig::cache_mib`].
+    #[default]
+    Ram,
+    /// In a temporary file.
+    Disk,
+}
+
+impl CachePlace {
+    /// What one of the loaders is told, which may have one of `shares` parts of the memory.
+    pub(crate) fn settings(self, mib: usize, shares: usize) -> CacheSettings {
+        match self {
+            Self::None => CacheSettings::None,
+            Self::Ram => CacheSettings::Ram { bytes: (mib << 20) / shares },
+            Self::Disk => CacheSettings::Disk,
+        }
+    }
 }
 
 /// What is minimised: the sum of the terms, taken for every output of the network and summed.

@@ -7,7 +7,9 @@ use dapple_data::{Augment, DEFAULT_TRAIN_FRACTION, InputSettings};
 use dapple_graph::{LossKind, Optimizer};
 use dapple_nets::{Activation, NetConfig};
 
-use crate::{CheckpointConfig, DataConfig, EvaluationConfig, LossConfig, Schedule, TrainConfig, TrainError};
+use crate::{
+    CachePlace, CheckpointConfig, DataConfig, EvaluationConfig, LossConfig, Schedule, TrainConfig, TrainError,
+};
 
 /// Height and width of the network's input unless it is set.
 pub const DEFAULT_SIZE: usize = 224;
@@ -90,6 +92,7 @@ fn data_at(dir: &Path) -> DataConfig {
         fold: 0,
         skip_bad: false,
         threads: (cores / 2).clamp(1, 4),
+        cache: CachePlace::Ram,
         cache_mib: 1024,
     }
 }

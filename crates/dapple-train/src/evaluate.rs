@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings};
+use dapple_data::{CacheSettings, Dataset, InputSettings, Loader, LoaderSettings};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
 use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
 
@@ -30,7 +30,7 @@ pub struct EvaluationSet(Loader);
 
 impl EvaluationSet {
     /// The given samples of a data set, shown as `input` says, in their order. `threads` decode images in the
-    /// background, and up to `cache_bytes` of them are kept for the next evaluation.
+    /// background, and `cache` says where they are kept for the next evaluation.
     ///
     /// # Errors
     /// [`TrainError::Data`] without a sample, or for settings out of range.
@@ -39,9 +39,9 @@ impl EvaluationSet {
         samples: &[usize],
         input: InputSettings,
         threads: usize,
-        cache_bytes: usize,
+        cache: CacheSettings,
     ) -> Result<Self, TrainError> {
-        let settings = LoaderSettings { threads, cache_bytes, ..LoaderSettings::new(input, 1) };
+        let settings = LoaderSettings { threads, cache, ..LoaderSettings::new(input, 1) };
         Ok(Self(Loader::new(Arc::clone(dataset), samples.to_vec(), settings)?))
     }
 

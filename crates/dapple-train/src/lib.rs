@@ -24,7 +24,9 @@ mod suggest;
 mod training;
 
 pub use checkpoint::{Checkpoint, Position};
-pub use config::{CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig};
+pub use config::{
+    CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
+};
 pub use defaults::DEFAULT_SIZE;
 pub use error::TrainError;
 pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size};

@@ -51,6 +51,9 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Mean length of the gradient before clipping.
     pub gradient_norm: f64,
+    /// Part of `seconds` in which training waited for its next batch to be decoded and augmented.
+    #[serde(default)]
+    pub wait_seconds: f64,
     /// Wall-clock time of the epoch in seconds, validation included.
     pub seconds: f64,
 }

@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
             }
         };
 
-        let cache_bytes = config.data.cache_mib << 20;
+        let cache = |share| config.data.cache.settings(config.data.cache_mib, share);
         let loader = Loader::new(
             Arc::clone(dataset),
             parts.train.clone(),
@@ -74,19 +74,17 @@ impl<'a> Session<'a> {
                 drop_last: true,
                 seed: config.seed,
                 threads: config.data.threads,
-                cache_bytes: cache_bytes / 2,
+                cache: cache(2),
                 ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
             },
         )?;
-        let set = |samples: &[usize], cache_bytes| match samples {
+        let set = |samples: &[usize]| match samples {
             [] => Ok(None),
-            samples => {
-                EvaluationSet::new(dataset, samples, input, config.data.threads, cache_bytes).map(Some)
-            }
+            samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
         };
-        let val = set(&parts.val, cache_bytes / 4)?;
+        let val = set(&parts.val)?;
         let count = config.evaluation.train_images.unwrap_or(parts.val.len());
-        let scored_train = set(&spread(&parts.train, count), cache_bytes / 4)?;
+        let scored_train = set(&spread(&parts.train, count))?;
 
         observer.notice(&Event::Started {
             network: &config.network.name,
@@ -134,7 +132,11 @@ impl<'a> Session<'a> {
     /// The batches of an epoch that are left.
     fn train_epoch(&mut self, clock: &Clock) -> Result<ControlFlow<()>, TrainError> {
         let (epoch, batches) = (self.position.epochs_done, self.loader.batches_per_epoch());
-        for batch in self.loader.epoch_from(epoch as u64, self.position.batches_done) {
+        let mut loading = self.loader.epoch_from(epoch as u64, self.position.batches_done);
+        loop {
+            let asked = Instant::now();
+            let Some(batch) = loading.next() else { return Ok(ControlFlow::Continue(())) };
+            self.position.wait_seconds += asked.elapsed().as_secs_f64();
             if self.stop.is_raised() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -153,7 +155,6 @@ impl<'a> Session<'a> {
                 self.save(clock)?;
             }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
     /// One step of the optimiser.
@@ -199,6 +200,7 @@ impl<'a> Session<'a> {
             train_loss: self.position.loss_sum / batches,
             gradient_norm: self.position.gradient_norm_sum / batches,
             learning_rate: self.learning_rate(self.position.steps.saturating_sub(1)),
+            wait_seconds: self.position.wait_seconds,
             ..EpochRecord::default()
         };
         let Some((val, train)) = self.measure(record.epoch)? else { return Ok(ControlFlow::Break(())) };

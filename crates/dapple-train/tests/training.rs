@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_cpu::CpuEngine;
-use dapple_data::{Dataset, OpenOptions, synthetic};
+use dapple_data::{CacheSettings, Dataset, OpenOptions, synthetic};
 use dapple_graph::{Engine, Network, Shape};
 use dapple_train::{
     Checkpoint, EpochRecord, EvaluationSet, Event, Observer, Outcome, Provenance, RunFolder, StopFlag,
@@ -62,7 +62,7 @@ impl Observer for StopAfter<'_> {
 /// The rows without the time, which no two runs share.
 fn rows(run: &Path) -> Vec<EpochRecord> {
     let records = read_records(&run.join("metrics.jsonl")).expect("the rows are well formed");
-    records.into_iter().map(|record| EpochRecord { seconds: 0.0, ..record }).collect()
+    records.into_iter().map(|record| EpochRecord { seconds: 0.0, wait_seconds: 0.0, ..record }).collect()
 }
 
 fn checkpoint(run: &Path, config: &TrainConfig) -> Checkpoint {
@@ -112,7 +112,8 @@ fn a_saved_model_measures_as_it_did_in_training() {
     let names = dapple_data::Split::load(run.join("split.json")).expect("the run has a division");
     let samples = names.indices(&dataset).expect("the data are the same").val;
     let input = input_of(&model.card).expect("a model of this program");
-    let set = EvaluationSet::new(&dataset, &samples, input, 2, 0).expect("there are samples");
+    let set =
+        EvaluationSet::new(&dataset, &samples, input, 2, CacheSettings::None).expect("there are samples");
     let network = Arc::new(model.card.network.clone());
     let mut executor = engine().load(network, &model.state, None).expect("the state fits");
     let loss = Provenance::of(&model.card).expect("a model of this program").loss;

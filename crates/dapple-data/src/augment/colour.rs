@@ -77,24 +77,63 @@ fn mix_channels(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3]
     const GREY: [f64; 3] = [0.299, 0.587, 0.114];
     /// What a turn by 90 degrees adds to the matrix that leaves only the brightness.
     const QUARTER: [[f64; 3]; 3] = [[0.168, 0.330, -0.498], [-0.328, 0.035, 0.293], [1.250, -1.050, -0.200]];
-    let mean = f64::from(mean_grey(image));
+    let pixels = image.data.as_chunks_mut::<3>().0;
+    let mut sums = [0_u64; 3];
+    for pixel in pixels.iter() {
+        (0..3).for_each(|c| sums[c] += u64::from(pixel[c]));
+    }
+    let mean = (0..3).map(|c| GREY[c] * sums[c] as f64).sum::<f64>() / pixels.len() as f64;
     let (sin, cos) = hue.to_radians().sin_cos();
-    // Fixed point with 12 bits behind the point: 255 * 2^12 * the largest entry fits into 32 bits.
-    let fixed = |v: f64| (v * 4096.0).round() as i32;
     let turned = |row: usize, column: usize| {
         let one = f64::from(u8::from(row == column));
         GREY[column] + cos * (one - GREY[column]) + sin * QUARTER[row][column]
     };
     // Saturation mixes with the brightness, which the turn leaves as it is.
-    let matrix: [[i32; 3]; 3] = std::array::from_fn(|row| {
+    let matrix: [[f64; 3]; 3] = std::array::from_fn(|row| {
         std::array::from_fn(|column| {
             let saturated = GREY[column] + saturation * (turned(row, column) - GREY[column]);
-            fixed(saturated * contrast * brightness)
+            saturated * contrast * brightness
         })
     });
-    let addend = fixed(mean * (1.0 - contrast) * brightness) + (1 << 11);
-    for pixel in image.data.as_chunks_mut::<3>().0 {
-        let [r, g, b] = pixel.map(i32::from);
-        *pixel = matrix.map(|[mr, mg, mb]| ((mr * r + mg * g + mb * b + addend) >> 12).clamp(0, 255) as u8);
+    Lanes::new(&matrix, mean * (1.0 - contrast) * brightness).apply(pixels);
+}
+
+/// A matrix as tables: what each value of each channel adds to red, green and blue, side by side in one word.
+///
+/// A lane holds a number from -8192 to 8191 in steps of 1/16, counted from its lower end.
+struct Lanes {
+    tables: Box<[[u64; 256]; 3]>,
+    clamped: Box<[u8; 1 << 14]>,
+}
+
+/// Bits between the lanes, and bits behind the point.
+const LANE: u32 = 21;
+const FRACTION: u32 = 4;
+const LOWEST: f64 = -8192.0;
+
+impl Lanes {
+    fn new(matrix: &[[f64; 3]; 3], addend: f64) -> Self {
+        // A third of the offset and of the addend goes to each channel; no sum can then leave a lane.
+        let part = |value: f64| {
+            let third = (LOWEST.abs() + addend + 0.5) / 3.0;
+            ((value + third).clamp(0.0, -LOWEST / 1.5) * f64::from(1 << FRACTION)).round() as u64
+        };
+        let word = |column: usize, v: usize| {
+            (0..3).fold(0, |word, row| word | part(matrix[row][column] * v as f64) << (LANE * row as u32))
+        };
+        let tables = std::array::from_fn(|column| std::array::from_fn(|v| word(column, v)));
+        let clamped = std::array::from_fn(|v| (v as f64 + LOWEST).clamp(0.0, 255.0) as u8);
+        Self { tables: Box::new(tables), clamped: Box::new(clamped) }
+    }
+
+    fn apply(&self, pixels: &mut [[u8; 3]]) {
+        const MASK: u64 = (1 << 14) - 1;
+        for pixel in pixels {
+            let [r, g, b] = pixel.map(usize::from);
+            let sum = self.tables[0][r] + self.tables[1][g] + self.tables[2][b];
+            *pixel = std::array::from_fn(|row| {
+                self.clamped[(sum >> (LANE * row as u32 + FRACTION) & MASK) as usize]
+            });
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::common::{put, put_pair, rgb_png};
 use dapple_data::{
-    Augment, Batch, Classes, DataError, Dataset, InputSettings, LabelMap, LabelledImage, Loader,
-    LoaderSettings, Normalise, OpenOptions, Raster, synthetic,
+    Augment, Batch, CacheSettings, Classes, DataError, Dataset, InputSettings, LabelMap, LabelledImage,
+    Loader, LoaderSettings, Normalise, OpenOptions, Raster, synthetic,
 };
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -39,8 +39,9 @@ fn the_same_for_any_number_of_threads_any_cache_and_any_start() {
         assert_eq!(expected.len(), 4);
         assert_eq!(expected[3].n, 2);
         for threads in [1, 2, 5] {
-            for cache_bytes in [0, 10_000, 1 << 20] {
-                let settings = LoaderSettings { threads, cache_bytes, prefetch: 3, ..settings };
+            let ram = |bytes| CacheSettings::Ram { bytes };
+            for cache in [CacheSettings::None, ram(10_000), ram(1 << 20), CacheSettings::Disk] {
+                let settings = LoaderSettings { threads, cache, prefetch: 3, ..settings };
                 assert_eq!(batches(&dataset, settings, 4, 0), expected);
                 assert_eq!(batches(&dataset, settings, 4, 2), expected[2..]);
             }
@@ -52,15 +53,14 @@ fn the_same_for_any_number_of_threads_any_cache_and_any_start() {
 #[test]
 fn a_kept_sample_serves_every_epoch() {
     let dataset = Arc::new(synthetic::dataset(0, 5, 30, 26));
-    let kept = Loader::new(
-        Arc::clone(&dataset),
-        vec![0, 1, 2, 3, 4],
-        LoaderSettings { cache_bytes: 1 << 20, ..settings() },
-    );
-    let kept = kept.unwrap();
-    for epoch in 0..3 {
-        let from_memory: Vec<Batch> = kept.epoch(epoch).map(Result::unwrap).collect();
-        assert_eq!(from_memory, batches(&dataset, settings(), epoch, 0));
+    for cache in [CacheSettings::Ram { bytes: 1 << 20 }, CacheSettings::Disk] {
+        let settings = LoaderSettings { cache, ..settings() };
+        let kept = Loader::new(Arc::clone(&dataset), vec![0, 1, 2, 3, 4], settings).unwrap();
+        for epoch in 0..3 {
+            let from_cache: Vec<Batch> = kept.epoch(epoch).map(Result::unwrap).collect();
+            let settings = LoaderSettings { cache: CacheSettings::None, ..settings };
+            assert_eq!(from_cache, batches(&dataset, settings, epoch, 0));
+        }
     }
 }
 

@@ -164,7 +164,7 @@ pub struct Settings {
     /// Channels of the network's first stage; all others scale with it
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub width: Option<usize>,
-    /// 3 for colour, 1 for grey [default: 3]
+    /// 3 for colour, 1 for grey, more for pictures with more channels [default: 3]
     #[arg(long, value_name = "N", value_parser = channels)]
     pub channels: Option<usize>,
     /// Classes, the background included [default: found from the masks]
@@ -194,6 +194,9 @@ pub struct Settings {
     /// Random changes of training images
     #[arg(long, value_name = "NAME")]
     pub augment: Option<AugmentName>,
+    /// Where decoded images are kept over the epochs: memory (1 GiB; cache_mib in config.toml) or a temporary file
+    #[arg(long, value_name = "PLACE")]
+    pub cache: Option<CacheName>,
     /// How pixel values are normalised
     #[arg(long, value_name = "NAME", value_parser = normalise)]
     pub normalise: Option<Normalise>,
@@ -233,6 +236,13 @@ pub enum AugmentName {
     Medium,
     /// All of it and more: perspective, elastic, JPEG, cut-out, CutMix, mosaic
     Strong,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CacheName {
+    None,
+    Ram,
+    Disk,
 }
 
 impl AugmentName {
@@ -364,7 +374,8 @@ fn above_zero(text: &str) -> Result<f64, String> {
 }
 
 fn channels(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| [1, 3].contains(n)).ok_or_else(|| "give 3 (colour) or 1 (grey)".into())
+    let give = "give 3 (colour), 1 (grey), or the number of channels that the images have, at most 64";
+    text.parse().ok().filter(|n| (1..=64).contains(n)).ok_or_else(|| give.into())
 }
 
 pub fn size(text: &str) -> Result<(usize, usize), String> {

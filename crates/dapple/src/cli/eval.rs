@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::{DataError, Dataset, OpenOptions, Part, Split, SplitIndices};
+use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Split, SplitIndices};
 use dapple::device::engine;
 use dapple::graph::{Loss, LossKind};
 use dapple::metrics::{Bootstrap, Scores};
@@ -67,7 +67,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         Activation::Sigmoid => LossKind::BinaryCrossEntropy,
     };
     let loss = provenance.map_or_else(|| Loss::single(usual), |provenance| provenance.loss);
-    let set = EvaluationSet::new(&dataset, &samples, input_of(&model.card)?, 1, 0)?;
+    let set = EvaluationSet::new(&dataset, &samples, input_of(&model.card)?, 1, CacheSettings::None)?;
     let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
     let scored = evaluate(executor.as_mut(), &set, &loss, &mut go_on)?;
     let Evaluation { loss, scores } = scored.expect("nothing ends the evaluation early");

@@ -10,11 +10,11 @@ use dapple::device::engine;
 use dapple::graph::{LossKind, Optimizer};
 use dapple::nets::Activation;
 use dapple::train::{
-    ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig, Training, best_epoch,
-    open_dataset, recipe,
+    CachePlace, ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig, Training,
+    best_epoch, open_dataset, recipe,
 };
 
-use super::arguments::{Device, OptimizerName, ScheduleName, Settings, Train};
+use super::arguments::{CacheName, Device, OptimizerName, ScheduleName, Settings, Train};
 use super::failure::Failure;
 use super::progress::Progress;
 
@@ -209,6 +209,12 @@ fn apply(settings: &Settings, config: &mut TrainConfig) {
     }
     if let Some(name) = settings.augment {
         config.augment = name.settings();
+    }
+    match settings.cache {
+        Some(CacheName::None) => config.data.cache = CachePlace::None,
+        Some(CacheName::Ram) => config.data.cache = CachePlace::Ram,
+        Some(CacheName::Disk) => config.data.cache = CachePlace::Disk,
+        None => {}
     }
     config.input.normalise = settings.normalise.unwrap_or(config.input.normalise);
 }

@@ -33,15 +33,22 @@ pub(super) fn sample(warp: &Warp, source: &LabelledImage, pad: Option<u8>) -> La
     let mut data = vec![0; width * height * channels];
     let mut labels = Vec::with_capacity(width * height);
     let (mut xs, mut ys) = (vec![0.0; width], vec![0.0; width]);
+    let (mut fxs, mut fys) = (vec![0; width], vec![0; width]);
     for (row, out) in data.chunks_exact_mut(width * channels).enumerate() {
         warp.points(row, &mut xs, &mut ys);
-        nearest(&source.labels, &xs, &ys, pad, &mut labels);
+        fixed(&xs, 1.0, &mut fxs);
+        fixed(&ys, 1.0, &mut fys);
+        nearest(&source.labels, &fxs, &fys, pad, &mut labels);
         if factor > 1 {
-            let scale = 1.0 / factor as f32;
-            xs.iter_mut().chain(&mut ys).for_each(|v| *v *= scale);
+            fixed(&xs, 1.0 / factor as f32, &mut fxs);
+            fixed(&ys, 1.0 / factor as f32, &mut fys);
         }
         for (plane, first) in planes.iter().zip((0..).step_by(3)) {
-            plane.bilinear(&xs, &ys, pad.is_some(), channels, first, out);
+            if channels == 3 {
+                plane.bilinear_rgb(&fxs, &fys, pad.is_some(), out.as_chunks_mut::<3>().0);
+            } else {
+                plane.bilinear(&fxs, &fys, pad.is_some(), channels, first, out);
+            }
         }
     }
     LabelledImage {
@@ -50,23 +57,41 @@ pub(super) fn sample(warp: &Warp, source: &LabelledImage, pad: Option<u8>) -> La
     }
 }
 
-/// The index that a mirror at both ends shows at `i`.
-fn mirrored(i: i64, n: usize) -> usize {
-    let n = n as i64;
-    let at = i.rem_euclid(2 * n);
-    (if at < n { at } else { 2 * n - 1 - at }) as usize
+/// Coordinates in steps of a weight, rounded down.
+///
+/// The largest source side is 65535 pixels or 2^22 steps; what is farther away shows the border anyway. Counting from
+/// that far to the left makes all numbers positive, where cutting off is rounding down.
+fn fixed(values: &[f32], scale: f32, out: &mut [i32]) {
+    const FAR: f32 = (1 << 22) as f32;
+    for (to, value) in out.iter_mut().zip(values) {
+        *to = (value * (scale * ONE as f32) + FAR) as i32 - (1 << 22);
+    }
 }
 
-fn nearest(map: &LabelMap, xs: &[f32], ys: &[f32], pad: Option<u8>, out: &mut Vec<u8>) {
-    let (width, height) = (map.width as f32, map.height as f32);
+/// The index that a mirror at both ends shows at `i`.
+fn mirrored(i: i32, n: usize) -> usize {
+    let n = n as i32;
+    let at = match i {
+        _ if (0..n).contains(&i) => i,
+        _ if (-n..0).contains(&i) => -1 - i,
+        _ if (n..2 * n).contains(&i) => 2 * n - 1 - i,
+        _ => {
+            let at = i.rem_euclid(2 * n);
+            if at < n { at } else { 2 * n - 1 - at }
+        }
+    };
+    at as usize
+}
+
+fn nearest(map: &LabelMap, xs: &[i32], ys: &[i32], pad: Option<u8>, out: &mut Vec<u8>) {
+    let (width, height) = (map.width as u32, map.height as u32);
     out.extend(xs.iter().zip(ys).map(|(&x, &y)| {
-        if x >= 0.0 && y >= 0.0 && x < width && y < height {
+        let (x, y) = (x >> WEIGHT_BITS, y >> WEIGHT_BITS);
+        // A negative number is a very large one without its sign.
+        if (x as u32) < width && (y as u32) < height {
             return map.labels[y as usize * map.width + x as usize];
         }
-        pad.unwrap_or_else(|| {
-            let (x, y) = (mirrored(x.floor() as i64, map.width), mirrored(y.floor() as i64, map.height));
-            map.labels[y * map.width + x]
-        })
+        pad.unwrap_or_else(|| map.labels[mirrored(y, map.height) * map.width + mirrored(x, map.width)])
     }));
 }
 
@@ -103,47 +128,51 @@ impl Packed {
         Self { width, height, channels, pixels, pad: pack(&pad) }
     }
 
+    /// Writes red, green and blue at the points.
+    fn bilinear_rgb(&self, xs: &[i32], ys: &[i32], pad: bool, out: &mut [[u8; 3]]) {
+        for ((&x, &y), out) in xs.iter().zip(ys).zip(out) {
+            *out = unpack(self.at(x, y, pad));
+        }
+    }
+
     /// Writes the values at the points to the channels from `first` on of a row of pixels of `stride` channels.
-    fn bilinear(&self, xs: &[f32], ys: &[f32], pad: bool, stride: usize, first: usize, out: &mut [u8]) {
-        let (last_x, last_y) = (self.width as i32 - 1, self.height as i32 - 1);
+    fn bilinear(&self, xs: &[i32], ys: &[i32], pad: bool, stride: usize, first: usize, out: &mut [u8]) {
         for ((&x, &y), out) in xs.iter().zip(ys).zip(out.chunks_exact_mut(stride)) {
-            // The point in steps of a weight, counted from the centre of the first pixel.
-            let fx = (x * ONE as f32) as i32 - ONE / 2;
-            let fy = (y * ONE as f32) as i32 - ONE / 2;
-            let (ix, iy) = (fx >> WEIGHT_BITS, fy >> WEIGHT_BITS);
-            let word = if fx >= 0 && fy >= 0 && ix < last_x && iy < last_y {
-                let at = iy as usize * self.width + ix as usize;
-                let (upper, lower) =
-                    (&self.pixels[at..at + 2], &self.pixels[at + self.width..at + self.width + 2]);
-                mix([upper[0], upper[1], lower[0], lower[1]], fx & (ONE - 1), fy & (ONE - 1))
-            } else {
-                self.at_border(x, y, pad)
-            };
-            let bytes = unpack(word);
-            if stride == 3 {
-                out.copy_from_slice(&bytes);
-            } else {
-                out[first..first + self.channels].copy_from_slice(&bytes[..self.channels]);
-            }
+            let bytes = unpack(self.at(x, y, pad));
+            out[first..first + self.channels].copy_from_slice(&bytes[..self.channels]);
+        }
+    }
+
+    /// The weighted sum of the four pixels around a point.
+    #[inline(always)]
+    fn at(&self, x: i32, y: i32, pad: bool) -> u64 {
+        // Counted from the centre of the first pixel.
+        let (fx, fy) = (x - ONE / 2, y - ONE / 2);
+        let (ix, iy) = (fx >> WEIGHT_BITS, fy >> WEIGHT_BITS);
+        if (ix as u32) < self.width as u32 - 1 && (iy as u32) < self.height as u32 - 1 {
+            let at = iy as usize * self.width + ix as usize;
+            let four = &self.pixels[at..at + self.width + 2];
+            let four = [four[0], four[1], four[self.width], four[self.width + 1]];
+            mix(four, fx & (ONE - 1), fy & (ONE - 1))
+        } else {
+            self.at_border(x, y, pad)
         }
     }
 
     /// The value at a point whose neighbours are not all in the image.
     #[cold]
-    fn at_border(&self, x: f32, y: f32, pad: bool) -> u64 {
-        if pad && !(x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32) {
+    fn at_border(&self, x: i32, y: i32, pad: bool) -> u64 {
+        let inside = |v: i32, side: usize| ((v >> WEIGHT_BITS) as u32) < side as u32;
+        if pad && !(inside(x, self.width) && inside(y, self.height)) {
             return self.pad << (2 * WEIGHT_BITS);
         }
-        let part = |v: f32| {
-            let steps = (v * ONE as f32).floor() as i64 - i64::from(ONE / 2);
-            (steps >> WEIGHT_BITS, (steps & i64::from(ONE - 1)) as i32)
-        };
-        let ((ix, wx), (iy, wy)) = (part(x), part(y));
+        let (fx, fy) = (x - ONE / 2, y - ONE / 2);
+        let (ix, iy) = (fx >> WEIGHT_BITS, fy >> WEIGHT_BITS);
         // The mirror repeats the outermost pixel, which is also what padding needs at the last half pixel.
-        let pixel = |dx: i64, dy: i64| {
+        let pixel = |dx: i32, dy: i32| {
             self.pixels[mirrored(iy + dy, self.height) * self.width + mirrored(ix + dx, self.width)]
         };
-        mix([pixel(0, 0), pixel(1, 0), pixel(0, 1), pixel(1, 1)], wx, wy)
+        mix([pixel(0, 0), pixel(1, 0), pixel(0, 1), pixel(1, 1)], fx & (ONE - 1), fy & (ONE - 1))
     }
 }
 

@@ -70,25 +70,23 @@ impl Meaning {
             }
             _ => Err(DataError::MaskValue { path: path.to_owned(), value, expected: self.expected() }),
         };
-        let mut labels = Vec::with_capacity(mask.values.len());
-        // Masks are flat: equal values are looked up once.
+        let mut labels = vec![0; mask.values.len()];
+        // Masks are flat: the value before is nearly always the next one too.
         let mut last = None;
-        let (blocks, rest) = mask.values.as_chunks::<32>();
-        for block in blocks.iter().map(|block| &block[..]).chain([rest]) {
-            if let Some((value, known)) = last {
+        for (values, out) in mask.values.chunks(32).zip(labels.chunks_mut(32)) {
+            if let Some((before, known)) = last {
                 // Without a branch for each value, many are compared at once.
-                if block.iter().fold(true, |same, v| same & (*v == value)) {
-                    labels.extend(std::iter::repeat_n(known, block.len()));
+                if values.iter().fold(true, |same, value| same & (*value == before)) {
+                    out.fill(known);
                     continue;
                 }
             }
-            for &value in block {
-                let known = match last {
-                    Some((last, known)) if last == value => known,
+            for (&value, out) in values.iter().zip(out) {
+                *out = match last {
+                    Some((before, known)) if before == value => known,
                     _ => label(value)?,
                 };
-                last = Some((value, known));
-                labels.push(known);
+                last = Some((value, *out));
             }
         }
         Ok((Labels { height: mask.height, width: mask.width, labels }, foreground))
