@@ -1,11 +1,12 @@
 //! Writes models as ONNX files with images and what dapple makes of them, for `tests/check_onnx.py`:
 //!
-//!     cargo run --release -p dapple-onnx --example check_files -- FOLDER [--published]
+//!     cargo run --release -p dapple-onnx --example check_files -- FOLDER [PART-OF-NAME]
 //!
-//! - `networks/NAME/`: every network of the registry with random weights, narrow unless `--published`, in several forms,
-//!   with what the CPU engine gives. The weights stand beside it under their own names (`weights.safetensors`).
-//! - `graphs/SEED/`: random graphs of single operations and of many, with what the `f64` interpreter gives.
+//! - `networks/NAME/`: every network of the registry (those with this in their names), narrow, with random weights, in
+//!   several forms. The weights stand beside it under their own names (`weights.safetensors`).
+//! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
 //!
+//! What dapple makes of the images is computed by the `f64` interpreter, which all its engines are compared with.
 //! Each folder has the forms as `FORM.onnx` and `cases.safetensors` with `CASE.input`, `CASE.OUTPUT` and, for the
 //! form with probabilities, `CASE.probabilities`, all channels-first.
 
@@ -13,11 +14,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use dapple_cpu::CpuEngine;
-use dapple_graph::{Engine, Graph, Mode, Network, Op, Shape, State, Tensor};
-use dapple_nets::registry::{Entry, NETWORKS};
+use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
+use dapple_nets::registry::{Entry, networks};
 use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::{OPSETS, Options, Probabilities, export, export_graph};
 use dapple_reference::random::{self, OPERATIONS, RandomNetwork};
@@ -27,35 +26,33 @@ use safetensors::tensor::{Dtype, TensorView};
 /// Random graphs of one operation of each kind, and of many.
 const GRAPHS_PER_KIND: u64 = 8;
 
-/// Stage width of the networks that are compared, if not the published one.
+/// First stage's width of the networks that are compared.
 const NARROW: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("give a folder")?;
-    let published = arguments.next().as_deref() == Some("--published");
+    let part = arguments.next().unwrap_or_default();
     let folder = Path::new(&folder);
-    for entry in &NETWORKS {
-        write_network(&folder.join("networks").join(entry.name), entry, published)?;
+    for entry in networks().iter().filter(|entry| entry.name.contains(&part)) {
+        write_network(&folder.join("networks").join(&entry.name), entry)
+            .map_err(|error| format!("{}: {error}", entry.name))?;
     }
     for seed in 0..GRAPHS_PER_KIND * OPERATIONS {
         let (graph, description) = random::operation(seed);
         let network = RandomNetwork { graph, description };
-        write_graph(&folder.join(format!("graphs/operation{seed}")), &network, seed)?;
+        write_graph(&folder.join(format!("graphs/operation-{seed}")), &network, seed)?;
     }
     for seed in 0..GRAPHS_PER_KIND * OPERATIONS {
-        write_graph(&folder.join(format!("graphs/network{seed}")), &random::network(seed), seed)?;
+        write_graph(&folder.join(format!("graphs/network-{seed}")), &random::network(seed), seed)?;
     }
     Ok(())
 }
 
-fn write_network(folder: &Path, entry: &Entry, published: bool) -> Result<(), Box<dyn Error>> {
+fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
     // One logit and several, by turns.
     let classes = if entry.activation == Activation::Sigmoid { 2 } else { 5 };
-    let mut config = NetConfig::new(entry.name, 3, classes)?;
-    if !published {
-        config.width = NARROW;
-    }
+    let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };
     let state = random::state(&config.build(config.example_input())?, 1);
     fs::create_dir_all(folder)?;
 
@@ -81,14 +78,14 @@ fn write_network(folder: &Path, entry: &Entry, published: bool) -> Result<(), Bo
     save(&folder.join("weights.safetensors"), weights.collect())?;
 
     let side = entry.smallest.max(32);
-    let sizes = [(1, 2 * side, side), (2, side + 5, side + 21), (1, side + 32, 2 * side + 7)];
-    let engine = CpuEngine::new(None)?;
-    let mut executor = engine.load(Arc::new(config.clone()), &state, None)?;
+    let sizes = [(1, 2 * side, side), (2, side + 5, side + 21), (1, side + 33, side)];
+    let state = State64::from(&state);
     let mut tensors = Vec::new();
     for (case, (n, h, w)) in sizes.into_iter().enumerate() {
         let input = random::tensor(Shape::new(n, h, w, 3), case as u64);
-        let outputs = executor.forward(&input, Mode::Eval)?;
         let graph = config.build(input.shape)?;
+        let trace = forward(&graph, &state, &Tensor64::from(&input), Mode::Eval);
+        let outputs: Vec<Tensor> = trace.outputs().iter().map(Tensor64::to_f32).collect();
         tensors.push(channels_first(format!("{case}.input"), &input));
         for ((name, _), output) in graph.outputs().iter().zip(&outputs) {
             tensors.push(channels_first(format!("{case}.{name}"), output));

@@ -63,6 +63,11 @@ impl<'a> Writer<'a> {
         &self.values[&id]
     }
 
+    /// The value of a node, if it has been written.
+    pub fn value_if_written(&self, id: NodeId) -> Option<&str> {
+        self.values.get(&id).map(String::as_str)
+    }
+
     /// Says what the value of a node is.
     pub fn set_value(&mut self, id: NodeId, value: Value) {
         self.values.insert(id, value);

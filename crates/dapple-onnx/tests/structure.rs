@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use dapple_graph::{Conv2d, Graph, GraphError, Network, Shape, State};
-use dapple_nets::{NetConfig, registry::NETWORKS};
+use dapple_nets::{NetConfig, registry::networks};
 use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto};
 use dapple_onnx::{ExportError, OPSETS, Options, Probabilities, export, export_graph};
 use dapple_reference::random;
@@ -84,8 +84,8 @@ fn number(value: i64) -> DimensionProto {
 
 #[test]
 fn all_networks_are_well_formed_at_all_opsets() -> Result<(), Box<dyn std::error::Error>> {
-    for entry in &NETWORKS {
-        let mut config = NetConfig::new(entry.name, 3, 4)?;
+    for entry in networks() {
+        let mut config = NetConfig::new(&entry.name, 3, 4)?;
         config.width = 4;
         let state = state_of(&config);
         for opset in OPSETS {
@@ -127,8 +127,8 @@ fn parameters_keep_names_shapes_and_values() -> Result<(), Box<dyn std::error::E
 
 #[test]
 fn nothing_of_the_size_is_written() -> Result<(), Box<dyn std::error::Error>> {
-    for entry in &NETWORKS {
-        let mut config = NetConfig::new(entry.name, 3, 2)?;
+    for entry in networks() {
+        let mut config = NetConfig::new(&entry.name, 3, 2)?;
         config.width = 4;
         let state = state_of(&config);
         let write = |n, h, w| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
