@@ -7,6 +7,7 @@
 use crate::arena::{self, Life};
 use crate::backward;
 use crate::kernels::attention::Attention;
+use crate::kernels::group_norm::GroupNorm;
 use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::Norm;
 use crate::kernels::operand::{Block, Operand, Target};
@@ -129,6 +130,12 @@ pub(crate) enum Tape {
     },
     LayerNorm {
         norm: LayerNorm,
+        x: ValueId,
+        y: ValueId,
+        own: bool,
+    },
+    GroupNorm {
+        norm: GroupNorm,
         x: ValueId,
         y: ValueId,
         own: bool,

@@ -40,6 +40,8 @@ pub struct Entry {
     /// What the names of those layers start with whose shapes depend on the number of classes. Each is taken over from
     /// other weights as a whole or not at all.
     pub heads: &'static [&'static str],
+    /// What the names of the encoder's parameters start with, where weights of its classification network fit.
+    pub(crate) encoder_prefix: Option<&'static str>,
     make: Make,
 }
 
@@ -75,6 +77,9 @@ const BADRINARAYANAN: &str = "Badrinarayanan et al., PAMI 2017, arXiv:1511.00561
 const KENDALL: &str = "Kendall et al., BMVC 2017, arXiv:1511.02680";
 const XIE: &str = "Xie et al., NeurIPS 2021, arXiv:2105.15203";
 
+/// In front of the encoder's parameters of whole networks.
+const ENCODER: &str = "encoder.";
+
 /// What whole networks differ in.
 #[derive(Clone, Copy)]
 struct Whole {
@@ -102,6 +107,7 @@ impl Whole {
             has_dropout: false,
             output_strides: &[],
             heads: self.heads,
+            encoder_prefix: None,
             make: Make::Whole(self.make),
         }
     }
@@ -186,10 +192,11 @@ fn segnets() -> [Entry; 4] {
         },
         ..basic
     };
+    let encoder_prefix = Some(ENCODER);
     [
-        Entry { has_head: true, ..segnet.entry() },
+        Entry { has_head: true, encoder_prefix, ..segnet.entry() },
         basic.entry(),
-        Entry { has_head: true, has_dropout: true, ..bayesian.entry() },
+        Entry { has_head: true, has_dropout: true, encoder_prefix, ..bayesian.entry() },
         Entry { has_dropout: true, ..bayesian_basic.entry() },
     ]
 }
@@ -201,7 +208,7 @@ fn fcns() -> [Entry; 4] {
     }
     let whole = |name, title, make| {
         let whole = Whole { name, title, source: LONG, smallest: FcnVgg::SMALLEST, heads: HEADS, make };
-        Entry { has_dropout: true, ..whole.entry() }
+        Entry { has_dropout: true, encoder_prefix: Some(ENCODER), ..whole.entry() }
     };
     let deconvnet = Whole {
         name: "deconvnet",
@@ -215,7 +222,7 @@ fn fcns() -> [Entry; 4] {
         whole("fcn32s", "FCN-32s on VGG16", |c| make(32, c)),
         whole("fcn16s", "FCN-16s on VGG16", |c| make(16, c)),
         whole("fcn8s", "FCN-8s on VGG16", |c| make(8, c)),
-        deconvnet.entry(),
+        Entry { encoder_prefix: Some(ENCODER), ..deconvnet.entry() },
     ]
 }
 
@@ -226,7 +233,7 @@ fn segformers() -> [Entry; 3] {
     let whole = |name, title, width, make| {
         let heads = &["decode_head.classifier."];
         let whole = Whole { name, title, source: XIE, smallest: decoders::SMALLEST, heads, make };
-        Entry { width, has_dropout: true, ..whole.entry() }
+        Entry { width, has_dropout: true, encoder_prefix: Some(ENCODER), ..whole.entry() }
     };
     [
         whole("segformer-b0", "SegFormer-B0", 32, |c| make(0, c)),
@@ -306,6 +313,7 @@ impl OnEncoders {
             has_dropout: self.has_dropout,
             output_strides: self.decoder.strides,
             heads: self.heads,
+            encoder_prefix: Some(self.decoder.prefix),
             make: Make::Decoder(self.decoder, encoder),
         }
     }

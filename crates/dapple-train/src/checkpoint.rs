@@ -30,6 +30,9 @@ pub struct Position {
     pub batches_done: usize,
     /// Steps the optimiser has taken.
     pub steps: u64,
+    /// Forward passes in training: where dropout's random numbers stand.
+    #[serde(default)]
+    pub passes: u64,
     /// Sum of the losses of the unfinished epoch's batches.
     pub loss_sum: f64,
     /// Sum of the gradient's lengths over the unfinished epoch's batches.
@@ -196,6 +199,7 @@ mod tests {
             epochs_done: 2,
             batches_done: 7,
             steps: 31,
+            passes: 62,
             loss_sum: 0.1 + 0.2,
             ..Position::default()
         };

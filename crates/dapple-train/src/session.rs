@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dapple_data::{Batch, Loader, LoaderSettings, write_atomic};
-use dapple_graph::{Engine, Executor, Loss, Shape, Tensor};
+use dapple_graph::{DropoutState, Engine, Executor, Loss, Shape, Tensor};
 use dapple_metrics::Scores;
 
 use crate::checkpoint::{Checkpoint, Position};
@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
         let Setup { config, parts, dataset, run, graph } = &setup;
         let input = config.input;
         let load = |state| engine.load(Arc::new(config.network.clone()), state, Some(config.optimizer));
-        let (executor, position, records) = match beginning {
+        let (mut executor, position, records) = match beginning {
             Beginning::New(state, note) => {
                 if let Some(note) = note {
                     observer.notice(&Event::Note(&note));
@@ -63,6 +63,8 @@ impl<'a> Session<'a> {
                 (executor, position, records)
             }
         };
+
+        executor.set_dropout_state(DropoutState { seed: config.seed, passes: position.passes });
 
         let cache = |share| config.data.cache.settings(config.data.cache_mib, share);
         let loader = Loader::new(
@@ -318,8 +320,9 @@ impl<'a> Session<'a> {
     }
 
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
+        let passes = self.executor.dropout_state().passes;
         let checkpoint = Checkpoint {
-            position: self.position.clone(),
+            position: Position { passes, ..self.position.clone() },
             state: self.executor.state(),
             optimizer: self.executor.optimizer_state(),
         };

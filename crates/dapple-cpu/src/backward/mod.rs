@@ -113,6 +113,11 @@ impl Gradients {
                 let to = b.needs[x].then(|| self.target_over(b, x, y, own));
                 b.push(Kernel::LayerNormGradient { norm, gradient, to });
             }
+            Tape::GroupNorm { norm, x, y, own } => {
+                let Some(gradient) = self.operand(b.shape(y), y) else { return };
+                let to = b.needs[x].then(|| self.target_over(b, x, y, own));
+                b.push(Kernel::GroupNormGradient { norm, gradient, to });
+            }
             Tape::Scale { factor, affine, x, y, own } => {
                 let Some(gradient) = self.operand(b.shape(y), y) else { return };
                 let sums = ProductSums { a: b.operand(x), b: gradient };

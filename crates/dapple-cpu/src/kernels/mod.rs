@@ -11,6 +11,7 @@ pub(crate) mod depthwise_weights;
 mod elementary;
 pub(crate) mod gather;
 pub(crate) mod gemm;
+pub(crate) mod group_norm;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
 pub(crate) mod norm;

@@ -3,6 +3,7 @@
 pub(crate) mod conv;
 
 use crate::kernels::attention::Attention;
+use crate::kernels::group_norm::GroupNorm;
 use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::Norm;
 use crate::kernels::operand::{OutBlock, Target};
@@ -89,6 +90,15 @@ impl Builder<'_> {
                 let norm = LayerNorm { source: self.operand(x), eps: *eps, gamma, beta };
                 self.push(Kernel::LayerNorm { norm: norm.clone(), to });
                 self.record(Tape::LayerNorm { norm, x, y, own });
+                y
+            }
+            Op::GroupNorm { gamma, beta, groups, eps } => {
+                let (x, own) = self.input_of(index);
+                let (y, to) = self.stored(shape, true);
+                let [gamma, beta] = [gamma, beta].map(|p| self.layout.place(*p).offset);
+                let norm = GroupNorm { source: self.operand(x), groups: *groups, eps: *eps, gamma, beta };
+                self.push(Kernel::GroupNorm { norm: norm.clone(), to });
+                self.record(Tape::GroupNorm { norm, x, y, own });
                 y
             }
             Op::Scale { factor } => self.scale(index, *factor),

@@ -11,6 +11,7 @@ use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::conv3x3_weights::Conv3x3Weights;
 use crate::kernels::depthwise::Depthwise;
 use crate::kernels::depthwise_weights::DepthwiseWeights;
+use crate::kernels::group_norm::GroupNorm;
 use crate::kernels::layer_norm::LayerNorm;
 use crate::kernels::norm::{self, Norm};
 use crate::kernels::operand::{Operand, Target};
@@ -92,6 +93,10 @@ pub(crate) enum Kernel {
         norm: LayerNorm,
         to: Target,
     },
+    GroupNorm {
+        norm: GroupNorm,
+        to: Target,
+    },
     Attention {
         attention: Attention,
         to: Target,
@@ -143,6 +148,11 @@ pub(crate) enum Kernel {
     },
     LayerNormGradient {
         norm: LayerNorm,
+        gradient: Operand,
+        to: Option<Target>,
+    },
+    GroupNormGradient {
+        norm: GroupNorm,
         gradient: Operand,
         to: Option<Target>,
     },
@@ -199,6 +209,8 @@ impl Kernel {
             Self::FactorGradient { .. } => "scale gradient",
             Self::LayerNorm { .. } => "layer norm",
             Self::LayerNormGradient { .. } => "layer norm gradient",
+            Self::GroupNorm { .. } => "group norm",
+            Self::GroupNormGradient { .. } => "group norm gradient",
             Self::Attention { .. } => "attention",
             Self::AttentionGradient(_) => "attention gradient",
             Self::Dropout { .. } => "dropout",
@@ -219,6 +231,7 @@ impl Kernel {
             Self::BiasGradient { to, .. } | Self::ZeroBiasGradient { to, .. } => vec![*to],
             Self::NormGradient { norm, .. } => vec![norm.gamma, norm.beta],
             Self::LayerNormGradient { norm, .. } => vec![norm.gamma, norm.beta],
+            Self::GroupNormGradient { norm, .. } => vec![norm.gamma, norm.beta],
             Self::DepthwiseWeights(c) => vec![c.weights],
             Self::FactorGradient { to, .. } => vec![*to],
             _ => Vec::new(),
@@ -237,6 +250,7 @@ impl Kernel {
             Self::DepthwiseWeights(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::GateGradient { sums, .. } | Self::FactorGradient { sums, .. } => (sums.shared_scratch(), 0),
             Self::LayerNormGradient { norm, .. } => (norm.shared_scratch(), 0),
+            Self::GroupNorm { norm, .. } | Self::GroupNormGradient { norm, .. } => (norm.shared_scratch(), 0),
             Self::Attention { attention, .. } => (attention.shared_scratch(), attention.thread_scratch()),
             Self::AttentionGradient(a) => (a.shared_scratch(), a.thread_scratch()),
             Self::BiasGradient { gradient, .. } => (norm::channel_sums_scratch(gradient), 0),
@@ -299,6 +313,10 @@ impl Kernel {
             }
             Self::LayerNorm { norm, to } => norm.forward(level, arena, params, to),
             Self::LayerNormGradient { norm, gradient, to } => {
+                norm.backward(level, arena, params, gradients(), shared, gradient, to.as_ref(), accumulate);
+            }
+            Self::GroupNorm { norm, to } => norm.forward(level, arena, params, shared, to),
+            Self::GroupNormGradient { norm, gradient, to } => {
                 norm.backward(level, arena, params, gradients(), shared, gradient, to.as_ref(), accumulate);
             }
             Self::Attention { attention, to } => attention.forward(level, arena, shared, local, to),

@@ -108,6 +108,15 @@ impl Kernel {
                 visit_operand(gradient, f);
                 to.iter_mut().for_each(|to| visit_target(to, f));
             }
+            Self::GroupNorm { norm, to } => {
+                visit_operand(&mut norm.source, f);
+                visit_target(to, f);
+            }
+            Self::GroupNormGradient { norm, gradient, to } => {
+                visit_operand(&mut norm.source, f);
+                visit_operand(gradient, f);
+                to.iter_mut().for_each(|to| visit_target(to, f));
+            }
             Self::Attention { attention, to } => {
                 visit_attention(attention, f);
                 visit_target(to, f);

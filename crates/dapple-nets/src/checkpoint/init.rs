@@ -1,23 +1,14 @@
 //! Initial values from somebody else's weights.
 
+use super::naming::{Naming, Source, Translator, is_hugging_face, is_translated, published_shape};
 use super::{CheckpointError, ContentError, Entry, read_state_dict};
-use crate::NetConfig;
 use crate::nearest::nearest;
-use dapple_graph::{ParamSpec, Role, State};
-use std::collections::HashMap;
+use crate::registry::Entry as Network;
+use crate::{ConfigError, NetConfig};
+use dapple_graph::{ParamSpec, State};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-
-/// Whose names a state dict uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Naming {
-    /// The network's own, which are those of its published checkpoints.
-    Own,
-    /// torchvision's `vgg16`, into SegNet's encoder; its batch norms keep their initial values.
-    Vgg16,
-    /// torchvision's `vgg16_bn`, into SegNet's encoder.
-    Vgg16Bn,
-}
 
 /// A name without a partner, with the nearest one on the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +29,8 @@ pub struct InitReport {
     /// Parameters of the head, which keep their initial values because the state dict's head is missing or made
     /// for other classes.
     pub head_kept: Vec<String>,
-    /// First convolution, whose weights for three colours were summed for grey images.
-    pub summed_input: Option<String>,
+    /// First convolution, whose weights for three colours were adapted to another number of channels.
+    pub adapted_input: Option<String>,
     /// Parameters that the state dict lacks; they keep their initial values.
     pub missing: Vec<Unmatched>,
     /// Entries that were not used.
@@ -65,25 +56,8 @@ pub struct InitError {
 /// What training scripts put in front of the keys.
 const PREFIXES: [&str; 6] = ["module.", "model.", "net.", "network.", "state_dict.", "model_state_dict."];
 
-/// Index of each of VGG16's convolutions in torchvision's `features`, without and with batch norm.
-const VGG16: [(usize, usize); 13] = [
-    (0, 0),
-    (2, 3),
-    (5, 7),
-    (7, 10),
-    (10, 14),
-    (12, 17),
-    (14, 20),
-    (17, 24),
-    (19, 27),
-    (21, 30),
-    (24, 34),
-    (26, 37),
-    (28, 40),
-];
-
-/// Takes over the weights of a file as [`init_from`] does. VGG's classifier and optimisers' memories are not
-/// read.
+/// Takes over the weights of a file as [`init_from`] does. Optimisers' memories are not read, and neither are the fully
+/// connected layers of VGG where the network has none.
 ///
 /// # Errors
 /// As [`read_state_dict`] and [`init_from`].
@@ -92,42 +66,80 @@ pub fn init_from_file(
     config: &NetConfig,
     path: &Path,
 ) -> Result<InitReport, CheckpointError> {
-    let wanted = |name: &str| !["classifier.", "optimizer"].iter().any(|part| name.contains(part));
+    let has = |part: &str| state.specs.iter().any(|spec| spec.name.contains(part));
+    let skips_dense = has("features.") && !has("classifier") && !has("fc6.weight");
+    let wanted = |name: &str| !name.contains("optimizer") && !(skips_dense && name.contains("classifier."));
     let entries = read_state_dict(path, &wanted)?;
     init_from(state, config, &entries).map_err(|e| ContentError::from(e).of(path))
 }
 
 /// Takes over what a state dict has for the parameters of a network.
 ///
-/// Prefixes such as `module.` are dropped, and so are counts of batches. For SegNet, keys of torchvision's `vgg16`
-/// and `vgg16_bn` go to the encoder. Where the first convolution there sees three colours and here one grey
-/// channel, its weights are summed over the colours: the response is then that to a grey image given three
-/// times. A head of another shape (for other classes) is left as it is, as a whole.
+/// Prefixes such as `module.` are dropped, and so are counts of batches. The naming ([`Naming`]) is the one of which most
+/// names are there. Where the first convolution there sees three colours and here another number of channels, its weights
+/// are adapted: summed for one channel, so that the response is that to a grey image given three times; otherwise the
+/// colours are repeated in turn and scaled by `3 / channels`. A head of another shape (for other classes) is left as it
+/// is, as a whole.
 ///
 /// # Errors
-/// If less than half of the parameters outside the head fit, or VGG16's encoder is not complete. The state is
-/// unchanged then.
+/// If less than half of the parameters outside the heads fit, or weights for the encoder alone are not complete. The state
+/// is unchanged then.
 pub fn init_from(state: &mut State, config: &NetConfig, entries: &[Entry]) -> Result<InitReport, InitError> {
     let entries: Vec<(String, &Entry)> = entries
         .iter()
         .map(|entry| (strip_prefixes(&entry.name).to_owned(), entry))
         .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .collect();
-    let naming = naming(config, &entries);
-    let plan = Plan::new(state, naming, entries);
-    if let Err(why) = plan.is_enough(state) {
+    let refuse = |why: String, report: InitReport| {
         let (network, width) = (config.name.clone(), config.width);
-        return Err(InitError { network, width, why, report: Box::new(plan.report) });
+        InitError { network, width, why, report: Box::new(report) }
+    };
+    let network = match config.entry() {
+        Ok(network) => network,
+        Err(error) => return Err(refuse(error.to_string(), InitReport::empty())),
+    };
+    let (naming, translator) = recognise(network, state, &entries);
+    let plan = Plan::new(network, state, naming, &translator, &entries);
+    if let Err(why) = plan.is_enough(network, state) {
+        return Err(refuse(why, plan.report));
     }
-    for (index, entry, summed) in &plan.takes {
-        let target = state.slice_mut(*index);
-        if *summed {
-            sum_colours(&entry.values, entry.shape[2] * entry.shape[3], target);
+    for take in &plan.takes {
+        let target = state.slice_mut(take.index);
+        if take.adapted {
+            let [_, _, h, w] = take.entry.shape[..] else { unreachable!("adapted weights have four axes") };
+            adapt_colours(&take.entry.values, h * w, target);
         } else {
-            target.copy_from_slice(&entry.values);
+            let len = target.len();
+            target.copy_from_slice(&take.entry.values[take.part * len..(take.part + 1) * len]);
         }
     }
     Ok(plan.report)
+}
+
+/// A network's weights under the names and with the shapes of its published checkpoints.
+///
+/// # Errors
+/// For a configuration of no network.
+pub fn published(config: &NetConfig, state: &State) -> Result<Vec<Entry>, ConfigError> {
+    let network = config.entry()?;
+    let naming = if is_translated(network) { Naming::Published } else { Naming::Own };
+    let translator = Translator::new(network, naming, state);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (index, spec) in state.specs.iter().enumerate() {
+        let Some(source) = translator.source(spec) else { continue };
+        let mut shape = published_shape(spec);
+        match places.get(&source.name) {
+            // Parts stand in their order.
+            Some(&at) => entries[at].values.extend(state.slice(index)),
+            None => {
+                shape[0] *= source.parts;
+                places.insert(source.name.clone(), entries.len());
+                entries.push(Entry { name: source.name, shape, values: state.slice(index).to_vec() });
+            }
+        }
+    }
+    Ok(entries)
 }
 
 fn strip_prefixes(mut name: &str) -> &str {
@@ -137,117 +149,123 @@ fn strip_prefixes(mut name: &str) -> &str {
     name
 }
 
-fn naming(config: &NetConfig, entries: &[(String, &Entry)]) -> Naming {
-    let any =
-        |part: &str| entries.iter().any(|(name, _)| name.starts_with("features.") && name.ends_with(part));
-    if config.name != "segnet" || !any(".weight") {
-        Naming::Own
-    } else if any(".running_mean") {
-        Naming::Vgg16Bn
-    } else {
-        Naming::Vgg16
-    }
-}
-
-/// The network's name of an entry.
-fn own_name(naming: Naming, name: &str) -> String {
-    let Some(layer) = name.strip_prefix("features.").filter(|_| naming != Naming::Own) else {
-        return name.to_owned();
-    };
-    let with_norm = || {
-        let (index, part) = layer.split_once('.')?;
-        let index: usize = index.parse().ok()?;
-        let (_, index) = VGG16.into_iter().find(|&(plain, _)| plain == index)?;
-        Some(format!("encoder.features.{index}.{part}"))
-    };
-    match naming {
-        Naming::Vgg16 => with_norm().unwrap_or_else(|| name.to_owned()),
-        _ => format!("encoder.{name}"),
-    }
-}
-
-/// Whether a parameter belongs to the layers whose shape depends on the number of classes.
-fn is_head(name: &str) -> bool {
-    ["outc.", "outconv.", "side", "head."].iter().any(|prefix| name.starts_with(prefix))
-}
-
-/// Whether a state dict of this naming should have a parameter: VGG16 has the encoder only, its older variant
-/// without batch norms.
-fn is_expected(naming: Naming, spec: &ParamSpec) -> bool {
-    let plain = matches!(spec.role, Role::ConvWeight | Role::Bias);
-    match naming {
+/// The naming of which most names are there, the network's own if none is better.
+fn recognise<'n>(
+    network: &'n Network,
+    state: &State,
+    entries: &[(String, &Entry)],
+) -> (Naming, Translator<'n>) {
+    let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    let candidates = [Naming::Own, Naming::Published, Naming::Modules, Naming::Encoder, Naming::PlainVgg];
+    let usable = candidates.into_iter().filter(|naming| match naming {
         Naming::Own => true,
-        Naming::Vgg16Bn => spec.name.starts_with("encoder."),
-        Naming::Vgg16 => spec.name.starts_with("encoder.") && plain,
+        Naming::Published => is_translated(network),
+        Naming::Modules => is_hugging_face(network),
+        Naming::Encoder => network.encoder_prefix.is_some(),
+        // Plain VGG has no statistics.
+        Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
+    });
+    let counted = usable.map(|naming| {
+        let translator = Translator::new(network, naming, state);
+        let sources = state.specs.iter().filter_map(|spec| translator.source(spec));
+        (sources.filter(|source| names.contains(source.name.as_str())).count(), naming, translator)
+    });
+    // The first of equals.
+    let best = counted.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    match best {
+        Some((_, naming, translator)) => (naming, translator),
+        None => (Naming::Own, Translator::new(network, Naming::Own, state)),
     }
+}
+
+/// Which of the network's heads a parameter belongs to.
+fn head_of(network: &Network, name: &str) -> Option<usize> {
+    network.heads.iter().position(|prefix| name.starts_with(prefix))
+}
+
+/// A parameter that gets its values from an entry.
+struct Take<'a> {
+    index: usize,
+    entry: &'a Entry,
+    /// Of the entry's parts.
+    part: usize,
+    /// Whether colours become another number of channels.
+    adapted: bool,
 }
 
 /// What goes where, before anything is changed.
 struct Plan<'a> {
-    /// Parameter, its values, and whether they are summed over colours.
-    takes: Vec<(usize, &'a Entry, bool)>,
+    takes: Vec<Take<'a>>,
     report: InitReport,
 }
 
 impl<'a> Plan<'a> {
-    fn new(state: &State, naming: Naming, entries: Vec<(String, &'a Entry)>) -> Self {
-        let by_name: HashMap<String, usize> =
-            entries.iter().enumerate().map(|(i, (name, _))| (own_name(naming, name), i)).collect();
+    fn new(
+        network: &Network,
+        state: &State,
+        naming: Naming,
+        translator: &Translator,
+        entries: &[(String, &'a Entry)],
+    ) -> Self {
+        let by_name: HashMap<&str, usize> =
+            entries.iter().enumerate().map(|(i, (name, _))| (name.as_str(), i)).collect();
         let mut used = vec![false; entries.len()];
-        let (mut takes, mut missing, mut head_kept) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut mismatched, mut summed_input) = (Vec::new(), None);
+        let (mut takes, mut missing, mut mismatched) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = vec![false; network.heads.len()];
+        let mut adapted_input = None;
         for (index, spec) in state.specs.iter().enumerate() {
-            let Some(&at) = by_name.get(&spec.name) else {
-                if is_head(&spec.name) {
-                    head_kept.push(spec.name.clone());
-                } else if is_expected(naming, spec) {
-                    missing.push(spec.name.clone());
+            let head = head_of(network, &spec.name);
+            let source = translator.source(spec);
+            let place = source.as_ref().and_then(|s| Some((s, *by_name.get(s.name.as_str())?)));
+            let Some((source, at)) = place else {
+                match head {
+                    Some(head) => kept[head] = true,
+                    None if translator.is_expected(spec) => missing.push(spec.name.clone()),
+                    None => {}
                 }
                 continue;
             };
             used[at] = true;
             let entry = entries[at].1;
-            let summed = index == 0 && sums_colours(&spec.shape, &entry.shape);
-            let len: usize = entry.shape.iter().product();
-            if (spec.shape == entry.shape || summed) && len == entry.values.len() {
-                takes.push((index, entry, summed));
-                if summed {
-                    summed_input = Some(spec.name.clone());
+            let adapted = index == 0 && adapts_colours(&spec.shape, &entry.shape);
+            if fits(spec, source, entry) || (adapted && entry.is_whole()) {
+                takes.push(Take { index, entry, part: source.part, adapted });
+                if adapted {
+                    adapted_input = Some(spec.name.clone());
                 }
-            } else if is_head(&spec.name) {
-                head_kept.push(spec.name.clone());
+            } else if let Some(head) = head {
+                kept[head] = true;
             } else {
                 mismatched.push((spec.name.clone(), spec.shape.clone(), entry.shape.clone()));
             }
         }
-        if !head_kept.is_empty() {
-            // Half a head is none.
-            takes.retain(|&(index, ..)| !is_head(&state.specs[index].name));
-            head_kept = state.specs.iter().filter(|s| is_head(&s.name)).map(|s| s.name.clone()).collect();
-        }
+        // Half a head is none.
+        let is_kept = |name: &str| head_of(network, name).is_some_and(|head| kept[head]);
+        takes.retain(|take| !is_kept(&state.specs[take.index].name));
+        let names = state.specs.iter().map(|spec| &spec.name);
+        let head_kept = names.filter(|name| is_kept(name)).cloned().collect();
         let unused = entries.iter().zip(&used).filter(|(_, used)| !**used);
         let unused: Vec<String> = unused.map(|((name, _), _)| name.clone()).collect();
-        let loaded = takes.iter().map(|&(index, ..)| state.specs[index].name.clone()).collect();
+        let loaded = takes.iter().map(|take| state.specs[take.index].name.clone()).collect();
         let unexpected = unmatched(&unused, &missing);
         let missing = unmatched(&missing, &unused);
-        let report = InitReport { naming, loaded, head_kept, summed_input, missing, unexpected, mismatched };
+        let report = InitReport { naming, loaded, head_kept, adapted_input, missing, unexpected, mismatched };
         Self { takes, report }
     }
 
-    fn is_enough(&self, state: &State) -> Result<(), String> {
+    fn is_enough(&self, network: &Network, state: &State) -> Result<(), String> {
         let InitReport { naming, missing, mismatched, .. } = &self.report;
-        if *naming != Naming::Own {
+        if matches!(naming, Naming::Encoder | Naming::PlainVgg) {
             let lacking = missing.len() + mismatched.len();
             return if lacking == 0 {
                 Ok(())
             } else {
-                Err(format!(
-                    "{lacking} parameters of VGG16's convolutional layers are missing or of another shape"
-                ))
+                Err(format!("{lacking} parameters of the encoder are missing or of another shape"))
             };
         }
-        let body = state.specs.iter().filter(|s| !is_head(&s.name)).count();
-        let fitting = self.takes.iter().filter(|&&(index, ..)| !is_head(&state.specs[index].name)).count();
+        let in_head = |name: &str| head_of(network, name).is_some();
+        let body = state.specs.iter().filter(|spec| !in_head(&spec.name)).count();
+        let fitting = self.takes.iter().filter(|take| !in_head(&state.specs[take.index].name)).count();
         if 2 * fitting < body {
             return Err(format!("only {fitting} of its {body} parameters outside the head are there"));
         }
@@ -255,15 +273,30 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn sums_colours(here: &[usize], there: &[usize]) -> bool {
-    matches!((here, there), (&[o, 1, h, w], &[p, 3, i, v]) if [o, h, w] == [p, i, v])
+/// Whether an entry, or its part, has the parameter's shape. Linear layers have two axes or four; those that became
+/// convolutions over a whole map have their axes behind the first joined.
+fn fits(spec: &ParamSpec, source: &Source, entry: &Entry) -> bool {
+    let mut shape = spec.shape.clone();
+    shape[0] *= source.parts;
+    let flat = [shape[0], shape[1..].iter().product()];
+    entry.is_whole() && (entry.shape == shape || (shape.len() == 4 && entry.shape == flat))
 }
 
-/// `[out, 3, kernel]` to `[out, 1, kernel]`.
-fn sum_colours(values: &[f32], kernel: usize, target: &mut [f32]) {
-    for (filter, target) in values.chunks_exact(3 * kernel).zip(target.chunks_exact_mut(kernel)) {
+fn adapts_colours(here: &[usize], there: &[usize]) -> bool {
+    matches!((here, there), (&[o, c, h, w], &[p, 3, i, v]) if c != 3 && [o, h, w] == [p, i, v])
+}
+
+/// `[out, 3, kernel]` to `[out, channels, kernel]`.
+fn adapt_colours(values: &[f32], kernel: usize, target: &mut [f32]) {
+    let filters = values.len() / (3 * kernel);
+    let channels = target.len() / (filters * kernel);
+    for (filter, target) in values.chunks_exact(3 * kernel).zip(target.chunks_exact_mut(channels * kernel)) {
         for (i, target) in target.iter_mut().enumerate() {
-            *target = filter[i] + filter[kernel + i] + filter[2 * kernel + i];
+            let (channel, tap) = (i / kernel, i % kernel);
+            *target = match channels {
+                1 => filter[tap] + filter[kernel + tap] + filter[2 * kernel + tap],
+                _ => filter[channel % 3 * kernel + tap] * (3.0 / channels as f32),
+            };
         }
     }
 }
@@ -282,16 +315,32 @@ fn unmatched(names: &[String], others: &[String]) -> Vec<Unmatched> {
     names.iter().enumerate().map(nearest_of).collect()
 }
 
+impl InitReport {
+    /// Nothing was looked at.
+    fn empty() -> Self {
+        Self {
+            naming: Naming::Own,
+            loaded: Vec::new(),
+            head_kept: Vec::new(),
+            adapted_input: None,
+            missing: Vec::new(),
+            unexpected: Vec::new(),
+            mismatched: Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for InitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self.naming {
             Naming::Own => "of the same network",
-            Naming::Vgg16 => "of VGG16 without batch norm, for the encoder",
-            Naming::Vgg16Bn => "of VGG16 with batch norm, for the encoder",
+            Naming::Published | Naming::Modules => "of the same network under its published names",
+            Naming::Encoder => "of a classification network, for the encoder",
+            Naming::PlainVgg => "of VGG without batch norm, for the encoder",
         };
         write!(f, "{} parameters taken over from weights {origin}", self.loaded.len())?;
-        if let Some(name) = &self.summed_input {
-            write!(f, "\n`{name}` summed over the colours for grey images")?;
+        if let Some(name) = &self.adapted_input {
+            write!(f, "\n`{name}` adapted from three colours to the image's channels")?;
         }
         if !self.head_kept.is_empty() {
             write!(f, "\nthe head ({} parameters) keeps its initial values", self.head_kept.len())?;

@@ -9,6 +9,7 @@ mod dtype;
 mod error;
 mod init;
 mod model_file;
+mod naming;
 mod pickle;
 mod state_dict;
 mod torch;
@@ -16,6 +17,7 @@ mod value;
 
 pub use atomic::write_atomically;
 pub use error::{CheckpointError, ContentError};
-pub use init::{InitError, InitReport, Naming, Unmatched, init_from, init_from_file};
+pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file, published};
 pub use model_file::{Class, ModelCard, ModelFile, Normalisation};
+pub use naming::Naming;
 pub use state_dict::{Entry, parse_state_dict, read_state_dict};

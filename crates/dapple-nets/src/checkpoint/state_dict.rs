@@ -19,6 +19,13 @@ pub struct Entry {
     pub values: Vec<f32>,
 }
 
+impl Entry {
+    /// Whether it has as many values as its shape says.
+    pub(super) fn is_whole(&self) -> bool {
+        self.shape.iter().product::<usize>() == self.values.len()
+    }
+}
+
 /// Reads the tensors whose names are `wanted` from a file of safetensors or of `torch.save` (`.pth`, `.pt`, new
 /// and old format); the content decides, not the file's name. Half precision is widened, other types are rounded
 /// to `f32`. Files of `torch.save` are programs: nothing in them is executed, and anything but tensors in

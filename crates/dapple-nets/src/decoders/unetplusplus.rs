@@ -23,8 +23,9 @@ const DEPTH: usize = 4;
 fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     // The encoder's maps, the coarsest first.
-    let mut maps: Vec<NodeId> = features.all().into_iter().rev().flatten().collect();
-    maps[0] = center(g, maps[0], settings)?;
+    let maps: Vec<NodeId> = features.all().into_iter().rev().flatten().collect();
+    // The published code has these layers behind VGG too, but does not use them: they are parameters of checkpoints only.
+    center(g, maps[0], settings)?;
     // `row[d]`: the last map of row `d`, whose first one is made from the encoder's map `d`.
     let mut rows: Vec<Vec<NodeId>> = vec![Vec::new(); DEPTH];
     for step in 0..DEPTH {

@@ -118,6 +118,10 @@ fn build(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId, GraphError
         }
         15 => g.average_pool(x, [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
         16 => g.layer_norm("ln", x, draw.pick(&[1e-5, 1e-6, 1e-2])),
+        17 if draw.one_in(2) => {
+            let groups = (1..=c).filter(|groups| c.is_multiple_of(*groups)).collect::<Vec<_>>();
+            g.group_norm("gn", x, draw.pick(&groups))
+        }
         17 => g.scale("scale", x, 1.0),
         18 => {
             let heads = draw.pick(&[1, 1, 2, 3, 5, 8]);

@@ -1,0 +1,180 @@
+"""Makes the golden files of this folder.
+
+    python make.py [NAME ...]          (torch, torchvision, segmentation_models_pytorch, transformers, safetensors)
+    python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
+
+Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
+../parity.rs. For a network in f64, stored in f32:
+- eval.I: every STRIDE-th value [n, c, h, w] of output I in evaluation mode;
+- after one forward pass in training mode without dropout: loss (cross-entropy, summed over the outputs), and for each
+  parameter in the order of the names the product of its gradient with a hashed vector, and its norm (grad); likewise
+  for the running statistics (running).
+The metadata say which configuration and input size it is for.
+
+Made with torch 2.15, torchvision 0.29, segmentation_models_pytorch 0.6, transformers 5.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from oracles import *
+from safetensors.torch import save_file
+
+CLASSES, STRIDE = 3, 7
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
+
+
+def hashed(name, count):
+    """Uniform in (-1, 1): SplitMix64 (Steele et al. 2014) from the FNV-1a hash of the name, 24 bits a value."""
+    start = 0xCBF29CE484222325
+    for byte in name.encode():
+        start = (start ^ byte) * 0x100000001B3 % 2**64
+    with np.errstate(over="ignore"):
+        z = np.uint64(start) + GAMMA * (np.arange(count, dtype=np.uint64) + np.uint64(1))
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return ((z >> np.uint64(40)).astype(np.float64) + 0.5) / 2**23 - 1
+
+
+def values(name, shape):
+    u = hashed(name, int(np.prod(shape)))
+    if len(shape) in (2, 4):
+        u = u * np.sqrt(6 / np.prod(shape[1:]))
+    elif len(shape) == 1 and (name.endswith("weight") or name.endswith("running_var")):
+        u = 1 + 0.5 * u
+    else:
+        u = 0.3 * u
+    return torch.from_numpy(u.astype(np.float32).astype(np.float64)).reshape(shape)
+
+
+def published(model, named):
+    """Tensors under their published names."""
+    rename = getattr(model, "published_name", str)
+    return {rename(k.removeprefix("inner.")): v for k, v in named}
+
+
+def floats(model):
+    return {k: v for k, v in published(model, model.state_dict().items()).items() if v.is_floating_point()}
+
+
+def outputs(model, x):
+    y = model(x)
+    return list(y.values()) if isinstance(y, dict) else [y]
+
+
+def summary(named):
+    """[product with a hashed vector, norm] of each tensor, by name."""
+    rows = []
+    for name, value in sorted(named.items()):
+        value = value.detach().double().flatten()
+        rows.append([value @ torch.from_numpy(hashed("product " + name, value.numel())), value.norm()])
+    return torch.tensor(rows)
+
+
+def golden(folder, name, config, size, model, train=True):
+    model = without_dropout(model.double())
+    with torch.no_grad():
+        for key, value in floats(model).items():
+            value.copy_(values(key, value.shape))
+    n, h, w = size
+    x = torch.from_numpy(2 * hashed("input", n * 3 * h * w)).reshape(n, 3, h, w).float().double()
+    model.eval()
+    out = {}
+    with torch.no_grad():
+        for i, y in enumerate(outputs(model, x)):
+            out[f"eval.{i}"] = y.flatten()[::STRIDE]
+    if train:
+        labels = torch.from_numpy(np.floor((hashed("labels", n * h * w) + 1) / 2 * CLASSES)).long().reshape(n, h, w)
+        model.train()
+        loss = sum(F.cross_entropy(y, labels) for y in outputs(model, x))
+        loss.backward()
+        out["loss"] = loss.reshape(1)
+        # Some definitions have layers that they do not use.
+        gradients = ((k, torch.zeros_like(p) if p.grad is None else p.grad) for k, p in model.named_parameters())
+        out["grad"] = summary(published(model, gradients))
+        running = {k: v for k, v in floats(model).items() if "running" in k}
+        if running:
+            out["running"] = summary(running)
+    config = {"in_channels": 3, "classes": CLASSES, "activation": "softmax", **config}
+    metadata = {"network": json.dumps(config), "input": json.dumps(size), "trains": json.dumps(train)}
+    save_file({k: v.detach().float().contiguous() for k, v in out.items()}, folder / f"{name}.safetensors", metadata)
+    (folder / f"{name}.safetensors").chmod(0o644)
+    print(name, sum(p.numel() for p in model.parameters()), flush=True)
+
+
+def cases(f):
+    """Name, configuration, input size and model of each golden file; `f` divides the published channels."""
+    odd, even = [2, 45, 70], [2, 64, 96]
+    w64, w32, w16, w96 = 64 // f, 32 // min(f, 4), 16 // min(f, 2), 96 // min(f, 4)
+    f32, f16, f96 = min(f, 4), min(f, 2), min(f, 4)
+    w64, w32, w16, w96 = 64 // f, 32 // f32, 16 // f16, 96 // f96
+
+    def case(name, width, size, make, **more):
+        drops = name.split("-")[0] in DROPS or name.startswith("segformer-b")
+        more = {"dropout": 0.0} | more if drops else more
+        return name, {"name": name, "width": width, **more}, size, make
+
+    # Encoders, below U-Net.
+    for n in (18, 34, 50, 101):
+        yield case(f"unet-resnet{n}", w64, odd, lambda: smp_model("Unet", f"resnet{n}", CLASSES, f))
+    for n in (11, 13, 16, 19):
+        yield case(f"unet-vgg{n}", w64, odd, lambda: smp_model("Unet", f"vgg{n}", CLASSES, f))
+        yield case(f"unet-vgg{n}-bn", w64, odd, lambda: smp_model("Unet", f"vgg{n}_bn", CLASSES, f))
+    yield case("unet-mobilenetv3-large", w16, odd, lambda: unet_on_mobilenet(CLASSES, f16))
+    for n in (0, 1, 2, 3):
+        width = 40 // f16 if n == 3 else 32 // f16
+        yield case(f"unet-efficientnet-b{n}", width, odd, lambda: unet_on_efficientnet(n, CLASSES, f16))
+    for size in ("tiny", "small"):
+        yield case(f"unet-convnext-{size}", w96, odd, lambda: unet_on_convnext(size, CLASSES, f96))
+    for n in (0, 1, 2):
+        width, factor = (w32, f32) if n == 0 else (w64, f)
+        yield case(f"unet-mit-b{n}", width, odd, lambda: smp_model("Unet", f"mit_b{n}", CLASSES, factor))
+
+    # Decoders.
+    for name, maker in [
+        ("unetplusplus", "UnetPlusPlus"), ("linknet", "Linknet"), ("fpn", "FPN"), ("pspnet", "PSPNet"),
+        ("deeplabv3plus", "DeepLabV3Plus"), ("upernet", "UPerNet"),
+    ]:
+        yield case(f"{name}-resnet34", w64, even, lambda: smp_model(maker, "resnet34", CLASSES, f))
+    yield case("unetplusplus-vgg16-bn", w64, even, lambda: smp_model("UnetPlusPlus", "vgg16_bn", CLASSES, f))
+    yield case("upernet-mit-b0", w32, even, lambda: smp_model("UPerNet", "mit_b0", CLASSES, f32))
+    yield case("segformer-mit-b0", w32, even, lambda: smp_model("Segformer", "mit_b0", CLASSES, f32))
+    stride8 = lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f, encoder_output_stride=8)
+    yield case("deeplabv3plus-resnet50", w64, even, stride8, output_stride=8)
+    for name in ("fcn", "deeplabv3"):
+        yield case(f"{name}-resnet50", w64, odd, lambda: torchvision_model(f"{name}_resnet50", CLASSES, f))
+    yield case("lraspp-mobilenetv3-large", w16, odd, lambda: lraspp(CLASSES, f16))
+
+    # Whole networks.
+    for n in (0, 1, 2):
+        width, factor = (w32, f32) if n == 0 else (w64, f)
+        yield case(f"segformer-b{n}", width, odd, lambda: HuggingFace(n, CLASSES, factor))
+    for stride in (32, 16, 8):
+        yield case(f"fcn{stride}s", w64, odd, lambda: FcnVgg(stride, CLASSES, w64))
+    yield case("segnet-basic", w64, odd, lambda: SegNetBasic(CLASSES, w64))
+    # The smallest image that fits is large.
+    w = 64 if f == 1 else 2
+    yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
+
+
+DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s"}
+
+
+def main(arguments):
+    torch.set_num_threads(1)
+    full = arguments[:1] == ["--full"]
+    folder = Path(arguments[1]) if full else Path(__file__).parent
+    chosen = arguments[2:] if full else arguments
+    for name, config, size, make in cases(1 if full else 8):
+        if chosen and name not in chosen:
+            continue
+        size = [1, 224, 224] if full else size
+        golden(folder, name, config, size, make(), train=not full)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,332 @@
+"""The published definitions that dapple's networks are compared with, whole or narrow.
+
+From torchvision, segmentation_models_pytorch (smp) and transformers unmodified; decoders of smp on encoders of
+torchvision where smp has them from elsewhere; the rest from the papers, below.
+"""
+
+import re
+import tempfile
+from math import gcd
+
+import segmentation_models_pytorch as smp
+import torch
+import torchvision.models as tv
+from segmentation_models_pytorch.base import SegmentationHead
+from safetensors.torch import load_file
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import efficientnet, mobilenetv3
+from torchvision.models.segmentation.lraspp import LRASPP
+
+
+def narrow(model, factor):
+    """Divides all channels but the image's and the classes' by a factor, in place."""
+
+    def cut(channels):
+        return channels if channels == 3 else channels // factor
+
+    def empty(*shape):
+        return nn.Parameter(torch.empty(*shape))
+
+    for m in model.modules():
+        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
+            m.groups = m.groups if m.groups == 1 else cut(m.groups)
+            m.in_channels, m.out_channels = cut(m.in_channels), cut(m.out_channels)
+            channels = (m.out_channels, m.in_channels // m.groups)
+            if isinstance(m, nn.ConvTranspose2d):
+                channels = (m.in_channels, m.out_channels // m.groups)
+            m.weight = empty(*channels, *m.kernel_size)
+            m.bias = None if m.bias is None else empty(m.out_channels)
+        elif isinstance(m, nn.Linear):
+            m.in_features, m.out_features = cut(m.in_features), cut(m.out_features)
+            m.weight, m.bias = empty(m.out_features, m.in_features), empty(m.out_features)
+        elif isinstance(m, nn.BatchNorm2d):
+            m.num_features = cut(m.num_features)
+            m.weight, m.bias = empty(m.num_features), empty(m.num_features)
+            m.running_mean, m.running_var = torch.empty(m.num_features), torch.empty(m.num_features)
+        elif isinstance(m, nn.LayerNorm):
+            m.normalized_shape = (cut(m.normalized_shape[0]),)
+            m.weight, m.bias = empty(*m.normalized_shape), empty(*m.normalized_shape)
+        elif isinstance(m, nn.GroupNorm):
+            m.num_channels = cut(m.num_channels)
+            m.num_groups = gcd(m.num_groups, m.num_channels)
+            m.weight, m.bias = empty(m.num_channels), empty(m.num_channels)
+        elif hasattr(m, "layer_scale"):
+            m.layer_scale = empty(cut(m.layer_scale.shape[0]), 1, 1)
+        elif hasattr(m, "num_heads") and hasattr(m, "scale"):
+            m.dim = cut(m.dim)
+            m.scale = (m.dim // m.num_heads) ** -0.5
+    return model
+
+
+def without_dropout(model):
+    for m in model.modules():
+        if isinstance(m, (nn.Dropout, nn.Dropout2d)) or type(m).__name__ == "StochasticDepth":
+            m.p = 0.0
+        elif hasattr(m, "drop_prob"):
+            m.drop_prob = 0.0
+    return model
+
+
+class Encoder(nn.Module):
+    """The layers of one of torchvision's classification networks, with the indices of the maps; `half`: whether the first
+    is at stride 2."""
+
+    def __init__(self, features, taps, channels, half=True):
+        super().__init__()
+        self.features, self.taps, self.half = features, taps, half
+        self.out_channels = [3] + ([] if half else [0]) + channels
+
+    def forward(self, x):
+        maps = [x] if self.half else [x, x.new_empty(x.shape[0], 0, x.shape[2] // 2, x.shape[3] // 2)]
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.taps:
+                maps.append(x)
+        return maps
+
+
+class SmpUnet(nn.Module):
+    """smp's U-Net on such an encoder."""
+
+    def __init__(self, encoder, classes, factor):
+        super().__init__()
+        self.encoder = encoder
+        channels = [c // factor for c in (256, 128, 64, 32, 16)]
+        self.decoder = UnetDecoder(encoder.out_channels, channels)
+        self.segmentation_head = SegmentationHead(channels[-1], classes)
+
+    def forward(self, x):
+        return self.segmentation_head(self.decoder(self.encoder(x)))
+
+
+def mobilenet_features(mult, dilated=False):
+    setting, last = mobilenetv3._mobilenet_v3_conf("mobilenet_v3_large", width_mult=mult, dilated=dilated)
+    return mobilenetv3.MobileNetV3(setting, last).features
+
+
+def unet_on_mobilenet(classes, factor):
+    features = mobilenet_features(1 / factor)
+    taps = [1, 3, 6, 12, 16]
+    channels = [features[i].out_channels for i in taps]
+    return SmpUnet(Encoder(features, taps, channels), classes, factor)
+
+
+def unet_on_efficientnet(size, classes, factor):
+    width, depth = [(1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4)][size]
+    setting, last = efficientnet._efficientnet_conf(
+        f"efficientnet_b{size}", width_mult=width / factor, depth_mult=depth
+    )
+    features = tv.EfficientNet(setting, dropout=0.0, last_channel=last).features[:8]
+    taps = [0, 2, 3, 5, 7]
+    channels = [features[0].out_channels] + [features[i][-1].out_channels for i in taps[1:]]
+    return SmpUnet(Encoder(features, taps, channels), classes, factor)
+
+
+def unet_on_convnext(size, classes, factor):
+    features = getattr(tv, f"convnext_{size}")().features
+    encoder = Encoder(features, [1, 3, 5, 7], [96, 192, 384, 768], half=False)
+    return narrow(SmpUnet(encoder, classes, 1), factor)
+
+
+def lraspp(classes, factor):
+    features = mobilenet_features(1 / factor, dilated=True)
+    backbone = tv._utils.IntermediateLayerGetter(features, {"4": "low", "16": "high"})
+    return LRASPP(backbone, features[4].out_channels, features[16].out_channels, classes, 128 // factor)
+
+
+def smp_model(name, encoder, classes, factor, **settings):
+    make = getattr(smp, name)
+    return narrow(make(encoder, encoder_weights=None, classes=classes, **settings), factor)
+
+
+def torchvision_model(name, classes, factor):
+    make = getattr(tv.segmentation, name)
+    return narrow(make(weights=None, weights_backbone=None, num_classes=classes, aux_loss=True), factor)
+
+
+class HuggingFace(nn.Module):
+    """transformers' SegFormer, its logits at the image's size."""
+
+    def __init__(self, size, classes, factor):
+        super().__init__()
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+        width = (32 if size == 0 else 64) // factor
+        config = SegformerConfig(
+            depths=[3, 4, 6, 3] if size == 2 else [2, 2, 2, 2],
+            hidden_sizes=[width * f for f in (1, 2, 5, 8)],
+            decoder_hidden_size=(768 if size == 2 else 256) // factor,
+            num_labels=classes,
+            drop_path_rate=0.0,
+        )
+        self.inner = SegformerForSemanticSegmentation(config)
+        self.check_names()
+
+    @staticmethod
+    def published_name(key):
+        """The name in published files of a module's parameter."""
+        stage = r"segformer\.stages\.(\d+)\."
+        key = re.sub(stage + r"patch_embeddings\.", r"segformer.encoder.patch_embeddings.\1.", key)
+        key = re.sub(stage + r"blocks\.(\d+)\.", r"segformer.encoder.block.\1.\2.", key)
+        key = re.sub(stage + r"layer_norm\.", r"segformer.encoder.layer_norm.\1.", key)
+        for here, there in [
+            ("q_proj", "self.query"), ("k_proj", "self.key"), ("v_proj", "self.value"), ("o_proj", "output.dense"),
+            ("sequence_reduction.sequence_reduction", "self.sr"), ("sequence_reduction.layer_norm", "self.layer_norm"),
+        ]:
+            key = key.replace(f"attention.{here}.", f"attention.{there}.")
+        for here, there in [
+            ("layernorm_before", "layer_norm_1"), ("layernorm_after", "layer_norm_2"), ("mlp.fc", "mlp.dense"),
+            ("linear_projections", "linear_c"),
+        ]:
+            key = key.replace(here, there)
+        return key
+
+    def check_names(self):
+        """The names are those of the files that the library writes."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.inner.save_pretrained(folder)
+            files = {k for k in load_file(f"{folder}/model.safetensors")}
+        assert files == {self.published_name(k) for k in self.inner.state_dict()}
+
+    def forward(self, x):
+        logits = self.inner(pixel_values=x).logits
+        return F.interpolate(logits, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
+# From the papers.
+
+
+def vgg16(width, norm):
+    """The convolutional layers of VGG16 as a list of stages without their poolings, numbered as in torchvision."""
+    layers, channels = [], 3
+    for convolutions, factor in [(2, 1), (2, 2), (3, 4), (3, 8), (3, 8)]:
+        for _ in range(convolutions):
+            layers.append(nn.Conv2d(channels, factor * width, 3, padding=1))
+            layers += [nn.BatchNorm2d(factor * width)] if norm else []
+            layers.append(nn.ReLU())
+            channels = factor * width
+        layers.append(nn.MaxPool2d(2, 2, return_indices=norm))
+    return nn.Sequential(*layers)
+
+
+class Features(nn.Module):
+    def __init__(self, width, norm):
+        super().__init__()
+        self.features = vgg16(width, norm)
+
+
+def padded(x, multiple=32):
+    """Zeros around the image, and what to cut off again."""
+    h, w = x.shape[2:]
+    dy, dx = -h % multiple, -w % multiple
+    top, left = dy // 2, dx // 2
+    return F.pad(x, [left, dx - left, top, dy - top]), (slice(top, top + h), slice(left, left + w))
+
+
+class FcnVgg(nn.Module):
+    """Long et al. 2015 with aligned maps."""
+
+    def __init__(self, stride, classes, width):
+        super().__init__()
+        self.stride = stride
+        self.encoder = Features(width, norm=False)
+        self.fc6 = nn.Conv2d(8 * width, 64 * width, 7, padding=3)
+        self.fc7 = nn.Conv2d(64 * width, 64 * width, 1)
+        self.score_fr = nn.Conv2d(64 * width, classes, 1)
+
+        def up(factor):
+            return nn.ConvTranspose2d(classes, classes, 2 * factor, factor, padding=factor // 2, bias=False)
+
+        if stride <= 16:
+            self.score_pool4 = nn.Conv2d(8 * width, classes, 1)
+            self.upscore2 = up(2)
+        if stride == 8:
+            self.score_pool3 = nn.Conv2d(4 * width, classes, 1)
+            self.upscore_pool4 = up(2)
+        self.last = "upscore" if stride == 32 else f"upscore{stride}"
+        setattr(self, self.last, up(stride))
+
+    def forward(self, image):
+        x, window = padded(image)
+        pools = []
+        for layer in self.encoder.features:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                pools.append(x)
+        x = F.relu(self.fc7(F.relu(self.fc6(x))))
+        x = self.score_fr(x)
+        if self.stride <= 16:
+            x = self.upscore2(x) + self.score_pool4(pools[3])
+        if self.stride == 8:
+            x = self.upscore_pool4(x) + self.score_pool3(pools[2])
+        x = getattr(self, self.last)(x)
+        return x[:, :, window[0], window[1]]
+
+
+class DeconvNet(nn.Module):
+    """Noh et al. 2015, figure 2."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        self.encoder = Features(width, norm=True)
+
+        def block(conv):
+            return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU())
+
+        self.fc6 = block(nn.Conv2d(8 * width, 64 * width, 7))
+        self.fc7 = block(nn.Conv2d(64 * width, 64 * width, 1))
+        self.deconv_fc6 = block(nn.ConvTranspose2d(64 * width, 8 * width, 7))
+        self.stages, channels = {}, 8
+        for stage, factors in zip((5, 4, 3, 2, 1), ([8, 8, 8], [8, 8, 4], [4, 4, 2], [2, 1], [1, 1])):
+            self.stages[stage] = []
+            for i, factor in enumerate(factors, 1):
+                conv = nn.ConvTranspose2d(channels * width, factor * width, 3, padding=1)
+                setattr(self, f"deconv{stage}_{i}", block(conv))
+                self.stages[stage].append(f"deconv{stage}_{i}")
+                channels = factor
+        self.score = nn.Conv2d(width, classes, 1)
+
+    def forward(self, image):
+        x, window = padded(image)
+        kept = []
+        for layer in self.encoder.features:
+            if isinstance(layer, nn.MaxPool2d):
+                x, indices = layer(x)
+                kept.append(indices)
+            else:
+                x = layer(x)
+        x = self.deconv_fc6(self.fc7(self.fc6(x)))
+        for stage, names in self.stages.items():
+            x = F.max_unpool2d(x, kept[stage - 1], 2, 2)
+            for name in names:
+                x = getattr(self, name)(x)
+        return self.score(x)[:, :, window[0], window[1]]
+
+
+class SegNetBasic(nn.Module):
+    """Badrinarayanan et al. 2017, section 3.1."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        self.encoder, self.decoder = nn.ModuleDict(), nn.ModuleDict()
+        for i in (1, 2, 3, 4):
+            self.encoder[f"conv{i}"] = nn.Conv2d(3 if i == 1 else width, width, 7, padding=3, bias=False)
+            self.encoder[f"bn{i}"] = nn.BatchNorm2d(width)
+            self.decoder[f"conv{i}"] = nn.Conv2d(width, width, 7, padding=3, bias=False)
+            self.decoder[f"bn{i}"] = nn.BatchNorm2d(width)
+        self.head = nn.ModuleDict({"conv": nn.Conv2d(width, classes, 1)})
+
+    def forward(self, x):
+        kept = []
+        for i in (1, 2, 3, 4):
+            x = F.relu(self.encoder[f"bn{i}"](self.encoder[f"conv{i}"](x)))
+            size = x.shape
+            x, indices = F.max_pool2d(x, 2, 2, return_indices=True)
+            kept.append((indices, size))
+        for i in (4, 3, 2, 1):
+            indices, size = kept.pop()
+            x = F.max_unpool2d(x, indices, 2, 2, output_size=size)
+            x = self.decoder[f"bn{i}"](self.decoder[f"conv{i}"](x))
+        return self.head["conv"](x)
