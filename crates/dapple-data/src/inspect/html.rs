@@ -167,7 +167,7 @@ fn duplicates(out: &mut String, inspection: &Inspection, dataset: &Dataset) -> R
     }
     let _ = write!(
         out,
-        "<h2>Images that occur twice <small>{}</small></h2><div class=gallery>",
+        "<h2>Images that are equal or nearly so <small>{}</small></h2><div class=gallery>",
         inspection.duplicates.len()
     );
     for duplicate in inspection.duplicates.iter().take(SHOWN_DUPLICATES) {

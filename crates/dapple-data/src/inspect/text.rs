@@ -59,7 +59,7 @@ pub(super) fn text(inspection: &Inspection) -> String {
             format!("{} and {}: {kind}{across}", d.first, d.second)
         })
         .collect();
-    list(&mut out, "images that occur twice", &duplicates);
+    list(&mut out, "images that are equal or nearly so", &duplicates);
     out
 }
 

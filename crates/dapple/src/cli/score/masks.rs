@@ -50,45 +50,47 @@ impl Foreground {
     }
 }
 
+/// In a table of labels: a value that is none.
+const UNKNOWN: u16 = 256;
+
 impl Meaning {
     /// The labels of a mask's values, and how the foreground is written in it.
     ///
     /// Values are labels; of two classes, white is the foreground too, unless it is the ignore label.
     pub fn labels(self, mask: &MaskValues, path: &Path) -> Result<(Labels, Foreground), DataError> {
-        let mut foreground = Foreground::default();
-        let mut label = |value: u16| match u8::try_from(value) {
-            Ok(label) if self.ignore == Some(label) => Ok(label),
-            Ok(label) if usize::from(label) < self.classes => {
-                if label == 1 {
-                    foreground.one.get_or_insert_with(|| path.to_owned());
-                }
-                Ok(label)
-            }
-            _ if self.classes == 2 && value == mask.white => {
-                foreground.white.get_or_insert_with(|| (path.to_owned(), value));
-                Ok(1)
-            }
-            _ => Err(DataError::MaskValue { path: path.to_owned(), value, expected: self.expected() }),
-        };
-        let mut labels = vec![0; mask.values.len()];
-        // Masks are flat: the value before is nearly always the next one too.
-        let mut last = None;
-        for (values, out) in mask.values.chunks(32).zip(labels.chunks_mut(32)) {
-            if let Some((before, known)) = last {
-                // Without a branch for each value, many are compared at once.
-                if values.iter().fold(true, |same, value| same & (*value == before)) {
-                    out.fill(known);
-                    continue;
-                }
-            }
-            for (&value, out) in values.iter().zip(out) {
-                *out = match last {
-                    Some((before, known)) if before == value => known,
-                    _ => label(value)?,
-                };
-                last = Some((value, *out));
+        // What each value means, of 8 bits and, above them, white of 16.
+        let mut table = [UNKNOWN; 256];
+        for (value, label) in (0_u8..=255).zip(&mut table) {
+            if self.ignore == Some(value) || usize::from(value) < self.classes {
+                *label = u16::from(value);
             }
         }
+        let white = (self.classes == 2).then_some(mask.white);
+        if let Some(label) = white.and_then(|white| table.get_mut(usize::from(white)))
+            && *label == UNKNOWN
+        {
+            *label = 1;
+        }
+        let mut labels = vec![0; mask.values.len()];
+        let (mut ones, mut whites) = (false, false);
+        for (&value, out) in mask.values.iter().zip(&mut labels) {
+            let label = match table.get(usize::from(value)) {
+                Some(&label) => label,
+                None if white == Some(value) => 1,
+                None => UNKNOWN,
+            };
+            if label == UNKNOWN {
+                return Err(DataError::MaskValue { path: path.to_owned(), value, expected: self.expected() });
+            }
+            ones |= value == 1;
+            whites |= label == 1 && value != 1;
+            // A label: the only larger number is the unknown one.
+            *out = label as u8;
+        }
+        let foreground = Foreground {
+            one: (ones && self.ignore != Some(1)).then(|| path.to_owned()),
+            white: whites.then(|| (path.to_owned(), mask.white)),
+        };
         Ok((Labels { height: mask.height, width: mask.width, labels }, foreground))
     }
 
