@@ -29,20 +29,26 @@ pub enum Normalise {
 }
 
 impl Normalise {
-    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`. The channels of pictures that are
-    /// no photographs are treated as grey.
+    /// Mean and standard deviation of each channel, of values in 0..=1. The channels of pictures that are no photographs
+    /// are treated as grey.
+    pub fn moments(self, channels: usize) -> [Vec<f32>; 2] {
+        let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
+        let (mean, std) = match (self, channels) {
+            (Self::Unit, _) => ([0.0; 3], [1.0; 3]),
+            (Self::ImageNet | Self::U2Net, 3) | (Self::U2Net, 1) => (IMAGENET_MEAN, IMAGENET_STD),
+            (Self::ImageNet | Self::U2Net, _) => ([average(IMAGENET_MEAN); 3], [average(IMAGENET_STD); 3]),
+        };
+        [mean, std].map(|values| (0..channels).map(|c| values[c % 3]).collect())
+    }
+
+    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`.
     fn affine(self, raster: &Raster) -> Vec<(f32, f32)> {
         let largest = match self {
             Self::ImageNet | Self::Unit => 255.0,
             Self::U2Net => f32::from(raster.data.iter().copied().max().unwrap_or(0).max(1)),
         };
-        let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
-        let (mean, std) = match (self, raster.channels) {
-            (Self::Unit, _) => ([0.0; 3], [1.0; 3]),
-            (Self::ImageNet | Self::U2Net, 3) | (Self::U2Net, 1) => (IMAGENET_MEAN, IMAGENET_STD),
-            (Self::ImageNet | Self::U2Net, _) => ([average(IMAGENET_MEAN); 3], [average(IMAGENET_STD); 3]),
-        };
-        (0..raster.channels).map(|c| (1.0 / (largest * std[c % 3]), -mean[c % 3] / std[c % 3])).collect()
+        let [mean, std] = self.moments(raster.channels);
+        mean.iter().zip(std).map(|(mean, std)| (1.0 / (largest * std), -mean / std)).collect()
     }
 }
 

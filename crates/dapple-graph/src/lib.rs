@@ -34,6 +34,7 @@ mod op;
 mod optim;
 mod param;
 mod prune;
+mod reshape;
 mod sampling;
 mod shape;
 mod state;

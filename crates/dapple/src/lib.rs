@@ -13,17 +13,22 @@
 //!
 //! To train one, see [`train`] and the program `examples/train_and_predict.rs`. The crates below are re-exported as
 //! modules: [`data`] finds and decodes images and masks, [`graph`] is what networks are made of, [`nets`] has the
-//! networks, [`metrics`] scores label maps, [`report`] draws.
+//! networks, [`metrics`] scores label maps, [`report`] draws, [`onnx`] writes models for other runtimes, [`weights`] fetches
+//! published ones.
 
 pub mod device;
+pub mod export;
+pub mod pretrained;
 
 pub use dapple_cpu as cpu;
 pub use dapple_data as data;
 pub use dapple_graph as graph;
 pub use dapple_metrics as metrics;
 pub use dapple_nets as nets;
+pub use dapple_onnx as onnx;
 pub use dapple_report as report;
 pub use dapple_train as train;
+pub use dapple_weights as weights;
 
 pub use dapple_train::{Prediction, Segmenter, TrainError};
 

@@ -2,6 +2,7 @@
 //!
 //! - [`ModelFile`]: weights with everything that is needed to use them, in one safetensors file.
 //! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
+//! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
 //! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
 
 mod atomic;
@@ -20,4 +21,4 @@ pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file, published};
 pub use model_file::{Class, ModelCard, ModelFile, Normalisation};
 pub use naming::Naming;
-pub use state_dict::{Entry, parse_state_dict, read_state_dict};
+pub use state_dict::{Entry, parse_state_dict, read_state_dict, write_state_dict};

@@ -4,6 +4,8 @@ use super::dtype::Dtype;
 use super::torch;
 use super::{CheckpointError, ContentError};
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
@@ -45,6 +47,25 @@ pub fn read_state_dict(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec
 /// If it is damaged or holds something else.
 pub fn parse_state_dict(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, ContentError> {
     read_from(Cursor::new(bytes), bytes.len() as u64, wanted).map_err(ContentError::Unreadable)
+}
+
+/// The entries as the content of a safetensors file, for `safetensors.torch.load_file` and `load_state_dict` in PyTorch.
+/// The same entries always give the same bytes.
+///
+/// # Errors
+/// For entries whose shape is not that of their values, or of one name.
+pub fn write_state_dict(entries: &[Entry]) -> Result<Vec<u8>, ContentError> {
+    let unreadable = |e: safetensors::SafeTensorError| ContentError::Unreadable(e.to_string());
+    let bytes: Vec<Vec<u8>> =
+        entries.iter().map(|entry| entry.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = entries.iter().zip(&bytes).map(|(entry, bytes)| {
+        let view = TensorView::new(safetensors::Dtype::F32, entry.shape.clone(), bytes);
+        view.map(|view| (entry.name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    // By this key, libraries know that the order of the axes is PyTorch's.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(unreadable)
 }
 
 /// Reads a state dict of `len` bytes.

@@ -39,6 +39,10 @@ pub enum Command {
     Eval(Eval),
     /// Predict masks for images of any size
     Predict(Predict),
+    /// Write a model for other programs: ONNX, or weights for PyTorch
+    Export(super::export::Export),
+    /// List and download published weights
+    Weights(super::weights::Weights),
     /// Inspect, convert and preview folders of images and masks
     Data(super::data::Data),
     /// Score masks that any program predicted
@@ -83,7 +87,7 @@ pub struct Device {
 #[command(after_help = "Examples:
   dapple train --data horses --model u2net-lite --out runs/horses
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
-  dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
+  dapple train --data CamVid --recipe segnet-camvid --init imagenet --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
   dapple train --resume runs/horses
 
@@ -113,6 +117,9 @@ pub struct Train {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+    /// Download no weights; DAPPLE_OFFLINE=1 says the same
+    #[arg(long)]
+    pub offline: bool,
     #[command(flatten)]
     pub device: Device,
     /// Replace the run that stands in the folder
@@ -158,8 +165,9 @@ pub struct Settings {
     /// Seed of the division, of initial values and of the order of images [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Weights to start from: a model file or published weights (safetensors or PyTorch)
-    #[arg(long, value_name = "FILE")]
+    /// Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a name of `dapple weights
+    /// list`, or imagenet for those of the network's encoder
+    #[arg(long, value_name = "FILE|NAME")]
     pub init: Option<PathBuf>,
     /// Channels of the network's first stage; all others scale with it
     #[arg(long, value_name = "N", value_parser = at_least_one)]

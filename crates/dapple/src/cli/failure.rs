@@ -6,11 +6,13 @@ use std::process::{self, ExitCode};
 
 use dapple::data::DataError;
 use dapple::device::DeviceError;
+use dapple::export::ExportError;
 use dapple::graph::{EngineError, GraphError};
 use dapple::metrics::MetricsError;
 use dapple::nets::ConfigError;
 use dapple::report::ReportError;
 use dapple::train::TrainError;
+use dapple::weights::WeightsError;
 
 /// Why a command did not do what it should.
 #[derive(Debug)]
@@ -65,6 +67,28 @@ judge_as_train_error!(DataError, ConfigError, GraphError, EngineError, MetricsEr
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         Self::input(error)
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Model(error) => error.into(),
+            ExportError::Onnx(error) => Self::input(error),
+        }
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        match error {
+            // What the user can do something about by other settings.
+            WeightsError::NoFolder
+            | WeightsError::Offline { .. }
+            | WeightsError::DamagedOffline { .. }
+            | WeightsError::Certificates { .. } => Self::input(error),
+            error => Self::other(error),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod demo;
 mod eval;
+mod export;
 mod failure;
 mod models;
 mod output;
@@ -13,6 +14,7 @@ mod predict;
 mod progress;
 mod score;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,8 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Weights(arguments) => weights::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),

@@ -1,7 +1,7 @@
 //! `dapple models`: the networks with their size and cost.
 
 use dapple::graph::{Network, Shape, summary};
-use dapple::nets::{NetConfig, registry::NETWORKS};
+use dapple::nets::{NetConfig, registry::networks};
 use serde::Serialize;
 
 use super::arguments::Models;
@@ -20,11 +20,11 @@ struct Row {
 }
 
 pub fn run(arguments: &Models) -> Result<(), Failure> {
-    let rows = NETWORKS.iter().map(|entry| {
-        let graph = NetConfig::new(entry.name, 3, 2)?.build(Shape::new(1, SIDE, SIDE, 3))?;
+    let rows = networks().iter().map(|entry| {
+        let graph = NetConfig::new(&entry.name, 3, 2)?.build(Shape::new(1, SIDE, SIDE, 3))?;
         Ok(Row {
-            name: entry.name,
-            title: entry.title,
+            name: &entry.name,
+            title: &entry.title,
             parameters: summary::parameters(&graph),
             multiply_adds: summary::multiply_adds(&graph),
             source: entry.source,
@@ -35,10 +35,11 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
         return Ok(());
     }
-    println!("{:14} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    println!("{:width$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
     for row in rows {
         let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
-        println!("{:14} {parameters:>12} {work:>15}  {}", row.name, row.source);
+        println!("{:width$} {parameters:>12} {work:>15}  {}", row.name, row.source);
     }
     println!("\nFor colour images of {SIDE} x {SIDE} and two classes.");
     Ok(())

@@ -17,6 +17,7 @@ use dapple::train::{
 use super::arguments::{CacheName, Device, OptimizerName, ScheduleName, Settings, Train};
 use super::failure::Failure;
 use super::progress::Progress;
+use super::weights::initial_weights;
 
 pub fn run(arguments: &Train) -> Result<(), Failure> {
     let training = match &arguments.resume {
@@ -108,6 +109,10 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
         None => begin(arguments)?,
     };
     apply(&arguments.settings, &mut config);
+    if let Some(init) = &arguments.settings.init {
+        let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
+        config.init = Some(std::path::absolute(&init).unwrap_or(init));
+    }
     if let Some(device) = &arguments.device.device {
         config.device.clone_from(device);
     }
@@ -170,9 +175,6 @@ fn apply(settings: &Settings, config: &mut TrainConfig) {
     config.data.fold = settings.fold.unwrap_or(config.data.fold);
     if let Some(seed) = settings.seed {
         (config.seed, config.data.split_seed) = (seed, seed);
-    }
-    if let Some(init) = &settings.init {
-        config.init = Some(std::path::absolute(init).unwrap_or(init.clone()));
     }
     config.network.width = settings.width.unwrap_or(config.network.width);
     if let Some(channels) = settings.channels {

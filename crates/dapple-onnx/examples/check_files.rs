@@ -1,0 +1,169 @@
+//! Writes models as ONNX files with images and what dapple makes of them, for `tests/check_onnx.py`:
+//!
+//!     cargo run --release -p dapple-onnx --example check_files -- FOLDER [PART-OF-NAME]
+//!
+//! - `networks/NAME/`: every network of the registry (those with this in their names), narrow, with random weights, in
+//!   several forms. The weights stand beside it under their own names (`weights.safetensors`).
+//! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
+//!
+//! What dapple makes of the images is computed by the `f64` interpreter, which all its engines are compared with.
+//! Each folder has the forms as `FORM.onnx` and `cases.safetensors` with `CASE.input`, `CASE.OUTPUT` and, for the
+//! form with probabilities, `CASE.probabilities`, all channels-first.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
+use dapple_nets::registry::{Entry, networks};
+use dapple_nets::{Activation, NetConfig};
+use dapple_onnx::{OPSETS, Options, Probabilities, export, export_graph};
+use dapple_reference::random::{self, OPERATIONS, RandomNetwork};
+use dapple_reference::{State64, Tensor64, forward};
+use safetensors::tensor::{Dtype, TensorView};
+
+/// Random graphs of one operation of each kind, and of many.
+const GRAPHS_PER_KIND: u64 = 8;
+
+/// First stage's width of the networks that are compared.
+const NARROW: usize = 8;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("give a folder")?;
+    let part = arguments.next().unwrap_or_default();
+    let folder = Path::new(&folder);
+    for entry in networks().iter().filter(|entry| entry.name.contains(&part)) {
+        write_network(&folder.join("networks").join(&entry.name), entry)
+            .map_err(|error| format!("{}: {error}", entry.name))?;
+    }
+    for seed in 0..GRAPHS_PER_KIND * OPERATIONS {
+        let (graph, description) = random::operation(seed);
+        let network = RandomNetwork { graph, description };
+        write_graph(&folder.join(format!("graphs/operation-{seed}")), &network, seed)?;
+    }
+    for seed in 0..GRAPHS_PER_KIND * OPERATIONS {
+        write_graph(&folder.join(format!("graphs/network-{seed}")), &random::network(seed), seed)?;
+    }
+    Ok(())
+}
+
+fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
+    // One logit and several, by turns.
+    let classes = if entry.activation == Activation::Sigmoid { 2 } else { 5 };
+    let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };
+    let state = random::state(&config.build(config.example_input())?, 1);
+    fs::create_dir_all(folder)?;
+
+    let kind = match config.activation {
+        Activation::Softmax => Probabilities::Softmax,
+        Activation::Sigmoid => Probabilities::Sigmoid,
+    };
+    let newest = *OPSETS.end();
+    let forms = [
+        ("logits", Options::default()),
+        ("newest", Options { opset: newest, ..Options::default() }),
+        ("all", Options { all_outputs: true, fold_batch_norm: false, ..Options::default() }),
+        ("probabilities", Options { probabilities: Some(kind), ..Options::default() }),
+    ];
+    for (form, options) in forms {
+        fs::write(folder.join(form).with_extension("onnx"), export(&config, &state, &options)?)?;
+    }
+    let weights = state
+        .specs
+        .iter()
+        .enumerate()
+        .map(|(i, spec)| (spec.name.clone(), spec.shape.clone(), state.slice(i).to_vec()));
+    save(&folder.join("weights.safetensors"), weights.collect())?;
+
+    let side = entry.smallest.max(32);
+    let sizes = [(1, 2 * side, side), (2, side + 5, side + 21), (1, side + 33, side)];
+    let state = State64::from(&state);
+    let mut tensors = Vec::new();
+    for (case, (n, h, w)) in sizes.into_iter().enumerate() {
+        let input = random::tensor(Shape::new(n, h, w, 3), case as u64);
+        let graph = config.build(input.shape)?;
+        let trace = forward(&graph, &state, &Tensor64::from(&input), Mode::Eval);
+        let outputs: Vec<Tensor> = trace.outputs().iter().map(Tensor64::to_f32).collect();
+        tensors.push(channels_first(format!("{case}.input"), &input));
+        for ((name, _), output) in graph.outputs().iter().zip(&outputs) {
+            tensors.push(channels_first(format!("{case}.{name}"), output));
+        }
+        tensors.push(channels_first(format!("{case}.probabilities"), &probabilities(&outputs[0], kind)));
+    }
+    save(&folder.join("cases.safetensors"), tensors)
+}
+
+/// From the definitions.
+fn probabilities(logits: &Tensor, kind: Probabilities) -> Tensor {
+    let pixel = |logits: &[f32]| -> Vec<f32> {
+        let exp: Vec<f64> = logits.iter().map(|&v| f64::from(v).exp()).collect();
+        let sum: f64 = exp.iter().sum();
+        exp.iter()
+            .map(|e| if kind == Probabilities::Softmax { e / sum } else { e / (1.0 + e) } as f32)
+            .collect()
+    };
+    Tensor::new(logits.shape, logits.data.chunks_exact(logits.shape.c).flat_map(pixel).collect())
+}
+
+fn write_graph(folder: &Path, network: &RandomNetwork, seed: u64) -> Result<(), Box<dyn Error>> {
+    let graph = &network.graph;
+    let state = random::state(graph, seed);
+    let drawn = network.example_input();
+    let mut tensors = Vec::new();
+    for (case, (n, h, w)) in [(0, 0, 0), (1, 3, 8), (0, 11, 1), (2, 0, 20)].into_iter().enumerate() {
+        let shape = Shape::new(drawn.n + n, drawn.h + h, drawn.w + w, drawn.c);
+        // Maps that agree at the drawn size only cannot be joined at others.
+        let Ok(graph) = network.build(shape) else { continue };
+        if let Some(outputs) = interpret(&graph, &state, shape, seed) {
+            let (input, outputs) = outputs;
+            tensors.push(channels_first(format!("{case}.input"), &input));
+            for ((name, _), output) in graph.outputs().iter().zip(&outputs) {
+                tensors.push(channels_first(format!("{case}.{name}"), &output.to_f32()));
+            }
+        }
+    }
+    if tensors.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("description.txt"), &network.description)?;
+    let opset = OPSETS.start() + seed as i64 % (OPSETS.end() - OPSETS.start() + 1);
+    let options = Options { opset, all_outputs: true, fold_batch_norm: seed % 2 == 0, ..Options::default() };
+    fs::write(folder.join("all.onnx"), export_graph(graph, &state, &options)?)?;
+    save(&folder.join("cases.safetensors"), tensors)
+}
+
+/// The image and the outputs; nothing where rounding alone could move an unpooled value.
+fn interpret(graph: &Graph, state: &State, shape: Shape, seed: u64) -> Option<(Tensor, Vec<Tensor64>)> {
+    let input = random::tensor(shape, seed);
+    let trace = forward(graph, &State64::from(state), &Tensor64::from(&input), Mode::Eval);
+    let unpools = graph.nodes().iter().any(|node| matches!(node.op, Op::MaxUnpool { .. }));
+    (!unpools || trace.margin() > 1e-5).then(|| (input, trace.outputs()))
+}
+
+type Named = (String, Vec<usize>, Vec<f32>);
+
+fn channels_first(name: String, tensor: &Tensor) -> Named {
+    let Shape { n, h, w, c } = tensor.shape;
+    let mut data = Vec::with_capacity(tensor.data.len());
+    for image in tensor.data.chunks_exact(h * w * c) {
+        for channel in 0..c {
+            data.extend(image.iter().skip(channel).step_by(c));
+        }
+    }
+    (name, vec![n, c, h, w], data)
+}
+
+fn save(path: &Path, tensors: Vec<Named>) -> Result<(), Box<dyn Error>> {
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, shape, data)| (name, shape, data.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let views = bytes.iter().map(|(name, shape, data)| {
+        TensorView::new(Dtype::F32, shape.clone(), data).map(|view| (name.as_str(), view))
+    });
+    let views = views.collect::<Result<HashMap<_, _>, _>>()?;
+    Ok(fs::write(path, safetensors::serialize(views, None)?)?)
+}

@@ -1,0 +1,52 @@
+//! Convolutions.
+
+use crate::attributes::{int, ints};
+use crate::writer::{Value, Writer};
+use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
+
+/// ONNX's `Conv` takes weights `[out, in / groups, kh, kw]`, as dapple stores them.
+pub(crate) fn conv(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamId>, conv: &Conv2d) -> Value {
+    let attributes = vec![
+        ints("kernel_shape", conv.kernel),
+        ints("strides", conv.stride),
+        ints("pads", both_ends(conv.padding)),
+        ints("dilations", conv.dilation),
+        int("group", conv.groups as i64),
+    ];
+    with_parameters(w, "Conv", x, weight, bias, attributes)
+}
+
+/// `ConvTranspose` takes weights `[in, out, kh, kw]`, as dapple stores them.
+pub(crate) fn transposed(
+    w: &mut Writer,
+    x: &str,
+    weight: ParamId,
+    bias: Option<ParamId>,
+    conv: &ConvTranspose2d,
+) -> Value {
+    let attributes = vec![
+        ints("kernel_shape", conv.kernel),
+        ints("strides", conv.stride),
+        ints("pads", both_ends(conv.padding)),
+    ];
+    with_parameters(w, "ConvTranspose", x, weight, bias, attributes)
+}
+
+fn with_parameters(
+    w: &mut Writer,
+    op: &str,
+    x: &str,
+    weight: ParamId,
+    bias: Option<ParamId>,
+    attributes: Vec<crate::proto::AttributeProto>,
+) -> Value {
+    let weight = w.parameter(weight);
+    let bias = bias.map(|bias| w.parameter(bias));
+    let inputs: Vec<&str> = [x, &weight].into_iter().chain(bias.as_deref()).collect();
+    w.emit(op, &inputs, attributes)
+}
+
+/// ONNX's order: above, left, below, right.
+pub(crate) fn both_ends([height, width]: [usize; 2]) -> [usize; 4] {
+    [height, width, height, width]
+}

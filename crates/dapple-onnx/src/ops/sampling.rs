@@ -1,0 +1,68 @@
+//! Resizing, padding and cropping.
+
+use crate::attributes::{int, text};
+use crate::proto::AttributeProto;
+use crate::size::{side, size_of, with_size};
+use crate::writer::{Value, Writer};
+use dapple_graph::{Interpolation, NodeId};
+
+/// Sampling at the size of another map.
+pub(crate) fn resize(w: &mut Writer, x: NodeId, like: NodeId, interpolation: Interpolation) -> Value {
+    let size = size_of(w, like);
+    if interpolation == Interpolation::Nearest {
+        return nearest(w, x, &size);
+    }
+    let sizes = with_size(w, x, &size);
+    let value = w.value(x).to_owned();
+    w.emit("Resize", &[&value, "", "", &sizes], settings(interpolation))
+}
+
+/// Sampling at a whole multiple of the size.
+pub(crate) fn upscale(w: &mut Writer, x: &str, factor: usize, interpolation: Interpolation) -> Value {
+    let factor = factor as f32;
+    let scales = w.floats(&[1.0, 1.0, factor, factor]);
+    w.emit("Resize", &[x, "", &scales], settings(interpolation))
+}
+
+fn settings(interpolation: Interpolation) -> Vec<AttributeProto> {
+    let (mode, coordinates) = match interpolation {
+        Interpolation::Nearest => ("nearest", "asymmetric"),
+        Interpolation::Bilinear { align_corners: true } => ("linear", "align_corners"),
+        Interpolation::Bilinear { align_corners: false } => ("linear", "half_pixel"),
+    };
+    let mut settings = vec![text("mode", mode), text("coordinate_transformation_mode", coordinates)];
+    if interpolation == Interpolation::Nearest {
+        settings.push(text("nearest_mode", "floor"));
+    }
+    settings
+}
+
+/// Rows and columns `floor(i * in / out)` in whole numbers. `Resize` divides by a rounded scale, which for some sizes
+/// ends up below the whole number and takes the pixel before.
+fn nearest(w: &mut Writer, x: NodeId, size: &str) -> Value {
+    let from = size_of(w, x);
+    let [zero, one] = [0, 1].map(|value| w.scalar_int(value));
+    let mut value = w.value(x).to_owned();
+    for axis in 0..2 {
+        let [input, output] = [&from, size].map(|size| side(w, size, axis));
+        let indices = w.emit("Range", &[&zero, &output, &one], Vec::new());
+        let products = w.emit("Mul", &[&indices, &input], Vec::new());
+        let sources = w.emit("Div", &[&products, &output], Vec::new());
+        value = w.emit("Gather", &[&value, &sources], vec![int("axis", axis + 2)]);
+    }
+    value
+}
+
+/// Centred zero-padding or cropping to the size of another map. ONNX crops where its pads are negative, and divides
+/// whole numbers towards zero, which is what "half of the difference before" means for both.
+pub(crate) fn fit_to(w: &mut Writer, x: NodeId, like: NodeId) -> Value {
+    let (from, to) = (size_of(w, x), size_of(w, like));
+    let difference = w.emit("Sub", &[&to, &from], Vec::new());
+    let two = w.ints(&[2]);
+    let before = w.emit("Div", &[&difference, &two], Vec::new());
+    let after = w.emit("Sub", &[&difference, &before], Vec::new());
+    let none = w.ints(&[0, 0]);
+    let pads = w.emit("Concat", &[&none, &before, &none, &after], vec![int("axis", 0)]);
+    let value = w.value(x).to_owned();
+    w.emit("Pad", &[&value, &pads], Vec::new())
+}

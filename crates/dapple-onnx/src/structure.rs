@@ -1,0 +1,218 @@
+//! What of a network depends on the size of its input, and what does not.
+//!
+//! Networks are functions of the input's shape and leave operations out where they would do nothing: padding where
+//! the size is a multiple of the stride, resizing where two maps agree anyway. The graph of a size at which nothing
+//! agrees by chance has all of them, and computes the same as the other graphs at their sizes. That is checked here
+//! before it is written.
+
+use crate::ExportError;
+use dapple_graph::{Graph, Network, NodeId, Op, Shape};
+use std::collections::HashSet;
+
+/// Sizes stay odd through so many halvings. Networks have at most six.
+const HALVINGS: u32 = 7;
+
+/// The network's graph that is right for all sizes.
+pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, ExportError> {
+    let example = network.example_input();
+    // One more than a multiple stays odd where halving rounds up, one less where it rounds down.
+    let multiple = |side: usize, more: usize| (side.div_ceil(1 << HALVINGS) + more) << HALVINGS;
+    let general = example.with_size(multiple(example.h, 0) + 1, multiple(example.w, 1) - 1);
+    let graph = network.build(general)?;
+    let sides = [
+        (example.h, example.w),
+        (example.h + 32, example.w + 16),
+        (example.h + 5, example.w + 2),
+        (2 * example.h + 37, 2 * example.w + 51),
+        // Small enough that some networks refuse them.
+        (example.h / 4 + 3, example.w / 8 + 1),
+    ];
+    for (index, (h, w)) in sides.into_iter().enumerate() {
+        let shape = example.with_size(h, w);
+        match network.build(shape) {
+            Ok(other) => check_same_function(&graph, &other)?,
+            Err(_) if index == sides.len() - 1 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(graph)
+}
+
+/// Checks that the general graph computes the same as the other one at the other one's size.
+fn check_same_function(general: &Graph, other: &Graph) -> Result<(), ExportError> {
+    let size = other.shape(other.input());
+    let differ = |what: String| Err(ExportError::DependsOnSize(format!("at {} x {} {what}", size.h, size.w)));
+    let names = |graph: &Graph| graph.outputs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    if general.params() != other.params() || names(general) != names(other) {
+        return differ("it has other parameters or outputs".into());
+    }
+    let shapes = match general.shapes_for(size) {
+        Ok(shapes) => shapes,
+        Err(error) => return differ(format!("its general form does not fit: {error}")),
+    };
+    let outputs = general.outputs().iter().zip(other.outputs());
+    let mut open: Vec<(NodeId, NodeId)> = outputs.map(|((_, a), (_, b))| (*a, *b)).collect();
+    let mut seen = HashSet::new();
+    while let Some((a, b)) = open.pop() {
+        if !seen.insert((a, b)) {
+            continue;
+        }
+        let (x, y) = (general.node(a), other.node(b));
+        let shape_of = |id: NodeId| shapes[id.0];
+        if is_identity(&x.op, &x.inputs, shape_of(a), shape_of)
+            && !is_identity(&y.op, &y.inputs, y.shape, |id| other.shape(id))
+        {
+            open.push((x.inputs[0], b));
+            continue;
+        }
+        if shape_of(a) != y.shape || without_references(&x.op) != without_references(&y.op) {
+            return differ(format!("`{}` is not `{}`", y.name, x.name));
+        }
+        open.extend(x.inputs.iter().copied().zip(y.inputs.iter().copied()));
+        if let (Op::MaxUnpool { pool: p }, Op::MaxUnpool { pool: q }) = (&x.op, &y.op) {
+            open.push((*p, *q));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a node gives what it takes, because it changes a size to what it is already.
+fn is_identity(op: &Op, inputs: &[NodeId], shape: Shape, shape_of: impl Fn(NodeId) -> Shape) -> bool {
+    matches!(op, Op::Resize { .. } | Op::FitTo { .. }) && shape_of(inputs[0]) == shape
+}
+
+/// The operation with its settings, but not the nodes that it refers to. Of those, sizes are compared as the shape
+/// of the output, and poolings one by one.
+fn without_references(op: &Op) -> Op {
+    match op.clone() {
+        Op::Resize { interpolation, .. } => Op::Resize { like: NodeId(0), interpolation },
+        Op::FitTo { .. } => Op::FitTo { like: NodeId(0) },
+        Op::MaxUnpool { .. } => Op::MaxUnpool { pool: NodeId(0) },
+        op => op,
+    }
+}
+
+/// For each node, whether its map has the height and width of the input, whatever that is.
+pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
+    let mut keeps: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let of = |id: &NodeId| keeps[id.0];
+        // With stride 1, a map keeps its size if the padding makes up for the kernel.
+        let same = |stride: [usize; 2], padding: [usize; 2], reach: [usize; 2]| {
+            of(&node.inputs[0]) && stride == [1, 1] && padding.map(|p| 2 * p) == reach
+        };
+        let keep = match &node.op {
+            Op::Input => true,
+            Op::Conv2d { conv, .. } => {
+                let reach = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1));
+                same(conv.stride, conv.padding, reach)
+            }
+            Op::ConvTranspose2d { conv, .. } => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),
+            Op::MaxPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
+            Op::MaxUnpool { pool } => of(&graph.node(*pool).inputs[0]),
+            Op::Resize { like, .. } | Op::FitTo { like } => of(like),
+            Op::Upscale { factor, .. } => of(&node.inputs[0]) && *factor == 1,
+            Op::AveragePool => false,
+            // Inputs of one size.
+            Op::Concat | Op::Add => node.inputs.iter().any(of),
+            Op::BatchNorm { .. }
+            | Op::Relu
+            | Op::Pointwise(_)
+            | Op::Mul
+            | Op::LayerNorm { .. }
+            | Op::GroupNorm { .. }
+            | Op::Scale { .. }
+            | Op::Attention { .. }
+            | Op::Dropout { .. } => of(&node.inputs[0]),
+        };
+        keeps.push(keep);
+    }
+    keeps
+}
+
+/// For each node, whether one of the outputs needs its values. Nodes of which only the size is taken are not needed.
+pub(crate) fn needed(graph: &Graph, outputs: &[(String, NodeId)]) -> Vec<bool> {
+    let mut needed = vec![false; graph.nodes().len()];
+    let mut open: Vec<NodeId> = outputs.iter().map(|(_, id)| *id).collect();
+    while let Some(id) = open.pop() {
+        if std::mem::replace(&mut needed[id.0], true) {
+            continue;
+        }
+        let node = graph.node(id);
+        open.extend(&node.inputs);
+        if let Op::MaxUnpool { pool } = &node.op {
+            open.push(*pool);
+        }
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dapple_graph::{Conv2d, GraphError, Interpolation, MaxPool};
+
+    const NEAREST: Interpolation = Interpolation::Nearest;
+
+    #[test]
+    fn a_network_that_computes_something_else_at_some_sizes_is_refused() {
+        let build = |input: Shape| {
+            let mut g = Graph::new(input);
+            let mut x = g.input();
+            if input.h > 300 {
+                x = g.relu(x)?;
+            }
+            g.output("logits", x)?;
+            Ok::<Graph, GraphError>(g)
+        };
+        let error = build_for_all_sizes(&(Shape::new(1, 256, 256, 3), build)).unwrap_err();
+        assert!(matches!(error, ExportError::DependsOnSize(_)), "{error}");
+        // A size that is a part of the operations.
+        let build = |input: Shape| {
+            let mut g = Graph::new(input);
+            let x = g.conv2d("conv", g.input(), &Conv2d::new(1, 3).padding(input.h % 2))?;
+            g.output("logits", x)?;
+            Ok::<Graph, GraphError>(g)
+        };
+        let error = build_for_all_sizes(&(Shape::new(1, 256, 256, 3), build)).unwrap_err();
+        assert!(matches!(error, ExportError::DependsOnSize(_)), "{error}");
+    }
+
+    #[test]
+    fn what_is_left_out_where_it_does_nothing_is_written() -> Result<(), Box<dyn std::error::Error>> {
+        let build = |input: Shape| {
+            let mut g = Graph::new(input);
+            let image = g.input();
+            let mut x = g.max_pool(image, &MaxPool::new(2, 2).ceil(true))?;
+            x = g.upscale(x, 2, NEAREST)?;
+            if g.shape(x) != g.shape(image) {
+                x = g.resize(x, image, NEAREST)?;
+            }
+            g.output("logits", x)?;
+            Ok::<Graph, GraphError>(g)
+        };
+        let graph = build_for_all_sizes(&(Shape::new(1, 256, 256, 3), build))?;
+        assert!(matches!(graph.nodes().last().map(|node| &node.op), Some(Op::Resize { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn sizes_are_followed() -> Result<(), GraphError> {
+        let mut g = Graph::new(Shape::new(1, 8, 8, 3));
+        let x = g.input();
+        let same = g.conv2d("same", x, &Conv2d::new(4, 3).padding(2).dilation(2))?;
+        let valid = g.conv2d("valid", same, &Conv2d::new(4, 3))?;
+        let pooled = g.max_pool(same, &MaxPool::new(2, 2))?;
+        let back = g.max_unpool(pooled, pooled)?;
+        let fitted = g.fit_to(valid, back)?;
+        // As large as the input here, but not always.
+        let twice = g.upscale(pooled, 2, NEAREST)?;
+        let keeps = keeps_input_size(&g);
+        let expected =
+            [(same, true), (valid, false), (pooled, false), (back, true), (fitted, true), (twice, false)];
+        for (id, keep) in expected {
+            assert_eq!(keeps[id.0], keep, "{}", g.node(id).name);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! The written models as protocol buffers, without a runtime; `check_onnx.py` runs them in onnxruntime.
+
+use std::collections::HashSet;
+
+use dapple_graph::{Conv2d, Graph, GraphError, Network, Shape, State};
+use dapple_nets::{NetConfig, registry::networks};
+use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto};
+use dapple_onnx::{ExportError, OPSETS, Options, Probabilities, export, export_graph};
+use dapple_reference::random;
+use prost::Message;
+
+fn decode(bytes: &[u8]) -> ModelProto {
+    ModelProto::decode(bytes).expect("what was written can be read")
+}
+
+fn state_of(network: &dyn Network) -> State {
+    random::state(&network.build(network.example_input()).expect("the example fits"), 1)
+}
+
+/// Checks everything that the standard asks of a graph apart from what operators mean.
+fn check(graph: &GraphProto) {
+    let mut known = HashSet::new();
+    let mut define = |name: &str| {
+        assert!(!name.is_empty() && known.insert(name.to_owned()), "`{name}` is defined twice");
+    };
+    graph.input.iter().for_each(|input| define(input.name()));
+    for tensor in &graph.initializer {
+        define(tensor.name());
+        let size = match tensor.data_type() {
+            DataType::Float => 4,
+            DataType::Int64 => 8,
+            DataType::Undefined => panic!("`{}` has no type", tensor.name()),
+        };
+        let len: i64 = tensor.dims.iter().product();
+        assert_eq!(tensor.raw_data().len(), len as usize * size, "{}", tensor.name());
+    }
+    let mut read: HashSet<&str> = graph.output.iter().map(|output| output.name()).collect();
+    let mut defined: HashSet<String> = known.clone();
+    let mut node_names = HashSet::new();
+    for node in &graph.node {
+        assert!(node_names.insert(node.name()), "two nodes are called `{}`", node.name());
+        for input in node.input.iter().filter(|input| !input.is_empty()) {
+            assert!(defined.contains(input), "`{}` reads `{input}` before it is made", node.name());
+            read.insert(input);
+        }
+        for output in &node.output {
+            assert!(defined.insert(output.clone()), "`{output}` is made twice");
+        }
+        let mut names = HashSet::new();
+        for attribute in &node.attribute {
+            assert!(names.insert(attribute.name()), "`{}` has `{}` twice", node.name(), attribute.name());
+            let set = match attribute.r#type() {
+                AttributeType::Float => attribute.f.is_some(),
+                AttributeType::Int => attribute.i.is_some(),
+                AttributeType::String => attribute.s.is_some(),
+                AttributeType::Ints => !attribute.ints.is_empty(),
+                AttributeType::Undefined => false,
+            };
+            assert!(set, "`{}` of `{}` has no value of its type", attribute.name(), node.name());
+        }
+    }
+    for output in &graph.output {
+        assert!(defined.contains(output.name()), "output `{}` is never made", output.name());
+    }
+    let unread: Vec<_> = defined.iter().filter(|name| !read.contains(name.as_str())).collect();
+    assert!(unread.is_empty(), "{unread:?} are made for nothing");
+}
+
+fn dims(graph: &GraphProto) -> [Vec<DimensionProto>; 2] {
+    [&graph.input[0], &graph.output[0]].map(|value| {
+        let tensor = value.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).expect("a tensor");
+        assert_eq!(tensor.elem_type(), DataType::Float);
+        tensor.shape.as_ref().expect("a shape").dim.clone()
+    })
+}
+
+fn named(name: &str) -> DimensionProto {
+    DimensionProto { dim_value: None, dim_param: Some(name.into()) }
+}
+
+fn number(value: i64) -> DimensionProto {
+    DimensionProto { dim_value: Some(value), dim_param: None }
+}
+
+#[test]
+fn all_networks_are_well_formed_at_all_opsets() -> Result<(), Box<dyn std::error::Error>> {
+    for entry in networks() {
+        let mut config = NetConfig::new(&entry.name, 3, 4)?;
+        config.width = 4;
+        let state = state_of(&config);
+        for opset in OPSETS {
+            let options = Options { opset, all_outputs: opset % 2 == 0, ..Options::default() };
+            let model = decode(&export(&config, &state, &options)?);
+            assert_eq!(model.opset_import.len(), 1);
+            assert_eq!(model.opset_import[0].version, Some(opset));
+            let graph = model.graph.expect("a graph");
+            check(&graph);
+            let size = [named("height"), named("width")];
+            let [input, output] = dims(&graph);
+            assert_eq!(input, [&[named("batch"), number(3)][..], &size].concat(), "{}", entry.name);
+            assert_eq!(output, [&[named("batch"), number(4)][..], &size].concat(), "{}", entry.name);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn parameters_keep_names_shapes_and_values() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = NetConfig::new("segnet", 3, 4)?;
+    config.width = 4;
+    let state = state_of(&config);
+    let options = Options { fold_batch_norm: false, ..Options::default() };
+    let graph = decode(&export(&config, &state, &options)?).graph.expect("a graph");
+    for (index, spec) in state.specs.iter().enumerate() {
+        let tensor =
+            graph.initializer.iter().find(|t| t.name() == spec.name).expect("every parameter is used");
+        assert!(tensor.dims.iter().map(|&d| d as usize).eq(spec.shape.iter().copied()), "{}", spec.name);
+        let bytes: Vec<u8> = state.slice(index).iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert!(tensor.raw_data() == bytes, "{}", spec.name);
+    }
+    // Folding leaves the weights' names and no batch norm.
+    let folded = decode(&export(&config, &state, &Options::default())?).graph.expect("a graph");
+    assert!(folded.node.iter().all(|node| node.op_type() != "BatchNormalization"));
+    assert!(folded.initializer.iter().any(|t| t.name() == "encoder.features.0.weight"));
+    Ok(())
+}
+
+#[test]
+fn nothing_of_the_size_is_written() -> Result<(), Box<dyn std::error::Error>> {
+    for entry in networks() {
+        let mut config = NetConfig::new(&entry.name, 3, 2)?;
+        config.width = 4;
+        let state = state_of(&config);
+        let write = |n, h, w| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+            let graph = config.build(Shape::new(n, h, w, 3))?;
+            Ok(export_graph(&graph, &state, &Options { all_outputs: true, ..Options::default() })?)
+        };
+        assert!(write(1, 256, 256)? == write(3, 301, 415)?, "{}", entry.name);
+    }
+    for seed in 0..200 {
+        let network = random::network(seed);
+        let shape = network.example_input();
+        let Ok(other) = network.build(Shape::new(shape.n + 1, shape.h + 3, shape.w + 8, shape.c)) else {
+            continue;
+        };
+        let state = random::state(&network.graph, seed);
+        let options = Options { all_outputs: true, ..Options::default() };
+        let written = export_graph(&network.graph, &state, &options)?;
+        assert!(written == export_graph(&other, &state, &options)?, "{}", network.description);
+        check(&decode(&written).graph.expect("a graph"));
+    }
+    Ok(())
+}
+
+#[test]
+fn side_outputs_and_what_only_they_need_are_left_out() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = NetConfig::new("u2net-lite", 3, 2)?;
+    config.width = 4;
+    let state = state_of(&config);
+    let outputs = |options: &Options| -> Result<Vec<String>, ExportError> {
+        let graph = decode(&export(&config, &state, options)?).graph.expect("a graph");
+        Ok(graph.output.iter().map(|output| output.name().to_owned()).collect())
+    };
+    assert_eq!(outputs(&Options::default())?, ["d0"]);
+    let all = Options { all_outputs: true, ..Options::default() };
+    assert_eq!(outputs(&all)?, ["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
+    let probabilities = Options { probabilities: Some(Probabilities::Sigmoid), ..all };
+    assert_eq!(outputs(&probabilities)?[..2], ["probabilities", "d1"]);
+    Ok(())
+}
+
+/// A network whose second output nobody needs for the first, and one value under two names.
+fn odd_outputs(input: Shape) -> Result<Graph, GraphError> {
+    let mut g = Graph::new(input);
+    let x = g.input();
+    let y = g.conv2d("conv", x, &Conv2d::new(2, 1))?;
+    let z = g.conv2d("aside", x, &Conv2d::new(2, 1))?;
+    for (name, node) in [("a", y), ("b", y), ("image", x), ("aside", z)] {
+        g.output(name, node)?;
+    }
+    Ok(g)
+}
+
+#[test]
+fn outputs_may_be_anything() -> Result<(), Box<dyn std::error::Error>> {
+    let network = (Shape::new(1, 8, 8, 3), odd_outputs);
+    let state = state_of(&network);
+    let metadata = vec![("key".to_owned(), "wert".to_owned())];
+    let primary = decode(&export(&network, &state, &Options { metadata, ..Options::default() })?);
+    let entry = &primary.metadata_props[0];
+    assert_eq!((entry.key(), entry.value()), ("key", "wert"));
+    let graph = primary.graph.expect("a graph");
+    assert!(graph.initializer.iter().all(|tensor| !tensor.name().starts_with("aside")));
+    let all = Options { all_outputs: true, ..Options::default() };
+    let graph = decode(&export(&network, &state, &all)?).graph.expect("a graph");
+    check(&graph);
+    let names: Vec<_> = graph.output.iter().map(|output| output.name()).collect();
+    assert_eq!(names, ["a", "b", "image", "aside"]);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_written_says_why() -> Result<(), Box<dyn std::error::Error>> {
+    let network = (Shape::new(1, 8, 8, 3), odd_outputs);
+    let state = state_of(&network);
+    for opset in [OPSETS.start() - 1, OPSETS.end() + 1] {
+        let error = export(&network, &state, &Options { opset, ..Options::default() }).unwrap_err();
+        assert_eq!(error, ExportError::Opset(opset));
+        assert!(error.to_string().contains("17"), "{error}");
+    }
+    let other = NetConfig::new("unet", 3, 2)?;
+    let error = export(&other, &state, &Options::default()).unwrap_err();
+    assert!(matches!(error, ExportError::State(_)), "{error}");
+    let none = (Shape::new(1, 8, 8, 3), |input| Ok::<_, GraphError>(Graph::new(input)));
+    let error = export(&none, &state_of(&none), &Options::default()).unwrap_err();
+    assert_eq!(error, ExportError::NoOutput);
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Downloads from a server that does everything wrong that servers do.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Answer, ENTRY, Request, SUM, Server, content};
+use dapple_weights::{Checksum, Entry, Progress, State, Store, WeightsError};
+
+fn store(folder: &Path, server: &Server) -> Store {
+    Store::new(folder).mirror(&server.address)
+}
+
+fn get(store: &Store, entry: &Entry) -> Result<(Vec<u8>, Vec<Progress>), WeightsError> {
+    let mut heard = Vec::new();
+    let path = store.get(entry, &mut |progress| heard.push(progress))?;
+    Ok((fs::read(path).expect("the file is there"), heard))
+}
+
+/// Names in the cache.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.expect("the folder can be read").file_name().to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn a_good_file_arrives_once() {
+    let (folder, server) = (folder(), Server::start(|_, _| Answer::whole(content())));
+    let store = store(folder.path(), &server);
+    assert_eq!(store.state(&ENTRY), State::Absent);
+    let (bytes, heard) = get(&store, &ENTRY).expect("it comes");
+    assert_eq!(bytes, content());
+    assert_eq!(heard.last(), Some(&Progress { received: 300_000, total: Some(300_000) }));
+    assert_eq!(store.state(&ENTRY), State::Present);
+    // The second time nobody is asked.
+    let (bytes, heard) = get(&store, &ENTRY).expect("it is there");
+    assert!(bytes == content() && heard.is_empty());
+    let asked = Request { path: format!("/{}", ENTRY.file), from: None, if_range: None };
+    assert_eq!(server.seen(), [asked]);
+    assert_eq!(names(folder.path()), [ENTRY.file]);
+}
+
+#[test]
+fn another_content_is_thrown_away() {
+    let (folder, server) = (folder(), Server::start(|_, _| Answer::whole(vec![7; 1000])));
+    let store = store(folder.path(), &server);
+    let error = get(&store, &ENTRY).expect_err("the content differs");
+    assert!(matches!(error, WeightsError::Checksum { .. }), "{error}");
+    assert!(error.to_string().contains(&SUM[..8]), "{error}");
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_broken_connection_is_continued_at_once() {
+    let server = Server::start(|index, request| match (index, request.from) {
+        (0, _) => Answer::whole(content()).cut(100_000),
+        (1, Some(from)) => Answer::rest(&content(), from).cut(50_000),
+        (_, Some(from)) => Answer::rest(&content(), from),
+        (_, None) => Answer::status("500 Unexpected"),
+    });
+    let folder = folder();
+    let (bytes, _) = get(&store(folder.path(), &server), &ENTRY).expect("it comes in three parts");
+    assert_eq!(bytes, content());
+    let asked: Vec<_> = server.seen().iter().map(|r| (r.from, r.if_range.clone())).collect();
+    let version = Some("\"1\"".to_owned());
+    assert_eq!(asked, [(None, None), (Some(100_000), version.clone()), (Some(150_000), version)]);
+    assert_eq!(names(folder.path()), [ENTRY.file]);
+}
+
+#[test]
+fn a_later_call_continues() {
+    let server = Server::start(|index, request| match (index, request.from) {
+        (0, _) => Answer::whole(content()).cut(123_456),
+        (1..=3, Some(from)) => Answer::rest(&content(), from).cut(0),
+        (_, Some(from)) => Answer::rest(&content(), from),
+        (_, None) => Answer::status("500 Unexpected"),
+    });
+    let folder = folder();
+    let store = store(folder.path(), &server);
+    let error = get(&store, &ENTRY).expect_err("the server never sends the rest");
+    assert!(matches!(error, WeightsError::Interrupted { received: 123_456, .. }), "{error}");
+    assert_eq!(store.state(&ENTRY), State::Partial(123_456));
+    let (bytes, heard) = get(&store, &ENTRY).expect("now it does");
+    assert_eq!(bytes, content());
+    assert_eq!(heard.first(), Some(&Progress { received: 123_456, total: Some(300_000) }));
+}
+
+#[test]
+fn a_server_without_ranges_sends_all_again() {
+    let server = Server::start(|index, _| {
+        let answer = Answer::whole(content());
+        if index == 0 { answer.cut(100_000) } else { answer }
+    });
+    let folder = folder();
+    let (bytes, _) = get(&store(folder.path(), &server), &ENTRY).expect("it comes");
+    assert_eq!(bytes, content());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn without_a_version_nothing_is_continued() {
+    let server = Server::start(|index, request| {
+        let mut answer = Answer::whole(content());
+        answer.headers = vec!["ETag: W/\"weak\"".into()];
+        match (index, request.from) {
+            (0, _) => answer.cut(100_000),
+            (_, None) => answer,
+            (_, Some(_)) => Answer::status("500 Unexpected"),
+        }
+    });
+    let folder = folder();
+    assert_eq!(get(&store(folder.path(), &server), &ENTRY).expect("it comes").0, content());
+}
+
+#[test]
+fn a_wrong_part_is_not_taken() {
+    let server = Server::start(|index, request| match (index, request.from) {
+        (0, _) => Answer::whole(content()).cut(100_000),
+        (1, _) => Answer::rest(&content(), 5),
+        (_, None) => Answer::whole(content()),
+        (_, Some(_)) => Answer::status("500 Unexpected"),
+    });
+    let folder = folder();
+    assert_eq!(get(&store(folder.path(), &server), &ENTRY).expect("it comes").0, content());
+}
+
+#[test]
+fn what_was_complete_is_only_renamed() {
+    let server = Server::start(|_, request| match request.from {
+        Some(300_000) => Answer::status("416 Range Not Satisfiable").header("Content-Range: bytes */300000"),
+        _ => Answer::status("500 Unexpected"),
+    });
+    let folder = folder();
+    let part = |ending: &str| folder.path().join(format!("{}.part{ending}", ENTRY.file));
+    fs::write(part(""), content()).expect("the folder is writable");
+    fs::write(part(".version"), "\"1\"").expect("the folder is writable");
+    assert_eq!(get(&store(folder.path(), &server), &ENTRY).expect("it is complete").0, content());
+}
+
+#[test]
+fn refusals_name_the_address_and_the_way_out() {
+    let server = Server::start(|_, _| Answer::status("404 Not Found"));
+    let folder = folder();
+    let error = get(&store(folder.path(), &server), &ENTRY).expect_err("it is not there").to_string();
+    for part in ["404", &server.address, ENTRY.file, "by hand"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!folder.path().join(ENTRY.file).exists());
+
+    let server = Server::start(|_, _| {
+        Answer::whole(b"<html>".to_vec()).header("Content-Type: text/html; charset=utf-8")
+    });
+    let error = get(&store(folder.path(), &server), &ENTRY).expect_err("that is no file");
+    assert!(matches!(error, WeightsError::WebPage { .. }), "{error}");
+
+    // Nobody listens on the port of a listener that is gone.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let store = Store::new(folder.path()).mirror(format!("http://{gone}"));
+    let error = get(&store, &ENTRY).expect_err("nobody is there");
+    assert!(matches!(error, WeightsError::Connection { .. }), "{error}");
+}
+
+#[test]
+fn redirections_are_followed() {
+    let server = Server::start(|_, request| match request.path.as_str() {
+        "/elsewhere" => Answer::whole(content()),
+        _ => Answer::status("302 Found").header("Location: /elsewhere"),
+    });
+    let folder = folder();
+    assert_eq!(get(&store(folder.path(), &server), &ENTRY).expect("it comes").0, content());
+
+    let server = Server::start(|_, _| Answer::status("302 Found").header("Location: /again"));
+    let other = tempfile::tempdir().expect("a temporary folder");
+    let error = get(&store(other.path(), &server), &ENTRY).expect_err("it never ends");
+    assert!(matches!(error, WeightsError::Connection { .. }), "{error}");
+}
+
+#[test]
+fn offline_nobody_is_asked() {
+    let server = Server::start(|_, _| Answer::whole(content()));
+    let folder = folder();
+    let store = store(folder.path(), &server).offline(true);
+    let error = get(&store, &ENTRY).expect_err("it is not there").to_string();
+    for part in
+        ["tiny", "switched off", &server.address, &folder.path().join(ENTRY.file).display().to_string()]
+    {
+        assert!(error.contains(part), "{error}");
+    }
+    fs::write(folder.path().join(ENTRY.file), content()).expect("the folder is writable");
+    assert_eq!(get(&store, &ENTRY).expect("it is there").0, content());
+    assert_eq!(server.seen(), []);
+}
+
+#[test]
+fn a_damaged_file_is_fetched_again() {
+    let server = Server::start(|_, _| Answer::whole(content()));
+    let folder = folder();
+    let store = store(folder.path(), &server);
+    fs::write(folder.path().join(ENTRY.file), &content()[..200_000]).expect("the folder is writable");
+    let error = get(&store.clone().offline(true), &ENTRY).expect_err("it is damaged");
+    assert!(matches!(error, WeightsError::DamagedOffline { .. }), "{error}");
+    assert_eq!(get(&store, &ENTRY).expect("it comes").0, content());
+}
+
+#[test]
+fn damage_is_noticed_without_a_published_sum() {
+    let server = Server::start(|_, _| Answer::whole(content()));
+    let folder = folder();
+    let entry = Entry { checksum: Checksum::Unpublished, ..ENTRY };
+    let store = store(folder.path(), &server);
+    assert_eq!(get(&store, &entry).expect("it comes").0, content());
+    let sum =
+        fs::read_to_string(folder.path().join(format!("{}.sha256", ENTRY.file))).expect("it was written");
+    assert_eq!(sum, format!("{SUM}  {}\n", ENTRY.file));
+    get(&store.clone().offline(true), &entry).expect("it is intact");
+    fs::write(folder.path().join(ENTRY.file), "damaged").expect("the folder is writable");
+    assert_eq!(get(&store, &entry).expect("it comes again").0, content());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn two_programs_do_not_write_one_file() {
+    let folder = folder();
+    let part = folder.path().join(format!("{}.part", ENTRY.file));
+    let held = fs::File::create(&part).expect("the folder is writable");
+    held.lock().expect("nobody else has it");
+    let server = Server::start(|_, _| Answer::whole(content()));
+    let error = get(&store(folder.path(), &server), &ENTRY).expect_err("another has it");
+    assert!(matches!(error, WeightsError::Busy(_)), "{error}");
+}

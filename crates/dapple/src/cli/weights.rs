@@ -1,0 +1,159 @@
+//! `dapple weights`: published weights in the cache.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use dapple::nets::registry::{Entry as NetworkEntry, networks};
+use dapple::nets::{NetConfig, nearest};
+use dapple::pretrained::imagenet_entry;
+use dapple::weights::{CATALOGUE, Entry, State, Store, find};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple weights list
+  dapple weights get vgg16_bn
+  dapple train --data CamVid --recipe segnet-camvid --init imagenet --out runs/camvid
+
+Files are kept in dapple/weights in the user's folder for caches, or in DAPPLE_CACHE/weights. Other settings from the
+environment: HTTPS_PROXY and NO_PROXY, SSL_CERT_FILE, DAPPLE_OFFLINE=1, and DAPPLE_WEIGHTS_MIRROR, an address that has the
+files under their names.")]
+pub struct Weights {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the weights that are known by name
+    List {
+        /// As a JSON list
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download weights that are not here yet, and print where they are
+    Get {
+        /// Names from the list
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Download nothing; DAPPLE_OFFLINE=1 says the same
+        #[arg(long)]
+        offline: bool,
+        /// Print nothing but the paths
+        #[arg(long)]
+        quiet: bool,
+    },
+}
+
+pub fn run(arguments: &Weights) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::List { json } => list(*json),
+        Command::Get { names, offline, quiet } => {
+            // All names are looked up before the first, large, download.
+            let entries = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+            let store = Store::from_env()?.offline(*offline);
+            for entry in entries {
+                println!("{}", get(&store, entry, *quiet)?.display());
+            }
+            Ok(())
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    purpose: &'static str,
+    megabytes: u32,
+    url: &'static str,
+    path: PathBuf,
+    present: bool,
+}
+
+fn list(json: bool) -> Result<(), Failure> {
+    let store = Store::from_env()?;
+    if json {
+        let row = |entry: &Entry| Row {
+            name: entry.name,
+            purpose: entry.group.title(),
+            megabytes: entry.megabytes,
+            url: entry.url,
+            path: store.path(entry),
+            present: store.state(entry) == State::Present,
+        };
+        let rows: Vec<Row> = CATALOGUE.iter().map(row).collect();
+        println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
+        return Ok(());
+    }
+    println!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
+    for entry in CATALOGUE {
+        let here = match store.state(entry) {
+            State::Absent => String::new(),
+            State::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
+            State::Present => "yes".into(),
+        };
+        println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.group.title());
+    }
+    Ok(())
+}
+
+fn known(name: &str) -> Result<&'static Entry, Failure> {
+    find(name).ok_or_else(|| {
+        let near = nearest(name, CATALOGUE.iter().map(|entry| entry.name));
+        let near = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+        Failure::input(format!("there are no weights `{name}`{near}; see `dapple weights list`"))
+    })
+}
+
+/// The path of the weights that `--init` asks for: a file, a name of the list, or `imagenet` for the network's encoder.
+pub fn initial_weights(
+    init: &Path,
+    network: &NetConfig,
+    offline: bool,
+    quiet: bool,
+) -> Result<PathBuf, Failure> {
+    let entry = match init.to_str() {
+        Some("imagenet") => imagenet_entry(network).ok_or_else(|| no_encoder(network))?,
+        // A file of that name comes first; what is neither is reported as a missing file.
+        Some(name) if !init.exists() => match find(name) {
+            Some(entry) => entry,
+            None => return Ok(init.to_owned()),
+        },
+        _ => return Ok(init.to_owned()),
+    };
+    get(&Store::from_env()?.offline(offline), entry, quiet)
+}
+
+fn no_encoder(network: &NetConfig) -> Failure {
+    let has_encoder = |entry: &&NetworkEntry| {
+        imagenet_entry(&NetConfig { name: entry.name.clone(), ..network.clone() }).is_some()
+    };
+    let mut families: Vec<&str> = networks().iter().filter(has_encoder).map(|entry| entry.family).collect();
+    families.dedup();
+    Failure::input(format!(
+        "--init imagenet: `{}` has no encoder with published ImageNet weights; networks with one are of the families {}",
+        network.name,
+        families.join(", ")
+    ))
+}
+
+fn get(store: &Store, entry: &Entry, quiet: bool) -> Result<PathBuf, Failure> {
+    // Draws nothing without a terminal.
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let template =
+        "{msg} [{bar:24.cyan/blue}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta}";
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_message(entry.name);
+    let path = store.get(entry, &mut |progress| {
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.received);
+    });
+    bar.finish_and_clear();
+    Ok(path?)
+}
