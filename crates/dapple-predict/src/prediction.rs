@@ -30,6 +30,12 @@ impl Prediction {
         self.classes
     }
 
+    /// The same with another threshold, see [`crate::Settings::threshold`]; `None` leaves it as it is.
+    #[must_use]
+    pub fn with_threshold(self, threshold: Option<f32>) -> Self {
+        Self { threshold: threshold.or(self.threshold), ..self }
+    }
+
     /// The class of every pixel, `[height, width]`.
     pub fn labels(&self) -> Vec<u8> {
         let mut labels = Vec::with_capacity(self.width() * self.height());

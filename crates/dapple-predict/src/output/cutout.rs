@@ -26,6 +26,20 @@ pub enum Background {
     Blur,
 }
 
+impl Background {
+    /// The colour that a text such as `#20a0ff` or `#fff` means.
+    pub fn colour_of(text: &str) -> Option<[u8; 3]> {
+        let digits = text.strip_prefix('#').filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let value = u32::from_str_radix(digits, 16).ok()?;
+        match digits.len() {
+            6 => Some([16, 8, 0].map(|shift| (value >> shift) as u8)),
+            // Each digit stands for two.
+            3 => Some([8, 4, 0].map(|shift| (value >> shift & 0xf) as u8 * 0x11)),
+            _ => None,
+        }
+    }
+}
+
 /// Filters work on a picture reduced to about this many pixels a side.
 const FIT_SIDE: usize = 512;
 
