@@ -73,7 +73,8 @@ fn one(file: File) -> Response {
     let name = file.part.suffix.trim_start_matches('-');
     let name = if name.starts_with('.') { format!("mask{name}") } else { name.to_owned() };
     // Class names may hold anything; a header may not.
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect();
     let mut response = file.bytes.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(file.media_type));
     if let Ok(value) = HeaderValue::from_str(&format!("inline; filename=\"{name}\"")) {

@@ -45,16 +45,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), key))
         .layer(DefaultBodyLimit::max(app.config.limits.body_bytes));
-    let open = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/openapi.json", get(|State(app): State<Arc<App>>| async move { Json(openapi::document(&app)) }));
+    let open = Router::new().route("/healthz", get(healthz)).route(
+        "/openapi.json",
+        get(|State(app): State<Arc<App>>| async move { Json(openapi::document(&app)) }),
+    );
     let mut router = keyed
         .merge(open)
         .merge(page::routes())
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods, see the header Allow")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes other methods, see the header Allow",
+            )
         })
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /openapi.json") })
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /openapi.json")
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), count));
     if let Some(cors) = cors(&app.config) {
         router = router.layer(cors);
@@ -90,7 +96,15 @@ async fn key(State(app): State<Arc<App>>, request: Request, next: Next) -> Respo
 
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     const ROUTES: [&str; 9] = [
-        "/predict", "/models", "/metrics", "/healthz", "/openapi.json", "/", "/app.js", "/app.css", "/examples/{name}",
+        "/predict",
+        "/models",
+        "/metrics",
+        "/healthz",
+        "/openapi.json",
+        "/",
+        "/app.js",
+        "/app.css",
+        "/examples/{name}",
     ];
     // Paths that anyone can make up would make metrics without end.
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -121,7 +135,8 @@ async fn predict(
     let axum::extract::Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let begin = Instant::now();
     let slot = app.room.enter()?;
-    let response = tokio::time::timeout(app.config.limits.time, within_time(&app, slot, query, request)).await;
+    let response =
+        tokio::time::timeout(app.config.limits.time, within_time(&app, slot, query, request)).await;
     app.metrics.answered(begin.elapsed());
     response.unwrap_or_else(|_| {
         let message = "this took longer than the server allows for a request";
@@ -129,12 +144,20 @@ async fn predict(
     })
 }
 
-async fn within_time(app: &Arc<App>, slot: Slot, query: Query, request: Request) -> Result<Response, Problem> {
+async fn within_time(
+    app: &Arc<App>,
+    slot: Slot,
+    query: Query,
+    request: Request,
+) -> Result<Response, Problem> {
     let model = match &query.model {
         None => Arc::clone(&app.models[0]),
         Some(name) => app.models.iter().find(|model| &model.name == name).cloned().ok_or_else(|| {
             let names: Vec<&str> = app.models.iter().map(|model| model.name.as_str()).collect();
-            Problem::new(StatusCode::NOT_FOUND, format!("there is no model `{name}`; there are {}", names.join(", ")))
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("there is no model `{name}`; there are {}", names.join(", ")),
+            )
         })?,
     };
     let wanted = query.wanted(&model.predictor.classes().names)?;
@@ -145,7 +168,8 @@ async fn within_time(app: &Arc<App>, slot: Slot, query: Query, request: Request)
     let (slot, image, prepared) = working(app, move || {
         let (width, height) = image_size_bytes(&bytes, "the image").map_err(image_problem)?;
         if u64::from(width) * u64::from(height) > pixels {
-            let message = format!("the image has {width} x {height} pixels; this server takes {pixels} at most");
+            let message =
+                format!("the image has {width} x {height} pixels; this server takes {pixels} at most");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         let image = decode_image_bytes(&bytes, "the image", predictor.channels()).map_err(image_problem)?;

@@ -56,7 +56,11 @@ impl Room {
             self.metrics.shed();
             let seconds = self.metrics.seconds_an_image().unwrap_or(1.0) * self.size as f64;
             let message = "too many images are on their way; come back later";
-            return Err(Problem::later(StatusCode::TOO_MANY_REQUESTS, message, (seconds.ceil() as u64).clamp(1, 60)));
+            return Err(Problem::later(
+                StatusCode::TOO_MANY_REQUESTS,
+                message,
+                (seconds.ceil() as u64).clamp(1, 60),
+            ));
         };
         self.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
         Ok(Slot { _permit: permit, metrics: Arc::clone(&self.metrics) })

@@ -101,14 +101,19 @@ impl Metrics {
     /// The text.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let mut head = |text: &mut String, name: &str, kind: &str, help: &str| {
+        let head = |text: &mut String, name: &str, kind: &str, help: &str| {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         };
         head(&mut text, "dapple_requests_total", "counter", "Requests answered, by route and status.");
         for ((route, status), count) in lock(&self.requests).iter() {
             let _ = writeln!(text, "dapple_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}");
         }
-        head(&mut text, "dapple_prediction_seconds", "histogram", "Time of predictions, from the body's first byte.");
+        head(
+            &mut text,
+            "dapple_prediction_seconds",
+            "histogram",
+            "Time of predictions, from the body's first byte.",
+        );
         lock(&self.times).write(&mut text, "dapple_prediction_seconds");
         head(&mut text, "dapple_batch_images", "histogram", "Images in the batches of the networks.");
         lock(&self.batches).write(&mut text, "dapple_batch_images");

@@ -79,9 +79,7 @@ fn come_back(why: &str) -> Value {
 
 fn predict(models: &[&str], body_bytes: usize) -> Value {
     let kinds = Kind::ALL.map(Kind::name);
-    let parameter = |name: &str, about: &str, schema: Value| {
-        json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
-    };
+    let parameter = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
     let mut output = parameter(
         "output",
         "What to make of the image. One file is the answer itself; several come in one JSON object.",

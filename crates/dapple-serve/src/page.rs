@@ -47,6 +47,9 @@ async fn example(Path(name): Path<String>) -> Response {
     let number = name.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
     match number.and_then(|number| PICTURES.get(number.checked_sub(1)?)) {
         Some(picture) => ([(header::CONTENT_TYPE, "image/png")], picture.clone()).into_response(),
-        None => Problem::new(StatusCode::NOT_FOUND, format!("there are the examples 1.png to {EXAMPLES}.png")).into_response(),
+        None => {
+            Problem::new(StatusCode::NOT_FOUND, format!("there are the examples 1.png to {EXAMPLES}.png"))
+                .into_response()
+        }
     }
 }

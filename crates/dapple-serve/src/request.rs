@@ -89,7 +89,10 @@ fn kept(names: &str, classes: &[String]) -> Result<Vec<u8>, Problem> {
         let label = classes.iter().position(|class| class == name);
         // A model has at most 256 classes.
         label.map(|label| label as u8).ok_or_else(|| {
-            Problem::bad_request(format!("class: there is no `{name}`; the classes are {}", classes.join(", ")))
+            Problem::bad_request(format!(
+                "class: there is no `{name}`; the classes are {}",
+                classes.join(", ")
+            ))
         })
     };
     names.split(',').map(label).collect()
@@ -101,9 +104,13 @@ pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
     let bytes = match kind.as_deref() {
         Some("multipart/form-data") => of_form(request).await?,
         None => of_body(request).await?,
-        Some(kind) if kind.starts_with("image/") || kind == "application/octet-stream" => of_body(request).await?,
+        Some(kind) if kind.starts_with("image/") || kind == "application/octet-stream" => {
+            of_body(request).await?
+        }
         Some(kind) => {
-            let message = format!("a body of {kind}: send an image as image/*, application/octet-stream or multipart/form-data");
+            let message = format!(
+                "a body of {kind}: send an image as image/*, application/octet-stream or multipart/form-data"
+            );
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
     };
@@ -150,7 +157,11 @@ mod tests {
     #[test]
     fn queries_are_checked() {
         let classes = ["ground".to_owned(), "horse".to_owned()];
-        let wanted = Query { output: Some("areas,mask,areas".into()), class: Some("horse".into()), ..Query::default() };
+        let wanted = Query {
+            output: Some("areas,mask,areas".into()),
+            class: Some("horse".into()),
+            ..Query::default()
+        };
         let wanted = wanted.wanted(&classes).expect("a good query");
         assert_eq!((wanted.kinds, wanted.settings.keep), (vec![Kind::Areas, Kind::Mask], Some(vec![1])));
         let of = |change: fn(&mut Query)| {

@@ -71,20 +71,25 @@ impl Server {
         for (index, model) in models.iter().enumerate() {
             if models[..index].iter().any(|other| other.name == model.name) {
                 let name = &model.name;
-                return Err(ServeError::Settings(format!("two models are called `{name}`; name them NAME=FILE")));
+                return Err(ServeError::Settings(format!(
+                    "two models are called `{name}`; name them NAME=FILE"
+                )));
             }
         }
         if config.api_key.as_ref().is_some_and(String::is_empty) {
             return Err(ServeError::Settings("the API key is empty; give one, or none".into()));
         }
         if let Some(bad) = config.cors.iter().find(|origin| !is_origin(origin)) {
-            return Err(ServeError::Settings(format!("`{bad}` is no origin; give them as https://example.org")));
+            return Err(ServeError::Settings(format!(
+                "`{bad}` is no origin; give them as https://example.org"
+            )));
         }
         let metrics = Arc::new(Metrics::new());
         let start = |served| Model::start(served, &config.limits, &metrics).map(Arc::new);
         let models = models.into_iter().map(start).collect::<Result<_, _>>()?;
         let address = config.address;
-        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let app = App {
             room: Room::new(config.limits.queue, Arc::clone(&metrics)),
             workers: Arc::new(Semaphore::new(config.limits.workers.max(1))),
@@ -145,7 +150,9 @@ impl Server {
 /// Whether a text is a scheme and a host, as browsers name origins.
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains('/') && host.bytes().all(|b| b.is_ascii_graphic()))
+    host.is_some_and(|host| {
+        !host.is_empty() && !host.contains('/') && host.bytes().all(|b| b.is_ascii_graphic())
+    })
 }
 
 /// What a server runs on: as many threads as there are cores, and no more of those that may block than it needs.

@@ -117,7 +117,9 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
 /// `NAME=PATH`, or a path, whose last part without the extension is the name.
 fn named(text: &str) -> (String, &Path) {
     match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !name.contains(['/', '\\']) => (name.to_owned(), Path::new(path)),
+        Some((name, path)) if !name.is_empty() && !name.contains(['/', '\\']) => {
+            (name.to_owned(), Path::new(path))
+        }
         _ => {
             let path = Path::new(text);
             let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };

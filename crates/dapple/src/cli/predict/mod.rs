@@ -95,7 +95,10 @@ fn conclude(summary: &Summary, images: usize, out: &Path, quiet: bool) -> Result
         println!();
         if predicted > 0 {
             let busy = 100.0 * summary.network.as_secs_f64() / seconds;
-            println!("{seconds:.1} s, {:.1} images/s, the network busy {busy:.0} % of the time", predicted as f64 / seconds);
+            println!(
+                "{seconds:.1} s, {:.1} images/s, the network busy {busy:.0} % of the time",
+                predicted as f64 / seconds
+            );
         }
     }
     if bad > 0 {
@@ -123,7 +126,8 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
         )));
     };
     let image = decode_image_bytes(&bytes, "standard input", predictor.channels())?;
-    let info = ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
+    let info =
+        ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
     let target = Target::memory();
     let classes = Arc::new(batch::classes_of(predictor)?);
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
@@ -140,7 +144,9 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     match written {
         // A reader that closed the pipe has seen what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|e| Failure::other(PredictError::Write { what: "standard output", source: e })),
+        written => {
+            written.map_err(|e| Failure::other(PredictError::Write { what: "standard output", source: e }))
+        }
     }
 }
 
