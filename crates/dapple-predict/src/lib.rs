@@ -3,7 +3,8 @@
 //! A [`Predictor`] is one or more models with [`Settings`]: ensembles, flips and scales at test time, thresholds, tiles.
 //! [`Predictor::predict`] gives the [`Prediction`] of a whole image; [`Predictor::predict_tiles`] gives the rows of an image
 //! of any size, in memory for a row of tiles. An [`output::Output`] is made of rows, so that it does not matter which.
-//! [`batch`] does all of it for many files, with decoding, networks and encoding side by side.
+//! [`batch`] does all of it for many files, with decoding, networks and encoding side by side;
+//! [`video`] for films.
 
 pub mod batch;
 mod components;
@@ -22,6 +23,7 @@ pub mod source;
 mod tiled;
 pub mod tiles;
 mod variant;
+pub mod video;
 
 pub use decision::UNDECIDED;
 pub use error::PredictError;

@@ -36,6 +36,14 @@ impl Prediction {
         Self { threshold: threshold.or(self.threshold), ..self }
     }
 
+    /// Mixes the logits with those of another prediction by the same models, which counts by `share`, 0 to 1. One of other
+    /// sizes or models is left out.
+    pub fn blend(&mut self, other: &Self, share: f32) {
+        if self.members.len() == other.members.len() {
+            self.members.iter_mut().zip(&other.members).for_each(|(own, other)| own.blend(other, share));
+        }
+    }
+
     /// The class of every pixel, `[height, width]`.
     pub fn labels(&self) -> Vec<u8> {
         let mut labels = Vec::with_capacity(self.width() * self.height());

@@ -109,6 +109,15 @@ impl Prediction {
         self.activation
     }
 
+    /// Mixes the logits with those of another prediction, which counts by `share`, 0 to 1; one whose logits are of another
+    /// shape is left out.
+    pub fn blend(&mut self, other: &Self, share: f32) {
+        if self.logits.shape == other.logits.shape {
+            let pairs = self.logits.data.iter_mut().zip(&other.logits.data);
+            pairs.for_each(|(own, other)| *own += (other - *own) * share);
+        }
+    }
+
     /// The class of every pixel, `[height, width]`.
     pub fn labels(&self) -> Vec<u8> {
         let mut labels = Vec::with_capacity(self.width * self.height);

@@ -193,8 +193,9 @@ mod tests {
 
     #[test]
     fn the_compression_is_that_of_pycocotools() {
-        // pycocotools 2.0: mask.encode of a 4 x 3 mask with the runs 1, 3, 1, 1, 1, 1, 1, 3, and of longer ones.
-        assert_eq!(compressed(&[1, 3, 1, 1, 1, 1, 1, 3]), "1310N0002");
-        assert_eq!(compressed(&[0, 100_000]), "0PZQ3");
+        // By pycocotools 2.0.11: `mask.frPyObjects({"size": [h, w], "counts": counts}, h, w)["counts"]`.
+        assert_eq!(compressed(&[1, 3, 1, 1, 1, 1, 1, 3]), "131N0002");
+        assert_eq!(compressed(&[0, 100_000]), "0PeQ3");
+        assert_eq!(compressed(&[5, 1000, 70_000, 3, 1, 20_000, 8991]), "5Xo0`[T2kPOadkMm`c0nh8");
     }
 }

@@ -10,7 +10,7 @@ use super::pictures::PngRows;
 use super::{ImageInfo, Output, OutputSettings, Target};
 use crate::matte::{Plane, blur, foreground, refine};
 use crate::prediction::Wants;
-use crate::{PredictError, Row};
+use crate::{PredictError, Prediction, Row};
 
 /// What a cut-out stands on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +38,16 @@ impl Background {
             _ => None,
         }
     }
+
+    /// Its colours behind a photograph, `[height, width, 3]`; black for nothing.
+    fn pixels(&self, rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
+        match self {
+            Self::Transparent => vec![0; 3 * width * height],
+            Self::Colour(colour) => colour.repeat(width * height),
+            Self::Picture(picture) => covering(picture, width, height),
+            Self::Blur => blurred(rgb, width, height),
+        }
+    }
 }
 
 /// Filters work on a picture reduced to about this many pixels a side.
@@ -55,12 +65,9 @@ const ENDS: [f32; 2] = [0.03, 0.97];
 /// Collects the image and alpha.
 pub(super) struct Cutout {
     png: PngRows,
-    width: usize,
-    height: usize,
-    /// Which classes are kept.
-    kept: Vec<bool>,
-    refine: bool,
-    background: Background,
+    size: (usize, usize),
+    settings: OutputSettings,
+    classes: usize,
     rgb: Vec<u8>,
     alpha: Vec<f32>,
 }
@@ -72,68 +79,18 @@ impl Cutout {
         settings: &OutputSettings,
         target: Target,
     ) -> Result<Self, PredictError> {
-        let kept = |class: usize| match &settings.keep {
-            None => class > 0,
-            Some(keep) => keep.iter().any(|&k| usize::from(k) == class),
-        };
         let color = match settings.background {
             Background::Transparent => ColorType::Rgba,
             _ => ColorType::Rgb,
         };
         Ok(Self {
             png: PngRows::new(image, color, BitDepth::Eight, None, target)?,
-            width: image.width,
-            height: image.height,
-            kept: (0..classes).map(kept).collect(),
-            refine: settings.refine,
-            background: settings.background.clone(),
+            size: (image.width, image.height),
+            settings: settings.clone(),
+            classes,
             rgb: Vec::new(),
             alpha: Vec::new(),
         })
-    }
-
-    /// Alpha and the colours of the foreground.
-    fn matte(&self) -> (Vec<f32>, Vec<u8>) {
-        let alpha = Plane::new(self.width, self.height, self.alpha.clone());
-        let side = self.width.min(self.height);
-        let factor = (side / FIT_SIDE).max(1);
-        let radius = ((side as f32 * FIT_RADIUS) as usize).max(2);
-        let mut alpha = if self.refine { refine(&alpha, &self.rgb, radius, factor) } else { alpha };
-        let [low, high] = ENDS;
-        alpha.data.iter_mut().for_each(|a| *a = ((*a - low) / (high - low)).clamp(0.0, 1.0));
-        let colours = foreground(&self.rgb, &alpha, radius, factor);
-        (alpha.data, colours)
-    }
-
-    /// The background's colours, `[height, width, 3]`.
-    fn behind(&self) -> Vec<u8> {
-        let (width, height) = (self.width, self.height);
-        match &self.background {
-            Background::Transparent => Vec::new(),
-            Background::Colour(colour) => colour.repeat(width * height),
-            Background::Picture(picture) => covering(picture, width, height),
-            Background::Blur => {
-                let side = width.min(height);
-                let factor = (side / FIT_SIDE).max(1);
-                let radius = ((side as f32 * BLUR_RADIUS) as usize / factor).max(1);
-                let mut out = vec![0; 3 * width * height];
-                let mut line = vec![0.0; width];
-                for channel in 0..3 {
-                    let values = self.rgb.iter().skip(channel).step_by(3).map(|&v| f32::from(v)).collect();
-                    let blurred = blur(&Plane::new(width, height, values).shrunk(factor), radius);
-                    for y in 0..height {
-                        blurred.stretched_row(y, factor, &mut line);
-                        let row = &mut out[3 * y * width..][..3 * width];
-                        row.iter_mut()
-                            .skip(channel)
-                            .step_by(3)
-                            .zip(&line)
-                            .for_each(|(to, v)| *to = v.round() as u8);
-                    }
-                }
-                out
-            }
-        }
     }
 }
 
@@ -144,40 +101,93 @@ impl Output for Cutout {
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
         row.append_rgb(&mut self.rgb);
-        let pixels = row.values.probabilities.chunks_exact(self.kept.len());
-        self.alpha.extend(pixels.map(|p| {
-            let kept = p.iter().zip(&self.kept).filter(|(_, kept)| **kept);
-            kept.map(|(p, _)| p).sum::<f32>().min(1.0)
-        }));
+        self.settings.append_alpha(&row.values.probabilities, self.classes, &mut self.alpha);
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), PredictError> {
-        let (alpha, colours) = self.matte();
-        let behind = self.behind();
-        let mut line = Vec::new();
-        for y in 0..self.height {
-            line.clear();
-            let row = y * self.width..(y + 1) * self.width;
-            let pixels = colours.as_chunks::<3>().0[row.clone()].iter().zip(&alpha[row.clone()]);
-            if behind.is_empty() {
-                line.extend(pixels.flat_map(|(&[r, g, b], a)| {
-                    let a = (a * 255.0).round() as u8;
-                    // What is not seen compresses best as black.
-                    if a == 0 { [0; 4] } else { [r, g, b, a] }
-                }));
-            } else {
-                let behind = &behind.as_chunks::<3>().0[row];
-                line.extend(pixels.zip(behind).flat_map(|((front, a), back)| -> [u8; 3] {
-                    std::array::from_fn(|c| {
-                        (f32::from(front[c]) * a + f32::from(back[c]) * (1.0 - a)).round() as u8
-                    })
-                }));
-            }
-            self.png.row(&line)?;
-        }
-        self.png.finish()
+    fn finish(self: Box<Self>) -> Result<(), PredictError> {
+        let Self { mut png, size, settings, rgb, alpha, .. } = *self;
+        let picture = compose(size, &rgb, alpha, &settings);
+        picture.chunks_exact(picture.len() / size.1).try_for_each(|line| png.row(line))?;
+        png.finish()
     }
+}
+
+impl OutputSettings {
+    /// The alpha of all pixels of a prediction, as the network gives it: the probability of the classes that are kept.
+    pub(crate) fn alpha(&self, prediction: &Prediction) -> Vec<f32> {
+        let mut alpha = Vec::with_capacity(prediction.width() * prediction.height());
+        let mut rows = prediction.rows(Wants { probabilities: true, ..Wants::default() });
+        for y in 0..prediction.height() {
+            self.append_alpha(&rows.row(y).probabilities, prediction.classes(), &mut alpha);
+        }
+        alpha
+    }
+
+    fn append_alpha(&self, probabilities: &[f32], classes: usize, alpha: &mut Vec<f32>) {
+        let kept = |class: usize| match &self.keep {
+            None => class > 0,
+            Some(keep) => keep.iter().any(|&k| usize::from(k) == class),
+        };
+        let kept: Vec<usize> = (0..classes).filter(|&class| kept(class)).collect();
+        let pixels = probabilities.chunks_exact(classes);
+        alpha.extend(pixels.map(|p| kept.iter().map(|&class| p[class]).sum::<f32>().min(1.0)));
+    }
+}
+
+/// The cut-out of an image: `[height, width, 4]` with alpha on nothing, `[height, width, 3]` on any other background.
+pub(crate) fn compose(
+    (width, height): (usize, usize),
+    rgb: &[u8],
+    alpha: Vec<f32>,
+    settings: &OutputSettings,
+) -> Vec<u8> {
+    let side = width.min(height);
+    let factor = (side / FIT_SIDE).max(1);
+    let radius = ((side as f32 * FIT_RADIUS) as usize).max(2);
+    let mut alpha = Plane::new(width, height, alpha);
+    if settings.refine {
+        alpha = refine(&alpha, rgb, radius, factor);
+    }
+    let [low, high] = ENDS;
+    alpha.data.iter_mut().for_each(|a| *a = ((*a - low) / (high - low)).clamp(0.0, 1.0));
+    let colours = foreground(rgb, &alpha, radius, factor);
+
+    let front = colours.as_chunks::<3>().0.iter().zip(&alpha.data);
+    if settings.background == Background::Transparent {
+        return front
+            .flat_map(|(&[r, g, b], a)| {
+                let a = (a * 255.0).round() as u8;
+                // What is not seen compresses best as black.
+                if a == 0 { [0; 4] } else { [r, g, b, a] }
+            })
+            .collect();
+    }
+    let behind = settings.background.pixels(rgb, width, height);
+    let mix =
+        |front: u8, back: u8, a: f32| (f32::from(front) * a + f32::from(back) * (1.0 - a)).round() as u8;
+    front
+        .zip(behind.as_chunks::<3>().0)
+        .flat_map(|((front, &a), back)| -> [u8; 3] { std::array::from_fn(|c| mix(front[c], back[c], a)) })
+        .collect()
+}
+
+/// A photograph without its details.
+fn blurred(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let side = width.min(height);
+    let factor = (side / FIT_SIDE).max(1);
+    let radius = ((side as f32 * BLUR_RADIUS) as usize / factor).max(1);
+    let mut out = vec![0; 3 * width * height];
+    let mut line = vec![0.0; width];
+    for channel in 0..3 {
+        let values = rgb.iter().skip(channel).step_by(3).map(|&v| f32::from(v)).collect();
+        let plane = blur(&Plane::new(width, height, values).shrunk(factor), radius);
+        for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
+            plane.stretched_row(y, factor, &mut line);
+            row.iter_mut().skip(channel).step_by(3).zip(&line).for_each(|(to, v)| *to = v.round() as u8);
+        }
+    }
+    out
 }
 
 /// A picture scaled, bilinearly, and cropped around its middle so that it covers `width` x `height`.

@@ -20,6 +20,7 @@ use dapple_report::Classes;
 pub use areas::{AREAS_HEADER, merge_areas};
 pub use coco::merge_coco;
 pub use cutout::Background;
+pub(crate) use cutout::compose;
 pub use kind::{Kind, Part};
 pub use target::Target;
 

@@ -14,7 +14,12 @@ pub fn model(name: &str, classes: usize, normalisation: Normalisation, seed: u64
     let network =
         NetConfig { activation, width: 4, ..NetConfig::new(name, 3, classes).expect("a known network") };
     let graph = network.build(network.example_input()).expect("it fits its example");
-    let state = State::init(&graph, seed);
+    let mut state = State::init(&graph, seed);
+    // The logits of random weights hardly differ from pixel to pixel: those of the last convolution are made larger.
+    let last =
+        state.specs.iter().rev().filter(|spec| spec.role.trainable()).take(2).map(|s| s.len()).sum::<usize>();
+    let first = state.values.len() - last;
+    state.values[first..].iter_mut().for_each(|v| *v *= 40.0);
     let class = |i: usize| Class { name: format!("class {i}"), colour: [0, (40 * i) as u8, 200] };
     let card = ModelCard {
         network,

@@ -14,12 +14,14 @@ use crate::cli::arguments::{Device, at_least_one, size};
   dapple predict runs/horses photos/ --out masks --kind mask,overlay,cutout
   dapple predict model.safetensors 'photos/**/*.jpg' --out cut --kind cutout --background blur
   dapple predict model.safetensors field.tif --tile 512 --out map --kind mask,contours
+  dapple predict model.safetensors film.mp4 --out films --kind cutout --background '#00b140'
   cat photo.jpg | dapple predict model.safetensors - > mask.png
 
 Without --model, the first of the names is the model. Files written for photo.jpg: photo.png (mask),
 photo-labels.png, photo-overlay.png, photo-probability.png (two classes) or photo-probability-CLASS.png,
 photo-uncertainty.png, photo-cutout.png, photo-contours.geojson, photo-coco.json and photo-areas.csv, with
-coco.json and areas.csv for all images; folders keep their structure. Results that are there are kept, so that
+coco.json and areas.csv for all images; for film.mp4: film-overlay.mp4 and film-cutout.mp4 (.mov with
+alpha), by an installed ffmpeg. Folders keep their structure. Results that are there are kept, so that
 the same command goes on with a batch that was cut off.
 
 Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else.")]
@@ -106,6 +108,12 @@ pub struct Look {
     /// How coco regions are written
     #[arg(long, value_name = "FORM", default_value = "runs")]
     pub coco: CocoName,
+    /// Share of the frames before in each frame of a film, 0 to below 1
+    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    pub smoothing: f32,
+    /// The program that reads and writes films
+    #[arg(long, value_name = "PROGRAM", default_value = "ffmpeg")]
+    pub ffmpeg: PathBuf,
     /// Threads that decode images, and as many that encode [default: half of the cores, at most 4]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub workers: Option<usize>,

@@ -1,6 +1,7 @@
 //! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
 
 mod arguments;
+mod film;
 mod setup;
 
 use std::io::{self, IsTerminal, Read, Write};
@@ -12,6 +13,7 @@ use dapple::predict::batch::{self, Batch, Event, Summary};
 use dapple::predict::inputs::{find, read_list};
 use dapple::predict::output::{self, ImageInfo, Target};
 use dapple::predict::source::RasterRows;
+use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
 use dapple::train::StopFlag;
 use indicatif::ProgressBar;
@@ -39,6 +41,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let Some(out) = arguments.out.clone() else {
         return Err(Failure::input("give a folder for the results: --out DIR"));
     };
+    let (films, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
     let inputs = find(&named, Some(&out))?;
     let predictor = load(&models, &arguments.how, &arguments.device)?;
     let batch = Batch {
@@ -50,6 +53,10 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     };
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after the images on their way; once more to stop at once")?;
+    film::run_all(&predictor, &films, &batch, arguments, &stop)?;
+    if inputs.is_empty() {
+        return Ok(());
+    }
     let bar = progress(inputs.len(), arguments.quiet);
     let on_event = |event: Event<'_>| {
         if let Event::Bad(_, error) = event {
