@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +27,71 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written.map_err(|source| DataError::Write { path: path.to_owned(), source })
+}
+
+/// A file that is written piece by piece and appears under its name only when it is complete.
+///
+/// The bytes go to a temporary name beside `path`, which is removed where the writing is given up.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    /// Gone after [`AtomicFile::commit`].
+    writer: Option<BufWriter<File>>,
+}
+
+impl AtomicFile {
+    /// Begins to write a file. The folder must exist.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_owned();
+        let temporary = temporary_name(&path);
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => Ok(Self { path, temporary, writer: Some(BufWriter::new(file)) }),
+            Err(source) => Err(DataError::Write { path, source }),
+        }
+    }
+
+    /// The name that the file will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Flushes the file to the disk and gives it its name; an older file of the name is replaced.
+    ///
+    /// # Errors
+    /// [`DataError::Write`]; the temporary file is removed.
+    pub fn commit(mut self) -> Result<()> {
+        let committed = (|| {
+            if let Some(writer) = self.writer.take() {
+                writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            }
+            fs::rename(&self.temporary, &self.path)?;
+            sync_folder(&self.path);
+            Ok(())
+        })();
+        // The drop below removes what was not renamed.
+        committed.map_err(|source| DataError::Write { path: self.path.clone(), source })
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().map_or(Ok(0), |writer| writer.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        // After a commit there is nothing of this name; a leftover that cannot be removed is no error of its own.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -122,6 +122,21 @@ fn raster_of(image: DynamicImage, wanted: usize) -> Raster {
     Raster { width, height, channels, data }
 }
 
+/// Width and height of an image in memory by its header, as it stands upright; nothing is decoded.
+///
+/// # Errors
+/// [`DataError::Decode`] for bytes that begin as no image, [`DataError::TooLarge`].
+pub fn image_size_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<(u32, u32)> {
+    let name = name.as_ref();
+    match open_decoder(Cursor::new(bytes), name) {
+        Ok((decoder, orientation)) => Ok(ImageHeader { stored: decoder.dimensions(), orientation }.size()),
+        Err(DataError::Decode { .. }) if tiff_file::is_tiff(bytes) => {
+            tiff_file::size(Cursor::new(bytes), name)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// What the header of an image file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ImageHeader {

@@ -41,11 +41,16 @@ impl Normalise {
         [mean, std].map(|values| (0..channels).map(|c| values[c % 3]).collect())
     }
 
-    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`.
-    fn affine(self, raster: &Raster) -> Vec<(f32, f32)> {
+    /// `(scale, offset)` of each channel, such that the input is `value * scale + offset`. The channels of pictures that are
+    /// no photographs are treated as grey. `largest` stands for the largest value of the raster where that is a part of an
+    /// image.
+    fn affine(self, raster: &Raster, largest: Option<u8>) -> Vec<(f32, f32)> {
         let largest = match self {
             Self::ImageNet | Self::Unit => 255.0,
-            Self::U2Net => f32::from(raster.data.iter().copied().max().unwrap_or(0).max(1)),
+            Self::U2Net => {
+                let largest = largest.or_else(|| raster.data.iter().copied().max());
+                f32::from(largest.unwrap_or(0).max(1))
+            }
         };
         let [mean, std] = self.moments(raster.channels);
         mean.iter().zip(std).map(|(mean, std)| (1.0 / (largest * std), -mean / std)).collect()
@@ -103,14 +108,39 @@ impl InputSettings {
     /// # Errors
     /// [`DataError::Setting`] if the settings are out of range or the image has too few channels.
     pub fn prepare(&self, image: Raster) -> Result<Vec<f32>> {
-        self.validate()?;
+        self.prepare_at(image, self.height, self.width)
+    }
+
+    /// As [`InputSettings::prepare`], at another size than the settings'.
+    ///
+    /// # Errors
+    /// Those of [`InputSettings::prepare`].
+    pub fn prepare_at(&self, image: Raster, height: usize, width: usize) -> Result<Vec<f32>> {
+        Self { height, width, ..*self }.validate()?;
+        let image = self.with_channels(image)?;
+        let image = resize_image(&image, Window::FULL, height, width);
+        let mut input = vec![0.0; image.data.len()];
+        normalise_into(&image, self.normalise, None, &mut input);
+        Ok(input)
+    }
+
+    /// The network's input for a part of an image at its own size, `[height, width, channels]`; `largest` is the largest
+    /// value of the whole image, which [`Normalise::U2Net`] divides by.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if the part has too few channels.
+    pub fn normalise_part(&self, part: Raster, largest: u8) -> Result<Vec<f32>> {
+        let part = self.with_channels(part)?;
+        let mut input = vec![0.0; part.data.len()];
+        normalise_into(&part, self.normalise, Some(largest), &mut input);
+        Ok(input)
+    }
+
+    fn with_channels(&self, image: Raster) -> Result<Raster> {
         if image.channels < self.channels && (image.channels, self.channels) != (1, 3) {
             return Err(DataError::setting("image channels", image.channels, "as many as the network takes"));
         }
-        let image = resize_image(&image.with_channels(self.channels), Window::FULL, self.height, self.width);
-        let mut input = vec![0.0; image.data.len()];
-        normalise_into(&image, self.normalise, &mut input);
-        Ok(input)
+        Ok(image.with_channels(self.channels))
     }
 }
 
@@ -189,13 +219,14 @@ pub(crate) fn resize_labels(map: &LabelMap, window: Window, height: usize, width
     LabelMap { width, height, labels }
 }
 
-/// Writes the normalised values of `image` to `out`, `[height, width, channels]`.
+/// Writes the normalised values of `image` to `out`, `[height, width, channels]`; `largest` where the image is a part of
+/// another one with that largest value.
 ///
 /// # Panics
 /// If `out` has another length than the image's data.
-pub(crate) fn normalise_into(image: &Raster, normalise: Normalise, out: &mut [f32]) {
+pub(crate) fn normalise_into(image: &Raster, normalise: Normalise, largest: Option<u8>, out: &mut [f32]) {
     assert_eq!(image.data.len(), out.len(), "normalised image of another size");
-    let affine = normalise.affine(image);
+    let affine = normalise.affine(image, largest);
     // One table a channel is faster than the arithmetic, and gives the same value for the same byte everywhere.
     let table =
         |(scale, offset): (f32, f32)| -> [f32; 256] { std::array::from_fn(|v| v as f32 * scale + offset) };

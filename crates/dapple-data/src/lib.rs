@@ -62,9 +62,11 @@ pub use cache::CacheSettings;
 pub use classes::{Classes, palette};
 pub use dataset::{Dataset, LabelledImage, OpenOptions};
 pub use error::{DataError, Result};
-pub use files::{encode_indexed_png, encode_png, write_atomic, write_indexed_png};
+pub use files::{AtomicFile, encode_indexed_png, encode_png, write_atomic, write_indexed_png};
 pub use format::Format;
-pub use image_file::{DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, luma};
+pub use image_file::{
+    DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, image_size_bytes, luma,
+};
 pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
 pub use inspect::Inspection;
 pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values, decode_values_bytes};
@@ -72,4 +74,5 @@ pub use loader::{Batch, Epoch, Loader, LoaderSettings};
 pub use mask_files::mask_files;
 pub use part::Part;
 pub use split::{DEFAULT_TRAIN_FRACTION, Fold, Split, SplitIndices, SplitSettings};
+pub use walk::images_below;
 pub use weights::ClassStatistics;

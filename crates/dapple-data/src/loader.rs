@@ -212,7 +212,7 @@ impl Inner {
         let mut labels = Vec::with_capacity(n * h * w);
         for (&index, out) in samples.iter().zip(images.chunks_exact_mut(h * w * c)) {
             let (image, map) = self.sample(epoch, index)?;
-            normalise_into(&image, self.settings.input.normalise, out);
+            normalise_into(&image, self.settings.input.normalise, None, out);
             labels.extend_from_slice(&map.labels);
         }
         Ok(Batch { images, labels, indices: samples.to_vec(), n, h, w, c })

@@ -83,6 +83,14 @@ fn too_many(folder: &Path) -> DataError {
     DataError::BadFile { path: folder.to_owned(), problem }
 }
 
+/// All image files of a folder and the folders in it, by their extensions, in order. Linked folders are not followed.
+///
+/// # Errors
+/// [`DataError::Read`]; [`DataError::BadFile`] for more files or deeper folders than any collection has.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    files_below(folder, &has_image_extension)
+}
+
 pub(crate) fn has_image_extension(path: &Path) -> bool {
     has_extension(path, &EXTENSIONS)
 }

@@ -29,7 +29,7 @@ pub use classes::{Classes, colour_map};
 pub use curves::{Best, Curves, Panel, Series};
 pub use error::ReportError;
 pub use image::{GrayImage, RgbImage};
-pub use overlay::{OverlayStyle, overlay, probability_map};
+pub use overlay::{OverlayStyle, overlay, overlay_row, probability_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
 pub use save::save_png;
 pub use strips::{StripSample, StripStyle, strips};

@@ -1,6 +1,6 @@
 //! A photograph with a label map over it, the outlines of a label map, and probabilities as grey values.
 
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use image::{GrayImage, Luma, RgbImage};
 
 use crate::{Classes, Colour, ReportError};
 
@@ -32,15 +32,29 @@ pub fn overlay(
 ) -> Result<RgbImage, ReportError> {
     same_size("the label map", labels, photo)?;
     classes.check(labels)?;
+    let mut painted = photo.clone();
+    let width = photo.width() as usize;
+    let rows = painted.chunks_exact_mut(3 * width.max(1)).zip(labels.as_raw().chunks_exact(width.max(1)));
+    for (y, (row, labels)) in (0..).zip(rows) {
+        overlay_row(row, labels, y, classes, style);
+    }
+    Ok(painted)
+}
+
+/// Blends the colours of one row of a label map over the row of its photograph, as [`overlay`] does for all rows.
+///
+/// `photo` holds the red, green and blue values of row `y` and is painted over; a label that is neither a class nor
+/// ignored is left as it is.
+pub fn overlay_row(photo: &mut [u8], labels: &[u8], y: u32, classes: &Classes, style: OverlayStyle) {
     let opacity = if style.opacity.is_nan() { 0.0 } else { style.opacity.clamp(0.0, 1.0) };
-    Ok(RgbImage::from_fn(photo.width(), photo.height(), |x, y| {
-        let (seen, label) = (photo.get_pixel(x, y).0, labels.get_pixel(x, y).0[0]);
+    for ((x, pixel), &label) in (0..).zip(photo.as_chunks_mut::<3>().0).zip(labels) {
         if style.unpainted == Some(label) {
-            return Rgb(seen);
+            continue;
         }
-        let colour = classes.colour_at(label, x, y).expect("the check above found every label known");
-        Rgb(blend(seen, colour, opacity))
-    }))
+        if let Some(colour) = classes.colour_at(label, x, y) {
+            *pixel = blend(*pixel, colour, opacity);
+        }
+    }
 }
 
 fn blend(under: Colour, over: Colour, opacity: f32) -> Colour {
@@ -104,6 +118,7 @@ pub(crate) fn same_size(what: &str, labels: &GrayImage, photo: &RgbImage) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgb;
     use proptest::prelude::*;
 
     fn classes() -> Classes {

@@ -36,6 +36,6 @@ pub use recipe::Recipe;
 pub use record::{EpochRecord, best_epoch, read_records};
 pub use run_folder::RunFolder;
 pub use schedule::Schedule;
-pub use segmenter::{Prediction, Segmenter};
+pub use segmenter::{LogitRows, Prediction, Segmenter};
 pub use stop::StopFlag;
 pub use training::{Outcome, Training, open_dataset};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dapple_data::{Classes, InputSettings, Raster};
 use dapple_graph::{Engine, Executor, Mode, Shape, Tensor};
-use dapple_nets::Activation;
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
+use dapple_nets::{Activation, NetConfig};
 
 use crate::model::{classes_of, input_of, load_model};
 use crate::{TrainError, decide};
@@ -47,6 +47,11 @@ impl Segmenter {
         classes_of(&self.card)
     }
 
+    /// What the network sees of an image.
+    pub fn input(&self) -> InputSettings {
+        self.input
+    }
+
     /// Predicts one image: it is resized to the network's input as in training, and the logits are resized back to the
     /// image's size, bilinearly.
     ///
@@ -55,16 +60,25 @@ impl Segmenter {
     pub fn predict(&self, image: &Raster) -> Result<Prediction, TrainError> {
         let InputSettings { height, width, channels, .. } = self.input;
         let input = Tensor::new(Shape::new(1, height, width, channels), self.input.prepare(image.clone())?);
+        Ok(self.prediction(self.logits(&input)?, image.width, image.height))
+    }
+
+    /// Runs the network on a batch of prepared inputs, `[n, h, w, channels]` of any size that it can take; gives the
+    /// logits of its first output, `[n, h, w, k]`.
+    ///
+    /// # Errors
+    /// [`TrainError::Engine`] from the engine.
+    pub fn logits(&self, input: &Tensor) -> Result<Tensor, TrainError> {
         // A panic of another thread in the engine leaves nothing behind that a forward pass reads.
         let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut outputs = executor.forward(&input, Mode::Predict)?;
-        Ok(Prediction {
-            logits: outputs.swap_remove(0),
-            activation: self.card.network.activation,
-            classes: self.card.network.classes,
-            width: image.width,
-            height: image.height,
-        })
+        let mut outputs = executor.forward(input, Mode::Predict)?;
+        Ok(outputs.swap_remove(0))
+    }
+
+    /// The prediction for an image of a size that the logits of one image, `[1, h, w, k]`, stand for.
+    pub fn prediction(&self, logits: Tensor, width: usize, height: usize) -> Prediction {
+        let NetConfig { activation, classes, .. } = self.card.network;
+        Prediction { logits, activation, classes, width, height }
     }
 }
 
@@ -90,10 +104,25 @@ impl Prediction {
         self.height
     }
 
+    /// What turns the logits into probabilities.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Mixes the logits with those of another prediction, which counts by `share`, 0 to 1; one whose logits are of another
+    /// shape is left out.
+    pub fn blend(&mut self, other: &Self, share: f32) {
+        if self.logits.shape == other.logits.shape {
+            let pairs = self.logits.data.iter_mut().zip(&other.logits.data);
+            pairs.for_each(|(own, other)| *own += (other - *own) * share);
+        }
+    }
+
     /// The class of every pixel, `[height, width]`.
     pub fn labels(&self) -> Vec<u8> {
         let mut labels = Vec::with_capacity(self.width * self.height);
-        self.for_each_row(|row| labels.extend(decide::labels(row)));
+        let mut rows = self.rows();
+        (0..self.height).for_each(|y| labels.extend(decide::labels(rows.row(y))));
         labels
     }
 
@@ -104,38 +133,62 @@ impl Prediction {
     pub fn probability(&self, class: usize) -> Vec<f32> {
         assert!(class < self.classes, "class {class} of {}", self.classes);
         let mut map = Vec::with_capacity(self.width * self.height);
-        self.for_each_row(|row| {
-            map.extend(
-                decide::probabilities(row, self.activation).chunks_exact(self.classes).map(|p| p[class]),
-            );
-        });
+        let mut rows = self.rows();
+        for y in 0..self.height {
+            let probabilities = decide::probabilities(rows.row(y), self.activation);
+            map.extend(probabilities.chunks_exact(self.classes).map(|p| p[class]));
+        }
         map
     }
 
-    /// The logits of each of the image's rows, `[1, 1, width, k]`, interpolated between pixel centres.
-    fn for_each_row(&self, mut on_row: impl FnMut(&Tensor)) {
-        let Shape { h, w, c, .. } = self.logits.shape;
-        let columns: Vec<Between> = (0..self.width).map(|x| Between::of(x, self.width, w)).collect();
-        let source = |y: usize| &self.logits.data[y * w * c..][..w * c];
-        let mut blended = vec![0.0; w * c];
-        let mut row = Tensor::zeros(Shape::new(1, 1, self.width, c));
-        for y in 0..self.height {
-            let rows = Between::of(y, self.height, h);
-            for (to, (a, b)) in blended.iter_mut().zip(source(rows.first).iter().zip(source(rows.second))) {
-                *to = a + (b - a) * rows.share;
-            }
-            for (to, column) in row.data.chunks_exact_mut(c).zip(&columns) {
-                let (a, b) = (&blended[column.first * c..][..c], &blended[column.second * c..][..c]);
-                for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
-                    *to = a + (b - a) * column.share;
-                }
-            }
-            on_row(&row);
+    /// The logits of the image's rows.
+    pub fn rows(&self) -> LogitRows<'_> {
+        let Shape { w, c, .. } = self.logits.shape;
+        LogitRows {
+            prediction: self,
+            columns: (0..self.width).map(|x| Between::of(x, self.width, w)).collect(),
+            blended: vec![0.0; w * c],
+            row: Tensor::zeros(Shape::new(1, 1, self.width, c)),
         }
     }
 }
 
+/// Gives the logits of an image row by row, interpolated between pixel centres, in memory for one row.
+#[derive(Debug)]
+pub struct LogitRows<'a> {
+    prediction: &'a Prediction,
+    columns: Vec<Between>,
+    /// A row of the image's height at the logits' width.
+    blended: Vec<f32>,
+    row: Tensor,
+}
+
+impl LogitRows<'_> {
+    /// The logits of row `y`, `[1, 1, width, k]`.
+    ///
+    /// # Panics
+    /// If the image has no such row.
+    pub fn row(&mut self, y: usize) -> &Tensor {
+        let Prediction { logits, height, .. } = self.prediction;
+        assert!(y < *height, "row {y} of {height}");
+        let Shape { h, w, c, .. } = logits.shape;
+        let source = |y: usize| &logits.data[y * w * c..][..w * c];
+        let rows = Between::of(y, *height, h);
+        for (to, (a, b)) in self.blended.iter_mut().zip(source(rows.first).iter().zip(source(rows.second))) {
+            *to = a + (b - a) * rows.share;
+        }
+        for (to, column) in self.row.data.chunks_exact_mut(c).zip(&self.columns) {
+            let (a, b) = (&self.blended[column.first * c..][..c], &self.blended[column.second * c..][..c]);
+            for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
+                *to = a + (b - a) * column.share;
+            }
+        }
+        &self.row
+    }
+}
+
 /// A position between two neighbouring samples.
+#[derive(Debug)]
 struct Between {
     first: usize,
     second: usize,
@@ -177,9 +230,11 @@ mod tests {
     fn logits_are_interpolated_between_pixel_centres() {
         // Centres of four pixels lie at -1/4, 1/4, 3/4 and 5/4 of two samples; the ends are held.
         let logits = Tensor::new(Shape::new(1, 1, 2, 1), vec![0.0, 4.0]);
-        let mut rows = Vec::new();
-        prediction(logits, 4, 3).for_each_row(|row| rows.push(row.data.clone()));
-        assert_eq!(rows, vec![vec![0.0, 1.0, 3.0, 4.0]; 3]);
+        let prediction = prediction(logits, 4, 3);
+        let mut rows = prediction.rows();
+        for y in 0..3 {
+            assert_eq!(rows.row(y).data, [0.0, 1.0, 3.0, 4.0]);
+        }
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let segmenter = dapple::load("run/best.safetensors")?;
 //! let photo = dapple::data::decode_image("photo.jpg", 3)?;
-//! let prediction = segmenter.predict(&photo)?; // labels and probabilities at the photo's size
+//! let prediction = dapple::Segmenter::load("run/best.safetensors")?.predict(&photo)?;
+//! let labels = prediction.labels(); // at the photo's size, as are prediction.probability(class)
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A [`Segmenter`] may be shared between threads. [`predict`] has ensembles, test-time augmentation, tiles for images of any
+//! size, outputs (overlays, cut-outs, outlines, areas) and batches.
 //!
 //! To train one, see [`train`] and the program `examples/train_and_predict.rs`. The crates below are re-exported as
 //! modules: [`data`] finds and decodes images and masks, [`graph`] is what networks are made of, [`nets`] has the
@@ -19,6 +22,7 @@
 pub mod device;
 pub mod export;
 pub mod pretrained;
+mod segmenter;
 
 pub use dapple_cpu as cpu;
 pub use dapple_data as data;
@@ -26,18 +30,22 @@ pub use dapple_graph as graph;
 pub use dapple_metrics as metrics;
 pub use dapple_nets as nets;
 pub use dapple_onnx as onnx;
+pub use dapple_predict as predict;
 pub use dapple_report as report;
+pub use dapple_serve as serve;
 pub use dapple_train as train;
 pub use dapple_weights as weights;
 
-pub use dapple_train::{Prediction, Segmenter, TrainError};
+pub use dapple_predict::{PredictError, Prediction};
+pub use dapple_train::TrainError;
+pub use segmenter::Segmenter;
 
 use std::path::Path;
 
-/// Loads a model file, or the best model of a run's folder, on the CPU with all cores.
+/// Loads a model file, or the best model of a run's folder, on the CPU with all cores: [`Segmenter::load`].
 ///
 /// # Errors
 /// If the file cannot be read or is no model.
-pub fn load(path: impl AsRef<Path>) -> Result<Segmenter, TrainError> {
-    Segmenter::load(path.as_ref(), &dapple_cpu::CpuEngine::new(None)?)
+pub fn load(path: impl AsRef<Path>) -> Result<Segmenter, PredictError> {
+    Segmenter::load(path)
 }

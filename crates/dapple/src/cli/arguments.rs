@@ -37,8 +37,10 @@ pub enum Command {
     Train(Box<Train>),
     /// Score a model on a folder of images and masks
     Eval(Eval),
-    /// Predict masks for images of any size
-    Predict(Predict),
+    /// Predict masks, overlays, cut-outs and outlines for images of any size
+    Predict(Box<super::predict::Predict>),
+    /// Serve models over HTTP, with a web page
+    Serve(super::serve::Serve),
     /// Write a model for other programs: ONNX, or weights for PyTorch
     Export(super::export::Export),
     /// List and download published weights
@@ -324,41 +326,6 @@ impl PartName {
             Self::All => None,
         }
     }
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  dapple predict --model runs/horses photo.jpg --out masks
-  dapple predict --model model.safetensors photos/ --out masks --kind all
-
-Files written for photo.jpg: photo.png (class indices, with a palette), photo-overlay.png,
-photo-probability.png (two classes) or photo-probability-CLASS.png.")]
-pub struct Predict {
-    /// A run's folder, or a model file
-    #[arg(long, value_name = "RUN|FILE")]
-    pub model: PathBuf,
-    /// Images, or folders of images
-    #[arg(required = true, value_name = "IMAGE|DIR")]
-    pub inputs: Vec<PathBuf>,
-    /// Folder for the results
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// What to write
-    #[arg(long, default_value = "mask")]
-    pub kind: Kind,
-    #[command(flatten)]
-    pub device: Device,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// Class indices at the image's size, with a palette
-    Mask,
-    /// The mask's colours over the image
-    Overlay,
-    /// Probabilities as grey values, 0 black to 1 white
-    Probability,
-    All,
 }
 
 #[derive(Debug, Args)]

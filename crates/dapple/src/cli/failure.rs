@@ -10,6 +10,7 @@ use dapple::export::ExportError;
 use dapple::graph::{EngineError, GraphError};
 use dapple::metrics::MetricsError;
 use dapple::nets::ConfigError;
+use dapple::predict::PredictError;
 use dapple::report::ReportError;
 use dapple::train::TrainError;
 use dapple::weights::WeightsError;
@@ -47,6 +48,12 @@ impl Failure {
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
+        if error.is_users() { Self::Input(error.to_string()) } else { Self::Other(error.to_string()) }
+    }
+}
+
+impl From<PredictError> for Failure {
+    fn from(error: PredictError) -> Self {
         if error.is_users() { Self::Input(error.to_string()) } else { Self::Other(error.to_string()) }
     }
 }

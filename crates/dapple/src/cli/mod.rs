@@ -13,6 +13,7 @@ mod output;
 mod predict;
 mod progress;
 mod score;
+mod serve;
 mod train;
 mod weights;
 
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Weights(arguments) => weights::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),

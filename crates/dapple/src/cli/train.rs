@@ -36,7 +36,7 @@ pub fn train(training: Training, device: &Device, quiet: bool) -> Result<Outcome
     warn_of_skipped(training.dataset());
 
     let stop = StopFlag::new();
-    stop_on_signal(stop.clone())?;
+    stop_on_signal(stop.clone(), "stopping after this batch; once more to stop at once, without saving")?;
 
     let outcome = training.run(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
@@ -45,8 +45,8 @@ pub fn train(training: Training, device: &Device, quiet: bool) -> Result<Outcome
     Ok(outcome)
 }
 
-/// The first Ctrl-C (or request to terminate) ends the training after its batch, the second one the program at once.
-fn stop_on_signal(stop: StopFlag) -> Result<(), Failure> {
+/// The first Ctrl-C (or request to terminate) raises the flag and says what then happens, the second one ends the program.
+pub fn stop_on_signal(stop: StopFlag, said: &'static str) -> Result<(), Failure> {
     /// Some supervisors send a signal to a program and to its group, which then arrives twice.
     const SAME_SIGNAL: Duration = Duration::from_millis(500);
     let mut first: Option<Instant> = None;
@@ -56,7 +56,7 @@ fn stop_on_signal(stop: StopFlag) -> Result<(), Failure> {
         None => {
             first = Some(Instant::now());
             stop.raise();
-            eprintln!("\nstopping after this batch; once more to stop at once, without saving");
+            eprintln!("\n{said}");
         }
     };
     ctrlc::set_handler(handler).map_err(|e| Failure::Other(format!("cannot listen for Ctrl-C: {e}")))

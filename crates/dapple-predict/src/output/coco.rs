@@ -1,0 +1,201 @@
+//! Connected regions as COCO annotations (Lin et al. 2014; the format of cocodataset.org).
+//!
+//! Categories are all classes but the first, their ids are the labels. An annotation is one connected region.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use dapple_report::Classes;
+use serde_json::{Value, json};
+
+use super::{CocoForm, ImageInfo, Output, OutputSettings, Target};
+use crate::decision::UNDECIDED;
+use crate::outline::{Map, Polygon};
+use crate::{PredictError, Row};
+
+/// Collects the label map.
+pub(super) struct Coco {
+    image: ImageInfo,
+    classes: Arc<Classes>,
+    form: CocoForm,
+    min_area: u64,
+    labels: Vec<u8>,
+    target: Target,
+}
+
+impl Coco {
+    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, settings: &OutputSettings, target: Target) -> Self {
+        Self {
+            image: image.clone(),
+            classes: Arc::clone(classes),
+            form: settings.coco,
+            min_area: settings.min_area,
+            labels: Vec::new(),
+            target,
+        }
+    }
+}
+
+impl Output for Coco {
+    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+        self.labels.extend_from_slice(&row.values.labels);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), PredictError> {
+        let Self { image, classes, form, min_area, labels, mut target } = *self;
+        let polygons = Map::new(&labels, image.width).polygons(0);
+        let kept = polygons.into_iter().filter(|p| p.area >= min_area && p.label != UNDECIDED);
+        let annotations = (1..).zip(kept).map(|(id, polygon)| {
+            let [left, top, width, height] = bounds(&polygon);
+            let segmentation = match form {
+                CocoForm::Polygons => json!([flat(&polygon)]),
+                CocoForm::Runs => json!({
+                    "size": [image.height, image.width],
+                    "counts": compressed(&runs(&polygon, image.width, image.height)),
+                }),
+            };
+            json!({
+                "id": id,
+                "image_id": 1,
+                "category_id": polygon.label,
+                "bbox": [left, top, width, height],
+                "area": polygon.area,
+                "iscrowd": 0,
+                "segmentation": segmentation,
+            })
+        });
+        let named = classes.names().iter().enumerate().skip(1);
+        let categories: Value = named.map(|(id, name)| json!({ "id": id, "name": name })).collect();
+        let document = json!({
+            "images": [{ "id": 1, "file_name": image.name, "width": image.width, "height": image.height }],
+            "annotations": annotations.collect::<Value>(),
+            "categories": categories,
+        });
+        serde_json::to_writer(&mut target, &document)
+            .map_err(|e| PredictError::write("COCO annotations", e))?;
+        target.flush().map_err(|e| PredictError::write("COCO annotations", e))
+    }
+}
+
+/// Left, top, width and height.
+fn bounds(polygon: &Polygon) -> [usize; 4] {
+    let (mut left, mut top, mut right, mut bottom) = (usize::MAX, usize::MAX, 0, 0);
+    for &(x, y) in &polygon.outer {
+        (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
+    }
+    [left, top, right - left, bottom - top]
+}
+
+fn flat(polygon: &Polygon) -> Vec<usize> {
+    polygon.outer.iter().flat_map(|&(x, y)| [x, y]).collect()
+}
+
+/// Lengths of runs outside and inside in turns, column by column over the whole image.
+fn runs(polygon: &Polygon, width: usize, height: usize) -> Vec<u64> {
+    // Where a horizontal edge of an outline crosses a column, inside and outside change. Edges of one column come in
+    // pairs, so that sorting them by row gives the runs.
+    let [left, _, across, _] = bounds(polygon);
+    let mut crossings: Vec<Vec<usize>> = vec![Vec::new(); across];
+    for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
+        let next = ring.iter().cycle().skip(1);
+        for (a, b) in ring.iter().zip(next).filter(|(a, b)| a.1 == b.1) {
+            (a.0.min(b.0)..a.0.max(b.0)).for_each(|x| crossings[x - left].push(a.1));
+        }
+    }
+    let mut counts = Vec::new();
+    let mut changed_at = 0;
+    for (column, mut rows) in crossings.into_iter().enumerate() {
+        rows.sort_unstable();
+        for row in rows {
+            let at = ((left + column) * height + row) as u64;
+            counts.push(at - changed_at);
+            changed_at = at;
+        }
+    }
+    let end = (width * height) as u64;
+    if changed_at < end {
+        counts.push(end - changed_at);
+    }
+    merged(counts)
+}
+
+/// Joins runs that an empty run stands between, as at the end of a column that goes on in the next one.
+fn merged(counts: Vec<u64>) -> Vec<u64> {
+    let mut joined: Vec<u64> = Vec::with_capacity(counts.len());
+    let mut counts = counts.into_iter();
+    joined.extend(counts.next());
+    while let Some(count) = counts.next() {
+        match (count, joined.last_mut()) {
+            (0, Some(last)) => *last += counts.next().unwrap_or(0),
+            _ => joined.push(count),
+        }
+    }
+    joined
+}
+
+/// COCO's compression: five bits a character from 48 on, lowest first, the sixth says that more follow; from the fourth
+/// run on, the difference to the run before the last.
+fn compressed(counts: &[u64]) -> String {
+    let mut text = String::new();
+    for (i, &count) in counts.iter().enumerate() {
+        let mut value = count as i64 - if i > 2 { counts[i - 2] as i64 } else { 0 };
+        loop {
+            let bits = (value & 0x1f) as u8;
+            value >>= 5;
+            let more = if bits & 0x10 != 0 { value != -1 } else { value != 0 };
+            text.push(char::from(48 + (bits | if more { 0x20 } else { 0 })));
+            if !more {
+                break;
+            }
+        }
+    }
+    text
+}
+
+/// The annotations of several images as one document, with ids from 1 on.
+pub fn merge_coco(documents: impl IntoIterator<Item = Value>) -> Value {
+    let (mut images, mut annotations, mut categories) = (Vec::new(), Vec::new(), Value::Array(Vec::new()));
+    for mut document in documents {
+        let list = |value: &mut Value| value.as_array_mut().map(std::mem::take).unwrap_or_default();
+        let image_id = images.len() + 1;
+        for mut image in list(&mut document["images"]) {
+            image["id"] = image_id.into();
+            images.push(image);
+        }
+        for mut annotation in list(&mut document["annotations"]) {
+            annotation["id"] = (annotations.len() + 1).into();
+            annotation["image_id"] = image_id.into();
+            annotations.push(annotation);
+        }
+        categories = document["categories"].take();
+    }
+    json!({ "images": images, "annotations": annotations, "categories": categories })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_a_ring_of_pixels() {
+        // Columns of a 3 x 4 map: a ring in the rows 1 to 3.
+        let labels = [0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1];
+        let polygons = Map::new(&labels, 3).polygons(0);
+        assert_eq!(runs(&polygons[0], 3, 4), [1, 3, 1, 1, 1, 1, 1, 3]);
+    }
+
+    #[test]
+    fn a_column_that_goes_on_is_one_run() {
+        let polygons = Map::new(&[1, 1, 1, 1], 2).polygons(0);
+        assert_eq!(runs(&polygons[0], 2, 2), [0, 4]);
+    }
+
+    #[test]
+    fn the_compression_is_that_of_pycocotools() {
+        // By pycocotools 2.0.11: `mask.frPyObjects({"size": [h, w], "counts": counts}, h, w)["counts"]`.
+        assert_eq!(compressed(&[1, 3, 1, 1, 1, 1, 1, 3]), "131N0002");
+        assert_eq!(compressed(&[0, 100_000]), "0PeQ3");
+        assert_eq!(compressed(&[5, 1000, 70_000, 3, 1, 20_000, 8991]), "5Xo0`[T2kPOadkMm`c0nh8");
+    }
+}

@@ -1,0 +1,63 @@
+//! Where the bytes of an output go.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dapple_data::AtomicFile;
+
+use crate::PredictError;
+
+/// A file that appears when it is complete, or memory. Clones are the same target: an output writes to one, and whoever
+/// keeps another commits it when the output has finished.
+#[derive(Clone, Debug)]
+pub struct Target(Arc<Mutex<Sink>>);
+
+#[derive(Debug)]
+enum Sink {
+    File(AtomicFile),
+    Memory(Vec<u8>),
+}
+
+impl Target {
+    /// A file; the folder must exist.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] if it cannot be made.
+    pub fn file(path: &Path) -> Result<Self, PredictError> {
+        Ok(Self(Arc::new(Mutex::new(Sink::File(AtomicFile::create(path)?)))))
+    }
+
+    /// Memory.
+    pub fn memory() -> Self {
+        Self(Arc::new(Mutex::new(Sink::Memory(Vec::new()))))
+    }
+
+    /// Gives the file its name; gives the bytes of memory.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] if the file cannot be completed.
+    pub fn commit(self) -> Result<Vec<u8>, PredictError> {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *sink, Sink::Memory(Vec::new())) {
+            Sink::File(file) => file.commit().map(|()| Vec::new()).map_err(Into::into),
+            Sink::Memory(bytes) => Ok(bytes),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::File(file) => file.write(bytes),
+            Sink::Memory(memory) => memory.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::File(file) => file.flush(),
+            Sink::Memory(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One or several models that predict together: ensembles and test-time augmentation.
+
+use dapple_data::{Classes, Raster};
+use dapple_graph::{Network, Shape, Tensor};
+use dapple_train::{Segmenter, TrainError};
+
+use crate::tiles::ALIGN;
+use crate::variant::Flip;
+use crate::{PredictError, Prediction, Settings, Tiling, WorkingSize};
+
+/// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
+pub struct Predictor {
+    pub(crate) models: Vec<Segmenter>,
+    pub(crate) settings: Settings,
+    pub(crate) flips: Vec<Flip>,
+    classes: Classes,
+}
+
+/// An image made ready for the networks, by [`Predictor::prepare`].
+#[derive(Debug)]
+pub struct Prepared {
+    inputs: Vec<Input>,
+    width: usize,
+    height: usize,
+}
+
+/// What one network sees.
+#[derive(Debug)]
+struct Input {
+    model: usize,
+    flip: Flip,
+    tensor: Tensor,
+}
+
+impl Predictor {
+    /// Models that predict together.
+    ///
+    /// # Errors
+    /// [`PredictError::Settings`] for settings out of range, no model, or models of different classes.
+    pub fn new(models: Vec<Segmenter>, settings: Settings) -> Result<Self, PredictError> {
+        settings.validate()?;
+        let Some(first) = models.first() else {
+            return Err(PredictError::Settings("no model: give at least one".into()));
+        };
+        let classes = first.classes();
+        for (number, other) in (2..).zip(&models[1..]) {
+            if other.classes().names != classes.names {
+                return Err(PredictError::Settings(format!(
+                    "model {number} has the classes {}, the first one {}; models that predict together need the same",
+                    other.classes().names.join(", "),
+                    classes.names.join(", "),
+                )));
+            }
+        }
+        let flips = Flip::all(settings.flip_horizontal, settings.flip_vertical);
+        Ok(Self { models, settings, flips, classes })
+    }
+
+    /// Names and colours of the classes.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The models.
+    pub fn models(&self) -> &[Segmenter] {
+        &self.models
+    }
+
+    /// How predictions are made.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The channels that images are to be decoded with: as many as some model sees, and colour rather than grey.
+    pub fn channels(&self) -> usize {
+        let most = self.models.iter().map(|m| m.input().channels).max().unwrap_or(3);
+        if most == 1 { 3 } else { most }
+    }
+
+    /// Predicts a whole image.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::prepare`] and [`Predictor::run`].
+    pub fn predict(&self, image: &Raster) -> Result<Prediction, PredictError> {
+        self.run(self.prepare(image)?)
+    }
+
+    /// Makes an image ready for the networks; another thread may do it while the networks are busy.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] for an image with fewer channels than a model sees.
+    pub fn prepare(&self, image: &Raster) -> Result<Prepared, PredictError> {
+        let mut inputs = Vec::new();
+        for (index, model) in self.models.iter().enumerate() {
+            let input = model.input();
+            let (height, width) = match self.settings.size {
+                WorkingSize::Input => (input.height, input.width),
+                WorkingSize::Image => (image.height, image.width),
+                WorkingSize::Fixed { height, width } => (height, width),
+            };
+            for &scale in &self.settings.scales {
+                let (height, width) = (scaled(height, scale), scaled(width, scale));
+                let data = input.prepare_at(image.clone(), height, width)?;
+                let tensor = Tensor::new(Shape::new(1, height, width, input.channels), data);
+                for &flip in &self.flips {
+                    inputs.push(Input { model: index, flip, tensor: flip.apply(tensor.clone()) });
+                }
+            }
+        }
+        Ok(Prepared { inputs, width: image.width, height: image.height })
+    }
+
+    /// Runs the networks on a prepared image.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] from the engine.
+    pub fn run(&self, prepared: Prepared) -> Result<Prediction, PredictError> {
+        let Prepared { inputs, width, height } = prepared;
+        let mut members = Vec::with_capacity(inputs.len());
+        for Input { model, flip, tensor } in inputs {
+            let model = &self.models[model];
+            members.push(model.prediction(flip.apply(model.logits(&tensor)?), width, height));
+        }
+        Ok(self.prediction(members))
+    }
+
+    /// Runs the networks on several images at once: inputs of one size become one batch.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] from the engine, for all of them.
+    pub fn run_batch(&self, images: Vec<Prepared>) -> Result<Vec<Prediction>, PredictError> {
+        let mut batches: Vec<(usize, Shape, Vec<(usize, usize)>)> = Vec::new();
+        for (image, prepared) in images.iter().enumerate() {
+            for (place, input) in prepared.inputs.iter().enumerate() {
+                let of = |b: &&mut (usize, Shape, _)| b.0 == input.model && b.1 == input.tensor.shape;
+                match batches.iter_mut().find(of) {
+                    Some((_, _, members)) => members.push((image, place)),
+                    None => batches.push((input.model, input.tensor.shape, vec![(image, place)])),
+                }
+            }
+        }
+        let mut members: Vec<Vec<Option<dapple_train::Prediction>>> =
+            images.iter().map(|image| vec![None; image.inputs.len()]).collect();
+        for (model, shape, places) in batches {
+            let model = &self.models[model];
+            let mut data = Vec::with_capacity(shape.len() * places.len());
+            for &(image, place) in &places {
+                data.extend_from_slice(&images[image].inputs[place].tensor.data);
+            }
+            let logits = model.logits(&Tensor::new(Shape { n: places.len(), ..shape }, data))?;
+            let one = Shape { n: 1, ..logits.shape };
+            for (&(image, place), values) in places.iter().zip(logits.data.chunks_exact(one.len())) {
+                let Prepared { ref inputs, width, height } = images[image];
+                let logits = inputs[place].flip.apply(Tensor::new(one, values.to_vec()));
+                members[image][place] = Some(model.prediction(logits, width, height));
+            }
+        }
+        // Every input stood in one batch.
+        Ok(members
+            .into_iter()
+            .map(|members| self.prediction(members.into_iter().flatten().collect()))
+            .collect())
+    }
+
+    fn prediction(&self, members: Vec<dapple_train::Prediction>) -> Prediction {
+        Prediction { members, classes: self.classes.names.len(), threshold: self.settings.threshold }
+    }
+
+    /// The side and the overlap of the tiles that an image is to be cut into, if it is.
+    ///
+    /// # Errors
+    /// [`PredictError::Settings`] for an image that is too large for settings which forbid tiles.
+    pub fn tiles(&self, width: usize, height: usize) -> Result<Option<(usize, usize)>, PredictError> {
+        let pixels = (width * height) as u64;
+        let too_large = pixels.saturating_mul(self.channels() as u64) > self.settings.memory_bytes;
+        let fitting =
+            |(side, overlap): (usize, usize)| (width > side || height > side).then_some((side, overlap));
+        match self.settings.tile {
+            Tiling::Side { side, overlap } => {
+                let side = side.next_multiple_of(ALIGN);
+                Ok(fitting((side, overlap.unwrap_or(side / 4))).or(too_large.then_some((side, side / 4))))
+            }
+            Tiling::Auto if too_large => Ok(Some(self.fitting_tiles()?)),
+            Tiling::Auto if self.settings.size == WorkingSize::Image => {
+                let whole = self.working_bytes_of_a_pixel()?.saturating_mul(pixels);
+                if whole <= self.settings.memory_bytes {
+                    Ok(None)
+                } else {
+                    Ok(fitting(self.fitting_tiles()?))
+                }
+            }
+            Tiling::Off if too_large => Err(PredictError::Settings(format!(
+                "{width} x {height} pixels need more than the {} MiB allowed for one image; cut it with --tile auto, \
+                 or allow more with --memory",
+                self.settings.memory_bytes >> 20
+            ))),
+            Tiling::Auto | Tiling::Off => Ok(None),
+        }
+    }
+
+    /// The largest tiles, of 256 to 1024 pixels, whose activations take no more than half of the memory allowed.
+    fn fitting_tiles(&self) -> Result<(usize, usize), PredictError> {
+        let pixels = self.settings.memory_bytes / 2 / self.working_bytes_of_a_pixel()?.max(1);
+        let side = (pixels.isqrt() as usize / 128 * 128).clamp(256, 1024);
+        Ok((side, side / 4))
+    }
+
+    /// An estimate of a network's memory a pixel of its input: that of all activations at once, halved, since an engine
+    /// uses memory again.
+    fn working_bytes_of_a_pixel(&self) -> Result<u64, PredictError> {
+        const SIDE: usize = 256;
+        let mut most = 0;
+        for model in &self.models {
+            let network = &model.card().network;
+            let graph =
+                network.build(Shape::new(1, SIDE, SIDE, network.in_channels)).map_err(TrainError::from)?;
+            let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
+            most = most.max((values * size_of::<f32>() / 2 / (SIDE * SIDE)) as u64);
+        }
+        Ok(most)
+    }
+}
+
+/// A side at another scale; scaled ones are multiples of [`ALIGN`].
+fn scaled(side: usize, scale: f32) -> usize {
+    match scale {
+        1.0 => side,
+        _ => ((side as f32 * scale / ALIGN as f32).round() as usize).max(1) * ALIGN,
+    }
+}

@@ -1,0 +1,113 @@
+//! How a prediction is made.
+
+use crate::PredictError;
+
+/// The memory that one image may take unless settings say otherwise, in bytes: what the decoder allows itself.
+pub const DEFAULT_MEMORY_BYTES: u64 = dapple_data::DECODE_LIMIT_BYTES;
+
+/// The size at which the network sees an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkingSize {
+    /// That of the model's training: the whole image is resized to it.
+    #[default]
+    Input,
+    /// The image's own: nothing is resized.
+    Image,
+    /// Another one, to which the whole image is resized.
+    Fixed {
+        /// In pixels.
+        height: usize,
+        /// In pixels.
+        width: usize,
+    },
+}
+
+/// Whether an image is cut into tiles, which the network sees at the image's own size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiling {
+    /// Where the image would not fit into [`Settings::memory_bytes`].
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Images larger than a tile are cut.
+    Side {
+        /// Height and width of a tile in pixels; rounded up to a multiple of [`crate::tiles::ALIGN`].
+        side: usize,
+        /// How far neighbours overlap, in pixels; a quarter of the side by default.
+        overlap: Option<usize>,
+    },
+}
+
+/// How predictions are made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The size at which the network sees an image.
+    pub size: WorkingSize,
+    /// Whether images are cut into tiles.
+    pub tile: Tiling,
+    /// Also predict the image mirrored left to right, and average.
+    pub flip_horizontal: bool,
+    /// Also predict the image upside down, and average; with `flip_horizontal` also both.
+    pub flip_vertical: bool,
+    /// Predict at these multiples of the size, and average.
+    pub scales: Vec<f32>,
+    /// The probability above which a pixel belongs to a class. Two classes: above it is foreground (½ by default).
+    /// More: a pixel whose most probable class is not above it becomes [`crate::UNDECIDED`].
+    pub threshold: Option<f32>,
+    /// The memory that the pixels of one image may take, in bytes. Larger ones are read and written row by row.
+    pub memory_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            size: WorkingSize::Input,
+            tile: Tiling::Auto,
+            flip_horizontal: false,
+            flip_vertical: false,
+            scales: vec![1.0],
+            threshold: None,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the ranges and that the settings go together.
+    ///
+    /// # Errors
+    /// [`PredictError::Settings`].
+    pub fn validate(&self) -> Result<(), PredictError> {
+        let refuse = |why: String| Err(PredictError::Settings(why));
+        if let Some(scale) = self.scales.iter().find(|s| !(0.1..=10.0).contains(*s)) {
+            return refuse(format!("a scale of {scale}: give factors from 0.1 to 10"));
+        }
+        if self.scales.is_empty() || self.scales.len() > 16 {
+            return refuse(format!("{} scales: give 1 to 16", self.scales.len()));
+        }
+        if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
+            return refuse(format!("a threshold of {threshold}: give a probability from 0 to 1"));
+        }
+        if self.memory_bytes < 1 << 20 {
+            return refuse("less than 1 MiB of memory for an image; give more".into());
+        }
+        if let Tiling::Side { side, overlap } = self.tile {
+            if !(64..=8192).contains(&side) {
+                return refuse(format!("tiles of {side} pixels: give 64 to 8192"));
+            }
+            if let Some(overlap) = overlap.filter(|o| 2 * o > side) {
+                return refuse(format!(
+                    "an overlap of {overlap} for tiles of {side}: give at most half of the side"
+                ));
+            }
+            if self.scales != [1.0] {
+                return refuse("tiles are seen at the image's own size: leave the scales out".into());
+            }
+            if matches!(self.size, WorkingSize::Fixed { .. }) {
+                return refuse("tiles are seen at the image's own size: leave the size out".into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! The programs on the other ends of the pipes.
+
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+
+use dapple_data::Raster;
+
+use crate::PredictError;
+
+/// The largest side of a frame in pixels.
+const SIDE_LIMIT: usize = 1 << 14;
+
+/// The size and the pace of a film's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Width in pixels, upright.
+    pub width: usize,
+    /// Height in pixels, upright.
+    pub height: usize,
+    /// Frames a second, as a fraction.
+    pub rate: (u32, u32),
+}
+
+/// What the frames of a film that is made have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pixels {
+    Rgb,
+    Rgba,
+}
+
+/// Asks ffmpeg for the first frame as YUV4MPEG2, whose head says size and pace of what it will give.
+pub(super) fn probe(ffmpeg: &Path, input: &Path) -> Result<Stream, PredictError> {
+    let mut command = quiet(ffmpeg);
+    command.arg("-i").arg(input).args([
+        "-map",
+        "0:v:0",
+        "-frames:v",
+        "1",
+        "-f",
+        "yuv4mpegpipe",
+        "-pix_fmt",
+        "yuv444p",
+        "-",
+    ]);
+    let mut running = Running::start(command)?;
+    let mut head = Vec::new();
+    let mut stdout = running.stdout()?;
+    // The head is a line of some hundred bytes.
+    let mut byte = [0];
+    while head.len() < 4096 && matches!(stdout.read(&mut byte), Ok(1)) && byte[0] != b'\n' {
+        head.push(byte[0]);
+    }
+    // The rest is read, so that the program ends by itself.
+    let rest = std::io::copy(&mut stdout, &mut std::io::sink());
+    let ended = running.end();
+    let stream = parse_head(&String::from_utf8_lossy(&head));
+    match (stream, ended, rest) {
+        (Some(stream), ..) => Ok(stream),
+        (None, Err(error), _) => Err(error),
+        (None, Ok(()), _) => Err(PredictError::bad_file(input, "ffmpeg finds no film in this file")),
+    }
+}
+
+/// `YUV4MPEG2 W640 H360 F25:1 …`.
+fn parse_head(head: &str) -> Option<Stream> {
+    let mut words = head.split_ascii_whitespace();
+    if words.next() != Some("YUV4MPEG2") {
+        return None;
+    }
+    let (mut width, mut height, mut rate) = (None, None, None);
+    for word in words {
+        let (key, value) = word.split_at_checked(1)?;
+        match key {
+            "W" => width = value.parse().ok(),
+            "H" => height = value.parse().ok(),
+            "F" => rate = value.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?))),
+            _ => {}
+        }
+    }
+    let sides = 1..=SIDE_LIMIT;
+    let stream = Stream { width: width?, height: height?, rate: rate? };
+    let sound = sides.contains(&stream.width) && sides.contains(&stream.height);
+    (sound && stream.rate.0 > 0 && stream.rate.1 > 0).then_some(stream)
+}
+
+fn quiet(ffmpeg: &Path) -> Command {
+    let mut command = Command::new(ffmpeg);
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin"]);
+    command
+}
+
+/// A program with its messages, which are read all the time so that it never waits for us to.
+struct Running {
+    name: String,
+    child: Child,
+    messages: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Result<Self, PredictError> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            let problem = match error.kind() {
+                ErrorKind::NotFound => {
+                    "is not installed; films need it: install ffmpeg, or say where it is with --ffmpeg".into()
+                }
+                _ => format!("cannot be started: {error}"),
+            };
+            PredictError::Program { program: name.clone(), problem }
+        })?;
+        let messages = child.stderr.take().map(|mut stderr| {
+            std::thread::spawn(move || {
+                let mut text = Vec::new();
+                // What is said is for the error message only: as much as is left of it when reading fails.
+                let _ = stderr.read_to_end(&mut text);
+                String::from_utf8_lossy(&text).into_owned()
+            })
+        });
+        Ok(Self { name, child, messages })
+    }
+
+    fn stdout(&mut self) -> Result<BufReader<ChildStdout>, PredictError> {
+        self.child.stdout.take().map(BufReader::new).ok_or_else(|| self.failed("its output is taken already"))
+    }
+
+    fn failed(&self, problem: impl Into<String>) -> PredictError {
+        PredictError::Program { program: self.name.clone(), problem: problem.into() }
+    }
+
+    /// Waits for the end; failure is told with the program's last words.
+    fn end(&mut self) -> Result<(), PredictError> {
+        let status = self.child.wait().map_err(|e| self.failed(e.to_string()))?;
+        let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        if status.success() {
+            return Ok(());
+        }
+        let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        Err(self.failed(format!("{last} ({status})")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Gives the frames of a film.
+pub(super) struct Decoder {
+    stdout: BufReader<ChildStdout>,
+    running: Running,
+    stream: Stream,
+}
+
+impl Decoder {
+    /// Frames come at a constant pace, so that they keep step with the sound.
+    pub fn start(ffmpeg: &Path, input: &Path, stream: Stream) -> Result<Self, PredictError> {
+        let mut command = quiet(ffmpeg);
+        let (frames, seconds) = stream.rate;
+        command.arg("-i").arg(input).args(["-map", "0:v:0", "-r", &format!("{frames}/{seconds}")]);
+        command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
+        let mut running = Running::start(command)?;
+        Ok(Self { stdout: running.stdout()?, running, stream })
+    }
+
+    /// The next frame, red, green and blue; `None` after the last.
+    pub fn frame(&mut self) -> Result<Option<Raster>, PredictError> {
+        let Stream { width, height, .. } = self.stream;
+        let mut data = vec![0; width * height * 3];
+        let mut filled = 0;
+        while filled < data.len() {
+            match self.stdout.read(&mut data[filled..]) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err(self.running.failed("it stopped within a frame")),
+                Ok(read) => filled += read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.running.failed(e.to_string())),
+            }
+        }
+        Ok(Some(Raster::new(width, height, 3, data)))
+    }
+
+    /// Whether the film was read to its end.
+    pub fn finish(mut self) -> Result<(), PredictError> {
+        self.running.end()
+    }
+}
+
+/// Takes the frames of a film, and the sound of another.
+pub(super) struct Encoder {
+    stdin: Option<ChildStdin>,
+    running: Running,
+    temporary: PathBuf,
+    output: PathBuf,
+}
+
+impl Encoder {
+    pub fn start(
+        ffmpeg: &Path,
+        (input, output): (&Path, &Path),
+        stream: Stream,
+        pixels: Pixels,
+    ) -> Result<Self, PredictError> {
+        let mut name = std::ffi::OsString::from(format!(".{}.", std::process::id()));
+        name.push(output.file_name().unwrap_or_default());
+        let temporary = output.with_file_name(name);
+        let (frames, seconds) = stream.rate;
+        let mut command = Command::new(ffmpeg);
+        command.args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo"]);
+        command.args(["-pix_fmt", if pixels == Pixels::Rgb { "rgb24" } else { "rgba" }]);
+        command.args([
+            "-s",
+            &format!("{}x{}", stream.width, stream.height),
+            "-r",
+            &format!("{frames}/{seconds}"),
+        ]);
+        command.args(["-i", "-", "-i"]).arg(input).args(["-map", "0:v:0", "-map", "1:a?", "-c:a", "copy"]);
+        match pixels {
+            // Every player knows this one; it wants even sides.
+            Pixels::Rgb => command.args([
+                "-c:v",
+                "libx264",
+                "-preset",
+                "veryfast",
+                "-crf",
+                "18",
+                "-pix_fmt",
+                "yuv420p",
+                "-vf",
+                "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+                "-movflags",
+                "+faststart",
+            ]),
+            // Editing programs know this one, with alpha.
+            Pixels::Rgba => {
+                command.args(["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"])
+            }
+        };
+        command.arg(&temporary).stdin(Stdio::piped());
+        let mut running = Running::start(command)?;
+        let stdin = running.child.stdin.take();
+        Ok(Self { stdin, running, temporary, output: output.to_owned() })
+    }
+
+    pub fn frame(&mut self, pixels: &[u8]) -> Result<(), PredictError> {
+        let written = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(pixels));
+        written.map_err(|error| {
+            // A closed pipe says that the program has ended; why, it said itself.
+            self.stdin = None;
+            self.running.end().err().unwrap_or_else(|| self.running.failed(error.to_string()))
+        })
+    }
+
+    /// Completes the film and gives it its name.
+    pub fn finish(mut self) -> Result<(), PredictError> {
+        self.stdin = None;
+        self.running.end()?;
+        std::fs::rename(&self.temporary, &self.output).map_err(|e| PredictError::write("film", e))
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // After a finish there is nothing of this name.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads() {
+        let stream = |width, height, rate| Some(Stream { width, height, rate });
+        assert_eq!(
+            parse_head("YUV4MPEG2 W640 H360 F30000:1001 Ip A1:1 C444"),
+            stream(640, 360, (30000, 1001))
+        );
+        for bad in [
+            "",
+            "P6",
+            "YUV4MPEG2 W640 F25:1",
+            "YUV4MPEG2 W0 H9 F25:1",
+            "YUV4MPEG2 W9 H9 F25:0",
+            "YUV4MPEG2 W9 H9 Fx",
+        ] {
+            assert_eq!(parse_head(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Batches, outputs, and images read row by row.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use common::{model, picture, predictor};
+use dapple_data::{Raster, decode_image, decode_values, encode_png};
+use dapple_nets::checkpoint::Normalisation;
+use dapple_predict::batch::{Batch, Event, Summary, run};
+use dapple_predict::inputs::find;
+use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat};
+use dapple_predict::{GeoReference, PredictError, Predictor, Settings, Tiling, WorkingSize};
+use dapple_train::StopFlag;
+use serde_json::Value;
+use tiff::encoder::{TiffEncoder, colortype};
+use tiff::tags::Tag;
+
+fn batch(out: &Path, kinds: &[Kind]) -> Batch {
+    Batch {
+        kinds: kinds.into(),
+        output: OutputSettings::default(),
+        out: out.into(),
+        force: false,
+        workers: 2,
+    }
+}
+
+/// The summary and the messages of bad images.
+fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &Batch) -> (Summary, Vec<String>) {
+    let inputs: Vec<_> = inputs.iter().map(|path| path.to_path_buf()).collect();
+    let inputs = find(&inputs, Some(&batch.out)).expect("images");
+    let bad = Mutex::new(Vec::new());
+    let on_event = |event: Event<'_>| {
+        if let Event::Bad(_, error) = event {
+            bad.lock().expect("no panic").push(error.to_string());
+        }
+    };
+    let summary = run(predictor, &inputs, batch, &StopFlag::new(), &on_event).expect("a batch");
+    (summary, bad.into_inner().expect("no panic"))
+}
+
+#[test]
+fn a_batch_goes_on_keeps_and_makes_anew() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir_all(photos.join("inner")).expect("a folder");
+    for (name, side) in [("a.png", 40), ("inner/b.png", 33), ("inner/c.png", 64)] {
+        let bytes = encode_png(&picture(side, side + 3)).expect("a PNG");
+        fs::write(photos.join(name), bytes).expect("a file");
+    }
+    fs::write(photos.join("broken.jpg"), "no image").expect("a file");
+    let predictor = predictor(model("unet", 2, Normalisation::ImageNet, 4), Settings::default());
+    let mut batch = batch(&out, &Kind::ALL);
+
+    let (summary, bad) = predicted(&predictor, &[&photos], &batch);
+    assert_eq!((summary.predicted, summary.kept, summary.bad, summary.left), (3, 0, 1, 0));
+    assert!(bad[0].contains("broken.jpg"), "{bad:?}");
+    for suffix in [".png", "-overlay.png", "-cutout.png", "-contours.geojson", "-uncertainty.png"] {
+        assert!(out.join(format!("inner/b{suffix}")).is_file(), "{suffix}");
+    }
+    let mask = decode_values(out.join("inner/b.png")).expect("a mask");
+    let grey = decode_image(out.join("inner/b-labels.png"), 1).expect("labels");
+    assert_eq!((mask.width, mask.height), (33, 36));
+    assert!(mask.values.iter().zip(&grey.data).all(|(&a, &b)| a == u16::from(b)));
+
+    // What is there is kept, what is missing is made.
+    fs::remove_file(out.join("a-overlay.png")).expect("it was written");
+    let (summary, _) = predicted(&predictor, &[&photos], &batch);
+    assert_eq!((summary.predicted, summary.kept, summary.bad), (1, 2, 1));
+    batch.force = true;
+    let (summary, _) = predicted(&predictor, &[&photos], &batch);
+    assert_eq!((summary.predicted, summary.kept), (3, 0));
+
+    // All images together, also those that were kept.
+    let areas = fs::read_to_string(out.join("areas.csv")).expect("a table");
+    assert_eq!(areas.lines().filter(|line| line.contains(",class 0,0,,")).count(), 3);
+    assert_eq!(areas.matches("image,class").count(), 1);
+    let coco: Value =
+        serde_json::from_str(&fs::read_to_string(out.join("coco.json")).expect("a file")).expect("JSON");
+    assert_eq!(coco["images"].as_array().map(Vec::len), Some(3));
+    // Nothing but results is left.
+    let left: Vec<_> = fs::read_dir(&out).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn a_raised_flag_stops_a_batch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.png");
+    fs::write(&path, encode_png(&picture(20, 20)).expect("a PNG")).expect("a file");
+    let predictor = predictor(model("unet", 2, Normalisation::Unit, 4), Settings::default());
+    let stop = StopFlag::new();
+    stop.raise();
+    let inputs = find(&[path], None).expect("a file");
+    let summary = run(&predictor, &inputs, &batch(&folder.path().join("out"), &[Kind::Mask]), &stop, &|_| ());
+    assert_eq!(summary.expect("a batch").left, 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_ends_the_batch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let predictor = predictor(model("unet", 2, Normalisation::Unit, 4), Settings::default());
+    let inputs = find(std::slice::from_ref(&file), None).expect("a file");
+    let error = run(&predictor, &inputs, &batch(&file.join("out"), &[Kind::Mask]), &StopFlag::new(), &|_| ());
+    assert!(error.is_err_and(|e: PredictError| !e.is_users()));
+}
+
+/// Writes an image as a TIFF in strips, with where it lies.
+fn write_tiff(path: &Path, image: &Raster, geo: bool) {
+    let mut encoder = TiffEncoder::new(fs::File::create(path).expect("a file")).expect("a TIFF");
+    let (width, height) = (image.width as u32, image.height as u32);
+    let mut file = encoder.new_image::<colortype::RGB8>(width, height).expect("a TIFF");
+    file.rows_per_strip(7).expect("strips");
+    if geo {
+        let directory = file.encoder();
+        directory.write_tag(Tag::ModelPixelScaleTag, &[0.5, 0.25, 0.0][..]).expect("a tag");
+        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 300.0, 900.0, 0.0][..]).expect("a tag");
+        let keys: [u16; 12] = [1, 1, 0, 2, 1025, 0, 1, 1, 3072, 0, 1, 32633];
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("a tag");
+    }
+    file.write_data(&image.data).expect("a TIFF");
+}
+
+#[test]
+fn a_tiff_read_row_by_row_has_the_masks_of_one_in_memory() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("field.tif");
+    let image = picture(900, 500);
+    write_tiff(&path, &image, true);
+    let tile = Tiling::Side { side: 256, overlap: None };
+    let of = |memory_bytes, out: &str| {
+        let settings = Settings { tile, memory_bytes, ..Settings::default() };
+        let predictor = predictor(model("unet", 3, Normalisation::U2Net, 9), settings);
+        let out = folder.path().join(out);
+        let kinds = [Kind::Mask, Kind::Overlay, Kind::Probability, Kind::Areas, Kind::Contours];
+        let (summary, bad) = predicted(&predictor, &[&path], &batch(&out, &kinds));
+        assert_eq!(summary.predicted, 1, "{bad:?}");
+        out
+    };
+    // 1.35 MB of pixels: more than one MiB, less than two.
+    let (rows, whole) = (of(1 << 20, "rows"), of(2 << 20, "whole"));
+    for name in ["field.png", "field-overlay.png", "field-probability-class-1.png", "field-areas.csv"] {
+        let read = |folder: &Path| fs::read(folder.join(name)).expect("a result");
+        assert!(read(&rows) == read(&whole), "{name}");
+    }
+    let text = fs::read_to_string(rows.join("field-contours.geojson")).expect("outlines");
+    let outlines: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(outlines["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::32633");
+    let ring = &outlines["features"][0]["geometry"]["coordinates"][0];
+    for point in ring.as_array().expect("a ring") {
+        let (x, y) = (point[0].as_f64().expect("x"), point[1].as_f64().expect("y"));
+        assert!((300.0..=750.0).contains(&x) && (775.0..=900.0).contains(&y), "{point}");
+    }
+}
+
+#[test]
+fn where_a_tiff_lies() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.tif");
+    write_tiff(&path, &picture(8, 8), true);
+    let geo = GeoReference::of_file(&path).expect("it is georeferenced");
+    assert_eq!(
+        (geo.epsg, geo.ground(0.0, 0.0), geo.ground(8.0, 4.0)),
+        (Some(32633), [300.0, 900.0], [304.0, 899.0])
+    );
+    write_tiff(&path, &picture(8, 8), false);
+    assert_eq!(GeoReference::of_file(&path), None);
+}
+
+#[test]
+fn every_setting_of_outputs_gives_a_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.png");
+    fs::write(&path, encode_png(&picture(50, 30)).expect("a PNG")).expect("a file");
+    let settings = Settings { size: WorkingSize::Image, threshold: Some(0.4), ..Settings::default() };
+    let predictor = predictor(model("unet", 3, Normalisation::Unit, 2), settings);
+    let default = OutputSettings::default();
+    let backgrounds = [Background::Colour([1, 2, 3]), Background::Blur, Background::Picture(picture(9, 4))];
+    for (number, background) in backgrounds.into_iter().enumerate() {
+        let out = folder.path().join(number.to_string());
+        let batch = Batch {
+            output: OutputSettings {
+                background,
+                keep: Some(vec![0, 2]),
+                refine: number > 0,
+                probability: [ProbabilityFormat::Png16, ProbabilityFormat::Npy][number % 2],
+                coco: CocoForm::Polygons,
+                ..default.clone()
+            },
+            ..batch(&out, &[Kind::Cutout, Kind::Probability, Kind::Coco, Kind::Mask])
+        };
+        let (summary, bad) = predicted(&predictor, &[&path], &batch);
+        assert_eq!(summary.predicted, 1, "{bad:?}");
+        let cutout = decode_image(out.join("a-cutout.png"), 3).expect("a cut-out");
+        assert_eq!((cutout.width, cutout.height), (50, 30));
+    }
+    let npy = fs::read(folder.path().join("1/a-probability.npy")).expect("an array");
+    assert_eq!(npy.len() % 64, (50 * 30 * 3 * 4) % 64);
+    assert!(String::from_utf8_lossy(&npy[..128]).contains("'shape': (30, 50, 3)"));
+}

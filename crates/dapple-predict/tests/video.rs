@@ -1,0 +1,110 @@
+//! Films through the pipes of a program that stands for ffmpeg: it shows what would be said to the real one.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use common::{model, picture, predictor};
+use dapple_nets::checkpoint::Normalisation;
+use dapple_predict::output::{Background, OutputSettings};
+use dapple_predict::video::{Look, VideoSettings, extension, is_video, run};
+use dapple_predict::{PredictError, Settings};
+use dapple_train::StopFlag;
+
+/// A script that gives the head of a film of three frames of 32 x 20, or the frames, or keeps those that it is given.
+const SCRIPT: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+for last; do :; done
+case "$*" in
+    *yuv4mpegpipe*) printf 'YUV4MPEG2 W32 H20 F25:2 Ip\nFRAME\n' ;;
+    *"-i - -i"*) echo "$*" > "$here/said"; cat > "$last"; [ ! -e "$here/broken" ] ;;
+    *) cat "$here/frames" ;;
+esac
+"#;
+
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self(tempfile::tempdir().expect("a temporary folder"));
+        fs::write(bench.path("ffmpeg"), SCRIPT).expect("a file");
+        fs::set_permissions(bench.path("ffmpeg"), fs::Permissions::from_mode(0o755)).expect("its owner");
+        fs::write(bench.path("frames"), picture(32, 60).data).expect("a file");
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(
+        &self,
+        look: Look,
+        background: Background,
+        smoothing: f32,
+        out: &str,
+    ) -> Result<usize, PredictError> {
+        let settings = VideoSettings {
+            ffmpeg: self.path("ffmpeg"),
+            look,
+            output: OutputSettings { background, ..OutputSettings::default() },
+            smoothing,
+        };
+        let predictor = predictor(model("unet", 2, Normalisation::ImageNet, 3), Settings::default());
+        let mut heard = 0;
+        let on_frame = &mut |frames| heard = frames;
+        let output = self.path(out);
+        let summary = run(&predictor, Path::new("film.mp4"), &output, &settings, &StopFlag::new(), on_frame)?;
+        assert_eq!(summary.frames, heard);
+        Ok(summary.frames)
+    }
+}
+
+#[test]
+fn frames_go_in_and_come_out_with_the_sound() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(Look::Overlay, Background::Transparent, 0.0, "overlay.mp4").expect("a film"), 3);
+    let overlay = fs::read(bench.path("overlay.mp4")).expect("a film");
+    assert_eq!(overlay.len(), 3 * 32 * 20 * 3);
+    let said = fs::read_to_string(bench.path("said")).expect("it was called");
+    for words in ["-s 32x20 -r 25/2 -i - -i film.mp4", "-map 1:a? -c:a copy", "-pix_fmt rgb24"] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    bench.run(Look::Cutout, Background::Transparent, 0.5, "cut.mov").expect("a film");
+    assert_eq!(fs::read(bench.path("cut.mov")).expect("a film").len(), 3 * 32 * 20 * 4);
+    bench.run(Look::Cutout, Background::Colour([0, 255, 0]), 0.5, "green.mp4").expect("a film");
+    assert_eq!(fs::read(bench.path("green.mp4")).expect("a film").len(), 3 * 32 * 20 * 3);
+}
+
+#[test]
+fn what_fails_leaves_nothing() {
+    let bench = Bench::new();
+    let overlay = |smoothing| bench.run(Look::Overlay, Background::Transparent, smoothing, "out.mp4");
+    assert!(overlay(1.0).is_err());
+    fs::write(bench.path("broken"), "").expect("a file");
+    assert!(overlay(0.0).is_err());
+    fs::remove_file(bench.path("broken")).expect("it is there");
+    fs::write(bench.path("frames"), [0; 100]).expect("a file");
+    let error = overlay(0.0).expect_err("a frame too short").to_string();
+    assert!(error.contains("within a frame"), "{error}");
+    fs::remove_file(bench.path("ffmpeg")).expect("it is there");
+    let error = overlay(0.0).expect_err("no program").to_string();
+    assert!(error.contains("not installed") && error.contains("--ffmpeg"), "{error}");
+    let left = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("out.mp4");
+    assert_eq!(fs::read_dir(bench.0.path()).expect("a folder").flatten().filter(left).count(), 0);
+}
+
+#[test]
+fn films_by_their_names() {
+    assert!(is_video(Path::new("a.MP4")) && !is_video(Path::new("a.png")));
+    let of = |background| VideoSettings {
+        ffmpeg: "ffmpeg".into(),
+        look: Look::Cutout,
+        output: OutputSettings { background, ..OutputSettings::default() },
+        smoothing: 0.0,
+    };
+    assert_eq!((extension(&of(Background::Transparent)), extension(&of(Background::Blur))), ("mov", "mp4"));
+}

@@ -1,0 +1,62 @@
+//! The models that are served.
+
+use std::sync::Arc;
+
+use dapple_predict::Predictor;
+use dapple_train::TrainError;
+use serde_json::{Value, json};
+
+use crate::batcher::Batcher;
+use crate::config::Limits;
+use crate::metrics::Metrics;
+
+/// A model with the name that requests give.
+pub struct ServedModel {
+    /// Its name.
+    pub name: String,
+    /// The model, or several that predict together.
+    pub predictor: Predictor,
+}
+
+/// A model at work.
+pub(crate) struct Model {
+    pub name: String,
+    pub predictor: Arc<Predictor>,
+    pub batcher: Batcher,
+    /// What `/models` says of it.
+    pub description: Value,
+}
+
+impl Model {
+    pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, TrainError> {
+        let ServedModel { name, predictor } = served;
+        let description = describe(&name, &predictor)?;
+        let predictor = Arc::new(predictor);
+        let batcher = Batcher::start(Arc::clone(&predictor), limits, Arc::clone(metrics));
+        Ok(Self { name, predictor, batcher, description })
+    }
+}
+
+fn describe(name: &str, predictor: &Predictor) -> Result<Value, TrainError> {
+    use dapple_graph::{Network, summary};
+    let mut networks = Vec::new();
+    for model in predictor.models() {
+        let card = model.card();
+        let graph = card.network.build(card.network.example_input())?;
+        networks.push(json!({
+            "network": card.network.name,
+            "parameters": summary::parameters(&graph),
+            "input": card.input_size,
+            "channels": card.network.in_channels,
+            "epoch": card.epoch,
+        }));
+    }
+    let classes = predictor.classes();
+    let classes: Value = classes
+        .names
+        .iter()
+        .zip(&classes.colours)
+        .map(|(name, [r, g, b])| json!({ "name": name, "colour": format!("#{r:02x}{g:02x}{b:02x}") }))
+        .collect();
+    Ok(json!({ "name": name, "classes": classes, "networks": networks }))
+}

@@ -1,0 +1,169 @@
+//! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
+
+mod arguments;
+mod film;
+mod setup;
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dapple::data::decode_image_bytes;
+use dapple::predict::batch::{self, Batch, Event, Summary};
+use dapple::predict::inputs::{find, read_list};
+use dapple::predict::output::{self, ImageInfo, Target};
+use dapple::predict::source::RasterRows;
+use dapple::predict::video::is_video;
+use dapple::predict::{PredictError, Predictor};
+use dapple::train::StopFlag;
+use indicatif::ProgressBar;
+
+pub use arguments::{KindName, Predict};
+
+use super::failure::Failure;
+use super::train::stop_on_signal;
+use setup::{load, output_settings};
+
+/// What stands for standard input and output.
+const STANDARD: &str = "-";
+
+pub fn run(arguments: &Predict) -> Result<(), Failure> {
+    let (models, mut named) = models_and_images(arguments)?;
+    if let Some(list) = &arguments.list {
+        named.extend(read_list(list)?);
+    }
+    if named.iter().any(|path| path == Path::new(STANDARD)) {
+        if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
+            return Err(Failure::input("an image from standard input comes alone, without --out"));
+        }
+        return standard(&load(&models, &arguments.how, &arguments.device)?, arguments);
+    }
+    let Some(out) = arguments.out.clone() else {
+        return Err(Failure::input("give a folder for the results: --out DIR"));
+    };
+    let (films, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
+    let inputs = find(&named, Some(&out))?;
+    let predictor = load(&models, &arguments.how, &arguments.device)?;
+    let batch = Batch {
+        kinds: KindName::all(&arguments.kind),
+        output: output_settings(&arguments.look, &predictor, arguments.how.memory)?,
+        out,
+        force: arguments.force,
+        workers: arguments.look.workers.unwrap_or_else(workers),
+    };
+    let stop = StopFlag::new();
+    stop_on_signal(stop.clone(), "stopping after the images on their way; once more to stop at once")?;
+    film::run_all(&predictor, &films, &batch, arguments, &stop)?;
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let bar = progress(inputs.len(), arguments.quiet);
+    let on_event = |event: Event<'_>| {
+        if let Event::Bad(_, error) = event {
+            bar.suspend(|| eprintln!("error: {error}"));
+        }
+        bar.inc(1);
+    };
+    let summary = batch::run(&predictor, &inputs, &batch, &stop, &on_event);
+    bar.finish_and_clear();
+    conclude(&summary?, inputs.len(), &batch.out, arguments.quiet)
+}
+
+/// The models and the images: without `--model`, the first of the names is the model.
+fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
+    let (models, inputs) = (arguments.model.clone(), arguments.inputs.clone());
+    if !models.is_empty() {
+        return Ok((models, inputs));
+    }
+    let is_model = |path: &Path| {
+        path.join("best.safetensors").is_file() || path.extension().is_some_and(|e| e == "safetensors")
+    };
+    match inputs.split_first() {
+        Some((first, rest)) if is_model(first) && (!rest.is_empty() || arguments.list.is_some()) => {
+            Ok((vec![first.clone()], rest.to_vec()))
+        }
+        Some((first, [])) if is_model(first) => {
+            Err(Failure::input("give images to predict after the model: IMAGE|DIR…"))
+        }
+        _ => Err(Failure::input(
+            "give a model: --model RUN|FILE, or its folder or .safetensors file before the images",
+        )),
+    }
+}
+
+fn conclude(summary: &Summary, images: usize, out: &Path, quiet: bool) -> Result<(), Failure> {
+    let Summary { predicted, kept, bad, left, .. } = *summary;
+    if !quiet {
+        let seconds = summary.elapsed.as_secs_f64();
+        print!("{predicted} of {images} images predicted, written to {}", out.display());
+        if kept > 0 {
+            print!("; {kept} were there and are kept (--force makes them anew)");
+        }
+        println!();
+        if predicted > 0 {
+            let busy = 100.0 * summary.network.as_secs_f64() / seconds;
+            println!(
+                "{seconds:.1} s, {:.1} images/s, the network busy {busy:.0} % of the time",
+                predicted as f64 / seconds
+            );
+        }
+    }
+    if bad > 0 {
+        return Err(Failure::input(format!("{bad} of {images} images could not be predicted, see above")));
+    }
+    if left > 0 {
+        return Err(Failure::other(format!("stopped with {left} images left; the same command goes on")));
+    }
+    Ok(())
+}
+
+/// An image from standard input, and one file to standard output.
+fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map_err(|e| Failure::input(format!("standard input: {e}")))?;
+    let settings = output_settings(&arguments.look, predictor, arguments.how.memory)?;
+    let names = &predictor.classes().names;
+    let parts: Vec<_> =
+        KindName::all(&arguments.kind).iter().flat_map(|kind| kind.parts(names, &settings)).collect();
+    let [part] = &parts[..] else {
+        return Err(Failure::input(format!(
+            "{} files do not go to standard output; give one kind (probabilities of more than two classes with \
+             --probability-format npy)",
+            parts.len()
+        )));
+    };
+    let image = decode_image_bytes(&bytes, "standard input", predictor.channels())?;
+    let info =
+        ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
+    let target = Target::memory();
+    let classes = Arc::new(batch::classes_of(predictor)?);
+    let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
+    match predictor.tiles(image.width, image.height)? {
+        None => output::write_all(&image, &predictor.predict(&image)?, vec![output])?,
+        Some(tiles) => {
+            let wants = output.wants();
+            predictor
+                .predict_tiles(&mut RasterRows::new(&image), tiles, wants, &mut |row| output.row(row))
+                .and_then(|()| output.finish())?;
+        }
+    }
+    let written = io::stdout().write_all(&target.commit()?).and_then(|()| io::stdout().flush());
+    match written {
+        // A reader that closed the pipe has seen what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|e| Failure::other(PredictError::Write { what: "standard output", source: e }))
+        }
+    }
+}
+
+fn workers() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).clamp(1, 4)
+}
+
+fn progress(images: usize, quiet: bool) -> ProgressBar {
+    if quiet || images < 2 || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::new(images as u64)
+}

@@ -1,0 +1,87 @@
+//! From arguments to models and settings.
+
+use std::path::{Path, PathBuf};
+
+use dapple::data::decode_image;
+use dapple::device::engine;
+use dapple::predict::output::{Background, OutputSettings};
+use dapple::predict::{Predictor, Settings, Tiling};
+use dapple::train::Segmenter;
+
+use super::arguments::{FlipName, How, Look};
+use crate::cli::arguments::Device;
+use crate::cli::failure::Failure;
+
+/// Loads models that predict together.
+pub fn load(models: &[PathBuf], how: &How, device: &Device) -> Result<Predictor, Failure> {
+    let engine = engine(device.device.as_deref().unwrap_or("auto"), device.threads)?;
+    let models: Vec<Segmenter> =
+        models.iter().map(|path| Segmenter::load(path, engine.as_ref())).collect::<Result<_, _>>()?;
+    Ok(Predictor::new(models, settings(how)?)?)
+}
+
+fn settings(how: &How) -> Result<Settings, Failure> {
+    let tile = match (how.tile, how.overlap) {
+        (Tiling::Side { side, .. }, overlap) => Tiling::Side { side, overlap },
+        (tile, None) => tile,
+        (_, Some(_)) => return Err(Failure::input("--overlap needs the side of the tiles: --tile N")),
+    };
+    let flips = |wanted| how.flip.is_some_and(|flip| flip == wanted || flip == FlipName::Both);
+    Ok(Settings {
+        size: how.size,
+        tile,
+        flip_horizontal: flips(FlipName::Horizontal),
+        flip_vertical: flips(FlipName::Vertical),
+        scales: if how.scales.is_empty() { vec![1.0] } else { how.scales.clone() },
+        threshold: how.threshold,
+        memory_bytes: how.memory.saturating_mul(1 << 20),
+    })
+}
+
+/// How the outputs of these models look. What is not written row by row may take four times the memory of an image.
+pub fn output_settings(look: &Look, predictor: &Predictor, memory: u64) -> Result<OutputSettings, Failure> {
+    if !(0.0..=1.0).contains(&look.opacity) {
+        return Err(Failure::input(format!("--opacity {}: give a number from 0 to 1", look.opacity)));
+    }
+    Ok(OutputSettings {
+        opacity: look.opacity,
+        probability: look.probability_format.format(),
+        keep: kept(&look.class, &predictor.classes().names)?,
+        refine: !look.no_refine,
+        background: background(&look.background)?,
+        min_area: look.min_area,
+        coco: look.coco.form(),
+        memory_bytes: memory.saturating_mul(4 << 20),
+    })
+}
+
+/// Labels by name or number; `None` for none.
+fn kept(wanted: &[String], names: &[String]) -> Result<Option<Vec<u8>>, Failure> {
+    let label = |text: &String| {
+        let named = names.iter().position(|name| name == text);
+        let label = named.or_else(|| text.parse().ok().filter(|&label: &usize| label < names.len()));
+        // A model has at most 256 classes.
+        label.map(|label| label as u8).ok_or_else(|| {
+            Failure::input(format!("there is no class `{text}`; the classes are {}", names.join(", ")))
+        })
+    };
+    let labels = wanted.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+    Ok((!labels.is_empty()).then_some(labels))
+}
+
+fn background(text: &str) -> Result<Background, Failure> {
+    match text {
+        "transparent" => return Ok(Background::Transparent),
+        "blur" => return Ok(Background::Blur),
+        _ => {}
+    }
+    if let Some(colour) = Background::colour_of(text) {
+        return Ok(Background::Colour(colour));
+    }
+    if !Path::new(text).is_file() {
+        return Err(Failure::input(format!(
+            "--background {text}: give transparent, blur, a colour such as #20a0ff, or an image file"
+        )));
+    }
+    Ok(Background::Picture(decode_image(text, 3)?))
+}
