@@ -1,8 +1,9 @@
 """Runs dapple and its peers alternately on the same inputs and weights and writes BENCHMARKS.md.
 
-    bench/run [--quick]
+    bench/run [--quick] [--only unet,segnet] [--rounds N]
 
-`bench/run` makes the virtual environment, builds dapple and calls this.
+`bench/run` makes the virtual environment, builds dapple and calls this. Rows measured before, by a run with `--only`, are
+kept in target/bench.json and written again, so that the table can be made in parts.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 DAPPLE = ROOT / "target/release/dapple"
+KEPT = ROOT / "target/bench.json"
 TORCH = ["torch", "torch-channels-last", "torch-compile"]
 RUNTIMES = ["torch", "torch-channels-last", "onnxruntime", "openvino"]
 # Network, batch, size, training, target ratio.
@@ -104,15 +106,22 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one round of few runs, without torch.compile")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", help="networks to measure, separated by commas")
+    parser.add_argument("--work", choices=["train", "infer"], help="measure training steps or inference only")
+    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    rounds, runs = (1, 3) if args.quick else (3, 5)
+    rounds, runs = (1, 3) if args.quick else (args.rounds, 5)
     only = args.only.split(",") if args.only else None
-    rows = []
+    partly = only is not None or args.work is not None
+    kept = json.loads(KEPT.read_text()) if partly and KEPT.exists() else {}
     for work in WORK:
-        if only is None or work[0] in only:
-            rows.append(row(work, measure(work, args.threads, rounds, runs, not args.quick)))
+        name, batch, size, train, _ = work
+        if (only is None or name in only) and args.work in [None, "train" if train else "infer"]:
+            key = f"{name} {batch} {size} {train}"
+            kept[key] = row(work, measure(work, args.threads, rounds, runs, not args.quick))
+            KEPT.write_text(json.dumps(kept))
+    rows = [kept[key] for w in WORK if (key := f"{w[0]} {w[1]} {w[2]} {w[3]}") in kept]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
-    command = "bench/run" + (" --quick" if args.quick else "") + (f" --only {args.only}" if only else "")
+    command = "bench/run" + (" --quick" if args.quick else f" --rounds {rounds}")
     text = f"""# Benchmarks
 
 Made by `{command}` on {datetime.date.today()}, commit {commit.strip()}: {cpu()}, {args.threads} threads,
