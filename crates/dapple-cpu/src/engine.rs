@@ -25,11 +25,10 @@ pub(crate) struct Settings {
 /// How 3 x 3 convolutions of stride 1 are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Convolution {
-    /// By Winograd's algorithm, with a quarter of the multiplications and errors up to some 10^-5 of the largest
-    /// value.
+    /// By Winograd's algorithm, with a quarter of the multiplications; errors of about 2e-6 of the largest value.
     #[default]
     Winograd,
-    /// As matrix products, as all others: errors of 10^-6, to compare with.
+    /// As matrix products, as all others: errors of about 1e-6, to compare with.
     Plain,
 }
 
