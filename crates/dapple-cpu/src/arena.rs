@@ -17,6 +17,11 @@ pub(crate) fn buffer(place: usize) -> usize {
     place >> BITS
 }
 
+/// The same offset in another buffer.
+pub(crate) fn moved(place: usize, buffer: usize) -> usize {
+    self::place(buffer) | (place & ((1 << BITS) - 1))
+}
+
 /// A buffer's length and life.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {

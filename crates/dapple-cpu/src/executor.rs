@@ -1,11 +1,13 @@
 //! A network with its parameters on this machine's processor.
 
+use crate::engine::{CpuEngine, Settings, TrainingMemory};
 use crate::kernels::loss::{self, LossInput};
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::layout::Layout;
 use crate::memory::{self, Buffer};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Budget, Plan, Purpose};
+use crate::pool::Pool;
 use crate::simd::Level;
 use crate::step::Memory;
 use dapple_graph::engine::OptimizerState;
@@ -47,8 +49,10 @@ pub struct StepTime {
 }
 
 pub(crate) struct CpuExecutor {
-    pool: Arc<rayon::ThreadPool>,
+    pool: Pool,
+    threads: usize,
     level: Level,
+    settings: Settings,
     network: Arc<dyn Network>,
     optimizer: Option<Optimizer>,
     layout: Layout,
@@ -76,8 +80,7 @@ pub(crate) struct CpuExecutor {
 
 impl CpuExecutor {
     pub fn new(
-        pool: Arc<rayon::ThreadPool>,
-        level: Level,
+        engine: &CpuEngine,
         network: Arc<dyn Network>,
         state: &State,
         optimizer: Option<Optimizer>,
@@ -88,8 +91,10 @@ impl CpuExecutor {
         let layout = Layout::new(&graph);
         let slots = optimizer.map_or(0, |o| o.slots());
         let mut executor = Self {
-            pool,
-            level,
+            pool: engine.pool.clone(),
+            threads: engine.threads(),
+            level: engine.level,
+            settings: engine.settings,
             network,
             optimizer,
             params: Buffer::zeroed(layout.trainable),
@@ -134,33 +139,38 @@ impl CpuExecutor {
         let graph = self.graph(shape)?;
         let plan = match mode {
             Mode::Train => {
-                Plan::new(&graph, &self.layout, Purpose::Train { input_gradient: self.input_gradient })
+                let purpose = Purpose::Train { input_gradient: self.input_gradient };
+                Plan::new(&graph, &self.layout, purpose, self.settings.convolution, self.budget())
             }
             Mode::Eval | Mode::Predict | Mode::Sample => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
                 let purpose =
                     Purpose::Infer { first_only: mode == Mode::Predict, sample: mode == Mode::Sample };
-                Plan::new(&graph, &folded.layout, purpose)
+                Plan::new(&graph, &folded.layout, purpose, self.settings.convolution, self.budget())
             }
         };
-        let local_len = plan.local_len * self.pool.current_num_threads();
-        let bytes = (plan.arena_len + plan.shared_len + local_len).saturating_mul(size_of::<f32>());
-        let refused = || EngineError::Device {
+        let local_len = plan.local_len * self.threads;
+        let bytes = (plan.values(self.threads) + self.kept_values()).saturating_mul(size_of::<f32>());
+        let refused = |more: &str| EngineError::Device {
             device: "cpu".into(),
             why: format!(
-                "an input of shape {shape} needs {:.1} GB of memory; use a smaller size or batch",
+                "an input of shape {shape} needs {:.2} GB of memory{more}; use a smaller size or batch",
                 bytes as f64 / 1e9
             ),
         };
+        if let Some(limit) = self.settings.memory_limit.filter(|limit| bytes > *limit) {
+            let more = format!(" at least, more than the limit of {:.2} GB", limit as f64 / 1e9);
+            return Err(refused(&more));
+        }
         if memory::machine_bytes().is_some_and(|all| bytes > all) {
-            return Err(refused());
+            return Err(refused(""));
         }
         let grow = |buffer: &mut Buffer, len: usize| {
             if buffer.len() < len {
                 // Free the old memory first.
                 *buffer = Buffer::zeroed(0);
-                *buffer = Buffer::try_zeroed(len).ok_or_else(refused)?;
+                *buffer = Buffer::try_zeroed(len).ok_or_else(|| refused(""))?;
             }
             Ok::<(), EngineError>(())
         };
@@ -173,6 +183,30 @@ impl CpuExecutor {
         let plan = Arc::new(plan);
         self.plans.insert((shape, mode), plan.clone());
         Ok(plan)
+    }
+
+    /// Values that are kept between passes: parameters, statistics, gradients and the optimiser's memory.
+    fn kept_values(&self) -> usize {
+        let trained = if self.optimizer.is_some() || self.gradients.is_some() { 2 } else { 1 };
+        self.layout.statistics + (trained + self.slots.len()) * self.layout.trainable
+    }
+
+    /// What plans may take of the limit.
+    fn budget(&self) -> Budget {
+        let values = self.settings.memory_limit.map_or(usize::MAX, |limit| limit / size_of::<f32>());
+        Budget { values: values.saturating_sub(self.kept_values()), threads: self.threads }
+    }
+
+    /// What a training of batches of this shape takes.
+    pub fn training_memory(&self, shape: Shape) -> Result<TrainingMemory, EngineError> {
+        let graph = self.graph(shape)?;
+        let purpose = Purpose::Train { input_gradient: self.input_gradient };
+        let bytes = |budget| {
+            let plan = Plan::new(&graph, &self.layout, purpose, self.settings.convolution, budget);
+            (plan.values(self.threads) + self.kept_values()) * size_of::<f32>()
+        };
+        let smallest = bytes(Budget { values: 0, threads: self.threads });
+        Ok(TrainingMemory { planned: bytes(self.budget()), smallest })
     }
 
     fn fold(&mut self, shape: Shape) -> Result<(), EngineError> {

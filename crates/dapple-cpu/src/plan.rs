@@ -4,8 +4,10 @@
 //! read ([`crate::kernels::operand`]). Backward steps follow the forward ones in reverse order; the first that
 //! writes a gradient overwrites, later ones add, known when the plan is made.
 
-use crate::arena::{self, Life};
+use crate::arena;
 use crate::backward;
+use crate::draft::Draft;
+use crate::engine::Convolution;
 use crate::kernels::attention::Attention;
 use crate::kernels::group_norm::GroupNorm;
 use crate::kernels::layer_norm::LayerNorm;
@@ -16,8 +18,9 @@ use crate::kernels::pointwise::Dropout;
 use crate::kernels::pool::Pool;
 use crate::kernels::resize::Resize;
 use crate::layout::Layout;
+use crate::recompute;
 use crate::simd::{LANES, padded};
-use crate::step::{Kernel, Step, visit_target};
+use crate::step::{Kernel, Step};
 use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId, Op, ParamId, Pointwise, Shape};
 
 /// A graph made ready to run for one shape.
@@ -37,6 +40,15 @@ pub(crate) struct Plan {
     pub arena_len: usize,
     pub shared_len: usize,
     pub local_len: usize,
+}
+
+/// Memory that a plan may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Values in all.
+    pub values: usize,
+    /// Threads, each of which has scratch memory of its own.
+    pub threads: usize,
 }
 
 /// What a plan is for.
@@ -170,6 +182,7 @@ pub(crate) struct Builder<'a> {
     pub graph: &'a Graph,
     pub layout: &'a Layout,
     pub purpose: Purpose,
+    pub convolution: Convolution,
     pub steps: Vec<Step>,
     pub values: Vec<(Shape, Value)>,
     /// Whether a gradient is wanted.
@@ -187,20 +200,33 @@ pub(crate) struct Builder<'a> {
 }
 
 impl Plan {
-    pub fn new(graph: &Graph, layout: &Layout, purpose: Purpose) -> Self {
-        let mut builder = Builder::new(graph, layout, purpose);
+    /// The plan of a graph. One for training that is larger than the budget computes maps again in the backward pass
+    /// instead of keeping them ([`crate::recompute`]); where that does not suffice, it is the smallest there is.
+    pub fn new(
+        graph: &Graph,
+        layout: &Layout,
+        purpose: Purpose,
+        convolution: Convolution,
+        budget: Budget,
+    ) -> Self {
+        let mut builder = Builder::new(graph, layout, purpose, convolution);
         for index in 0..graph.nodes().len() {
             if builder.wanted[index] {
                 builder.node = index;
                 builder.forward(index);
             }
         }
-        builder.finish()
+        recompute::within(builder.finish(), graph, budget).settle()
+    }
+
+    /// Values of memory that it works in, on that many threads.
+    pub fn values(&self, threads: usize) -> usize {
+        self.arena_len + self.shared_len + threads * self.local_len
     }
 }
 
 impl<'a> Builder<'a> {
-    fn new(graph: &'a Graph, layout: &'a Layout, purpose: Purpose) -> Self {
+    fn new(graph: &'a Graph, layout: &'a Layout, purpose: Purpose, convolution: Convolution) -> Self {
         let nodes = graph.nodes();
         let first_only = matches!(purpose, Purpose::Infer { first_only: true, .. });
         let outputs = &graph.outputs()[..if first_only { 1 } else { graph.outputs().len() }];
@@ -229,6 +255,7 @@ impl<'a> Builder<'a> {
             graph,
             layout,
             purpose,
+            convolution,
             steps: Vec::new(),
             values: Vec::new(),
             needs: Vec::new(),
@@ -325,7 +352,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(mut self) -> Plan {
+    fn finish(mut self) -> Draft {
         let first_only = matches!(self.purpose, Purpose::Infer { first_only: true, .. });
         let count = if first_only { 1 } else { self.graph.outputs().len() };
         let ids: Vec<NodeId> = self.graph.outputs()[..count].iter().map(|(_, id)| *id).collect();
@@ -337,55 +364,15 @@ impl<'a> Builder<'a> {
         }
         let forward = self.steps.len();
         let input_value = self.of_node[0].expect("the input is always wanted");
-        let input_offset = self.operand(input_value).blocks[0].offset;
-        let mut outputs: Vec<(Shape, usize)> =
+        let input = self.operand(input_value).blocks[0].offset;
+        let outputs: Vec<(Shape, usize)> =
             output_values.iter().map(|&v| (self.shape(v), self.operand(v).blocks[0].offset)).collect();
         let (mut output_gradients, mut input_gradient) = (Vec::new(), None);
         if self.training() {
             (output_gradients, input_gradient) = backward::build(&mut self, &output_values, input_value);
         }
-
-        let mut lives: Vec<Life> = self.buffers.iter().map(|&len| Life { len, steps: None }).collect();
-        let mut touch = |place: usize, step: usize| {
-            let life = &mut lives[arena::buffer(place)].steps;
-            let (first, last) = life.unwrap_or((step, step));
-            *life = Some((first.min(step), last.max(step)));
-        };
-        // Step numbers are doubled around the loss, which stands between forward and backward.
-        touch(input_offset, 0);
-        for (i, step) in self.steps.iter_mut().enumerate() {
-            let time = if i < forward { i + 1 } else { i + 2 };
-            step.kernel.visit(&mut |place| touch(*place, time));
-        }
-        outputs.iter().for_each(|(_, place)| touch(*place, forward + 1));
-        for target in &mut output_gradients {
-            visit_target(target, &mut |place| touch(*place, forward + 1));
-        }
-        if let Some(place) = input_gradient {
-            touch(place, self.steps.len() + 2);
-        }
-        let (offsets, arena_len) = arena::assign(&lives);
-        let mut resolve = |place: &mut usize| *place = arena::resolve(&offsets, *place);
-        let (mut shared_len, mut local_len) = (0, 0);
-        for step in &mut self.steps {
-            step.kernel.visit(&mut resolve);
-            let (shared, local) = step.kernel.scratch();
-            shared_len = shared_len.max(shared);
-            local_len = local_len.max(local);
-        }
-        outputs.iter_mut().for_each(|(_, place)| resolve(place));
-        output_gradients.iter_mut().for_each(|target| visit_target(target, &mut resolve));
-        Plan {
-            steps: self.steps,
-            forward,
-            input_offset: arena::resolve(&offsets, input_offset),
-            outputs,
-            output_gradients,
-            input_gradient: input_gradient.map(|place| arena::resolve(&offsets, place)),
-            arena_len,
-            shared_len,
-            local_len,
-        }
+        let Self { steps, buffers, .. } = self;
+        Draft { steps, forward, buffers, input, outputs, output_gradients, input_gradient }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the builder refuses, and that it says where and why.
 
-use dapple_graph::{Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Shape};
+use dapple_graph::{
+    Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,
+};
 use proptest::prelude::*;
 
 fn graph(h: usize, w: usize, c: usize) -> (Graph, NodeId) {
@@ -52,6 +54,37 @@ fn an_unsuitable_input_is_named_with_its_shape() {
 }
 
 #[test]
+fn channel_operations_refuse_what_does_not_fit() {
+    let (mut g, x) = graph(8, 8, 6);
+    let gate = g.average_pool(x, [1, 1]).unwrap();
+    assert_eq!(g.shape(gate), Shape::new(2, 1, 1, 6));
+    let gated = g.mul(x, gate).unwrap();
+    assert_eq!(g.shape(gated), g.shape(x));
+    let half = g.average_pool(x, [4, 4]).unwrap();
+    assert_says(g.mul(x, half).unwrap_err(), &["mul", "[2, 8, 8, 6]", "[2, 4, 4, 6]", "one pixel"]);
+    // The gate comes second.
+    assert_says(g.mul(gate, x).unwrap_err(), &["mul", "[2, 1, 1, 6]", "[2, 8, 8, 6]"]);
+    assert_says(g.average_pool(x, [0, 3]).unwrap_err(), &["average_pool", "0 x 3"]);
+    assert_says(g.attention(x, x, x, 4).unwrap_err(), &["attention", "6 channels", "4 heads"]);
+    assert_says(g.attention(x, x, half, 2).unwrap_err(), &["attention", "keys and values"]);
+    let wide = g.conv2d("wide", half, &Conv2d::new(12, 1)).unwrap();
+    assert_says(g.attention(x, wide, wide, 2).unwrap_err(), &["attention", "queries and keys"]);
+    let y = g.attention(x, half, half, 3).unwrap();
+    assert_eq!(g.shape(y), g.shape(x));
+    for rate in [1.0, -0.1, f32::NAN] {
+        assert_says(g.dropout(x, rate).unwrap_err(), &["dropout", "below 1"]);
+    }
+    assert_says(g.layer_norm("ln", x, 0.0).unwrap_err(), &["layer_norm `ln`", "positive"]);
+    g.scale("block.layer_scale", x, 1e-6).unwrap();
+    let scale = g.find_param("block.layer_scale").unwrap();
+    assert_eq!(g.param(scale).shape, [6, 1, 1]);
+    assert_eq!(
+        g.scale("block.layer_scale", x, 1.0),
+        Err(GraphError::DuplicateParameter("block.layer_scale".into()))
+    );
+}
+
+#[test]
 fn a_parameter_has_one_definition() {
     let (mut g, x) = graph(4, 4, 3);
     g.conv2d("conv", x, &Conv2d::new(2, 1)).unwrap();
@@ -73,6 +106,13 @@ fn nodes_of_other_graphs_are_refused() {
     assert_eq!(g.resize(x, alien, Interpolation::Nearest), unknown);
     assert_eq!(g.fit_to(x, alien), unknown);
     assert_eq!(g.max_unpool(x, alien), unknown);
+    assert_eq!(g.activate(alien, Pointwise::Silu), unknown);
+    assert_eq!(g.mul(x, alien), unknown);
+    assert_eq!(g.average_pool(alien, [1, 1]), unknown);
+    assert_eq!(g.layer_norm("ln", alien, 1e-5), unknown);
+    assert_eq!(g.scale("s", alien, 1.0), unknown);
+    assert_eq!(g.attention(x, x, alien, 1), unknown);
+    assert_eq!(g.dropout(alien, 0.5), unknown);
     assert_eq!(g.output("y", alien), Err(GraphError::UnknownNode(9)));
 }
 

@@ -10,6 +10,11 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "clip_norm", "A longer gradient (norm over all parameters) is scaled down to this length."),
     ("", "device", "Engine: cpu, or auto for the fastest that is built in."),
     ("", "threads", "Threads of the engine; without effect on the results."),
+    (
+        "",
+        "memory_limit",
+        "Memory of the engine; beyond it maps are computed twice. Without effect on the results.",
+    ),
     ("", "init", "Weights to start from."),
     ("network", "name", "`dapple models` lists the names."),
     ("network", "in_channels", "3 for colour, 1 for grey."),

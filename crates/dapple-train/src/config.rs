@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::comments::with_comments;
 use crate::suggest::with_suggestion;
-use crate::{Schedule, TrainError};
+use crate::{ByteSize, Schedule, TrainError};
 
 /// All settings of a training.
 ///
@@ -40,6 +40,10 @@ pub struct TrainConfig {
     /// Threads of the engine; all cores if left out. Without effect on the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// Memory for maps, parameters and the optimiser, as `"2GiB"`; what does not fit is computed again, which takes
+    /// longer. No limit if left out. Without effect on the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<ByteSize>,
     /// Weights to start from: a safetensors file of this network or of its encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,

@@ -54,6 +54,7 @@ impl TrainConfig {
             clip_norm: Some(1.0),
             device: "auto".to_owned(),
             threads: None,
+            memory_limit: None,
             init: None,
             network,
             data: data_at(dir),

@@ -3,6 +3,7 @@
 //! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
 //! Nothing here prints: an [`Observer`] hears what happens, a [`StopFlag`] ends it after a batch.
 
+mod byte_size;
 mod checkpoint;
 mod comments;
 mod config;
@@ -23,6 +24,7 @@ mod stop;
 mod suggest;
 mod training;
 
+pub use byte_size::ByteSize;
 pub use checkpoint::{Checkpoint, Position};
 pub use config::{
     CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,

@@ -25,14 +25,26 @@ pub enum DeviceError {
     Engine(#[from] EngineError),
 }
 
-/// The engine of that name; `auto` is the fastest one built in. `threads` limits the CPU engine's threads, all cores
-/// otherwise.
+/// The engine of that name; `auto` is the fastest one built in. `threads` limits the CPU engine's threads, all physical
+/// cores otherwise.
 ///
 /// # Errors
 /// [`DeviceError::Unknown`], whose message lists the engines, and [`DeviceError::Engine`] from the engine itself.
 pub fn engine(device: &str, threads: Option<usize>) -> Result<Box<dyn Engine>, DeviceError> {
+    engine_within(device, threads, None)
+}
+
+/// As [`engine`], with a limit to its memory in bytes ([`CpuEngine::with_memory_limit`]).
+///
+/// # Errors
+/// As [`engine`].
+pub fn engine_within(
+    device: &str,
+    threads: Option<usize>,
+    memory_limit: Option<usize>,
+) -> Result<Box<dyn Engine>, DeviceError> {
     match device {
-        "cpu" | "auto" => Ok(Box::new(CpuEngine::new(threads)?)),
+        "cpu" | "auto" => Ok(Box::new(CpuEngine::new(threads)?.with_memory_limit(memory_limit))),
         _ => Err(DeviceError::Unknown { name: device.to_owned() }),
     }
 }

@@ -9,7 +9,7 @@ use crate::kernels::gather::Lattice;
 use crate::kernels::operand::Operand;
 use crate::kernels::winograd::Tiling;
 use crate::layout::{Bundle, depthwise};
-use crate::lower::conv::{Settings, transposed_window, window, winograd_fits};
+use crate::lower::conv::{Settings, transposed_window, window};
 use crate::plan::{Builder, ValueId};
 use crate::step::Kernel;
 use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
@@ -113,7 +113,7 @@ fn dense_weights(
 ) -> Kernel {
     let weights = b.layout.weights(weight, index);
     let (from, to) = (input.shape, gradient.shape);
-    if winograd_fits(conv, from) {
+    if b.by_winograd(conv, from) {
         let tiling = Tiling::new(from, to, conv.padding, conv.dilation);
         return Kernel::Conv3x3Weights(Conv3x3Weights { input, gradient, tiling, weights: weights.offset });
     }

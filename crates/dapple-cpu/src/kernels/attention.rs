@@ -55,6 +55,11 @@ impl Attention {
         Head { image: index / self.heads, channel: index % self.heads * self.width() }
     }
 
+    /// Distance of the rows of a block's weights. Not a power of two, of which all rows would share a cache set.
+    pub(super) fn pitch(&self) -> usize {
+        padded(self.keys()) + LANES
+    }
+
     /// Queries of a block.
     pub(super) fn block(&self) -> usize {
         (WEIGHTS / padded(self.keys())).clamp(14, 112).min(self.queries())
@@ -78,7 +83,7 @@ impl Attention {
 
     /// Values of scratch memory for each thread: weights and results of a block, a value for each row.
     pub fn thread_scratch(&self) -> usize {
-        self.block() * (padded(self.keys()) + padded(self.width()) + 1)
+        self.block() * (self.pitch() + padded(self.width()) + 1)
     }
 
     /// Writes the attended values.
@@ -101,7 +106,7 @@ impl Attention {
                 );
             }
         });
-        let (keys, width, block) = (padded(self.keys()), padded(self.width()), self.block());
+        let (pitch, width, block) = (self.pitch(), padded(self.width()), self.block());
         parallel::for_each(self.all_heads() * self.blocks(), |task| {
             let (index, first) = (task / self.blocks(), task % self.blocks() * block);
             let (head, rows) = (self.head(index), block.min(self.queries() - first));
@@ -109,13 +114,13 @@ impl Attention {
             let weights = local.at(parallel::thread() * self.thread_scratch(), self.thread_scratch());
             // SAFETY: the scratch is this thread's; tasks write disjoint pixels or channels.
             unsafe {
-                let result = weights.add(block * keys);
+                let result = weights.add(block * pitch);
                 let inverses = result.add(block * width);
                 let q = self.address(arena, &self.q, head, first);
                 self.scores(level, q, padded(self.q.shape.c), packed, rows, weights);
-                softmax(level, weights, rows, self.keys(), self.scale(), inverses);
+                softmax(level, weights, rows, self.keys(), pitch, self.scale(), inverses);
                 let values = Right { at: packed.add(turned_len), row: width, columns: width };
-                times(level, Left::rows(weights, keys), values, result, width, rows, keys, false);
+                times(level, Left::rows(weights, pitch), values, result, width, rows, self.keys(), false);
                 for r in 0..rows {
                     for i in 0..self.width() {
                         *result.add(r * width + i) *= *inverses.add(r);
@@ -140,7 +145,7 @@ impl Attention {
     }
 
     /// Products of `rows` rows of a left matrix at `a`, a head's channels at distance `a_row`, with a head's transposed
-    /// keys (or values) at `turned`, to `to`: `[rows, padded keys]`.
+    /// keys (or values) at `turned`, to rows of whole vectors at `to`, [`Attention::pitch`] apart.
     ///
     /// # Safety
     /// All addresses must be valid for that.
@@ -159,7 +164,7 @@ impl Attention {
             // SAFETY: the caller's promise; panels stand one behind the other.
             unsafe {
                 let right = Right { at: turned.add(column * width), row: panel, columns: panel };
-                times(level, Left::rows(a, a_row), right, to.add(column), keys, rows, width, false);
+                times(level, Left::rows(a, a_row), right, to.add(column), self.pitch(), rows, width, false);
             }
         }
     }
@@ -313,20 +318,34 @@ pub(super) unsafe fn times(
 }
 
 simd_fn! {
-    /// Rows of scores `[rows, padded keys]` become `exp(scale (score - largest))`, zero behind the keys; `inverses`
-    /// gets one over the sum of each row.
+    /// Rows of scores, `pitch` apart, become `exp(scale (score - largest))`, zero behind the keys up to whole vectors;
+    /// `inverses` gets one over the sum of each row.
     ///
     /// # Safety
     /// `scores` and `inverses` must be valid for the rows.
-    pub(super) softmax = softmax_impl(scores: *mut f32, rows: usize, keys: usize, scale: f32, inverses: *mut f32)
+    pub(super) softmax = softmax_impl(
+        scores: *mut f32,
+        rows: usize,
+        keys: usize,
+        pitch: usize,
+        scale: f32,
+        inverses: *mut f32,
+    )
 }
 
 #[inline(always)]
-unsafe fn softmax_impl<S: Simd>(scores: *mut f32, rows: usize, keys: usize, scale: f32, inverses: *mut f32) {
+unsafe fn softmax_impl<S: Simd>(
+    scores: *mut f32,
+    rows: usize,
+    keys: usize,
+    pitch: usize,
+    scale: f32,
+    inverses: *mut f32,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         for r in 0..rows {
-            let row = scores.add(r * padded(keys));
+            let row = scores.add(r * pitch);
             for behind in keys..padded(keys) {
                 *row.add(behind) = f32::NEG_INFINITY;
             }

@@ -50,7 +50,7 @@ impl AttentionGradient {
     /// a value for each row.
     pub fn thread_scratch(&self) -> usize {
         let f = &self.forward;
-        f.block() * (2 * padded(f.keys()) + 3 * padded(f.width()) + 1)
+        f.block() * (2 * f.pitch() + 3 * padded(f.width()) + 1)
     }
 
     /// Runs it.
@@ -115,34 +115,35 @@ impl AttentionGradient {
         let f = &self.forward;
         let (head, size) = (f.head(index), f.block());
         let (first, keys, width) = (block * size, padded(f.keys()), padded(f.width()));
+        let pitch = f.pitch();
         let rows = size.min(f.queries() - first);
         let [turned, _] = f.packed();
         // SAFETY: the scratch has room for all of them; the rest is the caller's promise.
         unsafe {
             let weights = scratch;
-            let slopes = weights.add(size * keys);
-            let q = slopes.add(size * keys);
+            let slopes = weights.add(size * pitch);
+            let q = slopes.add(size * pitch);
             let g = q.add(size * width);
             let result = g.add(size * width);
             let inverses = result.add(size * width);
             f.pack_rows(arena, &f.q, head, first, rows, rows, q);
             f.pack_rows(arena, &self.gradient, head, first, rows, rows, g);
             f.scores(level, q, width, packed, rows, weights);
-            softmax(level, weights, rows, f.keys(), f.scale(), inverses);
+            softmax(level, weights, rows, f.keys(), pitch, f.scale(), inverses);
             f.scores(level, g, width, packed.add(turned), rows, slopes);
-            score_slopes(level, weights, slopes, rows, keys, f.scale(), inverses);
+            score_slopes(level, weights, slopes, rows, keys, pitch, f.scale(), inverses);
             if self.to[2].is_some() {
                 let right = Right { at: g, row: width, columns: width };
                 let of_values = sums.add(self.sums());
-                times(level, Left::turned(weights, keys), right, of_values, width, keys, rows, accumulate);
+                times(level, Left::turned(weights, pitch), right, of_values, width, keys, rows, accumulate);
             }
             if self.to[1].is_some() {
                 let right = Right { at: q, row: width, columns: width };
-                times(level, Left::turned(slopes, keys), right, sums, width, keys, rows, accumulate);
+                times(level, Left::turned(slopes, pitch), right, sums, width, keys, rows, accumulate);
             }
             if let Some(to) = &self.to[0] {
                 let right = Right { at: packed.add(2 * turned), row: width, columns: width };
-                times(level, Left::rows(slopes, keys), right, result, width, rows, keys, false);
+                times(level, Left::rows(slopes, pitch), right, result, width, rows, f.keys(), false);
                 f.store(arena, to, head, first, rows, result);
             }
         }
@@ -159,6 +160,7 @@ simd_fn! {
         slopes: *mut f32,
         rows: usize,
         keys: usize,
+        pitch: usize,
         scale: f32,
         inverses: *const f32,
     )
@@ -170,13 +172,14 @@ unsafe fn score_slopes_impl<S: Simd>(
     slopes: *mut f32,
     rows: usize,
     keys: usize,
+    pitch: usize,
     scale: f32,
     inverses: *const f32,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         for r in 0..rows {
-            let (weights, slopes) = (weights.add(r * keys), slopes.add(r * keys));
+            let (weights, slopes) = (weights.add(r * pitch), slopes.add(r * pitch));
             let inverse = S::splat(*inverses.add(r));
             let mut sum = S::splat(0.0);
             for i in (0..keys).step_by(LANES) {

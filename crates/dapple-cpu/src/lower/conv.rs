@@ -1,5 +1,6 @@
 //! The steps of convolutions: which kernel computes which.
 
+use crate::engine::Convolution;
 use crate::kernels::conv_gemm::ConvGemm;
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::depthwise::{Depthwise, Tiles};
@@ -97,7 +98,7 @@ impl Builder<'_> {
     ) -> Kernel {
         let Settings { conv, weight, relu, transposed, .. } = settings;
         let weights = self.layout.weights(weight, index);
-        if winograd_fits(conv, input.shape) {
+        if self.by_winograd(conv, input.shape) {
             let mut padding = conv.padding;
             if transposed {
                 padding = [0, 1].map(|i| 2 * conv.dilation[i] - conv.padding[i]);
@@ -117,6 +118,15 @@ impl Builder<'_> {
         }
         let lattices = lattices(conv, input.shape, output.shape, transposed);
         Kernel::ConvGemm(ConvGemm { input, output, lattices, weights, turned: transposed, bias, relu })
+    }
+
+    /// Whether Winograd's algorithm computes this convolution, and is the faster way.
+    pub fn by_winograd(&self, conv: &Conv2d, input: Shape) -> bool {
+        self.convolution == Convolution::Winograd
+            && conv.kernel == [3, 3]
+            && conv.stride == [1, 1]
+            && input.c > 8
+            && (0..2).all(|i| conv.padding[i] <= 2 * conv.dilation[i])
     }
 
     pub(super) fn conv_transpose(
@@ -169,14 +179,6 @@ impl Target {
         let blocks = self.blocks[first / LANES..(first + count).div_ceil(LANES)].to_vec();
         Self { shape: self.shape.with_channels(count), blocks }
     }
-}
-
-/// Whether Winograd's algorithm computes this convolution, and is the faster way.
-pub(crate) fn winograd_fits(conv: &Conv2d, input: Shape) -> bool {
-    conv.kernel == [3, 3]
-        && conv.stride == [1, 1]
-        && input.c > 8
-        && (0..2).all(|i| conv.padding[i] <= 2 * conv.dilation[i])
 }
 
 pub(crate) fn window(conv: &Conv2d) -> Window {

@@ -137,4 +137,49 @@ impl Kernel {
             }
         }
     }
+
+    /// Where a step of the forward pass writes maps that it could write again; empty for all other steps, those that
+    /// move running statistics among them.
+    pub fn makes(&self) -> Vec<usize> {
+        let first = |to: &Target| to.blocks[0].offset;
+        match self {
+            Self::Conv3x3(c) => vec![first(&c.output)],
+            Self::ConvGemm(c) => vec![first(&c.output)],
+            Self::Depthwise(c) => vec![first(&c.output)],
+            Self::MaxPool { pool, to, .. } => vec![first(to), pool.positions],
+            Self::Spread { to, .. }
+            | Self::Copy { to, .. }
+            | Self::Add { to, .. }
+            | Self::Multiply { to, .. }
+            | Self::Resize { to, .. }
+            | Self::Pointwise { to, .. }
+            | Self::LayerNorm { to, .. }
+            | Self::Attention { to, .. }
+            | Self::Dropout { to, .. } => vec![first(to)],
+            Self::CopyChannels(c) => vec![c.to],
+            Self::Zero { offset, .. } => vec![*offset],
+            Self::NormTrain(_)
+            | Self::NormEval(_)
+            | Self::Factors { .. }
+            | Self::Collect { .. }
+            | Self::Conv3x3Weights(_)
+            | Self::GemmWeights(_)
+            | Self::DepthwiseWeights(_)
+            | Self::ClearBetweenGroups(_)
+            | Self::BiasGradient { .. }
+            | Self::ZeroBiasGradient { .. }
+            | Self::NormGradient { .. }
+            | Self::ReluGradient { .. }
+            | Self::PointwiseGradient { .. }
+            | Self::GateGradient { .. }
+            | Self::FactorGradient { .. }
+            | Self::LayerNormGradient { .. }
+            | Self::AttentionGradient(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it does its node's multiply-adds (a bundle of a grouped convolution: some of them).
+    pub fn multiplies(&self) -> bool {
+        matches!(self, Self::Conv3x3(_) | Self::ConvGemm(_) | Self::Depthwise(_) | Self::Attention { .. })
+    }
 }

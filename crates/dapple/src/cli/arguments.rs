@@ -6,7 +6,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dapple::data::{Augment, Format, Normalise, Part};
 use dapple::graph::LossKind;
-use dapple::train::ClassWeights;
+use dapple::train::{ByteSize, ClassWeights};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -80,7 +80,7 @@ pub struct Device {
     /// Engine: cpu, or auto for the fastest that is built in [default: auto]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Threads of the engine; without effect on the results [default: all cores]
+    /// Threads of the engine; without effect on the results [default: physical cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
 }
@@ -124,6 +124,10 @@ pub struct Train {
     pub offline: bool,
     #[command(flatten)]
     pub device: Device,
+    /// Memory of the engine, 2GiB for instance: beyond it maps are computed twice instead of being kept, with the same
+    /// results
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
     /// Replace the run that stands in the folder
     #[arg(long)]
     pub force: bool,

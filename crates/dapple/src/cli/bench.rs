@@ -11,6 +11,7 @@ use dapple::graph::{
     Engine, Executor, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor, summary,
 };
 use dapple::nets::{NetConfig, checkpoint};
+use dapple::train::ByteSize;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use super::failure::Failure;
 #[command(after_help = "Examples:
   dapple bench unet --size 224 --batch 4 --train
   dapple bench u2net-lite --size 320 --layers
+  dapple bench unet --batch 4 --train --memory-limit 1GiB
   dapple bench segnet --classes 12 --batch 2 --train --json -
 
 Times are wall-clock medians after one run that is not counted. A training step is forward, loss, backward and
@@ -50,9 +52,12 @@ pub struct Bench {
     /// Runs that are counted
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::arguments::at_least_one)]
     pub runs: usize,
-    /// Threads of the engine [default: all cores]
+    /// Threads of the engine [default: physical cores]
     #[arg(long, value_name = "N", value_parser = super::arguments::at_least_one)]
     pub threads: Option<usize>,
+    /// Memory of the engine, 2GiB for instance: in training, maps are computed twice beyond it
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
     /// Weights to use: a model file or published weights; random ones otherwise
     #[arg(long, value_name = "FILE")]
     pub init: Option<PathBuf>,
@@ -79,6 +84,9 @@ struct Measured {
     images_per_s: f64,
     gflops: f64,
     peak_rss_mb: Option<f64>,
+    /// Of the engine alone, as planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_mb: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<Layer>>,
 }
@@ -109,7 +117,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     if let Some(file) = &arguments.init {
         checkpoint::init_from_file(&mut state, &config, file).map_err(Failure::input)?;
     }
-    let engine = CpuEngine::new(arguments.threads)?;
+    let limit = arguments.memory_limit.map(|size| size.0);
+    let engine = CpuEngine::new(arguments.threads)?.with_memory_limit(limit);
     let network: Arc<dyn Network> = Arc::new(config.clone());
     let input = image(shape);
 
@@ -136,6 +145,12 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     drop(executor);
 
     let mode = if arguments.train { Mode::Train } else { Mode::Predict };
+    let planned_mb = match arguments.train {
+        true => Some(
+            engine.training_memory(network.clone(), Some(Optimizer::adam()), shape)?.planned as f64 / 1e6,
+        ),
+        false => None,
+    };
     let layers = if arguments.layers { Some(engine.profile(network, &state, &input, mode)?) } else { None };
     let measured = Measured {
         network: arguments.network.clone(),
@@ -149,6 +164,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         images_per_s: arguments.batch as f64 / median,
         gflops: 2.0 * passes * summary::multiply_adds(&graph) as f64 / median / 1e9,
         peak_rss_mb,
+        planned_mb,
         layers: layers.map(|steps| steps.into_iter().map(Layer::from).collect()),
     };
     if let Some(file) = &arguments.dump {
@@ -245,6 +261,9 @@ fn report(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         m.gflops,
         m.peak_rss_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0} MB"))
     );
+    if let Some(mb) = m.planned_mb {
+        println!("the engine's own memory as planned: {mb:.0} MB");
+    }
     if let Some(layers) = &m.layers {
         print_layers(layers);
     }

@@ -32,7 +32,8 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     config.learning_rate = 3e-3;
     (config.evaluation.train_images, config.evaluation.pictures) = (Some(24), 4);
     let Device { device, threads } = &arguments.device;
-    let outcome = train::train(Training::start(config, dataset, run)?, &arguments.device, arguments.quiet)?;
+    let outcome =
+        train::train(Training::start(config, dataset, run)?, &arguments.device, None, arguments.quiet)?;
     if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {
         return Ok(());
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dapple::data::{Dataset, OpenOptions};
-use dapple::device::engine;
+use dapple::device::{engine, engine_within};
 use dapple::graph::{LossKind, Optimizer};
 use dapple::nets::Activation;
 use dapple::train::{
-    CachePlace, ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig, Training,
-    best_epoch, open_dataset, recipe,
+    ByteSize, CachePlace, ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig,
+    Training, best_epoch, open_dataset, recipe,
 };
 
 use super::arguments::{CacheName, Device, OptimizerName, ScheduleName, Settings, Train};
@@ -24,14 +24,20 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         Some(folder) => Training::resume(folder)?,
         None => start(arguments)?,
     };
-    train(training, &arguments.device, arguments.quiet).map(|_| ())
+    train(training, &arguments.device, arguments.memory_limit, arguments.quiet).map(|_| ())
 }
 
 /// Runs a training to its end or to an interruption, and says what to do next.
-pub fn train(training: Training, device: &Device, quiet: bool) -> Result<Outcome, Failure> {
+pub fn train(
+    training: Training,
+    device: &Device,
+    memory_limit: Option<ByteSize>,
+    quiet: bool,
+) -> Result<Outcome, Failure> {
     let config = training.config();
     let name = device.device.as_deref().unwrap_or(&config.device);
-    let engine = engine(name, device.threads.or(config.threads))?;
+    let memory_limit = memory_limit.or(config.memory_limit).map(|size| size.0);
+    let engine = engine_within(name, device.threads.or(config.threads), memory_limit)?;
     let folder = training.folder().path().to_owned();
     warn_of_skipped(training.dataset());
 
@@ -117,6 +123,7 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
         config.device.clone_from(device);
     }
     config.threads = arguments.device.threads.or(config.threads);
+    config.memory_limit = arguments.memory_limit.or(config.memory_limit);
     // Checked before the folder is made, and again with the data.
     engine(&config.device, config.threads)?;
     config.check()?;

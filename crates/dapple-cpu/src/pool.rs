@@ -1,0 +1,49 @@
+//! The threads of an engine.
+
+use dapple_graph::EngineError;
+use std::sync::Arc;
+
+/// A thread pool that is left alone where its work is called for inside another one of its size.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<rayon::ThreadPool>);
+
+impl Pool {
+    /// A pool of that many threads; by default as many as the rayon pool has that this is called in, or as there are
+    /// cores.
+    pub fn new(threads: Option<usize>) -> Result<Self, EngineError> {
+        let threads = match threads {
+            Some(0) => return Err(EngineError::Input("the number of threads must be at least 1".into())),
+            Some(threads) => threads,
+            None if rayon::current_thread_index().is_some() => rayon::current_num_threads(),
+            None => cores(),
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("dapple-cpu-{i}"))
+            .build()
+            .map_err(|e| EngineError::Device { device: "cpu".into(), why: e.to_string() })?;
+        Ok(Self(Arc::new(pool)))
+    }
+
+    /// A pool that others work in too.
+    pub fn shared(pool: Arc<rayon::ThreadPool>) -> Self {
+        Self(pool)
+    }
+
+    pub fn threads(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
+    /// Runs `work` on a pool of [`Pool::threads`] threads: the one that this is called in if it is such a one, or its
+    /// own.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let inside = rayon::current_thread_index().is_some();
+        if inside && rayon::current_num_threads() == self.threads() { work() } else { self.0.install(work) }
+    }
+}
+
+/// Physical cores, as far as affinity and control groups allow: a second thread on a core shares its vector units.
+fn cores() -> usize {
+    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
+    allowed.min(num_cpus::get_physical().max(1))
+}
