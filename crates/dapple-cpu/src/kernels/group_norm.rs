@@ -121,25 +121,17 @@ impl GroupNorm {
     }
 
     /// Replaces the sums of a row by a function of their group's mean; those of the padding become zero.
-    fn join(
-        &self,
-        shared: Base,
-        row: usize,
-        weigh: impl Fn(usize, f64) -> f64,
-        finish: impl Fn(f64) -> f64,
-    ) {
+    fn join(&self, shared: Base, row: usize, weigh: impl Fn(usize, f64) -> f64, finish: impl Fn(f64) -> f64) {
         let size = self.source.shape.c / self.groups;
         let count = (self.pixels() * size) as f64;
         for image in 0..self.source.shape.n {
             let place = self.row(image, row);
             // SAFETY: `at` checks the row; nothing else runs now.
-            let row = unsafe {
-                std::slice::from_raw_parts_mut(shared.at(place, self.channels()), self.channels())
-            };
+            let row =
+                unsafe { std::slice::from_raw_parts_mut(shared.at(place, self.channels()), self.channels()) };
             let (used, padding) = row.split_at_mut(self.source.shape.c);
             for (group, values) in used.chunks_exact_mut(size).enumerate() {
-                let weighed =
-                    values.iter().enumerate().map(|(i, &v)| weigh(group * size + i, f64::from(v)));
+                let weighed = values.iter().enumerate().map(|(i, &v)| weigh(group * size + i, f64::from(v)));
                 values.fill(finish(weighed.sum::<f64>() / count) as f32);
             }
             padding.fill(0.0);
