@@ -301,7 +301,7 @@ impl<'a> Session<'a> {
     fn title(&self) -> String {
         let config = &self.setup.config;
         let data = config.data.dir.file_name().map(|name| name.to_string_lossy().into_owned());
-        let network = config.network.entry().map_or(config.network.name.as_str(), |entry| entry.title);
+        let network = config.network.entry().map_or(config.network.name.as_str(), |entry| &entry.title);
         format!("{network} on {}", data.unwrap_or_else(|| "data".into()))
     }
 
