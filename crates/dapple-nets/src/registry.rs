@@ -4,8 +4,8 @@ use crate::decoders::{self, Decoder, EncoderDecoder, PaperSegFormer, Settings};
 use crate::encoders::{ENCODERS, Encoder};
 use crate::nearest::nearest;
 use crate::{
-    Activation, ConfigError, DeconvNet, FcnVgg, NetConfig, SegNet, SegNetBasic, U2Net, U2NetSize, UNet,
-    UpSampling,
+    Activation, ConfigError, DeconvNet, FastScnn, FcnVgg, NetConfig, SegNet, SegNetBasic, U2Net, U2NetSize,
+    UNet, UpSampling,
 };
 use dapple_graph::Network;
 use std::sync::LazyLock;
@@ -40,6 +40,8 @@ pub struct Entry {
     /// What the names of those layers start with whose shapes depend on the number of classes. Each is taken over from
     /// other weights as a whole or not at all.
     pub heads: &'static [&'static str],
+    /// Weights of the outputs in the loss where they are not equal: auxiliary heads count less.
+    pub output_weights: &'static [f32],
     /// What the names of the encoder's parameters start with, where weights of its classification network fit.
     pub(crate) encoder_prefix: Option<&'static str>,
     make: Make,
@@ -107,6 +109,7 @@ impl Whole {
             has_dropout: false,
             output_strides: &[],
             heads: self.heads,
+            output_weights: &[],
             encoder_prefix: None,
             make: Make::Whole(self.make),
         }
@@ -242,6 +245,21 @@ fn segformers() -> [Entry; 3] {
     ]
 }
 
+fn fast_scnn() -> Entry {
+    let whole = Whole {
+        name: "fast-scnn",
+        title: "Fast-SCNN",
+        source: "Poudel et al., BMVC 2019, arXiv:1902.04502",
+        smallest: FastScnn::SMALLEST,
+        heads: &["classifier.conv."],
+        make: |c| {
+            let dropout = c.dropout.unwrap_or(0.1);
+            Box::new(FastScnn { width: c.width, logits: c.logits(), dropout })
+        },
+    };
+    Entry { width: 32, width_step: 4, has_dropout: true, ..whole.entry() }
+}
+
 /// A decoder with what the registry says about it.
 struct OnEncoders {
     decoder: Decoder,
@@ -249,8 +267,11 @@ struct OnEncoders {
     source: &'static str,
     heads: &'static [&'static str],
     has_dropout: bool,
+    output_weights: &'static [f32],
 }
 
+/// Of torchvision's trainings.
+const WITH_AUXILIARY: &[f32] = &[1.0, 0.5];
 const SMP_HEAD: &[&str] = &["segmentation_head."];
 const TORCHVISION_HEADS: &[&str] = &["classifier.4.", "aux_classifier.4."];
 
@@ -262,7 +283,7 @@ const DECODERS: [OnEncoders; 11] = {
         source: &'static str,
         has_dropout: bool,
     ) -> OnEncoders {
-        OnEncoders { decoder, title, source, heads: SMP_HEAD, has_dropout }
+        OnEncoders { decoder, title, source, heads: SMP_HEAD, has_dropout, output_weights: &[] }
     }
     [
         smp(decoders::UNET, "U-Net", RONNEBERGER, false),
@@ -279,6 +300,7 @@ const DECODERS: [OnEncoders; 11] = {
             source: LONG,
             heads: TORCHVISION_HEADS,
             has_dropout: true,
+            output_weights: WITH_AUXILIARY,
         },
         OnEncoders {
             decoder: decoders::DEEPLABV3,
@@ -286,6 +308,7 @@ const DECODERS: [OnEncoders; 11] = {
             source: "Chen et al., 2017, arXiv:1706.05587",
             heads: TORCHVISION_HEADS,
             has_dropout: true,
+            output_weights: WITH_AUXILIARY,
         },
         OnEncoders {
             decoder: decoders::LRASPP,
@@ -293,6 +316,7 @@ const DECODERS: [OnEncoders; 11] = {
             source: "Howard et al., ICCV 2019, arXiv:1905.02244",
             heads: &["classifier.low_classifier.", "classifier.high_classifier."],
             has_dropout: false,
+            output_weights: &[],
         },
     ]
 };
@@ -313,6 +337,7 @@ impl OnEncoders {
             has_dropout: self.has_dropout,
             output_strides: self.decoder.strides,
             heads: self.heads,
+            output_weights: self.output_weights,
             encoder_prefix: Some(self.decoder.prefix),
             make: Make::Decoder(self.decoder, encoder),
         }
@@ -328,6 +353,7 @@ pub fn networks() -> &'static [Entry] {
         all.extend(segnets());
         all.extend(fcns());
         all.extend(segformers());
+        all.push(fast_scnn());
         for decoder in &DECODERS {
             let fitting = ENCODERS.iter().filter(|encoder| (decoder.decoder.fits)(encoder));
             all.extend(fitting.map(|encoder| decoder.entry(encoder)));

@@ -60,9 +60,15 @@ fn same_text(text: String) -> HashMap<String, String> {
 #[test]
 fn every_network_survives_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    for entry in registry::NETWORKS {
-        let mut config = NetConfig { width: 4, ..NetConfig::new(entry.name, 3, 5).unwrap() };
+    // Of the decoders, those on two encoders: names and settings of the others are alike.
+    let kept = |entry: &&registry::Entry| {
+        entry.encoder.is_none_or(|encoder| ["resnet18", "mit-b0"].contains(&encoder.name))
+    };
+    for entry in registry::networks().iter().filter(kept) {
+        let mut config = NetConfig { width: 4, ..NetConfig::new(&entry.name, 3, 5).unwrap() };
         config.head = entry.has_head.then_some(Head::Dense);
+        config.dropout = entry.has_dropout.then_some(0.25);
+        config.output_stride = entry.output_strides.last().copied();
         let model = model(config);
         let path = folder.path().join("model.safetensors");
         model.save(&path).unwrap();

@@ -1,7 +1,9 @@
 //! Parameter names and counts against PyTorch's modules (`tests/golden/make.py`).
 
-use dapple_graph::{Graph, Network, Shape, summary};
+use dapple_graph::{Graph, Network, Shape, State, summary};
+use dapple_nets::checkpoint::published;
 use dapple_nets::{Head, NetConfig};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -59,4 +61,55 @@ fn segnets_encoder_is_torchvisions_vgg16_bn() {
     let keys = golden("vgg16_bn.keys.txt");
     let keys = keys.lines().filter_map(|line| line.split(' ').next());
     assert_eq!(encoder, keys.filter(|key| key.starts_with("features.")).collect::<Vec<_>>());
+}
+
+/// A row of `tests/parity/published.json`: a network of torchvision or segmentation_models_pytorch, or the classification
+/// network of an encoder.
+#[derive(serde::Deserialize)]
+struct Published {
+    network: String,
+    classes: usize,
+    encoder: bool,
+    parameters: usize,
+    multiply_adds: Option<u64>,
+    keys: BTreeMap<String, Vec<usize>>,
+}
+
+/// What only classifies: the last layers, and EfficientNet's widening before them.
+const CLASSIFIER: [&str; 3] = ["fc.", "classifier.", "features.8."];
+
+#[test]
+fn published_names_and_shapes_are_those_of_the_libraries() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/published.json");
+    let rows: Vec<Published> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert!(rows.len() > 25);
+    for row in rows {
+        let config = NetConfig::new(&row.network, 3, row.classes).unwrap();
+        let graph = build(&config);
+        let state = State {
+            specs: graph.params().to_vec(),
+            values: vec![0.0; graph.trainable_len()],
+            statistics: vec![0.0; graph.statistics_len()],
+        };
+        let entries = published(&config, &state).unwrap().into_iter();
+        let mut found: BTreeMap<String, Vec<usize>> = entries.map(|e| (e.name, e.shape)).collect();
+        let mut expected = row.keys;
+        if row.encoder {
+            let inner = found
+                .into_iter()
+                .filter_map(|(name, shape)| Some((name.strip_prefix("encoder.")?.to_owned(), shape)));
+            found = inner.collect();
+            let efficient = row.network.contains("efficientnet");
+            let classifies = |name: &str| {
+                CLASSIFIER.iter().any(|c| name.starts_with(c) && (efficient || *c != "features.8."))
+            };
+            expected.retain(|name, _| !classifies(name));
+        } else {
+            assert_eq!(row.parameters, summary::parameters(&graph), "{}", row.network);
+        }
+        assert_eq!(found, expected, "{}", row.network);
+        if let Some(multiply_adds) = row.multiply_adds {
+            assert_eq!(multiply_adds, summary::multiply_adds(&graph), "{}", row.network);
+        }
+    }
 }

@@ -259,7 +259,7 @@ fn colours_are_summed_for_grey_images() {
     for name in ["unet", "u2net-lite", "segnet"] {
         let there = state(&config(name, 3, 2), 2);
         let (here, report) = load(&config(name, 1, 2), &entries(&there, str::to_owned)).unwrap();
-        assert_eq!(report.summed_input.as_ref(), Some(&here.specs[0].name));
+        assert_eq!(report.adapted_input.as_ref(), Some(&here.specs[0].name));
         let (grey, colour) = (here.slice(0), there.slice(0));
         for (i, &v) in grey.iter().enumerate() {
             let (filter, tap) = (i / 9, i % 9);
@@ -319,7 +319,7 @@ fn vgg(keys: &str) -> Vec<Entry> {
 fn vgg16_fills_segnets_encoder() {
     let config = config("segnet", 3, 12);
     for (keys, naming, loaded) in
-        [("vgg16.keys.txt", Naming::Vgg16, 26), ("vgg16_bn.keys.txt", Naming::Vgg16Bn, 78)]
+        [("vgg16.keys.txt", Naming::PlainVgg, 26), ("vgg16_bn.keys.txt", Naming::Encoder, 78)]
     {
         let from = vgg(keys);
         let (here, report) = load(&config, &from).unwrap();
@@ -349,7 +349,10 @@ fn an_incomplete_vgg16_is_an_error() {
     let mut from = vgg("vgg16.keys.txt");
     from.retain(|e| e.name != "features.28.bias");
     let error = load(&config, &from).unwrap_err().to_string();
-    assert!(error.contains("1 parameters of VGG16") && error.contains("encoder.features.40.bias"), "{error}");
+    assert!(
+        error.contains("1 parameters of the encoder") && error.contains("encoder.features.40.bias"),
+        "{error}"
+    );
     let error = load(&NetConfig { width: 8, ..config }, &vgg("vgg16_bn.keys.txt")).unwrap_err().to_string();
     assert!(error.contains("of width 8") && error.contains("of another shape"), "{error}");
 }

@@ -141,6 +141,7 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
             g.add(y, x)
         }
         "layer_norm" => g.layer_norm("op", x, case["eps"].as_f64().expect("a number") as f32),
+        "group_norm" => g.group_norm("op", x, integer(&case["groups"])),
         "scale" => g.scale("op", x, 1.0),
         "mul" => {
             let y = if case["gate"] == true { g.average_pool(x, [1, 1])? } else { g.relu(x)? };

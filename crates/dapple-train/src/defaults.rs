@@ -29,6 +29,8 @@ impl TrainConfig {
     /// | epochs | 40 | 40 | 40 | 60 |
     /// | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
     ///
+    /// All others are trained as `unet` is; auxiliary heads count half in the loss.
+    ///
     /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
     /// cross-entropy + Dice, because exactly one class is right at a pixel.
     ///
@@ -39,7 +41,8 @@ impl TrainConfig {
         if classes > 2 {
             network.activation = Activation::Softmax;
         }
-        let loss = loss_for(network.activation);
+        let mut loss = loss_for(network.activation);
+        loss.output_weights = network.entry()?.output_weights.to_vec();
         let (batch, epochs) = match name {
             "u2net-lite" => (8, 40),
             "segnet" => (4, 60),

@@ -1,6 +1,7 @@
 """Makes the golden files of this folder.
 
     python make.py [NAME ...]          (torch, torchvision, segmentation_models_pytorch, transformers, safetensors)
+    python make.py --published                 published.json: names, shapes and counts of the published sizes
     python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
 
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
@@ -156,16 +157,73 @@ def cases(f):
     for stride in (32, 16, 8):
         yield case(f"fcn{stride}s", w64, odd, lambda: FcnVgg(stride, CLASSES, w64))
     yield case("segnet-basic", w64, odd, lambda: SegNetBasic(CLASSES, w64))
+    yield case("fast-scnn", w32, odd, lambda: FastScnn(CLASSES, w32))
     # The smallest image that fits is large.
     w = 64 if f == 1 else 2
     yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
 
 
-DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s"}
+def multiply_adds(model):
+    """Of convolutions, linear layers and attention at 224 x 224."""
+    total = 0
+
+    def count(layer, inputs, output):
+        nonlocal total
+        if isinstance(layer, nn.Linear):
+            total += layer.weight.numel() * (output.numel() // layer.out_features)
+        elif isinstance(layer, nn.ConvTranspose2d):
+            total += layer.weight.numel() * inputs[0].shape[2:].numel()
+        elif isinstance(layer, nn.Conv2d):
+            total += layer.weight.numel() * output.shape[2:].numel()
+        else:  # Attention of smp's MiT: queries times keys, and times values.
+            _, n, c = inputs[0].shape
+            height, width = inputs[1:]
+            total += 2 * c * n * (height // layer.sr_ratio) * (width // layer.sr_ratio)
+
+    for m in model.modules():
+        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) or hasattr(m, "sr_ratio"):
+            m.register_forward_hook(count)
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, 3, 224, 224))
+    return total
+
+
+def published_sizes():
+    """Names and shapes of whole networks, and of encoders as the libraries classify images with them."""
+    def row(network, classes, model, encoder=False):
+        keys = {k: list(v.shape) for k, v in floats(model).items()}
+        row = {"network": network, "classes": classes, "encoder": encoder, "keys": keys}
+        row["parameters"] = sum(p.numel() for p in model.parameters())
+        return row if encoder else row | {"multiply_adds": multiply_adds(model)}
+
+    for name, maker in [
+        ("unet", "Unet"), ("unetplusplus", "UnetPlusPlus"), ("linknet", "Linknet"), ("fpn", "FPN"), ("pspnet", "PSPNet"),
+        ("deeplabv3plus", "DeepLabV3Plus"), ("upernet", "UPerNet"),
+    ]:
+        yield row(f"{name}-resnet34", 2, smp_model(maker, "resnet34", 2, 1))
+    yield row("segformer-mit-b0", 2, smp_model("Segformer", "mit_b0", 2, 1))
+    for name in ("fcn", "deeplabv3"):
+        yield row(f"{name}-resnet50", 21, torchvision_model(f"{name}_resnet50", 21, 1))
+    yield row("lraspp-mobilenetv3-large", 21, tv.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None))
+    for ours, theirs in [
+        ("resnet18", "resnet18"), ("resnet34", "resnet34"), ("resnet50", "resnet50"), ("resnet101", "resnet101"),
+        ("vgg11", "vgg11"), ("vgg11-bn", "vgg11_bn"), ("vgg13", "vgg13"), ("vgg13-bn", "vgg13_bn"),
+        ("vgg16", "vgg16"), ("vgg16-bn", "vgg16_bn"), ("vgg19", "vgg19"), ("vgg19-bn", "vgg19_bn"),
+        ("mobilenetv3-large", "mobilenet_v3_large"), ("convnext-tiny", "convnext_tiny"), ("convnext-small", "convnext_small"),
+        *((f"efficientnet-b{n}", f"efficientnet_b{n}") for n in range(4)),
+    ]:
+        yield row(f"unet-{ours}", 2, getattr(tv, theirs)(), encoder=True)
+
+
+DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
 
 
 def main(arguments):
     torch.set_num_threads(1)
+    if arguments == ["--published"]:
+        rows = [json.dumps(row, separators=(",", ":")) for row in published_sizes()]
+        (Path(__file__).parent / "published.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        return
     full = arguments[:1] == ["--full"]
     folder = Path(arguments[1]) if full else Path(__file__).parent
     chosen = arguments[2:] if full else arguments

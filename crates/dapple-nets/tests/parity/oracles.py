@@ -6,6 +6,7 @@ torchvision where smp has them from elsewhere; the rest from the papers, below.
 
 import re
 import tempfile
+from collections import OrderedDict
 from math import gcd
 
 import segmentation_models_pytorch as smp
@@ -330,3 +331,68 @@ class SegNetBasic(nn.Module):
             x = F.max_unpool2d(x, indices, 2, 2, output_size=size)
             x = self.decoder[f"bn{i}"](self.decoder[f"conv{i}"](x))
         return self.head["conv"](x)
+
+
+class FastScnn(nn.Module):
+    """Poudel et al. 2019, table 1."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+
+        def c(channels):
+            return channels * width // 32
+
+        def unit(cin, cout, kernel=1, stride=1, dilation=1, groups=1, relu=True):
+            padding = kernel // 2 * dilation
+            conv = nn.Conv2d(cin, cout, kernel, stride, padding, dilation, groups, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(cout), *([nn.ReLU()] if relu else []))
+
+        def named(**layers):
+            return nn.Sequential(OrderedDict(layers))
+
+        def separable(cin, cout, stride=1):
+            return named(depthwise=unit(cin, cin, 3, stride, groups=cin), pointwise=unit(cin, cout))
+
+        def bottleneck(cin, cout, stride):
+            e = 6 * cin
+            layers = dict(expand=unit(cin, e), depthwise=unit(e, e, 3, stride, groups=e))
+            return named(**layers, project=unit(e, cout, relu=False))
+
+        self.downsample = named(
+            conv=unit(3, c(32), 3, 2), dsconv1=separable(c(32), c(48), 2), dsconv2=separable(c(48), c(64), 2)
+        )
+        self.features, cin = nn.ModuleDict(), c(64)
+        for stage, (cout, blocks, stride) in enumerate([(64, 3, 2), (96, 3, 2), (128, 3, 1)], 1):
+            layers = []
+            for block in range(blocks):
+                layers.append(bottleneck(cin, c(cout), stride if block == 0 else 1))
+                cin = c(cout)
+            self.features[f"bottleneck{stage}"] = nn.Sequential(*layers)
+        pyramid = {str(i): unit(cin, cin // 4) for i in range(4)}
+        self.features["pyramid"] = nn.ModuleDict({**pyramid, "out": unit(2 * cin, cin)})
+        self.fusion = nn.ModuleDict({
+            "coarse": named(depthwise=unit(cin, cin, 3, 1, 4, cin), conv=biased(cin, c(128))),
+            "fine": biased(c(64), c(128)),
+        })
+        self.classifier = named(
+            dsconv1=separable(c(128), c(128)), dsconv2=separable(c(128), c(128)), conv=nn.Conv2d(c(128), classes, 1)
+        )
+
+    def forward(self, image):
+        def up(x, like):
+            return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)
+
+        fine = x = self.downsample(image)
+        for stage in (1, 2, 3):
+            for block in self.features[f"bottleneck{stage}"]:
+                y = block(x)
+                x = x + y if x.shape == y.shape else y
+        pyramid = self.features["pyramid"]
+        parts = [up(pyramid[str(i)](F.adaptive_avg_pool2d(x, size)), x) for i, size in enumerate((1, 2, 3, 6))]
+        x = pyramid["out"](torch.cat([x, *parts], 1))
+        x = F.relu(self.fusion["coarse"](up(x, fine)) + self.fusion["fine"](fine))
+        return up(self.classifier(x), image)
+
+
+def biased(cin, cout):
+    return nn.Sequential(nn.Conv2d(cin, cout, 1), nn.BatchNorm2d(cout))

@@ -173,6 +173,9 @@ def channel_operations():
     for eps in (1e-5, 1e-2):
         run = lambda x, g, b: F.layer_norm(x.permute(0, 2, 3, 1), [5], g, b, f32(eps)).permute(0, 3, 1, 2)
         yield record(f"{eps}", "layer_norm", [2, 2, 3, 5], dict(eps=eps), run, [numbers([5], 3), numbers([5], 4)])
+    for groups in (1, 3, 6):
+        run = lambda x, g, b: F.group_norm(x, groups, g, b, f32(1e-5))
+        yield record(f"{groups}", "group_norm", [2, 2, 3, 6], dict(groups=groups), run, [numbers([6], 3), numbers([6], 4)])
     yield record("channels", "scale", [2, 2, 3, 5], {}, lambda x, s: x * s, [numbers([5, 1, 1], 3)])
     yield record("two maps", "mul", [1, 3, 4, 2], dict(gate=False), lambda x: x * F.relu(x))
     yield record("gate", "mul", [2, 3, 4, 2], dict(gate=True), lambda x: x * F.adaptive_avg_pool2d(x, 1))

@@ -89,7 +89,8 @@ pub struct Device {
 #[command(after_help = "Examples:
   dapple train --data horses --model u2net-lite --out runs/horses
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
-  dapple train --data CamVid --recipe segnet-camvid --init imagenet --out runs/camvid
+  dapple train --data horses --model unet --encoder resnet34 --init imagenet --out runs/resnet
+  dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
   dapple train --resume runs/horses
 
@@ -102,14 +103,17 @@ pub struct Train {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
-    /// Network: unet, unet-bilinear, u2net, u2net-lite or segnet
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all
     #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe"])]
     pub model: Option<String>,
+    /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
+    #[arg(long, value_name = "NAME", requires = "model")]
+    pub encoder: Option<String>,
     /// Folder for the run
     #[arg(long, value_name = "RUN", required_unless_present = "resume")]
     pub out: Option<PathBuf>,
     /// Go on with a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "out", "recipe", "config", "Settings", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "force"])]
     pub resume: Option<PathBuf>,
     /// Begin with a published recipe instead of the defaults
     #[arg(long, value_name = "NAME", conflicts_with = "config")]

@@ -14,9 +14,15 @@ const SIDE: usize = 224;
 struct Row {
     name: &'static str,
     title: &'static str,
+    /// The name without the encoder's.
+    family: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoder: Option<&'static str>,
     parameters: usize,
     multiply_adds: u64,
     source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoder_source: Option<&'static str>,
 }
 
 pub fn run(arguments: &Models) -> Result<(), Failure> {
@@ -25,9 +31,12 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         Ok(Row {
             name: &entry.name,
             title: &entry.title,
+            family: entry.family,
+            encoder: entry.encoder.map(|encoder| encoder.name),
             parameters: summary::parameters(&graph),
             multiply_adds: summary::multiply_adds(&graph),
             source: entry.source,
+            encoder_source: entry.encoder.map(|encoder| encoder.source),
         })
     });
     let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
@@ -37,11 +46,19 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     println!("{:width$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
+    let mut family = "";
     for row in rows {
+        // A decoder's paper stands with its first encoder.
+        let source = if row.encoder.is_some() && row.family == family { "" } else { row.source };
+        family = row.family;
         let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
-        println!("{:width$} {parameters:>12} {work:>15}  {}", row.name, row.source);
+        let line = format!("{:width$} {parameters:>12} {work:>15}  {source}", row.name);
+        println!("{}", line.trim_end());
     }
-    println!("\nFor colour images of {SIDE} x {SIDE} and two classes.");
+    println!(
+        "\nFor colour images of {SIDE} x {SIDE} and two classes. A decoder on an encoder is DECODER-ENCODER, or"
+    );
+    println!("--model DECODER --encoder ENCODER.");
     Ok(())
 }
 

@@ -137,9 +137,13 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
     let recipe = arguments.recipe.as_deref().map(recipe::find).transpose()?;
-    let network = match (recipe, arguments.model.as_deref()) {
+    let model = match (&arguments.model, &arguments.encoder) {
+        (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
+        (model, _) => model.clone(),
+    };
+    let network = match (recipe, model.as_deref()) {
         (Some(recipe), model) => recipe.network(model)?,
-        (None, Some(model)) => dapple::nets::registry::find(model)?.name,
+        (None, Some(model)) => &dapple::nets::registry::find(model)?.name,
         (None, None) => return Err(Failure::input("give --model or --recipe")),
     };
     let options = OpenOptions {

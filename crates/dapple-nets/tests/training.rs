@@ -1,0 +1,138 @@
+//! Narrow networks learn: a few steps on one batch lower the loss, and every parameter that is used gets a gradient.
+
+use dapple_cpu::CpuEngine;
+use dapple_graph::dropout::DropoutState;
+use dapple_graph::{
+    Engine, Executor, Graph, Loss, LossKind, Mode, Network, Op, Optimizer, ParamSpec, Shape, State, Tensor,
+};
+use dapple_nets::{Activation, NetConfig, monte_carlo, registry};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// A wave whose sign is the label.
+fn batch(shape: Shape) -> (Tensor, Vec<u8>) {
+    let mut input = Tensor::zeros(shape);
+    let mut labels = Vec::with_capacity(shape.pixels());
+    for (i, pixel) in input.data.chunks_exact_mut(shape.c).enumerate() {
+        let (y, x) = (i / shape.w % shape.h, i % shape.w);
+        let value = ((y * 3 + x * 5) as f32 / 16.0 + (i / (shape.h * shape.w)) as f32).sin();
+        for (c, v) in pixel.iter_mut().enumerate() {
+            *v = value + 0.2 * ((i * 7 + c * 13) % 11) as f32 / 11.0;
+        }
+        labels.push(u8::from(value > 0.0));
+    }
+    (input, labels)
+}
+
+fn narrow(name: &str, width: usize) -> NetConfig {
+    let mut config = NetConfig { width, ..NetConfig::new(name, 3, 2).unwrap() };
+    config.activation = Activation::Softmax;
+    config.dropout = registry::find(name).unwrap().has_dropout.then_some(0.0);
+    config
+}
+
+/// Names of the parameters that the graph's nodes read.
+fn used(graph: &Graph) -> Vec<&str> {
+    let nodes: HashSet<&str> = graph.nodes().iter().map(|node| node.name.as_str()).collect();
+    let reads =
+        |name: &&str| nodes.contains(name) || name.rsplit_once('.').is_some_and(|(n, _)| nodes.contains(n));
+    graph.params().iter().map(|spec| spec.name.as_str()).filter(reads).collect()
+}
+
+/// Names of the biases in front of batch norms, which take them away again: their gradients are zero.
+fn without_effect(graph: &Graph) -> HashSet<String> {
+    let norms = graph.nodes().iter().filter(|node| matches!(node.op, Op::BatchNorm { .. }));
+    norms.map(|norm| format!("{}.bias", graph.node(norm.inputs[0]).name)).collect()
+}
+
+fn learns(name: &str, width: usize, side: usize) {
+    let config = narrow(name, width);
+    let shape = Shape::new(2, side, side, 3);
+    let graph = config.build(shape).unwrap();
+    let state = State::init(&graph, 3);
+    let engine = CpuEngine::new(None).unwrap();
+    let mut executor = engine.load(Arc::new(config), &state, Some(Optimizer::adam())).unwrap();
+    let (input, labels) = batch(shape);
+    let loss = Loss::single(LossKind::CrossEntropy);
+    let mut losses = Vec::new();
+    for _ in 0..6 {
+        losses.push(executor.accumulate(&input, &labels, &loss, 1.0).unwrap());
+        executor.step(2e-3, None).unwrap();
+    }
+    assert!(losses[5] < 0.97 * losses[0], "{name}: {losses:?}");
+    // Some layers start at zero and pass no gradient on at first.
+    executor.accumulate(&input, &labels, &loss, 1.0).unwrap();
+    let gradients = executor.gradients();
+    let used: HashSet<&str> = used(&graph).into_iter().collect();
+    let without_effect = without_effect(&graph);
+    let counts = |spec: &&ParamSpec| spec.role.trainable() && !without_effect.contains(&spec.name);
+    for spec in graph.params().iter().filter(counts) {
+        let reached = gradients[spec.offset..spec.offset + spec.len()].iter().any(|&v| v != 0.0);
+        assert_eq!(reached, used.contains(spec.name.as_str()), "{name}: {}", spec.name);
+    }
+}
+
+macro_rules! learns {
+    ($($test:ident $name:literal $width:literal $side:literal)*) => {
+        $(#[test] fn $test() { learns($name, $width, $side); })*
+    };
+}
+
+learns! {
+    unet_on_vgg "unet-vgg11" 8 64
+    unet_on_resnet "unet-resnet18" 8 64
+    unet_on_mobilenet "unet-mobilenetv3-large" 8 64
+    unet_on_efficientnet "unet-efficientnet-b0" 8 64
+    unet_on_convnext "unet-convnext-tiny" 12 64
+    unet_on_mit "unet-mit-b0" 8 64
+    unetplusplus "unetplusplus-resnet18" 8 64
+    linknet "linknet-resnet18" 16 64
+    fpn "fpn-resnet18" 16 64
+    pspnet "pspnet-resnet18" 16 64
+    deeplabv3plus "deeplabv3plus-resnet18" 8 64
+    deeplabv3 "deeplabv3-resnet18" 8 64
+    fcn_resnet "fcn-resnet50" 8 64
+    upernet "upernet-resnet18" 8 64
+    segformer "segformer-mit-b0" 8 64
+    segformer_b0 "segformer-b0" 8 64
+    lraspp "lraspp-mobilenetv3-large" 8 64
+    fast_scnn "fast-scnn" 8 64
+    fcn8s "fcn8s" 8 64
+    segnet_basic "segnet-basic" 8 64
+    bayesian_segnet "bayesian-segnet" 8 64
+    deconvnet "deconvnet" 1 224
+}
+
+fn loaded(config: &NetConfig, shape: Shape) -> Box<dyn Executor> {
+    let state = State::init(&config.build(shape).unwrap(), 1);
+    CpuEngine::new(None).unwrap().load(Arc::new(config.clone()), &state, None).unwrap()
+}
+
+#[test]
+fn bayesian_networks_are_sampled_with_their_uncertainty() {
+    let shape = Shape::new(1, 32, 48, 3);
+    let (input, _) = batch(shape);
+    let config = NetConfig { dropout: None, ..narrow("bayesian-segnet-basic", 8) };
+    let mut executor = loaded(&config, shape);
+    let sample = |executor: &mut dyn Executor| {
+        executor.set_dropout_state(DropoutState { seed: 4, passes: 0 });
+        monte_carlo(executor, &input, 8, Activation::Softmax).unwrap()
+    };
+    let sampled = sample(&mut *executor);
+    assert_eq!(sampled.mean.shape, shape.with_channels(2));
+    assert_eq!(sampled.uncertainty.shape, shape.with_channels(1));
+    assert!(sampled.mean.data.chunks(2).all(|p| (p[0] + p[1] - 1.0).abs() < 1e-5));
+    assert!(sampled.uncertainty.data.iter().all(|&v| (0.0..=0.25).contains(&v)));
+    assert!(sampled.uncertainty.data.iter().any(|&v| v > 1e-6));
+    assert_eq!(sample(&mut *executor), sampled, "the same seed gives the same samples");
+    assert!(monte_carlo(&mut *executor, &input, 0, Activation::Softmax).is_err());
+
+    // Without dropout all samples are the network's prediction.
+    let mut certain = loaded(&narrow("bayesian-segnet-basic", 8), shape);
+    let sampled = sample(&mut *certain);
+    assert!(sampled.uncertainty.data.iter().all(|&v| v < 1e-12));
+    let logits = certain.forward(&input, Mode::Eval).unwrap().swap_remove(0);
+    for (mean, logits) in sampled.mean.data.chunks(2).zip(logits.data.chunks(2)) {
+        assert!((mean[1] - 1.0 / (1.0 + (logits[0] - logits[1]).exp())).abs() < 1e-5);
+    }
+}
