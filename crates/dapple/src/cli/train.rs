@@ -132,7 +132,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let recipe = arguments.recipe.as_deref().map(recipe::find).transpose()?;
     let network = match (recipe, arguments.model.as_deref()) {
         (Some(recipe), model) => recipe.network(model)?,
-        (None, Some(model)) => dapple::nets::registry::find(model)?.name,
+        (None, Some(model)) => &dapple::nets::registry::find(model)?.name,
         (None, None) => return Err(Failure::input("give --model or --recipe")),
     };
     let options = OpenOptions {
