@@ -3,7 +3,7 @@
 //!     cargo run --release -p dapple-onnx --example check_files -- FOLDER [PART-OF-NAME]
 //!
 //! - `networks/NAME/`: every network of the registry (those with this in their names), narrow, with random weights, in
-//!   several forms. The weights stand beside it under their own names (`weights.safetensors`).
+//!   several forms. The weights stand beside it under their published names (`weights.safetensors`).
 //! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
 //!
 //! What dapple makes of the images is computed by the `f64` interpreter, which all its engines are compared with.
@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
+use dapple_nets::checkpoint::{published, write_state_dict};
 use dapple_nets::registry::{Entry, networks};
 use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::{OPSETS, Options, Probabilities, export, export_graph};
@@ -70,12 +71,7 @@ fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
     for (form, options) in forms {
         fs::write(folder.join(form).with_extension("onnx"), export(&config, &state, &options)?)?;
     }
-    let weights = state
-        .specs
-        .iter()
-        .enumerate()
-        .map(|(i, spec)| (spec.name.clone(), spec.shape.clone(), state.slice(i).to_vec()));
-    save(&folder.join("weights.safetensors"), weights.collect())?;
+    fs::write(folder.join("weights.safetensors"), write_state_dict(&published(&config, &state)?)?)?;
 
     let side = entry.smallest.max(32);
     let sizes = [(1, 2 * side, side), (2, side + 5, side + 21), (1, side + 33, side)];

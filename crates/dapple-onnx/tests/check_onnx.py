@@ -4,8 +4,9 @@
     python crates/dapple-onnx/tests/check_onnx.py FOLDER      (numpy, onnx, onnxruntime, safetensors; torch if there)
 
 The model's description is checked with onnx's own checker and shape inference. Differences are relative: the largest
-one over the largest value of the output. Weights are also loaded into the PyTorch definitions of
-`crates/dapple-nets/tests/golden/make.py`, strictly by name, where there is one, and compared likewise.
+one over the largest value of the output. The exported weights are also loaded into the PyTorch definitions that
+dapple-nets is tested with (`tests/golden`, `tests/parity`: torchvision, segmentation_models_pytorch, transformers), where
+there is one of this network: all names must agree, and the outputs are compared likewise.
 """
 
 import importlib.util
@@ -18,7 +19,9 @@ import onnxruntime as ort
 from safetensors.numpy import load_file
 
 LIMIT = 1e-4
-GOLDEN = Path(__file__).parents[2] / "dapple-nets/tests/golden/make.py"
+# As in check_files.rs.
+NARROW, CLASSES = 8, 5
+NETS = Path(__file__).parents[2] / "dapple-nets/tests"
 
 
 def difference(expected, found):
@@ -55,54 +58,65 @@ def compare(path):
     return worst, tried
 
 
-def torch_definition(name, weights):
-    """The PyTorch module of a network, of the width and the classes that these weights have; None without one."""
+def load_module(path):
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.parent.name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def torch_definitions():
+    """For each network that has one, what makes its PyTorch definition of width NARROW and CLASSES classes."""
     try:
-        import torch  # noqa: F401
-    except ImportError:
-        return None
-    spec = importlib.util.spec_from_file_location("golden", GOLDEN)
-    golden = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(golden)
-
-    def of(key):
-        return weights[key].shape[0]
-
-    makers = {
-        "unet": lambda: golden.UNet(of("outc.conv.bias"), of("inc.double_conv.0.weight")),
-        "unet-bilinear": lambda: golden.UNet(of("outc.conv.bias"), of("inc.double_conv.0.weight"), bilinear=True),
-        "u2net": lambda: golden.U2Net(of("outconv.bias"), of("stage1.rebnconvin.conv_s1.bias")),
-        "u2net-lite": lambda: golden.U2Net(of("outconv.bias"), of("stage1.rebnconvin.conv_s1.bias"), lite=True),
-        "segnet": lambda: golden.SegNet(of("head.conv.bias"), of("encoder.features.0.bias")),
+        golden, parity = load_module(NETS / "golden/make.py"), load_module(NETS / "parity/make.py")
+    except ImportError as error:
+        print(f"no comparison with PyTorch: {error}")
+        return {}
+    parity.CLASSES = CLASSES
+    makers = {name: make for name, config, _, make in parity.cases(64 // NARROW) if config["width"] == NARROW}
+    return makers | {
+        "unet": lambda: golden.UNet(CLASSES, NARROW),
+        "unet-bilinear": lambda: golden.UNet(CLASSES, NARROW, bilinear=True),
+        "u2net": lambda: golden.U2Net(1, NARROW),
+        "u2net-lite": lambda: golden.U2Net(1, NARROW, lite=True),
+        "segnet": lambda: golden.SegNet(CLASSES, NARROW),
     }
-    return makers[name]() if name in makers else None
 
 
-def compare_torch(folder):
-    """The largest difference of the PyTorch definition's primary output, or None without one."""
-    weights = load_file(folder / "weights.safetensors")
-    module = torch_definition(folder.name, weights)
-    if module is None:
-        return None
+def compare_torch(folder, make):
+    """The largest difference of the PyTorch definition's primary output, with the exported weights."""
     import torch
 
-    module.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()}, strict=True)
+    module = make()
+    weights = load_file(folder / "weights.safetensors")
+    # transformers translates names when it writes files.
+    rename = getattr(module, "published_name", str)
+    names = {k: rename(k.removeprefix("inner.")) for k, v in module.state_dict().items() if v.is_floating_point()}
+    assert set(names.values()) == set(weights), set(names.values()) ^ set(weights)
+    module.load_state_dict({k: torch.from_numpy(weights[name]) for k, name in names.items()}, strict=False)
     module.eval()
-    primary = session(folder / "logits.onnx").get_outputs()[0].name
-    with torch.no_grad():
-        pairs = [(case[primary], module(torch.from_numpy(case["input"]))[0].numpy()) for case in cases(folder)]
-    return max(difference(expected, found) for expected, found in pairs)
+
+    def primary(image):
+        with torch.no_grad():
+            y = module(torch.from_numpy(image))
+        return (next(iter(y.values())) if isinstance(y, dict) else y[0] if isinstance(y, list) else y).numpy()
+
+    name = session(folder / "logits.onnx").get_outputs()[0].name
+    return max(difference(case[name], primary(case["input"])) for case in cases(folder))
 
 
 def main():
     folder, failures = Path(sys.argv[1]), 0
     print(f"onnx {onnx.__version__}, onnxruntime {ort.__version__}\n")
     forms = ["logits", "newest", "all", "probabilities"]
-    print(f"{'network':22} " + " ".join(f"{form:>13}" for form in [*forms, "torch"]))
+    print(f"{'network':34} " + " ".join(f"{form:>13}" for form in [*forms, "torch"]))
+    definitions = torch_definitions()
     for path in sorted((folder / "networks").iterdir()):
-        row = [compare(path / f"{form}.onnx")[0] for form in forms] + [compare_torch(path)]
+        make = definitions.get(path.name)
+        row = [compare(path / f"{form}.onnx")[0] for form in forms] + [make and compare_torch(path, make)]
         failures += sum(value is not None and not value <= LIMIT for value in row)
-        print(f"{path.name:22} " + " ".join(f"{'-' if v is None else f'{v:.1e}':>13}" for v in row), flush=True)
+        print(f"{path.name:34} " + " ".join(f"{'-' if v is None else f'{v:.1e}':>13}" for v in row), flush=True)
 
     for kind in ["operation", "network"]:
         worst, graphs, sizes = 0.0, 0, 0

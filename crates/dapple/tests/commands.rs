@@ -104,7 +104,15 @@ fn the_networks_are_listed() {
 #[test]
 fn help_shows_examples() {
     let bench = Bench::new();
-    for arguments in ["--help", "train --help", "eval --help", "predict --help", "demo --help"] {
+    for arguments in [
+        "--help",
+        "train --help",
+        "eval --help",
+        "predict --help",
+        "demo --help",
+        "export --help",
+        "weights --help",
+    ] {
         assert!(bench.succeed(arguments).out.contains("Example"), "{arguments}");
     }
 }
