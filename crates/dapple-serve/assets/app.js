@@ -301,7 +301,7 @@ function listen() {
     at("key").hidden = true;
     start();
   });
-  for (const button of at("downloads").children) {
+  for (const button of at("downloads").querySelectorAll("button")) {
     button.addEventListener("click", () => download(button.dataset.output));
   }
   for (const number of [1, 2, 3]) {

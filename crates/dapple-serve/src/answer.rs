@@ -33,7 +33,9 @@ pub(crate) fn answer(
     let undecided = (classes.names.len() > 2 && wanted.threshold.is_some()).then_some(UNDECIDED);
     let painted = Arc::new(Classes::new(classes.names.clone(), classes.colours.clone(), undecided)?);
     let mut files = files(&painted, image, prediction, wanted)?;
-    if let (1, Some(file)) = (files.len(), files.pop_if(|_| wanted.kinds.len() == 1)) {
+    if let (1, 1) = (files.len(), wanted.kinds.len())
+        && let Some(file) = files.pop()
+    {
         return Ok(one(file));
     }
     let outputs: Value = files.iter().map(|file| described(file, &classes.names)).collect();

@@ -8,6 +8,13 @@ use crate::api::App;
 /// The document, with this server's models and limits in it.
 pub(crate) fn document(app: &App) -> Value {
     let models: Vec<&str> = app.models.iter().map(|model| model.name.as_str()).collect();
+    // Those of all models, each once.
+    let mut classes: Vec<&str> = Vec::new();
+    for name in app.models.iter().flat_map(|model| &model.predictor.classes().names) {
+        if !classes.contains(&name.as_str()) {
+            classes.push(name);
+        }
+    }
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -17,7 +24,7 @@ pub(crate) fn document(app: &App) -> Value {
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": {
-            "/predict": { "post": predict(&models, app.config.limits.body_bytes) },
+            "/predict": { "post": predict(&models, &classes, app.config.limits.body_bytes) },
             "/models": { "get": {
                 "operationId": "models",
                 "summary": "The models with their classes",
@@ -77,7 +84,7 @@ fn come_back(why: &str) -> Value {
     refusal
 }
 
-fn predict(models: &[&str], body_bytes: usize) -> Value {
+fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
     let kinds = Kind::ALL.map(Kind::name);
     let parameter = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
     let mut output = parameter(
@@ -85,8 +92,15 @@ fn predict(models: &[&str], body_bytes: usize) -> Value {
         "What to make of the image. One file is the answer itself; several come in one JSON object.",
         json!({ "type": "array", "items": { "type": "string", "enum": kinds }, "minItems": 1, "default": ["mask"] }),
     );
-    output["style"] = "form".into();
-    output["explode"] = false.into();
+    let mut class = parameter(
+        "class",
+        "Classes that a cut-out keeps, of the model that is asked; all but the first by default",
+        json!({ "type": "array", "items": { "type": "string", "enum": classes }, "minItems": 1 }),
+    );
+    for list in [&mut output, &mut class] {
+        list["style"] = "form".into();
+        list["explode"] = false.into();
+    }
     let share = || json!({ "type": "number", "minimum": 0, "maximum": 1 });
     let binary = || json!({ "schema": { "type": "string", "contentMediaType": "application/octet-stream" } });
     let png = || json!({ "schema": { "type": "string", "contentMediaType": "image/png" } });
@@ -100,8 +114,7 @@ fn predict(models: &[&str], body_bytes: usize) -> Value {
                 become 255)", share()),
             parameter("opacity", "Weight of the colours in overlays", share()),
             parameter("format", "How probabilities are written", json!({ "type": "string", "enum": ["png8", "png16", "npy"] })),
-            parameter("class", "Classes that a cut-out keeps, separated by commas; all but the first by default",
-                json!({ "type": "string" })),
+            class,
             parameter("background", "What a cut-out stands on",
                 json!({ "type": "string", "pattern": "^(transparent|blur|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))$" })),
             parameter("refine", "Whether a cut-out's edges are fitted to the photograph", json!({ "type": "boolean" })),

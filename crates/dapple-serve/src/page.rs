@@ -39,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/", text("text/html; charset=utf-8", include_str!("../assets/index.html")))
         .route("/app.css", text("text/css; charset=utf-8", include_str!("../assets/app.css")))
         .route("/app.js", text("text/javascript; charset=utf-8", include_str!("../assets/app.js")))
+        .route("/icon.svg", text("image/svg+xml", include_str!("../assets/icon.svg")))
         .route("/examples/{name}", get(example))
 }
 

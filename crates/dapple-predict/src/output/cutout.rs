@@ -54,13 +54,13 @@ impl Background {
 const FIT_SIDE: usize = 512;
 
 /// The half side of the squares that alpha is fitted in, over the shorter side of the image.
-const FIT_RADIUS: f32 = 1.0 / 40.0;
+const FIT_RADIUS: f32 = 1.0 / 64.0;
 
 /// Standard deviation of the blurred background over the shorter side.
 const BLUR_RADIUS: f32 = 1.0 / 40.0;
 
 /// Alpha below and above which a pixel counts as background and foreground: the filters leave traces around 0 and 1.
-const ENDS: [f32; 2] = [0.03, 0.97];
+const ENDS: [f32; 2] = [0.1, 0.9];
 
 /// Collects the image and alpha.
 pub(super) struct Cutout {

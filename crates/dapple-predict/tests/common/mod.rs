@@ -1,8 +1,10 @@
 //! Small models with random weights, and pictures.
 
+use std::sync::Arc;
+
 use dapple_cpu::CpuEngine;
-use dapple_data::Raster;
-use dapple_graph::{Network, State};
+use dapple_data::{InputSettings, Normalise, Raster};
+use dapple_graph::{Engine, Mode, Network, Shape, State, Tensor};
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalisation};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
@@ -15,11 +17,7 @@ pub fn model(name: &str, classes: usize, normalisation: Normalisation, seed: u64
         NetConfig { activation, width: 4, ..NetConfig::new(name, 3, classes).expect("a known network") };
     let graph = network.build(network.example_input()).expect("it fits its example");
     let mut state = State::init(&graph, seed);
-    // The logits of random weights hardly differ from pixel to pixel: those of the last convolution are made larger.
-    let last =
-        state.specs.iter().rev().filter(|spec| spec.role.trainable()).take(2).map(|s| s.len()).sum::<usize>();
-    let first = state.values.len() - last;
-    state.values[first..].iter_mut().for_each(|v| *v *= 40.0);
+    spread_logits(&network, &mut state);
     let class = |i: usize| Class { name: format!("class {i}"), colour: [0, (40 * i) as u8, 200] };
     let card = ModelCard {
         network,
@@ -54,4 +52,27 @@ pub fn picture(width: usize, height: usize) -> Raster {
         (110.0 + wave + (i * 2_654_435_761 % 37) as f32) as u8
     };
     Raster::new(width, height, 3, (0..width * height * 3).map(value).collect())
+}
+
+/// The logits of random weights hardly differ from pixel to pixel. Shifts and scales the last convolution, so that those of
+/// a picture have the mean 0 and the deviation 2.
+fn spread_logits(network: &NetConfig, state: &mut State) {
+    let image = picture(96, 96);
+    let input = InputSettings { normalise: Normalise::Unit, ..InputSettings::new(96, 96) };
+    let input = Tensor::new(Shape::new(1, 96, 96, 3), input.prepare(image).expect("a picture"));
+    let engine = CpuEngine::new(Some(2)).expect("threads");
+    let mut executor = engine.load(Arc::new(network.clone()), state, None).expect("a network");
+    let logits = executor.forward(&input, Mode::Predict).expect("logits").swap_remove(0);
+    let (count, classes) = (logits.shape.pixels() as f32, logits.shape.c);
+    let bias = state.values.len() - classes;
+    let weights =
+        state.specs.iter().rfind(|spec| spec.shape.len() == 4).expect("a convolution").len() / classes;
+    for class in 0..classes {
+        let values = || logits.data.iter().skip(class).step_by(classes);
+        let mean = values().sum::<f32>() / count;
+        let scale = 2.0 / (values().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
+        state.values[bias + class] = (state.values[bias + class] - mean) * scale;
+        let first = bias - (classes - class) * weights;
+        state.values[first..first + weights].iter_mut().for_each(|w| *w *= scale);
+    }
 }
