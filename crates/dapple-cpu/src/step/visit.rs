@@ -154,6 +154,7 @@ impl Kernel {
             | Self::Resize { to, .. }
             | Self::Pointwise { to, .. }
             | Self::LayerNorm { to, .. }
+            | Self::GroupNorm { to, .. }
             | Self::Attention { to, .. }
             | Self::Dropout { to, .. } => vec![first(to)],
             Self::CopyChannels(c) => vec![c.to],
@@ -174,6 +175,7 @@ impl Kernel {
             | Self::GateGradient { .. }
             | Self::FactorGradient { .. }
             | Self::LayerNormGradient { .. }
+            | Self::GroupNormGradient { .. }
             | Self::AttentionGradient(_) => Vec::new(),
         }
     }
