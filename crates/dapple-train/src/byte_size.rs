@@ -40,7 +40,7 @@ impl FromStr for ByteSize {
         };
         let bytes = number.parse::<f64>().map_err(|_| wrong())? * factor as f64;
         // Beyond 2^53 bytes there is no machine.
-        if bytes >= 1.0 && bytes < 9e15 { Ok(Self(bytes as usize)) } else { Err(wrong()) }
+        if (1.0..9e15).contains(&bytes) { Ok(Self(bytes as usize)) } else { Err(wrong()) }
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     const LOW: f32 = -87.3;
     const HIGH: f32 = 88.0;
     // ln(2) in two parts, the first with trailing zeros, so that its product with `n` is exact.
-    const LN2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     const TAYLOR: [f32; 8] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     // SAFETY: arithmetic only. Comparisons with NaN fail, which keeps it.
     unsafe {
@@ -60,10 +60,10 @@ pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
         0.170_715_27,
         0.148_338_85,
         0.214_927_17,
-        -0.094_653_137,
-        0.547_723_29,
+        -0.094_653_14,
+        0.547_723_3,
         -0.512_280_76,
-        0.485_564_41,
+        0.485_564_4,
         -0.129_523_14,
     ];
     // SAFETY: arithmetic only.

@@ -79,7 +79,7 @@ unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
             _ => {
                 let (below, bell) = normal::<S>(x);
                 // 1 / sqrt(2 pi).
-                S::fma(S::mul(x, S::splat(0.398_942_28)), bell, below)
+                S::fma(S::mul(x, S::splat(0.398_942_3)), bell, below)
             }
         }
     }
