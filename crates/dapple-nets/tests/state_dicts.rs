@@ -2,7 +2,8 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{
-    Entry, InitError, InitReport, Naming, init_from, init_from_file, parse_state_dict, read_state_dict,
+    Entry, InitError, InitReport, Naming, init_from, init_from_file, parse_state_dict, published,
+    read_state_dict,
 };
 use dapple_nets::{Head, NetConfig};
 use std::fs;
@@ -363,4 +364,112 @@ fn errors_name_the_file() {
     let mut here = state(&config, 1);
     let error = init_from_file(&mut here, &config, &golden("zip.pth")).unwrap_err().to_string();
     assert!(error.contains("zip.pth") && error.contains("do not fit unet of width 4"), "{error}");
+}
+
+#[test]
+fn weights_of_classification_networks_fill_encoders() {
+    for (name, prefix) in
+        [("unet-resnet18", "encoder."), ("fcn-resnet18", "backbone."), ("unet-mit-b0", "encoder.")]
+    {
+        let config = config(name, 3, 2);
+        let there = state(&config, 2);
+        let mut from = published(&config, &there).unwrap();
+        from.retain(|entry| entry.name.starts_with(prefix));
+        from.iter_mut().for_each(|entry| entry.name = entry.name[prefix.len()..].to_owned());
+        from.push(Entry { name: "fc.weight".into(), shape: vec![2, 2], values: vec![0.0; 4] });
+        let (here, report) = load(&config, &from).unwrap();
+        assert_eq!((report.naming, report.unexpected.len()), (Naming::Encoder, 1), "{name}: {report}");
+        for (i, spec) in here.specs.iter().enumerate().filter(|(_, spec)| spec.name.starts_with(prefix)) {
+            assert_eq!(here.slice(i), there.slice(i), "{name}: {}", spec.name);
+            assert!(report.loaded.contains(&spec.name));
+        }
+        // An incomplete encoder is none.
+        from.remove(5);
+        assert!(load(&config, &from).unwrap_err().to_string().contains("of the encoder"), "{name}");
+    }
+}
+
+#[test]
+fn lite_r_aspp_takes_mobilenets_numbered_layers() {
+    let config = config("lraspp-mobilenetv3-large", 3, 2);
+    let there = state(&config, 2);
+    let mut from = published(&config, &there).unwrap();
+    from.retain(|entry| entry.name.starts_with("backbone."));
+    from.iter_mut().for_each(|entry| entry.name = entry.name.replacen("backbone.", "features.", 1));
+    let (here, report) = load(&config, &from).unwrap();
+    assert_eq!((report.naming, report.loaded.len()), (Naming::Encoder, from.len()), "{report}");
+    assert_eq!(here.get("backbone.0.0.weight"), there.get("backbone.0.0.weight"));
+}
+
+#[test]
+fn published_names_go_both_ways() {
+    for name in ["segformer-mit-b0", "segformer-b0", "unet-convnext-tiny", "deeplabv3-resnet18"] {
+        let config = NetConfig { width: 8, ..NetConfig::new(name, 3, 2).unwrap() };
+        let there = state(&config, 2);
+        let from = published(&config, &there).unwrap();
+        let (here, report) = load(&config, &from).unwrap();
+        assert_eq!(here, there, "{name}");
+        assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{name}: {report}");
+    }
+    let entry = |name: &str, key: &str| {
+        let config = NetConfig { width: 8, ..NetConfig::new(name, 3, 2).unwrap() };
+        let entries = published(&config, &state(&config, 2)).unwrap();
+        entries
+            .into_iter()
+            .find(|entry| entry.name == key)
+            .unwrap_or_else(|| panic!("{name}: no `{key}`"))
+            .shape
+    };
+    assert_eq!(entry("segformer-mit-b0", "encoder.block2.1.attn.kv.weight"), [32, 16]);
+    assert_eq!(entry("segformer-b0", "segformer.encoder.block.1.0.attention.self.key.weight"), [16, 16]);
+    assert_eq!(entry("segformer-b0", "decode_head.linear_c.3.proj.weight"), [64, 64]);
+    assert_eq!(entry("unet-convnext-tiny", "encoder.features.1.0.layer_scale"), [8, 1, 1]);
+}
+
+#[test]
+fn hugging_faces_names_in_memory_are_told_from_those_in_files() {
+    let config = NetConfig { width: 8, ..NetConfig::new("segformer-b0", 3, 2).unwrap() };
+    let there = state(&config, 2);
+    let mut from = published(&config, &there).unwrap();
+    for entry in &mut from {
+        let parts: Vec<&str> = entry.name.split('.').collect();
+        entry.name = match parts[..] {
+            ["segformer", "encoder", "block", stage, block, ..] => {
+                format!("segformer.stages.{stage}.blocks.{block}.{}", parts[5..].join("."))
+            }
+            ["segformer", "encoder", layer, stage, ..] => {
+                format!("segformer.stages.{stage}.{layer}.{}", parts[4..].join("."))
+            }
+            _ => entry.name.replace("linear_c", "linear_projections"),
+        };
+        for (file, memory) in [
+            ("self.query", "q_proj"),
+            ("self.key", "k_proj"),
+            ("self.value", "v_proj"),
+            ("output.dense", "o_proj"),
+            ("self.sr", "sequence_reduction.sequence_reduction"),
+            ("self.layer_norm", "sequence_reduction.layer_norm"),
+            ("layer_norm_1", "layernorm_before"),
+            ("layer_norm_2", "layernorm_after"),
+            ("mlp.dense", "mlp.fc"),
+        ] {
+            entry.name = entry.name.replace(file, memory);
+        }
+    }
+    let (here, report) = load(&config, &from).unwrap();
+    assert_eq!((report.naming, report.missing.len()), (Naming::Modules, 0), "{report}");
+    assert_eq!(here, there);
+}
+
+#[test]
+fn colours_are_repeated_for_more_channels() {
+    let there = state(&config("unet-resnet18", 3, 2), 2);
+    let from = entries(&there, str::to_owned);
+    let (here, report) = load(&config("unet-resnet18", 4, 2), &from).unwrap();
+    assert_eq!(report.adapted_input.as_deref(), Some("encoder.conv1.weight"));
+    let (four, three) = (here.slice(0), there.slice(0));
+    for (i, &v) in four.iter().enumerate() {
+        let (filter, channel, tap) = (i / (4 * 49), i / 49 % 4, i % 49);
+        assert_eq!(v, three[(filter * 3 + channel % 3) * 49 + tap] * 0.75);
+    }
 }
