@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
     // One logit and several, by turns.
-    let classes = if entry.activation == Activation::Sigmoid { 2 } else { 5 };
+    let classes = if entry.activation == Activation::Sigmoid { 2 } else { 3 };
     let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };
     let state = random::state(&config.build(config.example_input())?, 1);
     fs::create_dir_all(folder)?;
