@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
     // One logit and several, by turns.
-    let classes = if entry.activation == Activation::Sigmoid { 2 } else { 5 };
+    let classes = if entry.activation == Activation::Sigmoid { 2 } else { 3 };
     let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };
     let state = random::state(&config.build(config.example_input())?, 1);
     fs::create_dir_all(folder)?;
@@ -126,7 +126,8 @@ fn write_graph(folder: &Path, network: &RandomNetwork, seed: u64) -> Result<(), 
     fs::create_dir_all(folder)?;
     fs::write(folder.join("description.txt"), &network.description)?;
     let opset = OPSETS.start() + seed as i64 % (OPSETS.end() - OPSETS.start() + 1);
-    let options = Options { opset, all_outputs: true, fold_batch_norm: seed % 2 == 0, ..Options::default() };
+    let options =
+        Options { opset, all_outputs: true, fold_batch_norm: seed.is_multiple_of(2), ..Options::default() };
     fs::write(folder.join("all.onnx"), export_graph(graph, &state, &options)?)?;
     save(&folder.join("cases.safetensors"), tensors)
 }
