@@ -12,15 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dapple_data::{Raster, decode_image, write_atomic};
+use dapple_data::{Raster, write_atomic};
 use dapple_report::Classes;
 use dapple_train::{StopFlag, TrainError};
 
-use crate::geo::GeoReference;
 use crate::inputs::{Input, doubles};
 use crate::output::{self, ImageInfo, Kind, OutputSettings, Part, Target};
 use crate::predictor::Prepared;
-use crate::source::{RasterRows, RowSource, open_rows};
+use crate::source::{Opened, RasterRows, open};
 use crate::{PredictError, Prediction, Predictor, UNDECIDED};
 
 /// What to make of each image, and where.
@@ -64,40 +63,6 @@ pub struct Summary {
     pub elapsed: Duration,
     /// How long networks ran.
     pub network: Duration,
-}
-
-/// An image opened: in memory, or read row by row because it is too large.
-pub enum Opened {
-    /// In memory.
-    Whole(Raster),
-    /// Row by row.
-    Rows(Box<dyn RowSource>),
-}
-
-/// Opens an image for a predictor, with where it lies on the ground.
-///
-/// # Errors
-/// [`PredictError::Train`] and [`PredictError::BadFile`] for files that cannot be decoded.
-pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoReference>), PredictError> {
-    let limit = predictor.settings().memory_bytes;
-    let mut geo = None;
-    match open_rows(path) {
-        Ok(Some((rows, place))) => {
-            let bytes = (rows.width() as u64).saturating_mul(rows.height() as u64 * rows.channels() as u64);
-            if bytes > limit {
-                return Ok((Opened::Rows(rows), place));
-            }
-            geo = place;
-        }
-        Ok(None) => {}
-        Err(error) => {
-            // What cannot be read row by row may still be decoded at once, unless the file alone is too large.
-            if fs::metadata(path).is_ok_and(|file| file.len() > limit) {
-                return Err(error);
-            }
-        }
-    }
-    Ok((Opened::Whole(decode_image(path, predictor.channels())?), geo))
 }
 
 /// An image on its way.
@@ -198,7 +163,9 @@ pub fn classes_of(predictor: &Predictor) -> Result<Classes, PredictError> {
 impl Shared<'_> {
     /// Counts an image that could not be predicted; anything that is not its own fault ends the batch.
     fn failed(&self, input: &Input, error: PredictError) {
-        if error.is_users() {
+        if matches!(error, PredictError::Stopped) {
+            // It is one of those that are left.
+        } else if error.is_users() {
             (self.on_event)(Event::Bad(input, &error));
             lock(&self.summary).bad += 1;
         } else {
@@ -317,7 +284,11 @@ fn predict_tiles(
 ) -> Result<(), PredictError> {
     let (mut outputs, targets) = begin_outputs(shared, task)?;
     let wants = output::wants_of(&outputs);
-    let mut each = |row: &crate::Row<'_>| outputs.iter_mut().try_for_each(|output| output.row(row));
+    // A large image takes long: it is not waited for.
+    let mut each = |row: &crate::Row<'_>| match shared.stop.is_raised() {
+        true => Err(PredictError::Stopped),
+        false => outputs.iter_mut().try_for_each(|output| output.row(row)),
+    };
     match opened {
         Opened::Rows(mut rows) => shared.predictor.predict_tiles(rows.as_mut(), tiles, wants, &mut each)?,
         Opened::Whole(raster) => {

@@ -17,6 +17,9 @@ pub enum PredictError {
     /// Settings that contradict each other, the models or the image.
     #[error("{0}")]
     Settings(String),
+    /// The user stopped it.
+    #[error("stopped before it was done; nothing of it is written")]
+    Stopped,
     /// A file that cannot be used as it is.
     #[error("{}: {problem}", path.display())]
     BadFile {
@@ -60,7 +63,7 @@ impl PredictError {
     pub fn is_users(&self) -> bool {
         match self {
             Self::Train(error) => error.is_users(),
-            Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
+            Self::Settings(_) | Self::Stopped | Self::BadFile { .. } | Self::Program { .. } => true,
             Self::Write { .. } => false,
         }
     }

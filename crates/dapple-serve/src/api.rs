@@ -23,7 +23,7 @@ use crate::guard::{Room, Slot, check_key};
 use crate::metrics::Metrics;
 use crate::models::Model;
 use crate::problem::Problem;
-use crate::request::{Query, image_of};
+use crate::request::{Query, drain, image_of};
 use crate::{openapi, page};
 
 /// What the routes share.
@@ -134,7 +134,13 @@ async fn predict(
 ) -> Result<Response, Problem> {
     let axum::extract::Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let begin = Instant::now();
-    let slot = app.room.enter()?;
+    let slot = match app.room.enter() {
+        Ok(slot) => slot,
+        Err(problem) => {
+            drain(request, app.config.limits.body_bytes).await;
+            return Err(problem);
+        }
+    };
     let response =
         tokio::time::timeout(app.config.limits.time, within_time(&app, slot, query, request)).await;
     app.metrics.answered(begin.elapsed());

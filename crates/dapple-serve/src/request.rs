@@ -1,14 +1,22 @@
 //! What a request for a prediction asks for.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat};
+use hyper::body::Body;
 use serde::Deserialize;
 
 use crate::problem::Problem;
+
+/// How long the body of a refused request is read.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// The query of `POST /predict`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,6 +126,23 @@ pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
         return Err(Problem::bad_request("there is no image in the body"));
     }
     Ok(bytes)
+}
+
+/// Reads and drops what is left of a body, for a short while: a connection that is closed on a sender who still sends is
+/// broken off, and the answer with it.
+pub(crate) async fn drain(request: Request, most_bytes: usize) {
+    let mut body = request.into_body();
+    let mut read = 0;
+    let reading = async {
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > most_bytes {
+                break;
+            }
+        }
+    };
+    // Whoever sends longer is broken off after all.
+    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
 /// The media type of the body without its parameters, in lower case.

@@ -1,11 +1,14 @@
 //! Images read row by row, so that their size is bounded by the disk and not by the memory.
 
+mod open;
 mod png;
 mod tiff;
 
 use std::path::Path;
 
 use dapple_data::Raster;
+
+pub use open::{Opened, open};
 
 use crate::PredictError;
 use crate::geo::GeoReference;

@@ -85,7 +85,7 @@ pub fn extension(settings: &VideoSettings) -> &'static str {
 ///
 /// # Errors
 /// [`PredictError::Program`] if ffmpeg is not there, or cannot read or write the film; those of the networks;
-/// [`PredictError::Settings`] where it is stopped.
+/// [`PredictError::Stopped`].
 pub fn run(
     predictor: &Predictor,
     input: &Path,
@@ -153,7 +153,7 @@ fn predict(
     let mut count = 0;
     while let Ok(frame) = frames.recv() {
         if stop.is_raised() {
-            return Err(PredictError::Settings(format!("stopped after {count} frames; nothing is written")));
+            return Err(PredictError::Stopped);
         }
         let mut prediction = predictor.predict(&frame)?;
         if settings.smoothing > 0.0 {
