@@ -129,7 +129,9 @@ impl Predictor {
     /// # Errors
     /// [`PredictError::Train`] from the engine, for all of them.
     pub fn run_batch(&self, images: Vec<Prepared>) -> Result<Vec<Prediction>, PredictError> {
-        let mut batches: Vec<(usize, Shape, Vec<(usize, usize)>)> = Vec::new();
+        /// A model, the shape of its inputs, and the image and place of each.
+        type SameShape = (usize, Shape, Vec<(usize, usize)>);
+        let mut batches: Vec<SameShape> = Vec::new();
         for (image, prepared) in images.iter().enumerate() {
             for (place, input) in prepared.inputs.iter().enumerate() {
                 let of = |b: &&mut (usize, Shape, _)| b.0 == input.model && b.1 == input.tensor.shape;

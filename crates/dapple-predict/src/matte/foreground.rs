@@ -32,13 +32,13 @@ pub(crate) fn foreground(rgb: &[u8], alpha: &Plane, radius: usize, factor: usize
                 plane.stretched_row(y, factor, line);
             }
             let small = (y / factor).min(known.height - 1) * known.width;
-            for x in 0..width {
+            let [foreground, background] = &lines;
+            for (x, (f, b)) in foreground.iter().zip(background).enumerate() {
                 let at = y * width + x;
                 let a = alpha.data[at];
                 if a <= 0.0 || a >= 1.0 || known.data[small + x / factor] == 0.0 {
                     continue;
                 }
-                let (f, b) = (lines[0][x], lines[1][x]);
                 let seen = f32::from(rgb[3 * at + channel]);
                 out[3 * at + channel] = (f + a * (seen - a * f - (1.0 - a) * b)).round() as u8;
             }

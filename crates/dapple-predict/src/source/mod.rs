@@ -33,12 +33,15 @@ pub trait RowSource: Send {
     fn rewind(&mut self) -> Result<(), PredictError>;
 }
 
+/// An open file, and where on Earth it lies if it says so.
+pub type OpenRows = (Box<dyn RowSource>, Option<GeoReference>);
+
 /// Opens a file that can be read row by row: TIFF in strips or tiles, and PNG that is not interlaced. `None` for any
 /// other format.
 ///
 /// # Errors
 /// [`PredictError::BadFile`] for a damaged file.
-pub fn open_rows(path: &Path) -> Result<Option<(Box<dyn RowSource>, Option<GeoReference>)>, PredictError> {
+pub fn open_rows(path: &Path) -> Result<Option<OpenRows>, PredictError> {
     let mut start = [0; 8];
     let mut read = || {
         use std::io::Read;
