@@ -68,7 +68,8 @@ pub fn init_from_file(
 ) -> Result<InitReport, CheckpointError> {
     let has = |part: &str| state.specs.iter().any(|spec| spec.name.contains(part));
     let skips_dense = has("features.") && !has("classifier") && !has("fc6.weight");
-    let wanted = |name: &str| !(name.contains("optimizer") || skips_dense && name.contains("classifier."));
+    let skipped = |name: &str| name.contains("optimizer") || (skips_dense && name.contains("classifier."));
+    let wanted = |name: &str| !skipped(name);
     let entries = read_state_dict(path, &wanted)?;
     init_from(state, config, &entries).map_err(|e| ContentError::from(e).of(path))
 }
