@@ -54,7 +54,7 @@ fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
     // One logit and several, by turns.
     let classes = if entry.activation == Activation::Sigmoid { 2 } else { 3 };
     let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };
-    let state = random::state(&config.build(config.example_input())?, 1);
+    let state = lively_state(&config, entry.smallest)?;
     fs::create_dir_all(folder)?;
 
     let kind = match config.activation {
@@ -89,6 +89,25 @@ fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
         tensors.push(channels_first(format!("{case}.probabilities"), &probabilities(&outputs[0], kind)));
     }
     save(&folder.join("cases.safetensors"), tensors)
+}
+
+/// Random weights with which the output depends on the image: in a narrow network without normalisation all ReLUs of a
+/// layer may happen to be dead.
+fn lively_state(config: &NetConfig, side: usize) -> Result<State, Box<dyn Error>> {
+    let shape = Shape::new(1, side.max(32), side.max(32), 3);
+    let graph = config.build(shape)?;
+    let image = Tensor64::from(&random::tensor(shape, 0));
+    for seed in 1..=100 {
+        let state = random::state(&graph, seed);
+        let trace = forward(&graph, &State64::from(&state), &image, Mode::Eval);
+        let logits = &trace.outputs()[0];
+        let first: Vec<f64> = logits.data.iter().step_by(logits.shape.c).copied().collect();
+        let (low, high) = first.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        if high - low > 0.05 * high.abs().max(low.abs()) {
+            return Ok(state);
+        }
+    }
+    Err("no random weights make the output depend on the image".into())
 }
 
 /// From the definitions.

@@ -76,7 +76,8 @@ def torch_definitions():
     assert parity.CLASSES == CLASSES
     definitions = {}
     for name, config, _, make in parity.cases(64 // NARROW):
-        if config["width"] == NARROW:
+        # Those with further settings are not the registry's networks as they are.
+        if config["width"] == NARROW and set(config) <= {"name", "width", "dropout"}:
             try:
                 definitions[name] = make()
             except ImportError as error:
@@ -108,7 +109,15 @@ def compare_torch(folder, module):
         return (next(iter(y.values())) if isinstance(y, dict) else y[0] if isinstance(y, list) else y).numpy()
 
     name = session(folder / "logits.onnx").get_outputs()[0].name
-    return max(difference(case[name], primary(case["input"])) for case in cases(folder))
+    differences = []
+    for case in cases(folder):
+        try:
+            differences.append(difference(case[name], primary(case["input"])))
+        except RuntimeError as error:
+            # segmentation_models_pytorch asks for multiples of the stride where dapple pads.
+            if "Wrong input shape" not in str(error):
+                raise
+    return max(differences)
 
 
 def main():
