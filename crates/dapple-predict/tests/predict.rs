@@ -42,7 +42,7 @@ fn with_flips_a_mirrored_image_has_the_mirrored_prediction() {
     let straight = predictor.predict(&image).expect("a prediction").probability(1);
     let turned = predictor.predict(&mirrored(&image)).expect("a prediction").probability(1);
     let back: Vec<f32> = turned.chunks_exact(64).flat_map(|row| row.iter().rev().copied()).collect();
-    close(&straight, &back, 1e-5);
+    close(&straight, &back, 1e-4);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn an_ensemble_is_the_mean() {
     let together =
         Predictor::new(files.map(segmenter).into(), Settings::default()).expect("models of the same classes");
     let prediction = together.predict(&image).expect("a prediction");
-    close(&prediction.probability(2), &mean, 1e-6);
+    close(&prediction.probability(2), &mean, 1e-5);
     assert!(prediction.uncertainty().iter().all(|u| (0.0..=1.0).contains(u)));
 
     let other = [model("unet", 3, Normalisation::Unit, 0), model("unet", 2, Normalisation::Unit, 0)];
@@ -95,7 +95,7 @@ fn a_batch_predicts_as_one_by_one() {
     for (image, found) in images.iter().zip(together) {
         let wanted = predictor.predict(image).expect("a prediction");
         assert_eq!((found.width(), found.height()), (image.width, image.height));
-        close(&found.probability(1), &wanted.probability(1), 1e-5);
+        close(&found.probability(1), &wanted.probability(1), 1e-4);
     }
 }
 
