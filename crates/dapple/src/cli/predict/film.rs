@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dapple::TrainError;
@@ -60,7 +60,7 @@ fn look(kind: Kind) -> Option<Look> {
 
 fn one(
     predictor: &Predictor,
-    film: &PathBuf,
+    film: &Path,
     look: Look,
     batch: &Batch,
     arguments: &Predict,
