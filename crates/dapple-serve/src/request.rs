@@ -15,6 +15,9 @@ use serde::Deserialize;
 
 use crate::problem::Problem;
 
+/// Bodies that are the image itself; curl calls whatever it sends the second one unless it is told otherwise.
+const RAW: [&str; 2] = ["application/octet-stream", "application/x-www-form-urlencoded"];
+
 /// How long the body of a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
@@ -112,9 +115,7 @@ pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
     let bytes = match kind.as_deref() {
         Some("multipart/form-data") => of_form(request).await?,
         None => of_body(request).await?,
-        Some(kind) if kind.starts_with("image/") || kind == "application/octet-stream" => {
-            of_body(request).await?
-        }
+        Some(kind) if kind.starts_with("image/") || RAW.contains(&kind) => of_body(request).await?,
         Some(kind) => {
             let message = format!(
                 "a body of {kind}: send an image as image/*, application/octet-stream or multipart/form-data"

@@ -167,6 +167,10 @@ fn an_image_becomes_what_is_asked_for() {
     let classes = server.predict("?output=probability&model=many", &image).json();
     assert_eq!(classes["outputs"].as_array().map(Vec::len), Some(3));
 
+    // As curl sends it with --data-binary.
+    let head = "POST /predict\nContent-Type: application/x-www-form-urlencoded";
+    assert_eq!(server.send(head, &image).status, 200);
+
     // As a form, with another field before the image.
     let mut form = b"--xyz\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--xyz\r\n\
         Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
