@@ -125,8 +125,8 @@ def main():
     text = f"""# Benchmarks
 
 Made by `{command}` on {datetime.date.today()}, commit {commit.strip()}: {cpu()}, {args.threads} threads,
-{versions()}. Medians of {rounds} alternating rounds of {runs} runs each, every program in a process of its own, same
-weights and inputs. The ratio is the best peer's time over ours, round by round; memory is the process's peak (ours /
+{versions()}. Medians of {rounds} alternating rounds of {runs} runs each, every program in a process
+of its own, same weights and inputs. The ratio is the best peer's time over ours, round by round; memory is the process's peak (ours /
 the best peer's). The difference is the largest between our output (in training: the first two losses) and any peer's, as
 a share of the largest value.
 
@@ -135,7 +135,8 @@ a share of the largest value.
 """ + "\n".join(rows) + """
 
 A training step is forward, loss, backward and Adam. PyTorch cannot export SegNet's unpooling to ONNX, so that
-onnxruntime and OpenVINO have no figure for it. Where the time goes: `dapple bench NAME --train --layers`.
+onnxruntime and OpenVINO have no figure for it; where two values of a pooling window are equal within rounding, its output
+differs by more than rounding. Where the time goes: `dapple bench NAME --train --layers`.
 """
     (ROOT / "BENCHMARKS.md").write_text(text)
     print(text)
