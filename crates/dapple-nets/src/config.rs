@@ -101,7 +101,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The networks, each decoder with a placeholder for its encoder.
+/// The networks; a decoder stands once, with ENCODER for the name of its encoder.
 fn families() -> String {
     let mut names: Vec<String> = Vec::new();
     for entry in registry::networks() {
