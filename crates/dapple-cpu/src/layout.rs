@@ -1,13 +1,13 @@
 //! Where parameters stand in the engine's flat buffers, and in which order.
 //!
 //! Outside, parameters have PyTorch's shapes. Inside, kernels want output channels side by side: convolution
-//! weights are `[taps, in, out]`, vectors `[channels]`, all channels padded to a multiple of 16 with zeros,
+//! weights stand in panels of them ([`Weights`]), vectors are `[channels]`, all channels padded to a multiple of 16 with zeros,
 //! which stay zero: their gradients are. Depthwise weights are `[taps, channels]`. Other grouped convolutions are stored
 //! in bundles of as few groups as fill whole vectors, each a dense convolution whose entries between its groups are
 //! zero; [`Layout::clear_between_groups`] keeps their gradients zero.
 
-use crate::kernels::conv_gemm::Weights;
 use crate::kernels::optim::Segment;
+use crate::kernels::weights::Weights;
 use crate::memory::Buffer;
 use crate::simd::{LANES, padded};
 use dapple_graph::{Conv2d, Graph, Op, ParamId, ParamSpec, Role, State};
@@ -143,8 +143,8 @@ impl Layout {
                 unreachable!("asked of convolutions with two channel axes")
             }
         };
-        let len = taps * padded(ins) * padded(outs);
-        Weights { offset: offset + index * len, taps, ins: padded(ins), outs: padded(outs) }
+        let weights = Weights { offset, taps, ins: padded(ins), outs: padded(outs) };
+        Weights { offset: offset + index * weights.len(), ..weights }
     }
 
     /// Runs of the trainable buffer for the optimiser.
@@ -157,21 +157,18 @@ impl Layout {
 
     /// Clears what the dense gradients of a grouped convolution's bundles have between the groups.
     pub fn clear_between_groups(&self, id: ParamId, gradients: &mut [f32]) {
-        let Place { offset, len, order: Order::Conv { bundle, taps } } = self.places[id.0] else {
-            return;
-        };
+        let Order::Conv { bundle, taps } = self.places[id.0].order else { return };
         let [ins, outs] = bundle.channels();
-        let rows = gradients[offset..offset + len].chunks_exact_mut(padded(outs));
-        for (index, row) in rows.enumerate() {
-            // Rows of the padding are zero already.
-            let i = index % padded(ins);
-            if i < ins {
-                let own = i / bundle.ins * bundle.outs..(i / bundle.ins + 1) * bundle.outs;
-                row[..own.start].fill(0.0);
-                row[own.end..].fill(0.0);
+        for index in 0..bundle.count {
+            let weights = self.weights(id, index);
+            // What the padding has is zero already.
+            for (tap, i, o) in (0..taps)
+                .flat_map(|tap| (0..ins).flat_map(move |i| (0..outs).map(move |o| (tap, i, o))))
+                .filter(|(_, i, o)| i / bundle.ins != o / bundle.outs)
+            {
+                gradients[weights.offset + weights.at(tap, i, o)] = 0.0;
             }
         }
-        debug_assert_eq!(len, bundle.count * bundle.len(taps));
     }
 
     /// Copies flat values in PyTorch's order (of the trainable parameters or of the statistics) in.
@@ -192,7 +189,7 @@ impl Layout {
 
     /// All pairs of an index outside and its place inside.
     fn each(&self, trainable: bool, mut f: impl FnMut(usize, usize)) {
-        for (spec, place) in self.specs.iter().zip(&self.places) {
+        for (id, (spec, place)) in self.specs.iter().zip(&self.places).enumerate() {
             if spec.role.trainable() != trainable {
                 continue;
             }
@@ -200,14 +197,14 @@ impl Layout {
             match place.order {
                 Order::Vector => (0..spec.len()).for_each(|i| f(outer + i, inner + i)),
                 Order::Conv { bundle, taps } => {
-                    let [ins, outs] = bundle.channels();
+                    let [_, outs] = bundle.channels();
                     for o in 0..bundle.count * outs {
-                        let inner = inner + o / outs * bundle.len(taps);
+                        let weights = self.weights(ParamId(id), o / outs);
                         let first = o % outs / bundle.outs * bundle.ins;
                         for i in 0..bundle.ins {
                             for tap in 0..taps {
                                 let outside = outer + (o * bundle.ins + i) * taps + tap;
-                                f(outside, inner + (tap * padded(ins) + first + i) * padded(outs) + o % outs);
+                                f(outside, weights.offset + weights.at(tap, first + i, o % outs));
                             }
                         }
                     }
@@ -220,12 +217,12 @@ impl Layout {
                     }
                 }
                 Order::Transposed { in_channels, out_channels, taps } => {
-                    let (ins, outs) = (padded(in_channels), padded(out_channels));
+                    let weights = self.weights(ParamId(id), 0);
                     for i in 0..in_channels {
                         for o in 0..out_channels {
                             for tap in 0..taps {
                                 let outside = outer + (i * out_channels + o) * taps + tap;
-                                f(outside, inner + (tap * ins + i) * outs + o);
+                                f(outside, weights.offset + weights.at(tap, i, o));
                             }
                         }
                     }

@@ -330,7 +330,7 @@ impl<'a> Builder<'a> {
         self.of_node[node.0].expect("inputs of a wanted node come before it")
     }
 
-    fn is_plain(&self, value: ValueId) -> bool {
+    pub fn is_plain(&self, value: ValueId) -> bool {
         matches!(self.values[value].1, Value::Stored { affine: None, relu: false, .. })
     }
 

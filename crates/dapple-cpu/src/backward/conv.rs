@@ -97,6 +97,7 @@ impl Gradients {
                 turned: true,
                 bias: None,
                 relu: false,
+                residual: None,
             }));
         }
     }
@@ -113,9 +114,9 @@ fn dense_weights(
 ) -> Kernel {
     let weights = b.layout.weights(weight, index);
     let (from, to) = (input.shape, gradient.shape);
-    if b.by_winograd(conv, from) {
+    if b.by_winograd(conv, from, to) {
         let tiling = Tiling::new(from, to, conv.padding, conv.dilation);
-        return Kernel::Conv3x3Weights(Conv3x3Weights { input, gradient, tiling, weights: weights.offset });
+        return Kernel::Conv3x3Weights(Conv3x3Weights { input, gradient, tiling, weights });
     }
     Kernel::GemmWeights(GemmWeights {
         gathered: input,

@@ -8,7 +8,8 @@
 
 use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::{Operand, Target};
-use super::winograd::{POINTS, Tiling, plane, transform_weights};
+use super::weights::Weights;
+use super::winograd::{Finish, POINTS, Tiling, plane, transform_weights};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
@@ -19,15 +20,14 @@ pub(crate) struct Conv3x3 {
     pub input: Operand,
     pub output: Target,
     pub tiling: Tiling,
-    /// Where the weights `[3, 3, in, out]` (padded) stand in the parameter buffer, and their two extents.
-    pub weights: usize,
-    pub weight_in: usize,
-    pub weight_out: usize,
+    pub weights: Weights,
     /// Use the weights rotated by 180 degrees with input and output channels exchanged.
     pub transposed: bool,
     /// Where the bias stands in the parameter buffer.
     pub bias: Option<usize>,
     pub relu: bool,
+    /// A map of the output's shape that is added after the ReLU.
+    pub residual: Option<Operand>,
 }
 
 /// Tiles of a group when they go through all stages at once.
@@ -63,14 +63,14 @@ impl Conv3x3 {
         if self.few() {
             POINTS * plane(self.large_group(), self.depth())
         } else {
-            POINTS * self.depth() * self.columns()
+            self.columns().div_ceil(PANEL) * POINTS * plane(self.depth(), PANEL)
         }
     }
 
     /// Values of scratch memory for each thread.
     pub fn thread_scratch(&self) -> usize {
         if self.few() {
-            POINTS * (plane(self.large_group(), PANEL) + DEPTH * PANEL)
+            POINTS * (plane(self.large_group(), PANEL) + plane(DEPTH, PANEL))
         } else {
             POINTS * (plane(GROUP, self.depth()) + plane(GROUP, CHUNK))
         }
@@ -89,11 +89,12 @@ impl Conv3x3 {
         let (depth, columns) = (self.depth(), self.columns());
         let panels = columns.div_ceil(PANEL);
         let slices = depth.div_ceil(DEPTH);
+        let u_plane = plane(depth, PANEL);
         parallel::for_each(panels * slices, |task| {
             let (panel, slice) = (task / slices, task % slices);
             let width = PANEL.min(columns - panel * PANEL);
             let rows = slice * DEPTH..depth.min((slice + 1) * DEPTH);
-            let to = shared.at(panel * PANEL * depth * POINTS, width * depth * POINTS);
+            let to = shared.at(panel * POINTS * u_plane, POINTS * u_plane);
             // SAFETY: each task writes rows `rows` of its panel's 36 matrices `[depth, width]`.
             unsafe {
                 weights(
@@ -104,7 +105,7 @@ impl Conv3x3 {
                     width,
                     rows.clone(),
                     to.add(rows.start * width),
-                    depth * width,
+                    u_plane,
                 );
             }
         });
@@ -128,7 +129,7 @@ impl Conv3x3 {
                             a: v,
                             a_row: depth,
                             a_depth: 1,
-                            b: shared.at(column * depth * POINTS, depth * width * POINTS),
+                            b: shared.at(column / PANEL * POINTS * u_plane, POINTS * u_plane),
                             b_depth: width,
                             c: m.add(column - chunk),
                             c_row: CHUNK,
@@ -136,7 +137,7 @@ impl Conv3x3 {
                             depth,
                             vectors: width / LANES,
                             accumulate: false,
-                            batch: Batch { count: POINTS, a: v_plane, b: depth * width, c: m_plane },
+                            batch: Batch { count: POINTS, a: v_plane, b: u_plane, c: m_plane },
                         };
                         product(level, &p);
                     }
@@ -160,7 +161,7 @@ impl Conv3x3 {
         let (depth, columns) = (self.depth(), self.columns());
         let (count, group, need) = (self.tiling.count(), self.large_group(), self.thread_scratch());
         let v_plane = plane(group, depth);
-        let m_plane = plane(group, PANEL);
+        let (m_plane, u_plane) = (plane(group, PANEL), plane(DEPTH, PANEL));
         for start in (0..count).step_by(group) {
             let tiles = start..count.min(start + group);
             // The input of some tiles and channels a task.
@@ -194,7 +195,7 @@ impl Conv3x3 {
                     let u = scratch.add(POINTS * m_plane);
                     for row in (0..depth).step_by(DEPTH) {
                         let rows = row..depth.min(row + DEPTH);
-                        weights(level, self, params, column, width, rows.clone(), u, DEPTH * width);
+                        weights(level, self, params, column, width, rows.clone(), u, u_plane);
                         let p = Product {
                             a: v.add(row),
                             a_row: depth,
@@ -207,7 +208,7 @@ impl Conv3x3 {
                             depth: rows.len(),
                             vectors: width / LANES,
                             accumulate: row > 0,
-                            batch: Batch { count: POINTS, a: v_plane, b: DEPTH * width, c: m_plane },
+                            batch: Batch { count: POINTS, a: v_plane, b: u_plane, c: m_plane },
                         };
                         product(level, &p);
                     }
@@ -294,15 +295,14 @@ unsafe fn output_tiles_impl<S: Simd>(
                     None => S::splat(0.0),
                 };
                 let from = m.add(row * m_row + column * LANES);
-                conv.tiling.transform_output::<S>(
-                    &tile,
-                    from,
-                    m_plane,
+                let pixels = conv.output.shape.pixels();
+                let finish = Finish {
                     bias,
                     low,
-                    &conv.output.blocks[b],
-                    arena,
-                );
+                    residual: conv.residual.as_ref().map(|r| r.blocks[b].source::<S>(arena, pixels)),
+                    target: conv.output.blocks[b],
+                };
+                conv.tiling.transform_output::<S>(&tile, from, m_plane, &finish, arena);
             }
         }
     }
@@ -335,15 +335,16 @@ unsafe fn weights_impl<S: Simd>(
     to: *mut f32,
     u_plane: usize,
 ) {
-    let (ins, outs) = (conv.weight_in, conv.weight_out);
-    let w = params.at(conv.weights, 9 * ins * outs);
+    let place = conv.weights;
+    let w = params.at(place.offset, place.len());
     // SAFETY: rows and columns lie inside the weights; `to` is the caller's promise.
     unsafe {
         if !conv.transposed {
+            let tap = place.ins * place.width(column);
             for (r, row) in rows.enumerate() {
                 for c in (0..width).step_by(LANES) {
-                    let taps = w.add(row * outs + column + c);
-                    transform_weights::<S>(taps, ins * outs, to.add(r * width + c), u_plane);
+                    let taps = w.add(place.at(0, row, column) + c);
+                    transform_weights::<S>(taps, tap, to.add(r * width + c), u_plane);
                 }
             }
             return;
@@ -353,18 +354,28 @@ unsafe fn weights_impl<S: Simd>(
         for (r, row) in rows.step_by(LANES).enumerate() {
             for c in (0..width).step_by(LANES) {
                 for tap in 0..9 {
-                    for i in 0..LANES {
-                        let from = w.add(((8 - tap) * ins + column + c + i) * outs + row);
-                        for o in 0..LANES {
-                            turned[tap][o][i] = *from.add(o);
-                        }
-                    }
+                    let from = w.add(place.at(8 - tap, column + c, row));
+                    turn(from, place.width(row), &mut turned[tap]);
                 }
                 for o in 0..LANES {
                     let to = to.add((r * LANES + o) * width + c);
                     transform_weights::<S>(turned[0][o].as_ptr(), LANES * LANES, to, u_plane);
                 }
             }
+        }
+    }
+}
+
+/// Sixteen rows of sixteen values, `stride` apart, as columns.
+///
+/// # Safety
+/// The rows must be valid.
+#[inline(always)]
+unsafe fn turn(from: *const f32, stride: usize, to: &mut [[f32; LANES]; LANES]) {
+    for i in 0..LANES {
+        for o in 0..LANES {
+            // SAFETY: the caller's promise.
+            to[o][i] = unsafe { *from.add(i * stride + o) };
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::Operand;
+use super::weights::Weights;
 use super::winograd::{POINTS, Tiling, plane, transform_weight_gradient};
 use crate::memory::Base;
 use crate::parallel;
@@ -19,8 +20,7 @@ pub(crate) struct Conv3x3Weights {
     /// Gradient of the output.
     pub gradient: Operand,
     pub tiling: Tiling,
-    /// Where the gradient `[3, 3, in, out]` (padded) stands in the gradient buffer.
-    pub weights: usize,
+    pub weights: Weights,
 }
 
 /// Channels of a block, of the input and of the output.
@@ -51,13 +51,9 @@ impl Conv3x3Weights {
         16usize.div_ceil(self.blocks()).min(self.tiling.count().div_ceil(2 * self.group())).max(1)
     }
 
-    fn weights_len(&self) -> usize {
-        9 * self.ins() * self.outs()
-    }
-
     /// Values of shared scratch memory.
     pub fn shared_scratch(&self) -> usize {
-        self.parts() * self.weights_len()
+        self.parts() * self.weights.len()
     }
 
     fn s_plane(&self) -> usize {
@@ -94,9 +90,9 @@ impl Conv3x3Weights {
             shared,
             0,
             parts,
-            self.weights_len(),
+            self.weights.len(),
             gradients,
-            self.weights,
+            self.weights.offset,
             accumulate,
         );
     }
@@ -146,8 +142,8 @@ impl Conv3x3Weights {
                     product(level, &p);
                 }
             }
-            let to = shared.at(part * self.weights_len(), self.weights_len());
-            finish(level, s, s_plane, to, self.ins(), self.outs(), ins, outs);
+            let to = shared.at(part * self.weights.len(), self.weights.len());
+            finish(level, s, s_plane, to, self.weights, ins, outs);
         }
     }
 }
@@ -209,21 +205,19 @@ unsafe fn tiles_out_impl<S: Simd>(
 }
 
 simd_fn! {
-    /// `Gᵀ S G` of a block of channels to `[3, 3, all_ins, all_outs]` at `to`.
+    /// `Gᵀ S G` of a block of channels to their places in all weights, which start at `to`.
     ///
     /// # Safety
     /// `s` must hold the 36 products `[ins, outs]`; no other task may write these channels.
-    finish = finish_impl(s: *const f32, s_plane: usize, to: *mut f32, all_ins: usize, all_outs: usize, ins: Range<usize>, outs: Range<usize>)
+    finish = finish_impl(s: *const f32, s_plane: usize, to: *mut f32, weights: Weights, ins: Range<usize>, outs: Range<usize>)
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn finish_impl<S: Simd>(
     s: *const f32,
     s_plane: usize,
     to: *mut f32,
-    all_ins: usize,
-    all_outs: usize,
+    weights: Weights,
     ins: Range<usize>,
     outs: Range<usize>,
 ) {
@@ -233,7 +227,7 @@ unsafe fn finish_impl<S: Simd>(
             for c in (0..outs.len()).step_by(LANES) {
                 let taps = transform_weight_gradient::<S>(s.add(r * outs.len() + c), s_plane);
                 for (tap, v) in taps.into_iter().enumerate() {
-                    S::store(to.add((tap * all_ins + ins.start + r) * all_outs + outs.start + c), v);
+                    S::store(to.add(weights.at(tap, ins.start + r, outs.start + c)), v);
                 }
             }
         }

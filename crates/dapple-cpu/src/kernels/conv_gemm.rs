@@ -5,25 +5,11 @@ use super::gather::{Lattice, gather, gathered_channels};
 use super::gemm::{Batch, PANEL, Product, product};
 use super::operand::{Operand, Target};
 use super::reduce::sum_parts_strided;
+use super::weights::Weights;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use std::ops::Range;
-
-/// Where a kernel's weights `[taps, in, out]` (padded) stand in the parameter buffer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weights {
-    pub offset: usize,
-    pub taps: usize,
-    pub ins: usize,
-    pub outs: usize,
-}
-
-impl Weights {
-    pub fn len(&self) -> usize {
-        self.taps * self.ins * self.outs
-    }
-}
 
 /// A planned convolution, forward or transposed.
 #[derive(Clone, Debug)]
@@ -38,6 +24,8 @@ pub(crate) struct ConvGemm {
     /// Where the bias stands in the parameter buffer.
     pub bias: Option<usize>,
     pub relu: bool,
+    /// A map of the output's shape that is added after the ReLU.
+    pub residual: Option<Operand>,
 }
 
 /// Values of gathered rows that a task works on at a time.
@@ -58,9 +46,17 @@ impl ConvGemm {
         (GATHERED / self.max_row().max(1) / 14 * 14).clamp(14, 112)
     }
 
-    /// Values of shared scratch memory: the packed weights of a lattice.
+    /// Values of shared scratch memory: a lattice's weights, where they cannot be used as they stand.
     pub fn shared_scratch(&self) -> usize {
-        self.max_row() * self.columns()
+        if self.lattices.iter().all(|l| self.as_they_stand(l)) { 0 } else { self.max_row() * self.columns() }
+    }
+
+    /// Whether the right matrix of a lattice stands in the parameter buffer already: taps one behind the other, whole
+    /// vectors of channels.
+    fn as_they_stand(&self, lattice: &Lattice) -> bool {
+        !self.turned
+            && gathered_channels(&self.input) == self.weights.ins
+            && lattice.taps.windows(2).all(|pair| pair[1].index == pair[0].index + 1)
     }
 
     /// Values of scratch memory for each thread.
@@ -75,7 +71,9 @@ impl ConvGemm {
         let (group, need) = (self.group(), self.thread_scratch());
         for lattice in &self.lattices {
             let depth = lattice.taps.len() * channels;
-            parallel::for_each(columns.div_ceil(PANEL) * lattice.taps.len(), |task| {
+            let packed = !self.as_they_stand(lattice);
+            let packs = if packed { columns.div_ceil(PANEL) * lattice.taps.len() } else { 0 };
+            parallel::for_each(packs, |task| {
                 let (panel, tap) = (task / lattice.taps.len(), task % lattice.taps.len());
                 let width = PANEL.min(columns - panel * PANEL);
                 let to = shared.at(panel * PANEL * depth + tap * channels * width, channels * width);
@@ -97,11 +95,18 @@ impl ConvGemm {
                         let end = columns.min(chunk + CHUNK);
                         for column in (chunk..end).step_by(PANEL) {
                             let width = PANEL.min(columns - column);
+                            let panel = match lattice.taps.first() {
+                                Some(tap) if !packed => {
+                                    let first = self.weights.at(tap.index, 0, column);
+                                    params.at(self.weights.offset + first, depth * width)
+                                }
+                                _ => shared.at(column * depth, depth * width),
+                            };
                             let p = Product {
                                 a: scratch,
                                 a_row: depth,
                                 a_depth: 1,
-                                b: shared.at(column * depth, depth * width),
+                                b: panel,
                                 b_depth: width,
                                 c: c.add(column - chunk),
                                 c_row: CHUNK,
@@ -156,19 +161,24 @@ unsafe fn pack_impl<S: Simd>(
     width: usize,
     to: *mut f32,
 ) {
-    let (ins, outs) = (conv.weights.ins, conv.weights.outs);
     // SAFETY: the caller's promise; channels and columns are within the padded extents.
     unsafe {
-        let w = weights.add(tap * ins * outs);
-        for k in 0..channels {
-            if conv.turned {
+        if conv.turned {
+            for block in (0..channels).step_by(LANES) {
+                let lanes = LANES.min(channels - block);
                 for j in 0..width {
-                    *to.add(k * width + j) = *w.add((column + j) * outs + k);
+                    let from = weights.add(conv.weights.at(tap, column + j, block));
+                    for k in 0..lanes {
+                        *to.add((block + k) * width + j) = *from.add(k);
+                    }
                 }
-            } else {
-                for j in (0..width).step_by(LANES) {
-                    S::store(to.add(k * width + j), S::load(w.add(k * outs + column + j)));
-                }
+            }
+            return;
+        }
+        for k in 0..channels {
+            let from = weights.add(conv.weights.at(tap, k, column));
+            for j in (0..width).step_by(LANES) {
+                S::store(to.add(k * width + j), S::load(from.add(j)));
             }
         }
     }
@@ -213,6 +223,10 @@ unsafe fn store_impl<S: Simd>(
                     v = S::add(v, S::load(params.at(bias + b * LANES, LANES)));
                 }
                 v = S::max(low, v);
+                if let Some(residual) = &conv.residual {
+                    let pixels = conv.output.shape.pixels();
+                    v = S::add(v, residual.blocks[b].source::<S>(arena, pixels).get(pixel));
+                }
                 S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
             }
         }
@@ -308,17 +322,18 @@ impl GemmWeights {
                     };
                     for tap in 0..taps {
                         for column in (0..row).step_by(PANEL) {
+                            let width = PANEL.min(row - column);
                             let common = Product {
                                 a: g,
                                 a_row: 1,
                                 a_depth: gathered_row,
                                 b: d.add(column),
                                 b_depth: point_row,
-                                c: sums.add(tap * rows * row + column),
-                                c_row: row,
+                                c: sums.add((column * taps + tap * width) * rows),
+                                c_row: width,
                                 rows,
                                 depth: now.len(),
-                                vectors: PANEL.min(row - column) / LANES,
+                                vectors: width / LANES,
                                 accumulate: start > points.start,
                                 batch: Batch::ONE,
                             };
@@ -345,10 +360,13 @@ impl GemmWeights {
             return;
         }
         // Maps of a few channels were gathered without their padding.
-        for tap in 0..self.weights.taps {
-            let rows = channels * point_row;
-            let to = self.weights.offset + tap * self.weights.ins * self.weights.outs;
-            sum_parts_strided(level, shared, tap * rows, self.len(), parts, rows, gradients, to, accumulate);
+        for column in (0..point_row).step_by(PANEL) {
+            let rows = channels * self.weights.width(column);
+            for tap in 0..self.weights.taps {
+                let from = column * gathered_row + tap * rows;
+                let to = self.weights.offset + self.weights.at(tap, 0, column);
+                sum_parts_strided(level, shared, from, self.len(), parts, rows, gradients, to, accumulate);
+            }
         }
     }
 }

@@ -23,4 +23,5 @@ pub(crate) mod pool;
 pub(crate) mod products;
 mod reduce;
 pub(crate) mod resize;
+pub(crate) mod weights;
 pub(crate) mod winograd;

@@ -13,8 +13,8 @@ pub(crate) struct Pool {
     pub settings: MaxPool,
     pub large: Shape,
     pub small: Shape,
-    /// Arena offset of the positions (four to a value).
-    pub positions: usize,
+    /// Arena offset of the positions (four to a value), if anything reads them.
+    pub positions: Option<usize>,
 }
 
 impl Pool {
@@ -47,15 +47,33 @@ impl Pool {
         first..(reach / stride + 1).min(small)
     }
 
+    /// The positions; null where nothing reads them.
     fn bytes(&self, arena: Base) -> *mut u8 {
-        arena.at(self.positions, Self::positions_len(self.small)).cast()
+        let address = |at| arena.at(at, Self::positions_len(self.small)).cast();
+        self.positions.map_or(std::ptr::null_mut(), address)
+    }
+
+    /// Whether windows of 2 x 2 stand side by side, none of them cut by the border.
+    fn halves(&self) -> bool {
+        let (large, small) = (self.large, self.small);
+        self.settings.kernel == [2, 2]
+            && self.settings.stride == [2, 2]
+            && self.settings.padding == [0, 0]
+            && 2 * small.h <= large.h
+            && 2 * small.w <= large.w
     }
 
     /// The maxima of `from` to `to`, their positions to the arena.
     pub fn forward(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
         parallel::for_each(self.small.n * self.small.h, |row| {
             // SAFETY: each task writes its own row.
-            unsafe { forward_row(level, self, arena, from, to, row) }
+            unsafe {
+                if self.halves() {
+                    halve_row(level, self, arena, from, to, row)
+                } else {
+                    forward_row(level, self, arena, from, to, row)
+                }
+            }
         });
     }
 
@@ -119,10 +137,56 @@ unsafe fn forward_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &T
                 }
                 let pixel = row * small.w + x;
                 S::store(out.add(pixel * target.stride), best);
-                let mut lanes = [0.0f32; LANES];
-                S::store(lanes.as_mut_ptr(), position);
-                let lanes = lanes.map(|v| v as u8);
-                bytes.add(pixel * channels + b * LANES).cast::<[u8; LANES]>().write_unaligned(lanes);
+                if !bytes.is_null() {
+                    S::store_bytes(bytes.add(pixel * channels + b * LANES), position);
+                }
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// A row of [`Pool::halves`].
+    ///
+    /// # Safety
+    /// No other task may write this row of the small map.
+    halve_row = halve_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+}
+
+#[inline(always)]
+unsafe fn halve_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+    /// Blocks whose pixels are read together, so that cache lines side by side are used side by side.
+    const BLOCKS: usize = 4;
+    let (large, small) = (pool.large, pool.small);
+    let (n, y) = (row / small.h, row % small.h);
+    let bytes = pool.bytes(arena);
+    let channels = to.blocks.len() * LANES;
+    let top = (n * large.h + 2 * y) * large.w;
+    for (group, (blocks, targets)) in from.blocks.chunks(BLOCKS).zip(to.blocks.chunks(BLOCKS)).enumerate() {
+        // SAFETY: `halves` keeps all four pixels inside the map; rows are below their number.
+        unsafe {
+            let first = blocks[0].source::<S>(arena, large.pixels());
+            let mut sources = [first; BLOCKS];
+            let mut outs = [std::ptr::null_mut(); BLOCKS];
+            for (i, (block, target)) in blocks.iter().zip(targets).enumerate() {
+                sources[i] = block.source::<S>(arena, large.pixels());
+                outs[i] = target.address(arena, small.pixels());
+            }
+            for x in 0..small.w {
+                let pixel = row * small.w + x;
+                for (i, target) in targets.iter().enumerate() {
+                    let mut best = sources[i].get(top + 2 * x);
+                    let mut position = S::splat(0.0);
+                    for (k, at) in [(1.0, 1), (2.0, large.w), (3.0, large.w + 1)] {
+                        let v = sources[i].get(top + 2 * x + at);
+                        position = S::select_greater(v, best, S::splat(k), position);
+                        best = S::max(best, v);
+                    }
+                    S::store(outs[i].add(pixel * target.stride), best);
+                    if !bytes.is_null() {
+                        S::store_bytes(bytes.add(pixel * channels + (group * BLOCKS + i) * LANES), position);
+                    }
+                }
             }
         }
     }

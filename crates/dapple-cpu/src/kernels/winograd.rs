@@ -115,6 +115,14 @@ unsafe fn weight_gradient_1d<S: Simd>(s: [S::V; 6]) -> [S::V; 3] {
     }
 }
 
+/// What becomes of sixteen channels of outputs: `max(low, y + bias) + residual`, to `target`.
+pub(crate) struct Finish<S: Simd> {
+    pub bias: S::V,
+    pub low: S::V,
+    pub residual: Option<Source<S>>,
+    pub target: OutBlock,
+}
+
 /// How the outputs of a 3 x 3 convolution of stride 1 are cut into tiles.
 ///
 /// With dilation `d` the image falls into `d x d` interleaved sub-images, each convolved without dilation.
@@ -268,8 +276,7 @@ impl Tiling {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    /// `Aᵀ m A` of a tile's products at `from + point * plane`, plus `bias`, not below `low`, to the map.
+    /// `Aᵀ m A` of a tile's products at `from + point * plane`, finished, to the map.
     ///
     /// # Safety
     /// `from` must be valid for all points; no other task may write the tile's outputs.
@@ -279,13 +286,12 @@ impl Tiling {
         tile: &Tile,
         from: *const f32,
         plane: usize,
-        bias: S::V,
-        low: S::V,
-        target: &OutBlock,
+        finish: &Finish<S>,
         base: Base,
     ) {
         // SAFETY: pixels are inside the map by the tests below; the rest is the caller's promise.
         unsafe {
+            let target = finish.target;
             let out = target.address(base, self.output.pixels());
             let mut middle = [[S::splat(0.0); 6]; 4];
             for j in 0..6 {
@@ -304,8 +310,12 @@ impl Tiling {
                     if tile.out_columns[j] >= self.output.w {
                         continue;
                     }
-                    let p = out.add((row_start + tile.out_columns[j]) * target.stride);
-                    let y = S::max(low, S::add(y, bias));
+                    let pixel = row_start + tile.out_columns[j];
+                    let p = out.add(pixel * target.stride);
+                    let mut y = S::max(finish.low, S::add(y, finish.bias));
+                    if let Some(residual) = &finish.residual {
+                        y = S::add(y, residual.get(pixel));
+                    }
                     S::store(p, if target.accumulate { S::add(S::load(p), y) } else { y });
                 }
             }

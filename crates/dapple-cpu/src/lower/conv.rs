@@ -6,7 +6,7 @@ use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::depthwise::{Depthwise, Tiles};
 use crate::kernels::gather::{Lattice, Window};
 use crate::kernels::operand::{Operand, Target};
-use crate::kernels::winograd::Tiling;
+use crate::kernels::winograd::{POINTS, Tiling};
 use crate::layout::{Bundle, depthwise};
 use crate::plan::{Builder, Tape, ValueId};
 use crate::simd::LANES;
@@ -34,6 +34,34 @@ impl Builder<'_> {
             && (0..self.graph.nodes().len()).any(|i| {
                 self.wanted[i] && self.graph.nodes()[i].op == Op::Relu && reads(&self.graph.nodes()[i])
             })
+    }
+
+    /// In inference, lets the convolution that was planned last add the other input of the sum `index`, if its output
+    /// is read by nothing else; the sum's value then.
+    pub(super) fn added_by_conv(&mut self, index: usize) -> Option<ValueId> {
+        if self.training() {
+            return None;
+        }
+        let inputs = &self.graph.nodes()[index].inputs;
+        let (a, b) = (inputs[0], inputs[1]);
+        [(a, b), (b, a)].into_iter().find_map(|(mine, other)| {
+            let (y, other) = (self.of(mine), self.of(other));
+            if self.readers[self.root[mine.0]] != 1 || y == other || !self.is_plain(y) {
+                return None;
+            }
+            let (made, residual) = (self.operand(y), self.operand(other));
+            let (output, place) = match &mut self.steps.last_mut()?.kernel {
+                Kernel::Conv3x3(c) => (&c.output, &mut c.residual),
+                Kernel::ConvGemm(c) => (&c.output, &mut c.residual),
+                _ => return None,
+            };
+            // A bundle of a grouped convolution makes a part of the map only.
+            let same = output.blocks.iter().map(|b| b.offset).eq(made.blocks.iter().map(|b| b.offset));
+            (same && place.is_none()).then(|| {
+                *place = Some(residual);
+                y
+            })
+        })
     }
 
     fn bias(&self, bias: Option<ParamId>) -> Option<usize> {
@@ -98,7 +126,7 @@ impl Builder<'_> {
     ) -> Kernel {
         let Settings { conv, weight, relu, transposed, .. } = settings;
         let weights = self.layout.weights(weight, index);
-        if self.by_winograd(conv, input.shape) {
+        if self.by_winograd(conv, input.shape, output.shape) {
             let mut padding = conv.padding;
             if transposed {
                 padding = [0, 1].map(|i| 2 * conv.dilation[i] - conv.padding[i]);
@@ -108,25 +136,36 @@ impl Builder<'_> {
                 input,
                 output,
                 tiling,
-                weights: weights.offset,
-                weight_in: weights.ins,
-                weight_out: weights.outs,
+                weights,
                 transposed,
                 bias,
                 relu,
+                residual: None,
             });
         }
         let lattices = lattices(conv, input.shape, output.shape, transposed);
-        Kernel::ConvGemm(ConvGemm { input, output, lattices, weights, turned: transposed, bias, relu })
+        Kernel::ConvGemm(ConvGemm {
+            input,
+            output,
+            lattices,
+            weights,
+            turned: transposed,
+            bias,
+            relu,
+            residual: None,
+        })
     }
 
-    /// Whether Winograd's algorithm computes this convolution, and is the faster way.
-    pub fn by_winograd(&self, conv: &Conv2d, input: Shape) -> bool {
+    /// Whether Winograd's algorithm computes this convolution, and is the faster way: not with few channels, where its
+    /// transforms cost more than they save, nor where most of a tile lies outside a small or widely dilated map.
+    pub fn by_winograd(&self, conv: &Conv2d, input: Shape, output: Shape) -> bool {
+        let tiles = || Tiling::new(input, output, conv.padding, conv.dilation).count();
         self.convolution == Convolution::Winograd
             && conv.kernel == [3, 3]
             && conv.stride == [1, 1]
             && input.c > 8
             && (0..2).all(|i| conv.padding[i] <= 2 * conv.dilation[i])
+            && 5 * POINTS * tiles() <= 4 * 9 * output.pixels()
     }
 
     pub(super) fn conv_transpose(
@@ -149,6 +188,7 @@ impl Builder<'_> {
             turned: false,
             bias: self.bias(bias),
             relu,
+            residual: None,
         }));
         self.record(Tape::ConvTranspose { weight, bias, conv: *conv, x, y });
         y

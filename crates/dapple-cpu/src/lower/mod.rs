@@ -15,7 +15,7 @@ use crate::plan::{Builder, Purpose, Tape, Value, ValueId};
 use crate::simd::{LANES, padded};
 use crate::step::Kernel;
 use dapple_graph::dropout::threshold;
-use dapple_graph::{Interpolation, Op, ParamId, Shape};
+use dapple_graph::{Interpolation, Node, Op, ParamId, Shape};
 
 impl Builder<'_> {
     /// Appends the steps of a node.
@@ -32,7 +32,10 @@ impl Builder<'_> {
             Op::MaxPool(settings) => {
                 let x = self.of(node.inputs[0]);
                 let (y, to) = self.stored(shape, self.needs[x]);
-                let positions = self.buffer(Pool::positions_len(shape));
+                let unpools = |n: &Node| matches!(n.op, Op::MaxUnpool { pool } if pool.0 == index);
+                let unpooled = self.graph.nodes().iter().zip(&self.wanted).any(|(n, w)| *w && unpools(n));
+                let positions = (unpooled || self.training() && self.needs[x])
+                    .then(|| self.buffer(Pool::positions_len(shape)));
                 let pool = Pool { settings: *settings, large: self.shape(x), small: shape, positions };
                 let from = self.operand(x);
                 self.push(Kernel::MaxPool { pool: pool.clone(), from, to });
@@ -64,6 +67,10 @@ impl Builder<'_> {
             Op::Concat => self.concat(index),
             Op::Add => {
                 let (a, b) = (self.of(node.inputs[0]), self.of(node.inputs[1]));
+                if let Some(y) = self.added_by_conv(index) {
+                    self.of_node[index] = Some(y);
+                    return;
+                }
                 let (y, to) = self.stored(shape, self.needs[a] || self.needs[b]);
                 let (from_a, from_b) = (self.operand(a), self.operand(b));
                 self.push(Kernel::Add { a: from_a, b: from_b, to });

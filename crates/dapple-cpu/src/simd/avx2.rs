@@ -80,6 +80,14 @@ unsafe impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        unsafe {
+            let [a, b] = [_mm256_cvtps_epi32(v[0]), _mm256_cvtps_epi32(v[1])];
+            let halves = |v| _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            _mm_storeu_si128(p.cast(), _mm_packus_epi16(halves(a), halves(b)));
+        }
+    }
+    #[inline(always)]
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
         unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
     }

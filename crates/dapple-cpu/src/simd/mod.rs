@@ -57,6 +57,8 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn select_greater(x: Self::V, bound: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// `v` where `x == y`, else 0.
     unsafe fn where_equal(x: Self::V, y: Self::V, v: Self::V) -> Self::V;
+    /// Whole numbers of 0 to 255 as sixteen bytes.
+    unsafe fn store_bytes(p: *mut u8, v: Self::V);
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// The nearest integer, ties to even, of a magnitude below 2^22.

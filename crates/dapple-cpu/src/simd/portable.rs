@@ -86,6 +86,11 @@ unsafe impl Simd for Portable {
         out
     }
     #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        // SAFETY: the caller's promise that sixteen bytes are there.
+        unsafe { p.cast::<[u8; LANES]>().write_unaligned(v.map(|x| x as u8)) }
+    }
+    #[inline(always)]
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
         zip(a, b, |a, b| a / b)
     }

@@ -226,7 +226,7 @@ impl Kernel {
     /// Offsets in the gradient buffer of the parameters whose gradients the step writes.
     pub fn writes_gradients(&self) -> Vec<usize> {
         match self {
-            Self::Conv3x3Weights(c) => vec![c.weights],
+            Self::Conv3x3Weights(c) => vec![c.weights.offset],
             Self::GemmWeights(c) => vec![c.weights.offset],
             Self::BiasGradient { to, .. } | Self::ZeroBiasGradient { to, .. } => vec![*to],
             Self::NormGradient { norm, .. } => vec![norm.gamma, norm.beta],

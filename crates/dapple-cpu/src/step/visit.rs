@@ -36,16 +36,18 @@ impl Kernel {
             Self::Conv3x3(c) => {
                 visit_operand(&mut c.input, f);
                 visit_target(&mut c.output, f);
+                c.residual.iter_mut().for_each(|r| visit_operand(r, f));
             }
             Self::ConvGemm(c) => {
                 visit_operand(&mut c.input, f);
                 visit_target(&mut c.output, f);
+                c.residual.iter_mut().for_each(|r| visit_operand(r, f));
             }
             Self::NormTrain(norm) | Self::NormEval(norm) => norm_places(norm, f),
             Self::MaxPool { pool, from, to }
             | Self::Spread { pool, from, to }
             | Self::Collect { pool, from, to } => {
-                f(&mut pool.positions);
+                pool.positions.iter_mut().for_each(&mut *f);
                 visit_operand(from, f);
                 visit_target(to, f);
             }
@@ -146,7 +148,7 @@ impl Kernel {
             Self::Conv3x3(c) => vec![first(&c.output)],
             Self::ConvGemm(c) => vec![first(&c.output)],
             Self::Depthwise(c) => vec![first(&c.output)],
-            Self::MaxPool { pool, to, .. } => vec![first(to), pool.positions],
+            Self::MaxPool { pool, to, .. } => std::iter::once(first(to)).chain(pool.positions).collect(),
             Self::Spread { to, .. }
             | Self::Copy { to, .. }
             | Self::Add { to, .. }
