@@ -7,9 +7,9 @@
 //! so that they (151 MB for 1024 x 1024) never reach memory.
 
 use super::gemm::{Batch, PANEL, Product, product};
-use super::operand::{Operand, Target};
+use super::operand::{Finish, Operand, Target};
 use super::weights::Weights;
-use super::winograd::{Finish, POINTS, Tiling, plane, transform_weights};
+use super::winograd::{POINTS, Tiling, plane, transform_weights};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
@@ -244,8 +244,7 @@ unsafe fn input_tiles_impl<S: Simd>(
 ) {
     let pixels = conv.input.shape.pixels();
     let depth = conv.depth();
-    for (row, index) in tiles.enumerate() {
-        let tile = conv.tiling.tile(index);
+    for (row, tile) in conv.tiling.tiles(tiles).enumerate() {
         for b in blocks.clone() {
             // SAFETY: tiles lie in the input's map; `v` is the caller's promise.
             unsafe {
@@ -286,23 +285,21 @@ unsafe fn output_tiles_impl<S: Simd>(
 ) {
     // SAFETY: the caller's promise; `at` checks the bias.
     unsafe {
-        let low = S::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
-        for (row, index) in tiles.enumerate() {
-            let tile = conv.tiling.tile(index);
-            for (column, b) in blocks.clone().enumerate() {
-                let bias = match conv.bias {
-                    Some(offset) => S::load(params.at(offset + b * LANES, LANES)),
-                    None => S::splat(0.0),
-                };
+        let first = blocks.start;
+        let finish = |b| {
+            let residual = conv.residual.as_ref();
+            Finish::<S>::new(&conv.output, b, residual, conv.bias, conv.relu, arena, params)
+        };
+        let mut finishes = [finish(first); CHUNK / LANES];
+        blocks.clone().for_each(|b| finishes[b - first] = finish(b));
+        for (row, tile) in conv.tiling.tiles(tiles).enumerate() {
+            for (column, finish) in finishes[..blocks.len()].iter().enumerate() {
                 let from = m.add(row * m_row + column * LANES);
-                let pixels = conv.output.shape.pixels();
-                let finish = Finish {
-                    bias,
-                    low,
-                    residual: conv.residual.as_ref().map(|r| r.blocks[b].source::<S>(arena, pixels)),
-                    target: conv.output.blocks[b],
-                };
-                conv.tiling.transform_output::<S>(&tile, from, m_plane, &finish, arena);
+                if finish.plain() {
+                    conv.tiling.transform_output::<S, true>(&tile, from, m_plane, finish);
+                } else {
+                    conv.tiling.transform_output::<S, false>(&tile, from, m_plane, finish);
+                }
             }
         }
     }

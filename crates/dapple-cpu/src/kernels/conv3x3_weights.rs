@@ -163,8 +163,7 @@ unsafe fn tiles_in_impl<S: Simd>(
     v: *mut f32,
     v_plane: usize,
 ) {
-    for (row, index) in tiles.enumerate() {
-        let tile = conv.tiling.tile(index);
+    for (row, tile) in conv.tiling.tiles(tiles).enumerate() {
         for c in (0..channels.len()).step_by(LANES) {
             // SAFETY: tiles lie in the input's map; `v` is the caller's promise.
             unsafe {
@@ -191,8 +190,7 @@ unsafe fn tiles_out_impl<S: Simd>(
     y: *mut f32,
     y_plane: usize,
 ) {
-    for (row, index) in tiles.enumerate() {
-        let tile = conv.tiling.tile(index);
+    for (row, tile) in conv.tiling.tiles(tiles).enumerate() {
         for c in (0..channels.len()).step_by(LANES) {
             // SAFETY: tiles lie in the output's map; `y` is the caller's promise.
             unsafe {

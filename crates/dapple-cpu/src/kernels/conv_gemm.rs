@@ -3,7 +3,7 @@
 
 use super::gather::{Lattice, gather, gathered_channels};
 use super::gemm::{Batch, PANEL, Product, product};
-use super::operand::{Operand, Target};
+use super::operand::{Finish, Operand, Target};
 use super::reduce::sum_parts_strided;
 use super::weights::Weights;
 use crate::memory::Base;
@@ -84,13 +84,24 @@ impl ConvGemm {
                 }
             });
             let points = lattice.points();
+            // The left matrix may stand in the arena already.
+            let rows = self.input.rows().filter(|_| lattice.in_place() && channels.is_multiple_of(LANES));
             parallel::for_each(points.div_ceil(group), |task| {
                 let now = task * group..points.min((task + 1) * group);
                 let scratch = local.at(parallel::thread() * need, need);
                 // SAFETY: the scratch is this thread's; each task writes the pixels of its own points.
                 unsafe {
                     let c = scratch.add(group * self.max_row() + LANES);
-                    gather(level, lattice, &self.input, arena, now.clone(), channels, scratch);
+                    let (a, a_row) = match rows {
+                        Some((offset, stride)) => {
+                            let len = (now.len() - 1) * stride + depth;
+                            (arena.at(offset + now.start * stride, len), stride)
+                        }
+                        None => {
+                            gather(level, lattice, &self.input, arena, now.clone(), channels, scratch);
+                            (scratch, depth)
+                        }
+                    };
                     for chunk in (0..columns).step_by(CHUNK) {
                         let end = columns.min(chunk + CHUNK);
                         for column in (chunk..end).step_by(PANEL) {
@@ -103,8 +114,8 @@ impl ConvGemm {
                                 _ => shared.at(column * depth, depth * width),
                             };
                             let p = Product {
-                                a: scratch,
-                                a_row: depth,
+                                a,
+                                a_row,
                                 a_depth: 1,
                                 b: panel,
                                 b_depth: width,
@@ -212,22 +223,21 @@ unsafe fn store_impl<S: Simd>(
 ) {
     // SAFETY: target pixels are inside the output's map; the rest is the caller's promise.
     unsafe {
-        let low = S::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
-        for (row, point) in points.enumerate() {
-            let pixel = lattice.target_pixel(point);
-            for (column, b) in blocks.clone().enumerate() {
-                let target = &conv.output.blocks[b];
-                let p = target.address(arena, conv.output.shape.pixels()).add(pixel * target.stride);
-                let mut v = S::load(c.add(row * CHUNK + column * LANES));
-                if let Some(bias) = conv.bias {
-                    v = S::add(v, S::load(params.at(bias + b * LANES, LANES)));
+        let first = blocks.start;
+        let finish = |b| {
+            let residual = conv.residual.as_ref();
+            Finish::<S>::new(&conv.output, b, residual, conv.bias, conv.relu, arena, params)
+        };
+        let mut finishes = [finish(first); CHUNK / LANES];
+        blocks.clone().for_each(|b| finishes[b - first] = finish(b));
+        for (row, pixel) in lattice.target_pixels(points).enumerate() {
+            for (column, finish) in finishes[..blocks.len()].iter().enumerate() {
+                let y = S::load(c.add(row * CHUNK + column * LANES));
+                if finish.plain() {
+                    finish.put::<true>(pixel, y);
+                } else {
+                    finish.put::<false>(pixel, y);
                 }
-                v = S::max(low, v);
-                if let Some(residual) = &conv.residual {
-                    let pixels = conv.output.shape.pixels();
-                    v = S::add(v, residual.blocks[b].source::<S>(arena, pixels).get(pixel));
-                }
-                S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
             }
         }
     }
@@ -389,8 +399,7 @@ unsafe fn read_points_impl<S: Simd>(
 ) {
     // SAFETY: target pixels are inside the map; the rest is the caller's promise.
     unsafe {
-        for (row, point) in points.enumerate() {
-            let pixel = lattice.target_pixel(point);
+        for (row, pixel) in lattice.target_pixels(points).enumerate() {
             for (b, block) in operand.blocks.iter().enumerate() {
                 let v = block.source::<S>(arena, operand.shape.pixels()).get(pixel);
                 S::store(to.add((row * operand.blocks.len() + b) * LANES), v);

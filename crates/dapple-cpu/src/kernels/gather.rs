@@ -110,20 +110,39 @@ impl Lattice {
         self.images * self.grid[0] * self.grid[1]
     }
 
-    /// Image, row and column of a point.
+    /// Image, row and column of points, one after the other.
     #[inline]
-    fn position(&self, point: usize) -> (usize, usize, usize) {
-        let (rest, x) = (point / self.grid[1], point % self.grid[1]);
-        (rest / self.grid[0], rest % self.grid[0], x)
+    fn positions(&self, points: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (rest, mut x) = (points.start / self.grid[1], points.start % self.grid[1]);
+        let (mut n, mut y) = (rest / self.grid[0], rest % self.grid[0]);
+        let grid = self.grid;
+        // Divisions for the first point only: they take longer than what is done with most points.
+        points.map(move |_| {
+            let now = (n, y, x);
+            x += 1;
+            if x == grid[1] {
+                (x, y) = (0, y + 1);
+                if y == grid[0] {
+                    (y, n) = (0, n + 1);
+                }
+            }
+            now
+        })
     }
 
-    /// The pixel that a point writes.
+    /// The pixels that points write.
     #[inline]
-    pub fn target_pixel(&self, point: usize) -> usize {
-        let (n, y, x) = self.position(point);
-        (n * self.target[0] + self.target_start[0] + y * self.target_step[0]) * self.target[1]
-            + self.target_start[1]
-            + x * self.target_step[1]
+    pub fn target_pixels(&self, points: Range<usize>) -> impl Iterator<Item = usize> {
+        let (start, step, size) = (self.target_start, self.target_step, self.target);
+        self.positions(points)
+            .map(move |(n, y, x)| (n * size[0] + start[0] + y * step[0]) * size[1] + start[1] + x * step[1])
+    }
+
+    /// Whether each point reads the pixel of its own number and no other.
+    pub fn in_place(&self) -> bool {
+        self.grid == self.source
+            && self.source_step == [1, 1]
+            && matches!(self.taps[..], [Tap { offset: [0, 0], .. }])
     }
 
     /// The pixel that a point reads through a tap, if it is inside the map.
@@ -167,24 +186,33 @@ unsafe fn gather_impl<S: Simd>(
     channels: usize,
     to: *mut f32,
 ) {
+    /// Blocks whose values are read together, so that cache lines side by side are used side by side.
+    const BLOCKS: usize = 4;
     let row = lattice.taps.len() * channels;
     let pixels = operand.shape.pixels();
-    // SAFETY: `source_pixel` is inside the map. Blocks narrower than sixteen channels spill into the next tap or
-    // row, which is written afterwards, so blocks must be the inner loop of a row in ascending order.
+    // SAFETY: `source_pixel` is inside the map. A block narrower than sixteen channels, which is alone, spills into
+    // the next tap or row, which is written afterwards.
     unsafe {
-        for (r, point) in points.enumerate() {
-            let position = lattice.position(point);
-            for (t, tap) in lattice.taps.iter().enumerate() {
-                let to = to.add(r * row + t * channels);
-                match lattice.source_pixel(position, tap) {
-                    Some(pixel) => {
-                        for (b, block) in operand.blocks.iter().enumerate() {
-                            S::store(to.add(b * LANES), block.source::<S>(arena, pixels).get(pixel));
+        for (group, blocks) in operand.blocks.chunks(BLOCKS).enumerate() {
+            let mut sources = [blocks[0].source::<S>(arena, pixels); BLOCKS];
+            for (source, block) in sources.iter_mut().zip(blocks) {
+                *source = block.source::<S>(arena, pixels);
+            }
+            let sources = &sources[..blocks.len()];
+            let to = to.add(group * BLOCKS * LANES);
+            for (r, position) in lattice.positions(points.clone()).enumerate() {
+                for (t, tap) in lattice.taps.iter().enumerate() {
+                    let to = to.add(r * row + t * channels);
+                    match lattice.source_pixel(position, tap) {
+                        Some(pixel) => {
+                            for (b, source) in sources.iter().enumerate() {
+                                S::store(to.add(b * LANES), source.get(pixel));
+                            }
                         }
-                    }
-                    None => {
-                        for b in 0..operand.blocks.len() {
-                            S::store(to.add(b * LANES), S::splat(0.0));
+                        None => {
+                            for b in 0..sources.len() {
+                                S::store(to.add(b * LANES), S::splat(0.0));
+                            }
                         }
                     }
                 }

@@ -132,6 +132,73 @@ impl OutBlock {
     }
 }
 
+/// What becomes of sixteen channels of a convolution's outputs, and where: `max(low, y + bias) + residual`.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish<S: Simd> {
+    bias: S::V,
+    low: S::V,
+    residual: Option<Source<S>>,
+    out: *mut f32,
+    stride: usize,
+    accumulate: bool,
+}
+
+impl<S: Simd> Finish<S> {
+    /// For block `b` of `target`; `bias` is the place of all biases in the parameter buffer.
+    ///
+    /// # Safety
+    /// The level of `S` must be there.
+    #[inline(always)]
+    pub unsafe fn new(
+        target: &Target,
+        b: usize,
+        residual: Option<&Operand>,
+        bias: Option<usize>,
+        relu: bool,
+        arena: Base,
+        params: Base,
+    ) -> Self {
+        let (block, pixels) = (&target.blocks[b], target.shape.pixels());
+        // SAFETY: `at` checks the bias.
+        unsafe {
+            Self {
+                bias: bias.map_or(S::splat(0.0), |at| S::load(params.at(at + b * LANES, LANES))),
+                low: S::splat(if relu { 0.0 } else { f32::NEG_INFINITY }),
+                residual: residual.map(|r| r.blocks[b].source(arena, pixels)),
+                out: block.address(arena, pixels),
+                stride: block.stride,
+                accumulate: block.accumulate,
+            }
+        }
+    }
+
+    /// Whether values are stored without a look at others.
+    #[inline(always)]
+    pub fn plain(&self) -> bool {
+        self.residual.is_none() && !self.accumulate
+    }
+
+    /// Finishes a pixel's values and stores them; `PLAIN` if [`Finish::plain`], which the loops around it know.
+    ///
+    /// # Safety
+    /// `pixel` must be inside the target's map, which no other task may write there.
+    #[inline(always)]
+    pub unsafe fn put<const PLAIN: bool>(&self, pixel: usize, y: S::V) {
+        // SAFETY: the caller's promise; the addresses were checked for all pixels.
+        unsafe {
+            let p = self.out.add(pixel * self.stride);
+            let y = S::max(self.low, S::add(y, self.bias));
+            let y = match &self.residual {
+                _ if PLAIN => y,
+                // Residuals are of inference, which accumulates nothing.
+                Some(residual) => S::add(y, residual.get(pixel)),
+                None => S::add(S::load(p), y),
+            };
+            S::store(p, y);
+        }
+    }
+}
+
 impl Target {
     /// Overwrites a stored map of this shape at `offset`.
     pub fn stored(shape: Shape, offset: usize) -> Self {
@@ -144,6 +211,16 @@ impl Target {
 }
 
 impl Operand {
+    /// Where the values stand in rows of whole pixels as they are read: the place of pixel 0 and the distance between
+    /// pixels.
+    pub fn rows(&self) -> Option<(usize, usize)> {
+        let Block { offset, stride, .. } = self.blocks[0];
+        let row = |(b, block): (usize, &Block)| {
+            *block == Block { offset: offset + b * LANES, stride, affine: None, relu: false }
+        };
+        self.blocks.iter().enumerate().all(row).then_some((offset, stride))
+    }
+
     /// A stored map of this shape at `offset`.
     pub fn stored(shape: Shape, offset: usize) -> Self {
         let stride = crate::simd::padded(shape.c);

@@ -4,10 +4,10 @@
 //! multiplications instead of 144. These points keep the error of an fp32 convolution at about 1e-6 to 6e-6 of
 //! the largest output (a direct one has 4e-7).
 
-use super::operand::{OutBlock, Source};
-use crate::memory::Base;
+use super::operand::{Finish, Source};
 use crate::simd::{LANES, Simd};
 use dapple_graph::Shape;
+use std::ops::Range;
 
 /// Products of a tile.
 pub(crate) const POINTS: usize = 36;
@@ -115,14 +115,6 @@ unsafe fn weight_gradient_1d<S: Simd>(s: [S::V; 6]) -> [S::V; 3] {
     }
 }
 
-/// What becomes of sixteen channels of outputs: `max(low, y + bias) + residual`, to `target`.
-pub(crate) struct Finish<S: Simd> {
-    pub bias: S::V,
-    pub low: S::V,
-    pub residual: Option<Source<S>>,
-    pub target: OutBlock,
-}
-
 /// How the outputs of a 3 x 3 convolution of stride 1 are cut into tiles.
 ///
 /// With dilation `d` the image falls into `d x d` interleaved sub-images, each convolved without dilation.
@@ -162,13 +154,33 @@ impl Tiling {
         self.input.n * self.subs[0] * self.subs[1] * self.tiles[0] * self.tiles[1]
     }
 
-    /// Tile `index` of [`Tiling::count`].
+    /// Tiles of [`Tiling::count`], one after the other.
     #[inline]
-    pub fn tile(&self, index: usize) -> Tile {
-        let (rest, tx) = (index / self.tiles[1], index % self.tiles[1]);
-        let (rest, ty) = (rest / self.tiles[0], rest % self.tiles[0]);
-        let (rest, sx) = (rest / self.subs[1], rest % self.subs[1]);
-        let (n, sy) = (rest / self.subs[0], rest % self.subs[0]);
+    pub fn tiles(&self, indices: Range<usize>) -> impl Iterator<Item = Tile> {
+        // Image, sub-image and tile as the digits of a number: divisions for the first tile only.
+        let sizes = [self.subs[0], self.subs[1], self.tiles[0], self.tiles[1]];
+        let mut digits = [0; 4];
+        let mut image = indices.start;
+        for (digit, size) in digits.iter_mut().zip(sizes).rev() {
+            *digit = image % size;
+            image /= size;
+        }
+        indices.map(move |_| {
+            let tile = self.tile(image, digits);
+            for i in (0..4).rev() {
+                digits[i] += 1;
+                if digits[i] < sizes[i] {
+                    return tile;
+                }
+                digits[i] = 0;
+            }
+            image += 1;
+            tile
+        })
+    }
+
+    #[inline(always)]
+    fn tile(&self, n: usize, [sy, sx, ty, tx]: [usize; 4]) -> Tile {
         let (y, x) = (sy + self.dilation[0] * 4 * ty, sx + self.dilation[1] * 4 * tx);
         // Positions before the image wrap to huge numbers and so are out of range like those behind it.
         let rows = std::array::from_fn(|i| (y + self.dilation[0] * i).wrapping_sub(self.padding[0]));
@@ -279,20 +291,18 @@ impl Tiling {
     /// `Aᵀ m A` of a tile's products at `from + point * plane`, finished, to the map.
     ///
     /// # Safety
-    /// `from` must be valid for all points; no other task may write the tile's outputs.
+    /// `from` must be valid for all points, `finish` of the output's map (plain or not as `PLAIN` says); no other task may write
+    /// the tile's outputs.
     #[inline(always)]
-    pub unsafe fn transform_output<S: Simd>(
+    pub unsafe fn transform_output<S: Simd, const PLAIN: bool>(
         &self,
         tile: &Tile,
         from: *const f32,
         plane: usize,
         finish: &Finish<S>,
-        base: Base,
     ) {
         // SAFETY: pixels are inside the map by the tests below; the rest is the caller's promise.
         unsafe {
-            let target = finish.target;
-            let out = target.address(base, self.output.pixels());
             let mut middle = [[S::splat(0.0); 6]; 4];
             for j in 0..6 {
                 let m = std::array::from_fn(|i| S::load(from.add((i * 6 + j) * plane)));
@@ -310,13 +320,7 @@ impl Tiling {
                     if tile.out_columns[j] >= self.output.w {
                         continue;
                     }
-                    let pixel = row_start + tile.out_columns[j];
-                    let p = out.add(pixel * target.stride);
-                    let mut y = S::max(finish.low, S::add(y, finish.bias));
-                    if let Some(residual) = &finish.residual {
-                        y = S::add(y, residual.get(pixel));
-                    }
-                    S::store(p, if target.accumulate { S::add(S::load(p), y) } else { y });
+                    finish.put::<PLAIN>(row_start + tile.out_columns[j], y);
                 }
             }
         }
