@@ -1,6 +1,6 @@
-"""Runs dapple and its peers alternately on the same inputs and weights and writes BENCHMARKS.md.
+"""Runs dapple and its peers alternately on the same inputs and weights and writes the networks' section of BENCHMARKS.md.
 
-    bench/run [--quick] [--only unet,segnet] [--rounds N]
+    bench/run networks [--quick] [--only unet,segnet] [--rounds N]
 
 `bench/run` makes the virtual environment, builds dapple and calls this. Rows measured before, by a run with `--only`, are
 kept in target/bench.json and written again, so that the table can be made in parts.
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from document import write_section
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -121,8 +123,8 @@ def main():
             KEPT.write_text(json.dumps(kept))
     rows = [kept[key] for w in WORK if (key := f"{w[0]} {w[1]} {w[2]} {w[3]}") in kept]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
-    command = "bench/run" + (" --quick" if args.quick else f" --rounds {rounds}")
-    text = f"""# Benchmarks
+    command = "bench/run networks" + (" --quick" if args.quick else f" --rounds {rounds}")
+    text = f"""## Whole networks
 
 Made by `{command}` on {datetime.date.today()}, commit {commit.strip()}: {cpu()}, {args.threads} threads,
 {versions()}. Medians of {rounds} alternating rounds of {runs} runs each, every program in a process
@@ -138,8 +140,7 @@ A training step is forward, loss, backward and Adam. PyTorch cannot export SegNe
 onnxruntime and OpenVINO have no figure for it; where two values of a pooling window are equal within rounding, its output
 differs by more than rounding. Where the time goes: `dapple bench NAME --train --layers`.
 """
-    (ROOT / "BENCHMARKS.md").write_text(text)
-    print(text)
+    write_section("networks", text)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     let input = image(shape);
 
     let mut executor = engine.load(network.clone(), &state, Some(Optimizer::adam()))?;
+    // The engine has the values now; kept, they would be counted as its memory.
+    drop(state);
     let kind = if config.logits() == 1 { LossKind::BinaryCrossEntropy } else { LossKind::CrossEntropy };
     let mut work = Work {
         arguments,
@@ -142,6 +144,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let passes = if arguments.train { 3.0 } else { 1.0 };
+    let state = arguments.layers.then(|| executor.state());
     drop(executor);
 
     let mode = if arguments.train { Mode::Train } else { Mode::Predict };
@@ -151,7 +154,10 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         ),
         false => None,
     };
-    let layers = if arguments.layers { Some(engine.profile(network, &state, &input, mode)?) } else { None };
+    let layers = match state {
+        Some(state) => Some(engine.profile(network, &state, &input, mode)?),
+        None => None,
+    };
     let measured = Measured {
         network: arguments.network.clone(),
         parameters: summary::parameters(&graph),
