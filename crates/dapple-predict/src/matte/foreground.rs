@@ -13,7 +13,6 @@ const LEAST: f32 = 1e-4;
 pub(crate) fn foreground(rgb: &[u8], alpha: &Plane, radius: usize, factor: usize) -> Vec<u8> {
     let Plane { width, height, .. } = *alpha;
     let mut out = rgb.to_vec();
-    let radius = radius.div_ceil(factor);
     let small_alpha = alpha.shrunk(factor);
     let rest = Plane { data: small_alpha.data.iter().map(|a| 1.0 - a).collect(), ..small_alpha };
     let weights = [&small_alpha, &rest].map(|weight| box_mean(weight, radius));

@@ -18,7 +18,6 @@ pub(crate) fn refine(alpha: &Plane, rgb: &[u8], radius: usize, factor: usize) ->
         Plane::new(width, height, values).shrunk(factor)
     };
     let guide = [0, 1, 2].map(channel);
-    let radius = radius.div_ceil(factor);
     let [slopes @ .., offset] = coefficients(&guide, &alpha.shrunk(factor), radius);
 
     let mut out = vec![0.0; width * height];
