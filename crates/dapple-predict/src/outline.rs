@@ -2,16 +2,18 @@
 //!
 //! The outline of a region runs clockwise as one sees the image (y downwards), that of a hole the other way: the region
 //! lies on its right. Regions are those of [`crate::components`]: where two pixels touch at a corner only, the outline
-//! turns right and keeps them apart.
+//! turns right and keeps them apart. Where a region touches itself at a corner, the outlines are cut apart there, so that
+//! each passes through a corner once, as a valid polygon (OGC 06-103r4) asks for: what they enclose becomes a hole.
 //!
 //! Between two rows, every corner of pixels where labels change is visited from left to right. An outline that turns there
 //! gets a node; its edges are drawn down, up, left and right by turns, so that of some the begin is known first and of
 //! others the end. Either waits, at the edge, for the other. The memory is that of the outlines and of two rows of runs.
 
+use std::collections::HashMap;
+
 use crate::components::{Components, Run};
 
-/// A closed line over corners of pixels, the last one not repeated; straight runs have no corners between. It begins after
-/// its first corner in reading order.
+/// A closed line over corners of pixels, each of them once; straight runs have no corners between.
 pub(crate) type Ring = Vec<(u32, u32)>;
 
 /// A region's outlines.
@@ -75,8 +77,9 @@ impl Outlines {
 
     /// The memory that the outlines take by the end, in bytes.
     pub fn bytes(&self) -> u64 {
-        // Nodes, and the rings that are made of them.
-        (self.nodes.len() * (size_of::<Node>() + size_of::<(u32, u32)>())) as u64
+        // Nodes, the rings that are made of them, and the places of a ring's corners while it is cut apart.
+        let place = 2 * size_of::<((u32, u32), usize)>();
+        (self.nodes.len() * (size_of::<Node>() + size_of::<(u32, u32)>() + place)) as u64
     }
 
     /// Takes the next row.
@@ -178,16 +181,15 @@ impl Outlines {
                 node = std::mem::replace(&mut nodes[node].next, NONE) as usize;
                 ring.push(nodes[node].at);
             }
-            if ring.is_empty() {
-                continue;
-            }
-            let twice = twice_the_area(&ring);
-            // The areas of holes are negative.
-            polygon.area = polygon.area.wrapping_add_signed(twice / 2);
-            if twice > 0 {
-                polygon.outer = ring;
-            } else {
-                polygon.holes.push(ring);
+            for ring in cut_apart(ring) {
+                let twice = twice_the_area(&ring);
+                // The areas of holes are negative.
+                polygon.area = polygon.area.wrapping_add_signed(twice / 2);
+                if twice > 0 {
+                    polygon.outer = ring;
+                } else {
+                    polygon.holes.push(ring);
+                }
             }
         }
         polygons
@@ -237,6 +239,23 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The parts of a ring between visits of the same corner.
+fn cut_apart(ring: Ring) -> Vec<Ring> {
+    let (mut path, mut parts) = (Ring::with_capacity(ring.len()), Vec::new());
+    let mut places = HashMap::with_capacity(ring.len());
+    for corner in ring {
+        if let Some(&place) = places.get(&corner) {
+            let part = path.split_off(place);
+            part.iter().for_each(|corner| _ = places.remove(corner));
+            parts.push(part);
+        }
+        places.insert(corner, path.len());
+        path.push(corner);
+    }
+    parts.extend((!path.is_empty()).then_some(path));
+    parts
+}
+
 /// Twice the signed area of a ring, positive for clockwise ones (y downwards).
 fn twice_the_area(ring: &Ring) -> i64 {
     let next = ring.iter().cycle().skip(1);
@@ -277,6 +296,14 @@ mod tests {
         assert_eq!(polygons(&[2, 1, 1, 2], 2).len(), 4);
     }
 
+    #[test]
+    fn a_region_that_touches_itself_has_a_hole_there() {
+        let found = polygons(&[1, 1, 1, 1, 0, 1, 1, 1, 0], 3);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].area, found[0].holes.len()), (7, 1));
+        assert_eq!(twice_the_area(&found[0].holes[0]), -2);
+    }
+
     /// Whether the centre of a pixel is inside of a polygon by the even-odd rule.
     fn covers(polygon: &Polygon, x: u32, y: u32) -> bool {
         let rings = std::iter::once(&polygon.outer).chain(&polygon.holes);
@@ -303,6 +330,10 @@ mod tests {
                 prop_assert_eq!((polygon.label, polygon.area), (region.label, region.area));
                 prop_assert!(twice_the_area(&polygon.outer) > 0);
                 for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
+                    let mut corners = ring.clone();
+                    corners.sort_unstable();
+                    corners.dedup();
+                    prop_assert_eq!(corners.len(), ring.len());
                     // Every corner is a turn.
                     let corners = ring.iter().zip(ring.iter().cycle().skip(1)).zip(ring.iter().cycle().skip(2));
                     for ((a, b), c) in corners {

@@ -33,13 +33,13 @@ impl Background {
         }
     }
 
-    /// Its colours behind rows of a photograph from the `first` on, which `rgb` holds; black for nothing.
-    pub(super) fn pixels(&self, rgb: &[u8], first: usize, frame: Frame) -> Vec<u8> {
+    /// Its colours behind rows of a photograph from the `first` on, which `rgb` holds with their `alpha`; black for nothing.
+    pub(super) fn pixels(&self, rgb: &[u8], alpha: &Plane, first: usize, frame: Frame) -> Vec<u8> {
         match self {
             Self::Transparent => vec![0; rgb.len()],
             Self::Colour(colour) => colour.repeat(rgb.len() / 3),
             Self::Picture(picture) => covering(picture, first..first + rgb.len() / 3 / frame.width, frame),
-            Self::Blur => blurred(rgb, frame),
+            Self::Blur => blurred(rgb, alpha, frame),
         }
     }
 
@@ -52,14 +52,21 @@ impl Background {
 /// Standard deviation of the blurred background over the shorter side.
 const BLUR_RADIUS: f32 = 1.0 / 40.0;
 
-/// Rows of a photograph without their details.
-fn blurred(rgb: &[u8], frame: Frame) -> Vec<u8> {
+/// What a pixel of the foreground counts in the blurred background: nearly nothing, or its colours would shine around it.
+const SHINE: f32 = 1e-3;
+
+/// Rows of a photograph without their details, means over the background.
+fn blurred(rgb: &[u8], alpha: &Plane, frame: Frame) -> Vec<u8> {
     let (width, factor, radius) = (frame.width, frame.factor, frame.small_radius(BLUR_RADIUS));
     let mut out = vec![0; rgb.len()];
     let mut line = vec![0.0; width];
+    let smooth = |values: Vec<f32>| blur(&Plane::new(width, alpha.height, values).shrunk(factor), radius);
+    let share = |alpha: &f32| 1.0 - alpha + SHINE;
+    let weight = smooth(alpha.data.iter().map(share).collect());
     for channel in 0..3 {
-        let values = rgb.iter().skip(channel).step_by(3).map(|&v| f32::from(v)).collect();
-        let plane = blur(&Plane::new(width, rgb.len() / 3 / width, values).shrunk(factor), radius);
+        let values = rgb.iter().skip(channel).step_by(3).map(|&v| f32::from(v));
+        let plane = smooth(values.zip(&alpha.data).map(|(v, a)| v * share(a)).collect());
+        let plane = plane.with(&weight, |sum, weight| sum / weight);
         for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
             plane.stretched_row(y, factor, &mut line);
             row.iter_mut().skip(channel).step_by(3).zip(&line).for_each(|(to, v)| *to = v.round() as u8);
@@ -89,4 +96,24 @@ fn covering(picture: &Raster, rows: Range<usize>, Frame { width, height, .. }: F
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_foreground_does_not_shine_through_the_blur() {
+        let (width, height) = (60, 40);
+        let inside = |i: usize| (20..40).contains(&(i % width)) && (10..30).contains(&(i / width));
+        let rgb: Vec<u8> =
+            (0..width * height).flat_map(|i| if inside(i) { [255; 3] } else { [10, 20, 30] }).collect();
+        let alpha = (0..width * height).map(|i| f32::from(u8::from(inside(i)))).collect();
+        let alpha = Plane::new(width, height, alpha);
+        let found = Background::Blur.pixels(&rgb, &alpha, 0, Frame::new(width, height));
+        for (i, colour) in found.chunks_exact(3).enumerate().filter(|(i, _)| !inside(*i)) {
+            let far = colour.iter().zip([10, 20, 30]).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(far < Some(5), "{colour:?} at {i}");
+        }
+    }
 }

@@ -190,7 +190,7 @@ pub(crate) fn compose(
             })
             .collect());
     }
-    let behind = settings.background.pixels(rgb, first, frame);
+    let behind = settings.background.pixels(rgb, &alpha, first, frame);
     let mix =
         |front: u8, back: u8, a: f32| (f32::from(front) * a + f32::from(back) * (1.0 - a)).round() as u8;
     Ok(front

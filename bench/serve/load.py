@@ -1,0 +1,46 @@
+"""What the load test's users do (locust): each sends a photograph, waits for the answer, and sends the next one.
+
+Read by bench/serve/run.py, which sets DAPPLE_PHOTOS (a folder), DAPPLE_REQUESTS (how many in all), DAPPLE_PATH and
+DAPPLE_LOG (a JSON file that takes status and seconds of each; status 0 is a connection that broke).
+"""
+
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+
+from locust import constant, events, task
+from locust.contrib.fasthttp import FastHttpUser
+
+PHOTOS = [path.read_bytes() for path in sorted(Path(os.environ["DAPPLE_PHOTOS"]).iterdir())]
+LAST = int(os.environ["DAPPLE_REQUESTS"])
+counter = itertools.count()
+log = []
+
+
+class User(FastHttpUser):
+    wait_time = constant(0)
+    connection_timeout = network_timeout = 120
+
+    @task
+    def predict(self):
+        number = next(counter)
+        if number >= LAST:
+            self.environment.runner.quit()
+            return
+        begun = time.perf_counter()
+        photo = PHOTOS[number % len(PHOTOS)]
+        headers = {"Content-Type": "image/jpeg"}
+        with self.client.post(os.environ["DAPPLE_PATH"], data=photo, headers=headers, catch_response=True) as answer:
+            answer.success()
+            told = "Retry-After" in (answer.headers or {})
+            log.append((answer.status_code, time.perf_counter() - begun, told))
+        if answer.status_code == 429:
+            # A user who is refused waits a moment; without it, refusals would be all there is.
+            time.sleep(0.05)
+
+
+@events.quit.add_listener
+def write(**_):
+    Path(os.environ["DAPPLE_LOG"]).write_text(json.dumps(log))
