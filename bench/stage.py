@@ -77,7 +77,7 @@ def photographs(folder, count, source):
 
 
 def model(dapple, given, scratch):
-    """The run or model file that is given, or a U²-Net-lite trained for one epoch: speed does not depend on the weights."""
+    """The run or model file that is given, or a U²-Net-lite trained for a minute: speed does not depend on the weights."""
     if given:
         return given.resolve()
     for part in ["images", "masks"]:
@@ -86,7 +86,7 @@ def model(dapple, given, scratch):
         image, mask = painted(SIDE, SIDE, i)
         image.save(scratch / f"data/images/{i}.png")
         mask.save(scratch / f"data/masks/{i}.png")
-    train = f"train --data data --model u2net-lite --size {SIDE} --epochs 1 --batch 2 --out run --quiet"
+    train = f"train --data data --model u2net-lite --size {SIDE} --epochs 10 --batch 2 --out run --quiet"
     subprocess.run([dapple, *train.split()], check=True, cwd=scratch)
     return scratch / "run"
 
