@@ -62,7 +62,7 @@ mod tests {
     fn noise_is_refused_before_it_fills_the_memory() {
         let mut outlines = Outlines::new(0);
         (0..100usize).for_each(|y| outlines.row(&(0..100).map(|x| ((x + y) % 2) as u8).collect::<Vec<_>>()));
-        assert!(check_memory(&outlines, 1 << 20).is_ok());
+        assert!(check_memory(&outlines, 1 << 21).is_ok());
         let error = check_memory(&outlines, 1 << 16).expect_err("too much").to_string();
         assert!(error.contains("--memory"), "{error}");
     }
