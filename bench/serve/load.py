@@ -1,7 +1,8 @@
 """What the load test's users do (locust): each sends a photograph, waits for the answer, and sends the next one.
 
 Read by bench/serve/run.py, which sets DAPPLE_PHOTOS (a folder), DAPPLE_REQUESTS (how many in all), DAPPLE_PATH and
-DAPPLE_LOG (a JSON file that takes status and seconds of each; status 0 is a connection that broke).
+DAPPLE_LOG (a JSON file that takes of each request its status, 0 for a connection that broke, the seconds that it took,
+whether it was told when to come back, and when it began).
 """
 
 import itertools
@@ -36,7 +37,7 @@ class User(FastHttpUser):
         with self.client.post(os.environ["DAPPLE_PATH"], data=photo, headers=headers, catch_response=True) as answer:
             answer.success()
             told = "Retry-After" in (answer.headers or {})
-            log.append((answer.status_code, time.perf_counter() - begun, told))
+            log.append((answer.status_code, time.perf_counter() - begun, told, begun))
         if len(log) == LAST:
             # From a greenlet of its own: it ends this one.
             gevent.spawn(self.environment.runner.quit)

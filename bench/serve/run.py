@@ -48,7 +48,7 @@ class Server:
 
 
 def load(server, photos, users, requests, scratch):
-    """Status, seconds and Retry-After of each request, and the seconds in all."""
+    """Status, seconds and Retry-After of each request, and the seconds from the first one's begin to the last one's end."""
     log = scratch / "log.json"
     environment = {
         **os.environ,
@@ -59,11 +59,12 @@ def load(server, photos, users, requests, scratch):
     }
     locust = ["locust", "-f", str(Path(__file__).with_name("load.py")), "--headless", "--host", server.url]
     command = [stage.tool(locust[0]), *locust[1:], "-u", str(users), "-r", str(users), "--only-summary"]
-    begun = time.perf_counter()
     said = subprocess.run(command, env=environment, capture_output=True, text=True)
     if said.returncode != 0:
         sys.exit(said.stdout + said.stderr)
-    return json.loads(log.read_text()), time.perf_counter() - begun
+    answers = json.loads(log.read_text())
+    span = max(begun + t for _, t, _, begun in answers) - min(begun for *_, begun in answers)
+    return [answer[:3] for answer in answers], span
 
 
 def row(name, answers, seconds):
@@ -121,7 +122,7 @@ def main():
                 row(f"{users} users", *load(server, photos, users, few, scratch))
                 for users in LOADS
             ]
-            beyond, seconds = load(server, photos, 4 * QUEUE, few, scratch)
+            beyond, seconds = load(server, photos, 4 * QUEUE, max(few, 8 * QUEUE), scratch)
             rows.append(row(f"{4 * QUEUE} users, capacity {QUEUE}", beyond, seconds))
             untold = sum(status == 429 and not told for status, _, told in beyond)
             (answers, seconds), memory = with_memory(
@@ -129,8 +130,9 @@ def main():
             )
             rows.append(row(f"8 users, {arguments.requests} requests", answers, seconds))
             schema = [stage.tool("schemathesis"), "run", f"{server.url}/openapi.json"]
-            bounds = ["--max-examples", str(arguments.examples), "--seed", "1", "--no-color"]
-            fuzzed = subprocess.run([*schema, *bounds], capture_output=True, text=True, cwd=scratch)
+            # No schema can say which bytes are an image, so that valid requests may be refused.
+            bounds = ["--exclude-checks", "positive_data_acceptance", "--max-examples", str(arguments.examples)]
+            fuzzed = subprocess.run([*schema, *bounds, "--seed", "1", "--no-color"], capture_output=True, text=True, cwd=scratch)
             alive = server.child.poll() is None
         finally:
             ended = server.stop()

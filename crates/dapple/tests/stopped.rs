@@ -13,7 +13,7 @@ use dapple::data::{Raster, encode_png};
 
 /// A picture of so many pixels a side.
 fn write_picture(bench: &Bench, name: &str, side: usize) {
-    let data = (0..3 * side * side).map(|i| (i * 2_654_435_761 >> 20) as u8).collect();
+    let data = (0..3 * side * side).map(|i| ((i * 2_654_435_761) >> 20) as u8).collect();
     let bytes = encode_png(&Raster::new(side, side, 3, data)).expect("a PNG");
     fs::write(bench.path(name), bytes).expect("a file");
 }
