@@ -97,7 +97,7 @@ struct Shared<'a> {
 }
 
 /// Predicts images and writes what is wanted of them. A bad image is told to `on_event` and the others go on; `stop` ends
-/// the batch after the images that are on their way.
+/// the batch after the image that the networks see; one that is cut into tiles is given up.
 ///
 /// # Errors
 /// What is not about one image: the engine, a folder that cannot be written to.
@@ -248,9 +248,12 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
     }))
 }
 
-/// Ends when all images are decoded, or the batch is over and the queue is empty.
+/// Ends when all images are decoded, or the batch is over: images that wait are then left.
 fn run_networks<'a>(shared: &Shared<'a>, jobs: &Receiver<Job<'a>>, predicted: &SyncSender<Done<'a>>) {
     while let Ok(job) = jobs.recv() {
+        if shared.is_over() {
+            continue;
+        }
         let begin = Instant::now();
         match job {
             Job::Whole(task, raster, prepared) => {
@@ -284,15 +287,15 @@ fn predict_tiles(
 ) -> Result<(), PredictError> {
     let (mut outputs, targets) = begin_outputs(shared, task)?;
     let wants = output::wants_of(&outputs);
-    // A large image takes long: it is not waited for.
-    let mut each = |row: &crate::Row<'_>| match shared.stop.is_raised() {
-        true => Err(PredictError::Stopped),
-        false => outputs.iter_mut().try_for_each(|output| output.row(row)),
-    };
+    let mut each = |row: &crate::Row<'_>| outputs.iter_mut().try_for_each(|output| output.row(row));
+    let predictor = shared.predictor;
     match opened {
-        Opened::Rows(mut rows) => shared.predictor.predict_tiles(rows.as_mut(), tiles, wants, &mut each)?,
+        Opened::Rows(mut rows) => {
+            predictor.predict_tiles(rows.as_mut(), tiles, wants, shared.stop, &mut each)?
+        }
         Opened::Whole(raster) => {
-            shared.predictor.predict_tiles(&mut RasterRows::new(&raster), tiles, wants, &mut each)?;
+            let rows = &mut RasterRows::new(&raster);
+            predictor.predict_tiles(rows, tiles, wants, shared.stop, &mut each)?;
         }
     }
     outputs.into_iter().try_for_each(output::Output::finish)?;

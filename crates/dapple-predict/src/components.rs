@@ -21,10 +21,13 @@ pub(crate) struct Region {
 
 /// Pixels of a row with one label.
 #[derive(Clone, Debug)]
-struct Run {
-    columns: Range<usize>,
-    label: u8,
-    region: usize,
+pub(crate) struct Run {
+    /// Where it lies.
+    pub columns: Range<usize>,
+    /// Its label.
+    pub label: u8,
+    /// Its region, which may turn out to be a part of another one: see [`Components::numbers`].
+    pub region: usize,
 }
 
 /// Finds the regions of a label map that comes row by row.
@@ -39,45 +42,12 @@ pub(crate) struct Components {
     /// Union-find: a root is its own parent, and older than what belongs to it.
     parent: Vec<usize>,
     rows: usize,
-    /// For each row, the first columns of its runs and their regions, where that is kept.
-    index: Option<Vec<Vec<(usize, usize)>>>,
-}
-
-/// Which region a pixel belongs to.
-#[derive(Debug)]
-pub(crate) struct RegionIndex {
-    rows: Vec<Vec<(usize, usize)>>,
-}
-
-impl RegionIndex {
-    /// That of a label map, `[height, width]`; regions count from 0 in the order of their first pixels.
-    pub fn new(labels: &[u8], width: usize, background: u8) -> Self {
-        let mut components = Components { index: Some(Vec::new()), ..Components::new(background) };
-        labels.chunks_exact(width).for_each(|row| components.row(row));
-        let mut rows = components.index.take().unwrap_or_default();
-        let mut numbers = vec![0; components.parent.len()];
-        let mut regions = 0;
-        for region in 0..numbers.len() {
-            let root = components.root(region);
-            // A root is older than what belongs to it, so that its number is known.
-            numbers[region] = if root == region { regions } else { numbers[root] };
-            regions += usize::from(root == region);
-        }
-        rows.iter_mut().flatten().for_each(|(_, region)| *region = numbers[*region]);
-        Self { rows }
-    }
-
-    /// The region of a pixel that is not of the background.
-    pub fn region(&self, x: usize, y: usize) -> usize {
-        let runs = &self.rows[y];
-        runs[runs.partition_point(|&(start, _)| start <= x) - 1].1
-    }
 }
 
 impl Components {
     /// Regions of all labels but `background`.
     pub fn new(background: u8) -> Self {
-        Self { background, above: Vec::new(), regions: Vec::new(), parent: Vec::new(), rows: 0, index: None }
+        Self { background, above: Vec::new(), regions: Vec::new(), parent: Vec::new(), rows: 0 }
     }
 
     fn root(&mut self, mut region: usize) -> usize {
@@ -127,9 +97,6 @@ impl Components {
             known.rows.end = y + 1;
             runs.push(Run { columns, label, region });
         }
-        if let Some(index) = &mut self.index {
-            index.push(runs.iter().map(|run| (run.columns.start, run.region)).collect());
-        }
         self.above = runs;
         self.rows += 1;
     }
@@ -147,6 +114,34 @@ impl Components {
         whole.columns = whole.columns.start.min(part.columns.start)..whole.columns.end.max(part.columns.end);
         whole.rows = whole.rows.start.min(part.rows.start)..whole.rows.end.max(part.rows.end);
         old
+    }
+
+    /// Rows taken so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The runs of the last row, those of the background left out.
+    pub fn runs(&self) -> &[Run] {
+        &self.above
+    }
+
+    /// For each region that runs were said to be of, the number of the one that it is a part of, and the label of each
+    /// number. Regions are numbered in the order of their first pixels.
+    pub fn numbers(mut self) -> (Vec<usize>, Vec<u8>) {
+        let mut numbers = vec![0; self.parent.len()];
+        let mut labels = Vec::new();
+        for region in 0..numbers.len() {
+            let root = self.root(region);
+            if root == region {
+                numbers[region] = labels.len();
+                labels.push(self.regions[region].label);
+            } else {
+                // A root is older than what belongs to it, so that its number is known.
+                numbers[region] = numbers[root];
+            }
+        }
+        (numbers, labels)
     }
 
     /// The regions in the order of their first pixels.

@@ -63,8 +63,8 @@ impl PredictError {
     pub fn is_users(&self) -> bool {
         match self {
             Self::Train(error) => error.is_users(),
-            Self::Settings(_) | Self::Stopped | Self::BadFile { .. } | Self::Program { .. } => true,
-            Self::Write { .. } => false,
+            Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
+            Self::Stopped | Self::Write { .. } => false,
         }
     }
 

@@ -1,13 +1,20 @@
-//! Outlines of regions along the edges of pixels, with holes.
+//! Outlines of regions along the edges of pixels, with holes, from a label map that comes row by row.
 //!
 //! The outline of a region runs clockwise as one sees the image (y downwards), that of a hole the other way: the region
 //! lies on its right. Regions are those of [`crate::components`]: where two pixels touch at a corner only, the outline
-//! turns right and keeps them apart.
+//! turns right and keeps them apart. Where a region touches itself at a corner, the outlines are cut apart there, so that
+//! each passes through a corner once, as a valid polygon (OGC 06-103r4) asks for: what they enclose becomes a hole.
+//!
+//! Between two rows, every corner of pixels where labels change is visited from left to right. An outline that turns there
+//! gets a node; its edges are drawn down, up, left and right by turns, so that of some the begin is known first and of
+//! others the end. Either waits, at the edge, for the other. The memory is that of the outlines and of two rows of runs.
 
-use crate::components::RegionIndex;
+use std::collections::HashMap;
 
-/// A closed line over corners of pixels, the last one not repeated; straight runs have no corners between.
-pub(crate) type Ring = Vec<(usize, usize)>;
+use crate::components::{Components, Run};
+
+/// A closed line over corners of pixels, each of them once; straight runs have no corners between.
+pub(crate) type Ring = Vec<(u32, u32)>;
 
 /// A region's outlines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,125 +29,283 @@ pub(crate) struct Polygon {
     pub holes: Vec<Ring>,
 }
 
-/// A label map that outlines are taken of.
-pub(crate) struct Map<'a> {
-    labels: &'a [u8],
-    width: usize,
-    /// For each pixel, whether the outline along its upper edge has been walked; one bit a pixel.
-    walked: Vec<u64>,
+/// A corner at which an outline turns.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    at: (u32, u32),
+    /// The next corner of the outline.
+    next: u32,
+    /// The region, as its pixels are known so far.
+    region: u32,
 }
 
-/// Right, down, left, up: each turned right from the one before.
-const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
+/// No node, or one that has been seen.
+const NONE: u32 = u32::MAX;
 
-impl<'a> Map<'a> {
-    /// `labels` is `[height, width]`.
-    pub fn new(labels: &'a [u8], width: usize) -> Self {
-        Self { labels, width, walked: vec![0; labels.len().div_ceil(64)] }
+/// An edge that is cut by the line between known and coming rows, or by the corner that comes next: the node that it comes
+/// from, of the one side, and the node that it leads to, of the other.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    from: u32,
+    to: u32,
+}
+
+impl Cut {
+    const EMPTY: Self = Self { from: NONE, to: NONE };
+}
+
+/// Takes the rows of a label map.
+#[derive(Debug)]
+pub(crate) struct Outlines {
+    components: Components,
+    nodes: Vec<Node>,
+    /// Columns at which labels change in the last row, with the edges there, downwards left of it and upwards right of it.
+    cuts: Vec<(usize, Cut)>,
+    /// The runs of the last row.
+    above: Vec<Run>,
+}
+
+/// The four pixels around a corner: above left, above right, below left, below right.
+type Around<'a> = [Option<&'a Run>; 4];
+
+impl Outlines {
+    /// Of all labels but `background`.
+    pub fn new(background: u8) -> Self {
+        let components = Components::new(background);
+        Self { components, nodes: Vec::new(), cuts: Vec::new(), above: Vec::new() }
     }
 
-    fn label(&self, x: isize, y: isize) -> Option<u8> {
-        if x < 0 || y < 0 || x as usize >= self.width {
-            return None;
+    /// The memory that the outlines take by the end, in bytes.
+    pub fn bytes(&self) -> u64 {
+        // Nodes, the rings that are made of them, and the places of a ring's corners while it is cut apart.
+        let place = 2 * size_of::<((u32, u32), usize)>();
+        (self.nodes.len() * (size_of::<Node>() + size_of::<(u32, u32)>() + place)) as u64
+    }
+
+    /// Takes the next row.
+    pub fn row(&mut self, labels: &[u8]) {
+        let y = self.components.rows() as u32;
+        self.components.row(labels);
+        let below = self.components.runs().to_vec();
+        self.line(y, below);
+    }
+
+    /// Draws along the upper edge of row `y`, which has these runs.
+    fn line(&mut self, y: u32, below: Vec<Run>) {
+        let above = std::mem::take(&mut self.above);
+        let ends = |run: &Run| [run.columns.start, run.columns.end];
+        let mut columns: Vec<usize> = above.iter().chain(&below).flat_map(ends).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let mut cuts = Vec::new();
+        let mut upper = std::mem::take(&mut self.cuts).into_iter().peekable();
+        let mut across = Cut::EMPTY;
+        let (mut a, mut b) = (Walk::new(&above), Walk::new(&below));
+        for x in columns {
+            let ((above_left, above_right), (below_left, below_right)) = (a.around(x), b.around(x));
+            let north = upper.next_if(|(column, _)| *column == x).map_or(Cut::EMPTY, |(_, cut)| cut);
+            let around = [above_left, above_right, below_left, below_right];
+            let south;
+            (south, across) = self.corner((x as u32, y), around, north, across);
+            if !same(below_left, below_right) {
+                cuts.push((x, south));
+            }
         }
-        self.labels.get(y as usize * self.width + x as usize).copied()
+        (self.above, self.cuts) = (below, cuts);
     }
 
-    /// The polygons of all regions but those of `background`, in the order of their first pixels.
-    pub fn polygons(mut self, background: u8) -> Vec<Polygon> {
-        let mut polygons: Vec<Polygon> = Vec::new();
-        let regions = RegionIndex::new(self.labels, self.width, background);
-        for at in 0..self.labels.len() {
-            let (x, y) = (at % self.width, at / self.width);
-            let label = self.labels[at];
-            let edge = self.label(x as isize, y as isize - 1) != Some(label);
-            if label == background || !edge || (self.walked[at / 64] >> (at % 64)) & 1 == 1 {
+    /// Leads the outlines of the four pixels through the corner that they share; `north` and `west` are the edges drawn so
+    /// far. Gives those to the south and to the east.
+    fn corner(&mut self, at: (u32, u32), around: Around<'_>, north: Cut, west: Cut) -> (Cut, Cut) {
+        let (mut south, mut east) = (Cut::EMPTY, Cut::EMPTY);
+        for (index, pixel) in around.into_iter().enumerate() {
+            let Some(pixel) = pixel else { continue };
+            let mut shown = around.map(|other| same(Some(pixel), other));
+            if shown == [true, false, false, true] || shown == [false, true, true, false] {
+                // Two that only touch: each has a turn of its own.
+                shown = std::array::from_fn(|other| other == index);
+            } else if shown.iter().position(|&shown| shown) != Some(index) {
+                // The first one of a label stands for all.
                 continue;
             }
-            let ring = self.walk(x, y, label);
-            let twice = twice_the_area(&ring);
-            let region = regions.region(x, y);
-            // The first outline of a region that is met runs along its first pixel: the outer one.
-            if region == polygons.len() {
-                polygons.push(Polygon { label, area: 0, outer: ring, holes: Vec::new() });
-            } else {
-                polygons[region].holes.push(ring);
+            let Some((comes, goes)) = way_through(shown) else { continue };
+            let straight = matches!(
+                (comes, goes),
+                (Side::North, Side::South)
+                    | (Side::South, Side::North)
+                    | (Side::West, Side::East)
+                    | (Side::East, Side::West)
+            );
+            // What is known of the edge that comes in, its begin; and of the one that goes out, its end.
+            match (straight, comes) {
+                (true, Side::North) => south.from = north.from,
+                (true, Side::South) => south.to = north.to,
+                (true, Side::West) => east.from = west.from,
+                (true, Side::East) => east.to = west.to,
+                (false, _) => {
+                    let node = self.nodes.len() as u32;
+                    let region = pixel.region as u32;
+                    self.nodes.push(Node { at, next: NONE, region });
+                    match comes {
+                        Side::North => self.nodes[north.from as usize].next = node,
+                        Side::West => self.nodes[west.from as usize].next = node,
+                        Side::South => south.to = node,
+                        Side::East => east.to = node,
+                    }
+                    match goes {
+                        Side::North => self.nodes[node as usize].next = north.to,
+                        Side::West => self.nodes[node as usize].next = west.to,
+                        Side::South => south.from = node,
+                        Side::East => east.from = node,
+                    }
+                }
             }
-            // The areas of holes are negative.
-            polygons[region].area = polygons[region].area.wrapping_add_signed(twice / 2);
+        }
+        (south, east)
+    }
+
+    /// The polygons of all regions, in the order of their first pixels.
+    pub fn finish(mut self) -> Vec<Polygon> {
+        let end = self.components.rows() as u32;
+        self.line(end, Vec::new());
+        let Self { components, mut nodes, .. } = self;
+        let (numbers, labels) = components.numbers();
+        let empty = |label| Polygon { label, area: 0, outer: Ring::new(), holes: Vec::new() };
+        let mut polygons: Vec<Polygon> = labels.into_iter().map(empty).collect();
+        for first in 0..nodes.len() {
+            let mut ring = Ring::new();
+            let polygon = &mut polygons[numbers[nodes[first].region as usize]];
+            let mut node = first;
+            // Nodes that are seen lead nowhere.
+            while nodes[node].next != NONE {
+                node = std::mem::replace(&mut nodes[node].next, NONE) as usize;
+                ring.push(nodes[node].at);
+            }
+            for ring in cut_apart(ring) {
+                let twice = twice_the_area(&ring);
+                // The areas of holes are negative.
+                polygon.area = polygon.area.wrapping_add_signed(twice / 2);
+                if twice > 0 {
+                    polygon.outer = ring;
+                } else {
+                    polygon.holes.push(ring);
+                }
+            }
         }
         polygons
     }
+}
 
-    /// Walks an outline from the upper left corner of a pixel whose upper edge is on it, to the right.
-    fn walk(&mut self, x: usize, y: usize, label: u8) -> Ring {
-        let (start, mut ring) = ((x as isize, y as isize), Ring::new());
-        let (mut at, mut direction) = (start, 0);
-        loop {
-            if direction == 0 {
-                // The pixel below the edge, which lies on its right.
-                let pixel = at.1 as usize * self.width + at.0 as usize;
-                self.walked[pixel / 64] |= 1 << (pixel % 64);
-            }
-            let (dx, dy) = STEPS[direction];
-            at = (at.0 + dx, at.1 + dy);
-            // The pixels ahead, right and left of the line: corners of the four pixels around `at`.
-            let ahead = |side: (isize, isize)| {
-                let (x, y) = (at.0 * 2 + dx + side.0, at.1 * 2 + dy + side.1);
-                self.label((x - 1).div_euclid(2), (y - 1).div_euclid(2)) == Some(label)
-            };
-            let right = STEPS[(direction + 1) % 4];
-            let left = STEPS[(direction + 3) % 4];
-            let turned = match (ahead(right), ahead(left)) {
-                (false, _) => (direction + 1) % 4,
-                (true, false) => direction,
-                (true, true) => (direction + 3) % 4,
-            };
-            if turned != direction {
-                ring.push((at.0 as usize, at.1 as usize));
-            }
-            direction = turned;
-            if at == start && direction == 0 {
-                return ring;
-            }
-        }
+/// A side of a corner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    North,
+    East,
+    South,
+    West,
+}
+
+/// Where the outline of these pixels, which have edges in common, comes into the corner between them and where it goes out;
+/// `None` for all four.
+fn way_through([a, b, c, d]: [bool; 4]) -> Option<(Side, Side)> {
+    let sides = [Side::North, Side::South, Side::West, Side::East];
+    let comes = sides.into_iter().zip([a && !b, d && !c, c && !a, b && !d]).find(|(_, at)| *at)?.0;
+    let goes = sides.into_iter().zip([b && !a, c && !d, a && !c, d && !b]).find(|(_, at)| *at)?.0;
+    Some((comes, goes))
+}
+
+fn same(a: Option<&Run>, b: Option<&Run>) -> bool {
+    a.map(|run| run.label) == b.map(|run| run.label)
+}
+
+/// Finds the runs beside columns that are asked for in order.
+struct Walk<'a> {
+    runs: &'a [Run],
+}
+
+impl<'a> Walk<'a> {
+    fn new(runs: &'a [Run]) -> Self {
+        Self { runs }
     }
+
+    /// The runs left and right of a column's left edge.
+    fn around(&mut self, x: usize) -> (Option<&'a Run>, Option<&'a Run>) {
+        while self.runs.first().is_some_and(|run| run.columns.end < x) {
+            self.runs = &self.runs[1..];
+        }
+        let mut near = self.runs.iter().take(2);
+        let left = near.clone().find(|run| run.columns.start < x && x <= run.columns.end);
+        (left, near.find(|run| run.columns.contains(&x)))
+    }
+}
+
+/// The parts of a ring between visits of the same corner.
+fn cut_apart(ring: Ring) -> Vec<Ring> {
+    let (mut path, mut parts) = (Ring::with_capacity(ring.len()), Vec::new());
+    let mut places = HashMap::with_capacity(ring.len());
+    for corner in ring {
+        if let Some(&place) = places.get(&corner) {
+            let part = path.split_off(place);
+            part.iter().for_each(|corner| _ = places.remove(corner));
+            parts.push(part);
+        }
+        places.insert(corner, path.len());
+        path.push(corner);
+    }
+    parts.extend((!path.is_empty()).then_some(path));
+    parts
 }
 
 /// Twice the signed area of a ring, positive for clockwise ones (y downwards).
 fn twice_the_area(ring: &Ring) -> i64 {
     let next = ring.iter().cycle().skip(1);
-    ring.iter().zip(next).map(|(a, b)| a.0 as i64 * b.1 as i64 - b.0 as i64 * a.1 as i64).sum()
+    ring.iter()
+        .zip(next)
+        .map(|(a, b)| i64::from(a.0) * i64::from(b.1) - i64::from(b.0) * i64::from(a.1))
+        .sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::components::Components;
     use proptest::prelude::*;
+
+    fn polygons(labels: &[u8], width: usize) -> Vec<Polygon> {
+        let mut outlines = Outlines::new(0);
+        labels.chunks_exact(width).for_each(|row| outlines.row(row));
+        outlines.finish()
+    }
 
     #[test]
     fn a_ring_of_pixels_has_a_hole() {
-        let labels = [1, 1, 1, 1, 0, 1, 1, 1, 1];
-        let polygons = Map::new(&labels, 3).polygons(0);
+        let found = polygons(&[1, 1, 1, 1, 0, 1, 1, 1, 1], 3);
         assert_eq!(
-            polygons,
+            found,
             [Polygon {
                 label: 1,
                 area: 8,
                 outer: vec![(3, 0), (3, 3), (0, 3), (0, 0)],
-                holes: vec![vec![(2, 2), (2, 1), (1, 1), (1, 2)]],
+                holes: vec![vec![(1, 2), (2, 2), (2, 1), (1, 1)]],
             }]
         );
     }
 
     #[test]
     fn pixels_that_touch_at_a_corner_stay_apart() {
-        assert_eq!(Map::new(&[1, 0, 0, 1], 2).polygons(0).len(), 2);
+        assert_eq!(polygons(&[1, 0, 0, 1], 2).len(), 2);
+        assert_eq!(polygons(&[2, 1, 1, 2], 2).len(), 4);
+    }
+
+    #[test]
+    fn a_region_that_touches_itself_has_a_hole_there() {
+        let found = polygons(&[1, 1, 1, 1, 0, 1, 1, 1, 0], 3);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].area, found[0].holes.len()), (7, 1));
+        assert_eq!(twice_the_area(&found[0].holes[0]), -2);
     }
 
     /// Whether the centre of a pixel is inside of a polygon by the even-odd rule.
-    fn covers(polygon: &Polygon, x: usize, y: usize) -> bool {
+    fn covers(polygon: &Polygon, x: u32, y: u32) -> bool {
         let rings = std::iter::once(&polygon.outer).chain(&polygon.holes);
         let crossed = |ring: &Ring| {
             let next = ring.iter().cycle().skip(1);
@@ -159,13 +324,25 @@ mod tests {
             let mut components = Components::new(0);
             labels.chunks_exact(width).for_each(|row| components.row(row));
             let regions = components.finish();
-            let polygons = Map::new(labels, width).polygons(0);
+            let polygons = polygons(labels, width);
             prop_assert_eq!(polygons.len(), regions.len());
             for (polygon, region) in polygons.iter().zip(&regions) {
                 prop_assert_eq!((polygon.label, polygon.area), (region.label, region.area));
+                prop_assert!(twice_the_area(&polygon.outer) > 0);
+                for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
+                    let mut corners = ring.clone();
+                    corners.sort_unstable();
+                    corners.dedup();
+                    prop_assert_eq!(corners.len(), ring.len());
+                    // Every corner is a turn.
+                    let corners = ring.iter().zip(ring.iter().cycle().skip(1)).zip(ring.iter().cycle().skip(2));
+                    for ((a, b), c) in corners {
+                        prop_assert!((a.0 == b.0) != (a.1 == b.1) && (a.0 == b.0) != (b.0 == c.0));
+                    }
+                }
             }
             for (at, &label) in labels.iter().enumerate() {
-                let (x, y) = (at % width, at / width);
+                let (x, y) = ((at % width) as u32, (at / width) as u32);
                 let covering: Vec<u8> =
                     polygons.iter().filter(|p| covers(p, x, y)).map(|p| p.label).collect();
                 let wanted: Vec<u8> = (label != 0).then_some(label).into_iter().collect();

@@ -66,8 +66,10 @@ impl Prediction {
         map
     }
 
-    /// The uncertainty of every pixel, `[height, width]`: the entropy of its probabilities, 0 (sure) to 1 (any class is as
-    /// probable).
+    /// The uncertainty of every pixel, `[height, width]`: the predictive entropy, that of the mean probabilities over models,
+    /// flips, scales and samples, as a share of its largest value: 0 (sure) to 1 (any class is as probable).
+    ///
+    /// It holds both what members or samples disagree about and what they all find doubtful (Gal 2016, section 3.3.1).
     pub fn uncertainty(&self) -> Vec<f32> {
         let mut map = Vec::with_capacity(self.width() * self.height());
         let mut rows = self.rows(Wants { uncertainty: true, ..Wants::default() });

@@ -1,7 +1,7 @@
 //! One or several models that predict together: ensembles and test-time augmentation.
 
 use dapple_data::{Classes, Raster};
-use dapple_graph::{Network, Shape, Tensor};
+use dapple_graph::{DropoutState, Network, Shape, Tensor};
 use dapple_train::{Segmenter, TrainError};
 
 use crate::tiles::ALIGN;
@@ -36,7 +36,8 @@ impl Predictor {
     /// Models that predict together.
     ///
     /// # Errors
-    /// [`PredictError::Settings`] for settings out of range, no model, or models of different classes.
+    /// [`PredictError::Settings`] for settings out of range, no model, models of different classes, or samples of a model
+    /// without dropout.
     pub fn new(models: Vec<Segmenter>, settings: Settings) -> Result<Self, PredictError> {
         settings.validate()?;
         let Some(first) = models.first() else {
@@ -50,6 +51,17 @@ impl Predictor {
                     other.classes().names.join(", "),
                     classes.names.join(", "),
                 )));
+            }
+        }
+        if settings.samples.is_some() {
+            for (number, model) in (1..).zip(&models) {
+                if !model.has_dropout()? {
+                    return Err(PredictError::Settings(format!(
+                        "model {number} ({}) has no dropout, so that all samples of it are the same; leave the samples \
+                         out, or train bayesian-segnet",
+                        model.card().network.name
+                    )));
+                }
             }
         }
         let flips = Flip::all(settings.flip_horizontal, settings.flip_vertical);
@@ -119,18 +131,40 @@ impl Predictor {
         let mut members = Vec::with_capacity(inputs.len());
         for Input { model, flip, tensor } in inputs {
             let model = &self.models[model];
-            members.push(model.prediction(flip.apply(model.logits(&tensor)?), width, height));
+            let logits = self.logits(model, &tensor, members.len())?;
+            members.push(model.prediction(flip.apply(logits), width, height));
         }
         Ok(self.prediction(members))
     }
 
-    /// Runs the networks on several images at once: inputs of one size become one batch.
+    /// The logits of one input of a model, or those of the mean of its samples; the `index` of the input among those of the
+    /// image says which samples.
+    pub(crate) fn logits(
+        &self,
+        model: &Segmenter,
+        input: &Tensor,
+        index: usize,
+    ) -> Result<Tensor, TrainError> {
+        match self.settings.samples {
+            None => model.logits(input),
+            Some(samples) => {
+                let passes = (index * samples) as u64;
+                model.sample(input, samples, DropoutState { seed: self.settings.seed, passes })
+            }
+        }
+    }
+
+    /// Runs the networks on several images at once: inputs of one size become one batch. Samples are drawn image by image,
+    /// so that an image's prediction does not depend on its company.
     ///
     /// # Errors
     /// [`PredictError::Train`] from the engine, for all of them.
     pub fn run_batch(&self, images: Vec<Prepared>) -> Result<Vec<Prediction>, PredictError> {
         /// A model, the shape of its inputs, and the image and place of each.
         type SameShape = (usize, Shape, Vec<(usize, usize)>);
+        if self.settings.samples.is_some() {
+            return images.into_iter().map(|image| self.run(image)).collect();
+        }
         let mut batches: Vec<SameShape> = Vec::new();
         for (image, prepared) in images.iter().enumerate() {
             for (place, input) in prepared.inputs.iter().enumerate() {

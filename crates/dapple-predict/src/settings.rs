@@ -52,6 +52,11 @@ pub struct Settings {
     pub flip_vertical: bool,
     /// Predict at these multiples of the size, and average.
     pub scales: Vec<f32>,
+    /// Run networks this many times with dropout and average, as Bayesian SegNet does (Kendall et al. 2017): the spread of
+    /// the samples enters the probabilities and so the uncertainty. Without it, once and with nothing dropped.
+    pub samples: Option<usize>,
+    /// What samples are drawn from: the same seed gives the same ones.
+    pub seed: u64,
     /// The probability above which a pixel belongs to a class. Two classes: above it is foreground (½ by default).
     /// More: a pixel whose most probable class is not above it becomes [`crate::UNDECIDED`].
     pub threshold: Option<f32>,
@@ -67,6 +72,8 @@ impl Default for Settings {
             flip_horizontal: false,
             flip_vertical: false,
             scales: vec![1.0],
+            samples: None,
+            seed: 0,
             threshold: None,
             memory_bytes: DEFAULT_MEMORY_BYTES,
         }
@@ -85,6 +92,9 @@ impl Settings {
         }
         if self.scales.is_empty() || self.scales.len() > 16 {
             return refuse(format!("{} scales: give 1 to 16", self.scales.len()));
+        }
+        if let Some(samples) = self.samples.filter(|samples| !(1..=1000).contains(samples)) {
+            return refuse(format!("{samples} samples: give 1 to 1000"));
         }
         if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
             return refuse(format!("a threshold of {threshold}: give a probability from 0 to 1"));

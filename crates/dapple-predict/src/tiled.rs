@@ -2,7 +2,7 @@
 
 use dapple_data::{InputSettings, Raster};
 use dapple_graph::{Shape, Tensor};
-use dapple_train::decide;
+use dapple_train::{StopFlag, decide};
 
 use crate::prediction::{RowValues, Wants};
 use crate::source::RowSource;
@@ -12,16 +12,18 @@ use crate::{PredictError, Predictor, Row};
 impl Predictor {
     /// Predicts an image in tiles of `side` pixels that overlap by `overlap`, and gives the rows in order to `each`.
     ///
-    /// Probabilities are the means over models and flips, blended between tiles as [`crate::tiles`] says. The memory is
+    /// Probabilities are the means over models, flips and samples, blended between tiles as [`crate::tiles`] says. The memory is
     /// that of the networks on one tile and of `side` rows of the image and its probabilities.
     ///
     /// # Errors
-    /// Those of the source, the engine and `each`; [`PredictError::Settings`] for an image with too few channels.
+    /// Those of the source, the engine and `each`; [`PredictError::Settings`] for an image with too few channels;
+    /// [`PredictError::Stopped`] soon after `stop` was raised: a large image takes long.
     pub fn predict_tiles(
         &self,
         source: &mut dyn RowSource,
         (side, overlap): (usize, usize),
         wants: Wants,
+        stop: &StopFlag,
         each: &mut dyn FnMut(&Row<'_>) -> Result<(), PredictError>,
     ) -> Result<(), PredictError> {
         let (width, height, channels) = (source.width(), source.height(), source.channels());
@@ -39,16 +41,20 @@ impl Predictor {
         let mut pixels: Vec<u8> = Vec::new();
         let mut sums: Vec<f32> = Vec::new();
         let mut values = RowValues::default();
+        // Of network and input, so that each draws samples of its own.
+        let mut inputs = 0;
         for (index, span) in rows.spans.iter().enumerate() {
             let held = pixels.len() / (width * channels);
             pixels.resize(span.len() * width * channels, 0);
             for row in pixels.chunks_exact_mut(width * channels).skip(held) {
                 source.next_row(row)?;
+                check(stop)?;
             }
             sums.resize(span.len() * width * maps, 0.0);
             for (across, weights) in columns.spans.iter().zip(&columns.weights) {
                 let tile = cut(&pixels, (width, span.len(), channels), across.clone());
-                let probabilities = self.tile_probabilities(tile, largest, maps)?;
+                check(stop)?;
+                let probabilities = self.tile_probabilities(tile, largest, maps, &mut inputs)?;
                 let lines = probabilities.chunks_exact(across.len() * maps).zip(&rows.weights[index]);
                 for (y, (line, weight)) in lines.enumerate() {
                     let to = &mut sums[(y * width + across.start) * maps..][..across.len() * maps];
@@ -67,6 +73,7 @@ impl Predictor {
                     _ => values.probabilities.extend_from_slice(line),
                 }
                 values.conclude(classes, self.settings.threshold, wants);
+                check(stop)?;
                 let pixels = &pixels[y * width * channels..][..width * channels];
                 each(&Row { y: span.start + y, pixels, channels, values: &values })?;
             }
@@ -95,7 +102,13 @@ impl Predictor {
     }
 
     /// The mean probabilities of a tile, `[height, width, maps]`.
-    fn tile_probabilities(&self, tile: Raster, largest: u8, maps: usize) -> Result<Vec<f32>, PredictError> {
+    fn tile_probabilities(
+        &self,
+        tile: Raster,
+        largest: u8,
+        maps: usize,
+        inputs: &mut usize,
+    ) -> Result<Vec<f32>, PredictError> {
         let mut mean = vec![0.0; tile.width * tile.height * maps];
         let share = 1.0 / (self.models.len() * self.flips.len()) as f32;
         for model in &self.models {
@@ -103,7 +116,8 @@ impl Predictor {
             let shape = Shape::new(1, tile.height, tile.width, input.channels);
             let tensor = Tensor::new(shape, input.normalise_part(tile.clone(), largest)?);
             for &flip in &self.flips {
-                let logits = flip.apply(model.logits(&flip.apply(tensor.clone()))?);
+                let logits = flip.apply(self.logits(model, &flip.apply(tensor.clone()), *inputs)?);
+                *inputs += 1;
                 let probabilities = decide::probabilities(&logits, model.card().network.activation);
                 match maps {
                     1 => {
@@ -116,6 +130,10 @@ impl Predictor {
         }
         Ok(mean)
     }
+}
+
+fn check(stop: &StopFlag) -> Result<(), PredictError> {
+    if stop.is_raised() { Err(PredictError::Stopped) } else { Ok(()) }
 }
 
 /// Some columns of rows of pixels.

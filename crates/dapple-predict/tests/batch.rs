@@ -11,7 +11,7 @@ use dapple_data::{Raster, decode_image, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::batch::{Batch, Event, Summary, run};
 use dapple_predict::inputs::find;
-use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat};
+use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
 use dapple_predict::{GeoReference, PredictError, Predictor, Settings, Tiling, WorkingSize};
 use dapple_train::StopFlag;
 use serde_json::Value;
@@ -187,7 +187,7 @@ fn every_setting_of_outputs_gives_a_file() {
             output: OutputSettings {
                 background,
                 keep: Some(vec![0, 2]),
-                refine: number > 0,
+                refine: [Refine::Off, Refine::Guided, Refine::ClosedForm][number],
                 probability: [ProbabilityFormat::Png16, ProbabilityFormat::Npy][number % 2],
                 coco: CocoForm::Polygons,
                 ..default.clone()

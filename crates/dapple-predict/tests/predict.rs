@@ -7,6 +7,7 @@ use dapple_data::Raster;
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::source::RasterRows;
 use dapple_predict::{Predictor, Settings, Tiling, UNDECIDED, Wants, WorkingSize};
+use dapple_train::StopFlag;
 
 fn close(found: &[f32], wanted: &[f32], within: f32) {
     assert_eq!(found.len(), wanted.len());
@@ -109,7 +110,9 @@ fn in_tiles(predictor: &Predictor, image: &Raster, tiles: (usize, usize), class:
         map.extend(row.values.probabilities.iter().skip(class).step_by(classes));
         Ok(())
     };
-    predictor.predict_tiles(&mut RasterRows::new(image), tiles, wants, each).expect("a prediction");
+    predictor
+        .predict_tiles(&mut RasterRows::new(image), tiles, wants, &StopFlag::new(), each)
+        .expect("a prediction");
     map
 }
 

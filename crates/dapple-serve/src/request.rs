@@ -9,7 +9,7 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat};
+use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
 use hyper::body::Body;
 use serde::Deserialize;
 
@@ -75,7 +75,7 @@ impl Query {
                 Some(_) => return Err(Problem::bad_request("format: give png8, png16 or npy")),
             },
             keep: self.class.as_deref().map(|names| kept(names, classes)).transpose()?,
-            refine: self.refine.unwrap_or(true),
+            refine: if self.refine == Some(false) { Refine::Off } else { Refine::Guided },
             background: match self.background.as_deref() {
                 None | Some("transparent") => Background::Transparent,
                 Some("blur") => Background::Blur,

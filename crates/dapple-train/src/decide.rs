@@ -38,6 +38,21 @@ pub fn probabilities(logits: &Tensor, activation: Activation) -> Vec<f32> {
     }
 }
 
+/// The logits of probabilities `[n, h, w, k]` of as many values a pixel as the network gives: what [`probabilities`] undoes,
+/// up to 1e-7, which probabilities are kept away from 0 and 1 by so that logits stay finite.
+pub fn logits(probabilities: Tensor, activation: Activation) -> Tensor {
+    const LEAST: f32 = 1e-7;
+    let Tensor { shape, mut data } = probabilities;
+    for value in &mut data {
+        let p = value.clamp(LEAST, 1.0 - LEAST);
+        *value = match activation {
+            Activation::Sigmoid => (p / (1.0 - p)).ln(),
+            Activation::Softmax => p.ln(),
+        };
+    }
+    Tensor::new(shape, data)
+}
+
 fn softmax(values: &mut [f32]) {
     let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     values.iter_mut().for_each(|v| *v = (*v - highest).exp());
@@ -57,6 +72,16 @@ mod tests {
         assert_eq!(labels(&logits), [1, 0, 2]);
         let single = Tensor::new(Shape::new(1, 1, 3, 1), vec![-0.1, 0.0, 0.1]);
         assert_eq!(labels(&single), [0, 0, 1]);
+    }
+
+    #[test]
+    fn logits_of_probabilities_give_them_again() {
+        let wanted = [0.1, 0.7, 0.2, 0.0, 0.0, 1.0];
+        for activation in [Activation::Sigmoid, Activation::Softmax] {
+            let tensor = Tensor::new(Shape::new(1, 1, 2, 3), wanted.to_vec());
+            let found = probabilities(&logits(tensor, activation), activation);
+            assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-6), "{found:?}");
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dapple_data::{Classes, InputSettings, Raster};
-use dapple_graph::{Engine, Executor, Mode, Shape, Tensor};
+use dapple_graph::{DropoutState, Engine, Executor, Mode, Network, Op, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
-use dapple_nets::{Activation, NetConfig};
+use dapple_nets::{Activation, NetConfig, monte_carlo};
 
 use crate::model::{classes_of, input_of, load_model};
 use crate::{TrainError, decide};
@@ -73,6 +73,29 @@ impl Segmenter {
         let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut outputs = executor.forward(input, Mode::Predict)?;
         Ok(outputs.swap_remove(0))
+    }
+
+    /// Whether the network has dropout, so that samples of it differ.
+    ///
+    /// # Errors
+    /// [`TrainError::Graph`] for a network that cannot be built.
+    pub fn has_dropout(&self) -> Result<bool, TrainError> {
+        let network = &self.card.network;
+        let graph = network.build(network.example_input())?;
+        Ok(graph.nodes().iter().any(|node| matches!(node.op, Op::Dropout { rate, .. } if rate > 0.0)))
+    }
+
+    /// Runs the network `samples` times with dropout on a batch of prepared inputs, as [`monte_carlo`] does from a place in
+    /// dropout's random numbers on; gives logits, `[n, h, w, k]`, whose probabilities are the means of the samples'.
+    ///
+    /// # Errors
+    /// [`TrainError::Engine`] from the engine, and for no samples.
+    pub fn sample(&self, input: &Tensor, samples: usize, from: DropoutState) -> Result<Tensor, TrainError> {
+        let activation = self.card.network.activation;
+        let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
+        executor.set_dropout_state(from);
+        let sampled = monte_carlo(executor.as_mut(), input, samples, activation)?;
+        Ok(decide::logits(sampled.mean, activation))
     }
 
     /// The prediction for an image of a size that the logits of one image, `[1, h, w, k]`, stand for.

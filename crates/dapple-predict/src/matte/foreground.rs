@@ -8,12 +8,11 @@ use super::{Plane, box_mean};
 /// Means over no weight are taken over this much.
 const LEAST: f32 = 1e-4;
 
-/// The foreground's colours, `[height, width, 3]`. `radius` is the half side of the squares in pixels, `factor` that by
-/// which the picture of the means is reduced. Pixels that are wholly one or the other stay as they are.
+/// The foreground's colours, `[height, width, 3]`. `factor` is that by which the picture of the means is reduced,
+/// `radius` the half side of the squares in its pixels. Pixels that are wholly one or the other stay as they are.
 pub(crate) fn foreground(rgb: &[u8], alpha: &Plane, radius: usize, factor: usize) -> Vec<u8> {
     let Plane { width, height, .. } = *alpha;
     let mut out = rgb.to_vec();
-    let radius = radius.div_ceil(factor);
     let small_alpha = alpha.shrunk(factor);
     let rest = Plane { data: small_alpha.data.iter().map(|a| 1.0 - a).collect(), ..small_alpha };
     let weights = [&small_alpha, &rest].map(|weight| box_mean(weight, radius));

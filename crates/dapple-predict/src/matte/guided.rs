@@ -9,8 +9,8 @@ use super::{Plane, box_mean};
 /// Regularisation: the variance of colours, of values in 0..=1, below which alpha is smoothed instead of fitted.
 const EPSILON: f32 = 1e-4;
 
-/// Fits `alpha` to a photograph of the same size; `rgb` is `[height, width, 3]`, `radius` the half side of the squares in
-/// pixels, `factor` that by which the fit's picture is reduced.
+/// Fits `alpha` to a photograph of the same size; `rgb` is `[height, width, 3]`, `factor` that by which the fit's
+/// picture is reduced, `radius` the half side of the squares in its pixels.
 pub(crate) fn refine(alpha: &Plane, rgb: &[u8], radius: usize, factor: usize) -> Plane {
     let Plane { width, height, .. } = *alpha;
     let channel = |c: usize| {
@@ -18,7 +18,6 @@ pub(crate) fn refine(alpha: &Plane, rgb: &[u8], radius: usize, factor: usize) ->
         Plane::new(width, height, values).shrunk(factor)
     };
     let guide = [0, 1, 2].map(channel);
-    let radius = radius.div_ceil(factor);
     let [slopes @ .., offset] = coefficients(&guide, &alpha.shrunk(factor), radius);
 
     let mut out = vec![0.0; width * height];
@@ -96,7 +95,7 @@ mod tests {
         let ramp = |x: usize| ((x as f32 - 22.0) / 12.0).clamp(0.0, 1.0);
         let alpha = Plane::new(width, height, (0..width * height).map(|i| ramp(i % width)).collect());
         for factor in [1, 2] {
-            let refined = refine(&alpha, &rgb, 16, factor);
+            let refined = refine(&alpha, &rgb, 16 / factor, factor);
             let row = &refined.data[20 * width..][..width];
             assert!(row[31] < 0.35 && row[32] > 0.65, "factor {factor}: {} {}", row[31], row[32]);
             assert!(row[2] < 0.1 && row[61] > 0.9, "factor {factor}: {row:?}");

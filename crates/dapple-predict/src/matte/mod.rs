@@ -1,12 +1,38 @@
 //! Soft edges: alpha fitted to the photograph, and the colours of the foreground alone.
 
+mod closed_form;
 mod filter;
 mod foreground;
 mod guided;
 
+pub(crate) use closed_form::{BYTES_OF_AN_UNKNOWN, closed_form, unknown};
 pub(crate) use filter::{blur, box_mean};
 pub(crate) use foreground::foreground;
 pub(crate) use guided::refine;
+
+/// Filters work on a picture reduced to about this many pixels a side.
+const FIT_SIDE: usize = 512;
+
+/// The size of an image, and how far filters reduce it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Frame {
+    pub width: usize,
+    pub height: usize,
+    /// So many pixels a side are one of the reduced picture.
+    pub factor: usize,
+}
+
+impl Frame {
+    pub fn new(width: usize, height: usize) -> Self {
+        Self { width, height, factor: (width.min(height) / FIT_SIDE).max(1) }
+    }
+
+    /// A radius that is a share of the image's shorter side, in pixels of the reduced picture.
+    pub fn small_radius(self, share: f32) -> usize {
+        let pixels = (self.width.min(self.height) as f32 * share) as usize;
+        pixels.max(2).div_ceil(self.factor)
+    }
+}
 
 /// Planes of values, `[height, width]` each.
 #[derive(Clone, Debug)]

@@ -2,24 +2,25 @@
 //!
 //! Categories are all classes but the first, their ids are the labels. An annotation is one connected region.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use dapple_report::Classes;
 use serde_json::{Value, json};
 
+use super::outlined::{check_memory, write_document};
 use super::{CocoForm, ImageInfo, Output, OutputSettings, Target};
 use crate::decision::UNDECIDED;
-use crate::outline::{Map, Polygon};
+use crate::outline::{Outlines, Polygon};
 use crate::{PredictError, Row};
 
-/// Collects the label map.
+/// Collects the outlines.
 pub(super) struct Coco {
     image: ImageInfo,
     classes: Arc<Classes>,
     form: CocoForm,
     min_area: u64,
-    labels: Vec<u8>,
+    memory_bytes: u64,
+    outlines: Outlines,
     target: Target,
 }
 
@@ -30,7 +31,8 @@ impl Coco {
             classes: Arc::clone(classes),
             form: settings.coco,
             min_area: settings.min_area,
-            labels: Vec::new(),
+            memory_bytes: settings.memory_bytes,
+            outlines: Outlines::new(0),
             target,
         }
     }
@@ -38,13 +40,13 @@ impl Coco {
 
 impl Output for Coco {
     fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
-        self.labels.extend_from_slice(&row.values.labels);
-        Ok(())
+        self.outlines.row(&row.values.labels);
+        check_memory(&self.outlines, self.memory_bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        let Self { image, classes, form, min_area, labels, mut target } = *self;
-        let polygons = Map::new(&labels, image.width).polygons(0);
+        let Self { image, classes, form, min_area, outlines, mut target, .. } = *self;
+        let polygons = outlines.finish();
         let kept = polygons.into_iter().filter(|p| p.area >= min_area && p.label != UNDECIDED);
         let annotations = (1..).zip(kept).map(|(id, polygon)| {
             let [left, top, width, height] = bounds(&polygon);
@@ -69,25 +71,23 @@ impl Output for Coco {
         let categories: Value = named.map(|(id, name)| json!({ "id": id, "name": name })).collect();
         let document = json!({
             "images": [{ "id": 1, "file_name": image.name, "width": image.width, "height": image.height }],
-            "annotations": annotations.collect::<Value>(),
             "categories": categories,
         });
-        serde_json::to_writer(&mut target, &document)
-            .map_err(|e| PredictError::write("COCO annotations", e))?;
-        target.flush().map_err(|e| PredictError::write("COCO annotations", e))
+        write_document(&document, "annotations", annotations, &mut target)
+            .map_err(|e| PredictError::write("COCO annotations", e))
     }
 }
 
 /// Left, top, width and height.
-fn bounds(polygon: &Polygon) -> [usize; 4] {
-    let (mut left, mut top, mut right, mut bottom) = (usize::MAX, usize::MAX, 0, 0);
+fn bounds(polygon: &Polygon) -> [u32; 4] {
+    let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
     for &(x, y) in &polygon.outer {
         (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
     }
     [left, top, right - left, bottom - top]
 }
 
-fn flat(polygon: &Polygon) -> Vec<usize> {
+fn flat(polygon: &Polygon) -> Vec<u32> {
     polygon.outer.iter().flat_map(|&(x, y)| [x, y]).collect()
 }
 
@@ -96,11 +96,11 @@ fn runs(polygon: &Polygon, width: usize, height: usize) -> Vec<u64> {
     // Where a horizontal edge of an outline crosses a column, inside and outside change. Edges of one column come in
     // pairs, so that sorting them by row gives the runs.
     let [left, _, across, _] = bounds(polygon);
-    let mut crossings: Vec<Vec<usize>> = vec![Vec::new(); across];
+    let mut crossings: Vec<Vec<u32>> = vec![Vec::new(); across as usize];
     for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
         let next = ring.iter().cycle().skip(1);
         for (a, b) in ring.iter().zip(next).filter(|(a, b)| a.1 == b.1) {
-            (a.0.min(b.0)..a.0.max(b.0)).for_each(|x| crossings[x - left].push(a.1));
+            (a.0.min(b.0)..a.0.max(b.0)).for_each(|x| crossings[(x - left) as usize].push(a.1));
         }
     }
     let mut counts = Vec::new();
@@ -108,7 +108,7 @@ fn runs(polygon: &Polygon, width: usize, height: usize) -> Vec<u64> {
     for (column, mut rows) in crossings.into_iter().enumerate() {
         rows.sort_unstable();
         for row in rows {
-            let at = ((left + column) * height + row) as u64;
+            let at = (left as usize + column) as u64 * height as u64 + u64::from(row);
             counts.push(at - changed_at);
             changed_at = at;
         }
@@ -177,17 +177,23 @@ pub fn merge_coco(documents: impl IntoIterator<Item = Value>) -> Value {
 mod tests {
     use super::*;
 
+    fn polygons(labels: &[u8], width: usize) -> Vec<Polygon> {
+        let mut outlines = Outlines::new(0);
+        labels.chunks_exact(width).for_each(|row| outlines.row(row));
+        outlines.finish()
+    }
+
     #[test]
     fn runs_of_a_ring_of_pixels() {
         // Columns of a 3 x 4 map: a ring in the rows 1 to 3.
         let labels = [0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1];
-        let polygons = Map::new(&labels, 3).polygons(0);
+        let polygons = polygons(&labels, 3);
         assert_eq!(runs(&polygons[0], 3, 4), [1, 3, 1, 1, 1, 1, 1, 3]);
     }
 
     #[test]
     fn a_column_that_goes_on_is_one_run() {
-        let polygons = Map::new(&[1, 1, 1, 1], 2).polygons(0);
+        let polygons = polygons(&[1, 1, 1, 1], 2);
         assert_eq!(runs(&polygons[0], 2, 2), [0, 4]);
     }
 

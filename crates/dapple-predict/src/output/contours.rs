@@ -3,41 +3,49 @@
 //! Coordinates are pixels, x to the right and y down from the image's upper left corner; of a georeferenced TIFF they are
 //! those of its coordinate system, which a `crs` member names as GeoJSON did before RFC 7946 and GIS programs still read.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use dapple_report::Classes;
 use serde_json::{Value, json};
 
-use super::{ImageInfo, Output, Target};
+use super::outlined::{check_memory, write_document};
+use super::{ImageInfo, Output, OutputSettings, Target};
 use crate::decision::UNDECIDED;
-use crate::outline::{Map, Ring};
+use crate::outline::{Outlines, Ring};
 use crate::{PredictError, Row};
 
-/// Collects the label map.
+/// Collects the outlines.
 pub(super) struct Contours {
     image: ImageInfo,
     classes: Arc<Classes>,
     min_area: u64,
-    labels: Vec<u8>,
+    memory_bytes: u64,
+    outlines: Outlines,
     target: Target,
 }
 
 impl Contours {
-    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, min_area: u64, target: Target) -> Self {
-        Self { image: image.clone(), classes: Arc::clone(classes), min_area, labels: Vec::new(), target }
+    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, settings: &OutputSettings, target: Target) -> Self {
+        Self {
+            image: image.clone(),
+            classes: Arc::clone(classes),
+            min_area: settings.min_area,
+            memory_bytes: settings.memory_bytes,
+            outlines: Outlines::new(0),
+            target,
+        }
     }
 }
 
 impl Output for Contours {
     fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
-        self.labels.extend_from_slice(&row.values.labels);
-        Ok(())
+        self.outlines.row(&row.values.labels);
+        check_memory(&self.outlines, self.memory_bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        let Self { image, classes, min_area, labels, mut target } = *self;
-        let polygons = Map::new(&labels, image.width).polygons(0);
+        let Self { image, classes, min_area, outlines, mut target, .. } = *self;
+        let polygons = outlines.finish();
         let kept = polygons.into_iter().filter(|p| p.area >= min_area && p.label != UNDECIDED);
         let features = kept.map(|polygon| {
             let outer = std::iter::once(positions(&polygon.outer, &image, true));
@@ -58,9 +66,8 @@ impl Output for Contours {
             let name = format!("urn:ogc:def:crs:EPSG::{epsg}");
             document["crs"] = json!({ "type": "name", "properties": { "name": name } });
         }
-        document["features"] = features.collect();
-        serde_json::to_writer(&mut target, &document).map_err(|e| PredictError::write("GeoJSON", e))?;
-        target.flush().map_err(|e| PredictError::write("GeoJSON", e))
+        write_document(&document, "features", features, &mut target)
+            .map_err(|e| PredictError::write("GeoJSON", e))
     }
 }
 
@@ -69,7 +76,7 @@ fn positions(ring: &Ring, image: &ImageInfo, outer: bool) -> Value {
     let mut points: Vec<[f64; 2]> = ring
         .iter()
         .map(|&(x, y)| {
-            let (x, y) = (x as f64, y as f64);
+            let (x, y) = (f64::from(x), f64::from(y));
             image.geo.map_or([x, y], |geo| geo.ground(x, y))
         })
         .collect();

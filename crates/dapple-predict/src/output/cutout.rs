@@ -1,75 +1,76 @@
 //! The foreground with soft edges: transparent around it, or on another background.
 //!
 //! Alpha is the probability of the classes that are kept, fitted to the photograph by a guided filter; the colours of soft
-//! pixels are freed of the old background.
+//! pixels are freed of the old background. Filters look only so far, so that an image which does not fit into the memory is
+//! cut out in strips that overlap by that much, with the same result.
 
-use dapple_data::Raster;
 use png::{BitDepth, ColorType};
 
 use super::pictures::PngRows;
-use super::{ImageInfo, Output, OutputSettings, Target};
-use crate::matte::{Plane, blur, foreground, refine};
+use super::{Background, ImageInfo, MEMORY_OF_OUTPUTS, Output, OutputSettings, Refine, Target};
+use crate::matte::{BYTES_OF_AN_UNKNOWN, Frame, Plane, closed_form, foreground, refine, unknown};
 use crate::prediction::Wants;
 use crate::{PredictError, Prediction, Row};
-
-/// What a cut-out stands on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Background {
-    /// Nothing: the file has an alpha channel.
-    #[default]
-    Transparent,
-    /// One colour.
-    Colour([u8; 3]),
-    /// A picture of three channels, scaled to cover the image.
-    Picture(Raster),
-    /// The photograph itself, blurred.
-    Blur,
-}
-
-impl Background {
-    /// The colour that a text such as `#20a0ff` or `#fff` means.
-    pub fn colour_of(text: &str) -> Option<[u8; 3]> {
-        let digits = text.strip_prefix('#').filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        let value = u32::from_str_radix(digits, 16).ok()?;
-        match digits.len() {
-            6 => Some([16, 8, 0].map(|shift| (value >> shift) as u8)),
-            // Each digit stands for two.
-            3 => Some([8, 4, 0].map(|shift| (value >> shift & 0xf) as u8 * 0x11)),
-            _ => None,
-        }
-    }
-
-    /// Its colours behind a photograph, `[height, width, 3]`; black for nothing.
-    fn pixels(&self, rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
-        match self {
-            Self::Transparent => vec![0; 3 * width * height],
-            Self::Colour(colour) => colour.repeat(width * height),
-            Self::Picture(picture) => covering(picture, width, height),
-            Self::Blur => blurred(rgb, width, height),
-        }
-    }
-}
-
-/// Filters work on a picture reduced to about this many pixels a side.
-const FIT_SIDE: usize = 512;
 
 /// The half side of the squares that alpha is fitted in, over the shorter side of the image.
 const FIT_RADIUS: f32 = 1.0 / 64.0;
 
-/// Standard deviation of the blurred background over the shorter side.
-const BLUR_RADIUS: f32 = 1.0 / 40.0;
-
 /// Alpha below and above which a pixel counts as background and foreground: the filters leave traces around 0 and 1.
 const ENDS: [f32; 2] = [0.1, 0.9];
 
-/// Collects the image and alpha.
+/// Bytes a pixel while a strip is composed: colours and alpha before and after, what lies behind, the result; and the
+/// filters' planes where they are not of a reduced picture.
+const BYTES: [u64; 2] = [32, 128];
+
+/// Collects the image and alpha of a strip.
 pub(super) struct Cutout {
     png: PngRows,
-    size: (usize, usize),
+    frame: Frame,
+    strips: Strips,
     settings: OutputSettings,
     classes: usize,
+    /// Rows from `start` on.
     rgb: Vec<u8>,
     alpha: Vec<f32>,
+    start: usize,
+    written: usize,
+}
+
+/// How an image is cut into strips: so many rows at a time, with a margin above and below. Both are multiples of the factor
+/// by which the filters' picture is reduced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Strips {
+    rows: usize,
+    margin: usize,
+}
+
+impl Strips {
+    /// The fewest strips that keep within the memory.
+    fn fitting(frame: Frame, settings: &OutputSettings) -> Result<Self, PredictError> {
+        let Frame { width, height, factor } = frame;
+        // A fit looks at means of means, then colours at means.
+        let reach = (3 * frame.small_radius(FIT_RADIUS) + 3).max(settings.background.reach(frame));
+        let margin = reach * factor;
+        let bytes_of_a_row = BYTES[usize::from(factor == 1)] * width as u64;
+        let most = (settings.memory_bytes / bytes_of_a_row) as usize;
+        // Less would compute every row many times.
+        let least = (margin / 2).next_multiple_of(factor);
+        let whole = settings.refine == Refine::ClosedForm;
+        if most >= height {
+            Ok(Self { rows: height.next_multiple_of(factor), margin })
+        } else if !whole && most >= least + 2 * margin {
+            Ok(Self { rows: (most - 2 * margin) / factor * factor, margin })
+        } else {
+            let rows = if whole { height } else { height.min(least + 2 * margin) };
+            let needed = bytes_of_a_row * rows as u64;
+            Err(PredictError::Settings(format!(
+                "a cut-out of {width} x {height} pixels needs {} MiB of memory; allow it with --memory {}, or write \
+                 masks instead",
+                needed.div_ceil(1 << 20),
+                needed.div_ceil(MEMORY_OF_OUTPUTS << 20),
+            )))
+        }
+    }
 }
 
 impl Cutout {
@@ -83,14 +84,28 @@ impl Cutout {
             Background::Transparent => ColorType::Rgba,
             _ => ColorType::Rgb,
         };
+        let frame = Frame::new(image.width, image.height);
         Ok(Self {
+            strips: Strips::fitting(frame, settings)?,
             png: PngRows::new(image, color, BitDepth::Eight, None, target)?,
-            size: (image.width, image.height),
+            frame,
             settings: settings.clone(),
             classes,
             rgb: Vec::new(),
             alpha: Vec::new(),
+            start: 0,
+            written: 0,
         })
+    }
+
+    /// Writes rows up to `end` of the strip that is held.
+    fn write(&mut self, end: usize) -> Result<(), PredictError> {
+        let picture = compose(self.frame, self.start, &self.rgb, self.alpha.clone(), &self.settings)?;
+        let length = picture.len() / (self.alpha.len() / self.frame.width);
+        let lines = picture.chunks_exact(length).skip(self.written - self.start);
+        lines.take(end - self.written).try_for_each(|line| self.png.row(line))?;
+        self.written = end;
+        Ok(())
     }
 }
 
@@ -102,14 +117,20 @@ impl Output for Cutout {
     fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
         row.append_rgb(&mut self.rgb);
         self.settings.append_alpha(&row.values.probabilities, self.classes, &mut self.alpha);
+        let Strips { rows, margin } = self.strips;
+        if row.y + 1 == self.written + rows + margin {
+            self.write(self.written + rows)?;
+            let start = self.written.saturating_sub(margin);
+            self.alpha.drain(..(start - self.start) * self.frame.width);
+            self.rgb.drain(..(start - self.start) * self.frame.width * 3);
+            self.start = start;
+        }
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        let Self { mut png, size, settings, rgb, alpha, .. } = *self;
-        let picture = compose(size, &rgb, alpha, &settings);
-        picture.chunks_exact(picture.len() / size.1).try_for_each(|line| png.row(line))?;
-        png.finish()
+    fn finish(mut self: Box<Self>) -> Result<(), PredictError> {
+        self.write(self.frame.height)?;
+        self.png.finish()
     }
 }
 
@@ -135,80 +156,139 @@ impl OutputSettings {
     }
 }
 
-/// The cut-out of an image: `[height, width, 4]` with alpha on nothing, `[height, width, 3]` on any other background.
+/// The cut-out of rows of an image from the `first` on, a multiple of the frame's factor: `[rows, width, 4]` with alpha on
+/// nothing, `[rows, width, 3]` on any other background.
 pub(crate) fn compose(
-    (width, height): (usize, usize),
+    frame: Frame,
+    first: usize,
     rgb: &[u8],
     alpha: Vec<f32>,
     settings: &OutputSettings,
-) -> Vec<u8> {
-    let side = width.min(height);
-    let factor = (side / FIT_SIDE).max(1);
-    let radius = ((side as f32 * FIT_RADIUS) as usize).max(2);
-    let mut alpha = Plane::new(width, height, alpha);
-    if settings.refine {
-        alpha = refine(&alpha, rgb, radius, factor);
+) -> Result<Vec<u8>, PredictError> {
+    let radius = frame.small_radius(FIT_RADIUS);
+    let mut alpha = Plane::new(frame.width, alpha.len() / frame.width, alpha);
+    match settings.refine {
+        Refine::Off => {}
+        Refine::Guided => alpha = refine(&alpha, rgb, radius, frame.factor),
+        Refine::ClosedForm => {
+            let unknown = unknown(&alpha, radius * frame.factor);
+            check_band(&unknown, settings.memory_bytes)?;
+            alpha = closed_form(&alpha, rgb, &unknown);
+        }
     }
     let [low, high] = ENDS;
     alpha.data.iter_mut().for_each(|a| *a = ((*a - low) / (high - low)).clamp(0.0, 1.0));
-    let colours = foreground(rgb, &alpha, radius, factor);
+    let colours = foreground(rgb, &alpha, radius, frame.factor);
 
     let front = colours.as_chunks::<3>().0.iter().zip(&alpha.data);
     if settings.background == Background::Transparent {
-        return front
+        return Ok(front
             .flat_map(|(&[r, g, b], a)| {
                 let a = (a * 255.0).round() as u8;
                 // What is not seen compresses best as black.
                 if a == 0 { [0; 4] } else { [r, g, b, a] }
             })
-            .collect();
+            .collect());
     }
-    let behind = settings.background.pixels(rgb, width, height);
+    let behind = settings.background.pixels(rgb, &alpha, first, frame);
     let mix =
         |front: u8, back: u8, a: f32| (f32::from(front) * a + f32::from(back) * (1.0 - a)).round() as u8;
-    front
+    Ok(front
         .zip(behind.as_chunks::<3>().0)
         .flat_map(|((front, &a), back)| -> [u8; 3] { std::array::from_fn(|c| mix(front[c], back[c], a)) })
-        .collect()
+        .collect())
 }
 
-/// A photograph without its details.
-fn blurred(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let side = width.min(height);
-    let factor = (side / FIT_SIDE).max(1);
-    let radius = ((side as f32 * BLUR_RADIUS) as usize / factor).max(1);
-    let mut out = vec![0; 3 * width * height];
-    let mut line = vec![0.0; width];
-    for channel in 0..3 {
-        let values = rgb.iter().skip(channel).step_by(3).map(|&v| f32::from(v)).collect();
-        let plane = blur(&Plane::new(width, height, values).shrunk(factor), radius);
-        for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
-            plane.stretched_row(y, factor, &mut line);
-            row.iter_mut().skip(channel).step_by(3).zip(&line).for_each(|(to, v)| *to = v.round() as u8);
-        }
+/// Refuses a band of unknown pixels that is too large to solve for.
+fn check_band(unknown: &[bool], memory_bytes: u64) -> Result<(), PredictError> {
+    let count = unknown.iter().filter(|&&unknown| unknown).count() as u64;
+    let needed = count * BYTES_OF_AN_UNKNOWN;
+    if needed <= memory_bytes {
+        return Ok(());
     }
-    out
+    Err(PredictError::Settings(format!(
+        "closed-form matting of {count} doubtful pixels needs {} MiB of memory; allow it with --memory {}, or refine with \
+         the guided filter",
+        needed.div_ceil(1 << 20),
+        needed.div_ceil(MEMORY_OF_OUTPUTS << 20),
+    )))
 }
 
-/// A picture scaled, bilinearly, and cropped around its middle so that it covers `width` x `height`.
-fn covering(picture: &Raster, width: usize, height: usize) -> Vec<u8> {
-    let scale = (picture.width as f32 / width as f32).min(picture.height as f32 / height as f32);
-    let place = |at: usize, size: usize, of: usize| {
-        let at = (at as f32 + 0.5 - size as f32 / 2.0) * scale + of as f32 / 2.0 - 0.5;
-        let at = at.clamp(0.0, (of - 1) as f32);
-        (at as usize, (at as usize + 1).min(of - 1), at.fract())
-    };
-    let columns: Vec<_> = (0..width).map(|x| place(x, width, picture.width)).collect();
-    let mut out = Vec::with_capacity(3 * width * height);
-    for y in 0..height {
-        let (above, below, down) = place(y, height, picture.height);
-        for &(left, right, across) in &columns {
-            for c in 0..3 {
-                let at = |x: usize, y: usize| f32::from(picture.data[(y * picture.width + x) * 3 + c]);
-                let mix = |y: usize| at(left, y) + (at(right, y) - at(left, y)) * across;
-                out.push((mix(above) + (mix(below) - mix(above)) * down).round() as u8);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dapple_data::Raster;
+
+    /// A disc of smooth edges in a picture of waves.
+    fn scene(width: usize, height: usize) -> (Vec<u8>, Vec<f32>) {
+        let wave = |i: usize, c: usize| {
+            let (x, y) = ((i % width) as f32, (i / width) as f32);
+            (120.0 + 60.0 * (x * 0.05 + c as f32).sin() + 60.0 * (y * 0.03).cos()) as u8
+        };
+        let rgb = (0..width * height).flat_map(|i| [0, 1, 2].map(|c| wave(i, c))).collect();
+        let alpha = |i: usize| {
+            let (x, y) = ((i % width) as f32 - width as f32 / 2.0, (i / width) as f32 - height as f32 / 2.0);
+            ((width as f32 * 0.4 - x.hypot(y)) / 20.0).clamp(0.0, 1.0)
+        };
+        (rgb, (0..width * height).map(alpha).collect())
+    }
+
+    /// As the output does it, with so much memory.
+    fn written(size: (usize, usize), settings: &OutputSettings) -> Result<Vec<u8>, PredictError> {
+        let (width, height) = size;
+        let (rgb, alpha) = scene(width, height);
+        let target = Target::memory();
+        let image = ImageInfo { width, height, name: "scene".into(), geo: None };
+        let mut cutout = Box::new(Cutout::new(&image, 2, settings, target.clone())?);
+        for (y, (pixels, alpha)) in rgb.chunks_exact(3 * width).zip(alpha.chunks_exact(width)).enumerate() {
+            let probabilities = alpha.iter().flat_map(|a| [1.0 - a, *a]).collect();
+            let values = crate::RowValues { probabilities, ..Default::default() };
+            cutout.row(&Row { y, pixels, channels: 3, values: &values })?;
+        }
+        cutout.finish()?;
+        let png = target.commit()?;
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a small one")];
+        reader.next_frame(&mut pixels).expect("a PNG");
+        Ok(pixels)
+    }
+
+    #[test]
+    fn strips_are_as_the_whole() {
+        let picture = Raster::new(2, 2, 3, (0..12).map(|v| v * 20).collect());
+        for background in [Background::Transparent, Background::Picture(picture), Background::Blur] {
+            // Reduced by 2, and not at all.
+            for (size, bytes) in [((1030, 1500), 32), ((130, 700), 128)] {
+                let whole = OutputSettings { background: background.clone(), ..OutputSettings::default() };
+                let memory_bytes = bytes * size.0 as u64 * size.1 as u64 * 2 / 5;
+                let strips = OutputSettings { memory_bytes, ..whole.clone() };
+                let frame = Frame::new(size.0, size.1);
+                let cut = Strips::fitting(frame, &strips).expect("it fits");
+                assert!(2 * cut.rows < size.1, "{cut:?}");
+                let [a, b] = [&whole, &strips].map(|settings| written(size, settings).expect("it fits"));
+                let far = a.iter().zip(&b).filter(|(a, b)| a.abs_diff(**b) > 1).count();
+                assert!(a.len() == b.len() && far == 0, "{background:?} {size:?}: {far} values differ");
             }
         }
     }
-    out
+
+    #[test]
+    fn too_little_memory_is_said_with_what_is_enough() {
+        let settings = OutputSettings { memory_bytes: 4 << 20, ..OutputSettings::default() };
+        let frame = Frame::new(20_000, 20_000);
+        let error = Strips::fitting(frame, &settings).expect_err("too little").to_string();
+        let megabytes: u64 = error
+            .split("--memory ")
+            .nth(1)
+            .and_then(|e| e.split(',').next())
+            .expect("a number")
+            .parse()
+            .expect("a number");
+        let enough =
+            |megabytes: u64| OutputSettings { memory_bytes: megabytes * (4 << 20), ..settings.clone() };
+        assert!(Strips::fitting(frame, &enough(megabytes)).is_ok(), "{error}");
+        assert!(Strips::fitting(frame, &enough(megabytes - 1)).is_err(), "{error}");
+        // Below what is allowed unless settings say otherwise.
+        assert!(megabytes <= crate::DEFAULT_MEMORY_BYTES >> 20, "{error}");
+    }
 }

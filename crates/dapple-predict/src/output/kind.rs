@@ -15,8 +15,10 @@ pub enum Kind {
     Overlay,
     /// Probabilities, PNG or NumPy.
     Probability,
-    /// How unsure the prediction is: the entropy of the probabilities, 8-bit PNG.
+    /// How unsure the prediction is: the entropy of the mean probabilities, PNG or NumPy.
     Uncertainty,
+    /// The uncertainty as colours over the image, PNG.
+    Heatmap,
     /// The foreground with soft edges, PNG.
     Cutout,
     /// Outlines with holes, GeoJSON.
@@ -40,12 +42,13 @@ pub struct Part {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mask,
         Self::Labels,
         Self::Overlay,
         Self::Probability,
         Self::Uncertainty,
+        Self::Heatmap,
         Self::Cutout,
         Self::Contours,
         Self::Coco,
@@ -60,6 +63,7 @@ impl Kind {
             Self::Overlay => "overlay",
             Self::Probability => "probability",
             Self::Uncertainty => "uncertainty",
+            Self::Heatmap => "heatmap",
             Self::Cutout => "cutout",
             Self::Contours => "contours",
             Self::Coco => "coco",
@@ -70,7 +74,9 @@ impl Kind {
     /// The media type of its files.
     pub fn media_type(self, settings: &OutputSettings) -> &'static str {
         match self {
-            Self::Probability if settings.probability == ProbabilityFormat::Npy => "application/octet-stream",
+            Self::Probability | Self::Uncertainty if settings.probability == ProbabilityFormat::Npy => {
+                "application/octet-stream"
+            }
             Self::Contours => "application/geo+json",
             Self::Coco => "application/json",
             Self::Areas => "text/csv; charset=utf-8",
@@ -94,22 +100,13 @@ impl Kind {
                 };
                 names.iter().enumerate().map(part).collect()
             }
+            Self::Uncertainty if settings.probability == ProbabilityFormat::Npy => one("-uncertainty.npy"),
             Self::Uncertainty => one("-uncertainty.png"),
+            Self::Heatmap => one("-heatmap.png"),
             Self::Cutout => one("-cutout.png"),
             Self::Contours => one("-contours.geojson"),
             Self::Coco => one("-coco.json"),
             Self::Areas => one("-areas.csv"),
-        }
-    }
-
-    /// The memory it takes for each pixel of the image, in bytes, besides that of a few rows.
-    pub fn bytes_of_a_pixel(self) -> u64 {
-        match self {
-            // Alpha, colours, and the filters' maps of a picture that is not reduced.
-            Self::Cutout => 24,
-            // Labels, run lengths and marks; run lengths may need more than this on noise.
-            Self::Contours | Self::Coco => 6,
-            _ => 0,
         }
     }
 }

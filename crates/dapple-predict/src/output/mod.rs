@@ -1,14 +1,18 @@
 //! What is made of a prediction, one file an output.
 //!
 //! An [`Output`] takes an image's rows in order, so that masks, overlays, probabilities and areas of images of any size
-//! are written in memory for a few rows. Outlines and cut-outs need the whole label or alpha map and say how much.
+//! are written in memory for a few rows. Outlines take memory for their corners, cut-outs for strips of the image; either
+//! is bounded.
 
 mod areas;
+mod background;
 mod coco;
 mod contours;
 mod cutout;
 mod kind;
+mod maps;
 mod npy;
+mod outlined;
 mod pictures;
 mod target;
 
@@ -18,8 +22,8 @@ use dapple_data::Raster;
 use dapple_report::Classes;
 
 pub use areas::{AREAS_HEADER, merge_areas};
+pub use background::Background;
 pub use coco::merge_coco;
-pub use cutout::Background;
 pub(crate) use cutout::compose;
 pub use kind::{Kind, Part};
 pub use target::Target;
@@ -41,7 +45,7 @@ pub struct ImageInfo {
     pub geo: Option<GeoReference>,
 }
 
-/// How probabilities are written.
+/// How probabilities and uncertainties are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbabilityFormat {
     /// An 8-bit grey PNG: 0 is 0, 255 is 1.
@@ -49,7 +53,8 @@ pub enum ProbabilityFormat {
     Png8,
     /// A 16-bit grey PNG: 65535 is 1.
     Png16,
-    /// A NumPy array, `float32`, `[height, width]` of two classes' foreground, else `[height, width, classes]`.
+    /// A NumPy array, `float32`, `[height, width]` of two classes' foreground and of uncertainties, else
+    /// `[height, width, classes]`.
     Npy,
 }
 
@@ -63,17 +68,32 @@ pub enum CocoForm {
     Polygons,
 }
 
+/// How the edges of cut-outs are fitted to the photograph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refine {
+    /// They stay as the network gives them.
+    Off,
+    /// By a guided filter (He, Sun, Tang 2010).
+    #[default]
+    Guided,
+    /// By closed-form matting (Levin et al. 2008): finer, takes seconds to minutes, and needs the whole image in memory.
+    ClosedForm,
+}
+
+/// What one output may take by default, over what the pixels of an image may.
+pub const MEMORY_OF_OUTPUTS: u64 = 4;
+
 /// How outputs are made.
 #[derive(Clone, Debug)]
 pub struct OutputSettings {
-    /// Weight of the colours of an overlay, 0 to 1.
+    /// Weight of the colours of an overlay and of a heat map, 0 to 1.
     pub opacity: f32,
-    /// How probabilities are written.
+    /// How probabilities and uncertainties are written.
     pub probability: ProbabilityFormat,
     /// The classes that a cut-out keeps; all but the first one by default.
     pub keep: Option<Vec<u8>>,
-    /// Whether a cut-out's edges are fitted to the photograph.
-    pub refine: bool,
+    /// How a cut-out's edges are fitted to the photograph.
+    pub refine: Refine,
     /// What a cut-out stands on.
     pub background: Background,
     /// Connected regions of fewer pixels are left out of outlines and of lists of regions.
@@ -90,11 +110,11 @@ impl Default for OutputSettings {
             opacity: 0.5,
             probability: ProbabilityFormat::Png8,
             keep: None,
-            refine: true,
+            refine: Refine::Guided,
             background: Background::Transparent,
             min_area: 1,
             coco: CocoForm::Runs,
-            memory_bytes: 4 * crate::DEFAULT_MEMORY_BYTES,
+            memory_bytes: MEMORY_OF_OUTPUTS * crate::DEFAULT_MEMORY_BYTES,
         }
     }
 }
@@ -122,7 +142,7 @@ pub trait Output: Send {
 /// Begins an output of an image into a target.
 ///
 /// # Errors
-/// [`PredictError::Settings`] for an image too large for an output that needs it whole, [`PredictError::Write`].
+/// [`PredictError::Settings`] for an image too large for an output, [`PredictError::Write`].
 pub fn output(
     part: &Part,
     image: &ImageInfo,
@@ -130,32 +150,25 @@ pub fn output(
     settings: &OutputSettings,
     target: Target,
 ) -> Result<Box<dyn Output>, PredictError> {
-    let bytes = part.kind.bytes_of_a_pixel() * image.width as u64 * image.height as u64;
-    if bytes > settings.memory_bytes {
-        return Err(PredictError::Settings(format!(
-            "{} of {} x {} pixels need {} MiB of memory; allow more with --memory, or write masks instead",
-            part.kind.name(),
-            image.width,
-            image.height,
-            bytes >> 20
-        )));
-    }
     Ok(match part.kind {
         Kind::Mask => Box::new(pictures::Mask::new(image, classes, target)?),
         Kind::Labels => Box::new(pictures::Labels::new(image, target)?),
         Kind::Overlay => Box::new(pictures::Overlay::new(image, classes, settings.opacity, target)?),
-        Kind::Probability => match settings.probability {
-            ProbabilityFormat::Npy => Box::new(npy::Npy::new(image, classes.count(), target)?),
-            format => Box::new(pictures::Probability::new(
-                image,
-                (part.class.unwrap_or(1), classes.count()),
-                format == ProbabilityFormat::Png16,
-                target,
-            )?),
-        },
-        Kind::Uncertainty => Box::new(pictures::Uncertainty::new(image, target)?),
+        Kind::Probability => {
+            let format = settings.probability;
+            let values = match (part.class, classes.count(), format) {
+                (Some(class), count, _) => maps::Values::Class(class, count),
+                (None, count, ProbabilityFormat::Npy) if count > 2 => maps::Values::Classes(count),
+                (None, count, _) => maps::Values::Class(1, count),
+            };
+            Box::new(maps::Map::new(image, values, format, target)?)
+        }
+        Kind::Uncertainty => {
+            Box::new(maps::Map::new(image, maps::Values::Uncertainty, settings.probability, target)?)
+        }
+        Kind::Heatmap => Box::new(maps::Heatmap::new(image, settings.opacity, target)?),
         Kind::Cutout => Box::new(cutout::Cutout::new(image, classes.count(), settings, target)?),
-        Kind::Contours => Box::new(contours::Contours::new(image, classes, settings.min_area, target)),
+        Kind::Contours => Box::new(contours::Contours::new(image, classes, settings, target)),
         Kind::Coco => Box::new(coco::Coco::new(image, classes, settings, target)),
         Kind::Areas => Box::new(areas::Areas::new(image, classes, settings.min_area, target)),
     })

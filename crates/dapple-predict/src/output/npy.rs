@@ -1,24 +1,19 @@
-//! Probabilities as a NumPy array (NEP 1, format version 1.0).
+//! NumPy arrays (NEP 1, format version 1.0) that are written row by row.
 
 use std::io::Write;
 
-use super::{ImageInfo, Output, Target};
-use crate::prediction::Wants;
-use crate::{PredictError, Row};
+use super::{ImageInfo, Target};
+use crate::PredictError;
 
-/// `float32`, little-endian, C order: `[height, width]` of two classes' foreground, else `[height, width, classes]`.
-pub(super) struct Npy {
-    target: Target,
-    classes: usize,
-    bytes: Vec<u8>,
-}
+/// `float32`, little-endian, C order: `[height, width]` of one value a pixel, else `[height, width, depth]`.
+pub(super) struct NpyRows(Target);
 
-impl Npy {
-    pub fn new(image: &ImageInfo, classes: usize, mut target: Target) -> Result<Self, PredictError> {
+impl NpyRows {
+    pub fn new(image: &ImageInfo, depth: usize, mut target: Target) -> Result<Self, PredictError> {
         let ImageInfo { width, height, .. } = image;
-        let shape = match classes {
-            2 => format!("({height}, {width})"),
-            _ => format!("({height}, {width}, {classes})"),
+        let shape = match depth {
+            1 => format!("({height}, {width})"),
+            _ => format!("({height}, {width}, {depth})"),
         };
         let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
         // Magic, version and length take 10 bytes; the data begin at a multiple of 64, after a line feed.
@@ -31,24 +26,15 @@ impl Npy {
         bytes.extend((header.len() as u16).to_le_bytes());
         bytes.extend(header.into_bytes());
         target.write_all(&bytes).map_err(|e| PredictError::write("NumPy array", e))?;
-        Ok(Self { target, classes, bytes: Vec::new() })
-    }
-}
-
-impl Output for Npy {
-    fn wants(&self) -> Wants {
-        Wants { probabilities: true, ..Wants::default() }
+        Ok(Self(target))
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
-        self.bytes.clear();
-        let (skip, step) = if self.classes == 2 { (1, 2) } else { (0, 1) };
-        let values = row.values.probabilities.iter().skip(skip).step_by(step);
-        self.bytes.extend(values.flat_map(|p| p.to_le_bytes()));
-        self.target.write_all(&self.bytes).map_err(|e| PredictError::write("NumPy array", e))
+    /// Values of a row, as bytes.
+    pub fn row(&mut self, bytes: &[u8]) -> Result<(), PredictError> {
+        self.0.write_all(bytes).map_err(|e| PredictError::write("NumPy array", e))
     }
 
-    fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        Ok(())
+    pub fn finish(mut self) -> Result<(), PredictError> {
+        self.0.flush().map_err(|e| PredictError::write("NumPy array", e))
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures that are written row by row: masks, overlays, probabilities, uncertainty.
+//! Pictures of labels that are written row by row: masks and overlays.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -8,7 +8,6 @@ use dapple_report::{Classes, OverlayStyle, overlay_row};
 use png::{BitDepth, ColorType, Compression, Filter, StreamWriter};
 
 use super::{ImageInfo, Output, Target};
-use crate::prediction::Wants;
 use crate::{PredictError, Row};
 
 /// A PNG that is written row by row.
@@ -127,79 +126,6 @@ impl Output for Overlay {
         row.append_rgb(&mut self.painted);
         overlay_row(&mut self.painted, &row.values.labels, row.y as u32, &self.classes, self.style);
         self.png.row(&self.painted)
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        self.png.finish()
-    }
-}
-
-/// The probabilities of one class as grey values.
-pub(super) struct Probability {
-    png: PngRows,
-    class: usize,
-    classes: usize,
-    sixteen_bits: bool,
-    bytes: Vec<u8>,
-}
-
-impl Probability {
-    pub fn new(
-        image: &ImageInfo,
-        (class, classes): (usize, usize),
-        sixteen_bits: bool,
-        target: Target,
-    ) -> Result<Self, PredictError> {
-        let depth = if sixteen_bits { BitDepth::Sixteen } else { BitDepth::Eight };
-        let png = PngRows::new(image, ColorType::Grayscale, depth, None, target)?;
-        Ok(Self { png, class, classes, sixteen_bits, bytes: Vec::new() })
-    }
-}
-
-impl Output for Probability {
-    fn wants(&self) -> Wants {
-        Wants { probabilities: true, ..Wants::default() }
-    }
-
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
-        self.bytes.clear();
-        let values = row.values.probabilities.iter().skip(self.class).step_by(self.classes);
-        // The casts saturate.
-        if self.sixteen_bits {
-            self.bytes.extend(values.flat_map(|p| ((p * 65535.0).round() as u16).to_be_bytes()));
-        } else {
-            self.bytes.extend(values.map(|p| (p * 255.0).round() as u8));
-        }
-        self.png.row(&self.bytes)
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), PredictError> {
-        self.png.finish()
-    }
-}
-
-/// The uncertainty as grey values, 255 where every class is as probable.
-pub(super) struct Uncertainty {
-    png: PngRows,
-    bytes: Vec<u8>,
-}
-
-impl Uncertainty {
-    pub fn new(image: &ImageInfo, target: Target) -> Result<Self, PredictError> {
-        let png = PngRows::new(image, ColorType::Grayscale, BitDepth::Eight, None, target)?;
-        Ok(Self { png, bytes: Vec::new() })
-    }
-}
-
-impl Output for Uncertainty {
-    fn wants(&self) -> Wants {
-        Wants { uncertainty: true, ..Wants::default() }
-    }
-
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
-        self.bytes.clear();
-        self.bytes.extend(row.values.uncertainty.iter().map(|u| (u * 255.0).round() as u8));
-        self.png.row(&self.bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {

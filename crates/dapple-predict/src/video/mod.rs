@@ -15,6 +15,7 @@ use dapple_report::{Classes, OverlayStyle, overlay_row};
 use dapple_train::StopFlag;
 
 use crate::batch::classes_of;
+use crate::matte::Frame;
 use crate::output::{Background, OutputSettings, compose};
 use crate::prediction::Wants;
 use crate::{PredictError, Prediction, Predictor};
@@ -122,7 +123,11 @@ pub fn run(
         let written = writer.join().unwrap_or_else(|e| Err(panicked(e)));
         all.and_then(|count| written.map(|()| count))
     });
-    Ok(VideoSummary { frames: result?, elapsed: begin.elapsed() })
+    match result {
+        // Ctrl-C ends ffmpeg too, whose complaint says less.
+        Err(_) if stop.is_raised() => Err(PredictError::Stopped),
+        result => Ok(VideoSummary { frames: result?, elapsed: begin.elapsed() }),
+    }
 }
 
 fn read(
@@ -193,7 +198,7 @@ fn write(
             Look::Overlay => painted(frame, &prediction, classes, settings.output.opacity),
             Look::Cutout => {
                 let alpha = settings.output.alpha(&prediction);
-                compose((frame.width, frame.height), &frame.data, alpha, &settings.output)
+                compose(Frame::new(frame.width, frame.height), 0, &frame.data, alpha, &settings.output)?
             }
         };
         // Begun with the first frame, so that a film which cannot be read leaves nothing.

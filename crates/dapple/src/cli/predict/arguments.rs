@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dapple::predict::output::{CocoForm, Kind, ProbabilityFormat};
+use dapple::predict::output::{CocoForm, Kind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
 use crate::cli::arguments::{Device, at_least_one, size};
@@ -15,16 +15,18 @@ use crate::cli::arguments::{Device, at_least_one, size};
   dapple predict model.safetensors 'photos/**/*.jpg' --out cut --kind cutout --background blur
   dapple predict model.safetensors field.tif --tile 512 --out map --kind mask,contours
   dapple predict model.safetensors film.mp4 --out films --kind cutout --background '#00b140'
+  dapple predict runs/bayesian photo.jpg --samples 20 --out sure --kind mask,uncertainty,heatmap
   cat photo.jpg | dapple predict model.safetensors - > mask.png
 
 Without --model, the first of the names is the model. Files written for photo.jpg: photo.png (mask),
 photo-labels.png, photo-overlay.png, photo-probability.png (two classes) or photo-probability-CLASS.png,
-photo-uncertainty.png, photo-cutout.png, photo-contours.geojson, photo-coco.json and photo-areas.csv, with
+photo-uncertainty.png, photo-heatmap.png, photo-cutout.png, photo-contours.geojson, photo-coco.json and photo-areas.csv, with
 coco.json and areas.csv for all images; for film.mp4: film-overlay.mp4 and film-cutout.mp4 (.mov with
 alpha), by an installed ffmpeg. Folders keep their structure. Results that are there are kept, so that
 the same command goes on with a batch that was cut off.
 
-Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else.")]
+Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else: also a
+batch that Ctrl-C stopped, of which nothing is half written.")]
 pub struct Predict {
     /// A run's folder, or a model file; several predict together, and their mean counts
     #[arg(long, value_name = "RUN|FILE")]
@@ -77,6 +79,13 @@ pub struct How {
     /// Predict at several multiples of the size and average, for instance 0.75,1,1.25
     #[arg(long, value_name = "X,…", value_delimiter = ',')]
     pub scales: Vec<f32>,
+    /// Run networks with dropout this many times and average (Bayesian SegNet): the spread of the samples shows in
+    /// probabilities and uncertainty
+    #[arg(long, value_name = "T", value_parser = at_least_one)]
+    pub samples: Option<usize>,
+    /// What samples are drawn from; the same seed gives the same ones
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "samples")]
+    pub seed: u64,
     /// Probability above which a pixel is foreground (two classes) or decided (more; others become 255) [default: 0.5
     /// of two classes]
     #[arg(long, value_name = "P")]
@@ -90,7 +99,7 @@ pub struct Look {
     /// Weight of the colours in overlays, 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub opacity: f32,
-    /// How probabilities are written
+    /// How probabilities and uncertainties are written
     #[arg(long, value_name = "FORMAT", default_value = "png8")]
     pub probability_format: FormatName,
     /// Classes that cut-outs keep, by name or label [default: all but the first]
@@ -99,9 +108,9 @@ pub struct Look {
     /// What cut-outs stand on: transparent, blur, a colour such as #20a0ff, or an image file
     #[arg(long, value_name = "WHAT", default_value = "transparent")]
     pub background: String,
-    /// Leave the edges of cut-outs as the network gives them, instead of fitting them to the photograph
-    #[arg(long)]
-    pub no_refine: bool,
+    /// How the edges of cut-outs are fitted to the photograph
+    #[arg(long, value_name = "HOW", default_value = "guided")]
+    pub refine: RefineName,
     /// Leave out connected regions of fewer pixels in contours, coco and areas
     #[arg(long, value_name = "PIXELS", default_value_t = 1)]
     pub min_area: u64,
@@ -129,8 +138,11 @@ pub enum KindName {
     Overlay,
     /// Probabilities as grey values, 0 black to 1 white, or a NumPy array
     Probability,
-    /// Entropy of the probabilities as grey values
+    /// Entropy of the mean probabilities (over samples, models, flips and scales) over its largest value, 0 to 1, as grey
+    /// values or a NumPy array
     Uncertainty,
+    /// The uncertainty as colours over the image, from black (sure) over red to yellow
+    Heatmap,
     /// The foreground with soft edges, transparent around it or on another background
     Cutout,
     /// Outlines with holes, GeoJSON; on the ground for a georeferenced TIFF
@@ -152,6 +164,7 @@ impl KindName {
             Self::Overlay => &[Kind::Overlay],
             Self::Probability => &[Kind::Probability],
             Self::Uncertainty => &[Kind::Uncertainty],
+            Self::Heatmap => &[Kind::Heatmap],
             Self::Cutout => &[Kind::Cutout],
             Self::Contours => &[Kind::Contours],
             Self::Coco => &[Kind::Coco],
@@ -196,6 +209,27 @@ impl FormatName {
             Self::Png8 => ProbabilityFormat::Png8,
             Self::Png16 => ProbabilityFormat::Png16,
             Self::Npy => ProbabilityFormat::Npy,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RefineName {
+    /// As the network gives them
+    Off,
+    /// By a guided filter
+    Guided,
+    /// By closed-form matting: finer, takes seconds to minutes
+    ClosedForm,
+}
+
+impl RefineName {
+    /// The way of this name.
+    pub fn refine(self) -> Refine {
+        match self {
+            Self::Off => Refine::Off,
+            Self::Guided => Refine::Guided,
+            Self::ClosedForm => Refine::ClosedForm,
         }
     }
 }

@@ -52,7 +52,10 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         workers: arguments.look.workers.unwrap_or_else(workers),
     };
     let stop = StopFlag::new();
-    stop_on_signal(stop.clone(), "stopping after the images on their way; once more to stop at once")?;
+    stop_on_signal(
+        stop.clone(),
+        "stopping after the image that the network sees; once more to stop at once",
+    )?;
     film::run_all(&predictor, &films, &batch, arguments, &stop)?;
     if inputs.is_empty() {
         return Ok(());
@@ -143,7 +146,9 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
         Some(tiles) => {
             let wants = output.wants();
             predictor
-                .predict_tiles(&mut RasterRows::new(&image), tiles, wants, &mut |row| output.row(row))
+                .predict_tiles(&mut RasterRows::new(&image), tiles, wants, &StopFlag::new(), &mut |row| {
+                    output.row(row)
+                })
                 .and_then(|()| output.finish())?;
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dapple::data::decode_image;
 use dapple::device::engine;
-use dapple::predict::output::{Background, OutputSettings};
+use dapple::predict::output::{Background, MEMORY_OF_OUTPUTS, OutputSettings};
 use dapple::predict::{Predictor, Settings, Tiling};
 use dapple::train::Segmenter;
 
@@ -33,12 +33,14 @@ fn settings(how: &How) -> Result<Settings, Failure> {
         flip_horizontal: flips(FlipName::Horizontal),
         flip_vertical: flips(FlipName::Vertical),
         scales: if how.scales.is_empty() { vec![1.0] } else { how.scales.clone() },
+        samples: how.samples,
+        seed: how.seed,
         threshold: how.threshold,
         memory_bytes: how.memory.saturating_mul(1 << 20),
     })
 }
 
-/// How the outputs of these models look. What is not written row by row may take four times the memory of an image.
+/// How the outputs of these models look. What is not written row by row may take more memory than an image.
 pub fn output_settings(look: &Look, predictor: &Predictor, memory: u64) -> Result<OutputSettings, Failure> {
     if !(0.0..=1.0).contains(&look.opacity) {
         return Err(Failure::input(format!("--opacity {}: give a number from 0 to 1", look.opacity)));
@@ -47,11 +49,11 @@ pub fn output_settings(look: &Look, predictor: &Predictor, memory: u64) -> Resul
         opacity: look.opacity,
         probability: look.probability_format.format(),
         keep: kept(&look.class, &predictor.classes().names)?,
-        refine: !look.no_refine,
+        refine: look.refine.refine(),
         background: background(&look.background)?,
         min_area: look.min_area,
         coco: look.coco.form(),
-        memory_bytes: memory.saturating_mul(4 << 20),
+        memory_bytes: memory.saturating_mul(MEMORY_OF_OUTPUTS << 20),
     })
 }
 
