@@ -1,7 +1,8 @@
 //! The backward steps of convolutions.
 
 use super::Gradients;
-use crate::kernels::conv_gemm::{ConvGemm, GemmWeights};
+use crate::kernels::conv_gemm::ConvGemm;
+use crate::kernels::conv_gemm_weights::GemmWeights;
 use crate::kernels::conv3x3_weights::Conv3x3Weights;
 use crate::kernels::depthwise::Tiles;
 use crate::kernels::depthwise_weights::DepthwiseWeights;

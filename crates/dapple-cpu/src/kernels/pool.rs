@@ -47,7 +47,7 @@ impl Pool {
         first..(reach / stride + 1).min(small)
     }
 
-    /// The positions; null where nothing reads them.
+    /// The positions; null where nothing reads them, and so never where they are read.
     fn bytes(&self, arena: Base) -> *mut u8 {
         let address = |at| arena.at(at, Self::positions_len(self.small)).cast();
         self.positions.map_or(std::ptr::null_mut(), address)
@@ -80,6 +80,13 @@ impl Pool {
     /// Values of the small map to where their maxima stood in the large one, zero (or nothing added) elsewhere:
     /// unpooling, and the gradient of pooling.
     pub fn spread(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+        if self.halves() && 2 * self.small.h == self.large.h && 2 * self.small.w == self.large.w {
+            parallel::for_each(self.small.n * self.small.h, |row| {
+                // SAFETY: each task writes its own pair of rows.
+                unsafe { double_row(level, self, arena, from, to, row) }
+            });
+            return;
+        }
         parallel::for_each(self.large.n * self.large.h, |row| {
             // SAFETY: each task writes its own row.
             unsafe { spread_row(level, self, arena, from, to, row) }
@@ -224,6 +231,40 @@ unsafe fn spread_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Ta
                 }
                 let p = out.add((row * large.w + x) * target.stride);
                 S::store(p, if target.accumulate { S::add(S::load(p), sum) } else { sum });
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// The two rows that a row of the small map spreads to, where windows of 2 x 2 cover the large one.
+    ///
+    /// # Safety
+    /// No other task may write these rows of the large map.
+    double_row = double_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+}
+
+#[inline(always)]
+unsafe fn double_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+    let (large, small) = (pool.large, pool.small);
+    let bytes = pool.bytes(arena);
+    let channels = to.blocks.len() * LANES;
+    // Rows of all images follow each other, and all of them are doubled.
+    let top = 2 * row * large.w;
+    for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
+        // SAFETY: the windows cover the large map exactly; rows are below their number.
+        unsafe {
+            let source = block.source::<S>(arena, small.pixels());
+            let out = target.address(arena, large.pixels());
+            for x in 0..small.w {
+                let pixel = row * small.w + x;
+                let value = source.get(pixel);
+                let positions = load_positions::<S>(bytes.add(pixel * channels + b * LANES));
+                for (k, at) in [(0.0, 0), (1.0, 1), (2.0, large.w), (3.0, large.w + 1)] {
+                    let p = out.add((top + 2 * x + at) * target.stride);
+                    let v = S::where_equal(positions, S::splat(k), value);
+                    S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
+                }
             }
         }
     }

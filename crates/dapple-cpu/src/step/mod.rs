@@ -6,7 +6,8 @@ pub(crate) use visit::visit_target;
 
 use crate::kernels::attention::Attention;
 use crate::kernels::attention_gradient::AttentionGradient;
-use crate::kernels::conv_gemm::{ConvGemm, GemmWeights};
+use crate::kernels::conv_gemm::ConvGemm;
+use crate::kernels::conv_gemm_weights::GemmWeights;
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::conv3x3_weights::Conv3x3Weights;
 use crate::kernels::depthwise::Depthwise;
