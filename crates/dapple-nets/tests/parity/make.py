@@ -117,6 +117,8 @@ def cases(f):
     def case(name, width, size, make, **more):
         drops = name.split("-")[0] in DROPS or name.startswith("segformer-b")
         more = {"dropout": 0.0} | more if drops else more
+        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer"))
+        more = {"drop_path": 0.0} | more if paths else more
         return name, {"name": name, "width": width, **more}, size, make
 
     # Encoders, below U-Net.
@@ -146,6 +148,8 @@ def cases(f):
     yield case("segformer-mit-b0", w32, even, lambda: smp_model("Segformer", "mit_b0", CLASSES, f32))
     stride8 = lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f, encoder_output_stride=8)
     yield case("deeplabv3plus-resnet50", w64, even, stride8, output_stride=8)
+    _, *stride16 = case("deeplabv3plus-resnet50", w64, even, lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f))
+    yield "deeplabv3plus-resnet50-stride16", *stride16
     for name in ("fcn", "deeplabv3"):
         yield case(f"{name}-resnet50", w64, odd, lambda: torchvision_model(f"{name}_resnet50", CLASSES, f))
     yield case("lraspp-mobilenetv3-large", w16, odd, lambda: lraspp(CLASSES, f16))
@@ -158,6 +162,7 @@ def cases(f):
         yield case(f"fcn{stride}s", w64, odd, lambda: FcnVgg(stride, CLASSES, w64))
     yield case("segnet-basic", w64, odd, lambda: SegNetBasic(CLASSES, w64))
     yield case("fast-scnn", w32, odd, lambda: FastScnn(CLASSES, w32))
+    yield case("ddrnet-23-slim", w32, odd, lambda: DdrNet(CLASSES, w32))
     # The smallest image that fits is large.
     w = 64 if f == 1 else 2
     yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
@@ -204,6 +209,7 @@ def published_sizes():
     yield row("segformer-mit-b0", 2, smp_model("Segformer", "mit_b0", 2, 1))
     for name in ("fcn", "deeplabv3"):
         yield row(f"{name}-resnet50", 21, torchvision_model(f"{name}_resnet50", 21, 1))
+    yield row("ddrnet-23-slim", 19, DdrNet(19, 32))
     yield row("lraspp-mobilenetv3-large", 21, tv.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None))
     for ours, theirs in [
         ("resnet18", "resnet18"), ("resnet34", "resnet34"), ("resnet50", "resnet50"), ("resnet101", "resnet101"),
