@@ -2,6 +2,7 @@
 
     python make.py [NAME ...]          (torch, torchvision, segmentation_models_pytorch, transformers, safetensors)
     python make.py --published                 published.json: names, shapes and counts of the published sizes
+    python make.py --timm                      timm.json: names and shapes under timm's names
     python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
 
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
@@ -221,6 +222,26 @@ def published_sizes():
         yield row(f"unet-{ours}", 2, getattr(tv, theirs)(), encoder=True)
 
 
+def timm_names():
+    """Networks that compute what dapple's do, with timm's names: encoders alone as timm classifies images with them, and on
+    smp's encoders that begin with timm- and tu-."""
+    import timm
+
+    def row(network, naming, model):
+        return {"network": network, "naming": naming, "keys": {k: list(v.shape) for k, v in floats(model).items()}}
+
+    names = {f"efficientnet-b{n}": f"efficientnet_b{n}" for n in range(4)}
+    names |= {"mobilenetv3-large": "mobilenetv3_large_100"}
+    names |= {f"convnext-{size}": f"convnext_{size}" for size in ("tiny", "small")}
+    for ours, theirs in names.items():
+        yield row(f"unet-{ours}", "Timm", timm.create_model(theirs, pretrained=False))
+    yield row("unet-efficientnet-b0", "TimmEncoder", smp.Unet("timm-efficientnet-b0", encoder_weights=None, classes=2))
+    # Its map at stride 2 has other channels than dapple's: for decoders that do without.
+    yield row("fpn-efficientnet-b0", "TimmUniversal", smp.FPN("tu-efficientnet_b0", encoder_weights=None, classes=2))
+    for ours, theirs in [("mobilenetv3-large", "mobilenetv3_large_100"), ("convnext-tiny", "convnext_tiny")]:
+        yield row(f"unet-{ours}", "TimmUniversal", smp.Unet(f"tu-{theirs}", encoder_weights=None, classes=2))
+
+
 DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
 
 
@@ -229,6 +250,10 @@ def main(arguments):
     if arguments == ["--published"]:
         rows = [json.dumps(row, separators=(",", ":")) for row in published_sizes()]
         (Path(__file__).parent / "published.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        return
+    if arguments == ["--timm"]:
+        rows = [json.dumps(row, separators=(",", ":")) for row in timm_names()]
+        (Path(__file__).parent / "timm.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
         return
     full = arguments[:1] == ["--full"]
     folder = Path(arguments[1]) if full else Path(__file__).parent
