@@ -382,6 +382,7 @@ fn unchanged(graph: &Graph, node: &Node, purpose: Purpose) -> bool {
         Op::Resize { .. } | Op::Upscale { .. } | Op::FitTo { .. } | Op::AveragePool => {
             graph.shape(node.inputs[0]) == node.shape
         }
+        Op::DropPath { rate, .. } => rate == 0.0 || matches!(purpose, Purpose::Infer { .. }),
         Op::Dropout { rate, .. } => rate == 0.0 || matches!(purpose, Purpose::Infer { sample: false, .. }),
         _ => false,
     }

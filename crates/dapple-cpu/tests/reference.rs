@@ -76,6 +76,21 @@ fn hard_to_normalise(graph: &Graph, trace: &Trace) -> bool {
     })
 }
 
+/// Whether some pooling that is unpooled reads equal neighbours other than zero, as behind a constant border: equal in `f64`,
+/// they are told apart by what Winograd's algorithm rounds, which differs from place to place.
+fn may_tie(graph: &Graph, trace: &Trace) -> bool {
+    graph.nodes().iter().any(|node| {
+        let Op::MaxUnpool { pool } = node.op else { return false };
+        let x = &trace.values[graph.node(pool).inputs[0].0];
+        let Shape { w, c, .. } = x.shape;
+        // Neighbours in a row, and pixels one row apart.
+        let equal = |distance: usize| {
+            x.data.iter().zip(x.data.iter().skip(distance * c)).any(|(a, b)| a == b && *a != 0.0)
+        };
+        equal(1) || equal(w)
+    })
+}
+
 /// Compares all engines with the reference; false where that cannot be done.
 fn check(engines: &[CpuEngine], network: &RandomNetwork, seed: u64) -> bool {
     let graph = &network.graph;
@@ -270,7 +285,7 @@ fn losses_and_optimisers_agree_with_the_reference() {
             let labels = random::labels(shape.pixels(), channels.max(2), loss.ignore, seed);
             let wide = State64::from(&state);
             let trace = forward(graph, &wide, &widen(&input), Mode::Train);
-            if trace.margin() < 1e-5 {
+            if trace.margin() < 1e-5 || may_tie(graph, &trace) {
                 continue;
             }
             let (wanted, slopes) = dapple_reference::loss(&trace.outputs(), &labels, &loss).expect("it fits");

@@ -64,8 +64,10 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
             | Op::Pointwise(_)
             | Op::Mul
             | Op::AveragePool
+            | Op::MeanPool(_)
             | Op::Attention { .. }
-            | Op::Dropout { .. }) => op,
+            | Op::Dropout { .. }
+            | Op::DropPath { .. }) => op,
         };
         let inputs = node.inputs.iter().map(|i| map[i]).collect();
         let new = out.push_node(Node { name: node.name.clone(), op, inputs, shape: node.shape });

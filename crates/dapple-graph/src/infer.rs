@@ -1,6 +1,6 @@
 //! Output sizes of operations.
 
-use crate::{Conv2d, ConvTranspose2d, MaxPool};
+use crate::{Conv2d, ConvTranspose2d, MaxPool, MeanPool};
 
 /// `floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1` both ways, or `None` where the
 /// kernel is larger than the padded input.
@@ -34,6 +34,11 @@ pub(crate) fn pool_size(pool: &MaxPool, size: [usize; 2]) -> Option<[usize; 2]> 
             Some(span.checked_sub(pool.kernel[i])? / pool.stride[i] + 1)
         }
     })
+}
+
+/// `floor((input + 2 padding - kernel) / stride) + 1` both ways, or `None` where the kernel is larger than the padded input.
+pub(crate) fn mean_pool_size(pool: &MeanPool, size: [usize; 2]) -> Option<[usize; 2]> {
+    each(|i| Some((size[i] + 2 * pool.padding[i]).checked_sub(pool.kernel[i])? / pool.stride[i] + 1))
 }
 
 fn each(f: impl Fn(usize) -> Option<usize>) -> Option<[usize; 2]> {

@@ -1,6 +1,6 @@
 //! Builders of the operations that join maps, weigh them and work on their channels.
 
-use crate::{Graph, GraphError, Init, NodeId, Op, ParamId, Pointwise, Role};
+use crate::{Graph, GraphError, Init, Node, NodeId, Op, ParamId, Pointwise, Role};
 
 impl Graph {
     /// Concatenation along the channels.
@@ -148,13 +148,26 @@ impl Graph {
     /// # Errors
     /// If the rate is not in `0 .. 1`.
     pub fn dropout(&mut self, x: NodeId, rate: f32) -> Result<NodeId, GraphError> {
+        self.dropping(x, rate, |rate, stream| Op::Dropout { rate, stream })
+    }
+
+    /// Stochastic depth: inverted dropout of whole images with probability `rate`; identity but in training.
+    ///
+    /// # Errors
+    /// If the rate is not in `0 .. 1`.
+    pub fn drop_path(&mut self, x: NodeId, rate: f32) -> Result<NodeId, GraphError> {
+        self.dropping(x, rate, |rate, stream| Op::DropPath { rate, stream })
+    }
+
+    fn dropping(&mut self, x: NodeId, rate: f32, op: fn(f32, u64) -> Op) -> Result<NodeId, GraphError> {
         let s = self.check(x)?;
+        let drops = |node: &&Node| matches!(node.op, Op::Dropout { .. } | Op::DropPath { .. });
+        let op = op(rate, self.nodes().iter().filter(drops).count() as u64);
         if !(0.0..1.0).contains(&rate) {
-            let name = format!("dropout.{}", self.nodes().len());
+            let name = format!("{}.{}", op.kind(), self.nodes().len());
             let why = format!("the rate is {rate}; it must be at least 0 and below 1");
-            return Err(GraphError::Invalid { op: "dropout", name, shape: s, why });
+            return Err(GraphError::Invalid { op: op.kind(), name, shape: s, why });
         }
-        let stream = self.nodes().iter().filter(|n| matches!(n.op, Op::Dropout { .. })).count() as u64;
-        Ok(self.push_unnamed(Op::Dropout { rate, stream }, vec![x], s))
+        Ok(self.push_unnamed(op, vec![x], s))
     }
 }

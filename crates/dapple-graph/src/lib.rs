@@ -46,7 +46,7 @@ pub use engine::{Engine, EngineError, Executor, Mode, Tensor};
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node, NodeId};
 pub use loss::{Loss, LossKind, LossTerm};
-pub use op::{BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op, Pointwise};
+pub use op::{BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, MeanPool, Op, Pointwise};
 pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};
 pub use shape::Shape;

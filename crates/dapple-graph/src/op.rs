@@ -149,6 +149,31 @@ impl MaxPool {
     }
 }
 
+/// Settings of average pooling with windows of one size. Zeros of the padding count: each sum is divided by the kernel's
+/// positions, those outside of the image included (PyTorch's `count_include_pad=True`, its default).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeanPool {
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Padding, at most half the kernel.
+    pub padding: [usize; 2],
+}
+
+impl MeanPool {
+    /// A square kernel with its stride, no padding.
+    pub const fn new(kernel: usize, stride: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2] }
+    }
+
+    /// The same padding on all sides.
+    pub const fn padding(mut self, padding: usize) -> Self {
+        self.padding = [padding; 2];
+        self
+    }
+}
+
 /// How a map is sampled at another size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interpolation {
@@ -258,6 +283,8 @@ pub enum Op {
     /// of rows `floor(i * in / out) .. ceil((i + 1) * in / out)`, and so are the columns (PyTorch's adaptive
     /// average pooling).
     AveragePool,
+    /// Mean over windows of one size.
+    MeanPool(MeanPool),
     /// Layer normalisation (Ba et al. 2016) over the channels of each pixel, with the biased variance:
     /// `gamma (x - mean) / sqrt(var + eps) + beta`. Parameters `[channels]`.
     LayerNorm {
@@ -302,6 +329,14 @@ pub enum Op {
         /// Number among the graph's dropouts, so that each draws numbers of its own.
         stream: u64,
     },
+    /// Stochastic depth (Huang et al. 2016): all values of an image zero with probability `rate`, else times
+    /// `1 / (1 - rate)`. Identity but in training ([`crate::Mode::Train`]); a residual branch ends with it.
+    DropPath {
+        /// Share of images whose values become zero, below 1.
+        rate: f32,
+        /// Number among the graph's dropouts and drop paths.
+        stream: u64,
+    },
 }
 
 impl Op {
@@ -327,11 +362,13 @@ impl Op {
             Op::Pointwise(Pointwise::Gelu) => "gelu",
             Op::Mul => "mul",
             Op::AveragePool => "average_pool",
+            Op::MeanPool(_) => "mean_pool",
             Op::LayerNorm { .. } => "layer_norm",
             Op::GroupNorm { .. } => "group_norm",
             Op::Scale { .. } => "scale",
             Op::Attention { .. } => "attention",
             Op::Dropout { .. } => "dropout",
+            Op::DropPath { .. } => "drop_path",
         }
     }
 }

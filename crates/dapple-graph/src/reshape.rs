@@ -1,6 +1,6 @@
 //! The shapes of a graph's maps for another input.
 
-use crate::infer::{conv_size, conv_transpose_size, pool_size};
+use crate::infer::{conv_size, conv_transpose_size, mean_pool_size, pool_size};
 use crate::{Graph, GraphError, Op, Shape};
 
 impl Graph {
@@ -34,6 +34,7 @@ impl Graph {
                 Op::Conv2d { conv, .. } => sized(conv_size(conv, [of(0).h, of(0).w]))?,
                 Op::ConvTranspose2d { conv, .. } => sized(conv_transpose_size(conv, [of(0).h, of(0).w]))?,
                 Op::MaxPool(pool) => sized(pool_size(pool, [of(0).h, of(0).w]))?,
+                Op::MeanPool(pool) => sized(mean_pool_size(pool, [of(0).h, of(0).w]))?,
                 Op::MaxUnpool { pool } => {
                     fits(of(0) == shapes[pool.0], "the input must have the shape of the pooling's output")?;
                     shapes[self.node(*pool).inputs[0].0]
@@ -70,7 +71,8 @@ impl Graph {
                 | Op::LayerNorm { .. }
                 | Op::GroupNorm { .. }
                 | Op::Scale { .. }
-                | Op::Dropout { .. } => of(0),
+                | Op::Dropout { .. }
+                | Op::DropPath { .. } => of(0),
             };
             shapes.push(shape.with_channels(node.shape.c));
         }

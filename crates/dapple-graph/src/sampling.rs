@@ -1,7 +1,7 @@
 //! Builders of the operations that change height and width: pooling, sampling, padding.
 
-use crate::infer::pool_size;
-use crate::{Graph, GraphError, Interpolation, MaxPool, NodeId, Op};
+use crate::infer::{mean_pool_size, pool_size};
+use crate::{Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId, Op};
 
 impl Graph {
     /// Max pooling.
@@ -103,5 +103,29 @@ impl Graph {
             return Err(GraphError::Invalid { op: "average_pool", name, shape: s, why });
         }
         Ok(self.push_unnamed(Op::AveragePool, vec![x], s.with_size(size[0], size[1])))
+    }
+
+    /// Means over windows of one size, the zeros of the padding included.
+    ///
+    /// # Errors
+    /// If the kernel is larger than the padded input, or the padding larger than half the kernel.
+    pub fn mean_pool(&mut self, x: NodeId, pool: &MeanPool) -> Result<NodeId, GraphError> {
+        let s = self.check(x)?;
+        let name = format!("mean_pool.{}", self.nodes().len());
+        let bad = |why: &str| GraphError::Invalid {
+            op: "mean_pool",
+            name: name.clone(),
+            shape: s,
+            why: why.into(),
+        };
+        if pool.kernel.contains(&0) || pool.stride.contains(&0) {
+            return Err(bad("kernel and stride must be at least 1"));
+        }
+        if (0..2).any(|i| pool.padding[i] > pool.kernel[i] / 2) {
+            return Err(bad("the padding may be at most half the kernel"));
+        }
+        let [h, w] =
+            mean_pool_size(pool, [s.h, s.w]).ok_or_else(|| bad("too small to pool; use a larger image"))?;
+        Ok(self.push(&name, Op::MeanPool(*pool), vec![x], s.with_size(h, w)))
     }
 }

@@ -1,7 +1,7 @@
 //! What the builder refuses, and that it says where and why.
 
 use dapple_graph::{
-    Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,
+    Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId, Pointwise, Shape,
 };
 use proptest::prelude::*;
 
@@ -64,6 +64,11 @@ fn channel_operations_refuse_what_does_not_fit() {
     assert_says(g.mul(x, half).unwrap_err(), &["mul", "[2, 8, 8, 6]", "[2, 4, 4, 6]", "one pixel"]);
     // The gate comes second.
     assert_says(g.mul(gate, x).unwrap_err(), &["mul", "[2, 1, 1, 6]", "[2, 8, 8, 6]"]);
+    assert_says(g.mean_pool(x, &MeanPool::new(9, 1)).unwrap_err(), &["mean_pool", "larger image"]);
+    assert_says(g.mean_pool(x, &MeanPool::new(3, 1).padding(2)).unwrap_err(), &["mean_pool", "half"]);
+    assert_says(g.mean_pool(x, &MeanPool::new(3, 0)).unwrap_err(), &["mean_pool", "at least 1"]);
+    let pooled = g.mean_pool(x, &MeanPool::new(17, 8).padding(8)).unwrap();
+    assert_eq!(g.shape(pooled), Shape::new(2, 1, 1, 6));
     assert_says(g.average_pool(x, [0, 3]).unwrap_err(), &["average_pool", "0 x 3"]);
     assert_says(g.attention(x, x, x, 4).unwrap_err(), &["attention", "6 channels", "4 heads"]);
     assert_says(g.attention(x, x, half, 2).unwrap_err(), &["attention", "keys and values"]);
@@ -73,6 +78,7 @@ fn channel_operations_refuse_what_does_not_fit() {
     assert_eq!(g.shape(y), g.shape(x));
     for rate in [1.0, -0.1, f32::NAN] {
         assert_says(g.dropout(x, rate).unwrap_err(), &["dropout", "below 1"]);
+        assert_says(g.drop_path(x, rate).unwrap_err(), &["drop_path", "below 1"]);
     }
     assert_says(g.layer_norm("ln", x, 0.0).unwrap_err(), &["layer_norm `ln`", "positive"]);
     g.scale("block.layer_scale", x, 1e-6).unwrap();

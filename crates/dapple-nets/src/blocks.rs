@@ -58,6 +58,21 @@ pub(crate) fn squeeze_excite(
     g.mul(x, y)
 }
 
+/// A residual branch with stochastic depth (Huang et al., ECCV 2016), whose rate grows evenly over the blocks from 0 in block
+/// 0 to `rate` in block `last`.
+pub(crate) fn drop_path(
+    g: &mut Graph,
+    x: NodeId,
+    rate: f32,
+    block: usize,
+    last: usize,
+) -> Result<NodeId, GraphError> {
+    match rate * block as f32 / last.max(1) as f32 {
+        0.0 => Ok(x),
+        rate => g.drop_path(x, rate),
+    }
+}
+
 /// The multiple of 8 nearest to a number of channels, at least 8 and not more than a tenth below it (MobileNetV3 and
 /// EfficientNet round widths so).
 pub(crate) fn divisible(channels: f64) -> usize {

@@ -49,6 +49,10 @@ pub struct NetConfig {
     /// Rate of the network's dropout, at least 0 and below 1; the published ones where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f32>,
+    /// Largest rate of stochastic depth in the encoder's residual blocks, at least 0 and below 1; the published one where
+    /// it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop_path: Option<f32>,
 }
 
 /// Settings that make no network.
@@ -85,11 +89,13 @@ pub enum ConfigError {
         /// The stride.
         value: usize,
     },
-    /// A dropout rate for a network without dropout, or no rate.
-    #[error("network `{network}`: `dropout` is {value}; {why}")]
-    Dropout {
+    /// A rate of dropout or stochastic depth for a network without it, or no rate.
+    #[error("network `{network}`: `{field}` is {value}; {why}")]
+    Rate {
         /// Network.
         network: String,
+        /// Field of [`NetConfig`].
+        field: &'static str,
         /// The rate.
         value: String,
         /// What is wrong.
@@ -140,6 +146,7 @@ impl NetConfig {
             head: None,
             output_stride: None,
             dropout: None,
+            drop_path: None,
         };
         config.check()?;
         Ok(config)
@@ -189,13 +196,19 @@ impl NetConfig {
         if let Some(value) = self.output_stride.filter(|stride| !entry.output_strides.contains(stride)) {
             return Err(ConfigError::OutputStride { network: self.name.clone(), value });
         }
-        if let Some(value) = self.dropout {
+        let rates = [
+            ("dropout", self.dropout, entry.has_dropout),
+            ("drop_path", self.drop_path, entry.has_drop_path),
+        ];
+        for (field, rate, applies) in rates {
+            let Some(value) = rate else { continue };
             let why = match (0.0..1.0).contains(&value) {
-                _ if !entry.has_dropout => "the network has none: leave it out",
+                _ if !applies => "the network has none: leave it out",
                 false => "it must be at least 0 and below 1",
-                true => return Ok(entry),
+                true => continue,
             };
-            return Err(ConfigError::Dropout { network: self.name.clone(), value: value.to_string(), why });
+            let (network, value) = (self.name.clone(), value.to_string());
+            return Err(ConfigError::Rate { network, field, value, why });
         }
         Ok(entry)
     }

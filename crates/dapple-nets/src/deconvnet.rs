@@ -32,8 +32,13 @@ impl Network for DeconvNet {
         check_size("deconvnet", input, Self::SMALLEST)?;
         let mut g = Graph::new(input);
         let image = padded(&mut g, 5)?;
-        let form =
-            Form { prefix: "encoder.", features: "features.", width: self.width, stride: Stride::Full };
+        let form = Form {
+            prefix: "encoder.",
+            features: "features.",
+            width: self.width,
+            stride: Stride::Full,
+            drop_path: 0.0,
+        };
         let stages = vgg::vgg16_bn(&mut g, image, &form)?;
 
         g.use_conv_init(ConvInit::HeFanIn);

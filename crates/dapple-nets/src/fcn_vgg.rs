@@ -34,8 +34,13 @@ impl Network for FcnVgg {
         check_size("fcn", input, Self::SMALLEST)?;
         let mut g = Graph::new(input);
         let image = padded(&mut g, 5)?;
-        let form =
-            Form { prefix: "encoder.", features: "features.", width: self.width, stride: Stride::Full };
+        let form = Form {
+            prefix: "encoder.",
+            features: "features.",
+            width: self.width,
+            stride: Stride::Full,
+            drop_path: 0.0,
+        };
         let stages = vgg::vgg16(&mut g, image, &form)?;
         let [.., pool3, pool4, pool5] = stages.pools;
 

@@ -16,6 +16,7 @@
 mod blocks;
 pub mod checkpoint;
 mod config;
+mod ddrnet;
 mod decoders;
 mod deconvnet;
 mod encoders;
@@ -30,6 +31,7 @@ mod u2net;
 mod unet;
 
 pub use config::{Activation, ConfigError, NetConfig};
+pub use ddrnet::DdrNet;
 pub use deconvnet::DeconvNet;
 pub use encoders::{ENCODERS, Encoder};
 pub use fast_scnn::FastScnn;

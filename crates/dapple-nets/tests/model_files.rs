@@ -68,6 +68,7 @@ fn every_network_survives_the_disk() {
         let mut config = NetConfig { width: 4, ..NetConfig::new(&entry.name, 3, 5).unwrap() };
         config.head = entry.has_head.then_some(Head::Dense);
         config.dropout = entry.has_dropout.then_some(0.25);
+        config.drop_path = entry.has_drop_path.then_some(0.3);
         config.output_stride = entry.output_strides.last().copied();
         let model = model(config);
         let path = folder.path().join("model.safetensors");

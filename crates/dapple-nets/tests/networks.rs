@@ -97,6 +97,8 @@ fn settings_out_of_range_are_refused() {
         NetConfig { output_stride: Some(32), ..config("deeplabv3-resnet50", 3, 2) },
         NetConfig { dropout: Some(1.0), ..config("deeplabv3-resnet50", 3, 2) },
         NetConfig { dropout: Some(f32::NAN), ..config("deeplabv3-resnet50", 3, 2) },
+        NetConfig { drop_path: Some(0.1), ..config("unet-resnet18", 3, 2) },
+        NetConfig { drop_path: Some(1.0), ..config("unet-mit-b0", 3, 2) },
         NetConfig { width: 30, ..config("unet-resnet18", 3, 2) },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");

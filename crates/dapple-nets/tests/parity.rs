@@ -197,13 +197,38 @@ fn golden(file: &str) -> Golden {
     )
 }
 
-/// The engine, in single precision and up to two hundred layers deep. A ReLU or a maximum that falls to the other side
-/// changes a gradient visibly; engines are compared with the reference on small graphs elsewhere.
+/// Files whose gradients single precision does not give to 2e-4, and how far they may be off. In eleven of them one to six of
+/// some 300 000 ReLUs and maxima fall to the other side in PyTorch's own single precision too; `parity/flips.py` counts them
+/// and shows that most of the difference is gone with the sides of double precision. `unet-vgg13` agrees to 1e-4 with
+/// `DAPPLE_CONV=plain`. `deeplabv3plus-resnet34` and `upernet-mit-b0` are as far off in PyTorch without any, as DeconvNet
+/// largely is: their batch norms see as few as two values a channel. In `unet-vgg19-bn` and `unet-efficientnet-b1` only the
+/// engine here is off, with every algorithm of convolution by the same amount.
+const COARSE: [(&str, f64); 16] = [
+    ("deeplabv3plus-resnet34", 5e-3),
+    ("unet-vgg13", 2e-2),
+    ("unet-vgg19-bn", 2e-2),
+    ("unet-mobilenetv3-large", 2e-2),
+    ("unet-resnet101", 4e-2),
+    ("unetplusplus-vgg16-bn", 2e-2),
+    ("fcn-resnet50", 4e-2),
+    ("deeplabv3-resnet50", 4e-2),
+    ("deeplabv3plus-resnet50", 4e-2),
+    ("deeplabv3plus-resnet50-stride16", 4e-2),
+    ("deconvnet", 4e-2),
+    ("unet-efficientnet-b1", 2e-2),
+    ("unet-efficientnet-b2", 8e-2),
+    ("unet-efficientnet-b3", 2e-3),
+    ("unet-mit-b2", 2e-2),
+    ("upernet-mit-b0", 1e-3),
+];
+
+/// The engine, in single precision and up to two hundred layers deep.
 fn check_cpu(file: &str) {
     let found = run(&CpuEngine::new(None).unwrap(), &golden(file));
     println!("{file}: cpu {}", show(found));
     let [outputs, loss, gradients, running] = found;
-    assert!(outputs.max(loss).max(running) < 1e-4 && gradients < 0.1, "{file}: {}", show(found));
+    let limit = COARSE.iter().find(|(name, _)| *name == file).map_or(2e-4, |(_, limit)| *limit);
+    assert!(outputs.max(loss).max(running) < 1e-4 && gradients < limit, "{file}: {}", show(found));
 }
 
 /// The reference computes in double precision, the files were rounded to f32.
@@ -261,6 +286,7 @@ parity! {
     pspnet_resnet34 "pspnet-resnet34"
     deeplabv3plus_resnet34 "deeplabv3plus-resnet34"
     deeplabv3plus_resnet50_at_stride_8 "deeplabv3plus-resnet50" "takes seconds"
+    deeplabv3plus_resnet50_at_stride_16 "deeplabv3plus-resnet50-stride16" "takes seconds"
     upernet_resnet34 "upernet-resnet34" "takes seconds"
     upernet_mit_b0 "upernet-mit-b0" "takes seconds"
     segformer_mit_b0 "segformer-mit-b0" "takes seconds"
@@ -276,6 +302,7 @@ parity! {
     deconvnet "deconvnet" "takes seconds"
     segnet_basic "segnet-basic" "takes seconds"
     fast_scnn "fast-scnn"
+    ddrnet "ddrnet-23-slim"
 }
 
 #[test]

@@ -27,7 +27,9 @@ fn batch(shape: Shape) -> (Tensor, Vec<u8>) {
 fn narrow(name: &str, width: usize) -> NetConfig {
     let mut config = NetConfig { width, ..NetConfig::new(name, 3, 2).unwrap() };
     config.activation = Activation::Softmax;
-    config.dropout = registry::find(name).unwrap().has_dropout.then_some(0.0);
+    let entry = registry::find(name).unwrap();
+    config.dropout = entry.has_dropout.then_some(0.0);
+    config.drop_path = entry.has_drop_path.then_some(0.0);
     config
 }
 
@@ -97,6 +99,7 @@ learns! {
     segformer_b0 "segformer-b0" 8 64
     lraspp "lraspp-mobilenetv3-large" 8 64
     fast_scnn "fast-scnn" 8 64
+    ddrnet "ddrnet-23-slim" 8 64
     fcn8s "fcn8s" 8 64
     segnet_basic "segnet-basic" 8 64
     bayesian_segnet "bayesian-segnet" 8 64
@@ -135,4 +138,54 @@ fn bayesian_networks_are_sampled_with_their_uncertainty() {
     for (mean, logits) in sampled.mean.data.chunks(2).zip(logits.data.chunks(2)) {
         assert!((mean[1] - 1.0 / (1.0 + (logits[0] - logits[1]).exp())).abs() < 1e-5);
     }
+}
+
+/// The loss of a training pass and the outputs in evaluation, each from the same weights.
+fn passes(config: &NetConfig, seed: u64) -> (f64, Tensor) {
+    let shape = Shape::new(4, 64, 64, 3);
+    let (input, labels) = batch(shape);
+    let mut executor = loaded(config, shape);
+    let logits = executor.forward(&input, Mode::Eval).unwrap().swap_remove(0);
+    executor.set_dropout_state(DropoutState { seed, passes: 0 });
+    let loss = Loss::single(LossKind::CrossEntropy);
+    (executor.accumulate(&input, &labels, &loss, 1.0).unwrap(), logits)
+}
+
+#[test]
+fn stochastic_depth_drops_in_training_only_and_from_its_seed() {
+    for name in ["unet-efficientnet-b0", "unet-mit-b0", "segformer-b0"] {
+        let without = narrow(name, 8);
+        let often = NetConfig { drop_path: Some(0.9), ..without.clone() };
+        let ((plain, logits), (dropped, same)) = (passes(&without, 1), passes(&often, 1));
+        assert_eq!(logits, same, "{name}: evaluation");
+        assert_ne!(plain, dropped, "{name}");
+        assert_eq!(dropped, passes(&often, 1).0, "{name}: the same seed");
+        assert_ne!(dropped, passes(&often, 2).0, "{name}: another seed");
+    }
+}
+
+#[test]
+fn rates_of_stochastic_depth_are_the_published_ones() {
+    let rates = |name: &str, drop_path| -> Vec<f32> {
+        let config = NetConfig { drop_path, ..NetConfig::new(name, 3, 2).unwrap() };
+        let graph = config.build(Shape::new(1, 64, 64, 3)).unwrap();
+        let rate = |op: &Op| if let Op::DropPath { rate, .. } = op { Some(*rate) } else { None };
+        graph.nodes().iter().filter_map(|node| rate(&node.op)).collect()
+    };
+    // Over 9 residual branches of the 16 blocks; over 17 of 18; twice over 7 of 8. Those of rate 0 are left out.
+    for (name, count, last) in [
+        ("unet-efficientnet-b0", 9, 0.2 * 14.0 / 16.0),
+        ("unet-convnext-tiny", 17, 0.1),
+        ("unet-convnext-small", 35, 0.4),
+        ("unet-mit-b0", 14, 0.1),
+        ("segformer-b2", 30, 0.1),
+    ] {
+        let found = rates(name, None);
+        assert_eq!(found.len(), count, "{name}: {found:?}");
+        assert!((found[count - 1] - last).abs() < 1e-6, "{name}: {found:?}");
+        assert!(found.is_sorted(), "{name}: {found:?}");
+        assert!((rates(name, Some(0.5))[count - 1] / 0.5 - 1.0).abs() < 0.2, "{name}");
+        assert!(rates(name, Some(0.0)).is_empty(), "{name}");
+    }
+    assert!(rates("unet-resnet18", None).is_empty());
 }

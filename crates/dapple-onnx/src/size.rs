@@ -2,7 +2,7 @@
 
 use crate::attributes::int;
 use crate::writer::{Value, Writer};
-use dapple_graph::{NodeId, Op};
+use dapple_graph::{MaxPool, MeanPool, NodeId, Op};
 
 /// The whole shape of a value, `[4]`.
 pub(crate) fn shape_of(w: &mut Writer, value: &str) -> Value {
@@ -54,9 +54,10 @@ fn computed(w: &mut Writer, id: NodeId) -> Value {
             let inside = steps(w, node.inputs[0], inside, pool.stride);
             w.emit("Min", &[&up, &inside], Vec::new())
         }
-        Op::MaxPool(pool) => {
-            let rest = [0, 1].map(|i| 2 * pool.padding[i] as i64 - pool.kernel[i] as i64);
-            steps(w, node.inputs[0], rest, pool.stride)
+        Op::MaxPool(MaxPool { kernel, stride, padding, .. })
+        | Op::MeanPool(MeanPool { kernel, stride, padding }) => {
+            let rest = [0, 1].map(|i| 2 * padding[i] as i64 - kernel[i] as i64);
+            steps(w, node.inputs[0], rest, *stride)
         }
         Op::Upscale { factor, .. } => {
             let size = size_of(w, node.inputs[0]);

@@ -109,6 +109,7 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
             }
             Op::ConvTranspose2d { conv, .. } => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),
             Op::MaxPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
+            Op::MeanPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
             Op::MaxUnpool { pool } => of(&graph.node(*pool).inputs[0]),
             Op::Resize { like, .. } | Op::FitTo { like } => of(like),
             Op::Upscale { factor, .. } => of(&node.inputs[0]) && *factor == 1,
@@ -123,7 +124,8 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
             | Op::GroupNorm { .. }
             | Op::Scale { .. }
             | Op::Attention { .. }
-            | Op::Dropout { .. } => of(&node.inputs[0]),
+            | Op::Dropout { .. }
+            | Op::DropPath { .. } => of(&node.inputs[0]),
         };
         keeps.push(keep);
     }

@@ -77,7 +77,7 @@ def torch_definitions():
     definitions = {}
     for name, config, _, make in parity.cases(64 // NARROW):
         # Those with further settings are not the registry's networks as they are.
-        if config["width"] == NARROW and set(config) <= {"name", "width", "dropout"}:
+        if config["width"] == NARROW and set(config) <= {"name", "width", "dropout", "drop_path"}:
             try:
                 definitions[name] = make()
             except ImportError as error:

@@ -1,10 +1,9 @@
 //! Gradients of a graph's inputs and parameters.
 
 use crate::forward::{Kept, positions};
+use crate::ops::average::{self, Windows};
 use crate::ops::conv::{self, Geometry};
-use crate::ops::{
-    attention, average, channels, dropout, fit, group_norm, join, norm, pointwise, pool, relu, resize,
-};
+use crate::ops::{attention, channels, dropout, fit, group_norm, join, norm, pointwise, pool, relu, resize};
 use crate::{State64, Tensor64, Trace};
 use dapple_graph::{Graph, Mode, Node, Op, ParamId};
 
@@ -97,7 +96,8 @@ fn differentiate(
         Op::Add => return vec![gy.clone(), gy.clone()],
         Op::Pointwise(function) => pointwise::backward(*function, x, gy),
         Op::Mul => return join::mul_backward(x, input(1), gy),
-        Op::AveragePool => average::backward(x.shape, gy),
+        Op::AveragePool => average::backward(Windows::Dividing, x.shape, gy),
+        Op::MeanPool(pool) => average::backward(Windows::Sliding(pool), x.shape, gy),
         Op::LayerNorm { gamma, beta, eps } => {
             let gradients = channels::layer_norm_backward(x, state.slice(*gamma), *eps, gy);
             set_param(*gamma, &gradients.factor);
@@ -117,8 +117,12 @@ fn differentiate(
         }
         Op::Attention { heads } => return attention::backward(x, input(1), input(2), *heads, gy),
         Op::Dropout { rate, stream } => match trace.drops() {
-            true => dropout::apply(gy, *rate, trace.dropout.key(*stream)),
+            true => dropout::values(gy, *rate, trace.dropout.key(*stream)),
             false => gy.clone(),
+        },
+        Op::DropPath { rate, stream } => match trace.mode {
+            Mode::Train => dropout::images(gy, *rate, trace.dropout.key(*stream)),
+            _ => gy.clone(),
         },
     };
     vec![gx]

@@ -1,10 +1,9 @@
 //! Computes all nodes of a graph.
 
+use crate::ops::average::{self, Windows};
 use crate::ops::conv::{self, Geometry};
 use crate::ops::norm::{self, Moments};
-use crate::ops::{
-    attention, average, channels, dropout, fit, group_norm, join, pointwise, pool, relu, resize,
-};
+use crate::ops::{attention, channels, dropout, fit, group_norm, join, pointwise, pool, relu, resize};
 use crate::{State64, Tensor64};
 use dapple_graph::{DropoutState, Graph, Mode, Node, NodeId, Op};
 
@@ -136,7 +135,8 @@ fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tensor64, Kept) 
         Op::Add => join::add(x, inputs[1]),
         Op::Pointwise(function) => pointwise::forward(*function, x),
         Op::Mul => join::mul(x, inputs[1]),
-        Op::AveragePool => average::forward(x, node.shape),
+        Op::AveragePool => average::forward(Windows::Dividing, x, node.shape),
+        Op::MeanPool(pool) => average::forward(Windows::Sliding(pool), x, node.shape),
         Op::LayerNorm { gamma, beta, eps } => {
             channels::layer_norm(x, state.slice(*gamma), state.slice(*beta), *eps)
         }
@@ -146,8 +146,12 @@ fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tensor64, Kept) 
         Op::Scale { factor } => channels::scale(x, state.slice(*factor)),
         Op::Attention { heads } => attention::forward(x, inputs[1], inputs[2], *heads),
         Op::Dropout { rate, stream } => match trace.drops() {
-            true => dropout::apply(x, *rate, trace.dropout.key(*stream)),
+            true => dropout::values(x, *rate, trace.dropout.key(*stream)),
             false => x.clone(),
+        },
+        Op::DropPath { rate, stream } => match trace.mode {
+            Mode::Train => dropout::images(x, *rate, trace.dropout.key(*stream)),
+            _ => x.clone(),
         },
     };
     (value, Kept::Nothing)

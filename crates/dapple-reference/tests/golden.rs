@@ -1,8 +1,8 @@
 //! Values, gradients and updates against PyTorch's in `f64`; `golden/make.py` wrote the expected ones.
 
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, MaxPool, Mode,
-    NodeId, Optimizer, Pointwise, Shape, State,
+    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, MaxPool, MeanPool,
+    Mode, NodeId, Optimizer, Pointwise, Shape, State,
 };
 use dapple_reference::{State64, Stepper, Tensor64, backward, forward, loss};
 use serde_json::Value;
@@ -148,6 +148,10 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
             g.mul(x, y)
         }
         "average_pool" => g.average_pool(x, pair(&case["target"])),
+        "mean_pool" => {
+            let [kernel, stride, padding] = ["kernel", "stride", "padding"].map(|key| pair(&case[key]));
+            g.mean_pool(x, &MeanPool { kernel, stride, padding })
+        }
         "attention" => {
             let source = if case["keys"].is_null() { x } else { g.average_pool(x, pair(&case["keys"]))? };
             let projection = Conv2d::new(integer(&case["channels"]), 1).bias(false);

@@ -204,7 +204,7 @@ unsafe fn backward_of<S: Simd, const F: u8>(
     }
 }
 
-/// A planned dropout: of values, or of the gradient that comes back.
+/// A planned dropout or stochastic depth: of values, or of the gradient that comes back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dropout {
     /// Number of the layer.
@@ -213,6 +213,8 @@ pub(crate) struct Dropout {
     pub threshold: u32,
     /// Of the values that are kept.
     pub factor: f32,
+    /// Whole images are kept or not (stochastic depth).
+    pub images: bool,
 }
 
 impl Dropout {
@@ -254,13 +256,16 @@ unsafe fn drop_impl<S: Simd>(
             let source = block.source::<S>(arena, all);
             let p = target.address(arena, all);
             for pixel in pixels.clone() {
+                let factor = |index: usize| match keeps(key, index as u64, dropout.threshold) {
+                    true => dropout.factor,
+                    false => 0.0,
+                };
                 // Padding channels draw numbers too, of other values; their product is zero all the same.
-                let first = (pixel * to.shape.c + b * LANES) as u64;
-                let mut factors = [0.0f32; LANES];
-                for (lane, factor) in factors.iter_mut().enumerate() {
-                    let kept = keeps(key, first + lane as u64, dropout.threshold);
-                    *factor = if kept { dropout.factor } else { 0.0 };
-                }
+                let first = pixel * to.shape.c + b * LANES;
+                let factors: [f32; LANES] = match dropout.images {
+                    true => [factor(pixel / (to.shape.h * to.shape.w)); LANES],
+                    false => std::array::from_fn(|lane| factor(first + lane)),
+                };
                 let v = S::mul(source.get(pixel), S::load(factors.as_ptr()));
                 let p = p.add(pixel * target.stride);
                 S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });

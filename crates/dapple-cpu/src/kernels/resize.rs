@@ -1,10 +1,10 @@
-//! Sampling at another size: nearest, bilinear and means over windows, separable, from tables made once.
+//! Sampling at another size: nearest, bilinear and means over windows of both kinds, separable, from tables made once.
 
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{Level, Simd, simd_fn};
-use dapple_graph::{Interpolation, Shape};
+use dapple_graph::{Interpolation, MeanPool, Shape};
 use std::ops::Range;
 
 /// For each output position the source positions and weights that make it.
@@ -59,6 +59,19 @@ fn means(from: usize, to: usize) -> Samples {
         .collect()
 }
 
+/// The windows of average pooling with windows of one size, along an axis.
+fn sliding(from: usize, to: usize, pool: &MeanPool, axis: usize) -> Samples {
+    let (kernel, stride, padding) = (pool.kernel[axis], pool.stride[axis], pool.padding[axis]);
+    let weight = 1.0 / kernel as f32;
+    (0..to)
+        .map(|i| {
+            // Positions in the padding add zeros.
+            let inside = |place: usize| place.saturating_sub(padding).min(from);
+            (inside(i * stride)..inside(i * stride + kernel)).map(|source| (source, weight)).collect()
+        })
+        .collect()
+}
+
 /// For each source position the output positions that it goes into.
 fn turned(samples: &Samples, from: usize) -> Samples {
     let mut turned = vec![Vec::new(); from];
@@ -81,6 +94,13 @@ impl Resize {
     /// Means over the windows of adaptive average pooling.
     pub fn average(source: Shape, target: Shape) -> Self {
         let (rows, columns) = (means(source.h, target.h), means(source.w, target.w));
+        Self { source, target, rows, columns, average: true }
+    }
+
+    /// Means over windows of one size.
+    pub fn mean(source: Shape, target: Shape, pool: &MeanPool) -> Self {
+        let rows = sliding(source.h, target.h, pool, 0);
+        let columns = sliding(source.w, target.w, pool, 1);
         Self { source, target, rows, columns, average: true }
     }
 

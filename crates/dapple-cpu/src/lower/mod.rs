@@ -90,6 +90,10 @@ impl Builder<'_> {
                 let x = self.of(node.inputs[0]);
                 self.resampled(x, shape, Resize::average(self.shape(x), shape))
             }
+            Op::MeanPool(pool) => {
+                let x = self.of(node.inputs[0]);
+                self.resampled(x, shape, Resize::mean(self.shape(x), shape, pool))
+            }
             Op::LayerNorm { gamma, beta, eps } => {
                 let (x, own) = self.input_of(index);
                 let (y, to) = self.stored(shape, true);
@@ -110,16 +114,8 @@ impl Builder<'_> {
             }
             Op::Scale { factor } => self.scale(index, *factor),
             Op::Attention { heads } => self.attention(index, *heads),
-            Op::Dropout { rate, stream } => {
-                let (x, own) = self.input_of(index);
-                let (y, to) = self.stored(shape, self.needs[x]);
-                let dropout =
-                    Dropout { stream: *stream, threshold: threshold(*rate), factor: 1.0 / (1.0 - rate) };
-                let from = self.operand(x);
-                self.push(Kernel::Dropout { dropout, from, to });
-                self.record(Tape::Dropout { dropout, x, y, own });
-                y
-            }
+            Op::Dropout { rate, stream } => self.dropout(index, *rate, *stream, false),
+            Op::DropPath { rate, stream } => self.dropout(index, *rate, *stream, true),
         };
         self.of_node[index] = Some(value);
     }
@@ -237,6 +233,16 @@ impl Builder<'_> {
         let affine = (scale, shift);
         let y = self.value(shape, Value::Stored { offset, affine: Some(affine), relu: false }, true);
         self.record(Tape::Scale { factor, affine, x, y, own: own || x != input });
+        y
+    }
+
+    fn dropout(&mut self, index: usize, rate: f32, stream: u64, images: bool) -> ValueId {
+        let (x, own) = self.input_of(index);
+        let (y, to) = self.stored(self.graph.nodes()[index].shape, self.needs[x]);
+        let dropout = Dropout { stream, threshold: threshold(rate), factor: 1.0 / (1.0 - rate), images };
+        let from = self.operand(x);
+        self.push(Kernel::Dropout { dropout, from, to });
+        self.record(Tape::Dropout { dropout, x, y, own });
         y
     }
 

@@ -1,6 +1,8 @@
 //! Initial values from somebody else's weights.
 
-use super::naming::{Naming, Source, Translator, is_hugging_face, is_translated, published_shape};
+use super::naming::{
+    Naming, Source, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated, published_shape,
+};
 use super::{CheckpointError, ContentError, Entry, read_state_dict};
 use crate::nearest::nearest;
 use crate::registry::Entry as Network;
@@ -112,6 +114,7 @@ pub fn init_from(state: &mut State, config: &NetConfig, entries: &[Entry]) -> Re
         } else {
             let len = target.len();
             target.copy_from_slice(&take.entry.values[take.part * len..(take.part + 1) * len]);
+            target.iter_mut().for_each(|value| *value += take.shift);
         }
     }
     Ok(plan.report)
@@ -157,12 +160,24 @@ fn recognise<'n>(
     entries: &[(String, &Entry)],
 ) -> (Naming, Translator<'n>) {
     let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    let candidates = [Naming::Own, Naming::Published, Naming::Modules, Naming::Encoder, Naming::PlainVgg];
+    let candidates = [
+        Naming::Own,
+        Naming::Published,
+        Naming::Modules,
+        Naming::Encoder,
+        Naming::HuggingFace,
+        Naming::Timm,
+        Naming::TimmEncoder,
+        Naming::TimmUniversal,
+        Naming::PlainVgg,
+    ];
     let usable = candidates.into_iter().filter(|naming| match naming {
         Naming::Own => true,
         Naming::Published => is_translated(network),
         Naming::Modules => is_hugging_face(network),
         Naming::Encoder => network.encoder_prefix.is_some(),
+        Naming::HuggingFace => is_on_mit(network),
+        Naming::Timm | Naming::TimmEncoder | Naming::TimmUniversal => is_on_timm(network),
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
     });
@@ -190,6 +205,8 @@ struct Take<'a> {
     entry: &'a Entry,
     /// Of the entry's parts.
     part: usize,
+    /// Added to the values.
+    shift: f32,
     /// Whether colours become another number of channels.
     adapted: bool,
 }
@@ -230,7 +247,7 @@ impl<'a> Plan<'a> {
             let entry = entries[at].1;
             let adapted = index == 0 && adapts_colours(&spec.shape, &entry.shape);
             if fits(spec, source, entry) || (adapted && entry.is_whole()) {
-                takes.push(Take { index, entry, part: source.part, adapted });
+                takes.push(Take { index, entry, part: source.part, shift: source.shift, adapted });
                 if adapted {
                     adapted_input = Some(spec.name.clone());
                 }
@@ -256,7 +273,7 @@ impl<'a> Plan<'a> {
 
     fn is_enough(&self, network: &Network, state: &State) -> Result<(), String> {
         let InitReport { naming, missing, mismatched, .. } = &self.report;
-        if matches!(naming, Naming::Encoder | Naming::PlainVgg) {
+        if matches!(naming, Naming::Encoder | Naming::Timm | Naming::PlainVgg) {
             let lacking = missing.len() + mismatched.len();
             return if lacking == 0 {
                 Ok(())
@@ -275,12 +292,17 @@ impl<'a> Plan<'a> {
 }
 
 /// Whether an entry, or its part, has the parameter's shape. Linear layers have two axes or four; those that became
-/// convolutions over a whole map have their axes behind the first joined.
+/// convolutions over a whole map have their axes behind the first joined. Layer scales have one axis or three.
 fn fits(spec: &ParamSpec, source: &Source, entry: &Entry) -> bool {
     let mut shape = spec.shape.clone();
     shape[0] *= source.parts;
     let flat = [shape[0], shape[1..].iter().product()];
-    entry.is_whole() && (entry.shape == shape || (shape.len() == 4 && entry.shape == flat))
+    let joined = match shape.len() {
+        4 => entry.shape == flat,
+        3 => entry.shape == shape[..1],
+        _ => false,
+    };
+    entry.is_whole() && (entry.shape == shape || joined)
 }
 
 fn adapts_colours(here: &[usize], there: &[usize]) -> bool {
@@ -336,6 +358,9 @@ impl fmt::Display for InitReport {
         let origin = match self.naming {
             Naming::Own => "of the same network",
             Naming::Published | Naming::Modules => "of the same network under its published names",
+            Naming::HuggingFace => "of a SegFormer under Hugging Face's names",
+            Naming::Timm => "of timm's classification network, for the encoder",
+            Naming::TimmEncoder | Naming::TimmUniversal => "of the same network on timm's encoder",
             Naming::Encoder => "of a classification network, for the encoder",
             Naming::PlainVgg => "of VGG without batch norm, for the encoder",
         };

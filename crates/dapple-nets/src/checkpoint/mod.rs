@@ -13,6 +13,7 @@ mod model_file;
 mod naming;
 mod pickle;
 mod state_dict;
+mod timm;
 mod torch;
 mod value;
 

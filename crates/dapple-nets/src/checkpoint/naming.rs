@@ -13,10 +13,17 @@
 //! | `encoder.norm1` | `segformer.encoder.layer_norm.0` |
 //! | the same layers in [`Naming::Modules`] | `segformer.stages.0`: `patch_embeddings`, `blocks.0`, `layer_norm` |
 //! | an encoder's `PREFIX.NAME` | `NAME` in weights of its classification network |
+//! | `encoder.NAME` of any decoder on MiT, and the decoder of `segformer-mit-b0` to `b2` | those of `segformer-b0` to `b2` |
+//! | `decoder.mlp_stage.3.linear`, `fuse_stage.0` and `.1`, `segmentation_head.0` | `decode_head.linear_c.0.proj`, `linear_fuse`, `batch_norm`, `classifier` |
+//! | layers of EfficientNet, MobileNetV3 and ConvNeXt | timm's ([`super::timm`]), alone, behind `encoder.` or `encoder.model.` |
 //! | `fc6`, `fc7` of FCN | `classifier.0`, `classifier.3` of torchvision's `vgg16` |
+//!
+//! Hugging Face's SegFormers add another eps in their norms (1e-5, not 1e-6) and upsample with pixel areas aligned, as `segformer-b0`
+//! does; in `segformer-mit-b0` the same weights give slightly other outputs.
 //!
 //! Linear layers `[out, in]` are convolutions `[out, in, 1, 1]` here.
 
+use super::timm;
 use crate::registry::Entry as Network;
 use dapple_graph::{ParamSpec, Role, State};
 use std::collections::BTreeMap;
@@ -34,12 +41,20 @@ pub enum Naming {
     Modules,
     /// Those of the encoder's classification network (torchvision's, MiT's).
     Encoder,
+    /// For decoders on MiT: Hugging Face's, of a whole SegFormer or of its encoder alone.
+    HuggingFace,
+    /// timm's, of an encoder alone.
+    Timm,
+    /// Those of segmentation_models_pytorch with timm's behind `encoder.`, as its `timm-efficientnet-b0` has them.
+    TimmEncoder,
+    /// Likewise behind `encoder.model.`, as its encoders that begin with `tu-` have them.
+    TimmUniversal,
     /// torchvision's VGG without batch norm, into an encoder with batch norm, which keeps its initial values.
     PlainVgg,
 }
 
 /// The place of a parameter in a state dict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Source {
     /// Name of the entry.
     pub name: String,
@@ -47,11 +62,13 @@ pub(super) struct Source {
     pub part: usize,
     /// Parts of the entry.
     pub parts: usize,
+    /// Added to the values.
+    pub shift: f32,
 }
 
 impl Source {
     fn whole(name: String) -> Self {
-        Self { name, part: 0, parts: 1 }
+        Self { name, part: 0, parts: 1, shift: 0.0 }
     }
 }
 
@@ -72,8 +89,13 @@ impl<'a> Translator<'a> {
     /// Whether a state dict of this naming must have the parameter: one of the encoder alone has nothing else.
     pub fn is_expected(&self, spec: &ParamSpec) -> bool {
         match self.naming {
-            Naming::Own | Naming::Published | Naming::Modules => true,
-            Naming::Encoder => self.of_encoder(&spec.name).is_some(),
+            Naming::Own
+            | Naming::Published
+            | Naming::Modules
+            | Naming::TimmEncoder
+            | Naming::TimmUniversal => true,
+            Naming::HuggingFace => self.source(spec).is_some(),
+            Naming::Encoder | Naming::Timm => self.of_encoder(&spec.name).is_some(),
             Naming::PlainVgg => self.source(spec).is_some(),
         }
     }
@@ -96,11 +118,35 @@ impl<'a> Translator<'a> {
                 Some(inner) => Some(joint_projection(inner)),
                 None => dense_of_vgg(name).map(Source::whole),
             },
+            Naming::HuggingFace => match self.of_encoder(name) {
+                Some(_) => Some(Source::whole(hugging_face(name, &FILES))),
+                None if self.network.family == "segformer" => hugging_face_head(name).map(Source::whole),
+                None => None,
+            },
+            Naming::Timm => self.timm(name, str::to_owned),
+            Naming::TimmEncoder => self.timm_or_own(name, |there| format!("encoder.{there}")),
+            Naming::TimmUniversal => {
+                self.timm_or_own(name, |there| format!("encoder.model.{}", timm::in_feature_list(there)))
+            }
             Naming::PlainVgg => {
                 let (index, part) = self.of_encoder(name)?.strip_prefix("features.")?.split_once('.')?;
                 let there = self.vgg.get(&index.parse().ok()?)?;
                 Some(Source::whole(format!("features.{there}.{part}")))
             }
+        }
+    }
+
+    /// timm's name of a parameter of the encoder.
+    fn timm(&self, name: &str, place: impl Fn(&str) -> String) -> Option<Source> {
+        let (encoder, inner) = (self.network.encoder?.name, self.of_encoder(name)?);
+        let there = timm::name(encoder, inner)?;
+        Some(Source { shift: timm::shift(encoder, inner), ..Source::whole(place(&there)) })
+    }
+
+    fn timm_or_own(&self, name: &str, place: impl Fn(&str) -> String) -> Option<Source> {
+        match self.of_encoder(name) {
+            Some(_) => self.timm(name, place),
+            None => Some(Source::whole(name.to_owned())),
         }
     }
 
@@ -112,6 +158,16 @@ impl<'a> Translator<'a> {
 /// Whether the network's checkpoints have other names than its parameters.
 pub(super) fn is_translated(network: &Network) -> bool {
     is_hugging_face(network) || network.encoder.is_some_and(|encoder| encoder.name.starts_with("mit"))
+}
+
+/// Whether it is a decoder on MiT with segmentation_models_pytorch's names.
+pub(super) fn is_on_mit(network: &Network) -> bool {
+    is_translated(network) && !is_hugging_face(network)
+}
+
+/// Whether timm's names of its encoder are known.
+pub(super) fn is_on_timm(network: &Network) -> bool {
+    network.encoder.is_some_and(|encoder| timm::knows(encoder.name))
 }
 
 /// Whether it is one of the paper's SegFormers.
@@ -145,7 +201,7 @@ pub(super) fn published_shape(spec: &ParamSpec) -> Vec<usize> {
 fn joint_projection(name: &str) -> Source {
     for (part, own) in [".attn.k.", ".attn.v."].into_iter().enumerate() {
         if let Some((block, rest)) = name.split_once(own) {
-            return Source { name: format!("{block}.attn.kv.{rest}"), part, parts: 2 };
+            return Source { part, parts: 2, ..Source::whole(format!("{block}.attn.kv.{rest}")) };
         }
     }
     Source::whole(name.to_owned())
@@ -252,6 +308,21 @@ fn hugging_face(name: &str, names: &Names) -> String {
         Some(format!("segformer.{inner}.{part}"))
     };
     translated().unwrap_or_else(|| name.replace("linear_c", names.linear))
+}
+
+/// Hugging Face's name of a parameter of segmentation_models_pytorch's SegFormer decoder, which counts stages from the last.
+fn hugging_face_head(name: &str) -> Option<String> {
+    let (layer, part) = name.rsplit_once('.')?;
+    let there = match layer {
+        "decoder.fuse_stage.0" => "linear_fuse".to_owned(),
+        "decoder.fuse_stage.1" => "batch_norm".to_owned(),
+        "segmentation_head.0" => "classifier".to_owned(),
+        _ => {
+            let number = layer.strip_prefix("decoder.mlp_stage.")?.strip_suffix(".linear")?;
+            format!("linear_c.{}.proj", 3usize.checked_sub(number.parse().ok()?)?)
+        }
+    };
+    Some(format!("decode_head.{there}.{part}"))
 }
 
 /// Stages count from one here.

@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub stride: usize,
     /// Dropout rate in place of the published ones.
     pub dropout: Option<f32>,
+    /// Largest rate of the encoder's stochastic depth.
+    pub drop_path: f32,
 }
 
 impl Settings {
@@ -97,7 +99,8 @@ impl Network for EncoderDecoder {
             (stride, false) => Stride::DilatedStages(stride),
         };
         let features = if decoder.torchvision { "" } else { "features." };
-        let form = Form { prefix: decoder.prefix, features, width: settings.width, stride };
+        let drop_path = settings.drop_path;
+        let form = Form { prefix: decoder.prefix, features, width: settings.width, stride, drop_path };
         let image = g.input();
         let features = (settings.encoder.build)(&mut g, image, &form)?;
         (decoder.build)(&mut g, &features, settings)?;

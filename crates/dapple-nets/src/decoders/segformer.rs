@@ -56,6 +56,8 @@ pub(crate) struct PaperSegFormer {
     pub logits: usize,
     /// Dropout rate in place of 0.1.
     pub dropout: Option<f32>,
+    /// Largest rate of stochastic depth in place of the published one.
+    pub drop_path: Option<f32>,
 }
 
 impl Network for PaperSegFormer {
@@ -65,7 +67,9 @@ impl Network for PaperSegFormer {
         let mut g = Graph::new(input);
         let image = g.input();
         let depths = if self.size < 2 { mit::SMALL } else { mit::LARGE };
-        let form = Form { prefix: "encoder.", features: "", width: self.width, stride: Stride::Full };
+        let drop_path = self.drop_path.unwrap_or(mit::DROP_PATH);
+        let form =
+            Form { prefix: "encoder.", features: "", width: self.width, stride: Stride::Full, drop_path };
         // PyTorch's default eps in all norms.
         let features = mit::build(&mut g, image, &form, depths, 1e-5)?;
         // Table 6: 256 channels for B0 and B1, 768 for B2.

@@ -2,20 +2,26 @@
 //! <https://arxiv.org/abs/2201.03545>.
 //!
 //! Parameters: torchvision's `convnext_tiny` and `convnext_small`, `features.INDEX`; its linear layers are 1 x 1
-//! convolutions here. Stochastic depth is left out. There is no map at stride 2.
+//! convolutions here. There is no map at stride 2. Stochastic depth with the rates of table 5 for ImageNet-1K.
 
 use super::{Encoder, Features, Form, Stride};
+use crate::blocks::drop_path;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-const fn encoder(name: &'static str, title: &'static str, build: super::BuildEncoder) -> Encoder {
+const fn encoder(
+    name: &'static str,
+    title: &'static str,
+    drop_path: f32,
+    build: super::BuildEncoder,
+) -> Encoder {
     let source = "Liu et al., CVPR 2022, arXiv:2201.03545";
-    Encoder { name, title, source, width: 96, dilates: false, halves: false, build }
+    Encoder { name, title, source, width: 96, dilates: false, halves: false, drop_path, build }
 }
 
 pub(super) const TINY: Encoder =
-    encoder("convnext-tiny", "ConvNeXt-Tiny", |g, x, form| build(g, x, form, [3, 3, 9, 3]));
+    encoder("convnext-tiny", "ConvNeXt-Tiny", 0.1, |g, x, form| build(g, x, form, [3, 3, 9, 3]));
 pub(super) const SMALL: Encoder =
-    encoder("convnext-small", "ConvNeXt-Small", |g, x, form| build(g, x, form, [3, 3, 27, 3]));
+    encoder("convnext-small", "ConvNeXt-Small", 0.4, |g, x, form| build(g, x, form, [3, 3, 27, 3]));
 
 const EPS: f32 = 1e-6;
 
@@ -23,6 +29,7 @@ fn build(g: &mut Graph, mut x: NodeId, form: &Form, depths: [usize; 4]) -> Resul
     debug_assert_eq!(form.stride, Stride::Full);
     g.use_conv_init(ConvInit::Normal(0.02));
     let name = |index: usize| format!("{}{}{index}", form.prefix, form.features);
+    let (last, mut number) = (depths.iter().sum::<usize>() - 1, 0);
     let mut maps = [x; 4];
     for (stage, depth) in depths.into_iter().enumerate() {
         let channels = form.width << stage;
@@ -35,15 +42,18 @@ fn build(g: &mut Graph, mut x: NodeId, form: &Form, depths: [usize; 4]) -> Resul
             x = g.conv2d(&format!("{down}.1"), x, &Conv2d::new(channels, 2).stride(2))?;
         }
         for index in 0..depth {
-            x = block(g, &format!("{body}.{index}"), x)?;
+            let y = branch(g, &format!("{body}.{index}"), x)?;
+            let y = drop_path(g, y, form.drop_path, number, last)?;
+            x = g.add(y, x)?;
+            number += 1;
         }
         maps[stage] = x;
     }
     Ok(Features { half: None, maps, early: None })
 }
 
-/// 7 x 7 depthwise convolution, layer norm, two linear layers with GELU between them, layer scale, and `x`.
-fn block(g: &mut Graph, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+/// 7 x 7 depthwise convolution, layer norm, two linear layers with GELU between them, layer scale.
+fn branch(g: &mut Graph, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
     let channels = g.shape(x).c;
     let depthwise = Conv2d::new(channels, 7).padding(3).groups(channels);
     let y = g.conv2d(&format!("{name}.block.0"), x, &depthwise)?;
@@ -51,6 +61,5 @@ fn block(g: &mut Graph, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
     let y = g.conv2d(&format!("{name}.block.3"), y, &Conv2d::new(4 * channels, 1))?;
     let y = g.activate(y, Pointwise::Gelu)?;
     let y = g.conv2d(&format!("{name}.block.5"), y, &Conv2d::new(channels, 1))?;
-    let y = g.scale(&format!("{name}.layer_scale"), y, 1e-6)?;
-    g.add(y, x)
+    g.scale(&format!("{name}.layer_scale"), y, 1e-6)
 }

@@ -2,10 +2,10 @@
 //! table 1 and section 4, <https://arxiv.org/abs/1905.11946>.
 //!
 //! Parameters: torchvision's `efficientnet_b0` to `b3`, `features.INDEX`, without the last 1 x 1 convolution
-//! (`features.8`), which belongs to the classifier. Stochastic depth is left out.
+//! (`features.8`), which belongs to the classifier. Stochastic depth with the published survival probability of 0.8.
 
 use super::{Encoder, Features, Form};
-use crate::blocks::{Gate, divisible, squeeze_excite};
+use crate::blocks::{Gate, divisible, drop_path, squeeze_excite};
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(
@@ -15,7 +15,7 @@ const fn encoder(
     build: super::BuildEncoder,
 ) -> Encoder {
     let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
-    Encoder { name, title, source, width, dilates: true, halves: true, build }
+    Encoder { name, title, source, width, dilates: true, halves: true, drop_path: 0.2, build }
 }
 
 pub(super) const B0: Encoder =
@@ -60,17 +60,28 @@ fn build(
     let stem = Conv2d::new(scaled(32), 3).stride(2).padding(1);
     let half = layer(g, &format!("{prefix}{features}0"), x, &stem, true)?;
     let (mut x, mut stride, mut outs) = (half, 2, Vec::with_capacity(TABLE.len()));
-    for (stage, &Stage(expansion, kernel, stage_stride, out, blocks)) in TABLE.iter().enumerate() {
+    let blocks_of = |stage: &Stage| (stage.4 as f64 * depth).ceil() as usize;
+    let total = TABLE.iter().map(blocks_of).sum();
+    let mut number = 0;
+    for (stage, line) in TABLE.iter().enumerate() {
+        let &Stage(expansion, kernel, stage_stride, out, _) = line;
         stride *= stage_stride;
         let own = form.stride.stage(stride);
-        for index in 0..(blocks as f64 * depth).ceil() as usize {
+        for index in 0..blocks_of(line) {
             let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
             let down = if index == 0 { stage_stride } else { 1 };
             let depthwise = Conv2d::new(0, kernel)
                 .stride(if own.dilation > 1 { 1 } else { down })
                 .padding(kernel / 2 * own.dilation)
                 .dilation(own.dilation);
-            x = block(g, &name, x, expansion, &depthwise, scaled(out), down == 1)?;
+            let y = block(g, &name, x, expansion, &depthwise, scaled(out))?;
+            x = if down == 1 && g.shape(x).c == scaled(out) {
+                let y = drop_path(g, y, form.drop_path, number, total)?;
+                g.add(y, x)?
+            } else {
+                y
+            };
+            number += 1;
         }
         outs.push(x);
     }
@@ -85,7 +96,6 @@ fn block(
     expansion: usize,
     depthwise: &Conv2d,
     out: usize,
-    keeps_size: bool,
 ) -> Result<NodeId, GraphError> {
     let channels = g.shape(x).c;
     let expanded = divisible((channels * expansion) as f64);
@@ -101,8 +111,7 @@ fn block(
     y = layer(g, &next(), y, &depthwise, true)?;
     let gate = Gate { squeeze: Some(Pointwise::Silu), excite: Pointwise::Sigmoid };
     y = squeeze_excite(g, &next(), y, (channels / 4).max(1), gate)?;
-    y = layer(g, &next(), y, &Conv2d::new(out, 1), false)?;
-    if keeps_size && channels == out { g.add(y, x) } else { Ok(y) }
+    layer(g, &next(), y, &Conv2d::new(out, 1), false)
 }
 
 /// Convolution, batch norm and perhaps SiLU.

@@ -3,9 +3,10 @@
 //!
 //! Parameters: those of the published `mit_b0` to `mit_b2` as segmentation_models_pytorch has them, but keys and values
 //! are two projections here (`attn.k`, `attn.v`) where the checkpoints have one (`attn.kv`), and linear layers are
-//! 1 x 1 convolutions. Stochastic depth is left out. There is no map at stride 2.
+//! 1 x 1 convolutions. There is no map at stride 2. Stochastic depth with the published rate of 0.1.
 
 use super::{Encoder, Features, Form, Stride};
+use crate::blocks::drop_path;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(
@@ -15,12 +16,15 @@ const fn encoder(
     build: super::BuildEncoder,
 ) -> Encoder {
     let source = "Xie et al., NeurIPS 2021, arXiv:2105.15203";
-    Encoder { name, title, source, width, dilates: false, halves: false, build }
+    Encoder { name, title, source, width, dilates: false, halves: false, drop_path: DROP_PATH, build }
 }
 
 pub(super) const B0: Encoder = encoder("mit-b0", "MiT-B0", 32, |g, x, form| build(g, x, form, SMALL, EPS));
 pub(super) const B1: Encoder = encoder("mit-b1", "MiT-B1", 64, |g, x, form| build(g, x, form, SMALL, EPS));
 pub(super) const B2: Encoder = encoder("mit-b2", "MiT-B2", 64, |g, x, form| build(g, x, form, LARGE, EPS));
+
+/// Largest rate of stochastic depth in the published training.
+pub(crate) const DROP_PATH: f32 = 0.1;
 
 /// Blocks in each stage of B0 and B1.
 pub(crate) const SMALL: [usize; 4] = [2, 2, 2, 2];
@@ -48,6 +52,7 @@ pub(crate) fn build(
     eps: f32,
 ) -> Result<Features, GraphError> {
     debug_assert_eq!(form.stride, Stride::Full);
+    let (last, mut block) = (depths.iter().sum::<usize>() - 1, 0);
     let mut maps = [x; 4];
     for (stage, depth) in depths.into_iter().enumerate() {
         let (prefix, number) = (form.prefix, stage + 1);
@@ -59,10 +64,13 @@ pub(crate) fn build(
             let name = format!("{prefix}block{number}.{index}");
             let y = g.layer_norm(&format!("{name}.norm1"), x, eps)?;
             let y = attention(g, &format!("{name}.attn"), y, FACTORS[stage], REDUCTIONS[stage])?;
+            let y = drop_path(g, y, form.drop_path, block, last)?;
             x = g.add(x, y)?;
             let y = g.layer_norm(&format!("{name}.norm2"), x, eps)?;
             let y = mix_ffn(g, &format!("{name}.mlp"), y)?;
+            let y = drop_path(g, y, form.drop_path, block, last)?;
             x = g.add(x, y)?;
+            block += 1;
         }
         x = g.layer_norm(&format!("{prefix}norm{number}"), x, eps)?;
         maps[stage] = x;

@@ -15,6 +15,7 @@ pub(super) const LARGE: Encoder = Encoder {
     width: 16,
     dilates: true,
     halves: true,
+    drop_path: 0.0,
     build,
 };
 

@@ -27,6 +27,8 @@ pub struct Encoder {
     pub dilates: bool,
     /// Whether it has a map at stride 2.
     pub halves: bool,
+    /// Largest rate of stochastic depth in the published training; 0 where there is none.
+    pub drop_path: f32,
     pub(crate) build: BuildEncoder,
 }
 
@@ -45,6 +47,8 @@ pub(crate) struct Form<'a> {
     pub width: usize,
     /// Largest stride.
     pub stride: Stride,
+    /// Largest rate of stochastic depth.
+    pub drop_path: f32,
 }
 
 /// The stride of the deepest map. Where a stage keeps the size, its convolutions dilate by the factor that it would

@@ -18,7 +18,7 @@ enum Block {
 
 const fn encoder(name: &'static str, title: &'static str, build: super::BuildEncoder) -> Encoder {
     let source = "He et al., CVPR 2016, arXiv:1512.03385";
-    Encoder { name, title, source, width: 64, dilates: true, halves: true, build }
+    Encoder { name, title, source, width: 64, dilates: true, halves: true, drop_path: 0.0, build }
 }
 
 pub(super) const RESNET18: Encoder =

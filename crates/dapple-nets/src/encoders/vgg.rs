@@ -18,7 +18,7 @@ const E: [usize; 5] = [2, 2, 4, 4, 4];
 
 const fn encoder(name: &'static str, title: &'static str, build: super::BuildEncoder) -> Encoder {
     let source = "Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556";
-    Encoder { name, title, source, width: 64, dilates: false, halves: true, build }
+    Encoder { name, title, source, width: 64, dilates: false, halves: true, drop_path: 0.0, build }
 }
 
 pub(super) const VGG11: Encoder = encoder("vgg11", "VGG11", |g, x, form| plain(g, x, form, A));

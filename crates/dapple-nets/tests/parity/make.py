@@ -2,6 +2,7 @@
 
     python make.py [NAME ...]          (torch, torchvision, segmentation_models_pytorch, transformers, safetensors)
     python make.py --published                 published.json: names, shapes and counts of the published sizes
+    python make.py --timm                      timm.json: names and shapes under timm's names
     python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
 
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
@@ -117,6 +118,8 @@ def cases(f):
     def case(name, width, size, make, **more):
         drops = name.split("-")[0] in DROPS or name.startswith("segformer-b")
         more = {"dropout": 0.0} | more if drops else more
+        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer"))
+        more = {"drop_path": 0.0} | more if paths else more
         return name, {"name": name, "width": width, **more}, size, make
 
     # Encoders, below U-Net.
@@ -146,6 +149,8 @@ def cases(f):
     yield case("segformer-mit-b0", w32, even, lambda: smp_model("Segformer", "mit_b0", CLASSES, f32))
     stride8 = lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f, encoder_output_stride=8)
     yield case("deeplabv3plus-resnet50", w64, even, stride8, output_stride=8)
+    _, *stride16 = case("deeplabv3plus-resnet50", w64, even, lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f))
+    yield "deeplabv3plus-resnet50-stride16", *stride16
     for name in ("fcn", "deeplabv3"):
         yield case(f"{name}-resnet50", w64, odd, lambda: torchvision_model(f"{name}_resnet50", CLASSES, f))
     yield case("lraspp-mobilenetv3-large", w16, odd, lambda: lraspp(CLASSES, f16))
@@ -158,6 +163,7 @@ def cases(f):
         yield case(f"fcn{stride}s", w64, odd, lambda: FcnVgg(stride, CLASSES, w64))
     yield case("segnet-basic", w64, odd, lambda: SegNetBasic(CLASSES, w64))
     yield case("fast-scnn", w32, odd, lambda: FastScnn(CLASSES, w32))
+    yield case("ddrnet-23-slim", w32, odd, lambda: DdrNet(CLASSES, w32))
     # The smallest image that fits is large.
     w = 64 if f == 1 else 2
     yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
@@ -204,6 +210,7 @@ def published_sizes():
     yield row("segformer-mit-b0", 2, smp_model("Segformer", "mit_b0", 2, 1))
     for name in ("fcn", "deeplabv3"):
         yield row(f"{name}-resnet50", 21, torchvision_model(f"{name}_resnet50", 21, 1))
+    yield row("ddrnet-23-slim", 19, DdrNet(19, 32))
     yield row("lraspp-mobilenetv3-large", 21, tv.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None))
     for ours, theirs in [
         ("resnet18", "resnet18"), ("resnet34", "resnet34"), ("resnet50", "resnet50"), ("resnet101", "resnet101"),
@@ -215,6 +222,26 @@ def published_sizes():
         yield row(f"unet-{ours}", 2, getattr(tv, theirs)(), encoder=True)
 
 
+def timm_names():
+    """Networks that compute what dapple's do, with timm's names: encoders alone as timm classifies images with them, and on
+    smp's encoders that begin with timm- and tu-."""
+    import timm
+
+    def row(network, naming, model):
+        return {"network": network, "naming": naming, "keys": {k: list(v.shape) for k, v in floats(model).items()}}
+
+    names = {f"efficientnet-b{n}": f"efficientnet_b{n}" for n in range(4)}
+    names |= {"mobilenetv3-large": "mobilenetv3_large_100"}
+    names |= {f"convnext-{size}": f"convnext_{size}" for size in ("tiny", "small")}
+    for ours, theirs in names.items():
+        yield row(f"unet-{ours}", "Timm", timm.create_model(theirs, pretrained=False))
+    yield row("unet-efficientnet-b0", "TimmEncoder", smp.Unet("timm-efficientnet-b0", encoder_weights=None, classes=2))
+    # Its map at stride 2 has other channels than dapple's: for decoders that do without.
+    yield row("fpn-efficientnet-b0", "TimmUniversal", smp.FPN("tu-efficientnet_b0", encoder_weights=None, classes=2))
+    for ours, theirs in [("mobilenetv3-large", "mobilenetv3_large_100"), ("convnext-tiny", "convnext_tiny")]:
+        yield row(f"unet-{ours}", "TimmUniversal", smp.Unet(f"tu-{theirs}", encoder_weights=None, classes=2))
+
+
 DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
 
 
@@ -223,6 +250,10 @@ def main(arguments):
     if arguments == ["--published"]:
         rows = [json.dumps(row, separators=(",", ":")) for row in published_sizes()]
         (Path(__file__).parent / "published.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        return
+    if arguments == ["--timm"]:
+        rows = [json.dumps(row, separators=(",", ":")) for row in timm_names()]
+        (Path(__file__).parent / "timm.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
         return
     full = arguments[:1] == ["--full"]
     folder = Path(arguments[1]) if full else Path(__file__).parent

@@ -396,3 +396,98 @@ class FastScnn(nn.Module):
 
 def biased(cin, cout):
     return nn.Sequential(nn.Conv2d(cin, cout, 1), nn.BatchNorm2d(cout))
+
+
+class DdrNet(nn.Module):
+    """DDRNet-23-slim: Hong et al. 2021, figures 3 to 5, tables 1 and 2; names of the authors' checkpoints. Maps of the first
+    branch take the second one's size."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        w = width
+
+        def conv(cin, cout, kernel=3, stride=1, bias=False):
+            return nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=bias)
+
+        def chain(*layers):
+            """Batch norm behind each convolution, ReLU between."""
+            parts = [part for layer in layers for part in (layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU())]
+            return nn.Sequential(*parts[:-1])
+
+        def basic(cin, cout, stride=1):
+            first = DdrBlock([conv(cin, cout, 3, stride), conv(cout, cout)], stride, relu=True)
+            return nn.Sequential(first, DdrBlock([conv(cout, cout), conv(cout, cout)], 1))
+
+        def bottleneck(cin, inner, stride):
+            convs = [conv(cin, inner, 1), conv(inner, inner, 3, stride), conv(inner, 2 * inner, 1)]
+            return nn.Sequential(DdrBlock(convs, stride))
+
+        def before(layer, pool=()):
+            return nn.Sequential(*pool, nn.BatchNorm2d(layer.in_channels), nn.ReLU(), layer)
+
+        def head(cin):
+            return nn.ModuleDict({
+                "bn1": nn.BatchNorm2d(cin), "conv1": conv(cin, 2 * w),
+                "bn2": nn.BatchNorm2d(2 * w), "conv2": nn.Conv2d(2 * w, classes, 1),
+            })
+
+        self.conv1 = nn.Sequential(*chain(conv(3, w, 3, 2, True), conv(w, w, 3, 2, True)), nn.ReLU())
+        self.layer1, self.layer2 = basic(w, w), basic(w, 2 * w, 2)
+        self.layer3, self.layer4 = basic(2 * w, 4 * w, 2), basic(4 * w, 8 * w, 2)
+        self.layer3_, self.layer4_ = basic(2 * w, 2 * w), basic(2 * w, 2 * w)
+        self.layer5, self.layer5_ = bottleneck(8 * w, 8 * w, 2), bottleneck(2 * w, 2 * w, 1)
+        self.down3 = chain(conv(2 * w, 4 * w, 3, 2))
+        self.down4 = chain(conv(2 * w, 4 * w, 3, 2), conv(4 * w, 8 * w, 3, 2))
+        self.compression3, self.compression4 = chain(conv(4 * w, 2 * w, 1)), chain(conv(8 * w, 2 * w, 1))
+        cin, branch, cout = 16 * w, 4 * w, 4 * w
+        pools = [nn.AvgPool2d(k, s, k // 2) for k, s in ((5, 2), (9, 4), (17, 8))] + [nn.AdaptiveAvgPool2d(1)]
+        self.spp = nn.ModuleDict({"scale0": before(conv(cin, branch, 1))})
+        for i, pool in enumerate(pools, 1):
+            self.spp[f"scale{i}"] = before(conv(cin, branch, 1), [pool])
+            self.spp[f"process{i}"] = before(conv(branch, branch))
+        self.spp["compression"] = before(conv(5 * branch, cout, 1))
+        self.spp["shortcut"] = before(conv(cin, cout, 1))
+        self.seghead_extra, self.final_layer = head(2 * w), head(4 * w)
+
+    def forward(self, image):
+        def up(x, like):
+            return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+        def logits(head, x):
+            x = head["conv1"](F.relu(head["bn1"](x)))
+            return up(head["conv2"](F.relu(head["bn2"](x))), image)
+
+        x = F.relu(self.layer2(F.relu(self.layer1(self.conv1(image)))))
+        low, high = self.layer3(x), self.layer3_(x)
+        low, high = low + self.down3(F.relu(high)), high + up(self.compression3(F.relu(low)), high)
+        early = high
+        low, high = self.layer4(F.relu(low)), self.layer4_(F.relu(high))
+        low, high = low + self.down4(F.relu(high)), high + up(self.compression4(F.relu(low)), high)
+        low, high = self.layer5(F.relu(low)), self.layer5_(F.relu(high))
+        parts = [self.spp["scale0"](low)]
+        for i in (1, 2, 3, 4):
+            parts.append(self.spp[f"process{i}"](up(self.spp[f"scale{i}"](low), low) + parts[-1]))
+        low = self.spp["compression"](torch.cat(parts, 1)) + self.spp["shortcut"](low)
+        return {"out": logits(self.final_layer, up(low, high) + high), "aux": logits(self.seghead_extra, early)}
+
+
+class DdrBlock(nn.Module):
+    """A residual block; the last of a stage ends without ReLU."""
+
+    def __init__(self, convs, stride, relu=False):
+        super().__init__()
+        self.count, self.relu = len(convs), relu
+        for i, layer in enumerate(convs, 1):
+            self.add_module(f"conv{i}", layer)
+            self.add_module(f"bn{i}", nn.BatchNorm2d(layer.out_channels))
+        cin, cout = convs[0].in_channels, convs[-1].out_channels
+        if stride != 1 or cin != cout:
+            self.downsample = nn.Sequential(nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout))
+
+    def forward(self, x):
+        y = x
+        for i in range(1, self.count + 1):
+            y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
+            y = F.relu(y) if i < self.count else y
+        y = y + (self.downsample(x) if hasattr(self, "downsample") else x)
+        return F.relu(y) if self.relu else y

@@ -1,10 +1,22 @@
-//! Adaptive average pooling.
+//! Average pooling, adaptive and with windows of one size.
 
-use crate::attributes::int;
+use super::conv::both_ends;
+use crate::attributes::{int, ints};
 use crate::proto::DataType;
 use crate::size::{side, size_of};
 use crate::writer::{Value, Writer};
-use dapple_graph::NodeId;
+use dapple_graph::{MeanPool, NodeId};
+
+/// Means over windows of one size, the zeros of the padding included.
+pub(crate) fn mean_pool(w: &mut Writer, x: &str, pool: &MeanPool) -> Value {
+    let attributes = vec![
+        ints("kernel_shape", pool.kernel),
+        ints("strides", pool.stride),
+        ints("pads", both_ends(pool.padding)),
+        int("count_include_pad", 1),
+    ];
+    w.emit("AveragePool", &[x], attributes)
+}
 
 /// Means over windows that divide the map into so many rows and columns.
 ///

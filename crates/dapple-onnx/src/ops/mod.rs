@@ -33,6 +33,7 @@ pub(crate) fn write(w: &mut Writer, id: NodeId, needed: &[bool]) -> Value {
         Op::MaxPool(pool) => pool::max_pool(w, id, inputs[0], pool, needed),
         Op::MaxUnpool { pool } => pool::max_unpool(w, inputs[0], *pool),
         Op::AveragePool => average::average_pool(w, node.inputs[0], [node.shape.h, node.shape.w]),
+        Op::MeanPool(pool) => average::mean_pool(w, inputs[0], pool),
         Op::Resize { like, interpolation } => sampling::resize(w, node.inputs[0], *like, *interpolation),
         Op::Upscale { factor, interpolation } => sampling::upscale(w, inputs[0], *factor, *interpolation),
         Op::FitTo { like } => sampling::fit_to(w, node.inputs[0], *like),
@@ -47,6 +48,6 @@ pub(crate) fn write(w: &mut Writer, id: NodeId, needed: &[bool]) -> Value {
         }
         Op::Attention { heads } => attention::attention(w, &inputs, *heads, node.shape.c / heads),
         // Drops nothing outside of training.
-        Op::Dropout { .. } => inputs[0].to_owned(),
+        Op::Dropout { .. } | Op::DropPath { .. } => inputs[0].to_owned(),
     }
 }

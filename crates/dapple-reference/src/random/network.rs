@@ -2,7 +2,8 @@
 
 use super::Draw;
 use super::operation::{
-    POINTWISE, conv_settings, input_shape, interpolation, pool_settings, transpose_settings,
+    POINTWISE, conv_settings, input_shape, interpolation, mean_pool_settings, pool_settings,
+    transpose_settings,
 };
 use dapple_graph::summary::multiply_adds;
 use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Pointwise, Shape};
@@ -123,6 +124,10 @@ impl Sketch<'_> {
                 self.graph.add(x, y).map(drop)
             }
             24 => self.gated(x).map(drop),
+            25 if self.draw.one_in(2) => {
+                let settings = mean_pool_settings(self.draw);
+                self.graph.mean_pool(x, &settings).map(drop)
+            }
             25 => {
                 let size = [self.draw.within(1..=6), self.draw.within(1..=6)];
                 self.graph.average_pool(x, size).map(drop)
@@ -130,7 +135,8 @@ impl Sketch<'_> {
             26 => self.attended(x).map(drop),
             _ => {
                 let rate = self.draw.pick(&[0.1, 0.5]);
-                self.graph.dropout(x, rate).map(drop)
+                if self.draw.one_in(2) { self.graph.drop_path(x, rate) } else { self.graph.dropout(x, rate) }
+                    .map(drop)
             }
         }
     }
@@ -366,11 +372,13 @@ fn rebuild(graph: &Graph, input: Shape) -> Result<Graph, GraphError> {
             Op::Pointwise(function) => g.activate(x, *function)?,
             Op::Mul => g.mul(x, node.inputs[1])?,
             Op::AveragePool => g.average_pool(x, [node.shape.h, node.shape.w])?,
+            Op::MeanPool(pool) => g.mean_pool(x, pool)?,
             Op::LayerNorm { eps, .. } => g.layer_norm(name, x, *eps)?,
             Op::GroupNorm { groups, .. } => g.group_norm(name, x, *groups)?,
             Op::Scale { .. } => g.scale(name, x, 1.0)?,
             Op::Attention { heads } => g.attention(x, node.inputs[1], node.inputs[2], *heads)?,
             Op::Dropout { rate, .. } => g.dropout(x, *rate)?,
+            Op::DropPath { rate, .. } => g.drop_path(x, *rate)?,
         };
     }
     for (name, id) in graph.outputs() {

@@ -3,7 +3,8 @@
 use super::Draw;
 use super::network::channels;
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,
+    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId,
+    Pointwise, Shape,
 };
 
 /// Number of kinds of operation: `operation(seed)` is of kind `seed % OPERATIONS`.
@@ -116,6 +117,7 @@ fn build(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId, GraphError
             let (a, b) = draw.pick(&[(x, y), (x, y), (y, y), (x, x)]);
             g.mul(a, b)
         }
+        15 if draw.one_in(2) => g.mean_pool(x, &mean_pool_settings(draw)),
         15 => g.average_pool(x, [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
         16 => g.layer_norm("ln", x, draw.pick(&[1e-5, 1e-6, 1e-2])),
         17 if draw.one_in(2) => {
@@ -133,6 +135,7 @@ fn build(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId, GraphError
             let (q, k, v) = if keys == x && draw.one_in(4) { (q, q, q) } else { (q, k, v) };
             g.attention(q, k, v, heads)
         }
+        _ if draw.one_in(2) => g.drop_path(x, draw.pick(&[0.0, 0.1, 0.5, 0.9])),
         _ => g.dropout(x, draw.pick(&[0.0, 0.1, 0.5, 0.9])),
     }
 }
@@ -198,6 +201,12 @@ pub(super) fn pool_settings(draw: &mut Draw) -> MaxPool {
         pool.padding = pool.kernel.map(|k| draw.within(0..=k / 2));
     }
     pool
+}
+
+pub(super) fn mean_pool_settings(draw: &mut Draw) -> MeanPool {
+    let kernel = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 5, 9, 17]));
+    let stride = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 4, 8]));
+    MeanPool { kernel, stride, padding: kernel.map(|k| draw.within(0..=k / 2)) }
 }
 
 pub(super) fn interpolation(draw: &mut Draw) -> Interpolation {

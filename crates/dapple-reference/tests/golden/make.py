@@ -183,6 +183,16 @@ def channel_operations():
         run = lambda x: F.adaptive_avg_pool2d(x, target)
         yield record(f"{size} to {target}", "average_pool", [2, *size, 2], dict(target=target), run)
 
+    def mean_pool(name, shape, kernel, stride, padding=(0, 0)):
+        run = lambda x: F.avg_pool2d(x, kernel, stride, padding)
+        return record(name, "mean_pool", shape, dict(kernel=kernel, stride=stride, padding=padding), run)
+
+    yield mean_pool("2x2", [2, 4, 6, 2], (2, 2), (2, 2))
+    yield mean_pool("odd", [1, 5, 7, 2], (2, 3), (2, 1))
+    yield mean_pool("zeros of the padding count", [2, 6, 5, 2], (5, 5), (2, 2), (2, 2))
+    yield mean_pool("larger than the map", [1, 3, 4, 1], (9, 17), (4, 8), (4, 8))
+    yield mean_pool("gaps", [1, 7, 6, 1], (2, 1), (3, 4), (1, 0))
+
 
 def attentions():
     def attention(shape, channels, heads, keys):

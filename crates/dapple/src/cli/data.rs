@@ -8,8 +8,9 @@ use dapple::data::{
     Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview, write_atomic,
 };
 
-use super::arguments::{AugmentName, size};
+use super::arguments::size;
 use super::failure::Failure;
+use super::settings::AugmentName;
 use super::train::warn_of_skipped;
 
 #[derive(Debug, Args)]

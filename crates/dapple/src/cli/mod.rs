@@ -14,6 +14,7 @@ mod predict;
 mod progress;
 mod score;
 mod serve;
+mod settings;
 mod train;
 mod weights;
 

@@ -7,14 +7,11 @@ use std::time::{Duration, Instant};
 
 use dapple::data::{Dataset, OpenOptions};
 use dapple::device::{engine, engine_within};
-use dapple::graph::{LossKind, Optimizer};
-use dapple::nets::Activation;
 use dapple::train::{
-    ByteSize, CachePlace, ClassWeights, LossConfig, Outcome, RunFolder, Schedule, StopFlag, TrainConfig,
-    Training, best_epoch, open_dataset, recipe,
+    ByteSize, Outcome, RunFolder, StopFlag, TrainConfig, Training, best_epoch, open_dataset, recipe,
 };
 
-use super::arguments::{CacheName, Device, OptimizerName, ScheduleName, Settings, Train};
+use super::arguments::{Device, Train};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::weights::initial_weights;
@@ -114,7 +111,7 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
         }
         None => begin(arguments)?,
     };
-    apply(&arguments.settings, &mut config);
+    arguments.settings.apply(&mut config);
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
@@ -164,70 +161,4 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     config.data.coding = Some(dataset.coding());
     config.data.skip_bad = settings.skip_bad;
     Ok((config, dataset))
-}
-
-/// Lets the flags that were given stand above the settings.
-fn apply(settings: &Settings, config: &mut TrainConfig) {
-    if let Some((height, width)) = settings.size {
-        (config.input.height, config.input.width) = (height, width);
-    }
-    config.epochs = settings.epochs.unwrap_or(config.epochs);
-    config.batch = settings.batch.unwrap_or(config.batch);
-    config.learning_rate = settings.lr.unwrap_or(config.learning_rate);
-    config.data.train_fraction = settings.train_fraction.unwrap_or(config.data.train_fraction);
-    match settings.split.as_deref() {
-        None => {}
-        Some("random") => (config.data.split, config.data.stratified) = (None, false),
-        Some("stratified") => (config.data.split, config.data.stratified) = (None, true),
-        Some(file) => config.data.split = Some(std::path::absolute(file).unwrap_or(file.into())),
-    }
-    config.data.group = settings.group.clone().or(config.data.group.take());
-    config.data.folds = settings.folds.or(config.data.folds);
-    config.data.fold = settings.fold.unwrap_or(config.data.fold);
-    if let Some(seed) = settings.seed {
-        (config.seed, config.data.split_seed) = (seed, seed);
-    }
-    config.network.width = settings.width.unwrap_or(config.network.width);
-    if let Some(channels) = settings.channels {
-        (config.network.in_channels, config.input.channels) = (channels, channels);
-    }
-    if let Some(kinds) = &settings.loss {
-        let class_weights = std::mem::replace(&mut config.loss.class_weights, ClassWeights::None);
-        config.loss = LossConfig { class_weights, ..LossConfig::sum_of(&kinds.0) };
-        // Cross-entropy needs a logit a class; one against the rest is what sigmoids are for.
-        if kinds.0.contains(&LossKind::CrossEntropy) {
-            config.network.activation = Activation::Softmax;
-        } else if kinds.0.contains(&LossKind::BinaryCrossEntropy) {
-            config.network.activation = Activation::Sigmoid;
-        }
-    }
-    if let Some(weights) = &settings.class_weights {
-        config.loss.class_weights = weights.clone();
-    }
-    match settings.optimizer {
-        Some(OptimizerName::Sgd) => config.optimizer = Optimizer::sgd(0.9, 0.0),
-        Some(OptimizerName::Rmsprop) => config.optimizer = Optimizer::rmsprop(0.9),
-        Some(OptimizerName::Adam) => config.optimizer = Optimizer::adam(),
-        Some(OptimizerName::Adamw) => config.optimizer = Optimizer::adamw(0.01),
-        None => {}
-    }
-    match settings.schedule {
-        Some(ScheduleName::Constant) => config.schedule = Schedule::Constant,
-        Some(ScheduleName::Poly) => config.schedule = Schedule::Poly { power: 0.9 },
-        Some(ScheduleName::Cosine) => config.schedule = Schedule::Cosine { warm_up: 0.05, floor: 0.01 },
-        None => {}
-    }
-    if let Some(clip) = settings.clip {
-        config.clip_norm = (clip != 0.0).then_some(clip);
-    }
-    if let Some(name) = settings.augment {
-        config.augment = name.settings();
-    }
-    match settings.cache {
-        Some(CacheName::None) => config.data.cache = CachePlace::None,
-        Some(CacheName::Ram) => config.data.cache = CachePlace::Ram,
-        Some(CacheName::Disk) => config.data.cache = CachePlace::Disk,
-        None => {}
-    }
-    config.input.normalise = settings.normalise.unwrap_or(config.input.normalise);
 }

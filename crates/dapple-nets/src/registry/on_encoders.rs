@@ -1,0 +1,99 @@
+//! The decoders, each on every encoder that fits.
+
+use super::{Entry, LONG, Make, RONNEBERGER, XIE};
+use crate::Activation;
+use crate::decoders::{self, Decoder};
+use crate::encoders::{ENCODERS, Encoder};
+
+/// A decoder with what the registry says about it.
+struct OnEncoders {
+    decoder: Decoder,
+    title: &'static str,
+    source: &'static str,
+    heads: &'static [&'static str],
+    has_dropout: bool,
+    output_weights: &'static [f32],
+}
+
+/// Of torchvision's trainings.
+const WITH_AUXILIARY: &[f32] = &[1.0, 0.5];
+const SMP_HEAD: &[&str] = &["segmentation_head."];
+const TORCHVISION_HEADS: &[&str] = &["classifier.4.", "aux_classifier.4."];
+
+/// All decoders.
+const DECODERS: [OnEncoders; 11] = {
+    const fn smp(
+        decoder: Decoder,
+        title: &'static str,
+        source: &'static str,
+        has_dropout: bool,
+    ) -> OnEncoders {
+        OnEncoders { decoder, title, source, heads: SMP_HEAD, has_dropout, output_weights: &[] }
+    }
+    [
+        smp(decoders::UNET, "U-Net", RONNEBERGER, false),
+        smp(decoders::UNETPLUSPLUS, "U-Net++", "Zhou et al., TMI 2020, arXiv:1912.05074", false),
+        smp(decoders::LINKNET, "LinkNet", "Chaurasia and Culurciello, VCIP 2017, arXiv:1707.03718", false),
+        smp(decoders::FPN, "FPN", "Kirillov et al., CVPR 2019, arXiv:1901.02446", true),
+        smp(decoders::PSPNET, "PSPNet", "Zhao et al., CVPR 2017, arXiv:1612.01105", true),
+        smp(decoders::DEEPLABV3PLUS, "DeepLabV3+", "Chen et al., ECCV 2018, arXiv:1802.02611", true),
+        smp(decoders::UPERNET, "UPerNet", "Xiao et al., ECCV 2018, arXiv:1807.10221", false),
+        smp(decoders::SEGFORMER, "SegFormer", XIE, false),
+        OnEncoders {
+            decoder: decoders::FCN,
+            title: "FCN",
+            source: LONG,
+            heads: TORCHVISION_HEADS,
+            has_dropout: true,
+            output_weights: WITH_AUXILIARY,
+        },
+        OnEncoders {
+            decoder: decoders::DEEPLABV3,
+            title: "DeepLabV3",
+            source: "Chen et al., 2017, arXiv:1706.05587",
+            heads: TORCHVISION_HEADS,
+            has_dropout: true,
+            output_weights: WITH_AUXILIARY,
+        },
+        OnEncoders {
+            decoder: decoders::LRASPP,
+            title: "Lite R-ASPP",
+            source: "Howard et al., ICCV 2019, arXiv:1905.02244",
+            heads: &["classifier.low_classifier.", "classifier.high_classifier."],
+            has_dropout: false,
+            output_weights: &[],
+        },
+    ]
+};
+
+/// Each decoder on the encoders that fit it.
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
+    DECODERS.iter().flat_map(|decoder| {
+        let fitting = ENCODERS.iter().filter(|encoder| (decoder.decoder.fits)(encoder));
+        fitting.map(|encoder| decoder.entry(encoder))
+    })
+}
+
+impl OnEncoders {
+    fn entry(&self, encoder: &'static Encoder) -> Entry {
+        Entry {
+            name: format!("{}-{}", self.decoder.name, encoder.name),
+            family: self.decoder.name,
+            encoder: Some(encoder),
+            title: format!("{} on {}", self.title, encoder.title),
+            source: self.source,
+            smallest: decoders::SMALLEST,
+            width: encoder.width,
+            width_step: 4,
+            activation: Activation::Softmax,
+            has_head: false,
+            has_dropout: self.has_dropout,
+            has_drop_path: encoder.drop_path > 0.0,
+            output_strides: self.decoder.strides,
+            heads: self.heads,
+            output_weights: self.output_weights,
+            encoder_prefix: Some(self.decoder.prefix),
+            make: Make::Decoder(self.decoder, encoder),
+        }
+    }
+}

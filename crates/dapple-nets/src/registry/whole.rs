@@ -1,0 +1,216 @@
+//! The networks that are whole.
+
+use super::{Entry, LONG, Make, RONNEBERGER, XIE};
+use crate::decoders::{self, PaperSegFormer};
+use crate::{
+    Activation, DdrNet, DeconvNet, FastScnn, FcnVgg, NetConfig, SegNet, SegNetBasic, U2Net, U2NetSize, UNet,
+    UpSampling,
+};
+use dapple_graph::Network;
+
+const QIN: &str = "Qin et al., Pattern Recognition 2020, arXiv:2005.09007";
+const BADRINARAYANAN: &str = "Badrinarayanan et al., PAMI 2017, arXiv:1511.00561";
+const KENDALL: &str = "Kendall et al., BMVC 2017, arXiv:1511.02680";
+
+/// In front of the encoder's parameters of whole networks.
+const ENCODER: &str = "encoder.";
+
+/// What whole networks differ in.
+#[derive(Clone, Copy)]
+struct Whole {
+    name: &'static str,
+    title: &'static str,
+    source: &'static str,
+    smallest: usize,
+    heads: &'static [&'static str],
+    make: fn(&NetConfig) -> Box<dyn Network>,
+}
+
+impl Whole {
+    fn entry(self) -> Entry {
+        Entry {
+            name: self.name.to_owned(),
+            family: self.name,
+            encoder: None,
+            title: self.title.to_owned(),
+            source: self.source,
+            smallest: self.smallest,
+            width: 64,
+            width_step: 1,
+            activation: Activation::Softmax,
+            has_head: false,
+            has_dropout: false,
+            has_drop_path: false,
+            output_strides: &[],
+            heads: self.heads,
+            output_weights: &[],
+            encoder_prefix: None,
+            make: Make::Whole(self.make),
+        }
+    }
+}
+
+/// The networks that are no decoder on an encoder.
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
+    let (unets, u2nets, segnets, fcns) = (unets(), u2nets(), segnets(), fcns());
+    let groups = unets.into_iter().chain(u2nets).chain(segnets).chain(fcns).chain(segformers());
+    groups.chain([fast_scnn(), ddrnet()])
+}
+
+fn unets() -> [Entry; 2] {
+    let unet = Whole {
+        name: "unet",
+        title: "U-Net",
+        source: RONNEBERGER,
+        smallest: UNet::SMALLEST,
+        heads: &["outc."],
+        make: |c| Box::new(UNet { width: c.width, logits: c.logits(), up: UpSampling::Transposed }),
+    };
+    let bilinear = Whole {
+        name: "unet-bilinear",
+        title: "U-Net, bilinear upsampling",
+        make: |c| Box::new(UNet { width: c.width, logits: c.logits(), up: UpSampling::Bilinear }),
+        ..unet
+    };
+    [unet.entry(), bilinear.entry()]
+}
+
+fn u2nets() -> [Entry; 2] {
+    let full = Whole {
+        name: "u2net",
+        title: "U²-Net",
+        source: QIN,
+        smallest: 1,
+        heads: &["outconv.", "side1.", "side2.", "side3.", "side4.", "side5.", "side6."],
+        make: |c| Box::new(U2Net { size: U2NetSize::Full, width: c.width, logits: c.logits() }),
+    };
+    let lite = Whole {
+        name: "u2net-lite",
+        title: "U²-Net lite",
+        make: |c| Box::new(U2Net { size: U2NetSize::Lite, width: c.width, logits: c.logits() }),
+        ..full
+    };
+    [full, lite].map(|whole| Entry { width_step: 4, activation: Activation::Sigmoid, ..whole.entry() })
+}
+
+/// Rate of the Bayesian networks' dropout.
+const BAYESIAN: f32 = 0.5;
+
+fn segnets() -> [Entry; 4] {
+    let segnet = Whole {
+        name: "segnet",
+        title: "SegNet",
+        source: BADRINARAYANAN,
+        smallest: SegNet::SMALLEST,
+        heads: &["head."],
+        make: |c| {
+            let head = c.head.unwrap_or_default();
+            Box::new(SegNet { width: c.width, logits: c.logits(), head, dropout: None })
+        },
+    };
+    let basic = Whole {
+        name: "segnet-basic",
+        title: "SegNet-Basic",
+        smallest: SegNetBasic::SMALLEST,
+        make: |c| Box::new(SegNetBasic { width: c.width, logits: c.logits(), dropout: None }),
+        ..segnet
+    };
+    let bayesian = Whole {
+        name: "bayesian-segnet",
+        title: "Bayesian SegNet",
+        source: KENDALL,
+        make: |c| {
+            let dropout = Some(c.dropout.unwrap_or(BAYESIAN));
+            let head = c.head.unwrap_or_default();
+            Box::new(SegNet { width: c.width, logits: c.logits(), head, dropout })
+        },
+        ..segnet
+    };
+    let bayesian_basic = Whole {
+        name: "bayesian-segnet-basic",
+        title: "Bayesian SegNet-Basic",
+        source: KENDALL,
+        make: |c| {
+            let dropout = Some(c.dropout.unwrap_or(BAYESIAN));
+            Box::new(SegNetBasic { width: c.width, logits: c.logits(), dropout })
+        },
+        ..basic
+    };
+    let encoder_prefix = Some(ENCODER);
+    [
+        Entry { has_head: true, encoder_prefix, ..segnet.entry() },
+        basic.entry(),
+        Entry { has_head: true, has_dropout: true, encoder_prefix, ..bayesian.entry() },
+        Entry { has_dropout: true, ..bayesian_basic.entry() },
+    ]
+}
+
+fn fcns() -> [Entry; 4] {
+    const HEADS: &[&str] = &["score_fr.", "score_pool4.", "score_pool3.", "upscore"];
+    fn make(stride: usize, c: &NetConfig) -> Box<dyn Network> {
+        Box::new(FcnVgg { stride, width: c.width, logits: c.logits(), dropout: c.dropout.unwrap_or(0.5) })
+    }
+    let whole = |name, title, make| {
+        let whole = Whole { name, title, source: LONG, smallest: FcnVgg::SMALLEST, heads: HEADS, make };
+        Entry { has_dropout: true, encoder_prefix: Some(ENCODER), ..whole.entry() }
+    };
+    let deconvnet = Whole {
+        name: "deconvnet",
+        title: "DeconvNet",
+        source: "Noh et al., ICCV 2015, arXiv:1505.04366",
+        smallest: DeconvNet::SMALLEST,
+        heads: &["score."],
+        make: |c| Box::new(DeconvNet { width: c.width, logits: c.logits() }),
+    };
+    [
+        whole("fcn32s", "FCN-32s on VGG16", |c| make(32, c)),
+        whole("fcn16s", "FCN-16s on VGG16", |c| make(16, c)),
+        whole("fcn8s", "FCN-8s on VGG16", |c| make(8, c)),
+        Entry { encoder_prefix: Some(ENCODER), ..deconvnet.entry() },
+    ]
+}
+
+fn segformers() -> [Entry; 3] {
+    fn make(size: u8, c: &NetConfig) -> Box<dyn Network> {
+        let (width, logits) = (c.width, c.logits());
+        Box::new(PaperSegFormer { size, width, logits, dropout: c.dropout, drop_path: c.drop_path })
+    }
+    let whole = |name, title, width, make| {
+        let heads = &["decode_head.classifier."];
+        let whole = Whole { name, title, source: XIE, smallest: decoders::SMALLEST, heads, make };
+        let encoder_prefix = Some(ENCODER);
+        Entry { width, has_dropout: true, has_drop_path: true, encoder_prefix, ..whole.entry() }
+    };
+    [
+        whole("segformer-b0", "SegFormer-B0", 32, |c| make(0, c)),
+        whole("segformer-b1", "SegFormer-B1", 64, |c| make(1, c)),
+        whole("segformer-b2", "SegFormer-B2", 64, |c| make(2, c)),
+    ]
+}
+
+fn fast_scnn() -> Entry {
+    let whole = Whole {
+        name: "fast-scnn",
+        title: "Fast-SCNN",
+        source: "Poudel et al., BMVC 2019, arXiv:1902.04502",
+        smallest: FastScnn::SMALLEST,
+        heads: &["classifier.conv."],
+        make: |c| {
+            let dropout = c.dropout.unwrap_or(0.1);
+            Box::new(FastScnn { width: c.width, logits: c.logits(), dropout })
+        },
+    };
+    Entry { width: 32, width_step: 4, has_dropout: true, ..whole.entry() }
+}
+
+fn ddrnet() -> Entry {
+    let whole = Whole {
+        name: "ddrnet-23-slim",
+        title: "DDRNet-23-slim",
+        source: "Hong et al., 2021, arXiv:2101.06085",
+        smallest: DdrNet::SMALLEST,
+        heads: &["final_layer.conv2.", "seghead_extra.conv2."],
+        make: |c| Box::new(DdrNet { width: c.width, logits: c.logits() }),
+    };
+    Entry { width: 32, output_weights: &[1.0, 0.4], ..whole.entry() }
+}
