@@ -9,7 +9,7 @@ use crate::scene::escape;
 use crate::text::{self, Weight};
 
 /// The style of charts, for pages that hold some.
-pub(crate) const STYLE: &str = include_str!("chart.css");
+pub const STYLE: &str = include_str!("chart.css");
 
 const WIDTH: f32 = 430.0;
 const PLOT_HEIGHT: f32 = 190.0;

@@ -30,7 +30,7 @@ mod strips;
 mod text;
 mod view;
 
-pub use chart::{Bar, Chart};
+pub use chart::{Bar, Chart, STYLE as CHART_STYLE};
 pub use classes::{Classes, colour_map};
 pub use curves::{Best, Curves, Panel, Series};
 pub use error::ReportError;
