@@ -13,7 +13,7 @@ pub const STYLE: &str = include_str!("chart.css");
 
 const WIDTH: f32 = 430.0;
 const PLOT_HEIGHT: f32 = 190.0;
-const LEFT: f32 = 46.0;
+const LEFT: f32 = 56.0;
 const RIGHT: f32 = 10.0;
 const TOP: f32 = 28.0;
 const FOOT: f32 = 40.0;
@@ -154,7 +154,8 @@ impl Chart {
             0 | 1 => Vec::new(),
             _ => flow(names.iter().map(|name| legend_width(name)), 12.0, WIDTH - LEFT),
         };
-        let head = TOP + rows(&legend) as f32 * LEGEND_ROW;
+        let named = if self.up.0.is_empty() { 0.0 } else { LEGEND_ROW };
+        let head = TOP + named + rows(&legend) as f32 * LEGEND_ROW;
         let square = self.across.1 == Quantity::Share;
         let plot_height = if square { plot_width * 0.7 } else { PLOT_HEIGHT };
         let height = head + plot_height + FOOT;
@@ -211,6 +212,9 @@ impl Chart {
             floor + 35.0,
             escape(&self.across.0)
         );
+        if !self.up.0.is_empty() {
+            let _ = write!(out, "<text x=\"0\" y=\"{:.1}\">{}</text>", head - 12.0, escape(&self.up.0));
+        }
         for Bar { low, high, height } in &self.bars {
             let ((left, top), (right, _)) = (at(*low, *height), at(*high, *height));
             let _ = write!(

@@ -111,17 +111,22 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
     write!(
         out,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\
-         <table><caption>{caption}</caption>\n<thead><tr>"
+         <table><caption><span>{caption}</span></caption>\n<thead><tr>"
     )?;
-    for column in &table.columns {
-        write!(out, "<th scope=\"col\">{}</th>", escape(column))?;
+    let texts: Vec<bool> = (0..table.columns.len()).map(|column| is_text(table, column)).collect();
+    for (column, text) in table.columns.iter().zip(&texts) {
+        let class = if *text { " class=\"text\"" } else { "" };
+        write!(out, "<th scope=\"col\"{class}>{}</th>", escape(column))?;
     }
     writeln!(out, "</tr></thead>\n<tbody>")?;
     for row in &table.rows {
         write!(out, "<tr>")?;
         for (place, Cell { text, mark }) in row.iter().enumerate() {
             let (text, share) = (escape(text), |share: f64| share.clamp(0.0, 1.0));
+            // A row may be longer than the heading; its cells are then numbers.
+            let is_text = texts.get(place).copied().unwrap_or(false);
             let (class, content) = match *mark {
+                Mark::Plain if is_text => (" class=\"text\"".into(), text),
                 Mark::Plain => (String::new(), text),
                 Mark::Strong => (String::new(), format!("<strong>{text}</strong>")),
                 Mark::Heat(heat) => (format!(" class=\"h{:.0}\"", (10.0 * share(heat)).round()), text),
@@ -149,6 +154,12 @@ fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
         writeln!(out, "</tr>")?;
     }
     writeln!(out, "</tbody></table></div>")
+}
+
+/// Whether a column has words in it, which stand on the left, and not numbers only.
+fn is_text(table: &Table, column: usize) -> bool {
+    let number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || "+-–".contains(c));
+    table.rows.iter().filter_map(|row| row.get(column)).any(|cell| !number(&cell.text))
 }
 
 fn picture(Picture { source, size: (width, height), alt, caption }: &Picture) -> String {

@@ -205,9 +205,9 @@ mod tests {
         let html = document().to_html();
         for wanted in [
             "<title>A &lt;run&gt;</title>",
-            "<caption>Scores &lt;of&gt; all</caption>",
+            "<caption><span>Scores &lt;of&gt; all</span></caption>",
             "<th scope=\"row\">",
-            "<th scope=\"col\">",
+            "<th scope=\"col\"",
             "alt=\"A &quot;horse&quot;\"",
             "data:image/png;base64,AQID",
             "<main id=\"main\"",

@@ -42,11 +42,12 @@ const OTHERS: [&str; 7] = [
 /// The charts of one run.
 pub(super) fn of_run(run: &RunData) -> Vec<Chart> {
     let chart = |quantity: &Quantity| {
-        let series: Vec<Series> = run
-            .history
-            .columns()
-            .iter()
-            .filter(|column| run.history.has(column))
+        let mut columns: Vec<&String> =
+            run.history.columns().iter().filter(|column| run.history.has(column)).collect();
+        // The same part has the same look in all charts.
+        columns.sort_by_key(|column| !column.starts_with("train"));
+        let series: Vec<Series> = columns
+            .into_iter()
             .filter_map(|column| {
                 let series = Series::new(name_of(column, quantity.ending)?, run.history.column(column));
                 // What was learned from has no best epoch.
