@@ -28,7 +28,7 @@ pub struct ErrorColours {
 /// The grey image with each wrong pixel in the colour of its error: strong, or faint within `boundary` pixels (along rows
 /// or columns) of a border between classes of the truth, where annotations themselves are uncertain.
 ///
-/// Class 0 counts as background. Pixels whose truth is ignored are never wrong.
+/// Without a `background` class, all errors are those of a wrong class. Pixels whose truth is ignored are never wrong.
 ///
 /// # Errors
 /// [`ReportError::SizeMismatch`] if the three differ in size.
@@ -37,6 +37,7 @@ pub fn error_map(
     truth: &GrayImage,
     prediction: &GrayImage,
     classes: &Classes,
+    background: Option<u8>,
     boundary: u32,
 ) -> Result<RgbImage, ReportError> {
     same_size("the truth", truth, photo)?;
@@ -49,10 +50,12 @@ pub fn error_map(
         if wanted == found || classes.ignores(wanted) {
             return Rgb([grey as u8; 3]);
         }
-        let colour = match (wanted, found) {
-            (0, _) => ERROR_COLOURS.false_positive,
-            (_, 0) => ERROR_COLOURS.false_negative,
-            _ => ERROR_COLOURS.wrong_class,
+        let colour = if background == Some(wanted) {
+            ERROR_COLOURS.false_positive
+        } else if background == Some(found) {
+            ERROR_COLOURS.false_negative
+        } else {
+            ERROR_COLOURS.wrong_class
         };
         let opacity = OPACITY[usize::from(near.get_pixel(x, y).0[0])];
         // Between two values of 0 to 255: the cast cannot overflow.
@@ -93,7 +96,7 @@ mod tests {
             GrayImage::from_raw(12, 1, vec![0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 255]).expect("12 labels");
         let prediction =
             GrayImage::from_raw(12, 1, vec![1, 0, 0, 0, 1, 0, 1, 1, 0, 2, 1, 0]).expect("12 labels");
-        let map = error_map(&photo, &truth, &prediction, &classes, 1).expect("of one size");
+        let map = error_map(&photo, &truth, &prediction, &classes, Some(0), 1).expect("of one size");
         let pixel = |x: u32| map.get_pixel(x, 0).0;
         let grey = pixel(1);
         assert!(grey[0] == grey[1] && grey[1] == grey[2]);

@@ -226,8 +226,9 @@ impl Subject<'_> {
             let number = shown.len() + 1;
             let names = ["image.jpg", "truth.png", "prediction.png", "errors.jpg"];
             let files = names.map(|name| format!("{number}-{name}"));
-            let errors =
-                error_map(&drawn.image, &drawn.truth, &drawn.prediction, &painter.classes, distance)?;
+            let background = background(painter.classes.names());
+            let (image, truth, prediction) = (&drawn.image, &drawn.truth, &drawn.prediction);
+            let errors = error_map(image, truth, prediction, &painter.classes, background, distance)?;
             let pictures = [
                 encode_jpeg(&drawn.image),
                 encode_png(&colour_map(&drawn.truth, &painter.classes)?),
@@ -276,6 +277,12 @@ impl Subject<'_> {
             classes: classes.names.iter().zip(&classes.colours).enumerate().map(class).collect(),
         }
     }
+}
+
+/// The class that stands for nothing in particular: the first of two, or one of that name.
+pub(crate) fn background<T: AsRef<str>>(names: &[T]) -> Option<u8> {
+    let first = names.first()?;
+    (names.len() == 2 || first.as_ref().eq_ignore_ascii_case("background")).then_some(0)
 }
 
 /// The places of the shown images in an order from best to worst of `count`, without any twice.
@@ -339,6 +346,14 @@ mod tests {
                 .chain([(Place::Median, 24)])
                 .collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn a_background_is_named_so_or_the_first_of_two() {
+        assert_eq!(background(&["ground", "horse"]), Some(0));
+        assert_eq!(background(&["Background", "disc", "ring"]), Some(0));
+        assert_eq!(background(&["sky", "building", "pole"]), None);
+        assert_eq!(background::<&str>(&[]), None);
     }
 
     #[test]

@@ -224,7 +224,14 @@ impl<'a> Journal<'a> {
                 self.progress.state = Activity::Scoring;
                 (self.progress.epoch, self.progress.done, self.progress.of) = (epoch, done, images);
             }
-            Event::Epoch { .. } => urgent = true,
+            Event::Epoch { .. } => {
+                // Kept from epoch to epoch, as nothing is written when a process is killed.
+                if let Some(session) = self.info.sessions.last_mut() {
+                    session.peak_memory = machine::peak_memory();
+                }
+                self.write_info();
+                urgent = true;
+            }
             Event::Note(_) => {}
         }
         if let Some(line) = line_of(event) {

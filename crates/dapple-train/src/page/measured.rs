@@ -5,7 +5,7 @@ use dapple_report::{Bar, Chart, ERROR_COLOURS, Series};
 
 use super::sections::fact;
 use super::{RunData, section, shown};
-use crate::examine::picture_bytes;
+use crate::examine::{background, picture_bytes};
 use crate::{Examination, Place, grouped};
 
 /// A table of confusions is shown for up to so many classes; beyond, the worst confusions are listed.
@@ -121,10 +121,12 @@ pub(super) fn images(run: &RunData) -> Option<Section> {
     let two = examination.data.classes.len() == 2;
     let mut blocks = Vec::new();
     let legend = |name: &str, colour, text: &str| vec![Cell::marked(name, Mark::Swatch(colour)), text.into()];
-    let mut rows = vec![
-        legend("false positive", ERROR_COLOURS.false_positive, "background predicted as a class"),
-        legend("false negative", ERROR_COLOURS.false_negative, "a class predicted as background"),
-    ];
+    let names: Vec<&str> = examination.data.classes.iter().map(|class| class.name.as_str()).collect();
+    let mut rows = Vec::new();
+    if background(&names).is_some() {
+        rows.push(legend("false positive", ERROR_COLOURS.false_positive, "background predicted as a class"));
+        rows.push(legend("false negative", ERROR_COLOURS.false_negative, "a class predicted as background"));
+    }
     if !two {
         rows.push(legend("wrong class", ERROR_COLOURS.wrong_class, "one class predicted as another"));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use dapple::metrics::{Bootstrap, ScoreDifference, compare_scores};
-use dapple::train::machine::utc;
+use dapple::train::machine::{now, utc};
 use dapple::train::page::{Difference, RunData, differences};
 use dapple::train::{Activity, duration};
 use serde::Serialize;
@@ -17,6 +17,9 @@ use super::output::write_json;
 
 /// Folders are searched to this depth.
 const DEPTH: usize = 6;
+
+/// A run that says it is running but has written nothing for so many seconds is silent: killed, or very slow.
+const SILENT: u64 = 600;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -144,6 +147,7 @@ fn row(run: RunData) -> Row {
     let since =
         |time: std::time::SystemTime| Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs());
     let started = run.info.as_ref().and_then(|info| info.sessions.first()).map(|session| session.started);
+    let silent = run.progress.as_ref().is_some_and(|progress| progress.updated + SILENT < now());
     let path = run.path.strip_prefix(".").unwrap_or(&run.path);
     Row {
         run: if path.as_os_str().is_empty() { ".".into() } else { path.display().to_string() },
@@ -154,6 +158,7 @@ fn row(run: RunData) -> Row {
             Some(Activity::Finished) => "finished",
             Some(Activity::Interrupted) => "interrupted",
             Some(Activity::Failed) => "failed",
+            Some(_) if silent => "silent",
             Some(Activity::Starting | Activity::Learning | Activity::Scoring) => "running",
         },
         epochs: run.history.rows().len(),
