@@ -71,7 +71,7 @@ fn now(run: &RunData) -> Section {
     fact("Validation mean IoU", of_last("val_miou").map(|score| shown(Some(score))));
     let (name, best) = run.selection_score();
     fact(&format!("Best {name}"), best.map(|score| shown(Some(score))));
-    fact("Images a second", progress.images_per_second.map(|rate| format!("{rate:.1}")));
+    fact("Images a second", progress.images_per_second.filter(|_| running).map(|rate| format!("{rate:.1}")));
     fact("Time left", progress.seconds_left.filter(|_| running).map(duration));
     fact("Time so far", Some(duration(run.history.sum("seconds"))));
     section("now", "Now", vec![Block::Facts(facts)])
