@@ -107,8 +107,9 @@ mod tests {
         assert!(distance(pixel(8), fn_) < distance(pixel(5), fn_));
         assert!(distance(pixel(9), wrong) < 60);
         assert_eq!(pixel(11), grey, "ignored pixels are never wrong");
-        assert!(
-            error_map(&photo, &GrayImage::from_pixel(2, 1, Luma([0])), &prediction, &classes, 1).is_err()
-        );
+        let plain = error_map(&photo, &truth, &prediction, &classes, None, 1).expect("of one size");
+        assert!(distance(plain.get_pixel(0, 0).0, wrong) < 60, "without a background all errors are alike");
+        let small = GrayImage::from_pixel(2, 1, Luma([0]));
+        assert!(error_map(&photo, &small, &prediction, &classes, None, 1).is_err());
     }
 }

@@ -46,10 +46,11 @@ impl Tally {
             if Some(truth) == self.ignore {
                 continue;
             }
-            confidence.push(probabilities[usize::from(label)]);
+            // A network that has overflowed gives no number, in which there is no confidence.
+            confidence.push(probabilities[usize::from(label)].max(0.0));
             correct.push(label == truth);
             if self.classes == 2 {
-                foreground.push(probabilities[1]);
+                foreground.push(probabilities[1].max(0.0));
                 is_foreground.push(truth == 1);
             }
         }
