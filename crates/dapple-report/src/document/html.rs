@@ -83,12 +83,15 @@ fn write_blocks(out: &mut String, blocks: &[Block]) {
                      <div class=\"row\" tabindex=\"0\" role=\"group\" aria-label=\"{name}\">\n{drawn}</div></figure>"
                 )
             }
-            Block::Code(what, text) => writeln!(
-                out,
-                "<pre tabindex=\"0\" role=\"region\" aria-label=\"{}\"><code>{}</code></pre>",
-                escape(what),
-                escape(text)
-            ),
+            Block::Code(what, text) => {
+                // Line by line, as breaks are no characters that a name may have.
+                let lines: Vec<String> = text.lines().map(escape).collect();
+                let (what, text) = (escape(what), lines.join("\n"));
+                writeln!(
+                    out,
+                    "<pre tabindex=\"0\" role=\"region\" aria-label=\"{what}\"><code>{text}</code></pre>"
+                )
+            }
             Block::Folded(summary, blocks) => {
                 let _ = writeln!(out, "<details><summary>{}</summary>", escape(summary));
                 write_blocks(out, blocks);

@@ -214,6 +214,7 @@ mod tests {
             "<nav aria-label=\"Contents\"",
             "default-src 'none'",
             "role=\"img\"",
+            "<code>a `b`\n```</code>",
         ] {
             assert!(html.contains(wanted), "no {wanted} in {html}");
         }
