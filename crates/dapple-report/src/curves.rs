@@ -81,13 +81,18 @@ impl Series {
         self
     }
 
+    /// What the line stands for.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The points that can be drawn, without the gaps.
-    fn drawn(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+    pub(crate) fn drawn(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.stretches().flatten()
     }
 
     /// The stretches between gaps.
-    fn stretches(&self) -> impl Iterator<Item = Vec<(f64, f64)>> + '_ {
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = Vec<(f64, f64)>> + '_ {
         let drawable = |point: &(f64, Option<f64>)| match *point {
             (x, Some(y)) if plottable(x) && plottable(y) => Some((x, y)),
             _ => None,
@@ -99,7 +104,7 @@ impl Series {
     }
 
     /// The first point with the best value.
-    fn best_point(&self) -> Option<(f64, f64)> {
+    pub(crate) fn best_point(&self) -> Option<(f64, f64)> {
         let better = match self.best? {
             Best::Lowest => |new: f64, old: f64| new < old,
             Best::Highest => |new: f64, old: f64| new > old,

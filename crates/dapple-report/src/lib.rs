@@ -6,14 +6,19 @@
 //! - [`Curves`]: loss and scores over the epochs, as SVG and as PNG from one description of the drawing.
 //! - [`panels`] and [`contact_sheet`]: image, truth, prediction and overlay next to each other.
 //! - [`strips`]: one panel a class, the truth's masks above the prediction's.
+//! - [`error_map`]: where a prediction is wrong, and how.
+//! - [`document`] and [`Chart`]: pages of HTML and Markdown.
 //! - [`overlay`], [`colour_map`] and [`probability_map`]: the single pictures that `predict` writes.
 //!
 //! Label maps are [`GrayImage`]s whose grey value is the class index; [`Classes`] says how they are named and painted.
 
 mod axis;
+mod chart;
 mod classes;
 mod curves;
+pub mod document;
 mod error;
+mod error_map;
 mod flow;
 mod overlay;
 mod panels;
@@ -25,13 +30,15 @@ mod strips;
 mod text;
 mod view;
 
+pub use chart::{Bar, Chart, STYLE as CHART_STYLE};
 pub use classes::{Classes, colour_map};
 pub use curves::{Best, Curves, Panel, Series};
 pub use error::ReportError;
+pub use error_map::{ERROR_COLOURS, ErrorColours, error_map};
 pub use image::{GrayImage, RgbImage};
 pub use overlay::{OverlayStyle, overlay, overlay_row, probability_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
-pub use save::save_png;
+pub use save::{encode_jpeg, encode_png, save_png};
 pub use strips::{StripSample, StripStyle, strips};
 
 /// A colour as red, green and blue, 0 to 255 each, in sRGB.

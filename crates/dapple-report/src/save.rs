@@ -1,11 +1,12 @@
-//! Writing a picture as a PNG file.
+//! Pictures as PNG and JPEG files.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use dapple_data::write_atomic;
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ImageBuffer, PixelWithColorType};
+use image::{ImageBuffer, ImageError, PixelWithColorType, RgbImage};
 
 use crate::ReportError;
 
@@ -17,12 +18,32 @@ pub fn save_png<P>(image: &ImageBuffer<P, Vec<u8>>, path: &Path) -> Result<(), R
 where
     P: PixelWithColorType<Subpixel = u8>,
 {
+    let bytes = encode_png(image).map_err(|source| ReportError::Encode { path: path.to_owned(), source })?;
+    Ok(write_atomic(path, &bytes)?)
+}
+
+/// An 8-bit image (RGB or grey) as the bytes of a PNG file.
+///
+/// # Errors
+/// For an image without pixels.
+pub fn encode_png<P>(image: &ImageBuffer<P, Vec<u8>>) -> Result<Vec<u8>, ImageError>
+where
+    P: PixelWithColorType<Subpixel = u8>,
+{
     let mut bytes = Cursor::new(Vec::new());
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
-    image
-        .write_with_encoder(encoder)
-        .map_err(|source| ReportError::Encode { path: path.to_owned(), source })?;
-    Ok(write_atomic(path, bytes.get_ref())?)
+    image.write_with_encoder(encoder)?;
+    Ok(bytes.into_inner())
+}
+
+/// An image as the bytes of a JPEG file, for photographs in pages.
+///
+/// # Errors
+/// For an image without pixels, or with more than 65535 on a side.
+pub fn encode_jpeg(image: &RgbImage) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Vec::new();
+    image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ impl std::fmt::Display for Hex {
 }
 
 /// Makes `text` safe between tags and in attributes; control characters, which XML forbids, become spaces.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -3,6 +3,7 @@
 //! - [`config`]: what is served and within which limits.
 //! - [`server`]: the listener, connections, and the end.
 //! - `api`: the routes; `request` reads what is asked for, `answer` writes it, `problem` says why not.
+//! - [`watch`]: a live page of a run.
 //! - `batcher`: one thread a model, which gathers what waits into batches.
 //! - `guard`: the key, and room for a request; `metrics`: what `/metrics` tells; `openapi`: the document.
 //!
@@ -22,6 +23,7 @@ mod page;
 mod problem;
 mod request;
 pub mod server;
+pub mod watch;
 
 pub use config::{Config, Limits};
 pub use models::ServedModel;

@@ -112,39 +112,66 @@ impl Server {
     /// answered, or the time for a request is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, router, config } = self;
-        let connections = Arc::new(Semaphore::new(config.limits.connections.max(1)));
-        let graceful = GracefulShutdown::new();
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            let accepted = async {
-                // Never closed.
-                let permit = Arc::clone(&connections).acquire_owned().await.ok();
-                (listener.accept().await, permit)
-            };
-            tokio::select! {
-                () = &mut shutdown => break,
-                (accepted, permit) = accepted => {
-                    let Ok((stream, _)) = accepted else {
-                        tokio::time::sleep(PAUSE).await;
-                        continue;
-                    };
-                    // Small answers are not to wait for more; a connection without this is slower, no worse.
-                    let _ = stream.set_nodelay(true);
-                    let service = TowerToHyperService::new(router.clone());
-                    let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-                    tokio::spawn(async move {
-                        // A peer that breaks off is its own affair.
-                        let _ = connection.await;
-                        drop(permit);
-                    });
-                }
+        let bounds = Bounds { connections: config.limits.connections, farewell: config.limits.time };
+        accept(listener, router, bounds, shutdown).await;
+    }
+}
+
+/// What a listener takes.
+pub(crate) struct Bounds {
+    /// Connections at a time, at least one.
+    pub connections: usize,
+    /// How long the requests on their way have at the end.
+    pub farewell: Duration,
+}
+
+impl Default for Bounds {
+    /// For a few people: 64 connections, two seconds.
+    fn default() -> Self {
+        Self { connections: 64, farewell: Duration::from_secs(2) }
+    }
+}
+
+/// Answers until `shutdown` is ready; then takes no more connections, and ends when the requests on their way are answered
+/// or their time is over.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: impl Future<Output = ()>,
+) {
+    let connections = Arc::new(Semaphore::new(bounds.connections.max(1)));
+    let graceful = GracefulShutdown::new();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = async {
+            // Never closed.
+            let permit = Arc::clone(&connections).acquire_owned().await.ok();
+            (listener.accept().await, permit)
+        };
+        tokio::select! {
+            () = &mut shutdown => break,
+            (accepted, permit) = accepted => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
+                // Small answers are not to wait for more; a connection without this is slower, no worse.
+                let _ = stream.set_nodelay(true);
+                let service = TowerToHyperService::new(router.clone());
+                let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    // A peer that breaks off is its own affair.
+                    let _ = connection.await;
+                    drop(permit);
+                });
             }
         }
-        drop(listener);
-        let _ = tokio::time::timeout(config.limits.time, graceful.shutdown()).await;
     }
+    drop(listener);
+    let _ = tokio::time::timeout(bounds.farewell, graceful.shutdown()).await;
 }
 
 /// Whether a text is a scheme and a host, as browsers name origins.

@@ -45,6 +45,11 @@ impl EvaluationSet {
         Ok(Self(Loader::new(Arc::clone(dataset), samples.to_vec(), settings)?))
     }
 
+    /// The samples in order, one a batch.
+    pub(crate) fn batches(&self) -> dapple_data::Epoch {
+        self.0.epoch(0)
+    }
+
     /// How many samples there are, at least one.
     #[allow(clippy::len_without_is_empty, reason = "there is always at least one sample")]
     pub fn len(&self) -> usize {

@@ -9,10 +9,15 @@ mod comments;
 mod config;
 pub mod decide;
 mod defaults;
+mod diary;
 mod error;
 mod evaluate;
+mod examine;
+mod journal;
+pub mod machine;
 mod model;
 mod observer;
+pub mod page;
 mod pictures;
 pub mod recipe;
 mod record;
@@ -22,6 +27,8 @@ mod segmenter;
 mod session;
 mod stop;
 mod suggest;
+mod tally;
+mod tensorboard;
 mod training;
 
 pub use byte_size::ByteSize;
@@ -30,8 +37,13 @@ pub use config::{
     CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
 };
 pub use defaults::DEFAULT_SIZE;
+pub use diary::{ClassRow, ClassValues, read_class_rows};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size};
+pub use examine::{
+    CalibrationResult, ClassSummary, DataSummary, Examination, Place, PrecisionRecallResult, ShownImage,
+};
+pub use journal::{Activity, Pace, Progress, RunInfo, SessionInfo, duration, grouped, line_of};
 pub use model::{Provenance, classes_of, input_of, load_model, model_path};
 pub use observer::{Event, Observer};
 pub use recipe::Recipe;

@@ -38,15 +38,15 @@ pub(crate) fn draw_curves(run: &RunFolder, title: &str, records: &[EpochRecord])
 pub(crate) struct Painter {
     dataset: Arc<Dataset>,
     input: InputSettings,
-    classes: Classes,
+    pub classes: Classes,
 }
 
 /// One image at the network's input size.
-struct Shown {
-    name: String,
-    image: RgbImage,
-    truth: GrayImage,
-    prediction: GrayImage,
+pub(crate) struct Shown {
+    pub name: String,
+    pub image: RgbImage,
+    pub truth: GrayImage,
+    pub prediction: GrayImage,
     scores: Vec<(&'static str, f64)>,
 }
 
@@ -91,6 +91,29 @@ impl Painter {
         Ok(())
     }
 
+    /// Draws each sample into `current/` as the network sees it now, and gives the pictures with their names.
+    pub fn draw_current(
+        &self,
+        run: &RunFolder,
+        executor: &mut dyn Executor,
+        samples: &[usize],
+        scores: &Scores,
+    ) -> Result<Vec<(String, RgbImage)>, TrainError> {
+        let mut drawn = Vec::with_capacity(samples.len());
+        if samples.is_empty() {
+            return Ok(drawn);
+        }
+        let folder = run.current()?;
+        for (i, shown) in self.show(executor, samples, scores)?.iter().enumerate() {
+            let name = format!("{:02}-{}", i + 1, shown.name.replace('/', "-"));
+            let picture =
+                panels(&shown.sample(), &self.classes, PanelStyle { side: 240, ..PanelStyle::default() })?;
+            save_png(&picture, &folder.join(format!("{name}.png")))?;
+            drawn.push((name, picture));
+        }
+        Ok(drawn)
+    }
+
     /// Draws the best, the median and the worst image, by `scores`, on one sheet.
     pub fn draw_extremes(
         &self,
@@ -99,14 +122,7 @@ impl Painter {
         samples: &[usize],
         scores: &Scores,
     ) -> Result<(), TrainError> {
-        let images = scores.images_detail.iter().flatten();
-        let mut ranked: Vec<(f64, usize)> = images
-            .filter_map(|image| {
-                let sample = samples.iter().find(|&&sample| self.dataset.name(sample) == image.name)?;
-                Some((rank(image, scores.classes.len())?, *sample))
-            })
-            .collect();
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let ranked = ranked(&self.dataset, samples, scores);
         let Some(last) = ranked.len().checked_sub(1) else { return Ok(()) };
         let mut places = vec![("best", 0), ("median", last / 2), ("worst", last)];
         places.dedup_by_key(|(_, place)| *place);
@@ -120,7 +136,7 @@ impl Painter {
     }
 
     /// Predicts the samples and gathers what is drawn of each.
-    fn show(
+    pub fn show(
         &self,
         executor: &mut dyn Executor,
         samples: &[usize],
@@ -149,6 +165,19 @@ impl Painter {
         }
         Ok(shown)
     }
+}
+
+/// The samples from the highest to the lowest score, with it.
+pub(crate) fn ranked(dataset: &Dataset, samples: &[usize], scores: &Scores) -> Vec<(f64, usize)> {
+    let images = scores.images_detail.iter().flatten();
+    let mut ranked: Vec<(f64, usize)> = images
+        .filter_map(|image| {
+            let sample = samples.iter().find(|&&sample| dataset.name(sample) == image.name)?;
+            Some((rank(image, scores.classes.len())?, *sample))
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    ranked
 }
 
 /// The scores written over an image's panels.

@@ -19,10 +19,16 @@ use crate::TrainError;
 /// | `last.safetensors` | the state that `--resume` goes on from |
 /// | `samples/` | image, truth, prediction and overlay of some validation images |
 /// | `strips/` | their masks, a panel a class |
+/// | `current/` | the same images as the latest epochs see them |
+/// | `classes.jsonl` | the classes' scores, a line an epoch |
+/// | `tensorboard/` | event files for TensorBoard |
+/// | `run.json`, `progress.json`, `log.txt` | who made it with which command, how far it is, what was said |
+/// | `evaluation.json`, `extremes/` | what the best model does on the validation part, for reports |
+/// | `report.html`, `report.md`, `report-pictures/` | the report |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 16] = [
     "config.toml",
     "split.json",
     "metrics.csv",
@@ -32,8 +38,15 @@ const FILES: [&str; 9] = [
     "best.safetensors",
     "best.json",
     "last.safetensors",
+    "classes.jsonl",
+    "run.json",
+    "progress.json",
+    "log.txt",
+    "evaluation.json",
+    "report.html",
+    "report.md",
 ];
-const FOLDERS: [&str; 2] = ["samples", "strips"];
+const FOLDERS: [&str; 6] = ["samples", "strips", "current", "tensorboard", "extremes", "report-pictures"];
 
 impl RunFolder {
     /// Checks that a new run may begin in the folder; nothing is written or removed until [`RunFolder::prepare`]. A
@@ -116,6 +129,42 @@ impl RunFolder {
     /// `last.safetensors`
     pub fn last(&self) -> PathBuf {
         self.0.join("last.safetensors")
+    }
+
+    /// `classes.jsonl`
+    pub fn classes(&self) -> PathBuf {
+        self.0.join("classes.jsonl")
+    }
+
+    /// `evaluation.json`
+    pub fn examination(&self) -> PathBuf {
+        self.0.join("evaluation.json")
+    }
+
+    /// `report.html`
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
+    /// `tensorboard/`
+    pub fn tensorboard(&self) -> PathBuf {
+        self.0.join("tensorboard")
+    }
+
+    /// `current/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn current(&self) -> Result<PathBuf, TrainError> {
+        self.folder("current")
+    }
+
+    /// `extremes/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn extremes(&self) -> Result<PathBuf, TrainError> {
+        self.folder("extremes")
     }
 
     /// `samples/`, made if it is not there.

@@ -4,12 +4,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple_data::{Batch, Loader, LoaderSettings, write_atomic};
+use dapple_data::{Batch, Loader, LoaderSettings, Part, write_atomic};
 use dapple_graph::{DropoutState, Engine, Executor, Loss, Shape, Tensor};
 use dapple_metrics::Scores;
 
 use crate::checkpoint::{Checkpoint, Position};
+use crate::diary::{ClassRow, Diary};
 use crate::evaluate::{Evaluation, EvaluationSet, evaluate, spread};
+use crate::examine::Subject;
+use crate::page::{self, RunData};
 use crate::pictures::{Painter, draw_curves};
 use crate::record::{best_epoch, read_records, write_tables};
 use crate::training::{Beginning, Setup};
@@ -30,6 +33,7 @@ pub(crate) struct Session<'a> {
     /// The validation images that are drawn.
     drawn: Vec<usize>,
     painter: Painter,
+    diary: Diary,
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
@@ -103,6 +107,7 @@ impl<'a> Session<'a> {
             loss: config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train)),
             drawn: spread(&parts.val, config.evaluation.pictures),
             painter: Painter::new(dataset, input)?,
+            diary: Diary::begin(run, position.epochs_done)?,
             setup,
             executor,
             observer,
@@ -128,6 +133,8 @@ impl<'a> Session<'a> {
             }
         }
         self.draw_best()?;
+        let run = &self.setup.run;
+        page::report(&[RunData::read(run.path())?]).save(&run.report())?;
         Ok(Outcome::Finished { records: self.records })
     }
 
@@ -218,10 +225,18 @@ impl<'a> Session<'a> {
             // Nothing was scored: the latest model is the one to keep.
             None => best_before.is_none(),
         };
+        let row = val.as_ref().map(|val| ClassRow::of(record.epoch, &val.scores));
+        let panels = match &val {
+            Some(val) if Diary::wants_pictures(record.epoch, self.setup.config.epochs) => self
+                .painter
+                .draw_current(&self.setup.run, self.executor.as_mut(), &self.drawn, &val.scores)?,
+            _ => Vec::new(),
+        };
         if best {
             self.save_best(&record, val.map(|val| val.scores))?;
         }
         record.seconds = clock.seconds();
+        self.diary.write(&self.setup.run, &record, row, &panels)?;
         self.records.push(record);
         write_tables(self.setup.run.path(), &self.records)?;
         draw_curves(&self.setup.run, &self.title(), &self.records)?;
@@ -297,7 +312,22 @@ impl<'a> Session<'a> {
         let path = run.samples()?.join("best-median-worst.png");
         let val = &self.setup.parts.val;
         self.painter.draw_extremes(&path, self.executor.as_mut(), val, &scores)?;
-        self.painter.draw_samples(run, self.executor.as_mut(), &self.drawn, &scores)
+        self.painter.draw_samples(run, self.executor.as_mut(), &self.drawn, &scores)?;
+        self.examine(&scores)
+    }
+
+    /// Gathers what a report shows of the best model, which the network holds.
+    fn examine(&mut self, scores: &Scores) -> Result<(), TrainError> {
+        let Setup { config, parts, dataset, run, .. } = &self.setup;
+        let parts = [
+            (Part::Train, parts.train.clone()),
+            (Part::Val, parts.val.clone()),
+            (Part::Test, parts.test.clone()),
+        ];
+        let folder = &config.data.dir;
+        let subject = Subject { dataset, folder, input: config.input, parts: &parts, scores };
+        let epoch = best_epoch(&self.records).map_or(0, |record| record.epoch);
+        subject.examine(run, self.executor.as_mut(), epoch, config.network.activation).map(|_| ())
     }
 
     fn title(&self) -> String {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dapple_data::{Dataset, OpenOptions, Split, SplitIndices};
 use dapple_graph::{Engine, Graph, Network, Shape, State};
 
+use crate::journal::Journal;
 use crate::model::init_from;
 use crate::session::Session;
 use crate::{Checkpoint, EpochRecord, Observer, RunFolder, StopFlag, TrainConfig, TrainError};
@@ -117,7 +118,11 @@ impl Training {
         observer: &mut dyn Observer,
         stop: &StopFlag,
     ) -> Result<Outcome, TrainError> {
-        Session::begin(self.setup, self.beginning, engine, observer, stop)?.finish()
+        let mut journal = Journal::new(&self.setup.run, observer);
+        let outcome =
+            Session::begin(self.setup, self.beginning, engine, &mut journal, stop).and_then(Session::finish);
+        journal.end(&outcome);
+        outcome
     }
 }
 

@@ -166,10 +166,18 @@ fn a_run_has_its_files() {
         "best.json",
         "last.safetensors",
         "samples/best-median-worst.png",
+        "classes.jsonl",
+        "run.json",
+        "progress.json",
+        "log.txt",
+        "evaluation.json",
+        "extremes/1-errors.jpg",
+        "report.html",
+        "report.md",
     ] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
-    for folder in ["samples", "strips"] {
+    for folder in ["samples", "strips", "current"] {
         let files: Vec<_> = fs::read_dir(run.join(folder)).expect("the folder is there").flatten().collect();
         let numbered = files.iter().filter(|file| file.file_name().to_string_lossy().starts_with("01-"));
         assert_eq!(numbered.count(), 1, "{folder}");

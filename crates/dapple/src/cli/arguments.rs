@@ -48,6 +48,12 @@ pub enum Command {
     Weights(super::weights::Weights),
     /// Inspect, convert and preview folders of images and masks
     Data(super::data::Data),
+    /// Write a report of a run, or of several side by side: HTML and Markdown
+    Report(super::report::Report),
+    /// Show a run live in the browser
+    Watch(super::watch::Watch),
+    /// List the runs below a folder, or what differs between two
+    Runs(super::runs::Runs),
     /// Score masks that any program predicted
     Score(super::score::Score),
     /// Compare two models scored on the same images

@@ -11,7 +11,8 @@ use dapple::graph::{
     Engine, Executor, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor, summary,
 };
 use dapple::nets::{NetConfig, checkpoint};
-use dapple::train::ByteSize;
+use dapple::train::machine::peak_memory;
+use dapple::train::{ByteSize, grouped};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
@@ -140,7 +141,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         times.push(start.elapsed().as_secs_f64());
         first = first.or(output);
     }
-    let peak_rss_mb = peak_memory();
+    let peak_rss_mb = peak_memory().map(|bytes| bytes as f64 / 1e6);
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let passes = if arguments.train { 3.0 } else { 1.0 };
@@ -217,14 +218,6 @@ fn labels(shape: Shape, classes: usize) -> Vec<u8> {
     (0..shape.pixels()).map(label).collect()
 }
 
-/// The largest resident memory of this process so far, in MB (10⁶ bytes), where the system tells.
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024.0 / 1e6)
-}
-
 fn dump(file: &Path, input: &Tensor, output: Option<&Tensor>, losses: &[f32]) -> Result<(), Failure> {
     let le = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let dims = |s: Shape| vec![s.n, s.h, s.w, s.c];
@@ -253,7 +246,7 @@ fn report(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
     println!(
         "{}, {} parameters, {what}, batch {}, {} x {}, {} threads, {}",
         m.network,
-        super::models::grouped(m.parameters as u64),
+        grouped(m.parameters as u64),
         m.batch,
         m.size,
         m.size,

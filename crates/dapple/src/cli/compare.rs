@@ -57,7 +57,8 @@ fn read(path: &Path) -> Result<Scores, Failure> {
     })
 }
 
-fn print(differences: &[ScoreDifference], images: usize) {
+/// Prints scores side by side with their differences; those whose interval does not hold 0 are marked.
+pub fn print(differences: &[ScoreDifference], images: usize) {
     println!(
         "{:34} {:>9} {:>9} {:>10}   95 % interval, over {images} images",
         "mean", "first", "second", "difference"

@@ -7,10 +7,9 @@ use dapple::data::write_atomic;
 use dapple::export::{OnnxSettings, onnx};
 use dapple::nets::checkpoint::{published, write_state_dict};
 use dapple::onnx::OPSETS;
-use dapple::train::load_model;
+use dapple::train::{grouped, load_model};
 
 use super::failure::Failure;
-use super::models::grouped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

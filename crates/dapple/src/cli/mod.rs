@@ -12,10 +12,13 @@ mod models;
 mod output;
 mod predict;
 mod progress;
+mod report;
+mod runs;
 mod score;
 mod serve;
 mod settings;
 mod train;
+mod watch;
 mod weights;
 
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Weights(arguments) => weights::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
+        Command::Runs(arguments) => runs::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),

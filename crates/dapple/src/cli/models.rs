@@ -2,6 +2,7 @@
 
 use dapple::graph::{Network, Shape, summary};
 use dapple::nets::{NetConfig, registry::networks};
+use dapple::train::grouped;
 use serde::Serialize;
 
 use super::arguments::Models;
@@ -60,29 +61,4 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
     );
     println!("--model DECODER --encoder ENCODER.");
     Ok(())
-}
-
-/// A number with commas between the thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("decimal digits are ASCII"))
-        .collect();
-    groups.join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1000), "1,000");
-        assert_eq!(grouped(31_037_698), "31,037,698");
-    }
 }

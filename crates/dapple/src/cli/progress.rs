@@ -3,10 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use dapple::train::{EpochRecord, Event, Observer};
+use dapple::train::{EpochRecord, Event, Observer, Pace, duration, line_of};
 use indicatif::{ProgressBar, ProgressStyle};
-
-use super::models::grouped;
 
 /// Without a terminal, a line within an epoch comes after this time at the earliest.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -15,17 +13,10 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
-    pace: Option<Pace>,
+    pace: Pace,
+    /// Name of the score that the best epoch is chosen by, the last epoch's value and the best one so far.
+    score: Option<(&'static str, f64, f64)>,
     last_line: Instant,
-}
-
-/// What the time left is estimated from: the batches since the start, validation included.
-struct Pace {
-    started: Instant,
-    images: usize,
-    /// Batches learned from, and those before this program started.
-    batches: usize,
-    skipped: usize,
 }
 
 impl Progress {
@@ -38,7 +29,7 @@ impl Progress {
             bar.set_style(style.progress_chars("=> "));
             bar
         });
-        Self { quiet, bar, pace: None, last_line: Instant::now() }
+        Self { quiet, bar, pace: Pace::default(), score: None, last_line: Instant::now() }
     }
 
     fn line(&mut self, text: &str) {
@@ -54,21 +45,12 @@ impl Progress {
 
     fn batch(&mut self, epoch: (usize, usize), batch: (usize, usize), images: usize, loss: f64) {
         let ((epoch, epochs), (batch, batches)) = (epoch, batch);
-        let done = (epoch - 1) * batches + batch;
-        let pace = self.pace.get_or_insert_with(|| Pace {
-            // The first batch of all, in which the network is planned, is left out of the pace.
-            started: Instant::now(),
-            images: 0,
-            batches: 0,
-            skipped: done,
-        });
-        pace.batches = done - pace.skipped;
-        pace.images += if pace.batches > 0 { images } else { 0 };
-        let seconds = pace.started.elapsed().as_secs_f64();
         let mut text = format!("loss {loss:.4}");
-        if pace.batches > 0 {
-            let left = seconds / pace.batches as f64 * (epochs * batches - done) as f64;
-            let rate = pace.images as f64 / seconds.max(1e-9);
+        if let Some((name, last, best)) = self.score {
+            text += &format!("  {name} {last:.4} (best {best:.4})");
+        }
+        let done = (epoch - 1) * batches + batch;
+        if let Some((rate, left)) = self.pace.batch(done, epochs * batches, images) {
             text += &format!("  {rate:.1} images/s  {} left", duration(left));
         }
         match &self.bar {
@@ -84,32 +66,20 @@ impl Progress {
             None => {}
         }
     }
+
+    /// Keeps the epoch's score for the lines of the next one.
+    fn keep_score(&mut self, record: &EpochRecord) {
+        let name = if record.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
+        if let Some(last) = record.selection_score() {
+            let best = self.score.map_or(last, |(_, _, best)| best.max(last));
+            self.score = Some((name, last, best));
+        }
+    }
 }
 
 impl Observer for Progress {
     fn notice(&mut self, event: &Event<'_>) {
         match *event {
-            Event::Started {
-                network,
-                parameters,
-                device,
-                train_images,
-                val_images,
-                size: (height, width),
-                epochs_done,
-                batches_done,
-                epochs,
-            } => {
-                let parameters = grouped(parameters as u64);
-                self.line(&format!("{network}, {parameters} parameters, {height} x {width}, on {device}"));
-                self.line(&format!("{train_images} training images, {val_images} validation images"));
-                if epochs_done + batches_done > 0 {
-                    self.line(&format!(
-                        "going on after {epochs_done} of {epochs} epochs and {batches_done} batches"
-                    ));
-                }
-            }
-            Event::Note(text) => self.line(text),
             Event::Batch { epoch, epochs, batch, batches, images, loss } => {
                 self.batch((epoch, epochs), (batch, batches), images, loss);
             }
@@ -120,8 +90,11 @@ impl Observer for Progress {
                     bar.set_message("scoring");
                 }
             }
-            Event::Epoch { record, epochs, best } => self.line(&epoch_line(record, epochs, best)),
+            Event::Epoch { record, .. } => self.keep_score(record),
             _ => {}
+        }
+        if let Some(text) = line_of(event) {
+            self.line(&text);
         }
     }
 }
@@ -131,46 +104,5 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-    }
-}
-
-fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
-    let mut line = format!("epoch {}/{epochs}  loss {:.4}", record.epoch, record.train_loss);
-    let scores = [
-        ("val loss", record.val_loss),
-        ("pixel accuracy", record.val_pixel_accuracy),
-        ("mIoU", record.val_miou),
-        ("Boundary mIoU", record.val_boundary_miou),
-        ("foreground IoU", record.val_foreground_iou),
-        ("per image", record.val_image_foreground_iou),
-    ];
-    for (name, score) in scores {
-        if let Some(score) = score {
-            line += &format!("  {name} {score:.6}");
-        }
-    }
-    line + &format!("  {:.1} s{}", record.seconds, if best { "  best" } else { "" })
-}
-
-/// Seconds as `1 h 05 min`, `4 min 10 s` or `12 s`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    match whole {
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_are_written_in_two_units() {
-        assert_eq!(duration(0.4), "0 s");
-        assert_eq!(duration(59.6), "1 min 00 s");
-        assert_eq!(duration(250.0), "4 min 10 s");
-        assert_eq!(duration(3900.0), "1 h 05 min");
     }
 }

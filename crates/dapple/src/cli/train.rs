@@ -78,7 +78,9 @@ fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
                 let what = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
                 println!("best epoch {}: validation {what} {score:.6}", best.epoch);
             }
-            println!("written to {folder}: best.safetensors, metrics.csv, curves.png, samples/, strips/");
+            println!(
+                "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
+            );
         }
     }
 }

@@ -1,0 +1,387 @@
+//! What a run tells of itself while it is made: `run.json`, `progress.json` and `log.txt`.
+//!
+//! All of it is for onlookers: a training does not read it and does not stop because it cannot be written.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use dapple_data::write_atomic;
+use serde::{Deserialize, Serialize};
+
+use crate::{EpochRecord, Event, Observer, Outcome, RunFolder, TrainError, machine};
+
+/// `progress.json` is written anew after this time at the earliest.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Who made a run, with what and when: `run.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunInfo {
+    /// The program with its version.
+    pub program: String,
+    /// The network's name.
+    pub network: String,
+    /// Its trainable parameters.
+    pub parameters: usize,
+    /// The engine.
+    pub device: String,
+    /// Training images.
+    pub train_images: usize,
+    /// Validation images.
+    pub val_images: usize,
+    /// Height and width of the network's input.
+    pub size: (usize, usize),
+    /// From the first start on, each time that it was gone on with.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// From one start of the program to its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionInfo {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The folder in which it was started.
+    pub directory: PathBuf,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// Seconds since 1970; `None` while it runs, and if it was killed.
+    pub ended: Option<u64>,
+    /// Epochs done before.
+    pub epochs_done: usize,
+    /// The most memory that it had, in bytes, where the system says it.
+    pub peak_memory: Option<u64>,
+}
+
+/// How far a training is: `progress.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// What it is doing.
+    pub state: Activity,
+    /// The epoch at hand, from 1.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Batches done of the epoch, or images scored.
+    pub done: usize,
+    /// Of so many.
+    pub of: usize,
+    /// Mean loss of the epoch's batches so far.
+    pub loss: Option<f64>,
+    /// Images learned from in a second, validation included.
+    pub images_per_second: Option<f64>,
+    /// The time until the end, in seconds.
+    pub seconds_left: Option<f64>,
+    /// When this was written, in seconds since 1970.
+    pub updated: u64,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+/// What a training is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// It has just begun.
+    #[default]
+    Starting,
+    /// It learns.
+    Learning,
+    /// It measures.
+    Scoring,
+    /// All epochs are done.
+    Finished,
+    /// It was asked to stop.
+    Interrupted,
+    /// It met an error.
+    Failed,
+}
+
+/// How fast a training is, from its batches since the start, validation included.
+#[derive(Clone, Debug, Default)]
+pub struct Pace(Option<Beat>);
+
+#[derive(Clone, Debug)]
+struct Beat {
+    started: Instant,
+    images: usize,
+    /// Batches done when the watch was started.
+    skipped: usize,
+}
+
+impl Pace {
+    /// Counts a batch of `images`, after which `done` of `all` batches are done. Gives images a second and the seconds
+    /// left; `None` after the first batch, in which the network is planned and which is left out.
+    pub fn batch(&mut self, done: usize, all: usize, images: usize) -> Option<(f64, f64)> {
+        let Some(beat) = &mut self.0 else {
+            self.0 = Some(Beat { started: Instant::now(), images: 0, skipped: done });
+            return None;
+        };
+        beat.images += images;
+        let seconds = beat.started.elapsed().as_secs_f64();
+        let batches = done.saturating_sub(beat.skipped).max(1);
+        let left = seconds / batches as f64 * all.saturating_sub(done) as f64;
+        Some((beat.images as f64 / seconds.max(1e-9), left))
+    }
+}
+
+/// Writes the files, and tells another observer.
+pub(crate) struct Journal<'a> {
+    folder: PathBuf,
+    next: &'a mut dyn Observer,
+    info: RunInfo,
+    progress: Progress,
+    pace: Pace,
+    last_write: Option<Instant>,
+}
+
+impl<'a> Journal<'a> {
+    pub fn new(run: &RunFolder, next: &'a mut dyn Observer) -> Self {
+        let folder = run.path().to_owned();
+        let info = read_json(&folder.join("run.json")).unwrap_or_default();
+        let (progress, pace) = (Progress::default(), Pace::default());
+        Self { folder, next, info, progress, pace, last_write: None }
+    }
+
+    /// Writes down how it ended.
+    pub fn end(mut self, outcome: &Result<Outcome, TrainError>) {
+        self.progress.seconds_left = None;
+        self.progress.state = match outcome {
+            Ok(Outcome::Finished { .. }) => Activity::Finished,
+            Ok(Outcome::Interrupted { .. }) => Activity::Interrupted,
+            Err(_) => Activity::Failed,
+        };
+        self.progress.failure = outcome.as_ref().err().map(ToString::to_string);
+        if let Some(session) = self.info.sessions.last_mut() {
+            session.ended = Some(machine::now());
+            session.peak_memory = machine::peak_memory();
+        }
+        self.log(&match outcome {
+            Ok(Outcome::Finished { .. }) => "finished".into(),
+            Ok(Outcome::Interrupted { .. }) => "interrupted; the state is saved".into(),
+            Err(error) => format!("error: {error}"),
+        });
+        self.write_info();
+        self.write_progress();
+    }
+
+    fn take_in(&mut self, event: &Event<'_>) {
+        let mut urgent = false;
+        match *event {
+            Event::Started {
+                network,
+                parameters,
+                device,
+                train_images,
+                val_images,
+                size,
+                epochs_done,
+                epochs,
+                ..
+            } => {
+                let session = SessionInfo {
+                    command: std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect(),
+                    directory: std::env::current_dir().unwrap_or_default(),
+                    started: machine::now(),
+                    epochs_done,
+                    ..SessionInfo::default()
+                };
+                let mut sessions = std::mem::take(&mut self.info.sessions);
+                sessions.push(session);
+                self.info = RunInfo {
+                    program: format!("dapple {}", env!("CARGO_PKG_VERSION")),
+                    network: network.to_owned(),
+                    parameters,
+                    device: device.to_owned(),
+                    train_images,
+                    val_images,
+                    size,
+                    sessions,
+                };
+                self.write_info();
+                (self.progress.epoch, self.progress.epochs) = (epochs_done, epochs);
+                urgent = true;
+            }
+            Event::Batch { epoch, epochs, batch, batches, images, loss } => {
+                let pace = self.pace.batch((epoch - 1) * batches + batch, epochs * batches, images);
+                let (rate, left) = pace.unzip();
+                self.progress = Progress {
+                    state: Activity::Learning,
+                    epoch,
+                    epochs,
+                    done: batch,
+                    of: batches,
+                    loss: Some(loss),
+                    images_per_second: rate,
+                    seconds_left: left,
+                    ..Progress::default()
+                };
+            }
+            Event::Scored { epoch, done, images } => {
+                self.progress.state = Activity::Scoring;
+                (self.progress.epoch, self.progress.done, self.progress.of) = (epoch, done, images);
+            }
+            Event::Epoch { .. } => {
+                // Kept from epoch to epoch, as nothing is written when a process is killed.
+                if let Some(session) = self.info.sessions.last_mut() {
+                    session.peak_memory = machine::peak_memory();
+                }
+                self.write_info();
+                urgent = true;
+            }
+            Event::Note(_) => {}
+        }
+        if let Some(line) = line_of(event) {
+            self.log(&line);
+        }
+        if urgent || self.last_write.is_none_or(|last| last.elapsed() >= EVERY) {
+            self.write_progress();
+        }
+    }
+
+    fn log(&self, line: &str) {
+        let file = OpenOptions::new().create(true).append(true).open(self.folder.join("log.txt"));
+        let text: String =
+            line.lines().map(|line| format!("{}  {line}\n", machine::utc(machine::now()))).collect();
+        // See above: nothing depends on it.
+        let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    }
+
+    fn write_info(&self) {
+        self.write("run.json", &self.info);
+    }
+
+    fn write_progress(&mut self) {
+        self.last_write = Some(Instant::now());
+        self.progress.updated = machine::now();
+        self.write("progress.json", &self.progress);
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) {
+        let json = serde_json::to_vec_pretty(value).expect("structures of numbers and words become JSON");
+        // See above: nothing depends on it.
+        let _ = write_atomic(self.folder.join(name), &json);
+    }
+}
+
+impl Observer for Journal<'_> {
+    fn notice(&mut self, event: &Event<'_>) {
+        self.take_in(event);
+        self.next.notice(event);
+    }
+}
+
+/// Reads a JSON file of a run; `None` if it is not there or cannot be understood.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// What is said of an event in a line or more; `None` for those that come too often.
+pub fn line_of(event: &Event<'_>) -> Option<String> {
+    match *event {
+        Event::Started {
+            network,
+            parameters,
+            device,
+            train_images,
+            val_images,
+            size: (height, width),
+            epochs_done,
+            batches_done,
+            epochs,
+        } => {
+            let parameters = grouped(parameters as u64);
+            let mut text = format!(
+                "{network}, {parameters} parameters, {height} x {width}, on {device}\n\
+                 {train_images} training images, {val_images} validation images"
+            );
+            if epochs_done + batches_done > 0 {
+                text +=
+                    &format!("\ngoing on after {epochs_done} of {epochs} epochs and {batches_done} batches");
+            }
+            Some(text)
+        }
+        Event::Note(text) => Some(text.to_owned()),
+        Event::Epoch { record, epochs, best } => Some(epoch_line(record, epochs, best)),
+        Event::Batch { .. } | Event::Scored { .. } => None,
+    }
+}
+
+fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
+    let mut line = format!("epoch {}/{epochs}  loss {:.4}", record.epoch, record.train_loss);
+    let scores = [
+        ("val loss", record.val_loss),
+        ("pixel accuracy", record.val_pixel_accuracy),
+        ("mIoU", record.val_miou),
+        ("Boundary mIoU", record.val_boundary_miou),
+        ("foreground IoU", record.val_foreground_iou),
+        ("per image", record.val_image_foreground_iou),
+    ];
+    for (name, score) in scores {
+        if let Some(score) = score {
+            line += &format!("  {name} {score:.6}");
+        }
+    }
+    line + &format!("  {:.1} s{}", record.seconds, if best { "  best" } else { "" })
+}
+
+/// A number with commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as `1 h 05 min`, `4 min 10 s` or `12 s`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_numbers() {
+        assert_eq!(duration(0.4), "0 s");
+        assert_eq!(duration(59.6), "1 min 00 s");
+        assert_eq!(duration(250.0), "4 min 10 s");
+        assert_eq!(duration(3900.0), "1 h 05 min");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn the_first_batch_sets_no_pace() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.batch(4, 10, 8), None);
+        let (rate, left) = pace.batch(5, 10, 8).expect("a pace");
+        assert!(rate > 0.0 && left >= 0.0);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_written_down_goes_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::claim(&folder.path().join("gone"), false).expect("a new folder");
+        let mut nobody = ();
+        let mut journal = Journal::new(&run, &mut nobody);
+        journal.notice(&Event::Batch { epoch: 1, epochs: 1, batch: 1, batches: 2, images: 1, loss: 0.5 });
+        journal.notice(&Event::Note("nobody hears this"));
+        assert!(!run.path().exists());
+    }
+}

@@ -1,0 +1,91 @@
+//! The epochs of a run as columns of numbers, whatever columns there are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The rows of `metrics.jsonl`. Columns that this program does not know are kept, and lines that cannot be understood (the
+/// last one of a folder that is being copied, for instance) are passed over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    columns: Vec<String>,
+    rows: Vec<BTreeMap<String, f64>>,
+}
+
+impl History {
+    /// Reads the file; no file is no rows.
+    pub fn read(path: &Path) -> Self {
+        Self::parse(&std::fs::read_to_string(path).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut history = Self::default();
+        for line in text.lines() {
+            let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(line) else { continue };
+            for column in fields.keys() {
+                if !history.columns.contains(column) {
+                    history.columns.push(column.clone());
+                }
+            }
+            let numbers = fields.into_iter().filter_map(|(column, value)| Some((column, value.as_f64()?)));
+            history.rows.push(numbers.collect());
+        }
+        history
+    }
+
+    /// The names of the columns in the order of the file.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The rows, values by column; undefined ones are absent.
+    pub fn rows(&self) -> &[BTreeMap<String, f64>] {
+        &self.rows
+    }
+
+    /// `(epoch, value)` of a column.
+    pub fn column<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (f64, Option<f64>)> + 'a {
+        let epoch = |(place, row): (usize, &BTreeMap<String, f64>)| {
+            row.get("epoch").copied().unwrap_or((place + 1) as f64)
+        };
+        self.rows.iter().enumerate().map(move |(place, row)| (epoch((place, row)), row.get(name).copied()))
+    }
+
+    /// Whether any row has a value in a column.
+    pub fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.contains_key(name))
+    }
+
+    /// The sum of a column.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.rows.iter().filter_map(|row| row.get(name)).sum()
+    }
+
+    /// The row with the highest IoU on the validation part, the foreground's for two classes, the earliest of equals.
+    pub fn best(&self) -> Option<&BTreeMap<String, f64>> {
+        let column = if self.has("val_foreground_iou") { "val_foreground_iou" } else { "val_miou" };
+        let mut best: Option<(&BTreeMap<String, f64>, f64)> = None;
+        for row in &self.rows {
+            if let Some(&score) = row.get(column)
+                && best.is_none_or(|(_, highest)| score > highest)
+            {
+                best = Some((row, score));
+            }
+        }
+        best.map(|(row, _)| row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_columns_are_kept_and_half_lines_passed_over() {
+        let text = "{\"epoch\":1,\"val_miou\":0.5,\"val_ema_miou\":0.6}\n{\"epoch\":2,\"val_miou\":0.5,\"x\":null}\n{\"ep";
+        let history = History::parse(text);
+        assert_eq!(history.columns(), ["epoch", "val_miou", "val_ema_miou", "x"]);
+        assert_eq!(history.column("val_ema_miou").collect::<Vec<_>>(), [(1.0, Some(0.6)), (2.0, None)]);
+        assert_eq!(history.best().and_then(|row| row.get("epoch")), Some(&1.0));
+        assert!(!history.has("x") && History::read(Path::new("nowhere")).best().is_none());
+    }
+}

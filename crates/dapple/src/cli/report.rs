@@ -1,0 +1,88 @@
+//! `dapple report`: a page about one run, or several side by side.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use dapple::device::engine;
+use dapple::graph::Engine;
+use dapple::train::page::{RunData, report};
+use dapple::train::{Examination, RunFolder, load_model};
+
+use super::arguments::Device;
+use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple report runs/horses
+  dapple report runs/unet runs/u2net --out comparison.html
+
+The page is one file that works offline and prints; beside it stands the same as Markdown, with its pictures in a folder.
+Confusion, calibration and the images with their errors come from evaluation.json, which a training writes at its end. Where
+it is missing, the best model is run on the validation part, for which the data must be there.")]
+pub struct Report {
+    /// Folders of runs; the first is what the others are compared with
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The page [default: report.html in the run's folder, or here for several]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: Device,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+pub fn run(arguments: &Report) -> Result<(), Failure> {
+    let out = match (&arguments.out, &arguments.runs[..]) {
+        (Some(out), _) => out.clone(),
+        (None, [run]) => RunFolder::open(run)?.report(),
+        (None, _) => PathBuf::from("report.html"),
+    };
+    if !out.extension().is_some_and(|ending| ending == "html" || ending == "htm") {
+        return Err(Failure::input(format!("{}: give a name that ends in .html", out.display())));
+    }
+    let engine = engine(arguments.device.device.as_deref().unwrap_or("auto"), arguments.device.threads)?;
+    let runs = arguments
+        .runs
+        .iter()
+        .map(|path| read(path, engine.as_ref(), arguments.quiet))
+        .collect::<Result<Vec<_>, _>>()?;
+    report(&runs).save(&out)?;
+    if !arguments.quiet {
+        println!("written to {} and {}", out.display(), out.with_extension("md").display());
+    }
+    Ok(())
+}
+
+/// Reads a run; where nothing is known of its best model's predictions, makes them.
+fn read(path: &Path, engine: &dyn Engine, quiet: bool) -> Result<RunData, Failure> {
+    let mut run = RunData::read(path)?;
+    let folder = RunFolder::open(path)?;
+    // Without the model, what is known cannot be out of date.
+    let epoch = load_model(path).ok().map(|model| model.card.epoch);
+    let known = run.examination.as_ref().map(|examination| examination.epoch);
+    if known.is_some() && (epoch.is_none() || epoch == known) {
+        return Ok(run);
+    }
+    if epoch.is_none() {
+        run.not_examined =
+            Some("There is no best model yet, so that confusion, calibration and images are missing.".into());
+        return Ok(run);
+    }
+    if !quiet {
+        println!("{}: running the best model on the validation images", path.display());
+    }
+    match Examination::make(&folder, engine) {
+        Ok(examination) => run.examination = Some(examination),
+        Err(error) => {
+            run.examination = None;
+            let why = format!(
+                "Confusion, calibration and images are missing, as the best model could not be run: {error}"
+            );
+            eprintln!("warning: {}: {error}", path.display());
+            run.not_examined = Some(why);
+        }
+    }
+    Ok(run)
+}

@@ -1,0 +1,45 @@
+//! `dapple watch`: a live page of a run.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use dapple::serve::server::{interrupted, runtime};
+use dapple::serve::watch::Watch as Page;
+
+use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  dapple watch runs/horses
+
+Then open http://127.0.0.1:8081/. The page shows curves, panels, classes and the log of a run from its folder alone, which may
+be written by another process or be another machine's; the run may begin later. Ctrl-C ends it.")]
+pub struct Watch {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Port; 0 for any that is free
+    #[arg(long, value_name = "N", default_value_t = 8081)]
+    pub port: u16,
+    /// Address to listen on; 0.0.0.0 shows the run to the network
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+}
+
+pub fn run(arguments: &Watch) -> Result<(), Failure> {
+    if arguments.run.is_file() {
+        return Err(Failure::input(format!("{}: give the folder of a run", arguments.run.display())));
+    }
+    if !arguments.host.is_loopback() {
+        eprintln!("note: everyone who reaches {} can see this run", arguments.host);
+    }
+    runtime()?.block_on(async {
+        let page = Page::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
+        let address = page.address().map_err(Failure::other)?;
+        println!("watching {} at http://{address}/", arguments.run.display());
+        page.run(interrupted()).await;
+        println!("stopped");
+        Ok(())
+    })
+}

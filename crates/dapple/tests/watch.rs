@@ -1,0 +1,113 @@
+//! `dapple watch`, asked as a browser asks it.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+
+use common::Bench;
+use serde_json::Value;
+
+/// The server, ended with the test.
+struct Page(Child, String);
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Page {
+    fn open(bench: &Bench, run: &str) -> Self {
+        let mut command = bench.command(&format!("watch {run} --port 0"));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut line = String::new();
+        let out = child.stdout.as_mut().expect("piped above");
+        BufReader::new(out).read_line(&mut line).expect("the program says where it listens");
+        let address =
+            line.trim().rsplit_once("http://").map(|(_, rest)| rest.trim_end_matches('/').to_owned());
+        Self(child, address.unwrap_or_else(|| panic!("no address in {line}")))
+    }
+
+    /// Head and body of the answer to a request for `path` that names `host`.
+    fn ask(&self, path: &str, host: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.1).expect("the server listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+            .expect("a request");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        (head, answer[end + 4..].to_vec())
+    }
+
+    fn state(&self) -> Value {
+        let (head, body) = self.ask("/state", "localhost");
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        serde_json::from_slice(&body).expect("JSON")
+    }
+}
+
+#[test]
+fn a_run_is_shown_from_before_it_begins_to_its_end() {
+    let bench = Bench::new();
+    let page = Page::open(&bench, "run");
+    let (head, body) = page.ask("/", "127.0.0.1");
+    assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{head}");
+    assert!(String::from_utf8_lossy(&body).contains("watch.js"));
+    assert_eq!((&page.state()["title"], &page.state()["ended"]), (&"Waiting".into(), &false.into()));
+
+    bench.train("run");
+    let state = page.state();
+    let html = state["html"].as_str().expect("a text").to_owned();
+    assert_eq!((&state["lead"], &state["ended"]), (&"Finished after 2 epochs.".into(), &true.into()));
+    for wanted in
+        ["id=\"now\"", "id=\"curves\"", "id=\"classes\"", "id=\"panels\"", "id=\"log\"", "epoch 2/2"]
+    {
+        assert!(html.contains(wanted), "no {wanted}");
+    }
+    assert!(!html.contains(" style="), "the policy forbids inline styles");
+    let picture = html.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a picture");
+    let (head, body) = page.ask(&format!("/{}", picture.replace("&amp;", "&")), "localhost:1");
+    assert!(head.contains("image/png") && body.starts_with(b"\x89PNG"), "{head}");
+
+    // A file that is half there and a process that is gone are no reason to fail.
+    fs::write(bench.path("run/metrics.jsonl"), "{\"epoch\":1,\"train_loss\":0.5}\n{\"epo").expect("a file");
+    fs::write(bench.path("run/progress.json"), "{\"state\":").expect("a file");
+    assert_eq!(page.state()["lead"], "1 epochs done.");
+}
+
+#[test]
+fn only_pictures_are_given_out_and_only_to_this_machine() {
+    let bench = Bench::new();
+    bench.train("run");
+    let page = Page::open(&bench, "run");
+    for path in [
+        "/picture/..%2F/config.toml",
+        "/picture/current/..%2F..%2Fconfig.toml",
+        "/picture/current/..%2Fcurves.png",
+        "/picture/tensorboard/x.png",
+        "/config.toml",
+        "/run/config.toml",
+    ] {
+        let (head, _) = page.ask(path, "localhost");
+        assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
+    }
+    let (head, body) = page.ask("/state", "evil.example");
+    assert!(head.starts_with("http/1.1 403") && !String::from_utf8_lossy(&body).contains("epoch"), "{head}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_success() {
+    let bench = Bench::empty();
+    let mut page = Page::open(&bench, "run");
+    let id = page.0.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill is there");
+    assert!(sent.success());
+    assert_eq!(page.0.wait().expect("it ends").code(), Some(0));
+    bench.refuse("watch data --port 99999", &[]);
+}
