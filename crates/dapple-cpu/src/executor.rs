@@ -1,5 +1,9 @@
 //! A network with its parameters on this machine's processor.
 
+mod average;
+mod fault;
+mod learn;
+
 use crate::engine::{CpuEngine, Settings, TrainingMemory};
 use crate::kernels::loss::{self, LossInput};
 use crate::kernels::optim::{self, Segment};
@@ -13,7 +17,7 @@ use crate::step::Memory;
 use dapple_graph::engine::OptimizerState;
 use dapple_graph::fold::fold_batch_norm;
 use dapple_graph::{
-    DropoutState, EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor,
+    DropoutState, EngineError, Executor, Fault, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,9 +59,13 @@ pub(crate) struct CpuExecutor {
     settings: Settings,
     network: Arc<dyn Network>,
     optimizer: Option<Optimizer>,
+    /// Factor of the learning rate of each parameter.
+    rate_factors: Vec<f32>,
     layout: Layout,
     params: Buffer,
     statistics: Buffer,
+    /// Averages of the two.
+    average: Option<[Buffer; 2]>,
     gradients: Option<Buffer>,
     /// Nothing has been added to the gradients since the last step.
     fresh: bool,
@@ -97,13 +105,15 @@ impl CpuExecutor {
             settings: engine.settings,
             network,
             optimizer,
+            rate_factors: vec![1.0; layout.specs.len()],
             params: Buffer::zeroed(layout.trainable),
             statistics: Buffer::zeroed(layout.statistics),
+            average: None,
             gradients: None,
             fresh: true,
             slots: (0..slots).map(|_| Buffer::zeroed(layout.trainable)).collect(),
             steps: 0,
-            tasks: optim::tasks(&layout.segments()),
+            tasks: optim::tasks(&layout.segments(&vec![1.0; layout.specs.len()])),
             layout,
             plans: HashMap::new(),
             scratch: Scratch {
@@ -188,7 +198,9 @@ impl CpuExecutor {
     /// Values that are kept between passes: parameters, statistics, gradients and the optimiser's memory.
     fn kept_values(&self) -> usize {
         let trained = if self.optimizer.is_some() || self.gradients.is_some() { 2 } else { 1 };
-        self.layout.statistics + (trained + self.slots.len()) * self.layout.trainable
+        let averages = usize::from(self.average.is_some());
+        (1 + averages) * self.layout.statistics
+            + (trained + averages + self.slots.len()) * self.layout.trainable
     }
 
     /// What plans may take of the limit.
@@ -207,6 +219,22 @@ impl CpuExecutor {
         };
         let smallest = bytes(Budget { values: 0, threads: self.threads });
         Ok(TrainingMemory { planned: bytes(self.budget()), smallest })
+    }
+
+    /// Values of the network in PyTorch's order.
+    fn exported(&self, params: &Buffer, statistics: &Buffer) -> State {
+        State {
+            specs: self.layout.specs.clone(),
+            values: self.layout.export(true, params),
+            statistics: self.layout.export(false, statistics),
+        }
+    }
+
+    fn fitting(&self, state: &State) -> Result<(), EngineError> {
+        match self.layout.fits(state) {
+            true => Ok(()),
+            false => Err(EngineError::Input("the state's parameters are not those of the network".into())),
+        }
     }
 
     fn fold(&mut self, shape: Shape) -> Result<(), EngineError> {
@@ -278,7 +306,8 @@ impl CpuExecutor {
         Ok(times)
     }
 
-    fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+    /// Everything of a forward pass but its steps.
+    fn begin_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
         self.pending = None;
         if input.data.len() != input.shape.len() {
             let (values, shape) = (input.data.len(), input.shape);
@@ -291,6 +320,11 @@ impl CpuExecutor {
         }
         let arena = self.scratch.arena.base();
         self.pool.install(|| pixels::read_in(arena, &input.data, input.shape, plan.input_offset));
+        Ok(plan)
+    }
+
+    fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+        let plan = self.begin_forward(input, mode)?;
         self.run(&plan, 0..plan.forward, mode);
         if mode == Mode::Train {
             self.folded = None;
@@ -331,7 +365,8 @@ impl CpuExecutor {
         Ok(total)
     }
 
-    fn run_backward(&mut self, plan: &Plan) {
+    /// Makes room for gradients; clears what a plan's steps will not write.
+    fn begin_backward(&mut self, plan: &Plan) {
         let layout = &self.layout;
         let gradients = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
         if self.fresh {
@@ -339,10 +374,16 @@ impl CpuExecutor {
             let written: std::collections::HashSet<usize> =
                 plan.steps.iter().flat_map(|s| s.kernel.writes_gradients()).collect();
             let base = gradients.base();
-            for task in self.layout.segments().iter().filter(|s| !written.contains(&s.start)) {
+            for task in
+                self.layout.segments(&self.rate_factors).iter().filter(|s| !written.contains(&s.start))
+            {
                 pixels::zero(base, task.start, task.len);
             }
         }
+    }
+
+    fn run_backward(&mut self, plan: &Plan) {
+        self.begin_backward(plan);
         self.run(plan, plan.forward..plan.steps.len(), Mode::Train);
         self.fresh = false;
     }
@@ -403,48 +444,60 @@ impl Executor for CpuExecutor {
     }
 
     fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {
-        let rule = self.optimizer.ok_or_else(|| EngineError::Input("loaded without an optimiser".into()))?;
-        let level = self.level;
-        let Some(gradients) = self.gradients.as_mut() else {
-            return Err(EngineError::Input("a step needs gradients; none were accumulated".into()));
-        };
-        let pool = self.pool.clone();
-        let norm = pool.install(|| optim::norm(level, gradients));
-        // As PyTorch's clip_grad_norm_.
-        let scale = clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0)) as f32;
-        let slots: Vec<_> = self.slots.iter_mut().map(Buffer::base).collect();
-        let (params, gradients) = (self.params.base(), gradients.base());
-        pool.install(|| {
-            optim::step(
-                level,
-                rule,
-                &self.tasks,
-                params,
-                gradients,
-                &slots,
-                learning_rate,
-                scale,
-                self.steps,
-            );
-        });
-        self.steps += 1;
-        self.fresh = true;
-        self.folded = None;
-        Ok(norm as f32)
+        self.learn(learning_rate, clip)
+    }
+
+    fn set_rate_factors(&mut self, factors: &[f32]) -> Result<(), EngineError> {
+        if factors.len() != self.layout.specs.len() {
+            let (given, params) = (factors.len(), self.layout.specs.len());
+            return Err(EngineError::Input(format!("{given} rate factors for {params} parameters")));
+        }
+        self.rate_factors = factors.to_vec();
+        self.tasks = optim::tasks(&self.layout.segments(&self.rate_factors));
+        Ok(())
+    }
+
+    fn find_fault(
+        &mut self,
+        input: &Tensor,
+        labels: &[u8],
+        loss: &Loss,
+    ) -> Result<Option<Fault>, EngineError> {
+        self.first_fault(input, labels, loss)
+    }
+
+    fn update_average(&mut self, decay: f32) {
+        self.move_average(decay);
+    }
+
+    fn average(&self) -> Option<State> {
+        let [params, statistics] = self.average.as_ref()?;
+        Some(self.exported(params, statistics))
+    }
+
+    fn set_average(&mut self, state: &State) -> Result<(), EngineError> {
+        self.fitting(state)?;
+        let mut buffers = [Buffer::zeroed(self.layout.trainable), Buffer::zeroed(self.layout.statistics)];
+        self.layout.import(true, &state.values, &mut buffers[0]);
+        self.layout.import(false, &state.statistics, &mut buffers[1]);
+        self.average = Some(buffers);
+        Ok(())
+    }
+
+    fn exchange_average(&mut self) {
+        if let Some([params, statistics]) = &mut self.average {
+            std::mem::swap(params, &mut self.params);
+            std::mem::swap(statistics, &mut self.statistics);
+            self.folded = None;
+        }
     }
 
     fn state(&self) -> State {
-        State {
-            specs: self.layout.specs.clone(),
-            values: self.layout.export(true, &self.params),
-            statistics: self.layout.export(false, &self.statistics),
-        }
+        self.exported(&self.params, &self.statistics)
     }
 
     fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
-        if !self.layout.fits(state) {
-            return Err(EngineError::Input("the state's parameters are not those of the network".into()));
-        }
+        self.fitting(state)?;
         self.layout.import(true, &state.values, &mut self.params);
         self.layout.import(false, &state.statistics, &mut self.statistics);
         self.folded = None;
