@@ -18,6 +18,7 @@ mod flow;
 mod overlay;
 mod panels;
 mod raster;
+mod rate_sweep;
 mod save;
 mod scene;
 mod sheet;
@@ -31,6 +32,7 @@ pub use error::ReportError;
 pub use image::{GrayImage, RgbImage};
 pub use overlay::{OverlayStyle, overlay, overlay_row, probability_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
+pub use rate_sweep::{RatePoint, rate_sweep};
 pub use save::save_png;
 pub use strips::{StripSample, StripStyle, strips};
 
