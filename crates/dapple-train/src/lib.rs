@@ -3,6 +3,7 @@
 //! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
 //! Nothing here prints: an [`Observer`] hears what happens, a [`StopFlag`] ends it after a batch.
 
+pub mod auto;
 mod byte_size;
 mod checkpoint;
 mod comments;
@@ -13,15 +14,21 @@ mod error;
 mod evaluate;
 mod model;
 mod observer;
+mod pace;
 mod pictures;
+mod rate_finder;
+mod rates;
 pub mod recipe;
 mod record;
 mod run_folder;
+mod run_lock;
 mod schedule;
 mod segmenter;
 mod session;
 mod stop;
 mod suggest;
+pub mod sweep;
+mod time_span;
 mod training;
 
 pub use byte_size::ByteSize;
@@ -30,14 +37,17 @@ pub use config::{
     CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
 };
 pub use defaults::DEFAULT_SIZE;
-pub use error::TrainError;
-pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size};
-pub use model::{Provenance, classes_of, input_of, load_model, model_path};
+pub use error::{NotFinite, TrainError};
+pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size, evaluate_labels};
+pub use model::{Provenance, Weights, classes_of, input_of, load_model, load_models, model_path};
 pub use observer::{Event, Observer};
+pub use pace::Pace;
+pub use rate_finder::RateSweep;
 pub use recipe::Recipe;
 pub use record::{EpochRecord, best_epoch, read_records};
 pub use run_folder::RunFolder;
 pub use schedule::Schedule;
 pub use segmenter::{LogitRows, Prediction, Segmenter};
 pub use stop::StopFlag;
+pub use time_span::TimeSpan;
 pub use training::{Outcome, Training, open_dataset};

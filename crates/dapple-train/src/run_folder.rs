@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::TrainError;
+use crate::{TrainError, run_lock};
 
 /// The folder that a training writes and everything after it reads.
 ///
@@ -16,13 +16,15 @@ use crate::TrainError;
 /// | `curves.svg`, `curves.png` | the rows as curves |
 /// | `best.safetensors` | the model of the best epoch, complete by itself |
 /// | `best.json` | its validation scores, with those of each image |
-/// | `last.safetensors` | the state that `--resume` goes on from |
+/// | `last.safetensors` | the state that `--resume` goes on from, the moving average of the weights with it |
+/// | `sweep.json`, `members.csv`, `ensemble.safetensors` | of several trainings, see [`Sweep`](crate::sweep::Sweep) |
+/// | `run.lock` | locked by the process that writes the run, and naming it |
 /// | `samples/` | image, truth, prediction and overlay of some validation images |
 /// | `strips/` | their masks, a panel a class |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 12] = [
     "config.toml",
     "split.json",
     "metrics.csv",
@@ -32,6 +34,9 @@ const FILES: [&str; 9] = [
     "best.safetensors",
     "best.json",
     "last.safetensors",
+    "sweep.json",
+    "members.csv",
+    "ensemble.safetensors",
 ];
 const FOLDERS: [&str; 2] = ["samples", "strips"];
 
@@ -48,8 +53,11 @@ impl RunFolder {
         if holds_run && !force {
             return Err(TrainError::RunExists(run.0));
         }
-        if !holds_run && path.exists() && fs::read_dir(path).map_err(failed)?.next().is_some() {
-            return Err(TrainError::NotARun(run.0));
+        if !holds_run && path.exists() {
+            let mut entries = fs::read_dir(path).map_err(failed)?.flatten();
+            if entries.any(|entry| entry.file_name() != run_lock::FILE) {
+                return Err(TrainError::NotARun(run.0));
+            }
         }
         Ok(run)
     }
