@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dapple::data::{Augment, Format, Normalise, Part};
-use dapple::graph::LossKind;
 use dapple::train::{ByteSize, ClassWeights};
+
+use super::loss_terms::{Terms, terms};
+use super::train_options::TrainOptions;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -87,35 +89,41 @@ pub struct Device {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple train --data horses --model u2net-lite --out runs/horses
+  dapple train --data horses --out runs/horses
+  dapple train --data horses --time-budget 30m --out runs/half-an-hour
+  dapple train --data horses --model u2net-lite --loss bce+lovasz --out runs/lovasz
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 --init imagenet --out runs/resnet
   dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
+  dapple train --data horses --folds 5 --fold all --out runs/folds
+  dapple train --data horses --model unet --find-lr rates.png
   dapple train --resume runs/horses
 
 Data layouts found by themselves:
   images/ masks/                  any name beside mask/, masks/, annotations/ or labels/
   train/ trainannot/ val/ ...     or trainmask/ valmask/, images/train/ masks/train/, train/images/ train/masks/
 
-Recipes: unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
+Recipes: auto, plain, unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
 pub struct Train {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
-    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe"])]
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: a U-Net as wide as
+    /// the time allows]
+    #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
     #[arg(long, value_name = "NAME", requires = "model")]
     pub encoder: Option<String>,
     /// Folder for the run
-    #[arg(long, value_name = "RUN", required_unless_present = "resume")]
+    #[arg(long, value_name = "RUN", required_unless_present_any = ["resume", "find_lr"])]
     pub out: Option<PathBuf>,
     /// Go on with a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "TrainOptions", "force"])]
     pub resume: Option<PathBuf>,
-    /// Begin with a published recipe instead of the defaults
+    /// What to begin with: auto (rules that look at the data and the machine), plain (the same for all data), or a
+    /// published recipe [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub recipe: Option<String>,
     /// Begin with the settings of a config.toml
@@ -123,6 +131,8 @@ pub struct Train {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+    #[command(flatten)]
+    pub options: TrainOptions,
     /// Download no weights; DAPPLE_OFFLINE=1 says the same
     #[arg(long)]
     pub offline: bool,
@@ -169,9 +179,10 @@ pub struct Settings {
     /// Divide into this many folds and validate with one of them
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
-    /// The fold to validate with, from 0 [default: 0]
-    #[arg(long, value_name = "N", requires = "folds")]
-    pub fold: Option<usize>,
+    /// The fold to validate with, from 0; or all, to train with each of them into RUN/fold-0 and so on and to put their
+    /// models into one file [default: 0]
+    #[arg(long, value_name = "N|all", value_parser = fold_name)]
+    pub fold: Option<FoldName>,
     /// Seed of the division, of initial values and of the order of images [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -197,9 +208,10 @@ pub struct Settings {
     /// Weights of the classes in the loss: none, median-frequency, or numbers separated by commas
     #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
     pub class_weights: Option<ClassWeights>,
-    /// ce (cross-entropy), bce (binary cross-entropy), dice, or sums such as ce+dice
-    #[arg(long, value_name = "LOSS", value_parser = loss)]
-    pub loss: Option<Kinds>,
+    /// ce (cross-entropy), bce (binary cross-entropy), dice, focal, tversky, lovasz, boundary, ohem, or sums such as
+    /// ce+dice, focal+lovasz, ce+0.01*boundary
+    #[arg(long, value_name = "LOSS", value_parser = terms)]
+    pub loss: Option<Terms>,
     /// Update rule
     #[arg(long, value_name = "NAME")]
     pub optimizer: Option<OptimizerName>,
@@ -223,6 +235,20 @@ pub struct Settings {
     pub skip_bad: bool,
 }
 
+/// Which folds are trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoldName {
+    One(usize),
+    All,
+}
+
+fn fold_name(text: &str) -> Result<FoldName, String> {
+    match text {
+        "all" => Ok(FoldName::All),
+        number => number.parse().map(FoldName::One).map_err(|_| "give a number from 0, or all".into()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum OptimizerName {
     /// Momentum 0.9
@@ -232,6 +258,10 @@ pub enum OptimizerName {
     Adam,
     /// Weight decay 0.01
     Adamw,
+    /// Weight decay 0.1, a fifth of the learning rate
+    Lion,
+    /// Weight decay 0.01
+    Muon,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -343,10 +373,6 @@ pub struct Models {
     pub json: bool,
 }
 
-/// The addends of a loss.
-#[derive(Clone, Debug)]
-pub struct Kinds(pub Vec<LossKind>);
-
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
@@ -380,16 +406,6 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
             weights.map(ClassWeights::Given).map_err(problem)
         }
     }
-}
-
-fn loss(text: &str) -> Result<Kinds, String> {
-    let kind = |word: &str| match word.trim() {
-        "ce" | "cross-entropy" => Ok(LossKind::CrossEntropy),
-        "bce" | "binary-cross-entropy" => Ok(LossKind::BinaryCrossEntropy),
-        "dice" => Ok(LossKind::Dice),
-        _ => Err("give ce, bce, dice, or a sum such as ce+dice".to_owned()),
-    };
-    text.split('+').map(kind).collect::<Result<_, _>>().map(Kinds)
 }
 
 fn normalise(text: &str) -> Result<Normalise, String> {

@@ -8,6 +8,7 @@ mod demo;
 mod eval;
 mod export;
 mod failure;
+mod loss_terms;
 mod models;
 mod output;
 mod predict;
@@ -15,6 +16,8 @@ mod progress;
 mod score;
 mod serve;
 mod train;
+mod train_many;
+mod train_options;
 mod weights;
 
 use std::process::ExitCode;

@@ -143,6 +143,7 @@ fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
         ("Boundary mIoU", record.val_boundary_miou),
         ("foreground IoU", record.val_foreground_iou),
         ("per image", record.val_image_foreground_iou),
+        ("averaged weights", record.average_val_foreground_iou.or(record.average_val_miou)),
     ];
     for (name, score) in scores {
         if let Some(score) = score {
