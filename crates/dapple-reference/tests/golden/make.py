@@ -238,7 +238,7 @@ def losses():
             for weighted in (False, True):
                 shape = [2, 3, 4, k]
                 # Unequal, so that losses which sort have one order.
-                jitter = 1e-4 * torch.arange(math.prod(shape)).double().reshape(shape).permute(0, 3, 1, 2)
+                jitter = (1e-5 * torch.arange(math.prod(shape)) ** 2).reshape(shape).permute(0, 3, 1, 2)
                 z = (4 * activation(shape, 1) + jitter).requires_grad_()
                 # Class 3 does not occur, so that Dice leaves it out.
                 labels = torch.tensor([(i * i + i // 3) % 3 for i in range(24)])

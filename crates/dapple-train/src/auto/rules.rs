@@ -105,7 +105,7 @@ pub fn choose(
             "the widest U-Net that {} threads can show {} images to in {}",
             machine.threads,
             shown * 2 / 5,
-            minutes(limits.seconds)
+            span(limits.seconds)
         );
         chose("network.width", config.network.width.to_string(), reason);
     }
@@ -146,7 +146,7 @@ pub fn choose(
         );
     } else if wishes.epochs.is_none() {
         let reason = match epochs < wanted {
-            true => format!("about {} on {} threads", minutes(limits.seconds), machine.threads),
+            true => format!("about {} on {} threads", span(limits.seconds), machine.threads),
             false => format!("{} images shown in all", epochs * data.train_images),
         };
         chose("epochs", epochs.to_string(), reason);
@@ -221,7 +221,11 @@ fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, us
     ((side(height), side(width)), reason)
 }
 
-fn minutes(seconds: f64) -> String {
+/// A span of time in words.
+fn span(seconds: f64) -> String {
+    if seconds < 120.0 {
+        return format!("{seconds:.0} seconds");
+    }
     format!("{:.0} minutes", seconds / 60.0)
 }
 
