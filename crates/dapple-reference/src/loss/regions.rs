@@ -140,7 +140,7 @@ pub(super) fn boundary(logits: &Tensor64, labels: &[u8], loss: &Loss) -> (f64, T
     for &(pixel, label) in &all {
         let first = pixel / (h * w) * h * w;
         let p = probabilities(logits, pixel);
-        for k in 0..c {
+        for (k, p_k) in p.iter().enumerate() {
             let inside =
                 |q: usize| Some(labels[q]) != loss.ignore && truth(logits, k, usize::from(labels[q])) == 1.0;
             // The nearest pixel of the other kind, over all of the image.
@@ -156,7 +156,7 @@ pub(super) fn boundary(logits: &Tensor64, labels: &[u8], loss: &Loss) -> (f64, T
                 Some(distance) if own => 1.0 - distance,
                 Some(distance) => distance,
             };
-            value += p[k] * distance / all.len() as f64;
+            value += p_k * distance / all.len() as f64;
             by_p.data[pixel * c + k] = distance / all.len() as f64;
         }
     }
