@@ -119,7 +119,8 @@ mod tests {
     #[test]
     fn it_ends_on_time_whatever_the_machine_does() {
         // Steady; slower half way; a long pause; a span shorter than an epoch; one step longer than the span.
-        let cases: [(f64, u64, &dyn Fn(u64) -> f64, f64); 4] = [
+        type Case<'a> = (f64, u64, &'a dyn Fn(u64) -> f64, f64);
+        let cases: [Case<'_>; 4] = [
             (600.0, 50, &|_| 0.5, 5.0),
             (600.0, 50, &|step| if step < 500 { 0.5 } else { 1.5 }, 5.0),
             (600.0, 10, &|_| 0.2, 20.0),

@@ -71,7 +71,8 @@ impl<'a> Session<'a> {
                 }
                 (load(&state)?, Position::default(), Vec::new())
             }
-            Beginning::Checkpoint(Checkpoint { position, state, average, optimizer }) => {
+            Beginning::Checkpoint(checkpoint) => {
+                let Checkpoint { position, state, average, optimizer } = *checkpoint;
                 let mut executor = load(&state)?;
                 executor.set_optimizer_state(&optimizer)?;
                 if let Some(average) = &average {

@@ -38,7 +38,7 @@ pub(crate) enum Beginning {
     /// The first state, drawn from the seed, and what a file of weights has put over it, in words.
     New(State, Option<String>),
     /// Where it was left.
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// How a training ended.
@@ -102,7 +102,7 @@ impl Training {
         let last = setup.run.last();
         // A training that was stopped before its first checkpoint begins anew.
         let beginning = match last.exists() {
-            true => Beginning::Checkpoint(Checkpoint::load(&last, &setup.graph)?),
+            true => Beginning::Checkpoint(Box::new(Checkpoint::load(&last, &setup.graph)?)),
             false => setup.begin()?,
         };
         Ok(Self { setup, beginning })
