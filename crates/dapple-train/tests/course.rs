@@ -23,7 +23,7 @@ fn config(data: &Path, network: &str) -> TrainConfig {
     }
     let mut config =
         TrainConfig::for_network(network, synthetic::CLASSES.len(), data).expect("a known network");
-    config.network.width = 2;
+    config.network.width = 4;
     (config.input.height, config.input.width) = (SIDE, SIDE);
     (config.epochs, config.batch) = (3, 2);
     config.evaluation.pictures = 1;

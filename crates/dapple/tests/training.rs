@@ -26,7 +26,7 @@ fn without_a_model_the_data_decide() {
 fn the_course_is_set_by_flags() {
     let bench = Bench::new();
     bench.succeed(
-        "train --data data --recipe plain --model unet-resnet18 --width 2 --size 32 --epochs 2 --batch 2 --out run --quiet \
+        "train --data data --recipe plain --model unet-resnet18 --width 4 --size 32 --epochs 2 --batch 2 --out run --quiet \
          --loss ce+0.5*lovasz --label-smoothing 0.1 --ema 0.9 --accumulate 2 --patience 5 --encoder-rate 0.5 \
          --freeze-encoder 1 --optimizer lion --output-weights 1",
     );
