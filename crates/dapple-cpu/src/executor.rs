@@ -1,5 +1,10 @@
 //! A network with its parameters on this machine's processor.
 
+mod average;
+mod fault;
+mod interface;
+mod learn;
+
 use crate::engine::{CpuEngine, Settings, TrainingMemory};
 use crate::kernels::loss::{self, LossInput};
 use crate::kernels::optim::{self, Segment};
@@ -10,7 +15,6 @@ use crate::plan::{Budget, Plan, Purpose};
 use crate::pool::Pool;
 use crate::simd::Level;
 use crate::step::Memory;
-use dapple_graph::engine::OptimizerState;
 use dapple_graph::fold::fold_batch_norm;
 use dapple_graph::{
     DropoutState, EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor,
@@ -55,9 +59,13 @@ pub(crate) struct CpuExecutor {
     settings: Settings,
     network: Arc<dyn Network>,
     optimizer: Option<Optimizer>,
+    /// Factor of the learning rate of each parameter.
+    rate_factors: Vec<f32>,
     layout: Layout,
     params: Buffer,
     statistics: Buffer,
+    /// Averages of the two.
+    average: Option<[Buffer; 2]>,
     gradients: Option<Buffer>,
     /// Nothing has been added to the gradients since the last step.
     fresh: bool,
@@ -97,13 +105,15 @@ impl CpuExecutor {
             settings: engine.settings,
             network,
             optimizer,
+            rate_factors: vec![1.0; layout.specs.len()],
             params: Buffer::zeroed(layout.trainable),
             statistics: Buffer::zeroed(layout.statistics),
+            average: None,
             gradients: None,
             fresh: true,
             slots: (0..slots).map(|_| Buffer::zeroed(layout.trainable)).collect(),
             steps: 0,
-            tasks: optim::tasks(&layout.segments()),
+            tasks: optim::tasks(&layout.segments(&vec![1.0; layout.specs.len()])),
             layout,
             plans: HashMap::new(),
             scratch: Scratch {
@@ -188,7 +198,9 @@ impl CpuExecutor {
     /// Values that are kept between passes: parameters, statistics, gradients and the optimiser's memory.
     fn kept_values(&self) -> usize {
         let trained = if self.optimizer.is_some() || self.gradients.is_some() { 2 } else { 1 };
-        self.layout.statistics + (trained + self.slots.len()) * self.layout.trainable
+        let averages = usize::from(self.average.is_some());
+        (1 + averages) * self.layout.statistics
+            + (trained + averages + self.slots.len()) * self.layout.trainable
     }
 
     /// What plans may take of the limit.
@@ -207,6 +219,22 @@ impl CpuExecutor {
         };
         let smallest = bytes(Budget { values: 0, threads: self.threads });
         Ok(TrainingMemory { planned: bytes(self.budget()), smallest })
+    }
+
+    /// Values of the network in PyTorch's order.
+    fn exported(&self, params: &Buffer, statistics: &Buffer) -> State {
+        State {
+            specs: self.layout.specs.clone(),
+            values: self.layout.export(true, params),
+            statistics: self.layout.export(false, statistics),
+        }
+    }
+
+    fn fitting(&self, state: &State) -> Result<(), EngineError> {
+        match self.layout.fits(state) {
+            true => Ok(()),
+            false => Err(EngineError::Input("the state's parameters are not those of the network".into())),
+        }
     }
 
     fn fold(&mut self, shape: Shape) -> Result<(), EngineError> {
@@ -278,7 +306,8 @@ impl CpuExecutor {
         Ok(times)
     }
 
-    fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+    /// Everything of a forward pass but its steps.
+    fn begin_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
         self.pending = None;
         if input.data.len() != input.shape.len() {
             let (values, shape) = (input.data.len(), input.shape);
@@ -291,6 +320,11 @@ impl CpuExecutor {
         }
         let arena = self.scratch.arena.base();
         self.pool.install(|| pixels::read_in(arena, &input.data, input.shape, plan.input_offset));
+        Ok(plan)
+    }
+
+    fn run_forward(&mut self, input: &Tensor, mode: Mode) -> Result<Arc<Plan>, EngineError> {
+        let plan = self.begin_forward(input, mode)?;
         self.run(&plan, 0..plan.forward, mode);
         if mode == Mode::Train {
             self.folded = None;
@@ -331,7 +365,8 @@ impl CpuExecutor {
         Ok(total)
     }
 
-    fn run_backward(&mut self, plan: &Plan) {
+    /// Makes room for gradients; clears what a plan's steps will not write.
+    fn begin_backward(&mut self, plan: &Plan) {
         let layout = &self.layout;
         let gradients = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
         if self.fresh {
@@ -339,10 +374,16 @@ impl CpuExecutor {
             let written: std::collections::HashSet<usize> =
                 plan.steps.iter().flat_map(|s| s.kernel.writes_gradients()).collect();
             let base = gradients.base();
-            for task in self.layout.segments().iter().filter(|s| !written.contains(&s.start)) {
+            for task in
+                self.layout.segments(&self.rate_factors).iter().filter(|s| !written.contains(&s.start))
+            {
                 pixels::zero(base, task.start, task.len);
             }
         }
+    }
+
+    fn run_backward(&mut self, plan: &Plan) {
+        self.begin_backward(plan);
         self.run(plan, plan.forward..plan.steps.len(), Mode::Train);
         self.fresh = false;
     }
@@ -353,135 +394,5 @@ impl CpuExecutor {
         let mut tensor = Tensor::zeros(shape);
         pixels::read_out(self.scratch.arena.base(), offset, shape, &mut tensor.data);
         Some(tensor)
-    }
-}
-
-impl Executor for CpuExecutor {
-    fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Vec<Tensor>, EngineError> {
-        let plan = self.run_forward(input, mode)?;
-        let outputs = (0..plan.outputs.len()).map(|i| self.output(&plan, i)).collect();
-        if mode == Mode::Train {
-            self.pending = Some(plan);
-        }
-        Ok(outputs)
-    }
-
-    fn backward(&mut self, output_gradients: &[Tensor]) -> Result<(), EngineError> {
-        let plan = self.pending.take().ok_or_else(|| {
-            EngineError::Input("backward needs a forward pass for training right before it".into())
-        })?;
-        let shapes: Vec<Shape> = plan.outputs.iter().map(|o| o.0).collect();
-        let given: Vec<Shape> = output_gradients.iter().map(|t| t.shape).collect();
-        if shapes != given {
-            return Err(EngineError::Input(format!("gradients {given:?} for outputs {shapes:?}")));
-        }
-        let arena = self.scratch.arena.base();
-        for (gradient, target) in output_gradients.iter().zip(&plan.output_gradients) {
-            pixels::read_in_gradient(arena, &gradient.data, target);
-        }
-        self.run_backward(&plan);
-        Ok(())
-    }
-
-    fn accumulate(
-        &mut self,
-        input: &Tensor,
-        labels: &[u8],
-        loss: &Loss,
-        scale: f32,
-    ) -> Result<f64, EngineError> {
-        let plan = self.run_forward(input, Mode::Train)?;
-        let value = self.loss(&plan, labels, loss, Some(scale))?;
-        self.run_backward(&plan);
-        Ok(value)
-    }
-
-    fn evaluate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss) -> Result<(f64, Tensor), EngineError> {
-        let plan = self.run_forward(input, Mode::Eval)?;
-        let value = self.loss(&plan, labels, loss, None)?;
-        Ok((value, self.output(&plan, 0)))
-    }
-
-    fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {
-        let rule = self.optimizer.ok_or_else(|| EngineError::Input("loaded without an optimiser".into()))?;
-        let level = self.level;
-        let Some(gradients) = self.gradients.as_mut() else {
-            return Err(EngineError::Input("a step needs gradients; none were accumulated".into()));
-        };
-        let pool = self.pool.clone();
-        let norm = pool.install(|| optim::norm(level, gradients));
-        // As PyTorch's clip_grad_norm_.
-        let scale = clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0)) as f32;
-        let slots: Vec<_> = self.slots.iter_mut().map(Buffer::base).collect();
-        let (params, gradients) = (self.params.base(), gradients.base());
-        pool.install(|| {
-            optim::step(
-                level,
-                rule,
-                &self.tasks,
-                params,
-                gradients,
-                &slots,
-                learning_rate,
-                scale,
-                self.steps,
-            );
-        });
-        self.steps += 1;
-        self.fresh = true;
-        self.folded = None;
-        Ok(norm as f32)
-    }
-
-    fn state(&self) -> State {
-        State {
-            specs: self.layout.specs.clone(),
-            values: self.layout.export(true, &self.params),
-            statistics: self.layout.export(false, &self.statistics),
-        }
-    }
-
-    fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
-        if !self.layout.fits(state) {
-            return Err(EngineError::Input("the state's parameters are not those of the network".into()));
-        }
-        self.layout.import(true, &state.values, &mut self.params);
-        self.layout.import(false, &state.statistics, &mut self.statistics);
-        self.folded = None;
-        Ok(())
-    }
-
-    fn gradients(&self) -> Vec<f32> {
-        match &self.gradients {
-            Some(gradients) if !self.fresh => self.layout.export(true, gradients),
-            _ => vec![0.0; self.layout.outer_len(true)],
-        }
-    }
-
-    fn dropout_state(&self) -> DropoutState {
-        self.dropout
-    }
-
-    fn set_dropout_state(&mut self, state: DropoutState) {
-        self.dropout = state;
-    }
-
-    fn optimizer_state(&self) -> OptimizerState {
-        let slots = self.slots.iter().map(|s| self.layout.export(true, s)).collect();
-        OptimizerState { steps: self.steps, slots }
-    }
-
-    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
-        let len = self.layout.outer_len(true);
-        if state.slots.len() != self.slots.len() || state.slots.iter().any(|s| s.len() != len) {
-            return Err(EngineError::Input(
-                "the optimiser's state is not of this network and optimiser".into(),
-            ));
-        }
-        for (slot, values) in self.slots.iter_mut().zip(&state.slots) {
-            self.layout.import(true, values, slot);
-        }
-        self.steps = state.steps;
-        Ok(())
     }
 }

@@ -147,12 +147,25 @@ impl Layout {
         Weights { offset: offset + index * weights.len(), ..weights }
     }
 
-    /// Runs of the trainable buffer for the optimiser.
-    pub fn segments(&self) -> Vec<Segment> {
-        let trainable = self.specs.iter().zip(&self.places).filter(|(spec, _)| spec.role.trainable());
+    /// Runs of the trainable buffer for the optimiser, with the factor of each parameter's rate.
+    pub fn segments(&self, rates: &[f32]) -> Vec<Segment> {
+        let all = self.specs.iter().zip(&self.places).zip(rates);
+        let trainable = all.enumerate().filter(|(_, ((spec, _), _))| spec.role.trainable());
         trainable
-            .map(|(spec, p)| Segment { start: p.offset, len: p.len, weights: spec.role.decays() })
+            .map(|(param, ((spec, p), &rate))| Segment {
+                start: p.offset,
+                len: p.len,
+                weights: spec.role.decays(),
+                rate,
+                param,
+            })
             .collect()
+    }
+
+    /// Parameters that are matrices to Muon: weights of convolutions that mix channels.
+    pub fn matrices(&self) -> Vec<usize> {
+        let mixes = |spec: &ParamSpec| spec.role == Role::ConvWeight && spec.shape[1] > 1;
+        (0..self.specs.len()).filter(|&i| mixes(&self.specs[i])).collect()
     }
 
     /// Clears what the dense gradients of a grouped convolution's bundles have between the groups.

@@ -243,18 +243,40 @@ fn states_come_back_as_they_went_in() {
 
 /// A loss of every kind, for as many channels as the network has.
 fn some_loss(channels: usize, seed: u64) -> Loss {
-    use LossKind::{BinaryCrossEntropy, CrossEntropy, Dice};
+    use LossKind::{BinaryCrossEntropy, Boundary, CrossEntropy, Dice, Focal, Lovasz, Ohem, Tversky};
     let kinds: &[&[(LossKind, f32)]] = if channels == 1 {
-        &[&[(BinaryCrossEntropy, 1.0)], &[(Dice, 0.7)], &[(BinaryCrossEntropy, 0.5), (Dice, 2.0)]]
+        &[
+            &[(BinaryCrossEntropy, 1.0)],
+            &[(Dice, 0.7)],
+            &[(BinaryCrossEntropy, 0.5), (Dice, 2.0)],
+            &[(Focal, 1.0), (Tversky, 0.5)],
+            &[(Lovasz, 1.0), (BinaryCrossEntropy, 0.5)],
+            &[(Boundary, 0.1), (Dice, 1.0)],
+            &[(Ohem, 2.0)],
+        ]
     } else {
         &[
             &[(CrossEntropy, 1.0)],
             &[(CrossEntropy, 0.5), (Dice, 1.5)],
             &[(BinaryCrossEntropy, 1.0)],
             &[(Dice, 1.0)],
+            &[(Focal, 1.0), (Lovasz, 1.0)],
+            &[(Tversky, 1.0), (Ohem, 0.5)],
+            &[(Boundary, 0.1), (CrossEntropy, 1.0)],
         ]
     };
     let mut loss = Loss::sum(kinds[seed as usize % kinds.len()]);
+    if seed % 3 == 1 {
+        for term in &mut loss.terms {
+            match term.kind {
+                CrossEntropy => term.smoothing = Some(0.1),
+                Focal => term.gamma = Some(1.5),
+                Tversky => (term.alpha, term.beta) = (Some(0.8), Some(0.1)),
+                Ohem => term.keep = Some(0.6),
+                _ => {}
+            }
+        }
+    }
     if seed % 2 == 1 {
         loss.class_weights = Some((0..channels.max(2)).map(|c| 0.5 + c as f32).collect());
         loss.ignore = Some(255);
@@ -271,9 +293,11 @@ fn losses_and_optimisers_agree_with_the_reference() {
         Optimizer::rmsprop(0.9),
         Optimizer::adam(),
         Optimizer::adamw(0.05),
+        Optimizer::lion(0.05),
+        Optimizer::muon(0.05),
     ];
     for engine in levels() {
-        for seed in 0..60 {
+        for seed in 0..90 {
             let network = random::labelled_network(seed);
             let graph = &network.graph;
             let description = format!("{:?}: {}", engine.level(), network.description);

@@ -62,6 +62,39 @@ pub enum EngineError {
     },
 }
 
+/// Where numbers stopped being numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The parameter, or the layer (a node of the graph).
+    pub place: String,
+    /// What of it.
+    pub kind: FaultKind,
+}
+
+/// What is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A parameter's own values.
+    Parameter,
+    /// A layer's output in the forward pass.
+    Output,
+    /// The loss of outputs that are all finite.
+    Loss,
+    /// A gradient that a layer passes on or that its parameters get.
+    Gradient,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            FaultKind::Parameter => write!(f, "parameter `{}`", self.place),
+            FaultKind::Output => write!(f, "the output of layer `{}`", self.place),
+            FaultKind::Loss => write!(f, "the loss of finite outputs"),
+            FaultKind::Gradient => write!(f, "the gradient at layer `{}`", self.place),
+        }
+    }
+}
+
 /// A device that runs networks.
 pub trait Engine: Send + Sync {
     /// Its name as `--device` takes it, for instance `cpu`.
@@ -123,11 +156,49 @@ pub trait Executor: Send {
     fn evaluate(&mut self, input: &Tensor, labels: &[u8], loss: &Loss) -> Result<(f64, Tensor), EngineError>;
 
     /// One step of the optimiser with the accumulated gradient, which is scaled down to the norm `clip`
-    /// if it is longer; returns the norm before clipping.
+    /// if it is longer; returns the norm before clipping. A norm that is not finite changes nothing.
     ///
     /// # Errors
     /// If the network was loaded without an optimiser.
     fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError>;
+
+    /// Sets the factor of the learning rate of each parameter, in the order of [`State::specs`]; at first all are 1.
+    /// Parameters with factor 0 are frozen: neither they nor their memory change, and their gradients do not count in
+    /// the norm.
+    ///
+    /// # Errors
+    /// If there is not one factor for each parameter.
+    fn set_rate_factors(&mut self, factors: &[f32]) -> Result<(), EngineError>;
+
+    /// The first parameter or, running a batch again as [`Executor::accumulate`] does, the first layer in computing order
+    /// with a value that is not finite; `None` if all are finite. For diagnosis: it takes long, and moves running
+    /// statistics and the gradient.
+    ///
+    /// # Errors
+    /// As [`Executor::accumulate`].
+    fn find_fault(
+        &mut self,
+        input: &Tensor,
+        labels: &[u8],
+        loss: &Loss,
+    ) -> Result<Option<Fault>, EngineError>;
+
+    /// Moves the average of parameters and running statistics towards them: `average = decay average + (1 - decay)
+    /// values`. The first call begins with the values as they are.
+    fn update_average(&mut self, decay: f32);
+
+    /// The average; `None` before the first update.
+    fn average(&self) -> Option<State>;
+
+    /// Goes on with an average.
+    ///
+    /// # Errors
+    /// If it is not of this network.
+    fn set_average(&mut self, state: &State) -> Result<(), EngineError>;
+
+    /// Exchanges parameters and running statistics with their average, so that it can be evaluated; a second call
+    /// exchanges them back. Without an average, nothing happens.
+    fn exchange_average(&mut self);
 
     /// Parameters and running statistics.
     fn state(&self) -> State;

@@ -22,6 +22,7 @@
 //! ```
 
 mod conv_init;
+mod distance;
 pub mod dropout;
 pub mod engine;
 mod error;
@@ -41,8 +42,9 @@ mod state;
 pub mod summary;
 
 pub use conv_init::ConvInit;
+pub use distance::signed_distance;
 pub use dropout::DropoutState;
-pub use engine::{Engine, EngineError, Executor, Mode, Tensor};
+pub use engine::{Engine, EngineError, Executor, Fault, FaultKind, Mode, Tensor};
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node, NodeId};
 pub use loss::{Loss, LossKind, LossTerm};

@@ -16,9 +16,29 @@ pub enum LossKind {
     /// channel; `(2 I + 1) / (P + G + 1)` per class over the whole batch, mean over the classes that occur
     /// in the labels (for one channel: the foreground, always).
     Dice,
+    /// Focal loss (Lin et al. 2017, equation 4): `(1 - p)^gamma` times the cross-entropy, `p` being the probability of
+    /// the truth; the mean that [`LossKind::CrossEntropy`] takes, for one channel that of
+    /// [`LossKind::BinaryCrossEntropy`].
+    Focal,
+    /// `1 -` Tversky index (Salehi et al. 2017, equation 2): Dice with `alpha` for false positives and `beta` for false
+    /// negatives, `(I + ½) / (I + alpha (P - I) + beta (G - I) + ½)`, over the classes that [`LossKind::Dice`] counts.
+    /// With ½ for both it is Dice.
+    Tversky,
+    /// The Lovász extension of the Jaccard loss over the whole batch (Berman et al. 2018): Lovász-softmax (section 3.1)
+    /// averaged over the classes that occur, for one channel the Lovász hinge (section 2.2). No class weights.
+    Lovasz,
+    /// Boundary loss (Kervadec et al. 2019, equation 5): the mean over labelled pixels of the sum over classes of
+    /// probability times signed distance, in pixels, to the border of the class in the truth, negative inside (see
+    /// [`signed_distance`](crate::signed_distance)). All classes that an image has; for one channel the foreground. It can
+    /// be negative, and wants a region loss beside it: `weight` 0.01 is the paper's. No class weights.
+    Boundary,
+    /// Cross-entropy over the share `keep` of the labelled pixels with the largest one, rounded up (online hard example
+    /// mining, Shrivastava et al. 2016; for pixels: Wu et al. 2016, section 3.2), earlier pixels first among equals. One
+    /// channel: binary cross-entropy. Class weights weigh the mean, not the choice.
+    Ohem,
 }
 
-/// One addend of a loss.
+/// One addend of a loss. What only some kinds have is left out, or set for these kinds only.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossTerm {
@@ -26,6 +46,81 @@ pub struct LossTerm {
     pub kind: LossKind,
     /// Factor.
     pub weight: f32,
+    /// Cross-entropy: the share of the truth that is spread evenly over all classes (Szegedy et al. 2016, section 7),
+    /// 0 to below 1; 0 if left out. With class weights as PyTorch has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothing: Option<f32>,
+    /// Focal: the exponent, 0 or at least 1; 2 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f32>,
+    /// Tversky: what false positives count, at least 0; 0.3 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f32>,
+    /// Tversky: what false negatives count, at least 0; 0.7 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f32>,
+    /// OHEM: the share of the pixels that count, above 0, at most 1; 0.25 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<f32>,
+}
+
+impl LossTerm {
+    /// A term with its kind's usual settings.
+    pub fn new(kind: LossKind, weight: f32) -> Self {
+        Self { kind, weight, smoothing: None, gamma: None, alpha: None, beta: None, keep: None }
+    }
+
+    /// Share of the truth spread over the classes.
+    pub fn smoothing(&self) -> f32 {
+        self.smoothing.unwrap_or(0.0)
+    }
+
+    /// Focal loss's exponent.
+    pub fn gamma(&self) -> f32 {
+        self.gamma.unwrap_or(2.0)
+    }
+
+    /// Tversky's factors of false positives and false negatives.
+    pub fn tversky(&self) -> [f32; 2] {
+        [self.alpha.unwrap_or(0.3), self.beta.unwrap_or(0.7)]
+    }
+
+    /// OHEM's share of the pixels.
+    pub fn keep(&self) -> f32 {
+        self.keep.unwrap_or(0.25)
+    }
+
+    /// What is wrong with the settings, if anything is.
+    pub fn problem(&self) -> Option<String> {
+        let kind = self.kind;
+        let settings = [
+            ("smoothing", self.smoothing, LossKind::CrossEntropy, "0 to below 1"),
+            ("gamma", self.gamma, LossKind::Focal, "0, or at least 1"),
+            ("alpha", self.alpha, LossKind::Tversky, "at least 0"),
+            ("beta", self.beta, LossKind::Tversky, "at least 0"),
+            ("keep", self.keep, LossKind::Ohem, "above 0, at most 1"),
+        ];
+        if !self.weight.is_finite() {
+            return Some(format!("a loss term's weight is {}; give a number", self.weight));
+        }
+        for (name, value, owner, allowed) in settings {
+            let Some(value) = value else { continue };
+            if kind != owner {
+                return Some(format!("a loss term of kind {kind:?} has no `{name}`; leave it out"));
+            }
+            let fits = match name {
+                "smoothing" => (0.0..1.0).contains(&value),
+                // Between 0 and 1 the gradient has no bound where the probability is 1.
+                "gamma" => value == 0.0 || (1.0..=64.0).contains(&value),
+                "keep" => value > 0.0 && value <= 1.0,
+                _ => value.is_finite() && value >= 0.0,
+            };
+            if !fits {
+                return Some(format!("a loss term's `{name}` is {value}; give {allowed}"));
+            }
+        }
+        None
+    }
 }
 
 /// A weighted sum of losses, taken for every output of the network and summed.
@@ -53,7 +148,7 @@ impl Loss {
 
     /// A weighted sum of kinds.
     pub fn sum(terms: &[(LossKind, f32)]) -> Self {
-        let terms = terms.iter().map(|&(kind, weight)| LossTerm { kind, weight }).collect();
+        let terms = terms.iter().map(|&(kind, weight)| LossTerm::new(kind, weight)).collect();
         Self { terms, ignore: None, class_weights: None, output_weights: Vec::new() }
     }
 

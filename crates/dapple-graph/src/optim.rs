@@ -77,6 +77,33 @@ pub enum Optimizer {
         #[serde(default)]
         decay: Decay,
     },
+    /// Lion (Chen et al. 2023, algorithm 2): `p -= lr (sign(beta1 m + (1 - beta1) g) + weight_decay p)`, then
+    /// `m = beta2 m + (1 - beta2) g`. It wants a learning rate 3 to 10 times smaller than AdamW's, and a decay as much
+    /// larger.
+    Lion {
+        /// The mean's share in the direction.
+        beta1: f32,
+        /// Smoothing of the mean.
+        beta2: f32,
+        /// Decay.
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// Muon (Jordan et al. 2024): the momentum of a convolution's weight, as a matrix `[out, in kh kw]`, made orthogonal
+    /// by five steps of Newton and Schulz's iteration, times `0.2 sqrt(max(rows, columns))`, which gives it the size of
+    /// an AdamW step (Liu et al. 2025, equation 4), with decay apart. Convolutions that see one channel (depthwise ones
+    /// above all), transposed ones, and all that is no weight are updated as AdamW's are, with betas 0.9 and 0.95.
+    Muon {
+        /// Momentum, of Nesterov's form.
+        momentum: f32,
+        /// Decay.
+        weight_decay: f32,
+        /// Where it applies.
+        #[serde(default)]
+        decay: Decay,
+    },
 }
 
 impl Optimizer {
@@ -100,11 +127,21 @@ impl Optimizer {
         Self::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay, decay: Decay::Weights }
     }
 
+    /// Lion with the paper's settings and decay on weights only.
+    pub fn lion(weight_decay: f32) -> Self {
+        Self::Lion { beta1: 0.9, beta2: 0.99, weight_decay, decay: Decay::Weights }
+    }
+
+    /// Muon with its usual momentum and decay on weights only.
+    pub fn muon(weight_decay: f32) -> Self {
+        Self::Muon { momentum: 0.95, weight_decay, decay: Decay::Weights }
+    }
+
     /// How many values a parameter keeps between steps.
     pub fn slots(&self) -> usize {
         match self {
-            Self::Sgd { .. } => 1,
-            Self::RmsProp { .. } | Self::Adam { .. } | Self::AdamW { .. } => 2,
+            Self::Sgd { .. } | Self::Lion { .. } => 1,
+            Self::RmsProp { .. } | Self::Adam { .. } | Self::AdamW { .. } | Self::Muon { .. } => 2,
         }
     }
 }

@@ -3,13 +3,24 @@
 use dapple_graph::{Loss, LossKind, Shape};
 use dapple_reference::{LossError, Tensor64, loss, random};
 
+const KINDS: [LossKind; 8] = [
+    LossKind::CrossEntropy,
+    LossKind::BinaryCrossEntropy,
+    LossKind::Dice,
+    LossKind::Focal,
+    LossKind::Tversky,
+    LossKind::Lovasz,
+    LossKind::Boundary,
+    LossKind::Ohem,
+];
+
 fn logits(channels: usize) -> Vec<Tensor64> {
     vec![Tensor64::from(&random::tensor(Shape::new(1, 2, 2, channels), 1))]
 }
 
 #[test]
 fn labels_outside_the_classes_are_refused_unless_ignored() {
-    for kind in [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy, LossKind::Dice] {
+    for kind in KINDS {
         let mut settings = Loss::single(kind);
         let labels = [0, 1, 2, 3];
         assert_eq!(
@@ -43,7 +54,7 @@ fn sizes_must_agree() {
 
 #[test]
 fn without_a_labelled_pixel_loss_and_gradient_are_zero() {
-    for kind in [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy, LossKind::Dice] {
+    for kind in KINDS {
         let settings = Loss { ignore: Some(255), ..Loss::single(kind) };
         let (value, gradients) = loss(&logits(2), &[255; 4], &settings).unwrap();
         assert_eq!(value, 0.0, "{kind:?}");

@@ -1,8 +1,8 @@
 //! Values, gradients and updates against PyTorch's in `f64`; `golden/make.py` wrote the expected ones.
 
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, MaxPool, MeanPool,
-    Mode, NodeId, Optimizer, Pointwise, Shape, State,
+    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, LossTerm, MaxPool,
+    MeanPool, Mode, NodeId, Optimizer, Pointwise, Shape, State,
 };
 use dapple_reference::{State64, Stepper, Tensor64, backward, forward, loss};
 use serde_json::Value;
@@ -217,12 +217,26 @@ fn losses_agree_with_pytorch() {
     for case in cases {
         let what = format!("{} of {}, ignoring {}", case["kind"], case["shape"], case["ignore"]);
         let kind: LossKind = serde_json::from_value(case["kind"].clone()).unwrap();
+        let settings = |name: &str| case["settings"][name].as_f64().map(|v| v as f32);
+        let term = LossTerm {
+            smoothing: settings("smoothing"),
+            gamma: settings("gamma"),
+            alpha: settings("alpha"),
+            beta: settings("beta"),
+            keep: settings("keep"),
+            ..LossTerm::new(kind, 1.0)
+        };
         let shape = shape(&case["shape"]);
         let labels: Vec<u8> = serde_json::from_value(case["labels"].clone()).unwrap();
-        let logits = numbers(shape.len(), 1, 1009).iter().map(|v| 4.0 * v).collect();
+        let logits = numbers(shape.len(), 1, 1009)
+            .iter()
+            .enumerate()
+            .map(|(i, v)| 4.0 * v + 1e-5 * (i * i) as f64)
+            .collect();
         let settings = Loss {
             ignore: serde_json::from_value(case["ignore"].clone()).unwrap(),
             class_weights: serde_json::from_value(case["class_weights"].clone()).unwrap(),
+            terms: vec![term],
             ..Loss::single(kind)
         };
         let (value, gradients) = loss(&[Tensor64::new(shape, logits)], &labels, &settings).unwrap();

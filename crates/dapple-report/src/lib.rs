@@ -23,6 +23,7 @@ mod flow;
 mod overlay;
 mod panels;
 mod raster;
+mod rate_sweep;
 mod save;
 mod scene;
 mod sheet;
@@ -38,6 +39,7 @@ pub use error_map::{ERROR_COLOURS, ErrorColours, error_map};
 pub use image::{GrayImage, RgbImage};
 pub use overlay::{OverlayStyle, overlay, overlay_row, probability_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
+pub use rate_sweep::{RatePoint, rate_sweep};
 pub use save::{encode_jpeg, encode_png, save_png};
 pub use strips::{StripSample, StripStyle, strips};
 

@@ -1,7 +1,8 @@
 //! The last state of a training, complete enough to go on as if it had never stopped.
 //!
 //! One safetensors file: the parameters and running statistics under `state.<name>`, the optimiser's memory under
-//! `optimizer.<slot>` (flat, in the order of the trainable parameters), and a JSON header with the position. Batches,
+//! `optimizer.<slot>` (flat, in the order of the trainable parameters), their moving average, if there is one, under
+//! `average.<name>`, and a JSON header with the position. Batches,
 //! augmentation and initial values are functions of the seed, the epoch and the sample, so that the position is all the
 //! random state there is.
 
@@ -14,11 +15,17 @@ use dapple_graph::{Graph, State, engine::OptimizerState};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Pace, TrainError};
 
 /// The key of the header in the file's metadata.
 const KEY: &str = "dapple.checkpoint";
 const VERSION: u32 = 1;
+/// What the names of tensors begin with.
+const STATE: &str = "state.";
+const AVERAGE: &str = "average.";
+
+/// A parameter's name, shape and values.
+type Entry = (String, Vec<usize>, Vec<f32>);
 
 /// How far a training has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +49,12 @@ pub struct Position {
     pub wait_seconds: f64,
     /// Wall-clock time spent on the unfinished epoch, in seconds.
     pub seconds: f64,
+    /// Loss of the very first batch, by which an exploding one is known.
+    #[serde(default)]
+    pub first_loss: Option<f64>,
+    /// How far a training for a span of time has come.
+    #[serde(default)]
+    pub pace: Option<Pace>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +71,8 @@ pub struct Checkpoint {
     pub position: Position,
     /// Parameters and running statistics.
     pub state: State,
+    /// Their moving average.
+    pub average: Option<State>,
     /// The optimiser's memory.
     pub optimizer: OptimizerState,
 }
@@ -69,9 +84,12 @@ impl Checkpoint {
     /// [`TrainError::Data`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let mut tensors: Vec<(String, Floats<'_>)> = Vec::new();
-        for (index, spec) in self.state.specs.iter().enumerate() {
-            let values = Floats { shape: spec.shape.clone(), values: self.state.slice(index) };
-            tensors.push((format!("state.{}", spec.name), values));
+        for (prefix, state) in [(STATE, Some(&self.state)), (AVERAGE, self.average.as_ref())] {
+            for (index, spec) in state.iter().flat_map(|state| state.specs.iter().enumerate()) {
+                let values = state.map_or(&[][..], |state| state.slice(index));
+                let values = Floats { shape: spec.shape.clone(), values };
+                tensors.push((format!("{prefix}{}", spec.name), values));
+            }
         }
         for (slot, values) in self.optimizer.slots.iter().enumerate() {
             tensors.push((format!("optimizer.{slot}"), Floats { shape: vec![values.len()], values }));
@@ -117,32 +135,41 @@ impl Checkpoint {
             ));
         }
 
-        let mut state = State::init(graph, 0);
         let mut slots: Vec<(usize, Vec<f32>)> = Vec::new();
-        let mut entries: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+        let (mut entries, mut averages) = (Vec::new(), Vec::new());
         for (name, view) in tensors.iter() {
             let values =
                 floats(view.dtype(), view.data()).ok_or_else(|| damaged(&format!("`{name}` is not f32")))?;
-            if let Some(name) = name.strip_prefix("state.") {
+            if let Some(name) = name.strip_prefix(STATE) {
                 entries.push((name.to_owned(), view.shape().to_vec(), values));
+            } else if let Some(name) = name.strip_prefix(AVERAGE) {
+                averages.push((name.to_owned(), view.shape().to_vec(), values));
             } else if let Some(slot) = name.strip_prefix("optimizer.").and_then(|slot| slot.parse().ok()) {
                 slots.push((slot, values));
             } else {
                 return Err(damaged(&format!("`{name}` does not belong here")));
             }
         }
-        let report = state.load(entries.iter().map(|(n, s, v)| (n.as_str(), s.as_slice(), v.as_slice())));
-        let misfit = report.missing.first().or(report.unexpected.first());
-        if let Some(name) = misfit.or(report.mismatched.first().map(|(name, ..)| name)) {
-            let problem = format!(
-                "`{name}` does not fit the network of config.toml; restore the config it was written with"
-            );
-            return Err(bad(path, problem));
-        }
+        let of_graph = |entries: &[Entry]| {
+            let mut state = State::init(graph, 0);
+            let report = state.load(entries.iter().map(|(n, s, v)| (n.as_str(), s.as_slice(), v.as_slice())));
+            let misfit = report.missing.first().or(report.unexpected.first());
+            match misfit.or(report.mismatched.first().map(|(name, ..)| name)) {
+                None => Ok(state),
+                Some(name) => Err(bad(
+                    path,
+                    format!(
+                        "`{name}` does not fit the network of config.toml; restore the config it was written with"
+                    ),
+                )),
+            }
+        };
+        let state = of_graph(&entries)?;
+        let average = if averages.is_empty() { None } else { Some(of_graph(&averages)?) };
         slots.sort_by_key(|(slot, _)| *slot);
         let slots = slots.into_iter().map(|(_, values)| values).collect();
         let optimizer = OptimizerState { steps: header.optimizer_steps, slots };
-        Ok(Self { position: header.position, state, optimizer })
+        Ok(Self { position: header.position, state, average, optimizer })
     }
 }
 
@@ -203,7 +230,9 @@ mod tests {
             loss_sum: 0.1 + 0.2,
             ..Position::default()
         };
-        Checkpoint { position, state, optimizer: OptimizerState { steps: 31, slots } }
+        let mut average = state.clone();
+        average.values.iter_mut().for_each(|v| *v *= 0.5);
+        Checkpoint { position, state, average: Some(average), optimizer: OptimizerState { steps: 31, slots } }
     }
 
     #[test]

@@ -8,6 +8,20 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "batch", "Images in a batch."),
     ("", "learning_rate", "Learning rate before the schedule."),
     ("", "clip_norm", "A longer gradient (norm over all parameters) is scaled down to this length."),
+    ("", "accumulate", "Batches whose gradients are averaged for a step."),
+    (
+        "",
+        "ema_decay",
+        "Decay of the weights' moving average; the best model is the better of weights and average.",
+    ),
+    ("", "patience", "End after this many epochs without a better one."),
+    ("", "time_budget", "Train for this long, instead of the epochs above; 1h 30m for instance."),
+    ("", "encoder_rate", "Factor of the encoder's learning rate."),
+    (
+        "",
+        "freeze_encoder",
+        "Epochs in which the encoder does not learn; then a quarter of it more each epoch.",
+    ),
     ("", "device", "Engine: cpu, or auto for the fastest that is built in."),
     ("", "threads", "Threads of the engine; without effect on the results."),
     (
@@ -77,9 +91,18 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("augment", "mosaic", "Probability of joining quarters of four images."),
     ("loss", "class_weights", "none, median-frequency (from the training masks), or a list."),
     ("loss", "output_weights", "A factor for each output of the network, 1 where the list ends."),
-    ("loss.terms", "kind", "cross-entropy, binary-cross-entropy or dice; taken for every output and summed."),
+    (
+        "loss.terms",
+        "kind",
+        "cross-entropy, binary-cross-entropy, dice, focal, tversky, lovasz, boundary or ohem; for every output.",
+    ),
     ("loss.terms", "weight", "Its factor."),
-    ("optimizer", "name", "sgd, rmsprop, adam or adamw."),
+    ("loss.terms", "smoothing", "cross-entropy: share of the truth spread over all classes."),
+    ("loss.terms", "gamma", "focal: the exponent, 2 if left out."),
+    ("loss.terms", "alpha", "tversky: what false positives count, 0.3 if left out."),
+    ("loss.terms", "beta", "tversky: what false negatives count, 0.7 if left out."),
+    ("loss.terms", "keep", "ohem: share of the pixels that count, 0.25 if left out."),
+    ("optimizer", "name", "sgd, rmsprop, adam, adamw, lion or muon."),
     ("optimizer", "momentum", "Momentum."),
     ("optimizer", "nesterov", "Nesterov's form of momentum."),
     ("optimizer", "weight_decay", "Weight decay."),
@@ -102,8 +125,8 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("checkpoint", "batches", "And after this many batches."),
 ];
 
-/// Puts its comment above every key.
-pub(crate) fn with_comments(toml: &str) -> String {
+/// Puts its comment above every key, with the reason where there is one.
+pub(crate) fn with_comments(toml: &str, reasons: &[(String, String)]) -> String {
     let mut text = String::from(
         "# Everything that is needed to repeat this training: dapple train --config THIS_FILE --out RUN\n",
     );
@@ -114,7 +137,12 @@ pub(crate) fn with_comments(toml: &str) -> String {
         } else if let Some((key, _)) = line.split_once(" = ")
             && let Some(comment) = comment(table, key)
         {
-            text.extend(["# ", comment, "\n"]);
+            text.extend(["# ", comment]);
+            let full = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
+            if let Some((_, reason)) = reasons.iter().find(|(key, _)| *key == full) {
+                text.extend([" Chosen: ", reason, "."]);
+            }
+            text.push('\n');
         }
         text.extend([line, "\n"]);
     }

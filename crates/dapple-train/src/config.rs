@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::comments::with_comments;
 use crate::suggest::with_suggestion;
-use crate::{ByteSize, Schedule, TrainError};
+use crate::{ByteSize, Schedule, TimeSpan, TrainError};
 
 /// All settings of a training.
 ///
@@ -23,6 +23,9 @@ pub struct TrainConfig {
     /// The recipe that the settings began with; for the reader, without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
+    /// Why some settings are what they are, key and reason: comments of the file, without effect.
+    #[serde(skip)]
+    pub reasons: Vec<(String, String)>,
     /// Seed of initial values, order of the images and augmentation.
     pub seed: u64,
     /// Passes over the training images, at least 1.
@@ -35,6 +38,29 @@ pub struct TrainConfig {
     /// Longest gradient (Euclidean norm over all parameters); a longer one is scaled down. Not limited if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f32>,
+    /// Batches whose gradients are averaged for a step, at least 1; fewer at the end of an epoch. Batch norms still take
+    /// the statistics of each batch by itself.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
+    /// Decay of the moving average of the weights, 0 to below 1, which grows from 0.2 to this over the first steps
+    /// (`(1 + step) / (10 + step)`). The average is scored beside the weights, and the best model is the better of the
+    /// two. No average if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// End after this many epochs without a better one. Never, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Train for a span of time, `"30m"` for instance, instead of `epochs`: the learning rate's course follows the clock
+    /// (see [`Pace`](crate::Pace)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_budget: Option<TimeSpan>,
+    /// Factor of the encoder's learning rate, above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder_rate: Option<f64>,
+    /// Epochs in which the encoder does not learn; after them a quarter of it more with each epoch, the deepest layers
+    /// first. Its batch norms still take the statistics of the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_encoder: Option<usize>,
     /// Engine, as `--device` takes it.
     pub device: String,
     /// Threads of the engine; all cores if left out. Without effect on the results.
@@ -65,6 +91,15 @@ pub struct TrainConfig {
     pub evaluation: EvaluationConfig,
     /// When the state is saved.
     pub checkpoint: CheckpointConfig,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }
 
 /// Where the data are and how they are divided.
@@ -210,7 +245,7 @@ impl DataConfig {
 impl LossConfig {
     /// The terms with factor 1 each and no class weights.
     pub fn sum_of(kinds: &[dapple_graph::LossKind]) -> Self {
-        let terms = kinds.iter().map(|&kind| LossTerm { kind, weight: 1.0 }).collect();
+        let terms = kinds.iter().map(|&kind| LossTerm::new(kind, 1.0)).collect();
         Self { class_weights: ClassWeights::None, output_weights: Vec::new(), terms }
     }
 
@@ -250,7 +285,8 @@ impl TrainConfig {
 
     /// The settings as TOML with a comment at every key.
     pub fn to_toml(&self) -> String {
-        with_comments(&toml::to_string(self).expect("settings are numbers, words, lists and tables of these"))
+        let text = toml::to_string(self).expect("settings are numbers, words, lists and tables of these");
+        with_comments(&text, &self.reasons)
     }
 
     /// Writes [`TrainConfig::to_toml`].
@@ -275,6 +311,7 @@ impl TrainConfig {
             }
             _ => true,
         };
+        let share = |value: f64| (0.0..1.0).contains(&value);
         let softmax_only = |term: &LossTerm| term.kind == dapple_graph::LossKind::CrossEntropy;
         let problem = if self.epochs == 0 || self.batch == 0 {
             Some("epochs and batch must be at least 1".to_owned())
@@ -288,6 +325,14 @@ impl TrainConfig {
             ))
         } else if self.clip_norm.is_some_and(|norm| norm.is_nan() || norm <= 0.0) {
             Some("clip_norm must be above 0; leave it out to have no limit".to_owned())
+        } else if self.accumulate == 0 || self.patience == Some(0) {
+            Some("accumulate and patience must be at least 1".to_owned())
+        } else if self.ema_decay.is_some_and(|decay| !share(decay)) {
+            Some("ema_decay must be a number from 0 to below 1, 0.999 for instance".to_owned())
+        } else if self.encoder_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            Some("encoder_rate must be above 0; freeze_encoder keeps the encoder from learning".to_owned())
+        } else if let Some(problem) = self.loss.terms.iter().find_map(LossTerm::problem) {
+            Some(problem)
         } else if self.network.in_channels != self.input.channels {
             let (network, input) = (self.network.in_channels, self.input.channels);
             Some(format!("the network takes {network} channels but the input has {input}; make them equal"))

@@ -50,11 +50,18 @@ impl TrainConfig {
         };
         Ok(Self {
             recipe: None,
+            reasons: Vec::new(),
             seed: 0,
             epochs,
             batch,
             learning_rate: 1e-3,
             clip_norm: Some(1.0),
+            accumulate: 1,
+            ema_decay: None,
+            patience: None,
+            time_budget: None,
+            encoder_rate: None,
+            freeze_encoder: None,
             device: "auto".to_owned(),
             threads: None,
             memory_limit: None,

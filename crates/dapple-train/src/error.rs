@@ -1,5 +1,6 @@
 //! What can go wrong in a training, said so that the reader can act on it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use dapple_data::DataError;
@@ -70,24 +71,69 @@ pub enum TrainError {
     /// Settings that contradict each other or the data.
     #[error("{0}")]
     Config(String),
-    /// The loss or the gradient overflowed.
+    /// The loss, the gradient or the weights overflowed, or the loss has become so large that nothing can be learned.
+    #[error("{0}")]
+    NotFinite(Box<NotFinite>),
+    /// Another process writes the run.
     #[error(
-        "the {what} is {value} in epoch {epoch}, batch {batch} ({}); the last good checkpoint is kept. \
-         Lower the learning rate, clip the gradient, or look at these images",
-        names.join(", ")
+        "{}: this run is being written by {owner}; wait until it has ended, or end it, or give another folder",
+        folder.display()
     )]
-    NotFinite {
-        /// `loss` or `gradient`.
-        what: &'static str,
-        /// Its value.
-        value: f64,
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The batch in the epoch, from 1.
-        batch: usize,
-        /// The images of the batch.
-        names: Vec<String>,
+    RunInUse {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The other process.
+        owner: String,
     },
+}
+
+/// Numbers that ended a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotFinite {
+    /// `loss`, `gradient` or `weights`.
+    pub what: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The batch in the epoch, from 1.
+    pub batch: usize,
+    /// The images of the batch, or of all batches of the step where none of them alone is at fault.
+    pub names: Vec<String>,
+    /// What was not finite first, in words; absent if running the batch again found nothing that is not.
+    pub place: Option<String>,
+    /// The checkpoint with the last good weights.
+    pub last: Option<PathBuf>,
+    /// The best model so far.
+    pub best: Option<PathBuf>,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, value, epoch, batch, names, place, last, best } = self;
+        let verb = if *what == "weights" { "are" } else { "is" };
+        write!(f, "the {what} {verb} {value:e} in epoch {epoch}, batch {batch}")?;
+        if !names.is_empty() {
+            write!(f, " (images {})", names.join(", "))?;
+        }
+        match place {
+            Some(place) => write!(f, "; the first that is not finite is {place}")?,
+            None if value.is_finite() => {
+                write!(f, ", though all numbers are finite: the weights have run away")?
+            }
+            None => {}
+        }
+        let kept = [("the last good weights are in", last), ("the best model is", best)];
+        for (words, path) in kept {
+            if let Some(path) = path {
+                write!(f, "; {words} {}", path.display())?;
+            }
+        }
+        f.write_str(
+            ". Lower the learning rate (--lr), clip the gradient (--clip 1), or look at these images; then start anew, \
+             with --init from the best model if you like",
+        )
+    }
 }
 
 /// The large ones are boxed, so that a result that may fail costs little to pass on.
@@ -112,7 +158,8 @@ impl TrainError {
             Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
             Self::Read { .. } | Self::BadRunFile { .. } | Self::RunExists(_) => true,
             Self::NotARun(_) | Self::Config(_) => true,
-            Self::Report(_) | Self::Write { .. } | Self::NotFinite { .. } => false,
+            Self::RunInUse { .. } => true,
+            Self::Report(_) | Self::Write { .. } | Self::NotFinite(_) => false,
         }
     }
 }

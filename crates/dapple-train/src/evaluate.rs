@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use dapple_data::{CacheSettings, Dataset, InputSettings, Loader, LoaderSettings};
+use dapple_data::{CacheSettings, Dataset, InputSettings, Loader, LoaderSettings, Raster};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
 use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
 
@@ -130,13 +130,27 @@ pub fn evaluate_at_image_size(
     samples: &[usize],
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Scores>, TrainError> {
+    evaluate_labels(&|image| Ok(segmenter.predict(image)?.labels()), dataset, samples, on_image)
+}
+
+/// As [`evaluate_at_image_size`], for whatever gives an image's labels, `[height, width]`.
+///
+/// # Errors
+/// Those of `predict`, and of [`evaluate_at_image_size`].
+pub fn evaluate_labels<E: From<TrainError>>(
+    predict: &dyn Fn(&Raster) -> Result<Vec<u8>, E>,
+    dataset: &Dataset,
+    samples: &[usize],
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Scores>, E> {
     let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
-    let mut evaluator = Evaluator::new(protocol)?;
+    let mut evaluator = Evaluator::new(protocol).map_err(TrainError::from)?;
     for (done, &sample) in (1..).zip(samples) {
-        let pair = dataset.load(sample, 3)?;
-        let prediction = segmenter.predict(&pair.image)?.labels();
+        let pair = dataset.load(sample, 3).map_err(TrainError::from)?;
+        let prediction = predict(&pair.image)?;
         let (height, width) = (pair.labels.height, pair.labels.width);
-        evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width)?;
+        let added = evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width);
+        added.map_err(TrainError::from)?;
         if on_image(done).is_break() {
             return Ok(None);
         }

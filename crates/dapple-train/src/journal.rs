@@ -102,7 +102,7 @@ pub enum Activity {
 
 /// How fast a training is, from its batches since the start, validation included.
 #[derive(Clone, Debug, Default)]
-pub struct Pace(Option<Beat>);
+pub struct Throughput(Option<Beat>);
 
 #[derive(Clone, Debug)]
 struct Beat {
@@ -112,7 +112,7 @@ struct Beat {
     skipped: usize,
 }
 
-impl Pace {
+impl Throughput {
     /// Counts a batch of `images`, after which `done` of `all` batches are done. Gives images a second and the seconds
     /// left; `None` after the first batch, in which the network is planned and which is left out.
     pub fn batch(&mut self, done: usize, all: usize, images: usize) -> Option<(f64, f64)> {
@@ -134,7 +134,7 @@ pub(crate) struct Journal<'a> {
     next: &'a mut dyn Observer,
     info: RunInfo,
     progress: Progress,
-    pace: Pace,
+    pace: Throughput,
     last_write: Option<Instant>,
 }
 
@@ -142,7 +142,7 @@ impl<'a> Journal<'a> {
     pub fn new(run: &RunFolder, next: &'a mut dyn Observer) -> Self {
         let folder = run.path().to_owned();
         let info = read_json(&folder.join("run.json")).unwrap_or_default();
-        let (progress, pace) = (Progress::default(), Pace::default());
+        let (progress, pace) = (Progress::default(), Throughput::default());
         Self { folder, next, info, progress, pace, last_write: None }
     }
 
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn the_first_batch_sets_no_pace() {
-        let mut pace = Pace::default();
+        let mut pace = Throughput::default();
         assert_eq!(pace.batch(4, 10, 8), None);
         let (rate, left) = pace.batch(5, 10, 8).expect("a pace");
         assert!(rate > 0.0 && left >= 0.0);

@@ -3,6 +3,7 @@
 //! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
 //! Nothing here prints: an [`Observer`] hears what happens, a [`StopFlag`] ends it after a batch.
 
+pub mod auto;
 mod byte_size;
 mod checkpoint;
 mod comments;
@@ -17,18 +18,24 @@ mod journal;
 pub mod machine;
 mod model;
 mod observer;
+mod pace;
 pub mod page;
 mod pictures;
+mod rate_finder;
+mod rates;
 pub mod recipe;
 mod record;
 mod run_folder;
+mod run_lock;
 mod schedule;
 mod segmenter;
 mod session;
 mod stop;
 mod suggest;
+pub mod sweep;
 mod tally;
 mod tensorboard;
+mod time_span;
 mod training;
 
 pub use byte_size::ByteSize;
@@ -38,18 +45,21 @@ pub use config::{
 };
 pub use defaults::DEFAULT_SIZE;
 pub use diary::{ClassRow, ClassValues, read_class_rows};
-pub use error::TrainError;
-pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size};
+pub use error::{NotFinite, TrainError};
+pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size, evaluate_labels};
 pub use examine::{
     CalibrationResult, ClassSummary, DataSummary, Examination, Place, PrecisionRecallResult, ShownImage,
 };
-pub use journal::{Activity, Pace, Progress, RunInfo, SessionInfo, duration, grouped, line_of};
-pub use model::{Provenance, classes_of, input_of, load_model, model_path};
+pub use journal::{Activity, Progress, RunInfo, SessionInfo, Throughput, duration, grouped, line_of};
+pub use model::{Provenance, Weights, classes_of, input_of, load_model, load_models, model_path};
 pub use observer::{Event, Observer};
+pub use pace::Pace;
+pub use rate_finder::RateSweep;
 pub use recipe::Recipe;
 pub use record::{EpochRecord, best_epoch, read_records};
 pub use run_folder::RunFolder;
 pub use schedule::Schedule;
 pub use segmenter::{LogitRows, Prediction, Segmenter};
 pub use stop::StopFlag;
+pub use time_span::TimeSpan;
 pub use training::{Outcome, Training, open_dataset};

@@ -7,12 +7,23 @@ use dapple_graph::{Loss, State};
 use dapple_metrics::Scores;
 use dapple_nets::NetConfig;
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, InitReport, ModelCard, ModelFile, Normalisation, init_from_file,
+    CheckpointError, Class, Ensemble, InitReport, ModelCard, ModelFile, Normalisation, init_from_file,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{EpochRecord, TrainConfig, TrainError};
+use crate::{EpochRecord, Evaluation, TrainConfig, TrainError};
+
+/// Which weights of a training a model has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// As they are.
+    #[default]
+    Raw,
+    /// Their moving average.
+    Average,
+}
 
 /// What a training keeps with a model besides its description.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +38,9 @@ pub struct Provenance {
     /// The recipe that the training began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
+    /// Whether the weights are those of a step or their average.
+    #[serde(default)]
+    pub weights: Weights,
 }
 
 impl Provenance {
@@ -36,9 +50,21 @@ impl Provenance {
     }
 }
 
-/// The file of a model: the best of a run for a folder, the file itself otherwise.
+/// The file of a model: for a folder the best of a run, or the ensemble of its folds; otherwise the file itself.
 pub fn model_path(run_or_file: &Path) -> PathBuf {
-    if run_or_file.is_dir() { run_or_file.join("best.safetensors") } else { run_or_file.to_owned() }
+    if !run_or_file.is_dir() {
+        return run_or_file.to_owned();
+    }
+    let ensemble = run_or_file.join("ensemble.safetensors");
+    if ensemble.exists() { ensemble } else { run_or_file.join("best.safetensors") }
+}
+
+/// Reads a file of one model or of several, or that of a folder.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] if it cannot be read or is no model.
+pub fn load_models(run_or_file: &Path) -> Result<Vec<ModelFile>, TrainError> {
+    Ok(Ensemble::load(&model_path(run_or_file))?.members)
 }
 
 /// Reads a model file, or the best model of a run's folder.
@@ -79,9 +105,9 @@ pub(crate) fn save(
     config: &TrainConfig,
     dataset: &Dataset,
     loss: &Loss,
-    state: State,
+    (state, weights): (State, Weights),
     record: &EpochRecord,
-    scores: Option<&Scores>,
+    evaluation: Option<&Evaluation>,
 ) -> Result<(), TrainError> {
     let classes = dataset.classes();
     let named = classes.names.iter().zip(&classes.colours);
@@ -90,6 +116,7 @@ pub(crate) fn save(
         format: dataset.format(),
         coding: dataset.coding(),
         recipe: config.recipe.clone(),
+        weights,
     };
     let card = ModelCard {
         network: config.network.clone(),
@@ -103,7 +130,7 @@ pub(crate) fn save(
         },
         seed: config.seed,
         epoch: record.epoch,
-        scores: scores.map(|scores| card_scores(record, scores)).unwrap_or_default(),
+        scores: evaluation.map(card_scores).unwrap_or_default(),
         extra: object(&provenance),
     };
     ModelFile { card, state }.save(path).map_err(|error| match error {
@@ -113,10 +140,10 @@ pub(crate) fn save(
 }
 
 /// The validation's loss and scores, without those of each image.
-fn card_scores(record: &EpochRecord, scores: &Scores) -> Map<String, Value> {
-    let scores = Scores { images_detail: None, policies: Vec::new(), ..scores.clone() };
+fn card_scores(evaluation: &Evaluation) -> Map<String, Value> {
+    let scores = Scores { images_detail: None, policies: Vec::new(), ..evaluation.scores.clone() };
     let mut validation = object(&scores);
-    validation.insert("loss".into(), record.val_loss.into());
+    validation.insert("loss".into(), evaluation.loss.into());
     Map::from_iter([("validation".to_owned(), Value::Object(validation))])
 }
 

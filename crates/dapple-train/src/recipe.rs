@@ -99,7 +99,10 @@ pub fn find(name: &str) -> Result<&'static Recipe, TrainError> {
     RECIPES.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
         let names = RECIPES.map(|recipe| recipe.name);
         let hint = nearest(name, names).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-        TrainError::Config(format!("there is no recipe `{name}`{hint}; the recipes are {}", names.join(", ")))
+        TrainError::Config(format!(
+            "there is no recipe `{name}`{hint}; the recipes are auto, plain, {}",
+            names.join(", ")
+        ))
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is known about an epoch, and the two tables that keep it: `metrics.csv` and `metrics.jsonl`.
 
-use crate::TrainError;
+use crate::{TrainError, Weights};
 use dapple_data::write_atomic;
 use dapple_metrics::Scores;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,18 @@ pub struct EpochRecord {
     pub val_image_foreground_iou: Option<f64>,
     /// Mean over the images of the Boundary IoU of class 1 (two classes only).
     pub val_image_foreground_boundary_iou: Option<f64>,
+    /// Loss of the averaged weights on the validation images, where there is an average of the weights.
+    #[serde(default)]
+    pub average_val_loss: Option<f64>,
+    /// Their mean IoU over the classes.
+    #[serde(default)]
+    pub average_val_miou: Option<f64>,
+    /// Their mean Boundary IoU over the classes.
+    #[serde(default)]
+    pub average_val_boundary_miou: Option<f64>,
+    /// Their IoU of class 1 (two classes only).
+    #[serde(default)]
+    pub average_val_foreground_iou: Option<f64>,
     /// Mean IoU on the scored training images.
     pub train_miou: Option<f64>,
     /// Mean Boundary IoU on the scored training images.
@@ -76,6 +88,16 @@ impl EpochRecord {
         self.val_image_foreground_boundary_iou = scores.per_image.foreground_boundary_iou.flatten();
     }
 
+    /// Takes over the scores of the averaged weights.
+    pub(crate) fn set_average(&mut self, loss: f64, scores: &Scores) {
+        self.average_val_loss = Some(loss);
+        self.average_val_miou = scores.dataset.miou;
+        self.average_val_boundary_miou = scores.dataset.boundary_miou;
+        if let [_, foreground] = &scores.classes[..] {
+            self.average_val_foreground_iou = foreground.iou;
+        }
+    }
+
     /// Takes over the scores of the training images that were scored.
     pub(crate) fn set_training(&mut self, scores: &Scores) {
         self.train_miou = scores.dataset.miou;
@@ -83,9 +105,27 @@ impl EpochRecord {
         self.train_pixel_accuracy = scores.dataset.pixel_accuracy;
     }
 
-    /// The score by which the best epoch is chosen, higher is better: the foreground's IoU for two classes, else mIoU.
+    /// The score by which the best epoch is chosen, higher is better: the foreground's IoU for two classes, else mIoU;
+    /// of the weights as they are or of their average, whichever is better.
     pub fn selection_score(&self) -> Option<f64> {
-        self.val_foreground_iou.or(self.val_miou)
+        let scores = self.scores_of_weights();
+        match self.better_weights() {
+            Weights::Raw => scores[0],
+            Weights::Average => scores[1],
+        }
+    }
+
+    /// Which weights scored better; as they are, if equal or not scored.
+    pub fn better_weights(&self) -> Weights {
+        match self.scores_of_weights() {
+            [Some(raw), Some(average)] if average > raw => Weights::Average,
+            [None, Some(_)] => Weights::Average,
+            _ => Weights::Raw,
+        }
+    }
+
+    fn scores_of_weights(&self) -> [Option<f64>; 2] {
+        [self.val_foreground_iou.or(self.val_miou), self.average_val_foreground_iou.or(self.average_val_miou)]
     }
 }
 

@@ -1,10 +1,11 @@
 //! The folder of a run: what is where, making it, and not overwriting another.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::TrainError;
+use crate::{TrainError, run_lock};
 
 /// The folder that a training writes and everything after it reads.
 ///
@@ -16,7 +17,9 @@ use crate::TrainError;
 /// | `curves.svg`, `curves.png` | the rows as curves |
 /// | `best.safetensors` | the model of the best epoch, complete by itself |
 /// | `best.json` | its validation scores, with those of each image |
-/// | `last.safetensors` | the state that `--resume` goes on from |
+/// | `last.safetensors` | the state that `--resume` goes on from, the moving average of the weights with it |
+/// | `sweep.json`, `members.csv`, `ensemble.safetensors` | of several trainings, see [`Sweep`](crate::sweep::Sweep) |
+/// | `run.lock` | locked by the process that writes the run, and naming it |
 /// | `samples/` | image, truth, prediction and overlay of some validation images |
 /// | `strips/` | their masks, a panel a class |
 /// | `current/` | the same images as the latest epochs see them |
@@ -28,7 +31,7 @@ use crate::TrainError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 19] = [
     "config.toml",
     "split.json",
     "metrics.csv",
@@ -45,6 +48,9 @@ const FILES: [&str; 16] = [
     "evaluation.json",
     "report.html",
     "report.md",
+    "sweep.json",
+    "members.csv",
+    "ensemble.safetensors",
 ];
 const FOLDERS: [&str; 6] = ["samples", "strips", "current", "tensorboard", "extremes", "report-pictures"];
 
@@ -61,8 +67,13 @@ impl RunFolder {
         if holds_run && !force {
             return Err(TrainError::RunExists(run.0));
         }
-        if !holds_run && path.exists() && fs::read_dir(path).map_err(failed)?.next().is_some() {
-            return Err(TrainError::NotARun(run.0));
+        if !holds_run && path.exists() {
+            let mut entries = fs::read_dir(path).map_err(failed)?.flatten();
+            // A run that was killed before it had written anything leaves its lock, and perhaps half a file.
+            let own = |name: &OsStr| name == run_lock::FILE || is_leftover(name);
+            if entries.any(|entry| !own(&entry.file_name())) {
+                return Err(TrainError::NotARun(run.0));
+            }
         }
         Ok(run)
     }
@@ -72,6 +83,7 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Write`].
     pub fn prepare(&self) -> Result<(), TrainError> {
+        self.remove_leftovers();
         let path = &self.0;
         let failed = |source| TrainError::Write { path: path.clone(), source };
         fs::create_dir_all(path).map_err(failed)?;
@@ -191,15 +203,19 @@ impl RunFolder {
 
     /// Removes what writes cut short by a crash have left behind.
     pub(crate) fn remove_leftovers(&self) {
-        // Unfinished files have a hidden name with this ending; one that cannot be removed does no harm.
+        // One that cannot be removed does no harm.
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with('.') && name.ends_with(".tmp") {
+            if is_leftover(&entry.file_name()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
+}
+
+/// Whether a name is that of an unfinished file: a hidden one with this ending.
+fn is_leftover(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.ends_with(".tmp")
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -231,6 +247,17 @@ mod tests {
         assert!(!run.config().exists() && path.join("notes.txt").exists());
         assert!(matches!(RunFolder::claim(&path, false), Err(TrainError::NotARun(_))));
         assert!(matches!(RunFolder::open(&path), Err(TrainError::Read { .. })));
+    }
+
+    #[test]
+    fn a_run_killed_at_its_very_beginning_can_begin_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in [run_lock::FILE, ".split.json.17.0.tmp"] {
+            fs::write(folder.path().join(name), "half").expect("the folder is writable");
+        }
+        let run = RunFolder::claim(folder.path(), false).expect("nothing of worth stands there");
+        run.prepare().expect("the folder is writable");
+        assert!(!folder.path().join(".split.json.17.0.tmp").exists());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use dapple_graph::{DropoutState, Engine, Executor, Mode, Network, Op, Shape, Ten
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig, monte_carlo};
 
-use crate::model::{classes_of, input_of, load_model};
+use crate::model::{classes_of, input_of, load_model, load_models};
 use crate::{TrainError, decide};
 
 /// A model ready to predict. It may be shared between threads, which then take turns with the network.
@@ -25,6 +25,14 @@ impl Segmenter {
     /// [`TrainError::Checkpoint`] if it cannot be read or is no model, [`TrainError::Engine`] from the engine.
     pub fn load(run_or_file: &Path, engine: &dyn Engine) -> Result<Self, TrainError> {
         Self::new(load_model(run_or_file)?, engine)
+    }
+
+    /// Loads a model file, an ensemble's, or that of a run's folder: one segmenter for each model.
+    ///
+    /// # Errors
+    /// As [`Segmenter::load`].
+    pub fn load_all(run_or_file: &Path, engine: &dyn Engine) -> Result<Vec<Self>, TrainError> {
+        load_models(run_or_file)?.into_iter().map(|model| Self::new(model, engine)).collect()
     }
 
     /// A model on an engine.

@@ -1,22 +1,26 @@
 //! The loop: batches, validation, checkpoints.
 
-use std::ops::ControlFlow;
+mod epoch_end;
+mod learn;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple_data::{Batch, Loader, LoaderSettings, Part, write_atomic};
-use dapple_graph::{DropoutState, Engine, Executor, Loss, Shape, Tensor};
-use dapple_metrics::Scores;
+use dapple_data::{Loader, LoaderSettings};
+use dapple_graph::{DropoutState, Engine, Executor, Loss};
 
 use crate::checkpoint::{Checkpoint, Position};
-use crate::diary::{ClassRow, Diary};
-use crate::evaluate::{Evaluation, EvaluationSet, evaluate, spread};
-use crate::examine::Subject;
+use crate::diary::Diary;
+use crate::evaluate::{EvaluationSet, spread};
+use crate::pace::Ahead;
 use crate::page::{self, RunData};
-use crate::pictures::{Painter, draw_curves};
+use crate::pictures::Painter;
 use crate::record::{best_epoch, read_records, write_tables};
 use crate::training::{Beginning, Setup};
-use crate::{EpochRecord, Event, Observer, Outcome, StopFlag, TrainError, model};
+use crate::{EpochRecord, Event, Observer, Outcome, Pace, StopFlag, TrainError, rates};
+
+/// Parts that the learning rate's course is cut into where it follows the clock.
+const COURSE: u64 = 1_000_000;
 
 /// A training in progress.
 pub(crate) struct Session<'a> {
@@ -37,6 +41,17 @@ pub(crate) struct Session<'a> {
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
+    /// When this process began to train, and what of the time span was used before.
+    began: Instant,
+    used_before: f64,
+}
+
+/// What became of an epoch's batches.
+#[derive(PartialEq, Eq)]
+enum Batches {
+    Done,
+    /// A stop was asked for.
+    Stopped,
 }
 
 impl<'a> Session<'a> {
@@ -48,25 +63,33 @@ impl<'a> Session<'a> {
         observer: &'a mut dyn Observer,
         stop: &'a StopFlag,
     ) -> Result<Self, TrainError> {
-        let Setup { config, parts, dataset, run, graph } = &setup;
+        let Setup { config, parts, dataset, run, .. } = &setup;
         let input = config.input;
         let load = |state| engine.load(Arc::new(config.network.clone()), state, Some(config.optimizer));
-        let (mut executor, position, records) = match beginning {
+        let is_new = matches!(beginning, Beginning::New(..));
+        let (mut executor, mut position, records) = match beginning {
             Beginning::New(state, note) => {
                 if let Some(note) = note {
                     observer.notice(&Event::Note(&note));
                 }
                 (load(&state)?, Position::default(), Vec::new())
             }
-            Beginning::Checkpoint(Checkpoint { position, state, optimizer }) => {
+            Beginning::Checkpoint(checkpoint) => {
+                let Checkpoint { position, state, average, optimizer } = *checkpoint;
                 let mut executor = load(&state)?;
                 executor.set_optimizer_state(&optimizer)?;
+                if let Some(average) = &average {
+                    executor.set_average(average)?;
+                }
                 let mut records = read_records(&run.metrics())?;
                 records.retain(|record| record.epoch <= position.epochs_done);
                 write_tables(run.path(), &records)?;
                 (executor, position, records)
             }
         };
+        if config.time_budget.is_some() && position.pace.is_none() {
+            position.pace = Some(Pace::default());
+        }
 
         executor.set_dropout_state(DropoutState { seed: config.seed, passes: position.passes });
 
@@ -92,23 +115,12 @@ impl<'a> Session<'a> {
         let count = config.evaluation.train_images.unwrap_or(parts.val.len());
         let scored_train = set(&spread(&parts.train, count))?;
 
-        observer.notice(&Event::Started {
-            network: &config.network.name,
-            parameters: graph.trainable_len(),
-            device: &engine.device(),
-            train_images: parts.train.len(),
-            val_images: parts.val.len(),
-            size: (input.height, input.width),
-            epochs_done: position.epochs_done,
-            batches_done: position.batches_done,
-            epochs: config.epochs,
-        });
-        Ok(Self {
+        let mut session = Self {
             loss: config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train)),
             drawn: spread(&parts.val, config.evaluation.pictures),
             painter: Painter::new(dataset, input)?,
             diary: Diary::begin(run, position.epochs_done)?,
-            setup,
+            used_before: position.pace.as_ref().map_or(0.0, |pace| pace.used),
             executor,
             observer,
             stop,
@@ -118,15 +130,41 @@ impl<'a> Session<'a> {
             position,
             records,
             last_save: Instant::now(),
-        })
+            began: Instant::now(),
+            setup,
+        };
+        let epochs = session.epochs();
+        let Setup { config, parts, .. } = &session.setup;
+        session.observer.notice(&Event::Started {
+            network: &config.network.name,
+            parameters: session.setup.graph.trainable_len(),
+            device: &engine.device(),
+            train_images: parts.train.len(),
+            val_images: parts.val.len(),
+            size: (input.height, input.width),
+            epochs_done: session.position.epochs_done,
+            batches_done: session.position.batches_done,
+            epochs,
+        });
+        if is_new {
+            // So that there always is a last good state, and a folder that cannot be written to is found at once.
+            session.write_checkpoint()?;
+        }
+        Ok(session)
     }
 
     /// Trains to the end, or until the stop flag is raised.
     pub fn finish(mut self) -> Result<Outcome, TrainError> {
-        while self.position.epochs_done < self.setup.config.epochs {
+        while !self.is_done() {
             let before = Duration::from_secs_f64(self.position.seconds);
             let clock = Clock { before, started: Instant::now() };
-            if self.train_epoch(&clock)?.is_break() || self.end_epoch(&clock)?.is_break() {
+            let factors = rates::rate_factors(
+                &self.setup.config,
+                self.setup.graph.params(),
+                self.position.epochs_done,
+            )?;
+            self.executor.set_rate_factors(&factors)?;
+            if self.train_epoch(&clock)? == Batches::Stopped || self.end_epoch(&clock)?.is_break() {
                 self.save(&clock)?;
                 let Position { epochs_done, batches_done, .. } = self.position;
                 return Ok(Outcome::Interrupted { epochs_done, batches_done });
@@ -138,23 +176,55 @@ impl<'a> Session<'a> {
         Ok(Outcome::Finished { records: self.records })
     }
 
-    /// The batches of an epoch that are left.
-    fn train_epoch(&mut self, clock: &Clock) -> Result<ControlFlow<()>, TrainError> {
-        let (epoch, batches) = (self.position.epochs_done, self.loader.batches_per_epoch());
-        let mut loading = self.loader.epoch_from(epoch as u64, self.position.batches_done);
-        loop {
-            let asked = Instant::now();
-            let Some(batch) = loading.next() else { return Ok(ControlFlow::Continue(())) };
-            self.position.wait_seconds += asked.elapsed().as_secs_f64();
-            if self.stop.is_raised() {
-                return Ok(ControlFlow::Break(()));
+    /// Whether all epochs, or all of the time, are done, or nothing has become better for long enough.
+    fn is_done(&mut self) -> bool {
+        let config = &self.setup.config;
+        let done = match &self.position.pace {
+            Some(pace) => pace.is_done() && self.position.batches_done == 0,
+            None => self.position.epochs_done >= config.epochs,
+        };
+        let stale = best_epoch(&self.records).map_or(0, |best| self.position.epochs_done - best.epoch);
+        match config.patience {
+            Some(patience) if !done && stale >= patience => {
+                let best = self.position.epochs_done - stale;
+                let text = format!("stopped early: no better epoch in {patience} since epoch {best}");
+                self.observer.notice(&Event::Note(&text));
+                true
             }
-            let batch = batch?;
-            let images = batch.n;
-            self.learn(batch)?;
+            _ => done,
+        }
+    }
+
+    /// The batches of an epoch that are left, or as many as the time allows.
+    fn train_epoch(&mut self, clock: &Clock) -> Result<Batches, TrainError> {
+        let batches = self.loader.batches_per_epoch();
+        let mut loading =
+            self.loader.epoch_from(self.position.epochs_done as u64, self.position.batches_done);
+        let time_is_over = |position: &Position| position.pace.as_ref().is_some_and(Pace::is_done);
+        while self.position.batches_done < batches && !time_is_over(&self.position) {
+            let started = Instant::now();
+            // Batches whose gradients make one step; fewer at the end of the epoch.
+            let size = self.setup.config.accumulate.min(batches - self.position.batches_done);
+            let mut group = Vec::with_capacity(size);
+            for _ in 0..size {
+                let asked = Instant::now();
+                let Some(batch) = loading.next() else { break };
+                self.position.wait_seconds += asked.elapsed().as_secs_f64();
+                if self.stop.is_raised() {
+                    return Ok(Batches::Stopped);
+                }
+                group.push(batch?);
+            }
+            if group.is_empty() {
+                break; // The loader ended early; it gives its error as a batch.
+            }
+            let images = group.iter().map(|batch| batch.n).sum();
+            self.learn(group)?;
+            self.keep_pace(started.elapsed().as_secs_f64());
+            let epochs = self.epochs();
             self.observer.notice(&Event::Batch {
-                epoch: epoch + 1,
-                epochs: self.setup.config.epochs,
+                epoch: self.position.epochs_done + 1,
+                epochs,
                 batch: self.position.batches_done,
                 batches,
                 images,
@@ -164,170 +234,83 @@ impl<'a> Session<'a> {
                 self.save(clock)?;
             }
         }
+        Ok(Batches::Done)
     }
 
-    /// One step of the optimiser.
-    fn learn(&mut self, batch: Batch) -> Result<(), TrainError> {
-        let not_finite = |what, value, position: &Position| {
-            let name = |&sample: &usize| self.setup.dataset.name(sample).to_owned();
-            Err(TrainError::NotFinite {
-                what,
-                value,
-                epoch: position.epochs_done + 1,
-                batch: position.batches_done + 1,
-                names: batch.indices.iter().map(name).collect(),
-            })
-        };
-        let images = Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images);
-        let loss = self.executor.accumulate(&images, &batch.labels, &self.loss, 1.0)?;
-        if !loss.is_finite() {
-            return not_finite("loss", loss, &self.position);
-        }
-        let clip = self.setup.config.clip_norm;
-        let norm = f64::from(self.executor.step(self.learning_rate(self.position.steps) as f32, clip)?);
-        if !norm.is_finite() {
-            return not_finite("gradient", norm, &self.position);
-        }
-        self.position.steps += 1;
-        self.position.batches_done += 1;
-        self.position.loss_sum += loss;
-        self.position.gradient_norm_sum += norm;
-        Ok(())
+    /// Steps of the optimiser in an epoch.
+    fn steps_per_epoch(&self) -> u64 {
+        self.loader.batches_per_epoch().div_ceil(self.setup.config.accumulate) as u64
     }
 
-    fn learning_rate(&self, step: u64) -> f64 {
+    /// Epochs in all, as far as they are known.
+    fn epochs(&self) -> usize {
+        let Some(pace) = &self.position.pace else { return self.setup.config.epochs };
+        let in_epoch = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
+        let steps = in_epoch + pace.steps_to_go().unwrap_or(0);
+        self.position.epochs_done + (steps.div_ceil(self.steps_per_epoch().max(1)) as usize).max(1)
+    }
+
+    /// The learning rate of a step, counted from 0 or, by the clock, of a share of the course.
+    fn learning_rate(&self, step: u64, share: f64) -> f64 {
         let config = &self.setup.config;
-        let steps = (config.epochs * self.loader.batches_per_epoch()) as u64;
-        config.learning_rate * config.schedule.factor(step, steps)
+        let factor = match self.position.pace {
+            Some(_) => config.schedule.factor((share * COURSE as f64) as u64, COURSE),
+            None => config.schedule.factor(step, config.epochs as u64 * self.steps_per_epoch()),
+        };
+        config.learning_rate * factor
     }
 
-    /// Measures, writes the epoch's row, and saves; the best model is saved before the checkpoint that counts it.
-    fn end_epoch(&mut self, clock: &Clock) -> Result<ControlFlow<()>, TrainError> {
-        let batches = self.loader.batches_per_epoch() as f64;
-        let mut record = EpochRecord {
-            epoch: self.position.epochs_done + 1,
-            train_loss: self.position.loss_sum / batches,
-            gradient_norm: self.position.gradient_norm_sum / batches,
-            learning_rate: self.learning_rate(self.position.steps.saturating_sub(1)),
-            wait_seconds: self.position.wait_seconds,
-            ..EpochRecord::default()
-        };
-        let Some((val, train)) = self.measure(record.epoch)? else { return Ok(ControlFlow::Break(())) };
-        if let Some(val) = &val {
-            record.set_validation(val.loss, &val.scores);
-        }
-        if let Some(train) = &train {
-            record.set_training(&train.scores);
-        }
-        let best_before = best_epoch(&self.records).and_then(EpochRecord::selection_score);
-        let best = match record.selection_score() {
-            Some(score) => best_before.is_none_or(|before| score > before),
-            // Nothing was scored: the latest model is the one to keep.
-            None => best_before.is_none(),
-        };
-        let row = val.as_ref().map(|val| ClassRow::of(record.epoch, &val.scores));
-        let panels = match &val {
-            Some(val) if Diary::wants_pictures(record.epoch, self.setup.config.epochs) => self
-                .painter
-                .draw_current(&self.setup.run, self.executor.as_mut(), &self.drawn, &val.scores)?,
-            _ => Vec::new(),
-        };
-        if best {
-            self.save_best(&record, val.map(|val| val.scores))?;
-        }
-        record.seconds = clock.seconds();
-        self.diary.write(&self.setup.run, &record, row, &panels)?;
-        self.records.push(record);
-        write_tables(self.setup.run.path(), &self.records)?;
-        draw_curves(&self.setup.run, &self.title(), &self.records)?;
-        self.position = Position {
-            epochs_done: self.position.epochs_done + 1,
-            steps: self.position.steps,
-            ..Position::default()
-        };
-        self.write_checkpoint()?;
-        if let Some(record) = self.records.last() {
-            self.observer.notice(&Event::Epoch { record, epochs: self.setup.config.epochs, best });
-        }
-        Ok(ControlFlow::Continue(()))
+    /// That of the next step.
+    fn next_rate(&self) -> f64 {
+        self.learning_rate(self.position.steps, self.position.pace.as_ref().map_or(0.0, |pace| pace.share))
     }
 
-    /// Scores the validation images and the chosen training images; `None` if asked to stop meanwhile.
-    #[allow(clippy::type_complexity, reason = "two optional evaluations, or none at all")]
-    fn measure(
-        &mut self,
-        epoch: usize,
-    ) -> Result<Option<(Option<Evaluation>, Option<Evaluation>)>, TrainError> {
-        let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len);
-        let images = count(&self.val) + count(&self.scored_train);
-        let mut before = 0;
-        let mut measured = [None, None];
-        for (set, measured) in [&self.val, &self.scored_train].into_iter().zip(&mut measured) {
-            let Some(set) = set else { continue };
-            let mut on_image = |done| {
-                self.observer.notice(&Event::Scored { epoch, done: before + done, images });
-                if self.stop.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            match evaluate(self.executor.as_mut(), set, &self.loss, &mut on_image)? {
-                Some(evaluation) => *measured = Some(evaluation),
-                None => return Ok(None),
+    /// That of the step before.
+    fn last_rate(&self) -> f64 {
+        let before = |pace: &Pace| (pace.share - pace.per_step).max(0.0);
+        let share = self.position.pace.as_ref().map_or(0.0, before);
+        self.learning_rate(self.position.steps.saturating_sub(1), share)
+    }
+
+    fn used_seconds(&self) -> f64 {
+        self.used_before + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Takes note of a step's time and decides, where it is due, how many are to come.
+    fn keep_pace(&mut self, seconds: f64) {
+        let (used, steps) = (self.used_seconds(), self.position.steps);
+        let Some(pace) = &mut self.position.pace else { return };
+        if pace.stepped(steps, used, seconds) {
+            if pace.pause == 0.0 {
+                // Not measured yet: a pass forward takes about a third of a step for each batch of images.
+                let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len) as f64;
+                let images = count(&self.val) + count(&self.scored_train);
+                let batch = self.setup.config.batch * self.setup.config.accumulate;
+                pace.pause = pace.step * images / (3.0 * batch as f64);
             }
-            before += set.len();
+            self.decide_pace();
         }
-        let [val, train] = measured;
-        Ok(Some((val, train)))
     }
 
-    /// Saves the model as it is, and draws what it predicts.
-    fn save_best(&mut self, record: &EpochRecord, scores: Option<Scores>) -> Result<(), TrainError> {
-        let Setup { config, run, dataset, .. } = &self.setup;
-        model::save(
-            &run.best(),
-            config,
-            dataset,
-            &self.loss,
-            self.executor.state(),
-            record,
-            scores.as_ref(),
-        )?;
-        if let Some(scores) = scores {
-            let json = serde_json::to_vec_pretty(&scores).expect("scores are numbers and names");
-            write_atomic(run.best_scores(), &json)?;
-            self.painter.draw_samples(run, self.executor.as_mut(), &self.drawn, &scores)?;
+    fn decide_pace(&mut self) {
+        let steps = self.steps_per_epoch();
+        let done = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
+        let Some(span) = self.setup.config.time_budget else { return };
+        let ahead =
+            Ahead { span: span.duration().as_secs_f64(), steps_left: steps.saturating_sub(done), steps };
+        if let Some(pace) = &mut self.position.pace {
+            let first = pace.per_step == 0.0;
+            pace.decide(&ahead);
+            if first {
+                let steps = self.position.steps + pace.steps_to_go().unwrap_or(0);
+                let text = format!(
+                    "{span} are enough for about {steps} steps of {:.2} s, {:.1} epochs",
+                    pace.step,
+                    steps as f64 / ahead.steps.max(1) as f64
+                );
+                self.observer.notice(&Event::Note(&text));
+            }
         }
-        Ok(())
-    }
-
-    /// Draws the best, median and worst validation images as the best model sees them.
-    fn draw_best(&mut self) -> Result<(), TrainError> {
-        let run = &self.setup.run;
-        let Ok(scores) = std::fs::read(run.best_scores()) else {
-            return Ok(()); // Without validation images there are no scores.
-        };
-        let scores: Scores = serde_json::from_slice(&scores).map_err(|e| TrainError::BadRunFile {
-            path: run.best_scores(),
-            problem: format!("not the scores of a run: {e}; remove it to go on without these pictures"),
-        })?;
-        self.executor.set_state(&model::load_model(&run.best())?.state)?;
-        let path = run.samples()?.join("best-median-worst.png");
-        let val = &self.setup.parts.val;
-        self.painter.draw_extremes(&path, self.executor.as_mut(), val, &scores)?;
-        self.painter.draw_samples(run, self.executor.as_mut(), &self.drawn, &scores)?;
-        self.examine(&scores)
-    }
-
-    /// Gathers what a report shows of the best model, which the network holds.
-    fn examine(&mut self, scores: &Scores) -> Result<(), TrainError> {
-        let Setup { config, parts, dataset, run, .. } = &self.setup;
-        let parts = [
-            (Part::Train, parts.train.clone()),
-            (Part::Val, parts.val.clone()),
-            (Part::Test, parts.test.clone()),
-        ];
-        let folder = &config.data.dir;
-        let subject = Subject { dataset, folder, input: config.input, parts: &parts, scores };
-        let epoch = best_epoch(&self.records).map_or(0, |record| record.epoch);
-        subject.examine(run, self.executor.as_mut(), epoch, config.network.activation).map(|_| ())
     }
 
     fn title(&self) -> String {
@@ -349,13 +332,22 @@ impl<'a> Session<'a> {
         self.write_checkpoint()
     }
 
+    /// Overwrites the checkpoint, but never with weights that are no numbers.
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
         let passes = self.executor.dropout_state().passes;
+        let used = self.used_seconds();
+        if let Some(pace) = &mut self.position.pace {
+            pace.used = used;
+        }
         let checkpoint = Checkpoint {
             position: Position { passes, ..self.position.clone() },
             state: self.executor.state(),
+            average: self.executor.average(),
             optimizer: self.executor.optimizer_state(),
         };
+        if let Some(value) = checkpoint.state.values.iter().find(|value| !value.is_finite()) {
+            return Err(self.not_finite("weights", f64::from(*value), Vec::new(), None));
+        }
         checkpoint.save(&self.setup.run.last())?;
         self.last_save = Instant::now();
         Ok(())

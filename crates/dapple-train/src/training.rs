@@ -8,6 +8,8 @@ use dapple_graph::{Engine, Graph, Network, Shape, State};
 
 use crate::journal::Journal;
 use crate::model::init_from;
+use crate::rates::rate_factors;
+use crate::run_lock::RunLock;
 use crate::session::Session;
 use crate::{Checkpoint, EpochRecord, Observer, RunFolder, StopFlag, TrainConfig, TrainError};
 
@@ -27,6 +29,8 @@ pub(crate) struct Setup {
     pub parts: SplitIndices,
     /// The network for one image.
     pub graph: Graph,
+    /// Held while the run is written.
+    pub lock: Option<RunLock>,
 }
 
 /// Where a training begins.
@@ -35,7 +39,7 @@ pub(crate) enum Beginning {
     /// The first state, drawn from the seed, and what a file of weights has put over it, in words.
     New(State, Option<String>),
     /// Where it was left.
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// How a training ended.
@@ -60,13 +64,15 @@ impl Training {
     /// `split.json`.
     ///
     /// # Errors
-    /// [`TrainError::Config`] and others of [`TrainConfig::check`]; [`TrainError::Data`] without a training image.
+    /// [`TrainError::Config`] and others of [`TrainConfig::check`]; [`TrainError::Data`] without a training image;
+    /// [`TrainError::RunInUse`] for the folder of a run that another process writes.
     pub fn start(config: TrainConfig, dataset: Arc<Dataset>, run: RunFolder) -> Result<Self, TrainError> {
         config.check()?;
         let split = config.data.divide(&dataset)?;
-        let setup = Setup::new(config, dataset, run, &split)?;
+        let mut setup = Setup::new(config, dataset, run, &split)?;
         // Whatever can be wrong with the settings is found before anything is written.
         let beginning = setup.begin()?;
+        setup.lock = Some(RunLock::take(setup.run.path())?);
         setup.run.prepare()?;
         split.save(setup.run.split())?;
         setup.config.save(&setup.run.config())?;
@@ -76,18 +82,28 @@ impl Training {
     /// Goes on with the run in `folder`: opens its data again and takes the division from `split.json`.
     ///
     /// # Errors
-    /// [`TrainError::Read`] and [`TrainError::BadRunFile`] for the run's files, [`TrainError::Data`] for the data.
+    /// [`TrainError::Read`] and [`TrainError::BadRunFile`] for the run's files, [`TrainError::Data`] for the data,
+    /// [`TrainError::RunInUse`] if another process writes the run.
     pub fn resume(folder: &Path) -> Result<Self, TrainError> {
+        Self::resume_with(folder, None)
+    }
+
+    /// As [`Training::resume`], with the data, if they are open already.
+    ///
+    /// # Errors
+    /// As [`Training::resume`].
+    pub fn resume_with(folder: &Path, dataset: Option<Arc<Dataset>>) -> Result<Self, TrainError> {
         let run = RunFolder::open(folder)?;
+        let lock = RunLock::take(run.path())?;
         run.remove_leftovers();
         let config = TrainConfig::load(&run.config())?;
-        let dataset = open_dataset(&config)?;
+        let dataset = dataset.map_or_else(|| open_dataset(&config), Ok)?;
         let split = Split::load(run.split())?;
-        let setup = Setup::new(config, dataset, run, &split)?;
+        let setup = Setup { lock: Some(lock), ..Setup::new(config, dataset, run, &split)? };
         let last = setup.run.last();
         // A training that was stopped before its first checkpoint begins anew.
         let beginning = match last.exists() {
-            true => Beginning::Checkpoint(Checkpoint::load(&last, &setup.graph)?),
+            true => Beginning::Checkpoint(Box::new(Checkpoint::load(&last, &setup.graph)?)),
             false => setup.begin()?,
         };
         Ok(Self { setup, beginning })
@@ -148,7 +164,8 @@ impl Setup {
         }
         let input = config.input;
         let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
-        Ok(Self { config, run, dataset, parts, graph })
+        rate_factors(&config, graph.params(), 0)?;
+        Ok(Self { config, run, dataset, parts, graph, lock: None })
     }
 
     fn begin(&self) -> Result<Beginning, TrainError> {

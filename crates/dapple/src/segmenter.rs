@@ -13,7 +13,8 @@ use dapple_train::TrainError;
 pub struct Segmenter(Predictor);
 
 impl Segmenter {
-    /// Loads a model file, or the best model of a run's folder, on the CPU with all cores.
+    /// Loads a model file, or the best model of a run's folder (of a cross-validation's folder: all of its folds), on the
+    /// CPU with all cores.
     ///
     /// # Errors
     /// If the file cannot be read or is no model.
@@ -27,8 +28,10 @@ impl Segmenter {
     /// As [`Segmenter::load`], and for settings out of range or models of different classes.
     pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, PredictError> {
         let engine = CpuEngine::new(None).map_err(TrainError::from)?;
-        let load = |path: &_| dapple_train::Segmenter::load(AsRef::<Path>::as_ref(path), &engine);
-        let models = paths.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let mut models = Vec::new();
+        for path in paths {
+            models.extend(dapple_train::Segmenter::load_all(path.as_ref(), &engine)?);
+        }
         Ok(Self(Predictor::new(models, settings)?))
     }
 }

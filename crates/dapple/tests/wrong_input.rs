@@ -10,7 +10,7 @@ use common::{Bench, names};
 fn arguments() {
     let bench = Bench::new();
     let train = "train --data data --out run";
-    bench.refuse("train --data data --out run", &["--model"]);
+    bench.refuse("train --data data --out run --recipe plain", &["--model"]);
     bench.refuse("train --model unet --out run", &["--data"]);
     bench.refuse("train --data data --model unet", &["--out"]);
     bench.refuse("train --resume run --lr 1", &["--resume"]);

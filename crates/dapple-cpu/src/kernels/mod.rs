@@ -15,6 +15,7 @@ pub(crate) mod gemm;
 pub(crate) mod group_norm;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
+pub(crate) mod muon;
 pub(crate) mod norm;
 pub(crate) mod operand;
 pub(crate) mod optim;

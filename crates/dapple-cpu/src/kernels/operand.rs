@@ -208,6 +208,20 @@ impl Target {
             .collect();
         Self { shape, blocks }
     }
+
+    /// Whether every value of the map is finite.
+    pub fn is_finite(&self, arena: Base) -> bool {
+        let pixels = self.shape.pixels();
+        self.blocks.iter().all(|block| {
+            let from = block.address(arena, pixels);
+            (0..pixels).all(|pixel| {
+                // SAFETY: `address` checked the map, whose pixels are `stride` apart; nothing writes while it is read.
+                let values =
+                    unsafe { std::slice::from_raw_parts(from.wrapping_add(pixel * block.stride), LANES) };
+                values.iter().all(|v| v.is_finite())
+            })
+        })
+    }
 }
 
 impl Operand {

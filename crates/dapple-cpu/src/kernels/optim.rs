@@ -12,7 +12,14 @@ pub(crate) struct Segment {
     pub len: usize,
     /// Whether these are weights, which [`Decay::Weights`] decays.
     pub weights: bool,
+    /// Factor of the learning rate.
+    pub rate: f32,
+    /// Index of the parameter.
+    pub param: usize,
 }
+
+/// Smoothing of what Muon leaves to AdamW.
+const MUON_BETAS: (f32, f32) = (0.9, 0.95);
 
 /// Values that a task updates.
 const CHUNK: usize = 32 << 10;
@@ -96,6 +103,7 @@ pub(crate) fn step(
     let t = (steps + 1) as f64;
     let (b1, b2) = match rule {
         Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => (beta1, beta2),
+        Optimizer::Muon { .. } => MUON_BETAS,
         _ => (0.0, 0.0),
     };
     let step = Step {
@@ -107,6 +115,7 @@ pub(crate) fn step(
     };
     parallel::for_each(tasks.len(), |i| {
         let task = &tasks[i];
+        let step = Step { rate: step.rate * task.rate, ..step };
         let at = |base: Base| base.at(task.start, task.len);
         let first = at(slots[0]);
         let second = slots.get(1).map_or(first, |s| at(*s));
@@ -173,6 +182,21 @@ unsafe fn update_impl<S: Simd>(
                 Optimizer::AdamW { beta1, beta2, eps, weight_decay, decay } => {
                     let keep = S::splat(1.0 - step.rate * decay_of(weight_decay, decay));
                     adam::<S>(step, beta1, beta2, eps, g, S::mul(p, keep), first.add(i), second.add(i))
+                }
+                Optimizer::Lion { beta1, beta2, weight_decay, decay } => {
+                    let mixed = S::fma(S::splat(1.0 - beta1), g, S::mul(S::splat(beta1), a));
+                    let mean = S::fma(S::splat(1.0 - beta2), g, S::mul(S::splat(beta2), a));
+                    S::store(first.add(i), mean);
+                    let zero = S::splat(0.0);
+                    let not_above = S::select_greater(zero, mixed, S::splat(-1.0), zero);
+                    let sign = S::select_greater(mixed, zero, S::splat(1.0), not_above);
+                    let keep = S::splat(1.0 - step.rate * decay_of(weight_decay, decay));
+                    S::fma(rate, sign, S::mul(p, keep))
+                }
+                Optimizer::Muon { weight_decay, decay, .. } => {
+                    let (beta1, beta2) = MUON_BETAS;
+                    let keep = S::splat(1.0 - step.rate * decay_of(weight_decay, decay));
+                    adam::<S>(step, beta1, beta2, 1e-8, g, S::mul(p, keep), first.add(i), second.add(i))
                 }
             };
             S::store(params.add(i), p);

@@ -182,6 +182,45 @@ impl Kernel {
         }
     }
 
+    /// The maps that the step writes, values or gradients.
+    pub fn targets(&self) -> Vec<&Target> {
+        match self {
+            Self::Conv3x3(c) => vec![&c.output],
+            Self::ConvGemm(c) => vec![&c.output],
+            Self::Depthwise(c) => vec![&c.output],
+            Self::MaxPool { to, .. }
+            | Self::Spread { to, .. }
+            | Self::Collect { to, .. }
+            | Self::Copy { to, .. }
+            | Self::Resize { to, .. }
+            | Self::Pointwise { to, .. }
+            | Self::Dropout { to, .. }
+            | Self::Add { to, .. }
+            | Self::Multiply { to, .. }
+            | Self::LayerNorm { to, .. }
+            | Self::GroupNorm { to, .. }
+            | Self::Attention { to, .. }
+            | Self::NormGradient { to, .. }
+            | Self::ReluGradient { to, .. }
+            | Self::PointwiseGradient { to, .. }
+            | Self::GateGradient { to, .. } => vec![to],
+            Self::LayerNormGradient { to, .. } | Self::GroupNormGradient { to, .. } => to.iter().collect(),
+            Self::AttentionGradient(gradient) => gradient.to.iter().flatten().collect(),
+            Self::CopyChannels(_)
+            | Self::Zero { .. }
+            | Self::NormTrain(_)
+            | Self::NormEval(_)
+            | Self::Factors { .. }
+            | Self::Conv3x3Weights(_)
+            | Self::GemmWeights(_)
+            | Self::DepthwiseWeights(_)
+            | Self::ClearBetweenGroups(_)
+            | Self::BiasGradient { .. }
+            | Self::ZeroBiasGradient { .. }
+            | Self::FactorGradient { .. } => Vec::new(),
+        }
+    }
+
     /// Whether it does its node's multiply-adds (a bundle of a grouped convolution: some of them).
     pub fn multiplies(&self) -> bool {
         matches!(self, Self::Conv3x3(_) | Self::ConvGemm(_) | Self::Depthwise(_) | Self::Attention { .. })

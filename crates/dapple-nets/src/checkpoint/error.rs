@@ -37,6 +37,11 @@ pub enum ContentError {
         "weights without a description of the model; such files can initialise a network but not be used as a model"
     )]
     NotAModel,
+    /// A file of several models, where one is wanted.
+    #[error(
+        "a file of several models; this needs one of them, best.safetensors of a member's folder for instance"
+    )]
+    Several,
     /// A model file of another version.
     #[error("a model file of version {0}; this program reads version {VERSION}", VERSION = super::model_file::VERSION)]
     Version(u32),

@@ -1,12 +1,14 @@
 //! Weights in and out: dapple's own model files, and other people's state dicts.
 //!
 //! - [`ModelFile`]: weights with everything that is needed to use them, in one safetensors file.
+//! - [`Ensemble`]: several of them in one, which predict together.
 //! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
 //! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
 
 mod atomic;
 mod dtype;
+mod ensemble;
 mod error;
 mod init;
 mod model_file;
@@ -18,6 +20,7 @@ mod torch;
 mod value;
 
 pub use atomic::write_atomically;
+pub use ensemble::Ensemble;
 pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file, published};
 pub use model_file::{Class, ModelCard, ModelFile, Normalisation};

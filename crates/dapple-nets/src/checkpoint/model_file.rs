@@ -5,7 +5,7 @@
 //! checksums of its own. Any safetensors library reads the weights; dapple needs nothing else to use the model.
 
 use super::dtype::Dtype;
-use super::{CheckpointError, ContentError, write_atomically};
+use super::{CheckpointError, ContentError, Ensemble, write_atomically};
 use crate::NetConfig;
 use dapple_graph::{Network, ParamSpec, Shape, State};
 use safetensors::SafeTensors;
@@ -141,6 +141,19 @@ impl ModelFile {
     /// # Errors
     /// If card and state do not fit each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
+        let Parts { envelope, specs, bytes } = self.parts()?;
+        let views = specs.iter().zip(&bytes).map(|(spec, bytes)| {
+            let view = TensorView::new(safetensors::Dtype::F32, spec.shape.clone(), bytes);
+            view.map(|view| (spec.name.as_str(), view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        // One key only: several would be written in random order.
+        let metadata = HashMap::from([(KEY.to_owned(), envelope)]);
+        safetensors::serialize(views, Some(metadata)).map_err(unreadable)
+    }
+
+    /// The description and the values, ready to be written.
+    pub(super) fn parts(&self) -> Result<Parts, ContentError> {
         self.card.check()?;
         let (specs, state) = (self.card.params()?, &self.state);
         if let Some(name) = difference(&specs, &state.specs) {
@@ -158,15 +171,7 @@ impl ModelFile {
             model: &model,
         };
         let envelope = serde_json::to_string(&envelope).map_err(description)?;
-        let unreadable = |e: safetensors::SafeTensorError| ContentError::Unreadable(e.to_string());
-        let views = specs.iter().zip(&bytes).map(|(spec, bytes)| {
-            let view = TensorView::new(safetensors::Dtype::F32, spec.shape.clone(), bytes);
-            view.map(|view| (spec.name.as_str(), view))
-        });
-        let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-        // One key only: several would be written in random order.
-        let metadata = HashMap::from([(KEY.to_owned(), envelope)]);
-        safetensors::serialize(views, Some(metadata)).map_err(unreadable)
+        Ok(Parts { envelope, specs, bytes })
     }
 
     /// Reads the content of a file. Weights in half precision are accepted and widened; since another program
@@ -175,18 +180,34 @@ impl ModelFile {
     /// # Errors
     /// As [`ModelFile::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContentError> {
-        let unreadable =
-            |e: safetensors::SafeTensorError| ContentError::Unreadable(format!("no safetensors file: {e}"));
+        if Ensemble::is_one(bytes) {
+            return Err(ContentError::Several);
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let envelope = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(ContentError::NotAModel)?;
+        let model = Self::from_parts(envelope, |name| tensors.tensor(name).ok())?;
+        let specs = &model.state.specs;
+        if tensors.len() != specs.len() {
+            let known: std::collections::HashSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+            let extra = tensors.names().into_iter().filter(|name| !known.contains(name)).min();
+            return Err(parameter(extra.unwrap_or_default(), "the network has none of this name"));
+        }
+        Ok(model)
+    }
+
+    /// Reads a description and the parameters that it names.
+    pub(super) fn from_parts<'a>(
+        envelope: &str,
+        tensor: impl Fn(&str) -> Option<TensorView<'a>>,
+    ) -> Result<Self, ContentError> {
         let (card, weights_crc32) = read_card(envelope)?;
         let specs = card.params()?;
 
         // Everything is checked against the file before memory for the weights is taken.
         let mut parts = Vec::with_capacity(specs.len());
         for spec in &specs {
-            let view = tensors.tensor(&spec.name).map_err(|_| parameter(&spec.name, "missing"))?;
+            let view = tensor(&spec.name).ok_or_else(|| parameter(&spec.name, "missing"))?;
             if view.shape() != spec.shape {
                 let why = format!("its shape is {:?}, the network needs {:?}", view.shape(), spec.shape);
                 return Err(parameter(&spec.name, &why));
@@ -196,17 +217,23 @@ impl ModelFile {
                 .ok_or_else(|| parameter(&spec.name, &format!("elements of type {}", view.dtype())))?;
             parts.push((dtype, view.data()));
         }
-        if tensors.len() != specs.len() {
-            let known: std::collections::HashSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
-            let extra = tensors.names().into_iter().filter(|name| !known.contains(name)).min();
-            return Err(parameter(extra.unwrap_or_default(), "the network has none of this name"));
-        }
         let stored_here = parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
         if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
             return Err(ContentError::Damaged("weights"));
         }
         Ok(Self { state: state(specs, &parts), card })
     }
+}
+
+/// The description as text, and each parameter with its bytes.
+pub(super) struct Parts {
+    pub envelope: String,
+    pub specs: Vec<ParamSpec>,
+    pub bytes: Vec<Vec<u8>>,
+}
+
+pub(super) fn unreadable(error: safetensors::SafeTensorError) -> ContentError {
+    ContentError::Unreadable(format!("no safetensors file: {error}"))
 }
 
 fn read_card(envelope: &str) -> Result<(ModelCard, u32), ContentError> {

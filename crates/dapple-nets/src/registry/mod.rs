@@ -45,7 +45,7 @@ pub struct Entry {
     /// Weights of the outputs in the loss where they are not equal: auxiliary heads count less.
     pub output_weights: &'static [f32],
     /// What the names of the encoder's parameters start with, where weights of its classification network fit.
-    pub(crate) encoder_prefix: Option<&'static str>,
+    pub encoder_prefix: Option<&'static str>,
     make: Make,
 }
 

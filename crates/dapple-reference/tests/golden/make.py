@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python make.py
 
-Made with PyTorch 2.15. Inputs, parameters and output gradients are not stored: both sides compute them with
+Made with PyTorch 2.15, torchvision, segmentation_models_pytorch and SciPy. Inputs, parameters and output gradients are not stored: both sides compute them with
 `numbers`. Activations are stored in [n, h, w, c], parameters in PyTorch's order, to 12 significant digits.
 """
 
@@ -10,10 +10,18 @@ import json
 import math
 import pathlib
 
+import numpy as np
+import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
+import torchvision
+from scipy.ndimage import distance_transform_edt as edt
 
 torch.set_default_dtype(torch.float64)
+# PyTorch's Muon iterates in half precision, which hides differences.
+torch.bfloat16 = torch.float64
+# And segmentation_models_pytorch makes some targets single.
+torch.Tensor.float = torch.Tensor.double
 
 
 def numbers(shape, salt, levels=1009):
@@ -239,7 +247,9 @@ def losses():
         for ignore in (None, 255, 0):
             for weighted in (False, True):
                 shape = [2, 3, 4, k]
-                z = (4 * activation(shape, 1)).requires_grad_()
+                # Unequal, so that losses which sort have one order.
+                jitter = (1e-5 * torch.arange(math.prod(shape)) ** 2).reshape(shape).permute(0, 3, 1, 2)
+                z = (4 * activation(shape, 1) + jitter).requires_grad_()
                 # Class 3 does not occur, so that Dice leaves it out.
                 labels = torch.tensor([(i * i + i // 3) % 3 for i in range(24)])
                 labels = labels.clamp(max=max(k - 1, 1))
@@ -253,13 +263,62 @@ def losses():
                 if k > 1:
                     missing = -100 if ignore is None else ignore
                     terms["cross-entropy"] = F.cross_entropy(z, labels, weights, ignore_index=missing)
-                for kind, value in terms.items():
+                more = {}
+                if k > 1:
+                    more["cross-entropy", ("smoothing", 0.125)] = F.cross_entropy(
+                        z, labels, weights, ignore_index=missing, label_smoothing=0.125)
+                more |= published(z, labels, counted, weights, ignore)
+                terms = {(kind,): value for kind, value in terms.items()} | more
+                for (kind, *settings), value in terms.items():
                     (gradient,) = torch.autograd.grad(value, z, retain_graph=True)
                     yield {
-                        "kind": kind, "shape": shape, "labels": labels.flatten().tolist(), "ignore": ignore,
+                        "kind": kind, "settings": dict(settings), "shape": shape, "labels": labels.flatten().tolist(), "ignore": ignore,
                         "class_weights": None if weights is None else weights.tolist(),
                         "value": float(f"{value.item():.12g}"), "gradient": flat_map(gradient),
                     }
+
+
+def published(z, labels, counted, weights, ignore):
+    """The losses that segmentation_models_pytorch or torchvision have, and autograd of the others' definitions."""
+    k = z.shape[1]
+    binary = k == 1
+    mode = "binary" if binary else "multiclass"
+    target = (labels == 1).double() if binary else labels
+    rows = z.permute(0, 2, 3, 1)[counted]
+    truth = labels[counted]
+    if binary:
+        nll = F.binary_cross_entropy_with_logits(rows[:, 0], (truth == 1).double(), reduction="none")
+        pixel = None if weights is None else weights[(truth == 1).long()].double()
+    else:
+        nll = F.cross_entropy(rows, truth, reduction="none")
+        pixel = None if weights is None else weights[truth].double()
+    w = torch.ones_like(nll) if pixel is None else pixel
+    terms = {}
+    for gamma in (2.0, 1.5):
+        focal = w * (1 - torch.exp(-nll)) ** gamma * nll
+        terms["focal", ("gamma", gamma)] = focal.mean() if binary else focal.sum() / w.sum()
+    if binary and weights is None:
+        terms["focal", ("gamma", 3.0)] = torchvision.ops.sigmoid_focal_loss(
+            rows[:, 0], (truth == 1).double(), alpha=-1, gamma=3.0, reduction="mean")
+    order = torch.sort(nll, descending=True, stable=True).indices[: math.ceil(0.3 * len(nll) - 1e-9)]
+    terms["ohem", ("keep", f32(0.3))] = (w[order] * nll[order]).sum() / w[order].sum()
+    # Theirs averages over all classes, ours over those that occur.
+    occurring = 1 if binary else len(truth.unique())
+    if ignore is None or not binary:
+        tversky = smp.losses.TverskyLoss(mode, smooth=0.5, eps=0.0, ignore_index=ignore, alpha=f32(0.3), beta=f32(0.7))
+        terms["tversky",] = tversky(z, target) * k / occurring
+        lovasz = smp.losses.LovaszLoss(mode, per_image=False, ignore_index=ignore)
+        terms["lovasz",] = lovasz(z, target)
+    p = torch.sigmoid(z) if binary else torch.softmax(z, 1)
+    distances = torch.zeros_like(p)
+    for n in range(z.shape[0]):
+        for c in range(k):
+            inside = ((labels[n] == (1 if binary else c)) & counted[n]).numpy()
+            if inside.any() and not inside.all():
+                outer, inner = edt(~inside), edt(inside)
+                distances[n, c] = torch.from_numpy(np.where(inside, 1 - inner, outer))
+    terms["boundary",] = (p * distances).sum(1)[counted].mean()
+    return terms
 
 
 def optimisers():
@@ -272,7 +331,42 @@ def optimisers():
                       lambda p: torch.optim.Adam(p, 0.1, betas, f32(1e-8), f32(d)))
     adamw = lambda d: (dict(name="adamw", beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=d),
                        lambda p: torch.optim.AdamW(p, 0.1, betas, f32(1e-8), f32(d)))
-    rules = [sgd(0, False, 0), sgd(0.9, False, 0.01), sgd(0.9, True, 0.01), rms(0, 0), rms(0.9, 0.01),
+    # Lion has no published package here: algorithm 2 of the paper.
+    class Lion(torch.optim.Optimizer):
+        def __init__(self, params, decay):
+            super().__init__(params, dict(lr=0.1, weight_decay=f32(decay), betas=(f32(0.9), f32(0.99))))
+
+        @torch.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                (b1, b2), lr = group["betas"], group["lr"]
+                for p in group["params"]:
+                    m = self.state[p].setdefault("m", torch.zeros_like(p))
+                    p -= lr * (torch.sign(b1 * m + (1 - b1) * p.grad) + group["weight_decay"] * p)
+                    m.copy_(b2 * m + (1 - b2) * p.grad)
+
+    lion = lambda d: (dict(name="lion", beta1=0.9, beta2=0.99, weight_decay=d), lambda p: Lion(p, d))
+
+    class Muon:
+        """PyTorch's for the matrix, its AdamW for the bias."""
+
+        def __init__(self, groups, decay):
+            decays = [f32(decay), f32(groups[1].get("weight_decay", decay))]
+            (self.weight,), bias = groups[0]["params"], groups[1]["params"]
+            self.matrix = torch.nn.Parameter(self.weight.detach().flatten(1))
+            muon = torch.optim.Muon([self.matrix], 0.1, decays[0], f32(0.95), adjust_lr_fn="match_rms_adamw")
+            betas = (f32(0.9), f32(0.95))
+            self.optimisers = [muon, torch.optim.AdamW(bias, 0.1, betas, f32(1e-8), decays[1])]
+            self.param_groups = [group for o in self.optimisers for group in o.param_groups]
+
+        def step(self):
+            self.matrix.grad = self.weight.grad.flatten(1)
+            for optimiser in self.optimisers:
+                optimiser.step()
+            self.weight.data.copy_(self.matrix.detach().reshape(self.weight.shape))
+
+    muon = lambda d: (dict(name="muon", momentum=0.95, weight_decay=d), lambda p: Muon(p, d))
+    rules = [lion(0), lion(0.1), muon(0), muon(0.1), sgd(0, False, 0), sgd(0.9, False, 0.01), sgd(0.9, True, 0.01), rms(0, 0), rms(0.9, 0.01),
              adam(0), adam(0.01), adamw(0.1)]
     for settings, make in rules:
         for decay in ("all", "weights"):

@@ -9,6 +9,8 @@ use dapple::train::ByteSize;
 
 use super::settings::Settings;
 
+use super::train_options::TrainOptions;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -94,35 +96,41 @@ pub struct Device {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple train --data horses --model u2net-lite --out runs/horses
+  dapple train --data horses --out runs/horses
+  dapple train --data horses --time-budget 30m --out runs/half-an-hour
+  dapple train --data horses --model u2net-lite --loss bce+lovasz --out runs/lovasz
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 --init imagenet --out runs/resnet
   dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
+  dapple train --data horses --folds 5 --fold all --out runs/folds
+  dapple train --data horses --model unet --find-lr rates.png
   dapple train --resume runs/horses
 
 Data layouts found by themselves:
   images/ masks/                  any name beside mask/, masks/, annotations/ or labels/
   train/ trainannot/ val/ ...     or trainmask/ valmask/, images/train/ masks/train/, train/images/ train/masks/
 
-Recipes: unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
+Recipes: auto, plain, unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
 pub struct Train {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
-    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe"])]
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: a U-Net as wide as
+    /// the time allows]
+    #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
     #[arg(long, value_name = "NAME", requires = "model")]
     pub encoder: Option<String>,
     /// Folder for the run
-    #[arg(long, value_name = "RUN", required_unless_present = "resume")]
+    #[arg(long, value_name = "RUN", required_unless_present_any = ["resume", "find_lr"])]
     pub out: Option<PathBuf>,
     /// Go on with a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "TrainOptions", "force"])]
     pub resume: Option<PathBuf>,
-    /// Begin with a published recipe instead of the defaults
+    /// What to begin with: auto (rules that look at the data and the machine), plain (the same for all data), or a
+    /// published recipe [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub recipe: Option<String>,
     /// Begin with the settings of a config.toml
@@ -130,6 +138,8 @@ pub struct Train {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+    #[command(flatten)]
+    pub options: TrainOptions,
     /// Download no weights; DAPPLE_OFFLINE=1 says the same
     #[arg(long)]
     pub offline: bool,

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Split, SplitIndices};
+use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Raster, Split, SplitIndices};
 use dapple::device::engine;
 use dapple::graph::{Loss, LossKind};
 use dapple::metrics::{Bootstrap, Scores};
 use dapple::nets::Activation;
+use dapple::predict::{PredictError, Predictor, Settings};
 use dapple::train::{
-    Evaluation, EvaluationSet, Provenance, Segmenter, evaluate, evaluate_at_image_size, input_of, load_model,
+    Evaluation, EvaluationSet, Provenance, Segmenter, evaluate, evaluate_labels, input_of, load_models,
     model_path,
 };
 
@@ -38,7 +39,9 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     let Device { device, threads } = &arguments.device;
     let engine = engine(device.as_deref().unwrap_or("auto"), *threads)?;
-    let model = load_model(&arguments.model)?;
+    let mut models = load_models(&arguments.model)?;
+    // A file without a model is an error of loading it.
+    let (model, others) = (models.swap_remove(0), models);
     let provenance = Provenance::of(&model.card);
     // The run's own masks mean what they meant in training; those of other data may be written in another way.
     let own = division(&arguments.model).and(provenance.as_ref());
@@ -55,9 +58,13 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     warn_of_skipped(&dataset);
     let samples = samples(arguments, &dataset)?;
     let mut go_on = |_| ControlFlow::Continue(());
-    if arguments.original_size {
-        let segmenter = Segmenter::new(model, engine.as_ref())?;
-        let scores = evaluate_at_image_size(&segmenter, &dataset, &samples, &mut go_on)?;
+    if arguments.original_size || !others.is_empty() {
+        let members = std::iter::once(model).chain(others);
+        let members =
+            members.map(|model| Segmenter::new(model, engine.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let predictor = Predictor::new(members, Settings::default())?;
+        let predict = |image: &Raster| Ok::<_, PredictError>(predictor.predict(image)?.labels());
+        let scores = evaluate_labels(&predict, &dataset, &samples, &mut go_on)?;
         return Ok((scores.expect("nothing ends the evaluation early"), None));
     }
 

@@ -8,6 +8,7 @@ mod demo;
 mod eval;
 mod export;
 mod failure;
+mod loss_terms;
 mod models;
 mod output;
 mod predict;
@@ -18,6 +19,8 @@ mod score;
 mod serve;
 mod settings;
 mod train;
+mod train_many;
+mod train_options;
 mod watch;
 mod weights;
 

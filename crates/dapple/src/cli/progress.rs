@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use dapple::train::{EpochRecord, Event, Observer, Pace, duration, line_of};
+use dapple::train::{EpochRecord, Event, Observer, Throughput, duration, line_of};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal, a line within an epoch comes after this time at the earliest.
@@ -13,7 +13,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
-    pace: Pace,
+    pace: Throughput,
     /// Name of the score that the best epoch is chosen by, the last epoch's value and the best one so far.
     score: Option<(&'static str, f64, f64)>,
     last_line: Instant,
@@ -29,7 +29,7 @@ impl Progress {
             bar.set_style(style.progress_chars("=> "));
             bar
         });
-        Self { quiet, bar, pace: Pace::default(), score: None, last_line: Instant::now() }
+        Self { quiet, bar, pace: Throughput::default(), score: None, last_line: Instant::now() }
     }
 
     fn line(&mut self, text: &str) {

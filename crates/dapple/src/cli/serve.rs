@@ -80,8 +80,8 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     let mut models = Vec::new();
     for text in &arguments.models {
         let (name, path) = named(text);
-        let segmenter = Segmenter::load(path, engine.as_ref())?;
-        let predictor = Predictor::new(vec![segmenter], Settings::default())?;
+        let members = Segmenter::load_all(path, engine.as_ref())?;
+        let predictor = Predictor::new(members, Settings::default())?;
         models.push(ServedModel { name, predictor });
     }
     let bounds = &arguments.bounds;

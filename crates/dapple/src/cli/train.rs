@@ -5,8 +5,10 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple::data::{Dataset, OpenOptions};
+use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part};
 use dapple::device::{engine, engine_within};
+use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
+use dapple::train::sweep::Sweep;
 use dapple::train::{
     ByteSize, Outcome, RunFolder, StopFlag, TrainConfig, Training, best_epoch, open_dataset, recipe,
 };
@@ -14,14 +16,37 @@ use dapple::train::{
 use super::arguments::{Device, Train};
 use super::failure::Failure;
 use super::progress::Progress;
+use super::train_many;
 use super::weights::initial_weights;
 
+/// What `--recipe` calls the settings that are the same for all data.
+const PLAIN: &str = "plain";
+
 pub fn run(arguments: &Train) -> Result<(), Failure> {
-    let training = match &arguments.resume {
-        Some(folder) => Training::resume(folder)?,
-        None => start(arguments)?,
-    };
-    train(training, &arguments.device, arguments.memory_limit, arguments.quiet).map(|_| ())
+    let Train { device, memory_limit, quiet, .. } = arguments;
+    if let Some(folder) = &arguments.resume {
+        if Sweep::is_at(folder) {
+            let sweep = Sweep::open(folder)?;
+            return train_many::run(&sweep, &sweep.dataset()?, device, *memory_limit, *quiet);
+        }
+        return train(Training::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
+    }
+    let (config, dataset) = prepare(arguments)?;
+    if let Some(plot) = &arguments.options.find_lr {
+        return train_many::find_rate(&config, &dataset, plot, *quiet);
+    }
+    let out = arguments.out.as_deref().expect("clap asks for --out without --resume and --find-lr");
+    match train_many::kind(arguments, &config)? {
+        Some(kind) => {
+            let sweep = Sweep::start(out, config, kind, arguments.force)?;
+            warn_of_skipped(&dataset);
+            train_many::run(&sweep, &dataset, device, *memory_limit, *quiet)
+        }
+        None => {
+            let training = Training::start(config, dataset, RunFolder::claim(out, arguments.force)?)?;
+            train(training, device, *memory_limit, *quiet).map(|_| ())
+        }
+    }
 }
 
 /// Runs a training to its end or to an interruption, and says what to do next.
@@ -98,8 +123,8 @@ pub fn warn_of_skipped(dataset: &Dataset) {
     }
 }
 
-/// Puts the settings together, opens the data and makes the folder.
-fn start(arguments: &Train) -> Result<Training, Failure> {
+/// Puts the settings together and opens the data.
+fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let (mut config, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
@@ -114,6 +139,7 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
         None => begin(arguments)?,
     };
     arguments.settings.apply(&mut config);
+    arguments.options.apply(&mut config)?;
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
@@ -127,23 +153,24 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
     engine(&config.device, config.threads)?;
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
-    let out = arguments.out.as_deref().expect("clap asks for --out without --resume");
-    Ok(Training::start(config, dataset, RunFolder::claim(out, arguments.force)?)?)
+    Ok((config, dataset))
 }
 
 /// The defaults or the recipe, and the data, which say how many classes there are.
 fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
-    let recipe = arguments.recipe.as_deref().map(recipe::find).transpose()?;
+    let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
+    let published = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
+    let recipe = published;
     let model = match (&arguments.model, &arguments.encoder) {
         (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
         (model, _) => model.clone(),
     };
     let network = match (recipe, model.as_deref()) {
-        (Some(recipe), model) => recipe.network(model)?,
-        (None, Some(model)) => &dapple::nets::registry::find(model)?.name,
-        (None, None) => return Err(Failure::input("give --model or --recipe")),
+        (Some(recipe), model) => Some(recipe.network(model)?),
+        (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
+        (None, None) => None,
     };
     let options = OpenOptions {
         format: settings.format,
@@ -154,13 +181,57 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
-    let mut config = match recipe {
-        Some(recipe) => recipe.config_for(network, classes, dir)?,
-        None => TrainConfig::for_network(network, classes, dir)?,
+    let mut config = match (recipe, network) {
+        (Some(recipe), Some(network)) => recipe.config_for(network, classes, dir)?,
+        (None, Some(network)) if arguments.recipe.as_deref() == Some(PLAIN) => {
+            TrainConfig::for_network(network, classes, dir)?
+        }
+        (None, None) if arguments.recipe.as_deref() == Some(PLAIN) => {
+            return Err(Failure::input("--recipe plain needs --model; `dapple models` lists the networks"));
+        }
+        (_, network) => automatic(arguments, network, &dataset, dir)?,
     };
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
     config.data.skip_bad = settings.skip_bad;
     Ok((config, dataset))
+}
+
+/// The settings that fit the data and the machine; says why.
+fn automatic(
+    arguments: &Train,
+    network: Option<&str>,
+    dataset: &Dataset,
+    dir: &Path,
+) -> Result<TrainConfig, Failure> {
+    let (settings, options) = (&arguments.settings, &arguments.options);
+    let all: Vec<usize> =
+        (0..dataset.len()).filter(|&i| matches!(dataset.part(i), None | Some(Part::Train))).collect();
+    let mut facts = DataFacts::of(dataset, &all)?;
+    if (0..dataset.len()).all(|i| dataset.part(i).is_none()) {
+        let share = match settings.folds {
+            Some(folds) => 1.0 - 1.0 / folds.max(2) as f64,
+            None => settings.train_fraction.unwrap_or(DEFAULT_TRAIN_FRACTION).clamp(0.0, 1.0),
+        };
+        facts.train_images = ((all.len() as f64 * share).round() as usize).max(1);
+    }
+    let wishes = Wishes {
+        network: network.map(str::to_owned),
+        width: settings.width,
+        size: settings.size,
+        batch: settings.batch,
+        epochs: settings.epochs,
+        profile: options.profile.unwrap_or_default(),
+        time_budget: options.time_budget,
+    };
+    let machine = MachineFacts::here(arguments.device.threads);
+    let Chosen { mut config, choices } = auto::choose(&facts, &machine, &wishes, dir)?;
+    for choice in &choices {
+        if !arguments.quiet {
+            println!("{choice}");
+        }
+        config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
+    }
+    Ok(config)
 }

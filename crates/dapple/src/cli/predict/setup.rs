@@ -15,9 +15,11 @@ use crate::cli::failure::Failure;
 /// Loads models that predict together.
 pub fn load(models: &[PathBuf], how: &How, device: &Device) -> Result<Predictor, Failure> {
     let engine = engine(device.device.as_deref().unwrap_or("auto"), device.threads)?;
-    let models: Vec<Segmenter> =
-        models.iter().map(|path| Segmenter::load(path, engine.as_ref())).collect::<Result<_, _>>()?;
-    Ok(Predictor::new(models, settings(how)?)?)
+    let mut members = Vec::new();
+    for path in models {
+        members.extend(Segmenter::load_all(path, engine.as_ref())?);
+    }
+    Ok(Predictor::new(members, settings(how)?)?)
 }
 
 fn settings(how: &How) -> Result<Settings, Failure> {

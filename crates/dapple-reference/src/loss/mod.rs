@@ -1,7 +1,10 @@
 //! Losses between logits and label maps, with their gradients.
 
+mod pixels;
+mod regions;
+
 use crate::Tensor64;
-use dapple_graph::{Loss, LossKind};
+use dapple_graph::{Loss, LossKind, LossTerm};
 
 /// Outputs, labels and settings that do not fit each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -52,9 +55,14 @@ pub fn loss(outputs: &[Tensor64], labels: &[u8], loss: &Loss) -> Result<(f64, Ve
             let factor = f64::from(loss.output_weight(i)) * f64::from(term.weight);
             let (value, mut part) = match term.kind {
                 LossKind::CrossEntropy if logits.shape.c < 2 => return Err(LossError::OneChannel),
-                LossKind::CrossEntropy => cross_entropy(logits, labels, loss),
+                LossKind::CrossEntropy => cross_entropy(logits, labels, loss, term),
                 LossKind::BinaryCrossEntropy => binary_cross_entropy(logits, labels, loss),
                 LossKind::Dice => dice(logits, labels, loss),
+                LossKind::Focal => pixels::focal(logits, labels, loss, f64::from(term.gamma())),
+                LossKind::Ohem => pixels::ohem(logits, labels, loss, f64::from(term.keep())),
+                LossKind::Tversky => regions::tversky(logits, labels, loss, term.tversky().map(f64::from)),
+                LossKind::Lovasz => regions::lovasz(logits, labels, loss),
+                LossKind::Boundary => regions::boundary(logits, labels, loss),
             };
             total += factor * value;
             part.data.iter_mut().for_each(|g| *g *= factor);
@@ -82,18 +90,23 @@ fn check(logits: &Tensor64, labels: &[u8], loss: &Loss) -> Result<(), LossError>
     }
 }
 
-/// Sum of `weight * -log softmax[label]` over sum of weights.
-fn cross_entropy(logits: &Tensor64, labels: &[u8], loss: &Loss) -> (f64, Tensor64) {
+/// Sum of `weight * -log softmax[label]` over sum of weights; with smoothing, the truth is spread over all classes, each
+/// with its own weight.
+fn cross_entropy(logits: &Tensor64, labels: &[u8], loss: &Loss, term: &LossTerm) -> (f64, Tensor64) {
     let (mut sum, mut weights) = (0.0, 0.0);
+    let smoothing = f64::from(term.smoothing());
     let mut gradient = Tensor64::zeros(logits.shape);
     for (pixel, label) in labelled(labels, loss) {
-        let weight = class_weight(loss, label);
         let z = channels(logits, pixel);
         let p = softmax(z);
-        sum += weight * (log_sum_exp(z) - z[label]);
-        weights += weight;
-        for (k, p) in p.iter().enumerate() {
-            gradient.data[pixel * z.len() + k] = weight * (p - one_hot(k, label));
+        weights += class_weight(loss, label);
+        for target in 0..z.len() {
+            let truth = (1.0 - smoothing) * one_hot(target, label) + smoothing / z.len() as f64;
+            let weight = truth * class_weight(loss, target);
+            sum += weight * (log_sum_exp(z) - z[target]);
+            for (k, p) in p.iter().enumerate() {
+                gradient.data[pixel * z.len() + k] += weight * (p - one_hot(k, target));
+            }
         }
     }
     if weights == 0.0 {

@@ -1,0 +1,64 @@
+//! Where numbers stop being numbers: a pass, step by step, each looked at.
+
+use super::CpuExecutor;
+use crate::step::Kernel;
+use dapple_graph::{EngineError, Fault, FaultKind, Loss, Mode, Tensor};
+
+impl CpuExecutor {
+    pub(super) fn first_fault(
+        &mut self,
+        input: &Tensor,
+        labels: &[u8],
+        loss: &Loss,
+    ) -> Result<Option<Fault>, EngineError> {
+        let state = self.exported(&self.params, &self.statistics);
+        let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
+        for (index, spec) in state.specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable()) {
+            if !finite(state.slice(index)) {
+                return Ok(Some(Fault { place: spec.name.clone(), kind: FaultKind::Parameter }));
+            }
+        }
+        let graph = self.graph(input.shape)?;
+        let fault = |node: usize, kind| {
+            let place = graph.nodes()[node].name.clone();
+            Ok(Some(Fault { place, kind }))
+        };
+        if !finite(&input.data) {
+            return fault(0, FaultKind::Output);
+        }
+        let plan = self.begin_forward(input, Mode::Train)?;
+        for (i, step) in plan.steps[..plan.forward].iter().enumerate() {
+            self.run(&plan, i..i + 1, Mode::Train);
+            if !self.is_finite(&step.kernel) {
+                return fault(step.node, FaultKind::Output);
+            }
+        }
+        if !self.loss(&plan, labels, loss, Some(1.0))?.is_finite() {
+            return Ok(Some(Fault { place: String::new(), kind: FaultKind::Loss }));
+        }
+        self.fresh = true;
+        self.begin_backward(&plan);
+        for (i, step) in plan.steps.iter().enumerate().skip(plan.forward) {
+            self.run(&plan, i..i + 1, Mode::Train);
+            if !self.is_finite(&step.kernel) {
+                return fault(step.node, FaultKind::Gradient);
+            }
+        }
+        self.folded = None;
+        Ok(None)
+    }
+
+    /// Whether everything that a step wrote is finite.
+    fn is_finite(&mut self, kernel: &Kernel) -> bool {
+        let arena = self.scratch.arena.base();
+        let written = kernel.writes_gradients();
+        let of_parameters = |values: &[f32]| {
+            let segments = self.layout.segments(&self.rate_factors);
+            let written = segments.iter().filter(|segment| written.contains(&segment.start));
+            let mut values = written.flat_map(|s| &values[s.start..s.start + s.len]);
+            values.all(|v| v.is_finite())
+        };
+        kernel.targets().into_iter().all(|target| target.is_finite(arena))
+            && self.gradients.as_ref().is_none_or(|gradients| of_parameters(gradients.as_slice()))
+    }
+}

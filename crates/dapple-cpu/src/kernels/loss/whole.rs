@@ -1,0 +1,214 @@
+//! Losses that need the order of a whole batch's errors, or the distances within its images.
+
+use super::terms::Terms;
+use super::{LossInput, ratio};
+use crate::memory::Base;
+use dapple_graph::signed_distance;
+use rayon::prelude::*;
+
+/// What these losses add to the value and, for each pixel, to the gradient; empty where no term needs it.
+#[derive(Default)]
+pub(super) struct Whole {
+    pub value: f64,
+    /// By the probability, `[n, h, w, k]`.
+    pub by_probability: Vec<f32>,
+    /// By a single channel's logit, `[n, h, w]`.
+    pub by_logit: Vec<f32>,
+    /// By the truth's `-log p`, `[n, h, w]`.
+    pub by_nll: Vec<f32>,
+}
+
+impl Whole {
+    pub fn new(input: &LossInput<'_>, arena: Base, terms: &Terms) -> Self {
+        let mut whole = Self::default();
+        let all: Vec<(usize, usize)> = input.labelled(0..input.shape.pixels()).collect();
+        if !terms.whole() || all.is_empty() {
+            return whole;
+        }
+        let pixels = Pixels::new(input, arena, all);
+        if terms.lovasz != 0.0 {
+            whole.lovasz(&pixels, terms.lovasz);
+        }
+        if terms.boundary != 0.0 {
+            whole.boundary(&pixels, terms.boundary);
+        }
+        for &(keep, weight) in &terms.ohem {
+            whole.hardest(&pixels, keep, weight);
+        }
+        whole
+    }
+
+    /// Lovász-softmax, or the hinge for one channel.
+    fn lovasz(&mut self, pixels: &Pixels, weight: f64) {
+        let Pixels { input, labelled, channels, .. } = pixels;
+        let pixel_count = input.shape.pixels();
+        if *channels == 1 {
+            let sign = |label| if label == 1 { 1.0 } else { -1.0 };
+            // Below zero nothing counts, and not a number stays what it is.
+            let hinge = |i: usize| {
+                let (pixel, label) = labelled[i];
+                let error = 1.0 - pixels.logits[pixel] * sign(label);
+                if error < 0.0 { 0.0 } else { error }
+            };
+            let slopes = &mut self.by_logit;
+            slopes.resize(pixel_count, 0.0);
+            self.value += weight
+                * jaccard(
+                    labelled,
+                    hinge,
+                    |label| label == 1,
+                    |i, slope, error| {
+                        let (pixel, label) = labelled[i];
+                        if error > 0.0 {
+                            slopes[pixel] -= (weight * slope) as f32 * sign(label);
+                        }
+                    },
+                );
+            return;
+        }
+        let counted: Vec<usize> =
+            (0..*channels).filter(|&k| labelled.iter().any(|&(_, label)| label == k)).collect();
+        let slopes = &mut self.by_probability;
+        slopes.resize(pixel_count * channels, 0.0);
+        let share = weight / counted.len() as f64;
+        for k in counted {
+            let error = |i: usize| {
+                let (pixel, label) = labelled[i];
+                let p = pixels.probabilities[pixel * channels + k];
+                if label == k { 1.0 - p } else { p }
+            };
+            self.value += share
+                * jaccard(
+                    labelled,
+                    error,
+                    |label| label == k,
+                    |i, slope, _| {
+                        let (pixel, label) = labelled[i];
+                        let sign = if label == k { -1.0 } else { 1.0 };
+                        slopes[pixel * channels + k] += (share * slope) as f32 * sign;
+                    },
+                );
+        }
+    }
+
+    fn boundary(&mut self, pixels: &Pixels, weight: f64) {
+        let Pixels { input, labelled, channels, .. } = pixels;
+        let (h, w) = (input.shape.h, input.shape.w);
+        let maps: Vec<Vec<f32>> = (0..input.shape.n * channels)
+            .into_par_iter()
+            .map(|i| {
+                let (image, k) = (i / channels, i % channels);
+                let labels = &input.labels[image * h * w..(image + 1) * h * w];
+                let counts = |label: u8| Some(label) != input.loss.ignore;
+                let inside = |&label: &u8| counts(label) && input.is_truth(k, usize::from(label));
+                signed_distance(&labels.iter().map(inside).collect::<Vec<_>>(), h, w)
+            })
+            .collect();
+        let share = weight / labelled.len() as f64;
+        self.by_probability.resize(input.shape.pixels() * channels, 0.0);
+        for &(pixel, _) in labelled {
+            for k in 0..*channels {
+                let distance = maps[pixel / (h * w) * channels + k][pixel % (h * w)];
+                let at = pixel * channels + k;
+                self.by_probability[at] += (share * f64::from(distance)) as f32;
+                self.value += share * f64::from(distance) * f64::from(pixels.probabilities[at]);
+            }
+        }
+    }
+
+    /// Cross-entropy of the pixels with the largest one.
+    fn hardest(&mut self, pixels: &Pixels, keep: f32, weight: f64) {
+        let Pixels { input, labelled, .. } = pixels;
+        let count = (f64::from(keep) * labelled.len() as f64).ceil() as usize;
+        let count = count.clamp(1, labelled.len());
+        let mut keys: Vec<u64> = (0..labelled.len()).map(|i| key(pixels.nll[labelled[i].0], i)).collect();
+        keys.select_nth_unstable(count - 1);
+        let mut chosen: Vec<usize> = keys[..count].iter().map(|&key| index(key)).collect();
+        chosen.sort_unstable();
+        let weight_of = |i: usize| f64::from(input.pixel_weight(labelled[i].1));
+        let weights: f64 = chosen.iter().map(|&i| weight_of(i)).sum();
+        let sum: f64 = chosen.iter().map(|&i| weight_of(i) * f64::from(pixels.nll[labelled[i].0])).sum();
+        self.value += weight * ratio(sum, weights);
+        self.by_nll.resize(input.shape.pixels(), 0.0);
+        for i in chosen {
+            self.by_nll[labelled[i].0] += ratio(weight * weight_of(i), weights) as f32;
+        }
+    }
+}
+
+/// What these losses read of every pixel.
+struct Pixels<'a> {
+    input: &'a LossInput<'a>,
+    /// Pixels that count, with labels.
+    labelled: Vec<(usize, usize)>,
+    channels: usize,
+    /// Of the first channel.
+    logits: Vec<f32>,
+    /// `[n, h, w, k]`
+    probabilities: Vec<f32>,
+    /// `-log p` of the truth.
+    nll: Vec<f32>,
+}
+
+impl<'a> Pixels<'a> {
+    fn new(input: &'a LossInput<'a>, arena: Base, labelled: Vec<(usize, usize)>) -> Self {
+        let channels = input.shape.c;
+        let pixels = input.shape.pixels();
+        let mut probabilities = vec![0.0; pixels * channels];
+        let mut logits = vec![0.0; pixels];
+        let mut nll = vec![0.0; pixels];
+        let places = probabilities.par_chunks_mut(channels).zip(&mut logits).zip(&mut nll);
+        places.enumerate().for_each(|(pixel, ((p, first), nll))| {
+            let z = input.logits(arena, pixel);
+            let log_sum = input.probabilities(z, p);
+            let label = input.labels[pixel];
+            if Some(label) != input.loss.ignore {
+                *first = z[0];
+                // Rounding may leave a probability a little above one.
+                *nll = (-input.log_truth(z, log_sum, usize::from(label))).max(0.0);
+                if z.iter().any(|z| z.is_nan()) {
+                    *nll = f32::NAN;
+                }
+            }
+        });
+        Self { input, labelled, channels, logits, probabilities, nll }
+    }
+}
+
+/// The Lovász extension of the Jaccard loss at the errors of the labelled pixels, none below 0 (Berman et al. 2018,
+/// equations 8 and 9): `slope` hears the index, the derivative and the error of each.
+fn jaccard(
+    labelled: &[(usize, usize)],
+    error: impl Fn(usize) -> f32 + Sync,
+    truth: impl Fn(usize) -> bool,
+    mut slope: impl FnMut(usize, f64, f32),
+) -> f64 {
+    let mut keys: Vec<u64> = (0..labelled.len()).into_par_iter().map(|i| key(error(i), i)).collect();
+    keys.par_sort_unstable();
+    let all = labelled.iter().filter(|&&(_, label)| truth(label)).count() as f64;
+    let (mut found, mut wrong, mut before, mut value) = (0.0, 0.0, 0.0, 0.0);
+    for i in keys.into_iter().map(index) {
+        if truth(labelled[i].1) {
+            found += 1.0;
+        } else {
+            wrong += 1.0;
+        }
+        let loss = 1.0 - (all - found) / (all + wrong);
+        let error = error(i);
+        value += f64::from(error) * (loss - before);
+        slope(i, loss - before, error);
+        before = loss;
+    }
+    value
+}
+
+/// A key by which the largest value comes first, and the smallest index among equals: the bits of numbers that are not
+/// negative stand in their order, those that are no numbers behind infinity.
+fn key(value: f32, index: usize) -> u64 {
+    u64::from(!value.abs().to_bits()) << 32 | index as u64
+}
+
+/// The index in a key; a batch has fewer than 2^32 pixels, since its values are limited to 2^28.
+fn index(key: u64) -> usize {
+    (key & u64::from(u32::MAX)) as usize
+}

@@ -1,0 +1,118 @@
+//! Signed distances to the border of a class, for the boundary loss.
+//!
+//! Exact: the squared distance transform of Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions",
+//! 2012, along columns and then along rows.
+
+/// Larger than any squared distance within an image.
+const FAR: f64 = 1e20;
+
+/// For every pixel of a mask `[height, width]` the distance in pixels to its border (Kervadec et al. 2019, section 2):
+/// outside, that to the nearest pixel inside; inside, one less than that to the nearest pixel outside, negated, so that
+/// pixels at the border have 0. Zero everywhere where the mask is empty or full, as there is no border.
+///
+/// # Panics
+/// If the mask has another size.
+///
+/// ```
+/// let mask = [false, true, true, true, false, false];
+/// assert_eq!(dapple_graph::signed_distance(&mask, 1, 6), [1.0, 0.0, -1.0, 0.0, 1.0, 2.0]);
+/// ```
+pub fn signed_distance(mask: &[bool], height: usize, width: usize) -> Vec<f32> {
+    assert_eq!(mask.len(), height * width, "a mask of {height} x {width}");
+    if !mask.contains(&true) || !mask.contains(&false) {
+        return vec![0.0; mask.len()];
+    }
+    let inside = squared_distance(mask, true, height, width);
+    let outside = squared_distance(mask, false, height, width);
+    let pairs = mask.iter().zip(inside.iter().zip(&outside));
+    pairs.map(|(&set, (to, from))| if set { 1.0 - from.sqrt() as f32 } else { to.sqrt() as f32 }).collect()
+}
+
+/// Squared distance of every pixel to the nearest one of that value.
+fn squared_distance(mask: &[bool], value: bool, height: usize, width: usize) -> Vec<f64> {
+    let mut map: Vec<f64> = mask.iter().map(|&set| if set == value { 0.0 } else { FAR }).collect();
+    let mut scratch = Envelope::default();
+    let mut line = Vec::new();
+    for x in 0..width {
+        line.clear();
+        line.extend((0..height).map(|y| map[y * width + x]));
+        scratch.lower(&mut line);
+        line.iter().enumerate().for_each(|(y, &d)| map[y * width + x] = d);
+    }
+    for row in map.chunks_exact_mut(width) {
+        line.clear();
+        line.extend_from_slice(row);
+        scratch.lower(&mut line);
+        row.copy_from_slice(&line);
+    }
+    map
+}
+
+/// The parabolas of a line's lower envelope, and where each begins.
+#[derive(Default)]
+struct Envelope {
+    roots: Vec<usize>,
+    begins: Vec<f64>,
+}
+
+impl Envelope {
+    /// Replaces `f(q)` by the smallest `(q - r)² + f(r)` over all `r`.
+    fn lower(&mut self, f: &mut [f64]) {
+        self.roots.clear();
+        self.begins.clear();
+        for q in 0..f.len() {
+            let mut begin = f64::NEG_INFINITY;
+            while let Some(&r) = self.roots.last() {
+                let square = |i: usize| (i * i) as f64;
+                begin = (f[q] + square(q) - f[r] - square(r)) / (2 * (q - r)) as f64;
+                if begin > self.begins[self.roots.len() - 1] {
+                    break;
+                }
+                self.roots.pop();
+                self.begins.pop();
+                begin = f64::NEG_INFINITY;
+            }
+            self.roots.push(q);
+            self.begins.push(begin);
+        }
+        let values: Vec<f64> = self.roots.iter().map(|&r| f[r]).collect();
+        let mut k = 0;
+        for (q, value) in f.iter_mut().enumerate() {
+            while k + 1 < self.roots.len() && self.begins[k + 1] < q as f64 {
+                k += 1;
+            }
+            let away = q.abs_diff(self.roots[k]) as f64;
+            *value = away * away + values[k];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn distances_are_those_of_the_definition(
+            height in 1usize..9,
+            width in 1usize..9,
+            bits in proptest::collection::vec(any::<bool>(), 64),
+        ) {
+            let mask = &bits[..height * width];
+            let found = signed_distance(mask, height, width);
+            for (p, &set) in mask.iter().enumerate() {
+                let others = (0..mask.len()).filter(|&q| mask[q] != set);
+                let squared = |q: usize| {
+                    (p / width).abs_diff(q / width).pow(2) + (p % width).abs_diff(q % width).pow(2)
+                };
+                let wanted = match others.map(squared).min() {
+                    None => 0.0,
+                    Some(d) if set => 1.0 - (d as f32).sqrt(),
+                    Some(d) => (d as f32).sqrt(),
+                };
+                prop_assert!((found[p] - wanted).abs() < 1e-5, "{} for {wanted} at {p}", found[p]);
+            }
+        }
+    }
+}

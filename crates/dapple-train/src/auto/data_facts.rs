@@ -1,0 +1,110 @@
+//! What is known of the data.
+
+use dapple_data::Dataset;
+
+use crate::TrainError;
+use crate::evaluate::spread;
+
+/// Masks that are looked at for thin structures.
+const MASKS: usize = 24;
+
+/// The data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataFacts {
+    /// Images to learn from.
+    pub train_images: usize,
+    /// Classes, the background included.
+    pub classes: usize,
+    /// Median height and width of the images.
+    pub size: (usize, usize),
+    /// Share of the labelled pixels of each class.
+    pub shares: Vec<f64>,
+    /// Median width of what is not of an image's most frequent class, in pixels of the median image: twice the area over
+    /// the number of border pixels. `None` where there is nothing.
+    pub thickness: Option<f64>,
+}
+
+impl DataFacts {
+    /// Of the samples that are learned from.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] for a mask that cannot be read, [`TrainError::Config`] without a sample.
+    pub fn of(dataset: &Dataset, samples: &[usize]) -> Result<Self, TrainError> {
+        if samples.is_empty() {
+            return Err(TrainError::Config("there is no image to learn from".into()));
+        }
+        let median_of = |side: fn((usize, usize)) -> usize| {
+            let mut sides: Vec<usize> = samples.iter().map(|&i| side(dataset.size(i))).collect();
+            sides.sort_unstable();
+            sides[sides.len() / 2]
+        };
+        // Sizes are told as width and height.
+        let size = (median_of(|(_, height)| height), median_of(|(width, _)| width));
+        let pixels = dataset.class_statistics(samples).pixels;
+        let all = pixels.iter().sum::<u64>().max(1) as f64;
+        let mut widths = Vec::new();
+        for sample in spread(samples, MASKS) {
+            let map = dataset.labels(sample)?;
+            let scale = size.0.min(size.1) as f64 / map.height.min(map.width).max(1) as f64;
+            let width = thickness(&map.labels, map.width, dataset.ignore());
+            widths.extend(width.map(|width| width * scale));
+        }
+        widths.sort_by(f64::total_cmp);
+        Ok(Self {
+            train_images: samples.len(),
+            classes: dataset.classes().len(),
+            size,
+            shares: pixels.iter().map(|&n| n as f64 / all).collect(),
+            thickness: (!widths.is_empty()).then(|| widths[widths.len() / 2]),
+        })
+    }
+
+    /// The smallest share of the classes that occur, with its class.
+    pub fn rarest(&self) -> Option<(usize, f64)> {
+        let present = self.shares.iter().copied().enumerate().filter(|(_, share)| *share > 0.0);
+        present.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+/// Mean width of everything but the most frequent label: a strip of width `w` and length `l` has `w l` pixels, of which
+/// `2 l` lie at its border.
+fn thickness(labels: &[u8], width: usize, ignore: Option<u8>) -> Option<f64> {
+    let mut counts = [0usize; 256];
+    let counted = |label: u8| Some(label) != ignore;
+    labels.iter().filter(|&&label| counted(label)).for_each(|&label| counts[usize::from(label)] += 1);
+    let background = (0..256).max_by_key(|&label| counts[label])?;
+    let (mut area, mut border) = (0usize, 0usize);
+    for (i, &label) in labels.iter().enumerate() {
+        if usize::from(label) == background || !counted(label) {
+            continue;
+        }
+        area += 1;
+        let x = i % width;
+        let differs = |inside: bool, j: usize| inside && labels[j] != label;
+        let at_border = differs(x > 0, i.wrapping_sub(1))
+            || differs(x + 1 < width, i + 1)
+            || differs(i >= width, i.wrapping_sub(width))
+            || differs(i + width < labels.len(), i + width);
+        border += usize::from(at_border);
+    }
+    (border > 0).then(|| 2.0 * area as f64 / border as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strip_is_as_wide_as_it_is() {
+        for wide in [1, 2, 4, 7] {
+            let (width, height) = (20, 30);
+            let strip = |i: usize| u8::from((5..5 + wide).contains(&(i % width)));
+            let labels: Vec<u8> = (0..width * height).map(strip).collect();
+            let found = thickness(&labels, width, None).expect("there is a strip");
+            // One pixel is both borders of a line.
+            assert_eq!(found, if wide == 1 { 2.0 } else { wide as f64 });
+        }
+        assert_eq!(thickness(&[0; 12], 4, None), None);
+        assert_eq!(thickness(&[0, 0, 0, 255], 4, Some(255)), None);
+    }
+}

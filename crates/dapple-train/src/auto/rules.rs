@@ -1,0 +1,343 @@
+//! The rules.
+
+use std::path::Path;
+
+use dapple_data::Augment;
+use dapple_graph::{Network, Shape, summary};
+use dapple_nets::NetConfig;
+
+use super::{Choice, Chosen, DataFacts, MachineFacts, NAME, Profile, Wishes};
+use crate::{ClassWeights, TrainConfig, TrainError};
+
+/// Multiply-adds a second of one thread in training, of a common processor of these years: only the length of a training
+/// hangs on it, and that is measured where the time matters (`time_budget`).
+const SPEED: f64 = 1.5e10;
+/// A step's work: once forward, twice backward.
+const PASSES: f64 = 3.0;
+/// Widths of U-Net that are tried.
+const WIDTHS: [usize; 6] = [64, 48, 32, 24, 16, 8];
+/// Sides of the input are multiples of it, which all networks of five stages can take.
+const STRIDE: usize = 32;
+/// Narrower things than this, in pixels of the input, are lost in the first stages.
+const THIN: f64 = 4.0;
+/// Part of the memory that a training may take.
+const MEMORY: f64 = 0.5;
+
+/// What a profile allows.
+struct Limits {
+    /// Pixels of the input.
+    pixels: usize,
+    /// Images shown in all.
+    shown: usize,
+    /// Seconds.
+    seconds: f64,
+}
+
+impl Limits {
+    fn of(wishes: &Wishes) -> Self {
+        let (side, shown, seconds) = match wishes.profile {
+            Profile::Fast => (160, 4_000, 600.0),
+            Profile::Balanced => (256, 20_000, 3600.0),
+            Profile::Best => (384, 60_000, 6.0 * 3600.0),
+        };
+        let seconds = wishes.time_budget.map_or(seconds, |span| span.duration().as_secs_f64());
+        Self { pixels: side * side, shown, seconds }
+    }
+}
+
+/// Settings for these data on this machine; `dir` is the data's folder.
+///
+/// | what | rule |
+/// |---|---|
+/// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where what is to be found is thinner than 4 pixels there |
+/// | network | U-Net, as wide as the time lets 40 % of the profile's images be shown (4, 20, 60 thousand), of 8 to 64 channels |
+/// | batch | 8, less for few images or little memory, of which half may be taken; less than 4 are accumulated to 4 |
+/// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
+/// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
+/// | augmentation | strong below 100 images, medium below 1000, else light; never strong for the fast profile |
+/// | average | of the weights, over the last twentieth of the steps, if there are 200 steps or more |
+///
+/// All else is as [`TrainConfig::for_network`] has it.
+///
+/// # Errors
+/// [`TrainError::Network`] for an unknown network, [`TrainError::Graph`] for one that does not take the size.
+pub fn choose(
+    data: &DataFacts,
+    machine: &MachineFacts,
+    wishes: &Wishes,
+    dir: &Path,
+) -> Result<Chosen, TrainError> {
+    let limits = Limits::of(wishes);
+    let name = wishes.network.as_deref().unwrap_or("unet");
+    let mut config = TrainConfig::for_network(name, data.classes, dir)?;
+    config.recipe = Some(NAME.to_owned());
+    let mut choices = Vec::new();
+    let mut chose = |key, value: String, reason: String| choices.push(Choice { key, value, reason });
+
+    let (size, reason) = input_size(data, &limits, wishes);
+    (config.input.height, config.input.width) = wishes.size.unwrap_or(size);
+    if wishes.size.is_none() {
+        chose("input.height", format!("{} x {}", size.0, size.1), reason);
+    }
+    let (height, width) = (config.input.height, config.input.width);
+
+    let cost = |network: &NetConfig| -> Result<Cost, TrainError> {
+        let graph = network.build(Shape::new(1, height, width, network.in_channels))?;
+        let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
+        let multiply_adds = summary::multiply_adds(&graph) as f64;
+        Ok(Cost {
+            seconds: multiply_adds * PASSES / (SPEED * machine.threads as f64),
+            values,
+            parameters: graph.trainable_len(),
+        })
+    };
+    let shown = wishes.epochs.map_or(limits.shown, |epochs| epochs * data.train_images);
+    if let Some(width) = wishes.width {
+        config.network.width = width;
+    } else if wishes.network.is_none() {
+        for width in WIDTHS {
+            config.network.width = width;
+            if cost(&config.network)?.seconds * 0.4 * shown as f64 <= limits.seconds {
+                break;
+            }
+        }
+        let reason = format!(
+            "the widest U-Net that {} threads can show {} images to in {}",
+            machine.threads,
+            shown * 2 / 5,
+            span(limits.seconds)
+        );
+        chose("network.width", config.network.width.to_string(), reason);
+    }
+    let cost = cost(&config.network)?;
+
+    let most = (data.train_images / 4).clamp(1, 8);
+    let room = f64::from(u32::try_from(most).unwrap_or(8));
+    let fitting = (machine.memory as f64 * MEMORY - cost.kept()) / cost.of_image();
+    let batch = fitting.clamp(1.0, room) as usize;
+    config.batch = wishes.batch.unwrap_or(batch);
+    if wishes.batch.is_none() {
+        let reason = if batch < most {
+            format!("as many as fit half of the memory, {:.1} GB", machine.memory as f64 * MEMORY / 1e9)
+        } else if batch < 8 {
+            format!("a quarter of {} training images", data.train_images)
+        } else {
+            "enough for steady batch norms".to_owned()
+        };
+        chose("batch", batch.to_string(), reason);
+        if batch < 4.min(most) {
+            config.accumulate = 4usize.div_ceil(batch);
+            let reason =
+                format!("steps of {} images, of which {batch} fit at once", batch * config.accumulate);
+            chose("accumulate", config.accumulate.to_string(), reason);
+        }
+    }
+
+    let wanted = (limits.shown / data.train_images).clamp(10, 300);
+    let possible = limits.seconds / (cost.seconds * data.train_images as f64).max(1e-9);
+    let epochs = wanted.min((possible as usize).max(1));
+    config.epochs = wishes.epochs.unwrap_or(epochs);
+    config.time_budget = wishes.time_budget.filter(|_| wishes.epochs.is_none());
+    if let Some(span) = config.time_budget {
+        chose(
+            "time_budget",
+            span.to_string(),
+            "as asked for; the first steps tell how many epochs that is".into(),
+        );
+    } else if wishes.epochs.is_none() {
+        let reason = match epochs < wanted {
+            true => format!("about {} on {} threads", span(limits.seconds), machine.threads),
+            false => format!("{} images shown in all", epochs * data.train_images),
+        };
+        chose("epochs", epochs.to_string(), reason);
+    }
+
+    let rarest =
+        data.rarest().filter(|(_, share)| data.classes > 2 && share * 20.0 * (data.classes as f64) < 1.0);
+    if let Some((class, share)) = rarest {
+        config.loss.class_weights = ClassWeights::MedianFrequency;
+        let reason = format!("class {class} has {:.2} % of the pixels", share * 100.0);
+        chose("loss.class_weights", "median-frequency".into(), reason);
+    } else {
+        chose("loss.class_weights", "none".into(), "no class is rare, or Dice takes care of it".into());
+    }
+
+    let (augment, word) = match (data.train_images, wishes.profile) {
+        (0..100, Profile::Balanced | Profile::Best) => (Augment::strong(), "strong"),
+        (0..1000, _) => (Augment::medium(), "medium"),
+        _ => (Augment::light(), "light"),
+    };
+    config.augment = augment;
+    chose("augment.flip_horizontal", word.to_owned(), format!("{} training images", data.train_images));
+
+    let steps = config.epochs * (data.train_images / config.batch.max(1)).max(1).div_ceil(config.accumulate);
+    if steps >= 200 {
+        let decay = (1.0 - 20.0 / steps as f64).clamp(0.9, 0.9995);
+        let decay = (decay * 1e4).round() / 1e4;
+        config.ema_decay = Some(decay);
+        chose("ema_decay", decay.to_string(), format!("a twentieth of about {steps} steps"));
+    }
+    Ok(Chosen { config, choices })
+}
+
+/// What a network costs for one image.
+struct Cost {
+    /// Of a training step.
+    seconds: f64,
+    /// Of all maps.
+    values: usize,
+    parameters: usize,
+}
+
+impl Cost {
+    /// Bytes that are kept between steps: parameters, gradients, the optimiser's two and their average.
+    fn kept(&self) -> f64 {
+        5.0 * 4.0 * self.parameters as f64
+    }
+
+    /// Bytes of an image's maps and their gradients.
+    fn of_image(&self) -> f64 {
+        2.0 * 4.0 * self.values as f64
+    }
+}
+
+/// Height and width of the input, and why.
+fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, usize), String) {
+    let (height, width) = (data.size.0.max(1) as f64, data.size.1.max(1) as f64);
+    let scale_for = |pixels: usize| (pixels as f64 / (height * width)).sqrt().min(1.0);
+    let mut scale = scale_for(limits.pixels);
+    let mut reason = match scale < 1.0 {
+        true => format!(
+            "the median image, {height} x {width}, at the {} profile's number of pixels",
+            wishes.profile
+        ),
+        false => format!("the median image is {height} x {width}"),
+    };
+    if let Some(thickness) = data.thickness.filter(|t| t * scale < THIN && scale < 1.0) {
+        scale = scale_for(2 * limits.pixels);
+        reason += &format!(", twice as many since things are {thickness:.1} pixels wide in it");
+    }
+    let side = |length: f64| ((length * scale / STRIDE as f64).round() as usize).max(1) * STRIDE;
+    ((side(height), side(width)), reason)
+}
+
+/// A span of time in words.
+fn span(seconds: f64) -> String {
+    if seconds < 120.0 {
+        return format!("{seconds:.0} seconds");
+    }
+    format!("{:.0} minutes", seconds / 60.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TimeSpan;
+
+    fn horses() -> DataFacts {
+        DataFacts {
+            train_images: 278,
+            classes: 2,
+            size: (200, 250),
+            shares: vec![0.74, 0.26],
+            thickness: Some(20.0),
+        }
+    }
+
+    const LAPTOP: MachineFacts = MachineFacts { threads: 8, memory: 16 << 30 };
+
+    fn chosen(data: &DataFacts, machine: MachineFacts, wishes: Wishes) -> Chosen {
+        let chosen =
+            choose(data, &machine, &wishes, Path::new("data")).expect("the rules fit their networks");
+        chosen.config.check().expect("the rules' settings are valid");
+        chosen
+    }
+
+    #[test]
+    fn the_horses_get_a_unet_of_their_size() {
+        let Chosen { config, choices } = chosen(&horses(), LAPTOP, Wishes::default());
+        assert_eq!((config.input.height, config.input.width), (192, 256));
+        assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), ("unet", 8, 1));
+        assert_eq!((config.loss.class_weights, config.augment), (ClassWeights::None, Augment::medium()));
+        assert!(config.ema_decay.is_some_and(|decay| (0.9..1.0).contains(&decay)));
+        assert!(choices.iter().all(|choice| !choice.value.is_empty() && !choice.reason.is_empty()));
+    }
+
+    #[test]
+    fn more_time_or_a_better_machine_never_means_less() {
+        let width = |threads, profile| {
+            let wishes = Wishes { profile, ..Wishes::default() };
+            chosen(&horses(), MachineFacts { threads, ..LAPTOP }, wishes).config.network.width
+        };
+        assert!(width(2, Profile::Balanced) <= width(8, Profile::Balanced));
+        assert!(width(8, Profile::Balanced) <= width(64, Profile::Balanced));
+        let pixels = |profile| {
+            let data = DataFacts { size: (1000, 1500), ..horses() };
+            let input = chosen(&data, LAPTOP, Wishes { profile, ..Wishes::default() }).config.input;
+            input.height * input.width
+        };
+        assert!(pixels(Profile::Fast) < pixels(Profile::Balanced));
+        assert!(pixels(Profile::Balanced) < pixels(Profile::Best));
+    }
+
+    #[test]
+    fn little_memory_is_made_up_for_by_accumulation() {
+        let machine = MachineFacts { memory: 400 << 20, ..LAPTOP };
+        let wishes = Wishes { width: Some(32), ..Wishes::default() };
+        let config = chosen(&horses(), machine, wishes).config;
+        assert!(
+            config.batch < 4 && config.batch * config.accumulate >= 4,
+            "{} x {}",
+            config.batch,
+            config.accumulate
+        );
+    }
+
+    #[test]
+    fn rare_classes_get_weights_and_thin_things_pixels() {
+        let streets = DataFacts {
+            train_images: 367,
+            classes: 11,
+            size: (720, 960),
+            shares: vec![0.17, 0.23, 0.001, 0.29, 0.08, 0.1, 0.01, 0.01, 0.06, 0.03, 0.02],
+            thickness: Some(30.0),
+        };
+        let normal = chosen(&streets, LAPTOP, Wishes::default()).config;
+        assert_eq!(normal.loss.class_weights, ClassWeights::MedianFrequency);
+        let thin = DataFacts { thickness: Some(3.0), ..streets };
+        let larger = chosen(&thin, LAPTOP, Wishes::default()).config.input;
+        assert!(larger.height * larger.width > 3 * normal.input.height * normal.input.width / 2);
+    }
+
+    #[test]
+    fn wishes_stand_above_the_rules() {
+        let wishes = Wishes {
+            network: Some("u2net-lite".into()),
+            size: Some((96, 64)),
+            batch: Some(3),
+            epochs: Some(7),
+            time_budget: Some(TimeSpan::seconds(60)),
+            ..Wishes::default()
+        };
+        let Chosen { config, choices } = chosen(&horses(), LAPTOP, wishes);
+        assert_eq!((config.input.height, config.input.width, config.batch, config.epochs), (96, 64, 3, 7));
+        assert_eq!((config.network.name.as_str(), config.time_budget), ("u2net-lite", None));
+        assert!(choices.iter().all(|choice| !["batch", "epochs", "input.height"].contains(&choice.key)));
+    }
+
+    #[test]
+    fn one_tiny_image_is_enough() {
+        let data = DataFacts {
+            train_images: 1,
+            classes: 3,
+            size: (9, 5),
+            shares: vec![1.0, 0.0, 0.0],
+            thickness: None,
+        };
+        for profile in [Profile::Fast, Profile::Balanced, Profile::Best] {
+            let machine = MachineFacts { threads: 1, memory: 1 << 20 };
+            let config = chosen(&data, machine, Wishes { profile, ..Wishes::default() }).config;
+            assert_eq!((config.input.height, config.input.width, config.batch), (32, 32, 1));
+        }
+    }
+}

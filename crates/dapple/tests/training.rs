@@ -1,0 +1,75 @@
+//! How trainings are asked for on the command line.
+
+mod common;
+
+use std::fs;
+
+use common::{Bench, names};
+use dapple::train::TrainConfig;
+
+#[test]
+fn without_a_model_the_data_decide() {
+    let bench = Bench::new();
+    let said = bench.succeed("train --data data --out run --epochs 1 --size 32 --width 2 --profile fast");
+    assert!(said.out.contains("batch = 2: a quarter of 9 training images"), "{}", said.out);
+    let text = bench.read("run/config.toml");
+    assert!(text.contains("recipe = \"auto\"") && text.contains("Chosen: a quarter of 9"), "{text}");
+    let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read again");
+    assert_eq!((config.network.name.as_str(), config.network.width, config.epochs), ("unet", 2, 1));
+    // The written settings repeat the training.
+    bench.succeed("train --config run/config.toml --out again --quiet");
+    let best = |run: &str| fs::read(bench.path(run).join("best.safetensors")).expect("it has a model");
+    assert_eq!(best("run"), best("again"));
+}
+
+#[test]
+fn the_course_is_set_by_flags() {
+    let bench = Bench::new();
+    bench.succeed(
+        "train --data data --recipe plain --model unet-resnet18 --width 4 --size 32 --epochs 2 --batch 2 --out run --quiet \
+         --loss ce+0.5*lovasz --label-smoothing 0.1 --ema 0.9 --accumulate 2 --patience 5 --encoder-rate 0.5 \
+         --freeze-encoder 1 --optimizer lion --output-weights 1",
+    );
+    let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read again");
+    assert_eq!((config.ema_decay, config.accumulate, config.patience), (Some(0.9), 2, Some(5)));
+    assert_eq!((config.encoder_rate, config.freeze_encoder), (Some(0.5), Some(1)));
+    assert_eq!((config.loss.terms[0].smoothing, config.loss.terms[1].weight), (Some(0.1), 0.5));
+    assert_eq!((config.loss.output_weights, config.learning_rate), (vec![1.0], 2e-4));
+    let refused = |flags: &str, words: &[&str]| {
+        let plain = "train --data data --recipe plain --model unet --width 2 --size 32 --out other";
+        bench.refuse(&format!("{plain} {flags}"), words);
+    };
+    refused("--freeze-encoder 2", &["unet", "no encoder"]);
+    refused("--loss dice --label-smoothing 0.1", &["--label-smoothing", "cross-entropy"]);
+    refused("--ema 1.5", &["ema_decay"]);
+    refused("--fold all", &["--folds"]);
+}
+
+#[test]
+fn folds_and_seeds_are_trained_and_used() {
+    let bench = Bench::new();
+    let small = "train --data data --recipe plain --model unet --width 2 --size 32 --epochs 1 --batch 2";
+    let said = bench.succeed(&format!("{small} --folds 2 --fold all --out folds"));
+    assert!(said.out.contains("out of fold") && said.out.contains(" ± "), "{}", said.out);
+    let said = bench.succeed("train --resume folds");
+    assert!(said.out.contains("out of fold"), "{}", said.out);
+    bench.succeed("eval --model folds --data data --part all");
+    bench.succeed("predict --model folds/ensemble.safetensors data/images --out masks");
+    assert_eq!(names(&bench.path("masks")).len(), 10);
+    bench.refuse("export --model folds/ensemble.safetensors --onnx model.onnx", &["several models"]);
+    bench.refuse(&format!("{small} --folds 2 --fold all --out folds"), &["already holds a run"]);
+
+    let said = bench.succeed(&format!("{small} --seeds 2 --out seeds"));
+    assert!(said.out.contains("over 2 trainings"), "{}", said.out);
+    assert!(bench.read("seeds/members.csv").contains("deviation"));
+}
+
+#[test]
+fn a_rate_is_looked_for_without_a_run() {
+    let bench = Bench::new();
+    let said = bench.succeed(
+        "train --data data --recipe plain --model unet --width 2 --size 32 --batch 2 --find-lr rates.png",
+    );
+    assert!(said.out.contains("nothing was trained"), "{}", said.out);
+    assert_eq!(names(&bench.path("")), ["data", "rates.png"]);
+}
