@@ -3,6 +3,7 @@
 mod open;
 mod png;
 mod tiff;
+mod tiff_plain;
 
 use std::path::Path;
 

@@ -9,9 +9,13 @@ use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
+use super::tiff_plain::PlainStrips;
 use super::{RowSource, to_byte};
 use crate::PredictError;
 use crate::geo::GeoReference;
+
+/// Rows that are read at once from strips that are not compressed.
+const PLAIN_ROWS: usize = 64;
 
 /// The first image of a TIFF file: 8 or 16 bits a value, channels interleaved.
 pub(super) struct TiffRows {
@@ -22,8 +26,9 @@ pub(super) struct TiffRows {
     /// Values a pixel as they are stored.
     samples: usize,
     channels: usize,
-    /// Width and height of a strip or a tile.
+    /// Width and height of a strip or a tile, or of as many rows as are read at once from strips that are `plain`.
     chunk: (usize, usize),
+    plain: Option<PlainStrips>,
     /// The decoded row of chunks, `[chunk height, width, channels]`.
     band: Vec<u8>,
     /// Which row of chunks that is.
@@ -73,6 +78,11 @@ impl TiffRows {
         let chunk = (across as usize, down.min(height) as usize);
         let (width, height) = (width as usize, height as usize);
         let channels = if samples == 2 { 1 } else { samples };
+        let mut plain = None;
+        if chunk.0 == width && chunk.1 > PLAIN_ROWS {
+            plain = PlainStrips::find(path, &mut decoder, width * samples).map_err(damaged)?;
+        }
+        let chunk = if plain.is_some() { (width, PLAIN_ROWS) } else { chunk };
         let band = width as u64 * chunk.1 as u64 * channels as u64;
         if chunk.0 == 0 || chunk.1 == 0 || band > DECODE_LIMIT_BYTES {
             return Err(refuse(format!(
@@ -90,6 +100,7 @@ impl TiffRows {
             samples,
             channels,
             chunk,
+            plain,
             band: Vec::new(),
             loaded: None,
             next: 0,
@@ -102,6 +113,16 @@ impl TiffRows {
         let (chunk_width, chunk_height) = self.chunk;
         let across = self.width.div_ceil(chunk_width);
         let rows = chunk_height.min(self.height - chunk_row * chunk_height);
+        if let Some(plain) = &mut self.plain {
+            let mut values = Vec::with_capacity(rows * self.width * self.samples);
+            let read = plain.read(chunk_row * chunk_height, rows, &mut values);
+            read.map_err(|e| damaged(&self.path, &tiff::TiffError::IoError(e)))?;
+            if self.samples != self.channels {
+                values = values.into_iter().step_by(self.samples).collect();
+            }
+            (self.band, self.loaded) = (values, Some(chunk_row));
+            return Ok(());
+        }
         self.band.resize(rows * self.width * self.channels, 0);
         for column in 0..across {
             let index = (chunk_row * across + column) as u32;

@@ -60,12 +60,15 @@ impl History {
         self.rows.iter().filter_map(|row| row.get(name)).sum()
     }
 
-    /// The row with the highest IoU on the validation part, the foreground's for two classes, the earliest of equals.
+    /// The row with the highest IoU on the validation part, of the weights or of their average, the foreground's for two
+    /// classes, the earliest of equals.
     pub fn best(&self) -> Option<&BTreeMap<String, f64>> {
         let column = if self.has("val_foreground_iou") { "val_foreground_iou" } else { "val_miou" };
         let mut best: Option<(&BTreeMap<String, f64>, f64)> = None;
         for row in &self.rows {
-            if let Some(&score) = row.get(column)
+            let average = row.get(&format!("average_{column}"));
+            let scores = row.get(column).into_iter().chain(average).copied();
+            if let Some(score) = scores.reduce(f64::max)
                 && best.is_none_or(|(_, highest)| score > highest)
             {
                 best = Some((row, score));
