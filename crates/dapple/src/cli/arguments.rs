@@ -91,6 +91,7 @@ pub struct Device {
   dapple train --data horses --model u2net-lite --out runs/horses
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 --init imagenet --out runs/resnet
+  dapple train --data horses --init saved-by-smp --out runs/tuned
   dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
   dapple train --resume runs/horses
@@ -104,8 +105,9 @@ pub struct Train {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
-    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe"])]
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
+    /// config.json beside the weights of --init names]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["resume", "config", "recipe", "init"])]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
     #[arg(long, value_name = "NAME", requires = "model")]

@@ -45,9 +45,9 @@ pub struct Settings {
     /// Seed of the division, of initial values and of the order of images [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a name of `dapple weights
-    /// list`, or imagenet for those of the network's encoder
-    #[arg(long, value_name = "FILE|NAME")]
+    /// Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a folder that
+    /// segmentation_models_pytorch saved, a name of `dapple weights list`, or imagenet for those of the network's encoder
+    #[arg(long, value_name = "FILE|DIR|NAME")]
     pub init: Option<PathBuf>,
     /// Channels of the network's first stage; all others scale with it
     #[arg(long, value_name = "N", value_parser = at_least_one)]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use dapple::data::{Dataset, OpenOptions};
 use dapple::device::{engine, engine_within};
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::train::{
     ByteSize, Outcome, RunFolder, StopFlag, TrainConfig, Training, best_epoch, open_dataset, recipe,
 };
@@ -114,6 +116,8 @@ fn start(arguments: &Train) -> Result<Training, Failure> {
     arguments.settings.apply(&mut config);
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
+        // Checked before the folder is made, and again when the weights are read.
+        check_saved(&init, &config.network).map_err(Failure::input)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
     }
     if let Some(device) = &arguments.device.device {
@@ -138,10 +142,20 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
         (model, _) => model.clone(),
     };
-    let network = match (recipe, model.as_deref()) {
-        (Some(recipe), model) => recipe.network(model)?,
-        (None, Some(model)) => &dapple::nets::registry::find(model)?.name,
-        (None, None) => return Err(Failure::input("give --model or --recipe")),
+    let named = match (recipe, model.as_deref()) {
+        (Some(recipe), model) => Some(recipe.network(model)?),
+        (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
+        (None, None) => None,
+    };
+    // Settings of the network that the weights come from are taken over with them.
+    let saved = match settings.init.as_deref() {
+        Some(init) => saved_network(init).map_err(Failure::input)?,
+        None => None,
+    };
+    let network = match (named, &saved) {
+        (Some(name), _) => name,
+        (None, Some(saved)) => saved.name.as_str(),
+        (None, None) => return Err(Failure::input(NO_NETWORK)),
     };
     let options = OpenOptions {
         format: settings.format,
@@ -152,13 +166,25 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
-    let mut config = match recipe {
-        Some(recipe) => recipe.config_for(network, classes, dir)?,
-        None => TrainConfig::for_network(network, classes, dir)?,
+    let mut config = match (recipe, &saved) {
+        (Some(recipe), _) => recipe.config_for(network, classes, dir)?,
+        (None, Some(saved)) if saved.name == network => {
+            TrainConfig::for_config(with_classes(saved, classes)?, dir)?
+        }
+        (None, _) => TrainConfig::for_network(network, classes, dir)?,
     };
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
     config.data.skip_bad = settings.skip_bad;
     Ok((config, dataset))
+}
+
+const NO_NETWORK: &str = "give --model or --recipe, or --init with a folder that segmentation_models_pytorch saved, whose \
+    config.json names the network";
+
+/// The network for so many classes; it has the activation of the weights' network only if that has as many.
+fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
+    let activation = if saved.classes == classes { saved.activation } else { saved.entry()?.activation };
+    Ok(NetConfig { classes, activation, ..saved.clone() })
 }
