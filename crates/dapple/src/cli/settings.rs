@@ -52,7 +52,7 @@ pub struct Settings {
     /// Channels of the network's first stage; all others scale with it
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub width: Option<usize>,
-    /// Largest stride of the encoder's maps, 8 or 16: for deeplabv3plus, deeplabv3, fcn and lraspp
+    /// Largest stride of the encoder's maps, 8 or 16: for deeplabv3plus, deeplabv3, deeplabv3-smp, fcn and lraspp
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub output_stride: Option<usize>,
     /// Rate of the network's dropout, 0 for none [default: the published one]
