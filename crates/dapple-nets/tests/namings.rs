@@ -121,9 +121,8 @@ fn another_map_at_stride_2_is_reported_by_its_shapes() {
     let names = encoder
         .map(|(name, shape)| (name.clone(), shape.clone()))
         .chain(decoder.map(|spec| (spec.name.clone(), shape(&spec.name, &spec.shape))));
-    let entries: Vec<Entry> = names
-        .map(|(name, shape)| Entry { name, values: vec![0.5; shape.iter().product()], shape })
-        .collect();
+    let entries: Vec<Entry> =
+        names.map(|(name, shape)| Entry { name, values: vec![0.5; shape.iter().product()], shape }).collect();
     let report = init_from(&mut here, &config, &entries).unwrap();
     assert_eq!(report.naming, Naming::TimmUniversal, "{report}");
     assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report}");
@@ -131,5 +130,8 @@ fn another_map_at_stride_2_is_reported_by_its_shapes() {
     assert_eq!(here.get(JOINS), before.get(JOINS), "no part of it is taken");
     assert_eq!(report.loaded.len(), here.specs.len() - 1, "all others are: {report}");
     let said = report.to_string();
-    assert!(said.contains("1 of another shape") && said.contains("[32, 96, 3, 3] here, [32, 80, 3, 3] there"), "{said}");
+    assert!(
+        said.contains("1 of another shape") && said.contains("[32, 96, 3, 3] here, [32, 80, 3, 3] there"),
+        "{said}"
+    );
 }

@@ -3,9 +3,7 @@
 //! `mit_b0`); the weights are made here.
 
 use dapple_graph::{Network, Shape, State};
-use dapple_nets::checkpoint::{
-    check_saved, init_from_file, published, saved_network, write_state_dict,
-};
+use dapple_nets::checkpoint::{check_saved, init_from_file, published, saved_network, write_state_dict};
 use dapple_nets::{Activation, NetConfig};
 use serde_json::{Value, json};
 use std::fs;
@@ -80,7 +78,8 @@ fn encoders_have_their_names_here() {
     }
     assert_eq!(network("FPN", json!({"encoder_name": "tu-efficientnet_b0"})).name, "fpn-efficientnet-b0");
     // TensorFlow's padding, no encoder, other names, another type.
-    for there in [json!("efficientnet-b0"), json!("resnet152"), json!("tu-resnet34"), json!(34), json!(null)] {
+    for there in [json!("efficientnet-b0"), json!("resnet152"), json!("tu-resnet34"), json!(34), json!(null)]
+    {
         let message = refused(settings("Unet", json!({"encoder_name": there})).to_string());
         assert!(message.contains(&format!("`encoder_name` is {there}")), "{message}");
     }
@@ -104,7 +103,8 @@ fn strides_and_dropout_are_taken_over() {
 fn batch_norm_has_many_spellings() {
     let old = json!({"decoder_use_norm": {"type": "batchnorm"}, "decoder_use_batchnorm": true});
     assert_eq!(network("Unet", old).name, "unet-resnet34");
-    for norm in [json!(false), json!("inplace"), json!("layernorm"), json!({"type": "batchnorm", "eps": 0.1})] {
+    for norm in [json!(false), json!("inplace"), json!("layernorm"), json!({"type": "batchnorm", "eps": 0.1})]
+    {
         let message = refused(settings("Unet", json!({"decoder_use_norm": norm})).to_string());
         assert!(message.contains("`decoder_use_norm`") && message.contains("batchnorm"), "{message}");
     }
@@ -183,7 +183,11 @@ fn other_folders_and_files_are_told_apart() {
     let folder = folder(r#"{"model_type": "segformer"}"#);
     assert_eq!(saved_network(folder.path()).unwrap(), None, "somebody else's config.json");
     fs::write(folder.path().join("config.json"), "{").unwrap();
-    assert_eq!(saved_network(&folder.path().join("best.safetensors")).unwrap(), None, "another file beside it");
+    assert_eq!(
+        saved_network(&folder.path().join("best.safetensors")).unwrap(),
+        None,
+        "another file beside it"
+    );
     let error = saved_network(&folder.path().join("model.safetensors")).unwrap_err().to_string();
     assert!(error.contains("config.json"), "{error}");
     fs::remove_file(folder.path().join("config.json")).unwrap();

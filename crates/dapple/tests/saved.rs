@@ -33,7 +33,7 @@ fn the_network_is_the_one_that_was_saved() {
     let bytes = write_state_dict(&entries).expect("names are unique");
     fs::write(saved.join("model.safetensors"), bytes).expect("the folder is writable");
 
-    let train = "train --data data --width 8 --size 32 --epochs 1 --batch 2 --threads 2";
+    let train = "train --data data --width 8 --size 64 --epochs 1 --batch 2 --threads 2";
     for (init, run) in [("saved", "a"), ("saved/model.safetensors", "b")] {
         let said = bench.succeed(&format!("{train} --init {init} --out {run}"));
         let all = format!("{} parameters taken over", graph.params().len());
