@@ -5,6 +5,11 @@
 //! interpolation. In place of the published padding of 100 pixels and the cropping of what comes of it, images are padded
 //! to multiples of 32 and `fc6` by 3, so that all maps are aligned. The encoder's parameters are torchvision's `vgg16`
 //! under `encoder.`; the others have the names of the published layers.
+//!
+//! Published FCN checkpoints (`conv1_1`, `conv1_2` …) are therefore not taken. With a padding of 100 and none in `fc6`, score
+//! `k` stands for pixel `32 k + 12.5` of the image, not `32 k + 15.5` as here, which the crops undo: off the centre, from 19,
+//! 27 and 31 in the outputs of FCN-32s, 16s and 8s. Their weights would fit in shape, but see the image three pixels beside
+//! and other borders, and not give the published scores. VGG16's are taken.
 
 use crate::blocks::{check_size, padded};
 use crate::encoders::{Form, Stride, vgg};

@@ -99,3 +99,39 @@ fn hugging_faces_segformers_fill_decoders_on_mit() {
         assert_eq!(here.get(own), there.get(theirs), "{own}");
     }
 }
+
+/// segmentation_models_pytorch's U-Net on `tu-efficientnet_b0` joins a map of 16 channels at stride 2, `timm-efficientnet-b0`
+/// and the network here one of 32.
+#[test]
+fn another_map_at_stride_2_is_reported_by_its_shapes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
+    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    // The encoder is that of any decoder.
+    let row = rows.iter().find(|row| row.network == "fpn-efficientnet-b0").unwrap();
+    let config = NetConfig::new("unet-efficientnet-b0", 3, 2).unwrap();
+    let mut here = state(&config, 1);
+    let before = here.clone();
+    const JOINS: &str = "decoder.blocks.3.conv1.0.weight";
+    let encoder = row.keys.iter().filter(|(name, _)| name.starts_with("encoder."));
+    let decoder = here.specs.iter().filter(|spec| !spec.name.starts_with("encoder."));
+    let shape = |name: &str, shape: &[usize]| match name {
+        JOINS => vec![32, 64 + 16, 3, 3],
+        _ => shape.to_vec(),
+    };
+    let names = encoder
+        .map(|(name, shape)| (name.clone(), shape.clone()))
+        .chain(decoder.map(|spec| (spec.name.clone(), shape(&spec.name, &spec.shape))));
+    let entries: Vec<Entry> =
+        names.map(|(name, shape)| Entry { name, values: vec![0.5; shape.iter().product()], shape }).collect();
+    let report = init_from(&mut here, &config, &entries).unwrap();
+    assert_eq!(report.naming, Naming::TimmUniversal, "{report}");
+    assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report}");
+    assert_eq!(report.mismatched, [(JOINS.to_owned(), vec![32, 64 + 32, 3, 3], vec![32, 64 + 16, 3, 3])]);
+    assert_eq!(here.get(JOINS), before.get(JOINS), "no part of it is taken");
+    assert_eq!(report.loaded.len(), here.specs.len() - 1, "all others are: {report}");
+    let said = report.to_string();
+    assert!(
+        said.contains("1 of another shape") && said.contains("[32, 96, 3, 3] here, [32, 80, 3, 3] there"),
+        "{said}"
+    );
+}

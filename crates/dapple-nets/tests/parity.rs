@@ -287,6 +287,7 @@ parity! {
     deeplabv3plus_resnet34 "deeplabv3plus-resnet34"
     deeplabv3plus_resnet50_at_stride_8 "deeplabv3plus-resnet50" "takes seconds"
     deeplabv3plus_resnet50_at_stride_16 "deeplabv3plus-resnet50-stride16" "takes seconds"
+    deeplabv3_smp_resnet18 "deeplabv3-smp-resnet18"
     upernet_resnet34 "upernet-resnet34" "takes seconds"
     upernet_mit_b0 "upernet-mit-b0" "takes seconds"
     segformer_mit_b0 "segformer-mit-b0" "takes seconds"

@@ -93,6 +93,7 @@ learns! {
     pspnet "pspnet-resnet18" 16 64
     deeplabv3plus "deeplabv3plus-resnet18" 8 64
     deeplabv3 "deeplabv3-resnet18" 8 64
+    deeplabv3_smp "deeplabv3-smp-resnet18" 8 64
     fcn_resnet "fcn-resnet50" 8 64
     upernet "upernet-resnet18" 8 64
     segformer "segformer-mit-b0" 8 64

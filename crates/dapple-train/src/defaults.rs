@@ -41,9 +41,17 @@ impl TrainConfig {
         if classes > 2 {
             network.activation = Activation::Softmax;
         }
+        Self::for_config(network, dir)
+    }
+
+    /// Those for a network with its channels, classes and other settings.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] if there is no such network.
+    pub fn for_config(network: NetConfig, dir: &Path) -> Result<Self, TrainError> {
         let mut loss = loss_for(network.activation);
-        loss.output_weights = network.entry()?.output_weights.to_vec();
-        let (batch, epochs) = match name {
+        loss.output_weights = network.check()?.output_weights.to_vec();
+        let (batch, epochs) = match network.name.as_str() {
             "u2net-lite" => (8, 40),
             "segnet" => (4, 60),
             _ => (4, 40),
@@ -66,9 +74,12 @@ impl TrainConfig {
             threads: None,
             memory_limit: None,
             init: None,
-            network,
             data: data_at(dir),
-            input: InputSettings::new(DEFAULT_SIZE, DEFAULT_SIZE),
+            input: InputSettings {
+                channels: network.in_channels,
+                ..InputSettings::new(DEFAULT_SIZE, DEFAULT_SIZE)
+            },
+            network,
             augment: Augment::light(),
             loss,
             optimizer: Optimizer::adamw(0.01),

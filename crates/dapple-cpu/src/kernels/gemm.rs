@@ -50,8 +50,12 @@ simd_fn! {
     pub(crate) product = product_impl(p: &Product)
 }
 
+/// As [`product`], within a function that is compiled for the level.
+///
+/// # Safety
+/// As [`product`]'s.
 #[inline(always)]
-unsafe fn product_impl<S: Simd>(p: &Product) {
+pub(crate) unsafe fn product_impl<S: Simd>(p: &Product) {
     let groups = p.rows.div_ceil(S::ROWS);
     for i in 0..p.batch.count {
         let mut row = 0;

@@ -7,6 +7,7 @@ pub(crate) mod conv3x3;
 pub(crate) mod conv3x3_weights;
 pub(crate) mod conv_gemm;
 pub(crate) mod conv_gemm_weights;
+pub(crate) mod conv_thin;
 pub(crate) mod depthwise;
 pub(crate) mod depthwise_weights;
 mod elementary;

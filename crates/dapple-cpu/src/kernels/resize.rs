@@ -10,6 +10,22 @@ use std::ops::Range;
 /// For each output position the source positions and weights that make it.
 type Samples = Vec<Vec<(usize, f32)>>;
 
+/// Two source positions and their weights; the second is the first again, with a weight of 0, where one is enough.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    at: [usize; 2],
+    weight: [f32; 2],
+}
+
+fn pairs(samples: &Samples) -> Option<Vec<Pair>> {
+    let pair = |parts: &Vec<(usize, f32)>| match parts[..] {
+        [(at, weight)] => Some(Pair { at: [at, at], weight: [weight, 0.0] }),
+        [(first, a), (second, b)] => Some(Pair { at: [first, second], weight: [a, b] }),
+        _ => None,
+    };
+    samples.iter().map(pair).collect()
+}
+
 /// A planned resize.
 #[derive(Clone, Debug)]
 pub(crate) struct Resize {
@@ -17,6 +33,8 @@ pub(crate) struct Resize {
     target: Shape,
     rows: Samples,
     columns: Samples,
+    /// The same where no position is made of more than two, as in any upsampling.
+    pairs: Option<[Vec<Pair>; 2]>,
     /// For tables.
     average: bool,
 }
@@ -88,20 +106,25 @@ impl Resize {
     pub fn new(source: Shape, target: Shape, interpolation: Interpolation) -> Self {
         let rows = samples(source.h, target.h, interpolation);
         let columns = samples(source.w, target.w, interpolation);
-        Self { source, target, rows, columns, average: false }
+        Self::from_samples(source, target, rows, columns, false)
     }
 
     /// Means over the windows of adaptive average pooling.
     pub fn average(source: Shape, target: Shape) -> Self {
         let (rows, columns) = (means(source.h, target.h), means(source.w, target.w));
-        Self { source, target, rows, columns, average: true }
+        Self::from_samples(source, target, rows, columns, true)
     }
 
     /// Means over windows of one size.
     pub fn mean(source: Shape, target: Shape, pool: &MeanPool) -> Self {
         let rows = sliding(source.h, target.h, pool, 0);
         let columns = sliding(source.w, target.w, pool, 1);
-        Self { source, target, rows, columns, average: true }
+        Self::from_samples(source, target, rows, columns, true)
+    }
+
+    fn from_samples(source: Shape, target: Shape, rows: Samples, columns: Samples, average: bool) -> Self {
+        let pairs = pairs(&rows).zip(pairs(&columns)).map(|(rows, columns)| [rows, columns]);
+        Self { source, target, rows, columns, pairs, average }
     }
 
     /// Name in tables.
@@ -111,13 +134,8 @@ impl Resize {
 
     /// The gradient of the source from that of the target: also a sum of samples.
     pub fn gradient(&self) -> Self {
-        Self {
-            source: self.target,
-            target: self.source,
-            rows: turned(&self.rows, self.source.h),
-            columns: turned(&self.columns, self.source.w),
-            average: self.average,
-        }
+        let (rows, columns) = (turned(&self.rows, self.source.h), turned(&self.columns, self.source.w));
+        Self::from_samples(self.target, self.source, rows, columns, self.average)
     }
 
     /// Runs it.
@@ -161,25 +179,53 @@ unsafe fn resize_impl<S: Simd>(
     columns: Range<usize>,
     blocks: Range<usize>,
 ) {
+    /// Blocks whose values are read together, so that cache lines side by side are used side by side.
+    const BLOCKS: usize = 4;
     let (source, target) = (resize.source, resize.target);
     let (n, y) = (row / target.h, row % target.h);
-    for (block, out) in from.blocks[blocks.clone()].iter().zip(&to.blocks[blocks]) {
+    let line = |sy: usize| (n * source.h + sy) * source.w;
+    let groups = from.blocks[blocks.clone()].chunks(BLOCKS).zip(to.blocks[blocks].chunks(BLOCKS));
+    for (sources, targets) in groups {
         // SAFETY: the tables hold positions inside the source; rows are below their number.
         unsafe {
-            let values = block.source::<S>(arena, source.pixels());
-            let p = out.address(arena, target.pixels());
-            for x in columns.clone() {
-                let mut sum = S::splat(0.0);
-                for &(sy, wy) in &resize.rows[y] {
-                    let line = (n * source.h + sy) * source.w;
-                    let mut along = S::splat(0.0);
-                    for &(sx, wx) in &resize.columns[x] {
-                        along = S::fma(S::splat(wx), values.get(line + sx), along);
+            let mut values = [sources[0].source::<S>(arena, source.pixels()); BLOCKS];
+            let mut outs = [std::ptr::null_mut(); BLOCKS];
+            for (i, (block, out)) in sources.iter().zip(targets).enumerate() {
+                values[i] = block.source::<S>(arena, source.pixels());
+                outs[i] = out.address(arena, target.pixels());
+            }
+            let put = |i: usize, x: usize, sum: S::V| {
+                let p: *mut f32 = outs[i].add((row * target.w + x) * targets[i].stride);
+                S::store(p, if targets[i].accumulate { S::add(S::load(p), sum) } else { sum });
+            };
+            if let Some([rows, columns_of]) = &resize.pairs {
+                let (top, bottom) = (line(rows[y].at[0]), line(rows[y].at[1]));
+                let down = rows[y].weight.map(|w| S::splat(w));
+                for x in columns.clone() {
+                    let Pair { at: [left, right], weight } = columns_of[x];
+                    let across = weight.map(|w| S::splat(w));
+                    for (i, values) in values[..targets.len()].iter().enumerate() {
+                        let along = |line: usize| {
+                            let first = S::mul(across[0], values.get(line + left));
+                            S::fma(across[1], values.get(line + right), first)
+                        };
+                        put(i, x, S::fma(down[1], along(bottom), S::mul(down[0], along(top))));
                     }
-                    sum = S::fma(S::splat(wy), along, sum);
                 }
-                let p = p.add((row * target.w + x) * out.stride);
-                S::store(p, if out.accumulate { S::add(S::load(p), sum) } else { sum });
+                continue;
+            }
+            for x in columns.clone() {
+                for (i, values) in values[..targets.len()].iter().enumerate() {
+                    let mut sum = S::splat(0.0);
+                    for &(sy, wy) in &resize.rows[y] {
+                        let mut along = S::splat(0.0);
+                        for &(sx, wx) in &resize.columns[x] {
+                            along = S::fma(S::splat(wx), values.get(line(sy) + sx), along);
+                        }
+                        sum = S::fma(S::splat(wy), along, sum);
+                    }
+                    put(i, x, sum);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::engine::Convolution;
 use crate::kernels::conv_gemm::ConvGemm;
+use crate::kernels::conv_thin::ConvThin;
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::depthwise::{Depthwise, Tiles};
 use crate::kernels::gather::{Lattice, Window};
@@ -126,6 +127,9 @@ impl Builder<'_> {
     ) -> Kernel {
         let Settings { conv, weight, relu, transposed, .. } = settings;
         let weights = self.layout.weights(weight, index);
+        if !transposed && ConvThin::fits(conv) && input.shape.c >= LANES {
+            return Kernel::ConvThin(ConvThin { input, output, conv: *conv, weights, bias, relu });
+        }
         if self.by_winograd(conv, input.shape, output.shape) {
             let mut padding = conv.padding;
             if transposed {

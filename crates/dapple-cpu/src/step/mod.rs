@@ -8,6 +8,7 @@ use crate::kernels::attention::Attention;
 use crate::kernels::attention_gradient::AttentionGradient;
 use crate::kernels::conv_gemm::ConvGemm;
 use crate::kernels::conv_gemm_weights::GemmWeights;
+use crate::kernels::conv_thin::ConvThin;
 use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::conv3x3_weights::Conv3x3Weights;
 use crate::kernels::depthwise::Depthwise;
@@ -30,6 +31,7 @@ use dapple_graph::{DropoutState, ParamId, Pointwise};
 pub(crate) enum Kernel {
     Conv3x3(Conv3x3),
     ConvGemm(ConvGemm),
+    ConvThin(ConvThin),
     /// Scale and shift from the batch.
     NormTrain(Norm),
     /// Scale and shift from the running statistics.
@@ -191,6 +193,7 @@ impl Kernel {
             Self::Conv3x3(_) => "conv3x3",
             Self::ConvGemm(c) if c.turned => "conv data gradient",
             Self::ConvGemm(_) => "conv",
+            Self::ConvThin(_) => "conv to one channel",
             Self::NormTrain(_) | Self::NormEval(_) => "batch norm",
             Self::MaxPool { .. } => "max pool",
             Self::Spread { .. } => "spread",
@@ -244,6 +247,7 @@ impl Kernel {
         match self {
             Self::Conv3x3(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::ConvGemm(c) => (c.shared_scratch(), c.thread_scratch()),
+            Self::ConvThin(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::Conv3x3Weights(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::GemmWeights(c) => (c.shared_scratch(), c.thread_scratch()),
             Self::NormTrain(norm) | Self::NormGradient { norm, .. } => (norm.shared_scratch(), 0),
@@ -267,6 +271,7 @@ impl Kernel {
         match self {
             Self::Conv3x3(c) => c.run(level, arena, params, shared, local),
             Self::ConvGemm(c) => c.run(level, arena, params, shared, local),
+            Self::ConvThin(c) => c.run(level, arena, params, shared, local),
             Self::NormTrain(norm) => norm.train(level, arena, params, statistics, shared),
             Self::NormEval(norm) => norm.eval(arena, params, statistics),
             Self::MaxPool { pool, from, to } => pool.forward(level, arena, from, to),

@@ -38,6 +38,10 @@ impl Kernel {
                 visit_target(&mut c.output, f);
                 c.residual.iter_mut().for_each(|r| visit_operand(r, f));
             }
+            Self::ConvThin(c) => {
+                visit_operand(&mut c.input, f);
+                visit_target(&mut c.output, f);
+            }
             Self::ConvGemm(c) => {
                 visit_operand(&mut c.input, f);
                 visit_target(&mut c.output, f);
@@ -147,6 +151,7 @@ impl Kernel {
         match self {
             Self::Conv3x3(c) => vec![first(&c.output)],
             Self::ConvGemm(c) => vec![first(&c.output)],
+            Self::ConvThin(c) => vec![first(&c.output)],
             Self::Depthwise(c) => vec![first(&c.output)],
             Self::MaxPool { pool, to, .. } => std::iter::once(first(to)).chain(pool.positions).collect(),
             Self::Spread { to, .. }
@@ -187,6 +192,7 @@ impl Kernel {
         match self {
             Self::Conv3x3(c) => vec![&c.output],
             Self::ConvGemm(c) => vec![&c.output],
+            Self::ConvThin(c) => vec![&c.output],
             Self::Depthwise(c) => vec![&c.output],
             Self::MaxPool { to, .. }
             | Self::Spread { to, .. }
@@ -223,6 +229,13 @@ impl Kernel {
 
     /// Whether it does its node's multiply-adds (a bundle of a grouped convolution: some of them).
     pub fn multiplies(&self) -> bool {
-        matches!(self, Self::Conv3x3(_) | Self::ConvGemm(_) | Self::Depthwise(_) | Self::Attention { .. })
+        matches!(
+            self,
+            Self::Conv3x3(_)
+                | Self::ConvGemm(_)
+                | Self::ConvThin(_)
+                | Self::Depthwise(_)
+                | Self::Attention { .. }
+        )
     }
 }

@@ -65,9 +65,37 @@ pub enum ContentError {
     /// A checksum differs.
     #[error("the {0} are damaged: the checksum differs; get the file again")]
     Damaged(&'static str),
+    /// Settings of segmentation_models_pytorch that no network here has.
+    #[error(
+        "these settings make a network that is not here: {}; to start from what fits of the weights nevertheless, copy \
+         them to a folder without config.json and name the network",
+        listed(.0)
+    )]
+    Settings(Vec<String>),
+    /// Weights that segmentation_models_pytorch saved, for another network.
+    #[error(
+        "the weights are those of `{saved}` by the config.json beside them, the network is `{asked}`: ask for `{saved}` \
+         (or leave `--model` out), or copy the weights to a folder without config.json to start from what fits"
+    )]
+    OtherNetwork {
+        /// Their network.
+        saved: String,
+        /// The network that was asked for.
+        asked: String,
+    },
     /// The weights do not fit the network that they should initialise.
     #[error(transparent)]
     Init(#[from] InitError),
+}
+
+/// The first of many problems.
+fn listed(problems: &[String]) -> String {
+    const SHOWN: usize = 16;
+    let more = match problems.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("{}{more}", problems[..problems.len().min(SHOWN)].join("; "))
 }
 
 impl ContentError {

@@ -1,16 +1,15 @@
 //! Initial values from somebody else's weights.
 
+use super::Entry;
 use super::naming::{
     Naming, Source, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated, published_shape,
 };
-use super::{CheckpointError, ContentError, Entry, read_state_dict};
 use crate::nearest::nearest;
 use crate::registry::Entry as Network;
 use crate::{ConfigError, NetConfig};
 use dapple_graph::{ParamSpec, State};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
 
 /// A name without a partner, with the nearest one on the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,24 +56,6 @@ pub struct InitError {
 
 /// What training scripts put in front of the keys.
 const PREFIXES: [&str; 6] = ["module.", "model.", "net.", "network.", "state_dict.", "model_state_dict."];
-
-/// Takes over the weights of a file as [`init_from`] does. Optimisers' memories are not read, and neither are the fully
-/// connected layers of VGG where the network has none.
-///
-/// # Errors
-/// As [`read_state_dict`] and [`init_from`].
-pub fn init_from_file(
-    state: &mut State,
-    config: &NetConfig,
-    path: &Path,
-) -> Result<InitReport, CheckpointError> {
-    let has = |part: &str| state.specs.iter().any(|spec| spec.name.contains(part));
-    let skips_dense = has("features.") && !has("classifier") && !has("fc6.weight");
-    let skipped = |name: &str| name.contains("optimizer") || (skips_dense && name.contains("classifier."));
-    let wanted = |name: &str| !skipped(name);
-    let entries = read_state_dict(path, &wanted)?;
-    init_from(state, config, &entries).map_err(|e| ContentError::from(e).of(path))
-}
 
 /// Takes over what a state dict has for the parameters of a network.
 ///

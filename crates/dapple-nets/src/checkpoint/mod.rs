@@ -4,6 +4,7 @@
 //! - [`Ensemble`]: several of them in one, which predict together.
 //! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
+//! - [`saved_network`]: which network a folder of segmentation_models_pytorch holds.
 //! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
 
 mod atomic;
@@ -11,9 +12,11 @@ mod dtype;
 mod ensemble;
 mod error;
 mod init;
+mod init_file;
 mod model_file;
 mod naming;
 mod pickle;
+mod saved;
 mod state_dict;
 mod timm;
 mod torch;
@@ -22,7 +25,9 @@ mod value;
 pub use atomic::write_atomically;
 pub use ensemble::Ensemble;
 pub use error::{CheckpointError, ContentError};
-pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file, published};
+pub use init::{InitError, InitReport, Unmatched, init_from, published};
+pub use init_file::init_from_file;
 pub use model_file::{Class, ModelCard, ModelFile, Normalisation};
 pub use naming::Naming;
+pub use saved::{check_saved, saved_network};
 pub use state_dict::{Entry, parse_state_dict, read_state_dict, write_state_dict};

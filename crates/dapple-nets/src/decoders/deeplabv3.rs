@@ -1,6 +1,6 @@
 //! DeepLabV3 on an encoder. Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image
 //! Segmentation", 2017, section 3 and figure 5, <https://arxiv.org/abs/1706.05587>, as torchvision builds it: output
-//! stride 8, an auxiliary FCN head on the map before the last.
+//! stride 8, an auxiliary FCN head on the map before the last. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
 
 use super::fcn::auxiliary;
 use super::{BILINEAR, Decoder, Settings};
@@ -22,24 +22,33 @@ pub(super) const RATES: [usize; 3] = [12, 24, 36];
 
 fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
-    let channels = settings.scaled(256);
-    let x = features.deepest();
-    let mut parts = vec![unit(g, "classifier.0.convs.0", x, &Conv2d::new(channels, 1))?];
-    for (index, rate) in RATES.into_iter().enumerate() {
-        let conv = Conv2d::new(channels, 3).padding(rate).dilation(rate);
-        parts.push(unit(g, &format!("classifier.0.convs.{}", index + 1), x, &conv)?);
-    }
-    parts.push(pooling(g, "classifier.0.convs.4", x, channels)?);
-    let x = g.concat(&parts)?;
-    let x = unit(g, "classifier.0.project", x, &Conv2d::new(channels, 1))?;
-    let x = settings.dropout(g, x, 0.5)?;
-    let conv = Conv2d::new(channels, 3).padding(1).bias(false);
+    let x = pyramid(g, "classifier.0", features.deepest(), settings)?;
+    let conv = Conv2d::new(settings.scaled(256), 3).padding(1).bias(false);
     let x = conv_bn_relu(g, ["classifier.1", "classifier.2"], x, &conv)?;
     let x = g.conv2d("classifier.4", x, &Conv2d::new(settings.logits, 1))?;
     let image = g.input();
     let x = g.resize(x, image, BILINEAR)?;
     g.output("logits", x)?;
     auxiliary(g, features.maps[2], settings)
+}
+
+/// The pyramid of dilated convolutions (section 3.3), its parts put together and dropout.
+pub(super) fn pyramid(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    settings: &Settings,
+) -> Result<NodeId, GraphError> {
+    let channels = settings.scaled(256);
+    let mut parts = vec![unit(g, &format!("{name}.convs.0"), x, &Conv2d::new(channels, 1))?];
+    for (index, rate) in RATES.into_iter().enumerate() {
+        let conv = Conv2d::new(channels, 3).padding(rate).dilation(rate);
+        parts.push(unit(g, &format!("{name}.convs.{}", index + 1), x, &conv)?);
+    }
+    parts.push(pooling(g, &format!("{name}.convs.4"), x, channels)?);
+    let x = g.concat(&parts)?;
+    let x = unit(g, &format!("{name}.project"), x, &Conv2d::new(channels, 1))?;
+    settings.dropout(g, x, 0.5)
 }
 
 /// The mean over the image through a 1 x 1 convolution, spread over the map again.

@@ -4,6 +4,7 @@
 //! torchvision's networks, which have torchvision's (`backbone.`, `classifier.`, `aux_classifier.`).
 
 mod deeplabv3;
+mod deeplabv3_smp;
 mod deeplabv3plus;
 mod fcn;
 mod fpn;
@@ -37,6 +38,7 @@ pub(crate) struct Decoder {
 }
 
 pub(crate) use deeplabv3::DEEPLABV3;
+pub(crate) use deeplabv3_smp::DEEPLABV3_SMP;
 pub(crate) use deeplabv3plus::DEEPLABV3PLUS;
 pub(crate) use fcn::FCN;
 pub(crate) use fpn::FPN;

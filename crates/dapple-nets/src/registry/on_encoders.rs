@@ -17,11 +17,12 @@ struct OnEncoders {
 
 /// Of torchvision's trainings.
 const WITH_AUXILIARY: &[f32] = &[1.0, 0.5];
+const CHEN: &str = "Chen et al., 2017, arXiv:1706.05587";
 const SMP_HEAD: &[&str] = &["segmentation_head."];
 const TORCHVISION_HEADS: &[&str] = &["classifier.4.", "aux_classifier.4."];
 
 /// All decoders.
-const DECODERS: [OnEncoders; 11] = {
+const DECODERS: [OnEncoders; 12] = {
     const fn smp(
         decoder: Decoder,
         title: &'static str,
@@ -37,6 +38,7 @@ const DECODERS: [OnEncoders; 11] = {
         smp(decoders::FPN, "FPN", "Kirillov et al., CVPR 2019, arXiv:1901.02446", true),
         smp(decoders::PSPNET, "PSPNet", "Zhao et al., CVPR 2017, arXiv:1612.01105", true),
         smp(decoders::DEEPLABV3PLUS, "DeepLabV3+", "Chen et al., ECCV 2018, arXiv:1802.02611", true),
+        smp(decoders::DEEPLABV3_SMP, "DeepLabV3 (smp)", CHEN, true),
         smp(decoders::UPERNET, "UPerNet", "Xiao et al., ECCV 2018, arXiv:1807.10221", false),
         smp(decoders::SEGFORMER, "SegFormer", XIE, false),
         OnEncoders {
@@ -50,7 +52,7 @@ const DECODERS: [OnEncoders; 11] = {
         OnEncoders {
             decoder: decoders::DEEPLABV3,
             title: "DeepLabV3",
-            source: "Chen et al., 2017, arXiv:1706.05587",
+            source: CHEN,
             heads: TORCHVISION_HEADS,
             has_dropout: true,
             output_weights: WITH_AUXILIARY,

@@ -144,6 +144,7 @@ def cases(f):
         ("deeplabv3plus", "DeepLabV3Plus"), ("upernet", "UPerNet"),
     ]:
         yield case(f"{name}-resnet34", w64, even, lambda: smp_model(maker, "resnet34", CLASSES, f))
+    yield case("deeplabv3-smp-resnet18", w64, even, lambda: smp_model("DeepLabV3", "resnet18", CLASSES, f))
     yield case("unetplusplus-vgg16-bn", w64, even, lambda: smp_model("UnetPlusPlus", "vgg16_bn", CLASSES, f))
     yield case("upernet-mit-b0", w32, even, lambda: smp_model("UPerNet", "mit_b0", CLASSES, f32))
     yield case("segformer-mit-b0", w32, even, lambda: smp_model("Segformer", "mit_b0", CLASSES, f32))

@@ -101,6 +101,7 @@ pub struct Device {
   dapple train --data horses --model u2net-lite --loss bce+lovasz --out runs/lovasz
   dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 --init imagenet --out runs/resnet
+  dapple train --data horses --init saved-by-smp --out runs/tuned
   dapple train --data CamVid --recipe segnet-camvid --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
   dapple train --data horses --folds 5 --fold all --out runs/folds
@@ -116,8 +117,8 @@ pub struct Train {
     /// Folder of images and masks
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
-    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: a U-Net as wide as
-    /// the time allows]
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
+    /// config.json beside the weights of --init names, or a U-Net as wide as the time allows]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`

@@ -59,8 +59,9 @@ pub struct Bench {
     /// Memory of the engine, 2GiB for instance: in training, maps are computed twice beyond it
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
-    /// Weights to use: a model file or published weights; random ones otherwise
-    #[arg(long, value_name = "FILE")]
+    /// Weights to use: a model file, published weights, or a folder that segmentation_models_pytorch saved; random ones
+    /// otherwise
+    #[arg(long, value_name = "FILE|DIR")]
     pub init: Option<PathBuf>,
     /// Write the result as JSON: to a file, or - for standard output alone
     #[arg(long, value_name = "FILE|-")]

@@ -47,14 +47,14 @@ pub struct Settings {
     /// Seed of the division, of initial values and of the order of images [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a name of `dapple weights
-    /// list`, or imagenet for those of the network's encoder
-    #[arg(long, value_name = "FILE|NAME")]
+    /// Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a folder that
+    /// segmentation_models_pytorch saved, a name of `dapple weights list`, or imagenet for those of the network's encoder
+    #[arg(long, value_name = "FILE|DIR|NAME")]
     pub init: Option<PathBuf>,
     /// Channels of the network's first stage; all others scale with it
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub width: Option<usize>,
-    /// Largest stride of the encoder's maps, 8 or 16: for deeplabv3plus, deeplabv3, fcn and lraspp
+    /// Largest stride of the encoder's maps, 8 or 16: for deeplabv3plus, deeplabv3, deeplabv3-smp, fcn and lraspp
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub output_stride: Option<usize>,
     /// Rate of the network's dropout, 0 for none [default: the published one]

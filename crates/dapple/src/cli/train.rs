@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part};
 use dapple::device::{engine, engine_within};
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
 use dapple::train::sweep::Sweep;
 use dapple::train::{
@@ -142,6 +144,8 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     arguments.options.apply(&mut config)?;
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
+        // Checked before the folder is made, and again when the weights are read.
+        check_saved(&init, &config.network).map_err(Failure::input)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
     }
     if let Some(device) = &arguments.device.device {
@@ -167,11 +171,17 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
         (model, _) => model.clone(),
     };
-    let network = match (recipe, model.as_deref()) {
+    let named = match (recipe, model.as_deref()) {
         (Some(recipe), model) => Some(recipe.network(model)?),
         (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
         (None, None) => None,
     };
+    // Settings of the network that the weights come from are taken over with them.
+    let saved = match settings.init.as_deref() {
+        Some(init) => saved_network(init).map_err(Failure::input)?,
+        None => None,
+    };
+    let network = named.or(saved.as_ref().map(|saved| saved.name.as_str()));
     let options = OpenOptions {
         format: settings.format,
         classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
@@ -191,6 +201,16 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         }
         (_, network) => automatic(arguments, network, &dataset, dir)?,
     };
+    if let (None, Some(saved)) = (recipe, &saved)
+        && saved.name == config.network.name
+    {
+        let network = with_classes(saved, classes)?;
+        if network.activation != config.network.activation {
+            config.loss = TrainConfig::for_config(network.clone(), dir)?.loss;
+        }
+        config.input.channels = network.in_channels;
+        config.network = network;
+    }
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
@@ -234,4 +254,10 @@ fn automatic(
         config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
     }
     Ok(config)
+}
+
+/// The network for so many classes; it has the activation of the weights' network only if that has as many.
+fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
+    let activation = if saved.classes == classes { saved.activation } else { saved.entry()?.activation };
+    Ok(NetConfig { classes, activation, ..saved.clone() })
 }

@@ -1,0 +1,174 @@
+//! The classes of segmentation_models_pytorch, and what their settings must be for the networks here.
+
+use serde_json::Value;
+
+/// What a setting must be for the network here.
+#[derive(Clone, Copy)]
+pub enum Want {
+    Number(u64),
+    Numbers(&'static [u64]),
+    Word(&'static str),
+    Truth(bool),
+    Nothing,
+    /// Batch norm, which is a word, the truth or an object in different versions.
+    BatchNorm,
+    /// Nothing, or the output stride.
+    NothingOrStride,
+}
+
+/// A class there.
+pub struct Class {
+    pub name: &'static str,
+    /// The decoder here.
+    pub family: &'static str,
+    /// Settings with their only values.
+    pub wants: &'static [(&'static str, Want)],
+    /// The largest stride where there is a choice.
+    pub stride: Option<u64>,
+    /// Setting and published rate of dropout.
+    pub dropout: Option<(&'static str, f64)>,
+}
+
+/// Of the U-Nets.
+const SKIPS: &[(&str, Want)] = &[
+    ("encoder_depth", Want::Number(5)),
+    ("decoder_channels", Want::Numbers(&[256, 128, 64, 32, 16])),
+    ("decoder_attention_type", Want::Nothing),
+    ("decoder_interpolation", Want::Word("nearest")),
+    ("decoder_use_norm", Want::BatchNorm),
+    ("decoder_use_batchnorm", Want::BatchNorm),
+];
+const DEPTH: (&str, Want) = ("encoder_depth", Want::Number(5));
+const RATES: (&str, Want) = ("decoder_atrous_rates", Want::Numbers(&[12, 24, 36]));
+const CHANNELS: (&str, Want) = ("decoder_channels", Want::Number(256));
+const UP_BY_4: (&str, Want) = ("upsampling", Want::Number(4));
+const PLAIN: Class = Class { name: "", family: "", wants: &[DEPTH], stride: None, dropout: None };
+
+/// All classes that are read.
+pub const CLASSES: [Class; 9] = [
+    Class { name: "Unet", family: "unet", wants: SKIPS, ..PLAIN },
+    Class { name: "UnetPlusPlus", family: "unetplusplus", wants: SKIPS, ..PLAIN },
+    Class {
+        name: "Linknet",
+        family: "linknet",
+        wants: &[DEPTH, ("decoder_use_norm", Want::BatchNorm), ("decoder_use_batchnorm", Want::BatchNorm)],
+        ..PLAIN
+    },
+    Class {
+        name: "FPN",
+        family: "fpn",
+        wants: &[
+            DEPTH,
+            ("decoder_pyramid_channels", Want::Number(256)),
+            ("decoder_segmentation_channels", Want::Number(128)),
+            ("decoder_merge_policy", Want::Word("add")),
+            ("decoder_interpolation", Want::Word("nearest")),
+            UP_BY_4,
+        ],
+        dropout: Some(("decoder_dropout", 0.2)),
+        ..PLAIN
+    },
+    Class {
+        name: "PSPNet",
+        family: "pspnet",
+        wants: &[
+            ("encoder_depth", Want::Number(3)),
+            ("psp_out_channels", Want::Number(512)),
+            ("psp_use_batchnorm", Want::BatchNorm),
+            ("decoder_use_norm", Want::BatchNorm),
+            ("upsampling", Want::Number(8)),
+        ],
+        dropout: Some(("psp_dropout", 0.2)),
+        ..PLAIN
+    },
+    Class {
+        name: "DeepLabV3",
+        family: "deeplabv3-smp",
+        wants: &[
+            DEPTH,
+            CHANNELS,
+            RATES,
+            ("decoder_aspp_separable", Want::Truth(false)),
+            ("upsampling", Want::NothingOrStride),
+        ],
+        stride: Some(8),
+        dropout: Some(("decoder_aspp_dropout", 0.5)),
+        ..PLAIN
+    },
+    Class {
+        name: "DeepLabV3Plus",
+        family: "deeplabv3plus",
+        wants: &[DEPTH, CHANNELS, RATES, ("decoder_aspp_separable", Want::Truth(true)), UP_BY_4],
+        stride: Some(16),
+        dropout: Some(("decoder_aspp_dropout", 0.5)),
+        ..PLAIN
+    },
+    Class {
+        name: "UPerNet",
+        family: "upernet",
+        wants: &[DEPTH, CHANNELS, ("decoder_use_norm", Want::BatchNorm), UP_BY_4],
+        ..PLAIN
+    },
+    Class {
+        name: "Segformer",
+        family: "segformer",
+        wants: &[DEPTH, ("decoder_segmentation_channels", Want::Number(256)), UP_BY_4],
+        ..PLAIN
+    },
+];
+
+/// Settings that do not change what the weights here compute: where the encoder began, and a second head that classifies.
+pub const WITHOUT_EFFECT: [&str; 2] = ["encoder_weights", "aux_params"];
+
+impl Want {
+    /// Whether a value is that; `stride` is the output stride.
+    pub fn is(self, value: &Value, stride: Option<u64>) -> bool {
+        match self {
+            Self::Number(number) => value.as_u64() == Some(number),
+            Self::Numbers(numbers) => value.as_array().is_some_and(|values| {
+                values.len() == numbers.len()
+                    && values.iter().zip(numbers).all(|(value, &number)| value.as_u64() == Some(number))
+            }),
+            Self::Word(word) => value.as_str() == Some(word),
+            Self::Truth(truth) => value.as_bool() == Some(truth),
+            Self::Nothing => value.is_null(),
+            Self::BatchNorm => match value {
+                Value::Bool(on) => *on,
+                Value::String(name) => name == "batchnorm",
+                // With its defaults.
+                Value::Object(norm) => {
+                    norm.len() == 1 && norm.get("type").and_then(Value::as_str) == Some("batchnorm")
+                }
+                _ => false,
+            },
+            Self::NothingOrStride => value.is_null() || (stride.is_some() && value.as_u64() == stride),
+        }
+    }
+
+    /// In words.
+    pub fn shown(self, stride: Option<u64>) -> String {
+        match (self, stride) {
+            (Self::Number(number), _) => number.to_string(),
+            (Self::Numbers(numbers), _) => format!("{numbers:?}"),
+            (Self::Word(word), _) => format!("{word:?}"),
+            (Self::Truth(truth), _) => truth.to_string(),
+            (Self::BatchNorm, _) => "\"batchnorm\"".to_owned(),
+            (Self::NothingOrStride, Some(stride)) => format!("null or {stride}"),
+            (Self::Nothing | Self::NothingOrStride, _) => "null".to_owned(),
+        }
+    }
+}
+
+/// A value as JSON on one line, cut where it is long.
+pub fn shown(value: &Value) -> String {
+    cut(&value.to_string())
+}
+
+/// The beginning of a long text.
+pub fn cut(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

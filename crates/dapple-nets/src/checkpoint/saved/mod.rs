@@ -1,0 +1,103 @@
+//! Models that segmentation_models_pytorch saved: `model.save_pretrained(DIR)` writes the weights and a `config.json` with
+//! the arguments of the model's constructor.
+//!
+//! The arguments say which network here it is. All that would make another network is listed in one error.
+
+mod classes;
+mod reader;
+
+use super::{CheckpointError, ContentError};
+use crate::NetConfig;
+use classes::{CLASSES, shown};
+use reader::Reader;
+use serde_json::{Map, Value};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// What the weights are called, now and formerly.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const CONFIG: &str = "config.json";
+
+/// Real ones have less than a kilobyte.
+const LARGEST: u64 = 1 << 20;
+
+/// The file of weights: in a folder that segmentation_models_pytorch wrote, or the path itself.
+///
+/// # Errors
+/// For a folder without weights.
+pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    WEIGHTS.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
+        let why = "a folder without `model.safetensors`; give one that `model.save_pretrained` of \
+                   segmentation_models_pytorch wrote, or a file of weights";
+        ContentError::Unreadable(why.to_owned()).of(path)
+    })
+}
+
+/// The network of a model that segmentation_models_pytorch saved, from the `config.json` in the folder or beside its
+/// weights: name, channels, classes, and output stride and dropout where they are not the published ones. One output
+/// channel there is two classes with [`Activation::Sigmoid`] here.
+///
+/// `None` for other files, and for a `config.json` that is not from there.
+///
+/// # Errors
+/// For a folder without weights, a `config.json` that cannot be read, and for settings that no network here has; the error
+/// lists them all.
+pub fn saved_network(path: &Path) -> Result<Option<NetConfig>, CheckpointError> {
+    let weights = weights_file(path)?;
+    if !weights.file_name().is_some_and(|name| WEIGHTS.iter().any(|known| name == *known)) {
+        return Ok(None);
+    }
+    let path = weights.with_file_name(CONFIG);
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CheckpointError::io(&path)(error)),
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(ContentError::Unreadable("not a file".to_owned()).of(&path));
+        }
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(CheckpointError::io(&path))?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(CheckpointError::io(&path))?;
+    parse(&bytes).map_err(|e| e.of(&path))
+}
+
+/// Compares the network with the one that [`saved_network`] finds.
+///
+/// # Errors
+/// As [`saved_network`], and if it is another one.
+pub fn check_saved(path: &Path, config: &NetConfig) -> Result<(), CheckpointError> {
+    match saved_network(path)? {
+        Some(saved) if saved.name != config.name => {
+            let error = ContentError::OtherNetwork { saved: saved.name, asked: config.name.clone() };
+            Err(error.of(path))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The network that the content of a `config.json` describes.
+fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
+    let unreadable = |why: String| Err(ContentError::Unreadable(why));
+    if bytes.len() as u64 > LARGEST {
+        return unreadable("larger than 1 MiB, which no model's settings are".to_owned());
+    }
+    let settings: Map<String, Value> = match serde_json::from_slice(bytes) {
+        Ok(Value::Object(settings)) => settings,
+        Ok(_) => return unreadable("not a JSON object of settings".to_owned()),
+        Err(error) => return unreadable(format!("not JSON: {error}")),
+    };
+    let Some(class) = settings.get("_model_class") else { return Ok(None) };
+    let Some(class) = class.as_str().and_then(|name| CLASSES.iter().find(|class| class.name == name)) else {
+        let known = CLASSES.map(|class| class.name).join(", ");
+        return Err(ContentError::Settings(vec![format!(
+            "`_model_class` is {}, those that are read are {known}",
+            shown(class)
+        )]));
+    };
+    Reader::new(&settings).read(class).map(Some).map_err(ContentError::Settings)
+}

@@ -1,0 +1,173 @@
+//! From settings to a network.
+
+use super::classes::{Class, WITHOUT_EFFECT, cut, shown};
+use crate::encoders::ENCODERS;
+use crate::nearest::nearest;
+use crate::{Activation, NetConfig};
+use serde_json::{Map, Value};
+
+/// Collects what is wrong.
+pub struct Reader<'a> {
+    settings: &'a Map<String, Value>,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(settings: &'a Map<String, Value>) -> Self {
+        Self { settings, problems: Vec::new() }
+    }
+
+    /// The network of a class, or what is wrong.
+    pub fn read(mut self, class: &Class) -> Result<NetConfig, Vec<String>> {
+        match self.network(class) {
+            Some(network) if self.problems.is_empty() => Ok(network),
+            _ => Err(self.problems),
+        }
+    }
+
+    /// The network, if its name, channels and classes can be told.
+    fn network(&mut self, class: &Class) -> Option<NetConfig> {
+        let encoder = self.encoder(class);
+        let (channels, outputs) = (self.count("in_channels", 64), self.count("classes", 256));
+        let sigmoid = match self.settings.get("activation") {
+            None | Some(Value::Null) => false,
+            Some(Value::String(name)) => name == "sigmoid",
+            Some(value) => {
+                self.problems.push(format!("`activation` is {}, it must be a word or null", shown(value)));
+                false
+            }
+        };
+        let stride = class.stride.and_then(|published| self.stride(published));
+        let dropout = class.dropout.and_then(|(key, published)| self.rate(key, published));
+        self.compare(class, stride.map(|stride| stride as u64).or(class.stride));
+        let (encoder, channels, outputs) = (encoder?, channels?, outputs?);
+        let name = format!("{}-{encoder}", class.family);
+        let mut network = match NetConfig::new(&name, channels, outputs.max(2)) {
+            Ok(network) => network,
+            // The decoder does not stand on this encoder.
+            Err(error) => {
+                self.problems.push(error.to_string());
+                return None;
+            }
+        };
+        // Two outputs of sigmoids have no counterpart; their layers are those of two classes.
+        network.activation = match outputs {
+            1 => Activation::Sigmoid,
+            2 => Activation::Softmax,
+            _ if sigmoid => Activation::Sigmoid,
+            _ => Activation::Softmax,
+        };
+        (network.output_stride, network.dropout) = (stride, dropout);
+        Some(network)
+    }
+
+    /// The name here of the encoder.
+    fn encoder(&mut self, class: &Class) -> Option<&'static str> {
+        let Some(value) = self.settings.get("encoder_name") else {
+            self.problems.push("`encoder_name` is missing".to_owned());
+            return None;
+        };
+        let found = value.as_str().and_then(|there| {
+            let timm = there.strip_prefix("tu-").or_else(|| there.strip_prefix("timm-"));
+            let name =
+                timm.unwrap_or(there).replace('_', "-").replace("mobilenetv3-large-100", "mobilenetv3-large");
+            let is_timms = ["efficientnet-", "mobilenetv3-", "convnext-"].iter().any(|f| name.starts_with(f));
+            let encoder = ENCODERS.iter().find(|encoder| encoder.name == name)?;
+            (timm.is_some() == is_timms).then_some(encoder.name)
+        });
+        match (found, value.as_str()) {
+            (Some(name), Some(there))
+                if there.starts_with("tu-efficientnet")
+                    && ["unet", "unetplusplus", "linknet"].contains(&class.family) =>
+            {
+                let of_timm = there.replacen("tu-", "timm-", 1).replace('_', "-");
+                self.problems.push(format!(
+                    "`encoder_name` is \"{there}\", whose map at stride 2 has other channels than that of `{name}` here, which \
+                     is that of \"{of_timm}\""
+                ));
+                None
+            }
+            (Some(name), _) => Some(name),
+            (None, _) => {
+                self.problems.push(format!(
+                    "`encoder_name` is {}, those that are read are resnet18 to 101, vgg11 to 19 with and without _bn, mit_b0 to \
+                     b2, timm-efficientnet-b0 to b3, and tu- before efficientnet_b0 to b3, mobilenetv3_large_100, convnext_tiny \
+                     and convnext_small",
+                    shown(value)
+                ));
+                None
+            }
+        }
+    }
+
+    /// A number that every model has.
+    fn count(&mut self, key: &str, most: u64) -> Option<usize> {
+        let value = self.settings.get(key);
+        let count = value.and_then(Value::as_u64).filter(|count| (1..=most).contains(count));
+        if count.is_none() {
+            let is = value.map_or("missing".to_owned(), shown);
+            self.problems.push(format!("`{key}` is {is}, it must be a whole number from 1 to {most}"));
+        }
+        count.map(|count| count as usize)
+    }
+
+    /// The output stride if it is not the published one.
+    fn stride(&mut self, published: u64) -> Option<usize> {
+        let value = self.settings.get("encoder_output_stride")?;
+        match value.as_u64() {
+            Some(stride) if stride == published => None,
+            Some(stride @ (8 | 16)) => Some(stride as usize),
+            _ => {
+                self.problems
+                    .push(format!("`encoder_output_stride` is {}, it must be 8 or 16", shown(value)));
+                None
+            }
+        }
+    }
+
+    /// A rate if it is not the published one.
+    fn rate(&mut self, key: &str, published: f64) -> Option<f32> {
+        let value = self.settings.get(key)?;
+        match value.as_f64() {
+            Some(rate) if rate == published => None,
+            // Rounded, it must still be below 1.
+            Some(rate) if rate >= 0.0 && (rate as f32) < 1.0 => Some(rate as f32),
+            _ => {
+                self.problems.push(format!("`{key}` is {}, it must be at least 0 and below 1", shown(value)));
+                None
+            }
+        }
+    }
+
+    /// Compares all other settings; `stride` is the output stride.
+    fn compare(&mut self, class: &Class, stride: Option<u64>) {
+        for (key, value) in self.settings {
+            let read = ["encoder_name", "in_channels", "classes", "activation"].contains(&key.as_str())
+                || (class.stride.is_some() && key == "encoder_output_stride")
+                || class.dropout.is_some_and(|(name, _)| name == key)
+                || WITHOUT_EFFECT.contains(&key.as_str());
+            if read || key.starts_with('_') {
+                continue;
+            }
+            match class.wants.iter().find(|(name, _)| name == key) {
+                Some((_, want)) if want.is(value, stride) => {}
+                Some((_, want)) => {
+                    self.problems.push(format!(
+                        "`{key}` is {}, here it is {}",
+                        shown(value),
+                        want.shown(stride)
+                    ));
+                }
+                // A setting of a later version that is off.
+                None if matches!(value, Value::Null | Value::Bool(false)) => {}
+                None => {
+                    let known = class.wants.iter().map(|(name, _)| *name);
+                    let near =
+                        nearest(key, known).map(|near| format!(" (nearest: `{near}`)")).unwrap_or_default();
+                    let (key, value) = (cut(&key.escape_debug().to_string()), shown(value));
+                    self.problems.push(format!("`{key}`, which is {value}, is not known here{near}"));
+                }
+            }
+        }
+    }
+}
