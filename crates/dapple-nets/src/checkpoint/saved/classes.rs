@@ -93,7 +93,6 @@ pub const CLASSES: [Class; 9] = [
         ],
         stride: Some(8),
         dropout: Some(("decoder_aspp_dropout", 0.5)),
-        ..PLAIN
     },
     Class {
         name: "DeepLabV3Plus",
@@ -101,7 +100,6 @@ pub const CLASSES: [Class; 9] = [
         wants: &[DEPTH, CHANNELS, RATES, ("decoder_aspp_separable", Want::Truth(true)), UP_BY_4],
         stride: Some(16),
         dropout: Some(("decoder_aspp_dropout", 0.5)),
-        ..PLAIN
     },
     Class {
         name: "UPerNet",

@@ -39,7 +39,7 @@ pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
 
 /// The network of a model that segmentation_models_pytorch saved, from the `config.json` in the folder or beside its
 /// weights: name, channels, classes, and output stride and dropout where they are not the published ones. One output
-/// channel there is two classes with [`Activation::Sigmoid`] here.
+/// channel there is two classes with [`Sigmoid`](crate::Activation::Sigmoid) here.
 ///
 /// `None` for other files, and for a `config.json` that is not from there.
 ///
