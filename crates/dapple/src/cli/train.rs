@@ -182,6 +182,9 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         None => None,
     };
     let network = named.or(saved.as_ref().map(|saved| saved.name.as_str()));
+    if network.is_none() && settings.init.is_some() {
+        return Err(Failure::input(NO_NETWORK));
+    }
     let options = OpenOptions {
         format: settings.format,
         classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
@@ -255,6 +258,9 @@ fn automatic(
     }
     Ok(config)
 }
+
+const NO_NETWORK: &str = "give --model: these weights do not say which network they are of, as does a folder that \
+    segmentation_models_pytorch saved, by its config.json";
 
 /// The network for so many classes; it has the activation of the weights' network only if that has as many.
 fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
