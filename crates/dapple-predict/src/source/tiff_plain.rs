@@ -149,7 +149,7 @@ mod tests {
         bytes[entry..entry + 4].copy_from_slice(&end.to_le_bytes());
         std::fs::write(&path, bytes).expect("the file");
         let (mut rows, _) = open_rows(&path).expect("its head is whole").expect("a TIFF");
-        let problem = rows.next_row(&mut vec![0; 64 * 3]).expect_err("nothing stands there").to_string();
+        let problem = rows.next_row(&mut [0; 64 * 3]).expect_err("nothing stands there").to_string();
         assert!(problem.contains("cut.tif") && problem.contains("save it again"), "{problem}");
     }
 }
