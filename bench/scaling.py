@@ -1,7 +1,7 @@
 """How time goes with threads, batch, image size and memory; prints tables for BENCHMARKS.md.
 
-    bench/run scaling [--rounds N]     threads 1, 2, ...; batches 1 to 16; 128 to 1024 pixels; beside PyTorch
-    bench/run memory [--rounds N]      training steps within --memory-limit
+    bench/run scaling [--rounds N] [--only unet]     threads 1, 2, ...; batches 1 to 16; 128 to 1024 pixels; beside PyTorch
+    bench/run memory [--rounds N]                    training steps within --memory-limit
 
 PyTorch's time is the better of contiguous and channels_last.
 """
@@ -18,7 +18,7 @@ from document import write_section
 
 HERE = Path(__file__).parent
 DAPPLE = HERE.parent / "target/release/dapple"
-NETWORKS = ["unet", "u2net-lite"]
+NETWORKS = "unet,u2net-lite"
 
 
 def measure(command):
@@ -42,7 +42,7 @@ def compare(name, batch, size, threads, rounds):
     return statistics.median(ours), statistics.median(theirs), ratio
 
 
-def scaling(rounds):
+def scaling(rounds, networks):
     cores = len(os.sched_getaffinity(0))
     threads = [n for n in [1, 2, 4, 8, 16, 32] if n <= cores]
     points = [("threads", 1, 224, n) for n in threads]
@@ -51,21 +51,21 @@ def scaling(rounds):
     rows, seen = [], {}
     for axis, batch, size, count in points:
         cells = []
-        for name in NETWORKS:
+        for name in networks:
             key = name, batch, size, count
             seen[key] = seen.get(key) or compare(*key, rounds)
             ours, theirs, ratio = seen[key]
             cells.append(f"{ours / batch * 1e3:.1f} | {theirs / batch * 1e3:.1f} | {ratio:.2f}")
         value = {"threads": count, "batch": batch, "pixels": f"{size} x {size}"}[axis]
         rows.append(f"| {axis} {value} | " + " | ".join(cells) + " |")
-    heads = " | ".join(f"{name}, ms an image | PyTorch | ratio" for name in NETWORKS)
+    heads = " | ".join(f"{name}, ms an image | PyTorch | ratio" for name in networks)
     write_section("scaling", f"""## Threads, batches and sizes
 
-Made by `bench/run scaling --rounds {rounds}`: inference, medians, batch 1 at 224 x 224 with {cores} threads where nothing else
+Made by `bench/run scaling --rounds {rounds} --only {','.join(networks)}`: inference, medians, batch 1 at 224 x 224 with {cores} threads where nothing else
 is said; PyTorch is the better of contiguous and channels_last, the ratio its time over ours.
 
 | | {heads} |
-|---|{"---|" * 3 * len(NETWORKS)}
+|---|{"---|" * 3 * len(networks)}
 """ + "\n".join(rows))
 
 
@@ -111,5 +111,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["scaling", "memory"])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", default=NETWORKS, help="networks of scaling, separated by commas")
     arguments = parser.parse_args()
-    {"scaling": scaling, "memory": memory}[arguments.what](arguments.rounds)
+    if arguments.what == "scaling":
+        scaling(arguments.rounds, arguments.only.split(","))
+    else:
+        memory(arguments.rounds)
