@@ -195,11 +195,49 @@ fn large_convolutions_agree_with_the_reference() {
         conv(24, 25, 128, Conv2d::new(128, 3).padding(1).groups(32)),
         conv(24, 25, 96, Conv2d::new(192, 3).padding(1).stride(2).groups(6)),
         conv(12, 13, 30, Conv2d::new(60, 3).padding(1).groups(3)),
+        // To one channel, whose taps are summed apart: odd kernels, cut borders, more rows than a task takes.
+        conv(70, 41, 48, Conv2d::new(1, 3).padding(1)),
+        conv(9, 200, 20, Conv2d::new(1, 3).padding(2).dilation(2).bias(false)),
+        conv(3, 2, 16, Conv2d::new(1, 2)),
+        // Tiles that lie mostly outside of the map are left to products.
+        conv(6, 7, 32, Conv2d::new(32, 3).padding(8).dilation(8)),
     ];
     let engines = levels();
     for (seed, network) in cases.iter().enumerate() {
         assert!(check(&engines, network, seed as u64), "{} cannot be compared", network.description);
     }
+}
+
+/// What a convolution adds to its own output in inference, and where it must not.
+#[test]
+fn residuals_agree_with_the_reference() {
+    // Kernel and channels; whether the sum's other input comes first, goes through a batch norm, and whether the
+    // convolution's output has another reader.
+    let build = |kernel: usize, channels: usize, [first, norm, shared]: [bool; 3]| {
+        let mut g = Graph::new(Shape::new(2, 9, 11, channels));
+        let conv = Conv2d::new(channels, kernel).padding(kernel / 2);
+        let built = (|| {
+            let skip = g.conv2d("skip", g.input(), &conv)?;
+            let skip = if norm { g.batch_norm("norm", skip)? } else { skip };
+            let y = g.conv2d("conv", skip, &conv)?;
+            let y = g.relu(y)?;
+            let sum = if first { g.add(skip, y)? } else { g.add(y, skip)? };
+            let sum = g.relu(sum)?;
+            g.output("sum", sum)?;
+            if shared { g.output("y", y) } else { Ok(()) }
+        })();
+        built.expect("it fits");
+        single(g, format!("{kernel} x {kernel}, {channels} channels, {first} {norm} {shared}"))
+    };
+    let engines = levels();
+    let mut checked = 0;
+    for (kernel, channels) in [(3, 16), (3, 40), (1, 24), (5, 3)] {
+        for flags in 0..8 {
+            let network = build(kernel, channels, [1, 2, 4].map(|bit| flags & bit != 0));
+            checked += (0..3).filter(|&seed| check(&engines, &network, seed)).count();
+        }
+    }
+    assert!(checked > 30, "only {checked} could be compared");
 }
 
 #[test]

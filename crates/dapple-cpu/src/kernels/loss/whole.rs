@@ -21,8 +21,11 @@ pub(super) struct Whole {
 impl Whole {
     pub fn new(input: &LossInput<'_>, arena: Base, terms: &Terms) -> Self {
         let mut whole = Self::default();
+        if !terms.whole() {
+            return whole; // Before anything is gathered: most losses end here, for every batch.
+        }
         let all: Vec<(usize, usize)> = input.labelled(0..input.shape.pixels()).collect();
-        if !terms.whole() || all.is_empty() {
+        if all.is_empty() {
             return whole;
         }
         let pixels = Pixels::new(input, arena, all);
