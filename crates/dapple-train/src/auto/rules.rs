@@ -9,9 +9,6 @@ use dapple_nets::NetConfig;
 use super::{Choice, Chosen, DataFacts, MachineFacts, NAME, Profile, Wishes};
 use crate::{ClassWeights, TrainConfig, TrainError};
 
-/// Multiply-adds a second of one thread in training, of a common processor of these years: only the length of a training
-/// hangs on it, and that is measured where the time matters (`time_budget`).
-const SPEED: f64 = 1.5e10;
 /// A step's work: once forward, twice backward.
 const PASSES: f64 = 3.0;
 /// Widths of U-Net that are tried.
@@ -50,8 +47,8 @@ impl Limits {
 /// | what | rule |
 /// |---|---|
 /// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where what is to be found is thinner than 4 pixels there |
-/// | network | U-Net, as wide as the time lets 40 % of the profile's images be shown (4, 20, 60 thousand), of 8 to 64 channels |
-/// | batch | 8, less for few images or little memory, of which half may be taken; less than 4 are accumulated to 4 |
+/// | network | U-Net, as wide as the time lets the profile's images be shown (4, 20, 60 thousand), of 8 to 64 channels |
+/// | batch | 8, less for fewer than 1024 images, which many small steps learn better from (a 128th of them, at least 2), or little memory, of which half may be taken; less than these are accumulated to them |
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
 /// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
 /// | augmentation | strong below 100 images, medium below 1000, else light; never strong for the fast profile |
@@ -86,7 +83,7 @@ pub fn choose(
         let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
         let multiply_adds = summary::multiply_adds(&graph) as f64;
         Ok(Cost {
-            seconds: multiply_adds * PASSES / (SPEED * machine.threads as f64),
+            seconds: multiply_adds * PASSES / (machine.speed * machine.threads as f64),
             values,
             parameters: graph.trainable_len(),
         })
@@ -97,36 +94,36 @@ pub fn choose(
     } else if wishes.network.is_none() {
         for width in WIDTHS {
             config.network.width = width;
-            if cost(&config.network)?.seconds * 0.4 * shown as f64 <= limits.seconds {
+            if cost(&config.network)?.seconds * shown as f64 <= limits.seconds {
                 break;
             }
         }
         let reason = format!(
             "the widest U-Net that {} threads can show {} images to in {}",
             machine.threads,
-            shown * 2 / 5,
+            shown,
             span(limits.seconds)
         );
         chose("network.width", config.network.width.to_string(), reason);
     }
     let cost = cost(&config.network)?;
 
-    let most = (data.train_images / 4).clamp(1, 8);
-    let room = f64::from(u32::try_from(most).unwrap_or(8));
+    // A power of two, and no more than there are images.
+    let most = (1 << (data.train_images / 128).max(2).ilog2()).min(8).min(data.train_images.max(1));
     let fitting = (machine.memory as f64 * MEMORY - cost.kept()) / cost.of_image();
-    let batch = fitting.clamp(1.0, room) as usize;
+    let batch = fitting.clamp(1.0, most as f64) as usize;
     config.batch = wishes.batch.unwrap_or(batch);
     if wishes.batch.is_none() {
         let reason = if batch < most {
             format!("as many as fit half of the memory, {:.1} GB", machine.memory as f64 * MEMORY / 1e9)
         } else if batch < 8 {
-            format!("a quarter of {} training images", data.train_images)
+            format!("many small steps for {} training images", data.train_images)
         } else {
             "enough for steady batch norms".to_owned()
         };
         chose("batch", batch.to_string(), reason);
-        if batch < 4.min(most) {
-            config.accumulate = 4usize.div_ceil(batch);
+        if batch < most {
+            config.accumulate = most.div_ceil(batch);
             let reason =
                 format!("steps of {} images, of which {batch} fit at once", batch * config.accumulate);
             chose("accumulate", config.accumulate.to_string(), reason);
@@ -244,7 +241,7 @@ mod tests {
         }
     }
 
-    const LAPTOP: MachineFacts = MachineFacts { threads: 8, memory: 16 << 30 };
+    const LAPTOP: MachineFacts = MachineFacts { threads: 8, memory: 16 << 30, speed: 3e10 };
 
     fn chosen(data: &DataFacts, machine: MachineFacts, wishes: Wishes) -> Chosen {
         let chosen =
@@ -257,7 +254,7 @@ mod tests {
     fn the_horses_get_a_unet_of_their_size() {
         let Chosen { config, choices } = chosen(&horses(), LAPTOP, Wishes::default());
         assert_eq!((config.input.height, config.input.width), (192, 256));
-        assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), ("unet", 8, 1));
+        assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), ("unet", 2, 1));
         assert_eq!((config.loss.class_weights, config.augment), (ClassWeights::None, Augment::medium()));
         assert!(config.ema_decay.is_some_and(|decay| (0.9..1.0).contains(&decay)));
         assert!(choices.iter().all(|choice| !choice.value.is_empty() && !choice.reason.is_empty()));
@@ -285,12 +282,7 @@ mod tests {
         let machine = MachineFacts { memory: 400 << 20, ..LAPTOP };
         let wishes = Wishes { width: Some(32), ..Wishes::default() };
         let config = chosen(&horses(), machine, wishes).config;
-        assert!(
-            config.batch < 4 && config.batch * config.accumulate >= 4,
-            "{} x {}",
-            config.batch,
-            config.accumulate
-        );
+        assert!(config.batch == 1 && config.accumulate == 2, "{} x {}", config.batch, config.accumulate);
     }
 
     #[test]
@@ -335,7 +327,7 @@ mod tests {
             thickness: None,
         };
         for profile in [Profile::Fast, Profile::Balanced, Profile::Best] {
-            let machine = MachineFacts { threads: 1, memory: 1 << 20 };
+            let machine = MachineFacts { threads: 1, memory: 1 << 20, speed: 1e10 };
             let config = chosen(&data, machine, Wishes { profile, ..Wishes::default() }).config;
             assert_eq!((config.input.height, config.input.width, config.batch), (32, 32, 1));
         }
