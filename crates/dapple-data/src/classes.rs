@@ -84,6 +84,11 @@ impl Classes {
         Self { names, colours }
     }
 
+    /// The 21 classes of Pascal VOC, the background first, in the colours of its palette.
+    pub fn voc() -> Self {
+        crate::format::voc::classes()
+    }
+
     /// The first `count` (11 or 12) classes of CamVid as SegNet numbers them.
     pub fn camvid(count: usize) -> Self {
         let classes = CAMVID.iter().take(count);

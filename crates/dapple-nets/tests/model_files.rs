@@ -1,7 +1,9 @@
 //! Model files: what goes in comes out, and damage is found.
 
 use dapple_graph::{Network, Shape, State};
-use dapple_nets::checkpoint::{Class, ContentError, ModelCard, ModelFile, Normalisation, init_from_file};
+use dapple_nets::checkpoint::{
+    Class, ContentError, ModelCard, ModelFile, Normalisation, Storage, init_from_file,
+};
 use dapple_nets::{Head, NetConfig, registry};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -173,6 +175,27 @@ fn half_precision_is_widened() {
     assert_eq!(halves.state.values, rounded(|v| f16::from_f32(v).to_f32()));
     assert_eq!(brains.state.values, rounded(|v| bf16::from_f32(v).to_f32()));
     assert_eq!(halves.card, model.card);
+}
+
+#[test]
+fn half_precision_written_here_is_guarded() {
+    let mut model = model(NetConfig { width: 8, ..NetConfig::new("unet-bilinear", 1, 2).unwrap() });
+    let mut bytes = model.to_bytes_as(Storage::Half).unwrap();
+    assert!(bytes.len() < model.to_bytes().unwrap().len() * 6 / 10);
+    let read = ModelFile::from_bytes(&bytes).unwrap();
+    for (index, spec) in model.state.specs.iter().enumerate() {
+        let rounded = |&v: &f32| if spec.shape.len() < 2 { v } else { f16::from_f32(v).to_f32() };
+        let expected: Vec<f32> = model.state.slice(index).iter().map(rounded).collect();
+        assert_eq!(read.state.slice(index), expected, "{}", spec.name);
+    }
+    *bytes.last_mut().unwrap() ^= 1;
+    assert!(matches!(ModelFile::from_bytes(&bytes), Err(ContentError::Damaged("weights"))));
+
+    let weight = model.state.specs.iter().position(|spec| spec.shape.len() == 4).unwrap();
+    let offset = model.state.specs[weight].offset;
+    model.state.values[offset] = 1e6;
+    let error = model.to_bytes_as(Storage::Half).unwrap_err().to_string();
+    assert!(error.contains("half precision") && error.contains(&model.state.specs[weight].name), "{error}");
 }
 
 #[test]

@@ -137,6 +137,21 @@ impl Predictor {
         Ok(self.prediction(members))
     }
 
+    /// Predicts an input that has been prepared for all of the models, `[1, height, width, channels]`, at its own size:
+    /// with flips and samples as set, without scales.
+    ///
+    /// # Errors
+    /// [`PredictError::Train`] from the engine.
+    pub fn predict_input(&self, input: &Tensor) -> Result<Prediction, PredictError> {
+        let Shape { h, w, .. } = input.shape;
+        let mut inputs = Vec::new();
+        for model in 0..self.models.len() {
+            let flipped = self.flips.iter().map(|&flip| (flip, flip.apply(input.clone())));
+            inputs.extend(flipped.map(|(flip, tensor)| Input { model, flip, tensor }));
+        }
+        self.run(Prepared { inputs, width: w, height: h })
+    }
+
     /// The logits of one input of a model, or those of the mean of its samples; the `index` of the input among those of the
     /// image says which samples.
     pub(crate) fn logits(

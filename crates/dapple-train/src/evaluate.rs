@@ -1,6 +1,6 @@
 //! Measuring a network on samples of a data set.
 //!
-//! Everything that is ever scored goes through [`evaluate`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
+//! Everything that is ever scored goes through [`evaluate_inputs`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
 //! so that the scores printed in training and those of a later evaluation of the saved file are the same to the last
 //! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do;
 //! [`evaluate_at_image_size`] takes them at the images' own sizes, where they are those of the predicted masks.
@@ -80,9 +80,28 @@ pub fn evaluate(
     loss: &Loss,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, TrainError> {
+    let mut loss_sum = 0.0;
+    let mut predict = |images: &Tensor, truth: &[u8]| -> Result<Vec<u8>, TrainError> {
+        let (image_loss, logits) = executor.evaluate(images, truth, loss)?;
+        loss_sum += image_loss;
+        Ok(decide::labels(&logits))
+    };
+    let scores = evaluate_inputs(&mut predict, set, on_image)?;
+    Ok(scores.map(|scores| Evaluation { loss: loss_sum / set.len() as f64, scores }))
+}
+
+/// As [`evaluate`], for whatever gives the labels `[h, w]` of an input `[1, h, w, c]`; it sees the truth too.
+///
+/// # Errors
+/// Those of `predict`, and of [`evaluate`].
+pub fn evaluate_inputs<E: From<TrainError>>(
+    predict: &mut dyn FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
+    set: &EvaluationSet,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Scores>, E> {
     let dataset = set.0.dataset();
     let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
-    let mut evaluator = Evaluator::new(protocol)?;
+    let mut evaluator = Evaluator::new(protocol).map_err(TrainError::from)?;
 
     thread::scope(|scope| {
         // A few images may wait for their scores; more would only take memory.
@@ -95,15 +114,11 @@ pub fn evaluate(
             Ok(evaluator.finish_with_images())
         });
 
-        let (mut loss_sum, mut done) = (0.0, 0);
-        for batch in set.0.epoch(0) {
-            let batch = batch?;
+        for (done, batch) in (1..).zip(set.0.epoch(0)) {
+            let batch = batch.map_err(TrainError::from)?;
             let (height, width) = (batch.h, batch.w);
             let images = Tensor::new(Shape::new(batch.n, height, width, batch.c), batch.images);
-            let (image_loss, logits) = executor.evaluate(&images, &batch.labels, loss)?;
-            loss_sum += image_loss;
-            done += 1;
-            let prediction = decide::labels(&logits);
+            let prediction = predict(&images, &batch.labels)?;
             let image = Scored { sample: batch.indices[0], prediction, truth: batch.labels, height, width };
             if sender.send(image).is_err() {
                 break; // The scorer has met an error, which it returns below.
@@ -113,8 +128,8 @@ pub fn evaluate(
             }
         }
         drop(sender);
-        let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok(Some(Evaluation { loss: loss_sum / done.max(1) as f64, scores }))
+        let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(Some(scores.map_err(TrainError::from)?))
     })
 }
 

@@ -46,7 +46,9 @@ pub use config::{
 pub use defaults::DEFAULT_SIZE;
 pub use diary::{ClassRow, ClassValues, read_class_rows};
 pub use error::{NotFinite, TrainError};
-pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_at_image_size, evaluate_labels};
+pub use evaluate::{
+    Evaluation, EvaluationSet, evaluate, evaluate_at_image_size, evaluate_inputs, evaluate_labels,
+};
 pub use examine::{
     CalibrationResult, ClassSummary, DataSummary, Examination, Place, PrecisionRecallResult, ShownImage,
 };

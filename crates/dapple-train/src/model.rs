@@ -41,12 +41,20 @@ pub struct Provenance {
     /// Whether the weights are those of a step or their average.
     #[serde(default)]
     pub weights: Weights,
+    /// The names of the samples that it was validated with, in files that are meant to be used away from their run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation: Vec<String>,
 }
 
 impl Provenance {
     /// That of a model; `None` for one that no training of this program wrote.
     pub fn of(card: &ModelCard) -> Option<Self> {
         serde_json::from_value(Value::Object(card.extra.clone())).ok()
+    }
+
+    /// Notes the samples that a model was validated with.
+    pub fn note_validation(card: &mut ModelCard, names: &[String]) {
+        card.extra.insert("validation".to_owned(), names.into());
     }
 }
 
@@ -117,6 +125,7 @@ pub(crate) fn save(
         coding: dataset.coding(),
         recipe: config.recipe.clone(),
         weights,
+        validation: Vec::new(),
     };
     let card = ModelCard {
         network: config.network.clone(),

@@ -13,7 +13,7 @@ mod folders;
 mod labelme;
 mod lists;
 mod panoptic;
-mod voc;
+pub(crate) mod voc;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,11 @@ pub(crate) fn colour(index: u8) -> [u8; 3] {
     std::array::from_fn(|channel| (0..3).map(|k| (bit(3 * k + channel) as u8) << (7 - k)).sum())
 }
 
+/// The classes, the background first.
+pub(crate) fn classes() -> Classes {
+    Classes { names: NAMES.map(str::to_owned).to_vec(), colours: (0..21).map(colour).collect() }
+}
+
 pub(super) fn probe(root: &Path) -> bool {
     root.join("SegmentationClass").is_dir()
         && (lists_folder(root).is_dir() || root.join("labelmap.txt").is_file())
@@ -86,8 +91,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     if crate::class_table::FILES.iter().any(|file| root.join(file).is_file()) {
         return Ok(Found { ignore: Some(super::IGNORED), ..Found::open(records) });
     }
-    let colours = (0..21).map(colour).collect();
-    let classes = Classes { names: NAMES.map(str::to_owned).to_vec(), colours };
+    let classes = classes();
     let mut found = Found::open(records);
     if any_coloured(&found.records) {
         let table = ColourTable::new(&classes, &[VOID], Some(super::IGNORED));

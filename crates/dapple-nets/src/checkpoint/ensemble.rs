@@ -5,9 +5,8 @@
 //! are called `member.i.NAME`.
 
 use super::model_file::{self, VERSION};
-use super::{CheckpointError, ContentError, ModelFile, write_atomically};
+use super::{CheckpointError, ContentError, ModelFile, Storage, write_atomically};
 use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,8 +57,17 @@ impl Ensemble {
     /// # Errors
     /// As [`Ensemble::save`], but for the folder.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
+        self.to_bytes_as(Storage::Single)
+    }
+
+    /// As [`Ensemble::to_bytes`], with weights stored as asked for.
+    ///
+    /// # Errors
+    /// As [`Ensemble::to_bytes`], and for weights too large for half precision.
+    pub fn to_bytes_as(&self, storage: Storage) -> Result<Vec<u8>, ContentError> {
         self.check()?;
-        let parts = self.members.iter().map(ModelFile::parts).collect::<Result<Vec<_>, _>>()?;
+        let parts = self.members.iter().map(|member| member.parts(storage));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let header = Header {
             version: VERSION,
             members: parts.iter().map(|parts| parts.envelope.clone()).collect(),
@@ -68,9 +76,8 @@ impl Ensemble {
         let header = serde_json::to_string(&header).map_err(|e| ContentError::Description(e.to_string()))?;
         let mut views = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            for (spec, bytes) in part.specs.iter().zip(&part.bytes) {
-                let view = TensorView::new(safetensors::Dtype::F32, spec.shape.clone(), bytes);
-                views.push((name(index, &spec.name), view.map_err(model_file::unreadable)?));
+            for tensor in &part.tensors {
+                views.push((name(index, &tensor.spec.name), tensor.view()?));
             }
         }
         safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])))

@@ -100,7 +100,7 @@ fn listed(problems: &[String]) -> String {
 
 impl ContentError {
     /// The error of this file.
-    pub(super) fn of(self, path: &Path) -> CheckpointError {
+    pub fn of(self, path: &Path) -> CheckpointError {
         CheckpointError::Content { path: path.to_owned(), why: Box::new(self) }
     }
 }

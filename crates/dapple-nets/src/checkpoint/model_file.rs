@@ -8,6 +8,7 @@ use super::dtype::Dtype;
 use super::{CheckpointError, ContentError, Ensemble, write_atomically};
 use crate::NetConfig;
 use dapple_graph::{Network, ParamSpec, Shape, State};
+use half::f16;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,33 @@ pub struct ModelFile {
     pub state: State,
 }
 
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are, in single precision.
+    #[default]
+    Single,
+    /// Weights of layers in half precision, which halves the file; what each channel has one value of (biases, norms and
+    /// their statistics) stays in single precision.
+    Half,
+}
+
+impl Storage {
+    /// The type and the bytes of a parameter's values.
+    fn encode(self, spec: &ParamSpec, values: &[f32]) -> Result<(Dtype, Vec<u8>), ContentError> {
+        if self == Self::Single || spec.shape.len() < 2 {
+            return Ok((Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
+        }
+        let halves = values.iter().map(|&value| f16::from_f32(value));
+        if let Some((value, _)) =
+            values.iter().zip(halves.clone()).find(|(v, h)| v.is_finite() && !h.is_finite())
+        {
+            return Err(parameter(&spec.name, &format!("{value} is too large for half precision")));
+        }
+        Ok((Dtype::F16, halves.flat_map(f16::to_le_bytes).collect()))
+    }
+}
+
 /// The JSON document under the metadata key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +115,9 @@ struct Envelope<'a> {
     model_crc32: u32,
     /// CRC-32 of all parameters' bytes, one after another in the order of the network.
     weights_crc32: u32,
+    /// Whether weights are stored in half precision; without it such weights are another program's work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    half: bool,
     #[serde(borrow)]
     model: &'a RawValue,
 }
@@ -141,41 +172,49 @@ impl ModelFile {
     /// # Errors
     /// If card and state do not fit each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
-        let Parts { envelope, specs, bytes } = self.parts()?;
-        let views = specs.iter().zip(&bytes).map(|(spec, bytes)| {
-            let view = TensorView::new(safetensors::Dtype::F32, spec.shape.clone(), bytes);
-            view.map(|view| (spec.name.as_str(), view))
-        });
-        let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        self.to_bytes_as(Storage::Single)
+    }
+
+    /// As [`ModelFile::to_bytes`], with weights stored as asked for.
+    ///
+    /// # Errors
+    /// As [`ModelFile::to_bytes`], and for weights too large for half precision.
+    pub fn to_bytes_as(&self, storage: Storage) -> Result<Vec<u8>, ContentError> {
+        let Parts { envelope, tensors } = self.parts(storage)?;
+        let views = tensors.iter().map(|tensor| Ok((tensor.spec.name.as_str(), tensor.view()?)));
+        let views = views.collect::<Result<Vec<_>, ContentError>>()?;
         // One key only: several would be written in random order.
         let metadata = HashMap::from([(KEY.to_owned(), envelope)]);
         safetensors::serialize(views, Some(metadata)).map_err(unreadable)
     }
 
     /// The description and the values, ready to be written.
-    pub(super) fn parts(&self) -> Result<Parts, ContentError> {
+    pub(super) fn parts(&self, storage: Storage) -> Result<Parts, ContentError> {
         self.card.check()?;
         let (specs, state) = (self.card.params()?, &self.state);
         if let Some(name) = difference(&specs, &state.specs) {
             return Err(parameter(&name, "the state is not that of the described network"));
         }
-        let bytes: Vec<Vec<u8>> = (0..specs.len())
-            .map(|index| state.slice(index).iter().flat_map(|v| v.to_le_bytes()).collect())
-            .collect();
+        let tensors = specs.into_iter().enumerate().map(|(index, spec)| {
+            let (dtype, bytes) = storage.encode(&spec, state.slice(index))?;
+            Ok(Stored { spec, dtype, bytes })
+        });
+        let tensors = tensors.collect::<Result<Vec<_>, ContentError>>()?;
         let description = |e: serde_json::Error| ContentError::Description(e.to_string());
         let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
         let envelope = Envelope {
             version: VERSION,
             model_crc32: crc32fast::hash(model.get().as_bytes()),
-            weights_crc32: crc32(bytes.iter().map(Vec::as_slice)),
+            weights_crc32: crc32(tensors.iter().map(|tensor| tensor.bytes.as_slice())),
+            half: storage == Storage::Half,
             model: &model,
         };
         let envelope = serde_json::to_string(&envelope).map_err(description)?;
-        Ok(Parts { envelope, specs, bytes })
+        Ok(Parts { envelope, tensors })
     }
 
-    /// Reads the content of a file. Weights in half precision are accepted and widened; since another program
-    /// wrote them then, their checksum is not compared.
+    /// Reads the content of a file. Weights in half precision are widened; where another program made them so, their
+    /// checksum is not compared.
     ///
     /// # Errors
     /// As [`ModelFile::load`].
@@ -201,7 +240,7 @@ impl ModelFile {
         envelope: &str,
         tensor: impl Fn(&str) -> Option<TensorView<'a>>,
     ) -> Result<Self, ContentError> {
-        let (card, weights_crc32) = read_card(envelope)?;
+        let (card, weights_crc32, half) = read_card(envelope)?;
         let specs = card.params()?;
 
         // Everything is checked against the file before memory for the weights is taken.
@@ -217,7 +256,7 @@ impl ModelFile {
                 .ok_or_else(|| parameter(&spec.name, &format!("elements of type {}", view.dtype())))?;
             parts.push((dtype, view.data()));
         }
-        let stored_here = parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
+        let stored_here = half || parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
         if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
             return Err(ContentError::Damaged("weights"));
         }
@@ -225,18 +264,36 @@ impl ModelFile {
     }
 }
 
-/// The description as text, and each parameter with its bytes.
+/// The description as text, and the parameters.
 pub(super) struct Parts {
     pub envelope: String,
-    pub specs: Vec<ParamSpec>,
-    pub bytes: Vec<Vec<u8>>,
+    pub tensors: Vec<Stored>,
+}
+
+/// A parameter with its bytes.
+pub(super) struct Stored {
+    pub spec: ParamSpec,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// As safetensors takes it.
+    pub(super) fn view(&self) -> Result<TensorView<'_>, ContentError> {
+        let dtype = match self.dtype {
+            Dtype::F16 => safetensors::Dtype::F16,
+            _ => safetensors::Dtype::F32,
+        };
+        TensorView::new(dtype, self.spec.shape.clone(), &self.bytes).map_err(unreadable)
+    }
 }
 
 pub(super) fn unreadable(error: safetensors::SafeTensorError) -> ContentError {
     ContentError::Unreadable(format!("no safetensors file: {error}"))
 }
 
-fn read_card(envelope: &str) -> Result<(ModelCard, u32), ContentError> {
+/// The description, the checksum of the weights, and whether they were stored in half precision here.
+fn read_card(envelope: &str) -> Result<(ModelCard, u32, bool), ContentError> {
     /// The one field that every version has.
     #[derive(Deserialize)]
     struct Version {
@@ -247,14 +304,14 @@ fn read_card(envelope: &str) -> Result<(ModelCard, u32), ContentError> {
     if version != VERSION {
         return Err(ContentError::Version(version));
     }
-    let Envelope { model_crc32, weights_crc32, model, .. } =
+    let Envelope { model_crc32, weights_crc32, half, model, .. } =
         serde_json::from_str(envelope).map_err(description)?;
     if crc32fast::hash(model.get().as_bytes()) != model_crc32 {
         return Err(ContentError::Damaged("model's description"));
     }
     let card: ModelCard = serde_json::from_str(model.get()).map_err(description)?;
     card.check()?;
-    Ok((card, weights_crc32))
+    Ok((card, weights_crc32, half))
 }
 
 fn crc32<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u32 {
