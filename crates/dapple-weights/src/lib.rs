@@ -2,7 +2,7 @@
 //!
 //! [`CATALOGUE`] lists files that others publish: encoders trained on ImageNet, torchvision's segmentation networks,
 //! U²-Net. [`Store::get`] gives the path of one in the cache, after downloading it if it is not there. Nothing in a
-//! file is read or executed here.
+//! file is read or executed here. [`SHIPPED`] are models that are part of the program.
 //!
 //! - A download is written to `FILE.part` and renamed when its SHA-256 has been verified, so that a file in the cache
 //!   is whole. What a broken connection left is continued (`Range` with `If-Range`), at once and by later calls.
@@ -24,10 +24,12 @@ mod checksum;
 mod download;
 mod error;
 mod folder;
+mod shipped;
 mod store;
 
 pub use catalogue::{CATALOGUE, Entry, Group, find};
 pub use checksum::Checksum;
 pub use download::Progress;
 pub use error::WeightsError;
+pub use shipped::{SHIPPED, Shipped, find_shipped};
 pub use store::{State, Store};

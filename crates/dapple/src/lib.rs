@@ -21,6 +21,7 @@
 
 pub mod device;
 pub mod export;
+pub mod models;
 pub mod pretrained;
 mod segmenter;
 
@@ -38,7 +39,7 @@ pub use dapple_weights as weights;
 
 pub use dapple_predict::{PredictError, Prediction};
 pub use dapple_train::TrainError;
-pub use segmenter::Segmenter;
+pub use segmenter::{LoadError, Segmenter};
 
 use std::path::Path;
 
@@ -46,6 +47,6 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the file cannot be read or is no model.
-pub fn load(path: impl AsRef<Path>) -> Result<Segmenter, PredictError> {
+pub fn load(path: impl AsRef<Path>) -> Result<Segmenter, LoadError> {
     Segmenter::load(path)
 }

@@ -7,18 +7,34 @@ use dapple_cpu::CpuEngine;
 use dapple_predict::{PredictError, Predictor, Settings};
 use dapple_train::TrainError;
 
+use crate::models::ModelError;
+
+/// Why there is no segmenter.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The model cannot be had.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine does not take it.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The settings are wrong, or the models do not go together.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+}
+
 /// A model, or several that predict together, ready to use. It may be shared between threads.
 ///
 /// Everything that a [`Predictor`] can do, it can: [`Predictor::predict`] above all.
 pub struct Segmenter(Predictor);
 
 impl Segmenter {
-    /// Loads a model file, or the best model of a run's folder (of a cross-validation's folder: all of its folds), on the
-    /// CPU with all cores.
+    /// Loads a model file, the best model of a run's folder (of a cross-validation's folder: all of its folds), or a model
+    /// by name ([`models`](crate::models)), on the CPU with all cores.
     ///
     /// # Errors
     /// If the file cannot be read or is no model.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, PredictError> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::load_with(&[path], Settings::default())
     }
 
@@ -26,11 +42,13 @@ impl Segmenter {
     ///
     /// # Errors
     /// As [`Segmenter::load`], and for settings out of range or models of different classes.
-    pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, PredictError> {
+    pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, LoadError> {
         let engine = CpuEngine::new(None).map_err(TrainError::from)?;
         let mut models = Vec::new();
         for path in paths {
-            models.extend(dapple_train::Segmenter::load_all(path.as_ref(), &engine)?);
+            for model in crate::models::load(path.as_ref())? {
+                models.push(dapple_train::Segmenter::new(model, &engine)?);
+            }
         }
         Ok(Self(Predictor::new(models, settings)?))
     }

@@ -93,7 +93,6 @@ fn wrong_predictions_are_refused() {
     for (arguments, word) in [
         ("predict data/images --out o", "--model"),
         ("predict run --out o", "IMAGE"),
-        ("predict run data/images", "--out"),
         ("predict run data/images --out o --kind masks", "mask"),
         ("predict run data/images --out o --threshold 2", "threshold"),
         ("predict run data/images --out o --tile 100 --overlap 80", "overlap"),

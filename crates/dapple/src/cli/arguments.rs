@@ -163,12 +163,13 @@ pub struct Train {
   dapple eval --model runs/horses --data horses
   dapple eval --model model.safetensors --data horses --part all --json scores.json
   dapple eval --model runs/horses --data horses --original-size --csv images.csv
+  dapple eval --model horse --data weizmann_horse_db --flip horizontal
 
 Scores are those of the network's output at its own size, as published recipes take them. With --original-size
 the output is brought to the size of each image first, and scores are those of `dapple predict` and `dapple score`.")]
 pub struct Eval {
-    /// A run's folder, or a model file
-    #[arg(long, value_name = "RUN|FILE")]
+    /// A run's folder, a model file, or the name of a model (see `dapple weights list`)
+    #[arg(long, value_name = "RUN|FILE|NAME")]
     pub model: PathBuf,
     /// Folder of images and masks
     #[arg(long, value_name = "DIR")]
@@ -176,7 +177,8 @@ pub struct Eval {
     /// Format of the data: folders, lists, voc, coco … [default: that of the run's own data, or found by itself]
     #[arg(long, value_name = "NAME")]
     pub format: Option<Format>,
-    /// Which images; those of a run are divided as they were in training [default: val, or all without a division]
+    /// Which images; those of a run, or of a model that names its validation images, are
+    /// divided as they were in training [default: val, or all without a division]
     #[arg(long)]
     pub part: Option<PartName>,
     /// Write the scores as JSON; with - to standard output, and nothing else there
@@ -185,6 +187,9 @@ pub struct Eval {
     /// Write a table with a row for each image
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Predict mirrored images too and average
+    #[arg(long, value_name = "HOW")]
+    pub flip: Option<FlipName>,
     /// Score at the size of each image instead of the network's
     #[arg(long)]
     pub original_size: bool,
@@ -196,6 +201,28 @@ pub struct Eval {
     pub skip_bad: bool,
     #[command(flatten)]
     pub device: Device,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FlipName {
+    /// Left to right
+    Horizontal,
+    /// Upside down
+    Vertical,
+    /// Left to right, upside down, and both
+    Both,
+}
+
+impl FlipName {
+    /// Whether left and right change places.
+    pub fn is_horizontal(self) -> bool {
+        self != Self::Vertical
+    }
+
+    /// Whether top and bottom change places.
+    pub fn is_vertical(self) -> bool {
+        self != Self::Horizontal
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -219,7 +246,23 @@ impl PartName {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple models
+  dapple models unet --width 16 --size 192x256
+  dapple models --json")]
 pub struct Models {
+    /// Networks to list [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Channels of the network's first stage, for the named ones
+    #[arg(long, value_name = "N", requires = "names")]
+    pub width: Option<usize>,
+    /// Size of the input that multiply-adds are counted for
+    #[arg(long, value_name = "N|HxW", default_value = "224", value_parser = size)]
+    pub size: (usize, usize),
+    /// Classes, the background included
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub classes: usize,
     /// As a JSON list
     #[arg(long)]
     pub json: bool,

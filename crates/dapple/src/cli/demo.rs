@@ -47,6 +47,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         part: None,
         json: None,
         csv: None,
+        flip: None,
         original_size: false,
         per_image: false,
         skip_bad: false,

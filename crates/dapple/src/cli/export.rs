@@ -1,21 +1,23 @@
-//! `dapple export`: models for other programs.
+//! `dapple export`: models for other programs, and for other people.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dapple::data::write_atomic;
+use dapple::data::{Split, write_atomic};
 use dapple::export::{OnnxSettings, onnx};
-use dapple::nets::checkpoint::{published, write_state_dict};
+use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
-use dapple::train::{grouped, load_model};
+use dapple::train::{Provenance, TrainError, grouped, model_path};
 
 use super::failure::Failure;
+use super::weights::models;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple export --model runs/horses --onnx horses.onnx
   dapple export --model runs/horses --onnx horses.onnx --probabilities
   dapple export --model model.safetensors --torch horses-torch.safetensors
+  dapple export --model runs/horses --dapple horses.safetensors --half
 
 The ONNX model takes `input`, float32 [batch, channels, height, width] of any size that the network takes, and gives
 logits. How to prepare images, the classes with their colours and the scores are in its metadata; in Python:
@@ -28,11 +30,17 @@ pub struct Export {
     #[arg(long, value_name = "RUN|FILE")]
     pub model: PathBuf,
     /// Write an ONNX model
-    #[arg(long, value_name = "FILE", required_unless_present = "torch")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["torch", "dapple"])]
     pub onnx: Option<PathBuf>,
     /// Write the weights alone as a state dict in safetensors
     #[arg(long, value_name = "FILE")]
     pub torch: Option<PathBuf>,
+    /// Write a model file to be used away from the run: it names the run's validation images, so that `dapple eval` finds them
+    #[arg(long, value_name = "FILE")]
+    pub dapple: Option<PathBuf>,
+    /// Store its weights in half precision
+    #[arg(long, requires = "dapple")]
+    pub half: bool,
     /// Give probabilities (softmax, or sigmoid as the model was trained) instead of logits
     #[arg(long, requires = "onnx")]
     pub probabilities: bool,
@@ -49,7 +57,20 @@ pub struct Export {
 }
 
 pub fn run(arguments: &Export) -> Result<(), Failure> {
-    let model = load_model(&arguments.model)?;
+    if let Some(path) = &arguments.dapple {
+        let storage = if arguments.half { Storage::Half } else { Storage::Single };
+        write(path, &portable(&arguments.model, storage)?)?;
+    }
+    if arguments.onnx.is_none() && arguments.torch.is_none() {
+        return Ok(());
+    }
+    let mut models = models(&arguments.model, false)?;
+    if models.len() > 1 {
+        return Err(Failure::input(
+            "the file has several models that predict together; export each of them by itself",
+        ));
+    }
+    let model = models.swap_remove(0);
     if let Some(path) = &arguments.onnx {
         let settings = OnnxSettings {
             opset: arguments.opset,
@@ -64,6 +85,25 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
         write(path, &write_state_dict(&entries).map_err(Failure::other)?)?;
     }
     Ok(())
+}
+
+/// The content of a model's file, of an ensemble's too, with the names of the validation images.
+fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
+    let (path, mut members) = (model_path(model), models(model, false)?);
+    let split = path.with_file_name("split.json");
+    if split.exists() {
+        let names = Split::load(&split)?.val;
+        members.iter_mut().for_each(|member| Provenance::note_validation(&mut member.card, &names));
+    }
+    let bytes = match <[ModelFile; 1]>::try_from(members) {
+        Ok([model]) => model.to_bytes_as(storage),
+        // Only files have several.
+        Err(members) => {
+            let scores = Ensemble::load(&path).map_err(TrainError::from)?.scores;
+            Ensemble { members, scores }.to_bytes_as(storage)
+        }
+    };
+    bytes.map_err(|error| Failure::input(format!("{}: {error}", path.display())))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use dapple::device::DeviceError;
 use dapple::export::ExportError;
 use dapple::graph::{EngineError, GraphError};
 use dapple::metrics::MetricsError;
+use dapple::models::ModelError;
 use dapple::nets::ConfigError;
 use dapple::predict::PredictError;
 use dapple::report::ReportError;
@@ -82,6 +83,16 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Model(error) => error.into(),
             ExportError::Onnx(error) => Self::input(error),
+        }
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::File(error) => error.into(),
+            ModelError::Weights(error) => error.into(),
+            error => Self::input(error),
         }
     }
 }

@@ -1,15 +1,13 @@
 //! `dapple models`: the networks with their size and cost.
 
 use dapple::graph::{Network, Shape, summary};
-use dapple::nets::{NetConfig, registry::networks};
+use dapple::nets::NetConfig;
+use dapple::nets::registry::{self, Entry, networks};
 use dapple::train::grouped;
 use serde::Serialize;
 
 use super::arguments::Models;
 use super::failure::Failure;
-
-/// Side of the input that multiply-adds are counted for.
-const SIDE: usize = 224;
 
 #[derive(Serialize)]
 struct Row {
@@ -27,8 +25,12 @@ struct Row {
 }
 
 pub fn run(arguments: &Models) -> Result<(), Failure> {
-    let rows = networks().iter().map(|entry| {
-        let graph = NetConfig::new(&entry.name, 3, 2)?.build(Shape::new(1, SIDE, SIDE, 3))?;
+    let (height, width) = arguments.size;
+    let row = |entry: &'static Entry| {
+        let mut config = NetConfig::new(&entry.name, 3, arguments.classes)?;
+        config.width = arguments.width.unwrap_or(config.width);
+        config.check()?;
+        let graph = config.build(Shape::new(1, height, width, 3))?;
         Ok(Row {
             name: &entry.name,
             title: &entry.title,
@@ -39,7 +41,12 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
             source: entry.source,
             encoder_source: entry.encoder.map(|encoder| encoder.source),
         })
-    });
+    };
+    let rows: Box<dyn Iterator<Item = Result<Row, Failure>>> = if arguments.names.is_empty() {
+        Box::new(networks().iter().map(row))
+    } else {
+        Box::new(arguments.names.iter().map(|name| row(registry::find(name)?)))
+    };
     let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
@@ -57,7 +64,8 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         println!("{}", line.trim_end());
     }
     println!(
-        "\nFor colour images of {SIDE} x {SIDE} and two classes. A decoder on an encoder is DECODER-ENCODER, or"
+        "\nFor colour images of {height} x {width} and {} classes. A decoder on an encoder is DECODER-ENCODER, or",
+        arguments.classes
     );
     println!("--model DECODER --encoder ENCODER.");
     Ok(())

@@ -9,16 +9,17 @@ use clap::Args;
 use dapple::device::engine;
 use dapple::predict::{Predictor, Settings};
 use dapple::serve::{Config, Limits, ServeError, ServedModel, Server};
-use dapple::train::Segmenter;
 
 use super::arguments::{Device, at_least_one};
 use super::failure::Failure;
+use super::weights::segmenters;
 
 /// The environment variable that may hold the key.
 const KEY: &str = "DAPPLE_API_KEY";
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  dapple serve horse
   dapple serve runs/horses
   dapple serve horses=runs/horses street=camvid.safetensors --port 9000
   dapple serve runs/horses --host 0.0.0.0 --api-key-file key.txt --cors https://example.org
@@ -27,7 +28,7 @@ Then open http://127.0.0.1:8080/, or
   curl --data-binary @photo.jpg 'http://127.0.0.1:8080/predict?output=cutout' -o cutout.png
 The API is described at /openapi.json. Ctrl-C answers what is on its way and ends.")]
 pub struct Serve {
-    /// Models: runs' folders or model files, as PATH or NAME=PATH
+    /// Models: runs' folders, model files or names of models, as MODEL or NAME=MODEL
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<String>,
     /// Port; 0 for any that is free
@@ -80,7 +81,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     let mut models = Vec::new();
     for text in &arguments.models {
         let (name, path) = named(text);
-        let members = Segmenter::load_all(path, engine.as_ref())?;
+        let members = segmenters(path, engine.as_ref(), false)?;
         let predictor = Predictor::new(members, Settings::default())?;
         models.push(ServedModel { name, predictor });
     }

@@ -1,12 +1,16 @@
-//! `dapple weights`: published weights in the cache.
+//! `dapple weights`: published weights in the cache, and models that are part of the program.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dapple::graph::Engine;
+use dapple::models::load_with;
+use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::registry::{Entry as NetworkEntry, networks};
 use dapple::nets::{NetConfig, nearest};
 use dapple::pretrained::imagenet_entry;
-use dapple::weights::{CATALOGUE, Entry, State, Store, find};
+use dapple::train::Segmenter;
+use dapple::weights::{CATALOGUE, Entry, SHIPPED, Shipped, State, Store, find, find_shipped};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -34,6 +38,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the card of a model that is part of the program: data, scores, limits
+    Card {
+        /// Its name
+        name: String,
+    },
     /// Download weights that are not here yet, and print where they are
     Get {
         /// Names from the list
@@ -51,6 +60,17 @@ enum Command {
 pub fn run(arguments: &Weights) -> Result<(), Failure> {
     match &arguments.command {
         Command::List { json } => list(*json),
+        Command::Card { name } => {
+            let shipped = find_shipped(name).ok_or_else(|| {
+                let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+                Failure::input(format!(
+                    "no model `{name}` is part of the program; there are {}",
+                    names.join(", ")
+                ))
+            })?;
+            print!("{}", shipped.card);
+            Ok(())
+        }
         Command::Get { names, offline, quiet } => {
             // All names are looked up before the first, large, download.
             let entries = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
@@ -67,9 +87,12 @@ pub fn run(arguments: &Weights) -> Result<(), Failure> {
 struct Row {
     name: &'static str,
     purpose: &'static str,
-    megabytes: u32,
-    url: &'static str,
-    path: PathBuf,
+    megabytes: f64,
+    /// None for models that are part of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
     present: bool,
 }
 
@@ -79,16 +102,28 @@ fn list(json: bool) -> Result<(), Failure> {
         let row = |entry: &Entry| Row {
             name: entry.name,
             purpose: entry.group.title(),
-            megabytes: entry.megabytes,
-            url: entry.url,
-            path: store.path(entry),
+            megabytes: entry.megabytes.into(),
+            url: Some(entry.url),
+            path: Some(store.path(entry)),
             present: store.state(entry) == State::Present,
         };
-        let rows: Vec<Row> = CATALOGUE.iter().map(row).collect();
+        let shipped = SHIPPED.iter().map(|model| Row {
+            name: model.name,
+            purpose: model.purpose,
+            megabytes: megabytes(model),
+            url: None,
+            path: None,
+            present: true,
+        });
+        let rows: Vec<Row> = shipped.chain(CATALOGUE.iter().map(row)).collect();
         println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
         return Ok(());
     }
     println!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
+    for model in SHIPPED {
+        let (name, purpose) = (model.name, model.purpose);
+        println!("{name:30} {:>6.1}  {:12}  {purpose}", megabytes(model), "built in");
+    }
     for entry in CATALOGUE {
         let here = match store.state(entry) {
             State::Absent => String::new(),
@@ -98,6 +133,11 @@ fn list(json: bool) -> Result<(), Failure> {
         println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.group.title());
     }
     Ok(())
+}
+
+/// Its size in units of 1 000 000 bytes, to a tenth.
+fn megabytes(model: &Shipped) -> f64 {
+    (model.bytes.len() as f64 / 1e5).round() / 10.0
 }
 
 fn known(name: &str) -> Result<&'static Entry, Failure> {
@@ -125,6 +165,17 @@ pub fn initial_weights(
         _ => return Ok(init.to_owned()),
     };
     get(&Store::from_env()?.offline(offline), entry, quiet)
+}
+
+/// The models that a name stands for, see [`dapple::models`].
+pub fn models(name: &Path, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
+    load_with(name, &|entry| get(&Store::from_env()?, entry, quiet))
+}
+
+/// Ready to predict.
+pub fn segmenters(name: &Path, engine: &dyn Engine, quiet: bool) -> Result<Vec<Segmenter>, Failure> {
+    let ready = |model| Ok(Segmenter::new(model, engine)?);
+    models(name, quiet)?.into_iter().map(ready).collect()
 }
 
 fn no_encoder(network: &NetConfig) -> Failure {

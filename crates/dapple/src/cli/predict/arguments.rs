@@ -6,10 +6,11 @@ use clap::{Args, ValueEnum};
 use dapple::predict::output::{CocoForm, Kind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
-use crate::cli::arguments::{Device, at_least_one, size};
+use crate::cli::arguments::{Device, FlipName, at_least_one, size};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  dapple predict horse photo.jpg
   dapple predict --model runs/horses photo.jpg --out masks
   dapple predict runs/horses photos/ --out masks --kind mask,overlay,cutout
   dapple predict model.safetensors 'photos/**/*.jpg' --out cut --kind cutout --background blur
@@ -28,8 +29,9 @@ the same command goes on with a batch that was cut off.
 Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else: also a
 batch that Ctrl-C stopped, of which nothing is half written.")]
 pub struct Predict {
-    /// A run's folder, or a model file; several predict together, and their mean counts
-    #[arg(long, value_name = "RUN|FILE")]
+    /// A run's folder, a model file, or the name of a model (see `dapple weights list`); several predict together, and
+    /// their mean counts
+    #[arg(long, value_name = "RUN|FILE|NAME")]
     pub model: Vec<PathBuf>,
     /// Images, folders of images, patterns, or - for standard input (the mask goes to standard output)
     #[arg(required_unless_present = "list", value_name = "IMAGE|DIR")]
@@ -37,7 +39,7 @@ pub struct Predict {
     /// A text file with an image, a folder or a pattern a line
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
-    /// Folder for the results; needed unless the image comes from standard input
+    /// Folder for the results [default: predictions]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// What to write, separated by commas
@@ -183,16 +185,6 @@ impl KindName {
         }
         kinds
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FlipName {
-    /// Left to right
-    Horizontal,
-    /// Upside down
-    Vertical,
-    /// Left to right, upside down, and both
-    Both,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dapple::data::decode_image_bytes;
+use dapple::models::{Origin, origin};
 use dapple::predict::batch::{self, Batch, Event, Summary};
 use dapple::predict::inputs::{find, read_list};
 use dapple::predict::output::{self, ImageInfo, Target};
 use dapple::predict::source::RasterRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
-use dapple::train::StopFlag;
+use dapple::train::{StopFlag, model_path};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindName, Predict};
@@ -26,6 +27,8 @@ use setup::{load, output_settings};
 
 /// What stands for standard input and output.
 const STANDARD: &str = "-";
+/// The folder for results without `--out`.
+const OUT: &str = "predictions";
 
 pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let (models, mut named) = models_and_images(arguments)?;
@@ -36,14 +39,13 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
             return Err(Failure::input("an image from standard input comes alone, without --out"));
         }
-        return standard(&load(&models, &arguments.how, &arguments.device)?, arguments);
+        let predictor = load(&models, &arguments.how, &arguments.device, arguments.quiet)?;
+        return standard(&predictor, arguments);
     }
-    let Some(out) = arguments.out.clone() else {
-        return Err(Failure::input("give a folder for the results: --out DIR"));
-    };
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let (films, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
     let inputs = find(&named, Some(&out))?;
-    let predictor = load(&models, &arguments.how, &arguments.device)?;
+    let predictor = load(&models, &arguments.how, &arguments.device, arguments.quiet)?;
     let batch = Batch {
         kinds: KindName::all(&arguments.kind),
         output: output_settings(&arguments.look, &predictor, arguments.how.memory)?,
@@ -78,8 +80,12 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
     if !models.is_empty() {
         return Ok((models, inputs));
     }
+    // A folder of images may have a model's name, but without a model nothing could be done with it.
     let is_model = |path: &Path| {
-        path.join("best.safetensors").is_file() || path.extension().is_some_and(|e| e == "safetensors")
+        let named = |origin| !matches!(origin, Origin::File(_));
+        let file = path.extension().is_some_and(|e| e == "safetensors");
+        file || model_path(path).file_name() != path.file_name() && model_path(path).is_file()
+            || origin(path).is_ok_and(named)
     };
     match inputs.split_first() {
         Some((first, rest)) if is_model(first) && (!rest.is_empty() || arguments.list.is_some()) => {
@@ -89,7 +95,8 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
             Err(Failure::input("give images to predict after the model: IMAGE|DIR…"))
         }
         _ => Err(Failure::input(
-            "give a model: --model RUN|FILE, or its folder or .safetensors file before the images",
+            "give a model: --model RUN|FILE|NAME, or a run's folder, a .safetensors file or a name (horse, road, …) before \
+             the images",
         )),
     }
 }

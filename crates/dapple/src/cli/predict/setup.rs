@@ -6,18 +6,18 @@ use dapple::data::decode_image;
 use dapple::device::engine;
 use dapple::predict::output::{Background, MEMORY_OF_OUTPUTS, OutputSettings};
 use dapple::predict::{Predictor, Settings, Tiling};
-use dapple::train::Segmenter;
 
-use super::arguments::{FlipName, How, Look};
-use crate::cli::arguments::Device;
+use super::arguments::{How, Look};
+use crate::cli::arguments::{Device, FlipName};
 use crate::cli::failure::Failure;
+use crate::cli::weights::segmenters;
 
 /// Loads models that predict together.
-pub fn load(models: &[PathBuf], how: &How, device: &Device) -> Result<Predictor, Failure> {
+pub fn load(models: &[PathBuf], how: &How, device: &Device, quiet: bool) -> Result<Predictor, Failure> {
     let engine = engine(device.device.as_deref().unwrap_or("auto"), device.threads)?;
     let mut members = Vec::new();
     for path in models {
-        members.extend(Segmenter::load_all(path, engine.as_ref())?);
+        members.extend(segmenters(path, engine.as_ref(), quiet)?);
     }
     Ok(Predictor::new(members, settings(how)?)?)
 }
@@ -28,12 +28,11 @@ fn settings(how: &How) -> Result<Settings, Failure> {
         (tile, None) => tile,
         (_, Some(_)) => return Err(Failure::input("--overlap needs the side of the tiles: --tile N")),
     };
-    let flips = |wanted| how.flip.is_some_and(|flip| flip == wanted || flip == FlipName::Both);
     Ok(Settings {
         size: how.size,
         tile,
-        flip_horizontal: flips(FlipName::Horizontal),
-        flip_vertical: flips(FlipName::Vertical),
+        flip_horizontal: how.flip.is_some_and(FlipName::is_horizontal),
+        flip_vertical: how.flip.is_some_and(FlipName::is_vertical),
         scales: if how.scales.is_empty() { vec![1.0] } else { how.scales.clone() },
         samples: how.samples,
         seed: how.seed,

@@ -1,0 +1,192 @@
+//! Models by name: those that come with the program, and networks that others have published.
+//!
+//! Wherever a model is asked for, it may be the folder of a run, a model file, the name of a model that is part of the
+//! program ([`SHIPPED`]), or that of published weights of a whole network ([`CATALOGUE`](dapple_weights::CATALOGUE)), which
+//! are fetched when they are needed first. Files and folders come before names.
+
+use std::path::{Path, PathBuf};
+
+use dapple_data::Classes;
+use dapple_graph::{Network, Shape, State};
+use dapple_nets::checkpoint::{
+    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalisation, init_from_file,
+};
+use dapple_nets::{Activation, ConfigError, NetConfig, nearest};
+use dapple_train::{TrainError, load_models, model_path};
+use dapple_weights::{CATALOGUE, Entry, Group, SHIPPED, Shipped, Store, WeightsError};
+
+/// Where the models of a name come from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A file, or the folder of a run.
+    File(PathBuf),
+    /// The program itself.
+    Shipped(&'static Shipped),
+    /// Published weights.
+    Published(&'static Entry),
+}
+
+/// Why a model cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// There is neither a file nor a name.
+    #[error(
+        "{name}: no such file or folder, and no model of that name{}; models that come with dapple: {}; others: see \
+         `dapple weights list`",
+        nearest(name, names()).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
+        SHIPPED.iter().map(|shipped| shipped.name).collect::<Vec<_>>().join(", ")
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// Weights for a part of a network.
+    #[error("`{0}` are the weights of an encoder, not of a whole network: train with `--init {0}`")]
+    Encoder(&'static str),
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] TrainError),
+    /// The weights cannot be fetched.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The published file is not what its name says.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The weights are of a network that is not in the registry.
+    #[error(
+        "`{name}`: {source}; its weights can start the networks that share its encoder, with `--init {name}`"
+    )]
+    Network {
+        /// Name of the weights.
+        name: &'static str,
+        /// Which network is missing.
+        source: ConfigError,
+    },
+}
+
+/// Finds out what a name stands for.
+///
+/// # Errors
+/// [`ModelError::Unknown`], and [`ModelError::Encoder`] for weights of an encoder.
+pub fn origin(name: &Path) -> Result<Origin, ModelError> {
+    if model_path(name).is_file() {
+        return Ok(Origin::File(name.to_owned()));
+    }
+    let text = name.to_str().unwrap_or_default();
+    if let Some(shipped) = dapple_weights::find_shipped(text) {
+        return Ok(Origin::Shipped(shipped));
+    }
+    match dapple_weights::find(text) {
+        Some(entry) if entry.group == Group::ImageNet => Err(ModelError::Encoder(entry.name)),
+        Some(entry) => Ok(Origin::Published(entry)),
+        // A folder without a model, or a file that cannot be opened: reading it says what is wrong.
+        None if name.exists() => Ok(Origin::File(name.to_owned())),
+        None => Err(ModelError::Unknown { name: name.display().to_string() }),
+    }
+}
+
+/// The models that a name stands for; several where the file has several that predict together. `fetch` gets published
+/// weights into the cache and says where they are.
+///
+/// # Errors
+/// [`ModelError`], and what `fetch` fails with.
+pub fn load_with<E: From<ModelError>>(
+    name: &Path,
+    fetch: &dyn Fn(&'static Entry) -> Result<PathBuf, E>,
+) -> Result<Vec<ModelFile>, E> {
+    match origin(name)? {
+        Origin::File(path) => Ok(load_models(&path).map_err(ModelError::from)?),
+        Origin::Shipped(shipped) => Ok(Ensemble::from_bytes(shipped.bytes)
+            .map_err(|error| ModelError::Checkpoint(error.of(Path::new(shipped.name))))?
+            .members),
+        Origin::Published(entry) => {
+            let path = fetch(entry)?;
+            Ok(vec![published(entry, &path)?])
+        }
+    }
+}
+
+/// As [`load_with`], fetching without a word into the cache that the environment names.
+///
+/// # Errors
+/// [`ModelError`].
+pub fn load(name: &Path) -> Result<Vec<ModelFile>, ModelError> {
+    load_with(name, &|entry| -> Result<PathBuf, ModelError> {
+        Ok(Store::from_env()?.get(entry, &mut |_| ())?)
+    })
+}
+
+/// A published file as a model, with the classes and the input that its publisher documents.
+fn published(entry: &'static Entry, path: &Path) -> Result<ModelFile, ModelError> {
+    let (network, classes, activation, side, normalisation) = match entry.group {
+        // torchvision's `SemanticSegmentation` preset: the short side at 520, which a fixed input can only have as a square.
+        Group::CocoVoc => {
+            let name = entry.name.replace("mobilenet_v3", "mobilenetv3").replace('_', "-");
+            (name, Classes::voc(), Activation::Softmax, 520, Normalisation::ImageNet)
+        }
+        Group::Saliency => {
+            let name = if entry.name == "u2netp" { "u2net-lite" } else { entry.name };
+            (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalisation::U2Net)
+        }
+        Group::ImageNet => return Err(ModelError::Encoder(entry.name)),
+    };
+    let config = NetConfig::new(&network, 3, classes.len())
+        .map_err(|source| ModelError::Network { name: entry.name, source })?;
+    let config = NetConfig { activation, ..config };
+    let graph = config.build(Shape::new(1, side, side, 3)).map_err(TrainError::from)?;
+    let mut state = State::init(&graph, 0);
+    init_from_file(&mut state, &config, path)?;
+    let named = classes.names.into_iter().zip(classes.colours);
+    let card = ModelCard {
+        network: config,
+        classes: named.map(|(name, colour)| Class { name, colour }).collect(),
+        ignore: None,
+        input_size: [side, side],
+        normalisation,
+        seed: 0,
+        epoch: 0,
+        scores: serde_json::Map::new(),
+        extra: serde_json::Map::from_iter([("source".to_owned(), entry.url.into())]),
+    };
+    Ok(ModelFile { card, state })
+}
+
+/// The names of whole networks.
+fn names() -> impl Iterator<Item = &'static str> {
+    let published = CATALOGUE.iter().filter(|entry| entry.group != Group::ImageNet);
+    SHIPPED.iter().map(|shipped| shipped.name).chain(published.map(|entry| entry.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_published_network_is_one_of_ours() {
+        let networks = CATALOGUE.iter().filter(|entry| entry.group != Group::ImageNet);
+        for entry in networks {
+            // The network is found before the file is opened, which is not there.
+            let error = published(entry, Path::new("absent.pth")).expect_err("there is no file");
+            // torchvision's DeepLabV3 on MobileNetV3 is the one that is missing.
+            let known = entry.name != "deeplabv3_mobilenet_v3_large";
+            assert_eq!(matches!(error, ModelError::Checkpoint(_)), known, "{}: {error}", entry.name);
+        }
+    }
+
+    #[test]
+    fn shipped_models_are_whole() {
+        for shipped in SHIPPED {
+            let models = load(Path::new(shipped.name)).expect("it is part of the program");
+            assert!(!models.is_empty());
+            assert!(shipped.card.starts_with("# "), "{}", shipped.name);
+        }
+    }
+
+    #[test]
+    fn unknown_names_say_what_there_is() {
+        let message = load(Path::new("u2netq")).expect_err("no such model").to_string();
+        assert!(message.contains("did you mean `u2net"), "{message}");
+        let message = load(Path::new("resnet18")).expect_err("an encoder").to_string();
+        assert!(message.contains("--init resnet18"), "{message}");
+    }
+}
