@@ -73,6 +73,6 @@ pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values
 pub use loader::{Batch, Epoch, Loader, LoaderSettings};
 pub use mask_files::mask_files;
 pub use part::Part;
-pub use split::{DEFAULT_TRAIN_FRACTION, Fold, Split, SplitIndices, SplitSettings};
+pub use split::{DEFAULT_TRAIN_FRACTION, Fold, Split, SplitIndices, SplitSettings, train_count};
 pub use walk::images_below;
 pub use weights::ClassStatistics;

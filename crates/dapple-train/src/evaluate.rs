@@ -81,12 +81,12 @@ pub fn evaluate(
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, TrainError> {
     let mut loss_sum = 0.0;
-    let mut predict = |images: &Tensor, truth: &[u8]| -> Result<Vec<u8>, TrainError> {
+    let predict = |images: &Tensor, truth: &[u8]| -> Result<Vec<u8>, TrainError> {
         let (image_loss, logits) = executor.evaluate(images, truth, loss)?;
         loss_sum += image_loss;
         Ok(decide::labels(&logits))
     };
-    let scores = evaluate_inputs(&mut predict, set, on_image)?;
+    let scores = evaluate_inputs(predict, set, on_image)?;
     Ok(scores.map(|scores| Evaluation { loss: loss_sum / set.len() as f64, scores }))
 }
 
@@ -95,7 +95,7 @@ pub fn evaluate(
 /// # Errors
 /// Those of `predict`, and of [`evaluate`].
 pub fn evaluate_inputs<E: From<TrainError>>(
-    predict: &mut dyn FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
+    mut predict: impl FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
     set: &EvaluationSet,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Scores>, E> {

@@ -266,8 +266,9 @@ fn groups(dataset: &Dataset, samples: &[usize], settings: &SplitSettings) -> Res
     Ok(by_key.into_values().map(group).collect())
 }
 
-/// How many of `n` samples are for training.
-fn train_count(n: usize, fraction: f64) -> usize {
+/// How many of `n` samples without parts a random division gives to training: `floor(fraction * n)`, and at least one to
+/// each part where there are two.
+pub fn train_count(n: usize, fraction: f64) -> usize {
     // The small addend keeps 0.57 * 100 = 56.99999999999999 from losing a sample.
     let count = (fraction * n as f64 + 1e-9).floor() as usize;
     match n {

@@ -78,9 +78,9 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
             evaluate_labels(&predict, &dataset, &samples, &mut go_on)?
         } else if alike {
             let set = EvaluationSet::new(&dataset, &samples, input, 1, CacheSettings::None)?;
-            let mut predict =
+            let predict =
                 |input: &Tensor, _: &[u8]| Ok::<_, PredictError>(predictor.predict_input(input)?.labels());
-            evaluate_inputs(&mut predict, &set, &mut go_on)?
+            evaluate_inputs(predict, &set, &mut go_on)?
         } else {
             return Err(Failure::input(
                 "the models see images at different sizes; score them at that of each image: --original-size",

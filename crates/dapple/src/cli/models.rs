@@ -52,15 +52,15 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
         return Ok(());
     }
-    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    println!("{:width$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
+    let column = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    println!("{:column$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
     let mut family = "";
     for row in rows {
         // A decoder's paper stands with its first encoder.
         let source = if row.encoder.is_some() && row.family == family { "" } else { row.source };
         family = row.family;
         let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
-        let line = format!("{:width$} {parameters:>12} {work:>15}  {source}", row.name);
+        let line = format!("{:column$} {parameters:>12} {work:>15}  {source}", row.name);
         println!("{}", line.trim_end());
     }
     println!(

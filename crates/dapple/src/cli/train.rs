@@ -5,7 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part};
+use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part, train_count};
 use dapple::device::{engine, engine_within};
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
@@ -237,7 +237,7 @@ fn automatic(
             Some(folds) => 1.0 - 1.0 / folds.max(2) as f64,
             None => settings.train_fraction.unwrap_or(DEFAULT_TRAIN_FRACTION).clamp(0.0, 1.0),
         };
-        facts.train_images = ((all.len() as f64 * share).round() as usize).max(1);
+        facts.train_images = train_count(all.len(), share).max(1);
     }
     let wishes = Wishes {
         network: network.map(str::to_owned),
