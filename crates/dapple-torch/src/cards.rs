@@ -15,9 +15,14 @@ pub struct Card {
     pub memory: Option<u64>,
 }
 
+/// How many cards libtorch can use.
+pub fn count() -> usize {
+    usize::try_from(Cuda::device_count()).unwrap_or(0)
+}
+
 /// The cards that libtorch can use.
 pub fn cards() -> Vec<Card> {
-    let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
+    let count = count();
     if count == 0 {
         return Vec::new();
     }
