@@ -25,6 +25,10 @@ impl Factor {
         })
     }
 
+    pub fn is_zero(&self) -> bool {
+        matches!(self, Self::One(0.0))
+    }
+
     /// `1 - factor`.
     pub fn rest(&self) -> Result<Self, TchError> {
         Ok(match self {

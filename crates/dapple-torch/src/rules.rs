@@ -40,8 +40,9 @@ impl Rules {
         let rate = step.rates.rate.scaled(step.learning_rate)?;
         let (g, p) = (&step.gradient, &params.values);
         // Decay added to the gradient, and decay apart from it.
-        let decayed = || g.f_add(&step.rates.decay.times(p)?);
-        let shrunk = || step.rates.decay.and(&rate)?.rest()?.times(p);
+        let (decay, none) = (&step.rates.decay, step.rates.decay.is_zero());
+        let decayed = || if none { Ok(g.shallow_clone()) } else { g.f_add(&decay.times(p)?) };
+        let shrunk = || if none { Ok(p.shallow_clone()) } else { decay.and(&rate)?.rest()?.times(p) };
         let (values, slots) = match self.optimizer {
             Optimizer::Sgd { momentum, nesterov, .. } => {
                 let g = decayed()?;
@@ -66,7 +67,7 @@ impl Rules {
             }
             Optimizer::Lion { beta1, beta2, .. } => {
                 let sign = mixed(&self.slots[0], beta1, g, 1.0 - beta1)?.f_sign()?;
-                let way = sign.f_add(&step.rates.decay.times(p)?)?;
+                let way = if none { sign } else { sign.f_add(&decay.times(p)?)? };
                 (p.f_sub(&rate.times(&way)?)?, vec![mixed(&self.slots[0], beta2, g, 1.0 - beta2)?])
             }
             Optimizer::Muon { momentum, weight_decay, .. } => {
