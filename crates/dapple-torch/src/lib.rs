@@ -8,7 +8,7 @@
 //! Built with the feature `libtorch` only; without it the crate is empty. The README says how to build it with the
 //! PyTorch that pip installs.
 //!
-//! What libtorch can do and this crate does not, because [tch](https://docs.rs/tch) has no way to it:
+//! What libtorch can do and this crate does not, because tch has no way to it:
 //!
 //! - Streams: a batch is copied to the card when its turn comes, not ahead on a stream beside the kernels'.
 //! - Several cards: gradients cannot be added up between cards without passing through the host, and batch norms would see

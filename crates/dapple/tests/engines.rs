@@ -56,7 +56,7 @@ fn subject(entry: &Entry, smooth: bool) -> Subject {
     };
     let config = NetConfig::new(&entry.name, 3, 3).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
     let network: Arc<dyn Network> = Arc::new(NetConfig { width, ..config });
-    let network = if smooth { Arc::new(Smooth(network)) } else { network };
+    let network: Arc<dyn Network> = if smooth { Arc::new(Smooth(network)) } else { network };
     let side = entry.smallest.max(64);
     Subject::new(&entry.name, network, Shape::new(2, side, side, 3), 3)
 }
