@@ -81,9 +81,11 @@ impl Rules {
             Some(frozen) => old.f_where_self(frozen, &new),
             None => Ok(new),
         };
-        let old = std::mem::take(&mut self.slots);
-        self.slots = old.iter().zip(slots).map(|(old, new)| keep(old, new)).collect::<Result<_, _>>()?;
+        // All or nothing: what fails leaves no step half done.
+        let slots =
+            self.slots.iter().zip(slots).map(|(old, new)| keep(old, new)).collect::<Result<_, _>>()?;
         params.values = keep(&params.values, values)?;
+        self.slots = slots;
         self.steps += 1;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::Context;
+use super::{Context, channels_last};
 use crate::transfer::extent;
 use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
 use tch::{TchError, Tensor};
@@ -45,7 +45,7 @@ fn of_one_pixel(
 ) -> Result<Tensor, TchError> {
     let (images, size) = (x.size()[0], weight.size());
     let product = x.f_reshape([images, size[0]])?.f_matmul(&weight.f_reshape([size[0], -1])?)?;
-    let whole = product.f_view_([images, size[1], size[2], size[3]])?;
+    let whole = channels_last(&product.f_view_([images, size[1], size[2], size[3]])?)?;
     let y = whole.f_constant_pad_nd([-horizontal, -horizontal, -vertical, -vertical])?;
     match bias {
         Some(bias) => y.f_add(&bias.f_view_([1, -1, 1, 1])?),
