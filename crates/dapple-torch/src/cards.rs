@@ -36,7 +36,7 @@ pub fn cards() -> Vec<Card> {
 
 /// Why there is no card: what was looked for, and what to do.
 pub fn missing() -> String {
-    if !tch::utils::has_cuda() {
+    if !tch::utils::has_cudart() {
         return "this libtorch has no CUDA; build with the PyTorch that pip installs for CUDA".to_owned();
     }
     let driver = Path::new("/proc/driver/nvidia/version").exists();
