@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dapple::data::{Augment, Dataset, OpenOptions, synthetic};
 use dapple::train::{Outcome, RunFolder, TrainConfig, Training};
 
-use super::arguments::{Demo, Device, Eval};
+use super::arguments::{Demo, Eval};
 use super::failure::Failure;
 use super::{eval, train};
 
@@ -15,6 +15,8 @@ const SIDE: usize = 64;
 const PICTURES: usize = 480;
 
 pub fn run(arguments: &Demo) -> Result<(), Failure> {
+    // Checked before the folder is made.
+    arguments.device.engine(true)?;
     let run = RunFolder::claim(&arguments.out, arguments.force)?;
     let data = std::path::absolute(arguments.out.join("data")).unwrap_or(arguments.out.join("data"));
     synthetic::write(&data, 0, PICTURES, SIDE, SIDE)?;
@@ -31,7 +33,6 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     config.batch = 8;
     config.learning_rate = 3e-3;
     (config.evaluation.train_images, config.evaluation.pictures) = (Some(24), 4);
-    let Device { device, threads } = &arguments.device;
     let outcome =
         train::train(Training::start(config, dataset, run)?, &arguments.device, None, arguments.quiet)?;
     if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {
@@ -51,7 +52,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         original_size: false,
         per_image: false,
         skip_bad: false,
-        device: Device { device: device.clone(), threads: *threads },
+        device: arguments.device.clone(),
     })?;
     println!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
     println!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");

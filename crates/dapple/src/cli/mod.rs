@@ -5,7 +5,10 @@ mod bench;
 mod compare;
 mod data;
 mod demo;
+mod devices;
 mod eval;
+#[cfg(all(feature = "torch", unix))]
+mod exact;
 mod export;
 mod failure;
 mod loss_terms;
@@ -33,6 +36,8 @@ use arguments::{Cli, Command};
 /// Runs the command that the arguments name; the exit code is 0, 2 for wrong input, 1 for anything else.
 pub fn main() -> ExitCode {
     failure::explain_panics();
+    #[cfg(all(feature = "torch", unix))]
+    exact::restart_without_tf32();
     // Clap itself ends the program with code 2 for arguments it cannot take, with 0 for help.
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
@@ -49,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

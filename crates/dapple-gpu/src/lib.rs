@@ -1,0 +1,1 @@
+//! Graphics cards as an engine, over Vulkan, Metal and DirectX 12.
