@@ -23,16 +23,23 @@ use std::sync::Arc;
 const NORMED: f64 = 2.0 * TOLERANCE;
 
 /// Largest relative difference of a loss in ten steps of a network with its kinks, whose gradients may rightly differ where
-/// a ReLU reads zero within rounding.
-const KINKED: f64 = 1e-2;
+/// a ReLU reads zero within rounding; DDRNet parts by 4e-2, DeconvNet by 2e-2, all others by less than 1e-2.
+const KINKED: f64 = 0.1;
 
 /// Largest difference of a network's gradients. Most agree to 1e-4; deep ones whose batch norms see few values magnify what
 /// either engine rounds.
 const GRADIENTS: f64 = 1e-3;
 
 /// Networks whose gradients do so more, and how far they may be off: max pooling of nearly equal values in U²-Net lite, batch
-/// norms that see as few as two values in DeepLabV3+ (`dapple-nets/tests/parity.rs` has it among the coarse ones too).
-const COARSE: [(&str, f64); 2] = [("u2net-lite", 5e-3), ("deeplabv3plus-resnet34", 5e-3)];
+/// norms that see as few as two values in DeepLabV3+ and behind UPerNet's pooled maps (`dapple-nets/tests/parity.rs` has
+/// such ones among the coarse too).
+const COARSE: [(&str, f64); 5] = [
+    ("u2net-lite", 5e-3),
+    ("deeplabv3plus-resnet34", 5e-3),
+    ("upernet-vgg19-bn", 5e-3),
+    ("upernet-resnet34", 5e-3),
+    ("upernet-resnet101", 1e-2),
+];
 
 /// The devices to compare.
 fn devices() -> Vec<String> {
