@@ -6,7 +6,7 @@ mod interface;
 mod learn;
 
 use crate::engine::{CpuEngine, Settings, TrainingMemory};
-use crate::kernels::loss::{self, LossInput};
+use crate::kernels::loss::LossInput;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::layout::Layout;
@@ -348,7 +348,7 @@ impl CpuExecutor {
         scale: Option<f32>,
     ) -> Result<f64, EngineError> {
         for (shape, _) in &plan.outputs {
-            loss::check(labels, *shape, loss).map_err(EngineError::Input)?;
+            loss.check(labels, *shape).map_err(EngineError::Input)?;
         }
         let arena = self.scratch.arena.base();
         let mut total = 0.0;

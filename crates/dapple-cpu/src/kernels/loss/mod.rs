@@ -14,7 +14,7 @@ use super::operand::Target;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::padded;
-use dapple_graph::{Loss, LossKind, Shape};
+use dapple_graph::{Loss, Shape};
 use std::ops::Range;
 use terms::Terms;
 use whole::Whole;
@@ -31,37 +31,9 @@ pub(crate) struct LossInput<'a> {
     pub loss: &'a Loss,
 }
 
-/// Checks labels and settings against `channels` logits.
-pub(crate) fn check(labels: &[u8], shape: Shape, loss: &Loss) -> Result<(), String> {
-    if labels.len() != shape.pixels() {
-        return Err(format!("{} labels for {} pixels of logits {shape}", labels.len(), shape.pixels()));
-    }
-    let classes = shape.c.max(2);
-    if let Some(weights) = &loss.class_weights
-        && weights.len() != classes
-    {
-        return Err(format!("{} class weights for {classes} classes", weights.len()));
-    }
-    if shape.c == 1 && loss.terms.iter().any(|t| t.kind == LossKind::CrossEntropy) {
-        return Err(
-            "cross-entropy needs a logit for each of two or more classes; use binary cross-entropy".into()
-        );
-    }
-    if let Some(problem) = loss.terms.iter().find_map(|term| term.problem()) {
-        return Err(problem);
-    }
-    let outside = |&label: &u8| Some(label) != loss.ignore && shape.c > 1 && usize::from(label) >= shape.c;
-    match labels.iter().copied().find(outside) {
-        Some(label) => {
-            Err(format!("label {label} is not one of the {} classes and not the ignored label", shape.c))
-        }
-        None => Ok(()),
-    }
-}
-
 impl LossInput<'_> {
     /// The loss; with `gradient`, that of the logits times `factor` goes there. The input must have passed
-    /// [`check`].
+    /// [`Loss::check`].
     pub fn run(&self, arena: Base, factor: f64, gradient: Option<&Target>) -> f64 {
         let terms = Terms::new(self.loss, self.shape.c);
         let sums = self.sums(arena, &terms);
