@@ -1,7 +1,7 @@
 //! The adapters of this machine and their names.
 
-use burn::tensor::DeviceKind;
-use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn_tensor::DeviceKind;
+use burn_tensor::wgpu::{WgpuBackend, wgpu};
 use dapple_graph::EngineError;
 
 /// The interfaces to cards that there are, best first, with their names.
@@ -41,7 +41,7 @@ fn of_interface((name, api, interface): (&str, wgpu::Backend, WgpuBackend)) -> V
         backends: api.into(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    let found = burn::tensor::read_sync(instance.enumerate_adapters(api.into()));
+    let found = burn_tensor::read_sync(instance.enumerate_adapters(api.into()));
     let mut counts = [0; 4];
     let mut adapters: Vec<Adapter> = found
         .iter()

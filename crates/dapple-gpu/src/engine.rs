@@ -3,7 +3,7 @@
 use crate::adapter::{self, Adapter};
 use crate::executor::GpuExecutor;
 use crate::guard;
-use burn::tensor::Device;
+use burn_tensor::Device;
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -11,7 +11,7 @@ use crate::loss;
 use crate::ops::Map;
 use crate::ops::linear::Matrices;
 use crate::pass::{Pass, Trace};
-use burn::tensor::{Tensor as Values, TensorData};
+use burn_tensor::{Tensor as Values, TensorData};
 use dapple_graph::fold::fold_batch_norm;
 use dapple_graph::{
     DropoutState, EngineError, Graph, Loss, Mode, Network, Optimizer, ParamSpec, Shape, State, Tensor,

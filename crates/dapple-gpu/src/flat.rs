@@ -1,6 +1,6 @@
 //! Flat buffers of values on the device: parameters, statistics, gradients, the optimiser's memory.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn_tensor::{Device, Tensor, TensorData};
 use dapple_graph::EngineError;
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! The optimisers' updates, on flat tensors.
 
 use crate::flat::Flat;
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use dapple_graph::{Decay, Optimizer, ParamSpec, Role};
 
 /// Smoothing of what Muon leaves to AdamW.

@@ -4,7 +4,7 @@ use crate::ops::linear::Matrices;
 use crate::ops::norm::{self, Moments};
 use crate::ops::pool::{self, Positions};
 use crate::ops::{Map, attention, conv, dropout, fit, of_channels, pointwise};
-use burn::tensor::{Device, Tensor, activation};
+use burn_tensor::{Device, Tensor, activation};
 use dapple_graph::{DropoutState, Graph, Mode, Node, NodeId, Op, ParamId};
 use std::collections::HashMap;
 

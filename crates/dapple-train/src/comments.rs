@@ -22,7 +22,12 @@ const COMMENTS: &[(&str, &str, &str)] = &[
         "freeze_encoder",
         "Epochs in which the encoder does not learn; then a quarter of it more each epoch.",
     ),
-    ("", "device", "Engine: cpu, or auto for the fastest that is built in."),
+    (
+        "",
+        "device",
+        "Engine: cpu, cuda, … (`dapple devices`), or auto for the fastest that is built in and there.",
+    ),
+    ("", "precision", "What convolutions and attention are computed in: fp32, bf16 or fp16."),
     ("", "threads", "Threads of the engine; without effect on the results."),
     (
         "",

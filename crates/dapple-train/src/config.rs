@@ -6,7 +6,7 @@ use dapple_data::{
     Augment, CacheSettings, ClassStatistics, Dataset, Fold, Format, InputSettings, LabelCoding, Split,
     SplitSettings, write_atomic,
 };
-use dapple_graph::{Loss, LossTerm, Optimizer};
+use dapple_graph::{Loss, LossTerm, Optimizer, Precision};
 use dapple_nets::NetConfig;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,9 @@ pub struct TrainConfig {
     pub freeze_encoder: Option<usize>,
     /// Engine, as `--device` takes it.
     pub device: String,
+    /// What convolutions and attention are computed in; the engine on the processor has fp32 only.
+    #[serde(default, skip_serializing_if = "is_single")]
+    pub precision: Precision,
     /// Threads of the engine; all cores if left out. Without effect on the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -100,6 +103,11 @@ fn one() -> usize {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_one(value: &usize) -> bool {
     *value == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_single(precision: &Precision) -> bool {
+    *precision == Precision::Fp32
 }
 
 /// Where the data are and how they are divided.

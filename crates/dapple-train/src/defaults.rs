@@ -71,6 +71,7 @@ impl TrainConfig {
             encoder_rate: None,
             freeze_encoder: None,
             device: "auto".to_owned(),
+            precision: Default::default(),
             threads: None,
             memory_limit: None,
             init: None,

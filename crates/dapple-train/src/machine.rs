@@ -27,6 +27,20 @@ pub fn utc(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The name of the processor; `None` where the system does not say (it does on Linux).
+pub fn processor() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let name = info.lines().find_map(|line| line.strip_prefix("model name"))?;
+    Some(name.trim_start_matches([' ', '\t', ':']).to_owned())
+}
+
+/// The memory of the machine in bytes; `None` where the system does not say (it does on Linux).
+pub fn memory() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kibibytes = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kibibytes.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// The most memory that this process has had so far, in bytes; `None` where the system does not say (it does on Linux).
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

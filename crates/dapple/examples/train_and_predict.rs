@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Everything that is written goes into the run's folder, from where the training could be resumed.
     let run = RunFolder::claim(&folder.join("run"), false)?;
     let training = Training::start(config, Arc::clone(&dataset), run.clone())?;
-    let engine = dapple::device::engine("auto", None)?;
+    let engine = dapple::device::engine("auto", &Default::default())?;
     let outcome = training.run(engine.as_ref(), &mut Printer, &StopFlag::new())?;
     if let Outcome::Finished { records } = outcome
         && let Some(best) = best_epoch(&records)

@@ -10,7 +10,7 @@ mod regions;
 mod truth;
 
 use crate::ops::Map;
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 use dapple_graph::{EngineError, Loss, LossKind};
 use truth::Truth;
 

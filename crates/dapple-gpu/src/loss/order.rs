@@ -4,7 +4,7 @@
 
 use super::truth::Truth;
 use crate::flat::read;
-use burn::tensor::{Tensor, activation};
+use burn_tensor::{Tensor, activation};
 use dapple_graph::{EngineError, order};
 
 /// Lovász-softmax averaged over the classes that occur, or the Lovász hinge of one channel.

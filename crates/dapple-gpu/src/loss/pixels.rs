@@ -1,7 +1,7 @@
 //! Losses that add up over pixels: cross-entropies and focal loss.
 
 use super::truth::Truth;
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 /// Sum of `weight -log p` over the sum of weights; `smoothing` of the truth is spread over all classes.
 pub(super) fn cross_entropy(truth: &Truth<'_>, smoothing: f32) -> Option<Tensor<1>> {

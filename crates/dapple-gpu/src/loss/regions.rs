@@ -2,7 +2,7 @@
 
 use super::truth::Truth;
 use crate::flat::upload;
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use dapple_graph::signed_distance;
 
 /// `1 -` the mean over classes of `(I + ½) / (I + alpha (P - I) + beta (G - I) + ½)`; Dice is that of ½ and ½.

@@ -2,7 +2,7 @@
 
 use crate::flat::upload;
 use crate::ops::Map;
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn_tensor::{Device, Int, Tensor, TensorData, activation};
 use dapple_graph::{EngineError, Loss, Shape};
 
 /// Logits and labels, pixel by pixel: `[pixels, channels]` and `[pixels, 1]`.

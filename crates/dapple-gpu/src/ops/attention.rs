@@ -1,7 +1,7 @@
 //! Multi-head scaled dot-product attention over pixels.
 
 use super::Map;
-use burn::tensor::activation;
+use burn_tensor::activation;
 
 /// Queries `[n, h, w, c]`, keys and values `[n, h2, w2, c]`.
 pub(crate) fn attention(q: Map, k: Map, v: Map, heads: usize) -> Map {

@@ -1,9 +1,9 @@
 //! Convolutions.
 
 use super::{Map, channels_first, channels_last};
-use burn::tensor::Tensor;
-use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn_tensor::Tensor;
+use burn_tensor::module;
+use burn_tensor::ops::{ConvOptions, ConvTransposeOptions};
 use dapple_graph::{Conv2d, ConvTranspose2d};
 
 /// `weight` is flat, `[out, in / groups, kh, kw]`.

@@ -4,7 +4,7 @@
 
 use super::Map;
 use crate::flat::upload;
-use burn::tensor::Device;
+use burn_tensor::Device;
 use dapple_graph::dropout::{keeps, threshold};
 
 /// Single values.

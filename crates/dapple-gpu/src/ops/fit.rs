@@ -1,7 +1,7 @@
 //! Centred zero-padding or cropping.
 
 use super::Map;
-use burn::tensor::Device;
+use burn_tensor::Device;
 use std::ops::Range;
 
 pub(crate) fn fit(x: Map, [oh, ow]: [usize; 2], device: &Device) -> Map {

@@ -5,7 +5,7 @@
 
 use super::Map;
 use crate::flat::upload;
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 use dapple_graph::{Interpolation, MeanPool};
 use std::collections::HashMap;
 

@@ -9,7 +9,7 @@ pub(crate) mod norm;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 /// An activation, `[n, h, w, c]`.
 pub(crate) type Map = Tensor<4>;

@@ -3,7 +3,7 @@
 //! Means are taken axis by axis, columns first, so that no sum in fp32 is long.
 
 use super::{Map, of_channels};
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use dapple_graph::BatchNorm;
 
 /// Mean and unbiased variance of each channel of a batch, for the running statistics.

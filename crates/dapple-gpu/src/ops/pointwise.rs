@@ -1,7 +1,7 @@
 //! Functions of each value by itself.
 
 use super::Map;
-use burn::tensor::activation;
+use burn_tensor::activation;
 use dapple_graph::Pointwise;
 use std::f32::consts::FRAC_1_SQRT_2;
 

@@ -1,8 +1,8 @@
 //! Max pooling with positions, and unpooling.
 
 use super::{Map, channels_first, channels_last};
-use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Int, Tensor, TensorData, module};
+use burn_tensor::ops::MaxPoolOptions;
+use burn_tensor::{Device, Int, Tensor, TensorData, module};
 use dapple_graph::MaxPool;
 
 /// Where the maxima stood in their image, `y w + x`, in the shape of the pooled map.

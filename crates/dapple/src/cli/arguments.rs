@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dapple::data::{Format, Part};
+use dapple::graph::Precision;
 use dapple::train::ByteSize;
 
 use super::settings::Settings;
@@ -62,7 +63,9 @@ pub enum Command {
     Compare(super::compare::Compare),
     /// List the networks
     Models(Models),
-    /// Time a network on this machine
+    /// List the engines and cards that --device takes
+    Devices(super::devices::Devices),
+    /// Time a network on this machine, on one device or several in turns
     Bench(super::bench::Bench),
 }
 
@@ -84,11 +87,16 @@ pub struct Demo {
 }
 
 /// Where the network runs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Device {
-    /// Engine: cpu, or auto for the fastest that is built in [default: auto]
+    /// Engine: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest that is built in and there [default:
+    /// auto]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// What convolutions and attention are computed in: fp32, bf16 or fp16; the engine on the processor has fp32 only
+    /// [default: fp32]
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<Precision>,
     /// Threads of the engine; without effect on the results [default: physical cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dapple::data::{Augment, Dataset, OpenOptions, synthetic};
 use dapple::train::{Outcome, RunFolder, TrainConfig, Training};
 
-use super::arguments::{Demo, Device, Eval};
+use super::arguments::{Demo, Eval};
 use super::failure::Failure;
 use super::{eval, train};
 
@@ -31,7 +31,6 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     config.batch = 8;
     config.learning_rate = 3e-3;
     (config.evaluation.train_images, config.evaluation.pictures) = (Some(24), 4);
-    let Device { device, threads } = &arguments.device;
     let outcome =
         train::train(Training::start(config, dataset, run)?, &arguments.device, None, arguments.quiet)?;
     if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {
@@ -50,7 +49,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         original_size: false,
         per_image: false,
         skip_bad: false,
-        device: Device { device: device.clone(), threads: *threads },
+        device: arguments.device.clone(),
     })?;
     println!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
     println!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Raster, Split, SplitIndices};
-use dapple::device::engine;
 use dapple::graph::{Loss, LossKind};
 use dapple::metrics::{Bootstrap, Scores};
 use dapple::nets::Activation;
@@ -15,7 +14,7 @@ use dapple::train::{
     model_path,
 };
 
-use super::arguments::{Device, Eval, PartName};
+use super::arguments::{Eval, PartName};
 use super::failure::Failure;
 use super::output::{Report, print_classes, shown};
 use super::train::warn_of_skipped;
@@ -37,8 +36,7 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 
 /// The scores with those of each image, and the loss, which is known at the network's size only.
 fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
-    let Device { device, threads } = &arguments.device;
-    let engine = engine(device.as_deref().unwrap_or("auto"), *threads)?;
+    let engine = arguments.device.engine(false)?;
     let mut models = load_models(&arguments.model)?;
     // A file without a model is an error of loading it.
     let (model, others) = (models.swap_remove(0), models);

@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod data;
 mod demo;
+mod devices;
 mod eval;
 mod export;
 mod failure;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dapple::device::engine;
 use dapple::graph::Engine;
 use dapple::train::page::{RunData, report};
 use dapple::train::{Examination, RunFolder, load_model};
@@ -42,7 +41,7 @@ pub fn run(arguments: &Report) -> Result<(), Failure> {
     if !out.extension().is_some_and(|ending| ending == "html" || ending == "htm") {
         return Err(Failure::input(format!("{}: give a name that ends in .html", out.display())));
     }
-    let engine = engine(arguments.device.device.as_deref().unwrap_or("auto"), arguments.device.threads)?;
+    let engine = arguments.device.engine(arguments.quiet)?;
     let runs = arguments
         .runs
         .iter()

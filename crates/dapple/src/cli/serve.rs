@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use dapple::device::engine;
 use dapple::predict::{Predictor, Settings};
 use dapple::serve::{Config, Limits, ServeError, ServedModel, Server};
 use dapple::train::Segmenter;
@@ -76,7 +75,7 @@ pub struct Bounds {
 }
 
 pub fn run(arguments: &Serve) -> Result<(), Failure> {
-    let engine = engine(arguments.device.device.as_deref().unwrap_or("auto"), arguments.device.threads)?;
+    let engine = arguments.device.engine(false)?;
     let mut models = Vec::new();
     for text in &arguments.models {
         let (name, path) = named(text);

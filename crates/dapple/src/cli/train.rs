@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part};
-use dapple::device::{engine, engine_within};
+use dapple::device::engine;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
@@ -16,6 +16,7 @@ use dapple::train::{
 };
 
 use super::arguments::{Device, Train};
+use super::devices;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::train_many;
@@ -59,9 +60,7 @@ pub fn train(
     quiet: bool,
 ) -> Result<Outcome, Failure> {
     let config = training.config();
-    let name = device.device.as_deref().unwrap_or(&config.device);
-    let memory_limit = memory_limit.or(config.memory_limit).map(|size| size.0);
-    let engine = engine_within(name, device.threads.or(config.threads), memory_limit)?;
+    let engine = device.engine_for(config, memory_limit, quiet)?;
     let folder = training.folder().path().to_owned();
     warn_of_skipped(training.dataset());
 
@@ -151,10 +150,11 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     if let Some(device) = &arguments.device.device {
         config.device.clone_from(device);
     }
+    config.precision = arguments.device.precision.unwrap_or(config.precision);
     config.threads = arguments.device.threads.or(config.threads);
     config.memory_limit = arguments.memory_limit.or(config.memory_limit);
     // Checked before the folder is made, and again with the data.
-    engine(&config.device, config.threads)?;
+    engine(&config.device, &devices::options(&config))?;
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
     Ok((config, dataset))

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple::data::Dataset;
-use dapple::device::engine_within;
+use dapple::device::engine;
 use dapple::train::sweep::{Kind, Sweep, SweepResult};
 use dapple::train::{ByteSize, Outcome, RateSweep, StopFlag, TrainConfig};
 
 use super::arguments::{Device, Train};
+use super::devices;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::settings::FoldName;
@@ -41,9 +42,7 @@ pub fn run(
     quiet: bool,
 ) -> Result<(), Failure> {
     let config = sweep.config();
-    let name = device.device.as_deref().unwrap_or(&config.device);
-    let memory_limit = memory_limit.or(config.memory_limit).map(|size| size.0);
-    let engine = engine_within(name, device.threads.or(config.threads), memory_limit)?;
+    let engine = device.engine_for(config, memory_limit, quiet)?;
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this batch; once more to stop at once, without saving")?;
     let members = sweep.members();
@@ -100,8 +99,7 @@ pub fn find_rate(
     plot: &Path,
     quiet: bool,
 ) -> Result<(), Failure> {
-    let limit = config.memory_limit.map(|size| size.0);
-    let engine = engine_within(&config.device, config.threads, limit)?;
+    let engine = engine(&config.device, &devices::options(config))?;
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this step")?;
     let sweep = RateSweep::measure(config, dataset, engine.as_ref(), RATE_STEPS, &mut |step, point| {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use dapple::data::decode_image;
-use dapple::device::engine;
 use dapple::predict::output::{Background, MEMORY_OF_OUTPUTS, OutputSettings};
 use dapple::predict::{Predictor, Settings, Tiling};
 use dapple::train::Segmenter;
@@ -14,7 +13,7 @@ use crate::cli::failure::Failure;
 
 /// Loads models that predict together.
 pub fn load(models: &[PathBuf], how: &How, device: &Device) -> Result<Predictor, Failure> {
-    let engine = engine(device.device.as_deref().unwrap_or("auto"), device.threads)?;
+    let engine = device.engine(false)?;
     let mut members = Vec::new();
     for path in models {
         members.extend(Segmenter::load_all(path, engine.as_ref())?);

@@ -1,0 +1,1 @@
+//! libtorch as an engine: CUDA cards and, to compare with, the CPU.

@@ -1,0 +1,208 @@
+//! What was measured, as text and as JSON.
+
+use std::collections::BTreeMap;
+
+use dapple::cpu::StepTime;
+use dapple::graph::{Graph, summary};
+use dapple::train::grouped;
+use serde::Serialize;
+
+use super::{Bench, Subject, giga_operations};
+use crate::cli::failure::Failure;
+
+/// What was measured on one device.
+#[derive(Serialize)]
+pub(super) struct Measured {
+    device: String,
+    network: String,
+    parameters: usize,
+    size: usize,
+    batch: usize,
+    train: bool,
+    precision: &'static str,
+    /// Of the processor's engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simd: Option<&'static str>,
+    median_s: f64,
+    images_per_s: f64,
+    gflops: f64,
+    /// Of the whole process.
+    peak_rss_mb: Option<f64>,
+    /// Of the processor's engine alone, as planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned_mb: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Layer>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Layer {
+    node: String,
+    kernel: &'static str,
+    backward: bool,
+    seconds: f64,
+}
+
+/// Several devices side by side.
+#[derive(Serialize)]
+pub(super) struct Compared {
+    devices: Vec<Measured>,
+    /// The median over the turns of the first device's time over each device's.
+    ratios: Vec<f64>,
+    /// The largest difference of the first output (in training: of the first loss) from the first device's, as a share of
+    /// its largest value.
+    differences: Vec<f64>,
+}
+
+impl From<StepTime> for Layer {
+    fn from(step: StepTime) -> Self {
+        Self { node: step.node, kernel: step.kernel, backward: step.backward, seconds: step.seconds }
+    }
+}
+
+impl Measured {
+    pub fn new(arguments: &Bench, graph: &Graph, subject: &Subject, peak_rss_mb: Option<f64>) -> Self {
+        let median_s = median(subject.seconds.clone());
+        Self {
+            device: subject.device.clone(),
+            network: arguments.network.clone(),
+            parameters: summary::parameters(graph),
+            size: arguments.size,
+            batch: arguments.batch,
+            train: arguments.train,
+            precision: arguments.precision.name(),
+            threads: None,
+            simd: None,
+            median_s,
+            images_per_s: arguments.batch as f64 / median_s,
+            gflops: giga_operations(graph, arguments.train) / median_s,
+            peak_rss_mb,
+            planned_mb: None,
+            layers: None,
+        }
+    }
+}
+
+impl Compared {
+    pub fn new(devices: Vec<Measured>, subjects: &[Subject]) -> Self {
+        let first = &subjects[0];
+        let ratio = |subject: &Subject| {
+            let turns = first.seconds.iter().zip(&subject.seconds);
+            median(turns.map(|(first, own)| first / own).collect())
+        };
+        let difference = |subject: &Subject| match (&first.output, &subject.output) {
+            (Some(first), Some(own)) => distance(&first.data, &own.data),
+            _ => distance(&first.losses[..1], &subject.losses[..1]),
+        };
+        Self {
+            devices,
+            ratios: subjects.iter().map(ratio).collect(),
+            differences: subjects.iter().map(difference).collect(),
+        }
+    }
+}
+
+/// The middle value, the upper one of two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The largest difference as a share of the largest expected value.
+fn distance(expected: &[f32], found: &[f32]) -> f64 {
+    let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let difference = expected.iter().zip(found).fold(0.0f32, |m, (e, f)| m.max((e - f).abs()));
+    f64::from(difference / largest)
+}
+
+/// Prints and writes what was measured on one device.
+pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
+    if !write_json(arguments, m)? {
+        return Ok(());
+    }
+    let on = match (m.threads, m.simd) {
+        (Some(threads), Some(simd)) => format!("{threads} threads, {simd}"),
+        _ => format!("{}, {}", m.device, m.precision),
+    };
+    println!("{}, {on}", head(m));
+    println!(
+        "median {:.1} ms   {:.2} images/s   {:.0} GFLOP/s   peak memory {}",
+        m.median_s * 1e3,
+        m.images_per_s,
+        m.gflops,
+        m.peak_rss_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0} MB"))
+    );
+    if let Some(mb) = m.planned_mb {
+        println!("the engine's own memory as planned: {mb:.0} MB");
+    }
+    if let Some(layers) = &m.layers {
+        print_layers(layers);
+    }
+    Ok(())
+}
+
+/// Prints and writes what was measured on several devices.
+pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Failure> {
+    if !write_json(arguments, compared)? {
+        return Ok(());
+    }
+    let first = &compared.devices[0];
+    println!("{}, {}, {} turns", head(first), first.precision, arguments.runs);
+    println!(
+        "\n{:12} {:>10} {:>10} {:>10} {:>8} {:>11}",
+        "device", "ms", "images/s", "GFLOP/s", "ratio", "difference"
+    );
+    for ((m, ratio), difference) in compared.devices.iter().zip(&compared.ratios).zip(&compared.differences) {
+        println!(
+            "{:12} {:>10.1} {:>10.2} {:>10.0} {ratio:>8.2} {difference:>11.1e}",
+            m.device,
+            m.median_s * 1e3,
+            m.images_per_s,
+            m.gflops
+        );
+    }
+    if let Some(layers) = compared.devices.iter().find_map(|m| m.layers.as_ref()) {
+        print_layers(layers);
+    }
+    Ok(())
+}
+
+/// Network and work.
+fn head(m: &Measured) -> String {
+    let what = if m.train { "training step" } else { "inference" };
+    let (parameters, size) = (grouped(m.parameters as u64), m.size);
+    format!("{}, {parameters} parameters, {what}, batch {}, {size} x {size}", m.network, m.batch)
+}
+
+/// Writes the JSON that is asked for; whether text is wanted too.
+fn write_json(arguments: &Bench, result: &impl Serialize) -> Result<bool, Failure> {
+    let Some(target) = &arguments.json else { return Ok(true) };
+    let text = serde_json::to_string_pretty(result).expect("measurements are numbers and words");
+    if target.as_os_str() == "-" {
+        println!("{text}");
+        return Ok(false);
+    }
+    dapple::data::write_atomic(target, text.as_bytes())?;
+    Ok(true)
+}
+
+fn print_layers(layers: &[Layer]) {
+    println!("\n{:44} {:26} {:>10}", "operation", "kernel", "ms");
+    for layer in layers {
+        println!("{:44} {:26} {:>10.3}", layer.node, layer.kernel, layer.seconds * 1e3);
+    }
+    let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+    for layer in layers {
+        let kind = kinds.entry(layer.kernel).or_default();
+        kind.0 += 1;
+        kind.1 += layer.seconds;
+    }
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
+    println!("\n{:26} {:>6} {:>10}", "kernel", "count", "ms");
+    for (kernel, (count, seconds)) in kinds {
+        println!("{kernel:26} {count:>6} {:>10.2}", seconds * 1e3);
+    }
+}
