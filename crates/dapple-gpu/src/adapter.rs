@@ -2,7 +2,6 @@
 
 use burn_tensor::DeviceKind;
 use burn_tensor::wgpu::{WgpuBackend, wgpu};
-use dapple_graph::EngineError;
 
 /// The interfaces to cards that there are, best first, with their names.
 const INTERFACES: [(&str, wgpu::Backend, WgpuBackend); 3] = [
@@ -84,40 +83,43 @@ fn of_interface((name, api, interface): (&str, wgpu::Backend, WgpuBackend)) -> V
     adapters
 }
 
-/// The adapter of a name: `vulkan`, `metal`, `dx12`, or `gpu` for the best of all, each with an optional `:N`.
-///
-/// # Errors
-/// If the name is none, or there is no such adapter.
-pub(crate) fn find(device: &str) -> Result<Adapter, EngineError> {
-    let refused = |why: String| EngineError::Device { device: device.into(), why };
-    let (interface, number) = device.split_once(':').unwrap_or((device, "0"));
-    let number: usize = number
-        .parse()
-        .map_err(|_| refused(format!("`{number}` is no number of an adapter; write {interface}:0")))?;
-    let mut all = adapters();
-    if interface == "gpu" {
-        // A card may be there through several interfaces; the first of them counts.
-        let listed = all.clone();
-        let first = |card: &str| listed.iter().find(|a| a.card == card).map(|a| a.interface);
-        all.retain(|adapter| first(&adapter.card) == Some(adapter.interface));
-        all.sort_by_key(|adapter| adapter.rank);
-    } else if INTERFACES.iter().any(|(name, ..)| *name == interface) {
-        all.retain(|adapter| adapter.name.starts_with(&format!("{interface}:")));
-    } else {
-        return Err(refused("a card is gpu, vulkan, metal or dx12, each with an optional :N".into()));
-    }
-    if all.is_empty() {
+impl Adapter {
+    /// The adapter of a name: `vulkan`, `metal`, `dx12`, or `gpu` for the best of all, each with an optional `:N` for
+    /// the others.
+    ///
+    /// # Errors
+    /// What was looked for in vain, and what to do.
+    pub fn find(device: &str) -> Result<Self, String> {
+        let (interface, number) = device.split_once(':').unwrap_or((device, "0"));
+        let number: usize = number
+            .parse()
+            .map_err(|_| format!("`{number}` is no number of an adapter; write {interface}:0"))?;
+        let mut all = adapters();
+        if interface == "gpu" {
+            // A card may be there through several interfaces; the first of them counts.
+            let listed = all.clone();
+            let first = |card: &str| listed.iter().find(|a| a.card == card).map(|a| a.interface);
+            all.retain(|adapter| first(&adapter.card) == Some(adapter.interface));
+            all.sort_by_key(|adapter| adapter.rank);
+        } else if INTERFACES.iter().any(|(name, ..)| *name == interface) {
+            all.retain(|adapter| adapter.name.starts_with(&format!("{interface}:")));
+        } else {
+            return Err("a card is gpu, vulkan, metal or dx12, each with an optional :N".into());
+        }
+        let count = all.len();
+        if let Some(adapter) = all.into_iter().nth(number) {
+            return Ok(adapter);
+        }
+        if count > 0 {
+            return Err(format!("{count} adapters were found, numbered from 0; `dapple devices` lists them"));
+        }
         let what = match interface {
             "gpu" => "no graphics adapter was found".to_owned(),
             _ => format!("no adapter was found through {interface}"),
         };
-        return Err(refused(format!(
-            "{what}; install the card's driver (without a card, Debian's mesa-vulkan-drivers has a program that \
-             stands for one)"
-        )));
+        Err(format!(
+            "{what}; install the card's driver (without a card, Debian's mesa-vulkan-drivers has a program that stands \
+             for one)"
+        ))
     }
-    let count = all.len();
-    all.into_iter().nth(number).ok_or_else(|| {
-        refused(format!("there are {count} adapters, numbered from 0; `dapple devices` lists them"))
-    })
 }

@@ -1,6 +1,6 @@
 //! A graphics card as an engine.
 
-use crate::adapter::{self, Adapter};
+use crate::adapter::Adapter;
 use crate::executor::GpuExecutor;
 use crate::guard;
 use burn_tensor::Device;
@@ -19,29 +19,36 @@ pub struct GpuEngine {
 }
 
 impl GpuEngine {
-    /// The adapter of that name: `gpu` for the best of all, or the best behind one interface (`vulkan`, `metal`,
-    /// `dx12`), each with an optional `:N` for the others.
+    /// The adapter of that name ([`Adapter::find`]).
     ///
     /// # Errors
     /// If there is none, or it does not start.
     pub fn open(device: &str) -> Result<Self, EngineError> {
-        let adapter = guard::run(device, || adapter::find(device))?;
+        let refused = |why: String| EngineError::Device { device: device.into(), why };
+        Self::new(&guard::run(device, || Adapter::find(device).map_err(refused))?)
+    }
+
+    /// An engine on an adapter.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn new(adapter: &Adapter) -> Result<Self, EngineError> {
+        let name = &adapter.name;
         // A panic while the lock was held has left a list that is whole.
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = opened.iter().find(|(name, _)| *name == adapter.name).map(|(_, device)| device.clone());
-        let handle = match known {
-            Some(handle) => handle,
+        let known = opened.iter().find(|(opened, _)| opened == name).map(|(_, device)| device.clone());
+        let device = match known {
+            Some(device) => device,
             None => {
                 let options =
                     Device::wgpu_options().device_kind(adapter.kind.clone()).graphics_api(adapter.interface);
-                let refused = |why: String| EngineError::Device { device: device.into(), why };
-                let handle =
-                    guard::run(device, || options.init().map_err(|error| refused(error.to_string())))?;
-                opened.push((adapter.name.clone(), handle.clone()));
-                handle
+                let refused = |why: String| EngineError::Device { device: name.clone(), why };
+                let device = guard::run(name, || options.init().map_err(|error| refused(error.to_string())))?;
+                opened.push((name.clone(), device.clone()));
+                device
             }
         };
-        Ok(Self { device: handle, name: adapter.name.clone(), adapter })
+        Ok(Self { device, name: name.clone(), adapter: adapter.clone() })
     }
 
     /// What it runs on.

@@ -1,11 +1,11 @@
 //! The engine of dapple for graphics cards: graphs run on [Burn](https://burn.dev) over wgpu (Vulkan, Metal, DX12), with
 //! its kernel fusion, its autotuning and its automatic differentiation.
 //!
-//! Without the feature `wgpu` the crate is empty. [`adapters`] lists what there is, [`GpuEngine::open`] opens one by name.
+//! Without the feature `wgpu` the crate is empty. `adapters` lists what there is, `GpuEngine::open` opens one by name.
 //!
 //! # How a graph is run
 //!
-//! [`pass`] walks over the nodes in order; each family of operations has a module under `ops`. Maps are tensors
+//! `pass` walks over the nodes in order; each family of operations has a module under `ops`. Maps are tensors
 //! `[n, h, w, c]`, as at the interface: Burn's kernels compute channels-last, so that the transpositions around them cost
 //! nothing. Trainable values, gradients and the optimiser's memory are one flat tensor each on the card; a pass cuts the
 //! parameters out of it. Losses are tensor operations too; what needs an order or distances is decided on the host
