@@ -47,6 +47,15 @@ pub(crate) fn wanted(graph: &Graph, mode: Mode) -> Vec<NodeId> {
     graph.outputs().iter().take(count).map(|(_, id)| *id).collect()
 }
 
+/// The nodes whose values or positions a node reads.
+fn reads(node: &Node) -> impl Iterator<Item = NodeId> + '_ {
+    let pool = match node.op {
+        Op::MaxUnpool { pool } => Some(pool),
+        _ => None,
+    };
+    node.inputs.iter().copied().chain(pool)
+}
+
 impl Pass<'_> {
     /// Runs over all nodes that the wanted outputs depend on.
     pub fn run(mut self, input: Map) -> Trace {
@@ -62,7 +71,7 @@ impl Pass<'_> {
             let value = self.compute(NodeId(index), node, &mut trace);
             trace.values[index] = Some(value);
             if !self.probe {
-                for id in &node.inputs {
+                for id in reads(node) {
                     if last[id.0] == Some(index) {
                         trace.values[id.0] = None;
                     }
@@ -81,11 +90,7 @@ impl Pass<'_> {
             if last[index].is_none() {
                 continue;
             }
-            let pool = match &node.op {
-                Op::MaxUnpool { pool } => Some(pool),
-                _ => None,
-            };
-            for id in node.inputs.iter().chain(pool) {
+            for id in reads(node) {
                 last[id.0] = last[id.0].max(Some(index));
             }
         }
@@ -119,7 +124,7 @@ impl Pass<'_> {
         let x = inputs.remove(0);
         let mut second = || inputs.remove(0);
         match &node.op {
-            Op::Input | Op::Concat => x,
+            Op::Input | Op::Concat => unreachable!("the first node is given, concatenations are done"),
             Op::Conv2d { weight, bias, conv } => {
                 conv::conv(x, self.param(*weight), bias.map(|b| self.param(b)), conv)
             }
