@@ -2,17 +2,14 @@
 
 use dapple_cpu::{CpuEngine, Level};
 use dapple_graph::{
-    Conv2d, Decay, DropoutState, Engine, Graph, Loss, LossKind, Mode, Network, NodeId, Op, Optimizer, Shape,
-    State, Tensor,
+    Conv2d, Decay, DropoutState, Engine, Graph, Mode, Network, NodeId, Optimizer, Shape, State, Tensor,
 };
+use dapple_reference::equivalence::{TOLERANCE, hard_to_normalise, may_tie, some_loss, worst_gradient};
 use dapple_reference::random::{self, RandomNetwork};
 use dapple_reference::{
     Gradients, State64, Tensor64, Trace, backward, forward, forward_with, relative_distance,
 };
 use std::sync::Arc;
-
-/// Largest distance of an fp32 result to the reference, as a share of the largest reference value.
-const TOLERANCE: f64 = 1e-4;
 
 fn levels() -> Vec<CpuEngine> {
     let engine = |level| CpuEngine::with_level(Some(2), level).expect("the level is available");
@@ -39,56 +36,6 @@ struct Wanted<'a> {
     training: Trace,
     upstream: Vec<Tensor>,
     gradients: Gradients,
-}
-
-/// How far gradients of the parameters are off, as a share of the tolerance, and the name of the worst.
-///
-/// Where much cancels (a scale before a batch norm, a bias of many pixels), the error is that of the terms, not of
-/// their sum: it is measured against a share of the largest gradient of all parameters, and of the upstream gradients,
-/// which are about 1.
-fn worst_gradient<'a>(graph: &'a Graph, wanted: &[f64], got: &[f64]) -> (f64, &'a str) {
-    let largest = |values: &[f64]| values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    let trained = graph.params().iter().filter(|s| s.role.trainable());
-    let errors = trained.map(|spec| {
-        let range = spec.offset..spec.offset + spec.len();
-        let scale = largest(&wanted[range.clone()]).max(0.2 * largest(wanted)).max(0.5);
-        let pairs = wanted[range.clone()].iter().zip(&got[range]);
-        let error =
-            pairs.fold(0.0f64, |a, (w, g)| if g.is_finite() { a.max((w - g).abs()) } else { f64::NAN });
-        (error / scale / TOLERANCE, spec.name.as_str())
-    });
-    // NaN is the largest in this order.
-    errors.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, "none"))
-}
-
-/// Whether some batch norm's input has a nearly constant channel, which is all rounding errors once normalised, or a
-/// few values, whose gradient is the small difference of large numbers.
-fn hard_to_normalise(graph: &Graph, trace: &Trace) -> bool {
-    graph.nodes().iter().filter(|n| matches!(n.op, Op::BatchNorm { .. })).any(|node| {
-        let x = &trace.values[node.inputs[0].0];
-        let count = x.shape.pixels() as f64;
-        let constant = |c| {
-            let values = || x.data.iter().skip(c).step_by(x.shape.c);
-            let mean = values().sum::<f64>() / count;
-            values().map(|v| (v - mean).powi(2)).sum::<f64>() / count < 1e-3 * mean * mean
-        };
-        count < 6.0 || (0..x.shape.c).any(constant)
-    })
-}
-
-/// Whether some pooling that is unpooled reads equal neighbours other than zero, as behind a constant border: equal in `f64`,
-/// they are told apart by what Winograd's algorithm rounds, which differs from place to place.
-fn may_tie(graph: &Graph, trace: &Trace) -> bool {
-    graph.nodes().iter().any(|node| {
-        let Op::MaxUnpool { pool } = node.op else { return false };
-        let x = &trace.values[graph.node(pool).inputs[0].0];
-        let Shape { w, c, .. } = x.shape;
-        // Neighbours in a row, and pixels one row apart.
-        let equal = |distance: usize| {
-            x.data.iter().zip(x.data.iter().skip(distance * c)).any(|(a, b)| a == b && *a != 0.0)
-        };
-        equal(1) || equal(w)
-    })
 }
 
 /// Compares all engines with the reference; false where that cannot be done.
@@ -269,61 +216,6 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn states_come_back_as_they_went_in() {
-    let engine = CpuEngine::new(Some(1)).expect("threads can be started");
-    for seed in 0..40 {
-        let network = random::network(seed);
-        let state: State = random::state(&network.graph, seed);
-        let executor = engine.load(Arc::new(network), &state, None).expect("it fits");
-        assert_eq!(executor.state(), state);
-    }
-}
-
-/// A loss of every kind, for as many channels as the network has.
-fn some_loss(channels: usize, seed: u64) -> Loss {
-    use LossKind::{BinaryCrossEntropy, Boundary, CrossEntropy, Dice, Focal, Lovasz, Ohem, Tversky};
-    let kinds: &[&[(LossKind, f32)]] = if channels == 1 {
-        &[
-            &[(BinaryCrossEntropy, 1.0)],
-            &[(Dice, 0.7)],
-            &[(BinaryCrossEntropy, 0.5), (Dice, 2.0)],
-            &[(Focal, 1.0), (Tversky, 0.5)],
-            &[(Lovasz, 1.0), (BinaryCrossEntropy, 0.5)],
-            &[(Boundary, 0.1), (Dice, 1.0)],
-            &[(Ohem, 2.0)],
-        ]
-    } else {
-        &[
-            &[(CrossEntropy, 1.0)],
-            &[(CrossEntropy, 0.5), (Dice, 1.5)],
-            &[(BinaryCrossEntropy, 1.0)],
-            &[(Dice, 1.0)],
-            &[(Focal, 1.0), (Lovasz, 1.0)],
-            &[(Tversky, 1.0), (Ohem, 0.5)],
-            &[(Boundary, 0.1), (CrossEntropy, 1.0)],
-        ]
-    };
-    let mut loss = Loss::sum(kinds[seed as usize % kinds.len()]);
-    if seed % 3 == 1 {
-        for term in &mut loss.terms {
-            match term.kind {
-                CrossEntropy => term.smoothing = Some(0.1),
-                Focal => term.gamma = Some(1.5),
-                Tversky => (term.alpha, term.beta) = (Some(0.8), Some(0.1)),
-                Ohem => term.keep = Some(0.6),
-                _ => {}
-            }
-        }
-    }
-    if seed % 2 == 1 {
-        loss.class_weights = Some((0..channels.max(2)).map(|c| 0.5 + c as f32).collect());
-        loss.ignore = Some(255);
-        loss.output_weights = vec![1.0, 0.4];
-    }
-    loss
-}
-
-#[test]
 fn losses_and_optimisers_agree_with_the_reference() {
     let optimizers = [
         Optimizer::sgd(0.9, 5e-4),
@@ -387,30 +279,6 @@ fn losses_and_optimisers_agree_with_the_reference() {
             assert!(value.is_finite() && logits.shape.c == channels);
         }
     }
-}
-
-#[test]
-fn wrong_labels_and_shapes_are_errors() {
-    let network = random::labelled_network(3);
-    let graph = network.graph.clone();
-    let shape = graph.shape(graph.input());
-    let channels = graph.shape(graph.outputs()[0].1).c;
-    let state = random::state(&graph, 0);
-    let engine = CpuEngine::new(Some(1)).expect("threads can be started");
-    let mut executor = engine.load(Arc::new(network), &state, None).expect("it fits");
-    let input = random::tensor(shape, 0);
-    let loss = some_loss(channels, 0);
-    let message = |r: Result<f64, dapple_graph::EngineError>| r.expect_err("refused").to_string();
-    assert!(message(executor.accumulate(&input, &[0], &loss, 1.0)).contains("1 labels for"));
-    if channels > 1 {
-        let labels = vec![200; shape.pixels()];
-        assert!(message(executor.accumulate(&input, &labels, &loss, 1.0)).contains("label 200"));
-    }
-    assert!(executor.backward(&[]).expect_err("nothing to undo").to_string().contains("forward pass"));
-    assert!(executor.step(0.1, None).is_err());
-    let other = random::network(4);
-    let wrong = random::state(&other.graph, 0);
-    assert!(executor.set_state(&wrong).is_err());
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //!
 //! Each operation is written as nested loops straight from its definition, one file a family; nothing is
 //! fused, skipped or reordered. [`forward`] computes all nodes, [`backward`] the gradients, [`loss`] what
-//! training minimises, [`Stepper`] the optimisers' updates. [`random`] makes networks and values to compare on.
+//! training minimises, [`Stepper`] the optimisers' updates. [`random`] makes networks and values to compare on,
+//! [`equivalence`] compares any engine.
 //!
 //! Everything here is for tests: arguments that do not fit their graph panic.
 //!
@@ -24,11 +25,13 @@
 //! ```
 
 mod backward;
+pub mod equivalence;
 mod forward;
 mod loss;
 mod ops;
 mod optim;
 pub mod random;
+mod replay;
 mod state;
 mod tensor;
 

@@ -5,6 +5,7 @@ use super::operation::{
     POINTWISE, conv_settings, input_shape, interpolation, mean_pool_settings, pool_settings,
     transpose_settings,
 };
+use crate::replay;
 use dapple_graph::summary::multiply_adds;
 use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Pointwise, Shape};
 
@@ -20,7 +21,7 @@ pub struct RandomNetwork {
 
 impl Network for RandomNetwork {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
-        rebuild(&self.graph, input)
+        replay::rebuild(&self.graph, input, &|op| op.clone())
     }
 
     fn example_input(&self) -> Shape {
@@ -348,41 +349,4 @@ fn describe(seed: u64, graph: &Graph) -> String {
         text += &format!("{i}: {} {:?} of {:?} -> {}\n", node.name, node.op, node.inputs, node.shape);
     }
     text
-}
-
-/// The same operations for another input shape.
-fn rebuild(graph: &Graph, input: Shape) -> Result<Graph, GraphError> {
-    let mut g = Graph::new(input);
-    for node in &graph.nodes()[1..] {
-        // Each call adds one node, so that all ids stay as they are.
-        let (name, x) = (&node.name, node.inputs[0]);
-        match &node.op {
-            Op::Input => return Err(GraphError::Config("a graph has one input".into())),
-            Op::Conv2d { conv, .. } => g.conv2d(name, x, conv)?,
-            Op::ConvTranspose2d { conv, .. } => g.conv_transpose2d(name, x, conv)?,
-            Op::BatchNorm { norm, .. } => g.batch_norm_with(name, x, *norm)?,
-            Op::Relu => g.relu(x)?,
-            Op::MaxPool(pool) => g.max_pool(x, pool)?,
-            Op::MaxUnpool { pool } => g.max_unpool(x, *pool)?,
-            Op::Resize { like, interpolation } => g.resize(x, *like, *interpolation)?,
-            Op::Upscale { factor, interpolation } => g.upscale(x, *factor, *interpolation)?,
-            Op::FitTo { like } => g.fit_to(x, *like)?,
-            Op::Concat => g.concat(&node.inputs)?,
-            Op::Add => g.add(x, node.inputs[1])?,
-            Op::Pointwise(function) => g.activate(x, *function)?,
-            Op::Mul => g.mul(x, node.inputs[1])?,
-            Op::AveragePool => g.average_pool(x, [node.shape.h, node.shape.w])?,
-            Op::MeanPool(pool) => g.mean_pool(x, pool)?,
-            Op::LayerNorm { eps, .. } => g.layer_norm(name, x, *eps)?,
-            Op::GroupNorm { groups, .. } => g.group_norm(name, x, *groups)?,
-            Op::Scale { .. } => g.scale(name, x, 1.0)?,
-            Op::Attention { heads } => g.attention(x, node.inputs[1], node.inputs[2], *heads)?,
-            Op::Dropout { rate, .. } => g.dropout(x, *rate)?,
-            Op::DropPath { rate, .. } => g.drop_path(x, *rate)?,
-        };
-    }
-    for (name, id) in graph.outputs() {
-        g.output(name, *id)?;
-    }
-    Ok(g)
 }

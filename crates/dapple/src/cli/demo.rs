@@ -15,6 +15,8 @@ const SIDE: usize = 64;
 const PICTURES: usize = 480;
 
 pub fn run(arguments: &Demo) -> Result<(), Failure> {
+    // Checked before the folder is made.
+    arguments.device.engine(true)?;
     let run = RunFolder::claim(&arguments.out, arguments.force)?;
     let data = std::path::absolute(arguments.out.join("data")).unwrap_or(arguments.out.join("data"));
     synthetic::write(&data, 0, PICTURES, SIDE, SIDE)?;

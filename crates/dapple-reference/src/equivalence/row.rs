@@ -1,0 +1,101 @@
+//! What was found, a row a family.
+
+use std::fmt::Write;
+
+/// The largest differences among all cases of a family, as shares of the largest value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What was compared.
+    pub family: String,
+    /// Kinds of values with their largest difference and the case that has it.
+    pub differences: Vec<(&'static str, f64, String)>,
+    /// Cases that were compared.
+    pub compared: usize,
+    /// Cases whose values lie so near a kink (a ReLU's, a pooling's) that rounding decides, which were left out.
+    pub left_out: usize,
+}
+
+impl Row {
+    /// Nothing compared yet.
+    pub fn new(family: &str) -> Self {
+        Self { family: family.to_owned(), differences: Vec::new(), compared: 0, left_out: 0 }
+    }
+
+    /// Takes note of a difference in a case. What is no number is the largest.
+    pub fn note(&mut self, kind: &'static str, difference: f64, case: &str) {
+        let difference = if difference.is_nan() { f64::INFINITY } else { difference };
+        match self.differences.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((_, largest, worst)) if difference > *largest => {
+                (*largest, *worst) = (difference, case.to_owned())
+            }
+            Some(_) => {}
+            None => self.differences.push((kind, difference, case.to_owned())),
+        }
+    }
+
+    /// The largest difference of a kind; 0 where none was noted.
+    pub fn largest(&self, kind: &str) -> f64 {
+        self.differences.iter().find(|(known, ..)| *known == kind).map_or(0.0, |(_, largest, _)| *largest)
+    }
+
+    /// Joins the cases of another row.
+    pub fn merge(&mut self, other: &Row) {
+        for (kind, difference, case) in &other.differences {
+            self.note(kind, *difference, case);
+        }
+        self.compared += other.compared;
+        self.left_out += other.left_out;
+    }
+
+    /// Panics where something differs by more than `limit`, or where nothing was compared.
+    ///
+    /// # Panics
+    /// With the kind of value, the difference and the case.
+    pub fn check(&self, limit: f64) {
+        assert!(self.compared > 0, "{}: nothing could be compared", self.family);
+        for (kind, difference, case) in &self.differences {
+            assert!(*difference <= limit, "{}: {kind} differ by {difference:.2e}: {case}", self.family);
+        }
+    }
+}
+
+/// Rows as a Markdown table. `kinds` are the columns.
+pub fn markdown(rows: &[Row], kinds: &[&str]) -> String {
+    let mut text =
+        format!("| what | cases | {} |\n|---|---|{}\n", kinds.join(" | "), "---|".repeat(kinds.len()));
+    for row in rows {
+        let cell = |kind: &&str| match row.differences.iter().find(|(known, ..)| known == kind) {
+            Some((_, difference, _)) => format!("{difference:.1e}"),
+            None => String::new(),
+        };
+        let cells: Vec<String> = kinds.iter().map(cell).collect();
+        writeln!(text, "| {} | {} | {} |", row.family, row.compared, cells.join(" | "))
+            .expect("a string takes everything");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_difference_stands() {
+        let mut row = Row::new("conv");
+        row.note("outputs", 1e-6, "a");
+        row.note("outputs", 3e-6, "b");
+        row.note("gradients", 2e-6, "c");
+        row.compared = 2;
+        let mut other = Row::new("conv");
+        other.note("outputs", 4e-6, "d");
+        other.compared = 1;
+        row.merge(&other);
+        assert_eq!((row.largest("outputs"), row.largest("losses"), row.compared), (4e-6, 0.0, 3));
+        row.check(1e-5);
+        let text = markdown(&[row.clone()], &["outputs", "losses"]);
+        assert!(text.ends_with("| conv | 3 | 4.0e-6 |  |\n"), "{text}");
+        row.note("gradients", f64::NAN, "e");
+        let caught = std::panic::catch_unwind(|| row.check(1.0)).expect_err("no number is within no limit");
+        assert!(caught.downcast_ref::<String>().is_some_and(|message| message.contains(": e")));
+    }
+}
