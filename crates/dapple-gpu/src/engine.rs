@@ -4,7 +4,7 @@ use crate::adapter::Adapter;
 use crate::executor::GpuExecutor;
 use crate::guard;
 use burn_tensor::Device;
-use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State, Tensor};
+use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The devices that this process has opened, by the names of their adapters. The library opens each once.
@@ -54,21 +54,6 @@ impl GpuEngine {
     /// What it runs on.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
-    }
-
-    /// The gradient of `output_gradients` with respect to the input and to the parameters (laid out like
-    /// [`State::values`]) in training mode: for saliency maps, and for testing.
-    ///
-    /// # Errors
-    /// If the network cannot be built for the input, a shape does not fit, or the device fails.
-    pub fn gradients(
-        &self,
-        network: Arc<dyn Network>,
-        state: &State,
-        input: &Tensor,
-        output_gradients: &[Tensor],
-    ) -> Result<(Tensor, Vec<f32>), EngineError> {
-        GpuExecutor::new(self, network, state, None)?.input_gradient(input, output_gradients)
     }
 }
 

@@ -276,36 +276,6 @@ impl GpuExecutor {
         Ok(value)
     }
 
-    /// The gradients of the input and of the parameters, given those of the outputs.
-    pub fn input_gradient(
-        mut self,
-        input: &Tensor,
-        output_gradients: &[Tensor],
-    ) -> Result<(Tensor, Vec<f32>), EngineError> {
-        let name = self.engine.name.clone();
-        guard::run(&name, || {
-            let images = self.upload(input)?.autodiff().require_grad();
-            let (pending, _) = self.train(input.shape, images.clone())?;
-            let total = self.weighed(&pending.outputs, output_gradients)?;
-            let Some(total) = total.filter(Values::is_tracked) else {
-                return Ok((Tensor::zeros(input.shape), vec![0.0; self.lens[0]]));
-            };
-            let mut gradients = total.backward();
-            let of_input = match images.grad_remove(&mut gradients) {
-                Some(gradient) => Tensor::new(input.shape, read(gradient, &name)?),
-                None => Tensor::zeros(input.shape),
-            };
-            let mut values = Vec::with_capacity(self.lens[0]);
-            for (spec, leaf) in self.specs.iter().zip(&pending.leaves).filter(|(s, _)| s.role.trainable()) {
-                match leaf.grad_remove(&mut gradients) {
-                    Some(gradient) => values.extend(read(gradient, &name)?),
-                    None => values.resize(values.len() + spec.len(), 0.0),
-                }
-            }
-            Ok((of_input, values))
-        })
-    }
-
     /// The sum of outputs times their gradients, whose gradient is that of the network.
     fn weighed(&self, outputs: &[Map], gradients: &[Tensor]) -> Result<Option<Values<1>>, EngineError> {
         let shapes: Vec<Shape> = outputs.iter().map(shape_of).collect();

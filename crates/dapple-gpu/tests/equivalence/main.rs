@@ -1,32 +1,24 @@
-//! Cards against the `f64` reference and the CPU engine: every operation, loss, optimiser and network, with gradients;
-//! checkpoints handed over both ways.
+//! Cards against the `f64` interpreter and the CPU engine: every operation, loss, optimiser and network, with gradients,
+//! and what an executor promises between passes.
 //!
 //! ```sh
 //! cargo test -p dapple-gpu --features wgpu -- --nocapture
-//! DAPPLE_SEEDS=12 cargo test -p dapple-gpu --features wgpu -- --nocapture --include-ignored
+//! DAPPLE_CASES=10 cargo test -p dapple-gpu --features wgpu -- --nocapture --include-ignored
 //! ```
 //!
-//! Without an adapter all tests pass with one line that says so; with `DAPPLE_REQUIRE_GPU=1` they fail.
-//! `DAPPLE_DEVICE` names another adapter than the best one, `DAPPLE_SEEDS` how many of each operation are compared.
+//! Without an adapter all tests pass with one line that says so; with `DAPPLE_REQUIRE_GPU=1` they fail. `DAPPLE_DEVICE` names
+//! another adapter than the best one, `DAPPLE_CASES` how many random graphs of each kind are compared.
 #![cfg(feature = "wgpu")]
 
-mod handover;
-mod interface;
-mod learning;
-mod losses;
 mod memory;
 mod networks;
-mod operations;
 
 use dapple_cpu::CpuEngine;
 use dapple_gpu::GpuEngine;
-use dapple_graph::{Executor, Network, Optimizer, Shape, State, Tensor};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use dapple_reference::equivalence::{self, Row, TOLERANCE, behaviour, markdown};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Largest distance of an fp32 result, as a share of the largest expected value.
-const TOLERANCE: f64 = 1e-4;
-
-/// One test at a time has the card: software that stands for one takes all processors anyway.
+/// One test at a time has the card: a program that stands for one takes all processors anyway.
 static CARD: Mutex<()> = Mutex::new(());
 
 /// The engine to compare, if there is an adapter.
@@ -47,49 +39,66 @@ fn cpu() -> CpuEngine {
     CpuEngine::new(Some(2)).expect("threads can be started")
 }
 
-/// How many of each kind are compared.
-fn seeds(usual: u64) -> u64 {
-    std::env::var("DAPPLE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+/// How many random graphs of each kind are compared.
+fn cases(usual: u64) -> u64 {
+    std::env::var("DAPPLE_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
 }
 
-/// A network on both engines.
-fn both(
-    engine: &GpuEngine,
-    network: &Arc<dyn Network>,
-    state: &State,
-    optimizer: Option<Optimizer>,
-) -> [Box<dyn Executor>; 2] {
-    let load = |engine: &dyn dapple_graph::Engine| {
-        engine.load(network.clone(), state, optimizer).expect("the state is the network's")
+/// Shows what was found; fails where it is above the limit.
+fn check(rows: &[Row], kinds: &[&str], limit: f64) {
+    println!("{}", markdown(rows, kinds));
+    rows.iter().for_each(|row| row.check(limit));
+}
+
+#[test]
+fn operations_are_those_of_the_definitions() {
+    let Some((engine, _turn)) = engine() else { return };
+    check(&equivalence::operations(&engine, cases(4)), &["outputs", "gradients", "statistics"], TOLERANCE);
+}
+
+#[test]
+fn random_networks_are_those_of_the_definitions() {
+    let Some((engine, _turn)) = engine() else { return };
+    let row = equivalence::networks(&engine, 2 * cases(4));
+    // Twice: batch norms of mostly zeros magnify roundings.
+    check(&[row], &["outputs", "gradients", "statistics"], 2.0 * TOLERANCE);
+}
+
+#[test]
+fn losses_are_those_of_the_definitions() {
+    let Some((engine, _turn)) = engine() else { return };
+    check(&equivalence::losses(&engine, cases(4)), &["losses", "gradients"], 2.0 * TOLERANCE);
+}
+
+#[test]
+fn optimizers_are_those_of_the_definitions() {
+    let Some((engine, _turn)) = engine() else { return };
+    check(&equivalence::optimizers(&engine, cases(2)), &["norms", "parameters", "memory"], TOLERANCE);
+}
+
+macro_rules! promises {
+    ($($promise:ident)*) => {
+        $(#[test] fn $promise() {
+            let Some((engine, _turn)) = engine() else { return };
+            behaviour::$promise(&engine);
+        })*
     };
-    [load(&cpu()), load(engine)]
 }
 
-/// The largest difference as a share of the largest expected value.
-fn distance(expected: &[f32], found: &[f32]) -> f64 {
-    let expected: Vec<f64> = expected.iter().map(|&v| f64::from(v)).collect();
-    dapple_reference::relative_distance(&expected, found)
+promises! {
+    states_come_back_as_they_went_in
+    the_average_is_that_of_its_definition
+    frozen_parameters_neither_move_nor_count
+    the_first_layer_that_is_not_finite_is_found
+    a_gradient_that_is_no_number_changes_nothing
+    a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted
+    samples_differ_and_their_mean_is_the_prediction
+    wrong_input_is_an_error
 }
 
-/// The norm of the difference as a share of the expected norm.
-fn norm_distance(expected: &[f32], found: &[f32]) -> f64 {
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let difference = norm(&mut expected.iter().zip(found).map(|(&e, &f)| f64::from(e) - f64::from(f)));
-    let scale = norm(&mut expected.iter().map(|&v| f64::from(v)));
-    if scale == 0.0 { difference } else { difference / scale }
-}
-
-/// Waves whose sign is the label.
-fn batch(shape: Shape) -> (Tensor, Vec<u8>) {
-    let mut input = Tensor::zeros(shape);
-    let mut labels = Vec::with_capacity(shape.pixels());
-    for (i, pixel) in input.data.chunks_exact_mut(shape.c).enumerate() {
-        let (y, x) = (i / shape.w % shape.h, i % shape.w);
-        let value = ((y * 3 + x * 5) as f32 / 16.0 + (i / (shape.h * shape.w)) as f32).sin();
-        for (c, v) in pixel.iter_mut().enumerate() {
-            *v = value + 0.2 * ((i * 7 + c * 13) % 11) as f32 / 11.0;
-        }
-        labels.push(u8::from(value > 0.0));
+#[test]
+fn adapters_that_are_not_there_are_refused() {
+    for name in ["vulkan:99", "gpu:x", "abacus"] {
+        assert!(GpuEngine::open(name).is_err(), "{name}");
     }
-    (input, labels)
 }
