@@ -29,7 +29,7 @@ pub struct Adapter {
 
 /// All adapters, interface by interface; those of an interface with cards before programs.
 pub fn adapters() -> Vec<Adapter> {
-    INTERFACES.iter().flat_map(|interface| of_interface(*interface)).collect()
+    INTERFACES.into_iter().flat_map(of_interface).collect()
 }
 
 fn of_interface((name, api, interface): (&str, wgpu::Backend, WgpuBackend)) -> Vec<Adapter> {

@@ -294,6 +294,22 @@ impl GpuExecutor {
         Ok(total)
     }
 
+    /// The average moved towards the values by a share of the way; the first time, the values.
+    fn moved_average(&self, share: f32) -> Parameters {
+        let now = &self.parameters;
+        let Some(average) = &self.average else { return now.clone() };
+        let towards = |from: &Flat, to: &Flat| {
+            from.with(to, |from, to| {
+                let way = to - from.clone();
+                from + way * share
+            })
+        };
+        Parameters {
+            values: towards(&average.values, &now.values),
+            statistics: towards(&average.statistics, &now.statistics),
+        }
+    }
+
     /// Values in the order of checkpoints.
     fn exported(&self, parameters: &Parameters) -> Result<State, EngineError> {
         Ok(State {

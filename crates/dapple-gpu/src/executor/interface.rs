@@ -103,21 +103,11 @@ impl Executor for GpuExecutor {
     }
 
     fn update_average(&mut self, decay: f32) {
-        let now = self.parameters.clone();
-        let moved = match self.average.take() {
-            None => now,
-            Some(average) => {
-                let towards = |from: &Flat, to: &Flat| {
-                    from.with(to, |a, v| {
-                        let way = v - a.clone();
-                        a + way * (1.0 - decay)
-                    })
-                };
-                let values = towards(&average.values, &now.values);
-                Parameters { values, statistics: towards(&average.statistics, &now.statistics) }
-            }
-        };
-        self.average = Some(moved);
+        let moved = guard::run(&self.engine.name, || Ok(self.moved_average(1.0 - decay)));
+        // Where the device has been lost, the next pass says so.
+        if let Ok(moved) = moved {
+            self.average = Some(moved);
+        }
     }
 
     fn average(&self) -> Option<State> {

@@ -39,7 +39,7 @@ impl<'a> Truth<'a> {
         let number = |&label: &u8| if Some(label) == loss.ignore { -1 } else { i32::from(label) };
         let numbers: Vec<i32> = labels.iter().map(number).collect();
         let numbers: Tensor<2, Int> = Tensor::from_data(TensorData::new(numbers, [pixels, 1]), device);
-        let counted = numbers.clone().greater_equal_elem(0).float();
+        let counted = numbers.clone().greater_equal_scalar(0).float();
         let truth = match c {
             1 => numbers.equal_scalar(1).float(),
             _ => numbers.equal(Tensor::<1, Int>::arange(0..c as i64, device).reshape([1, c])).float(),
