@@ -10,7 +10,7 @@ use crate::kernels::optim::Segment;
 use crate::kernels::weights::Weights;
 use crate::memory::Buffer;
 use crate::simd::{LANES, padded};
-use dapple_graph::{Conv2d, Graph, Op, ParamId, ParamSpec, Role, State};
+use dapple_graph::{Conv2d, Graph, Op, Optimizer, ParamId, ParamSpec, Role, State};
 
 /// Place and order of one parameter.
 #[derive(Clone, Copy, Debug)]
@@ -162,10 +162,9 @@ impl Layout {
             .collect()
     }
 
-    /// Parameters that are matrices to Muon: weights of convolutions that mix channels.
+    /// Parameters that are matrices to Muon.
     pub fn matrices(&self) -> Vec<usize> {
-        let mixes = |spec: &ParamSpec| spec.role == Role::ConvWeight && spec.shape[1] > 1;
-        (0..self.specs.len()).filter(|&i| mixes(&self.specs[i])).collect()
+        (0..self.specs.len()).filter(|&i| Optimizer::is_matrix(&self.specs[i])).collect()
     }
 
     /// Clears what the dense gradients of a grouped convolution's bundles have between the groups.

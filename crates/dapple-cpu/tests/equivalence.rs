@@ -2,9 +2,7 @@
 
 use dapple_cpu::{Convolution, CpuEngine};
 use dapple_graph::{Conv2d, Graph, GraphError, Interpolation, MaxPool, Shape};
-use dapple_reference::equivalence::{
-    self, Pair, Row, Smooth, Subject, TOLERANCE, hand_over, pair, together,
-};
+use dapple_reference::equivalence::{self, Pair, Row, Smooth, Subject, TOLERANCE, hand_over, pair, together};
 use std::sync::Arc;
 
 fn engine() -> CpuEngine {

@@ -3,6 +3,8 @@
 //! Exact: the squared distance transform of Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions",
 //! 2012, along columns and then along rows.
 
+use crate::Shape;
+
 /// Larger than any squared distance within an image.
 const FAR: f64 = 1e20;
 
@@ -26,6 +28,40 @@ pub fn signed_distance(mask: &[bool], height: usize, width: usize) -> Vec<f32> {
     let outside = squared_distance(mask, false, height, width);
     let pairs = mask.iter().zip(inside.iter().zip(&outside));
     pairs.map(|(&set, (to, from))| if set { 1.0 - from.sqrt() as f32 } else { to.sqrt() as f32 }).collect()
+}
+
+/// [`signed_distance`] of every class in every image of a batch of labels, `[n, h, w, k]` as the boundary loss multiplies
+/// them with probabilities of that shape. For one channel the class is label 1; ignored pixels are outside of all classes.
+/// Images are shared out over the processor's cores.
+///
+/// # Panics
+/// If there is not one label for each pixel.
+pub fn signed_distances(labels: &[u8], shape: Shape, ignore: Option<u8>) -> Vec<f32> {
+    assert_eq!(labels.len(), shape.pixels(), "a label for each pixel");
+    let (size, classes) = (shape.h * shape.w, shape.c);
+    let mut all = vec![0.0; shape.len()];
+    let fill = |(labels, all): (&[u8], &mut [f32])| {
+        for class in 0..classes {
+            let truth = if classes == 1 { 1 } else { class };
+            let inside = |&label: &u8| Some(label) != ignore && usize::from(label) == truth;
+            let mask: Vec<bool> = labels.iter().map(inside).collect();
+            let distances = signed_distance(&mask, shape.h, shape.w);
+            all.iter_mut()
+                .skip(class)
+                .step_by(classes)
+                .zip(distances)
+                .for_each(|(to, distance)| *to = distance);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let images = shape.n.div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let shares = labels.chunks(images * size).zip(all.chunks_mut(images * size * classes));
+        for (labels, all) in shares {
+            scope.spawn(move || labels.chunks(size).zip(all.chunks_mut(size * classes)).for_each(fill));
+        }
+    });
+    all
 }
 
 /// Squared distance of every pixel to the nearest one of that value.
@@ -91,6 +127,23 @@ impl Envelope {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn classes_and_images_are_apart() {
+        let labels = [0, 1, 1, 9, 2, 2, 2, 1];
+        let found = signed_distances(&labels, Shape::new(2, 1, 4, 3), Some(9));
+        for (image, labels) in labels.chunks(4).enumerate() {
+            for class in 0..3 {
+                let mask: Vec<bool> = labels.iter().map(|&label| usize::from(label) == class).collect();
+                let wanted = signed_distance(&mask, 1, 4);
+                let own: Vec<f32> = (0..4).map(|pixel| found[(image * 4 + pixel) * 3 + class]).collect();
+                assert_eq!(own, wanted, "image {image}, class {class}");
+            }
+        }
+        // One channel: label 1 against the rest.
+        let one = signed_distances(&labels[..4], Shape::new(1, 1, 4, 1), Some(9));
+        assert_eq!(one, signed_distance(&[false, true, true, false], 1, 4));
+    }
 
     proptest! {
         #[test]

@@ -21,8 +21,15 @@ impl DropoutState {
     }
 }
 
-/// SplitMix64's increment, the odd number nearest to 2^64 over the golden ratio.
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+/// SplitMix64's increment, the odd number nearest to 2^64 over the golden ratio. With [`ROUNDS`] and [`LAST_SHIFT`] for
+/// engines that draw on their device.
+pub const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The rounds of SplitMix64's output function: `z = (z ^ (z >> shift)) * factor`, for each pair.
+pub const ROUNDS: [(u32, u64); 2] = [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)];
+
+/// And its end: `z ^ (z >> shift)`.
+pub const LAST_SHIFT: u32 = 31;
 
 /// A rate as [`keeps`] takes it: in units of 2^-32, rounded.
 pub fn threshold(rate: f32) -> u32 {
@@ -38,9 +45,10 @@ pub fn keeps(key: u64, index: u64, threshold: u32) -> bool {
 /// SplitMix64's output function: every bit of the result depends on every bit of `z`.
 #[inline(always)]
 fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    let [(first, a), (second, b)] = ROUNDS;
+    z = (z ^ (z >> first)).wrapping_mul(a);
+    z = (z ^ (z >> second)).wrapping_mul(b);
+    z ^ (z >> LAST_SHIFT)
 }
 
 #[cfg(test)]

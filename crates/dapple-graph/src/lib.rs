@@ -44,7 +44,7 @@ mod state;
 pub mod summary;
 
 pub use conv_init::ConvInit;
-pub use distance::signed_distance;
+pub use distance::{signed_distance, signed_distances};
 pub use dropout::DropoutState;
 pub use engine::{Engine, EngineError, Executor, Fault, FaultKind, Mode, Tensor};
 pub use error::GraphError;

@@ -153,6 +153,39 @@ impl Loss {
         Self { terms, ignore: None, class_weights: None, output_weights: Vec::new() }
     }
 
+    /// Checks labels `[n, h, w]` and settings against logits of a shape; every engine does so before it takes the loss.
+    ///
+    /// # Errors
+    /// What does not fit: the number of labels or class weights, a label outside the classes, a term's settings.
+    pub fn check(&self, labels: &[u8], logits: Shape) -> Result<(), String> {
+        if labels.len() != logits.pixels() {
+            return Err(format!("{} labels for {} pixels of logits {logits}", labels.len(), logits.pixels()));
+        }
+        let classes = logits.c.max(2);
+        if let Some(weights) = &self.class_weights
+            && weights.len() != classes
+        {
+            return Err(format!("{} class weights for {classes} classes", weights.len()));
+        }
+        if logits.c == 1 && self.terms.iter().any(|t| t.kind == LossKind::CrossEntropy) {
+            return Err(
+                "cross-entropy needs a logit for each of two or more classes; use binary cross-entropy"
+                    .into(),
+            );
+        }
+        if let Some(problem) = self.terms.iter().find_map(|term| term.problem()) {
+            return Err(problem);
+        }
+        let outside =
+            |&label: &u8| Some(label) != self.ignore && logits.c > 1 && usize::from(label) >= logits.c;
+        match labels.iter().copied().find(outside) {
+            Some(label) => {
+                Err(format!("label {label} is not one of the {} classes and not the ignored label", logits.c))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Factor of the network's output `index`.
     pub fn output_weight(&self, index: usize) -> f32 {
         self.output_weights.get(index).copied().unwrap_or(1.0)

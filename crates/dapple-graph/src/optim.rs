@@ -1,5 +1,6 @@
 //! The update rules, in PyTorch's conventions.
 
+use crate::{ParamSpec, Role};
 use serde::{Deserialize, Serialize};
 
 /// Which parameters weight decay applies to.
@@ -135,6 +136,12 @@ impl Optimizer {
     /// Muon with its usual momentum and decay on weights only.
     pub fn muon(weight_decay: f32) -> Self {
         Self::Muon { momentum: 0.95, weight_decay, decay: Decay::Weights }
+    }
+
+    /// Whether a parameter is a matrix to [`Optimizer::Muon`], of as many rows as its first extent: the weight of a
+    /// convolution that mixes channels.
+    pub fn is_matrix(spec: &ParamSpec) -> bool {
+        spec.role == Role::ConvWeight && spec.shape[1] > 1
     }
 
     /// How many values a parameter keeps between steps.

@@ -1,1 +1,40 @@
 //! libtorch as an engine: CUDA cards and, to compare with, the CPU.
+//!
+//! A thin adapter: a graph's nodes are walked in their order, each is a call or a few of libtorch (`ops`), losses are
+//! calls too (`loss`), gradients come from libtorch's autograd, and the optimisers' rules run over flat buffers (`rules`).
+//! Maps are channels-last, as everywhere in dapple: a batch goes to the card as it is and is read with turned strides,
+//! which libtorch takes for its channels-last format.
+//!
+//! Built with the feature `libtorch` only; without it the crate is empty. The README says how to build it with the
+//! PyTorch that pip installs.
+//!
+//! What libtorch can do and this crate does not, because [tch](https://docs.rs/tch) has no way to it:
+//!
+//! - Streams: a batch is copied to the card in the order of its kernels, from pinned memory and without waiting, not
+//!   on a stream beside them.
+//! - Several cards: gradients cannot be added up between cards without passing through the host, and batch norms would see
+//!   a part of the batch each; a training uses one card, several trainings may use one each.
+//! - The autocast of PyTorch, whose number format tch cannot set. [`Precision`](dapple_graph::Precision) is done here
+//!   instead, by casts around convolutions and attention, the same on cards and on the CPU.
+//! - TF32, which libtorch uses in convolutions of cards unless told otherwise, can only be switched off from outside of the
+//!   process: the variable `NVIDIA_TF32_OVERRIDE=0`, with which the `dapple` program starts itself.
+
+#![cfg(feature = "libtorch")]
+
+mod cards;
+mod engine;
+mod executor;
+mod failure;
+mod folded;
+mod loss;
+mod muon;
+mod ops;
+mod params;
+mod pass;
+mod plan;
+mod rules;
+mod scaling;
+mod transfer;
+
+pub use cards::{Card, cards, missing};
+pub use engine::TorchEngine;

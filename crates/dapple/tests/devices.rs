@@ -36,7 +36,7 @@ fn devices_that_are_not_there_are_refused_by_every_command() {
             bench.refuse(&format!("{command} --device {name}"), words);
         }
     };
-    device("cdua", &["`cdua`", "did you mean `cuda`?", "dapple devices"]);
+    device("cudda", &["`cudda`", "did you mean `cuda`?", "dapple devices"]);
     if cfg!(not(feature = "torch")) {
         device(
             "cuda:1",

@@ -26,7 +26,7 @@ fn arguments() {
     bench.refuse(&format!("{train} --model unet --channels 65"), &["grey"]);
     bench.refuse(&format!("{train} --model unet --loss mse"), &["ce+dice"]);
     bench.refuse(&format!("{train} --model unet --class-weights 1,2"), &["5 numbers"]);
-    bench.refuse(&format!("{train} --model unet --device cdua"), &["cdua", "did you mean `cuda`"]);
+    bench.refuse(&format!("{train} --model unet --device cudda"), &["cudda", "did you mean `cuda`"]);
     bench.refuse(&format!("{train} --model unet --precision half"), &["--precision", "bf16"]);
     bench.refuse(&format!("{train} --model u2net --width 6"), &["multiple of 4"]);
     bench.refuse(&format!("{train} --model segnet --size 16"), &["32"]);

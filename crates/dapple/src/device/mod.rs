@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said() {
         let message = |name: &str, options| engine(name, &options).err().map(|error| error.to_string());
-        let unknown = message("cdua", EngineOptions::default()).expect("there is no such device");
+        let unknown = message("cudda", EngineOptions::default()).expect("there is no such device");
         assert!(unknown.contains("did you mean `cuda`?") && unknown.contains("vulkan"), "{unknown}");
         assert_eq!(message("cpu", EngineOptions::threads(Some(1))), None);
         let options = EngineOptions { precision: Precision::Bf16, ..EngineOptions::default() };

@@ -1,0 +1,82 @@
+//! The cards of this machine.
+
+use std::path::Path;
+use std::process::Command;
+use tch::Cuda;
+
+/// A CUDA card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Its number, as in `cuda:1`.
+    pub index: usize,
+    /// Its name, where `nvidia-smi` tells and there is no doubt which card is meant.
+    pub name: Option<String>,
+    /// Its memory in bytes, likewise.
+    pub memory: Option<u64>,
+}
+
+/// The cards that libtorch can use.
+pub fn cards() -> Vec<Card> {
+    let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
+    if count == 0 {
+        return Vec::new();
+    }
+    let told = told(&queried().unwrap_or_default(), count);
+    let card = |index| {
+        let (name, memory) = told.clone().map_or((None, None), |(name, memory)| (Some(name), Some(memory)));
+        Card { index, name, memory }
+    };
+    (0..count).map(card).collect()
+}
+
+/// Why there is no card: what was looked for, and what to do.
+pub fn missing() -> String {
+    if !tch::utils::has_cuda() {
+        return "this libtorch has no CUDA; build with the PyTorch that pip installs for CUDA".to_owned();
+    }
+    let driver = Path::new("/proc/driver/nvidia/version").exists();
+    match std::env::var("CUDA_VISIBLE_DEVICES") {
+        Ok(visible) if driver => {
+            format!("libtorch finds no such card; CUDA_VISIBLE_DEVICES={visible} may hide it")
+        }
+        _ if driver => {
+            "libtorch finds no such card; `nvidia-smi` tells which there are, and whether the driver is new enough".to_owned()
+        }
+        _ => "there is no NVIDIA driver (/proc/driver/nvidia/version)".to_owned(),
+    }
+}
+
+/// What NVIDIA's tool says: a line a card.
+fn queried() -> Option<String> {
+    let query = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"];
+    let output = Command::new("nvidia-smi").args(query).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Name and bytes of every card, where all are alike: the tool counts them in another order than CUDA does, and also those
+/// that `CUDA_VISIBLE_DEVICES` hides.
+fn told(text: &str, count: usize) -> Option<(String, u64)> {
+    let line = |line: &str| {
+        let (name, mebibytes) = line.rsplit_once(',')?;
+        Some((name.trim().to_owned(), mebibytes.trim().parse::<u64>().ok()? << 20))
+    };
+    let lines: Vec<_> = text.lines().map(line).collect::<Option<_>>()?;
+    let first = lines.first()?;
+    (lines.len() >= count && lines.iter().all(|other| other == first)).then(|| first.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_are_named_where_there_is_no_doubt() {
+        let h100 = ("NVIDIA H100".to_owned(), 81_559u64 << 20);
+        assert_eq!(told("NVIDIA H100, 81559\n", 1), Some(h100.clone()));
+        assert_eq!(told("NVIDIA H100, 81559\nNVIDIA H100, 81559\n", 1), Some(h100));
+        assert_eq!(told("NVIDIA H100, 81559\nNVIDIA L4, 23034\n", 1), None);
+        assert_eq!(told("NVIDIA H100, 81559\n", 2), None);
+        assert_eq!(told("", 1), None);
+        assert_eq!(told("No devices were found\n", 1), None);
+    }
+}
