@@ -2,7 +2,7 @@
 
 use crate::flat::Flat;
 use burn_tensor::Tensor;
-use dapple_graph::{Decay, Optimizer, ParamSpec, Role};
+use dapple_graph::{Decay, Optimizer, ParamSpec};
 
 /// Smoothing of what Muon leaves to AdamW.
 const MUON_BETAS: (f32, f32) = (0.9, 0.95);
@@ -156,7 +156,10 @@ impl Step<'_> {
     ) -> Stepped {
         let (mut values, mut velocities, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
         for (index, spec) in self.specs.iter().enumerate() {
-            let Some(rows) = muon_rows(spec) else { continue };
+            if !Optimizer::is_matrix(spec) {
+                continue;
+            }
+            let rows = spec.shape[0];
             let range = spec.offset..spec.offset + spec.len();
             let columns = spec.len() / rows;
             let cut = |all: &Tensor<1>| all.clone().slice([range.clone()]);
@@ -181,11 +184,6 @@ impl Step<'_> {
         let slots = [velocities, seconds].map(|parts| slots.next().map(|slot| replaced(slot, parts)));
         Stepped { values: replaced(rest, values), slots: slots.into_iter().flatten().collect() }
     }
-}
-
-/// Rows of the matrix that Muon sees of a parameter, its output channels.
-fn muon_rows(spec: &ParamSpec) -> Option<usize> {
-    (spec.role == Role::ConvWeight && spec.shape[1] > 1).then_some(spec.shape[0])
 }
 
 /// Newton and Schulz's iteration `X <- a X + (b A + c A²) X` with `A = X X'`, on the side with fewer rows.

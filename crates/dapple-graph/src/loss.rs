@@ -190,35 +190,4 @@ impl Loss {
     pub fn output_weight(&self, index: usize) -> f32 {
         self.output_weights.get(index).copied().unwrap_or(1.0)
     }
-
-    /// Whether labels `[n, h, w]` and settings fit an output of this shape.
-    ///
-    /// # Errors
-    /// What does not fit.
-    pub fn check(&self, labels: &[u8], logits: Shape) -> Result<(), String> {
-        if labels.len() != logits.pixels() {
-            return Err(format!("{} labels for {} pixels of logits {logits}", labels.len(), logits.pixels()));
-        }
-        let classes = logits.c.max(2);
-        if let Some(weights) = &self.class_weights
-            && weights.len() != classes
-        {
-            return Err(format!("{} class weights for {classes} classes", weights.len()));
-        }
-        if logits.c == 1 && self.terms.iter().any(|term| term.kind == LossKind::CrossEntropy) {
-            let why = "cross-entropy needs a logit for each of two or more classes; use binary cross-entropy";
-            return Err(why.into());
-        }
-        if let Some(problem) = self.terms.iter().find_map(LossTerm::problem) {
-            return Err(problem);
-        }
-        let outside =
-            |&label: &u8| Some(label) != self.ignore && logits.c > 1 && usize::from(label) >= logits.c;
-        match labels.iter().copied().find(outside) {
-            Some(label) => {
-                Err(format!("label {label} is not one of the {} classes and not the ignored label", logits.c))
-            }
-            None => Ok(()),
-        }
-    }
 }

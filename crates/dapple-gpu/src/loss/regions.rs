@@ -3,7 +3,7 @@
 use super::truth::Truth;
 use crate::flat::upload;
 use burn_tensor::Tensor;
-use dapple_graph::signed_distance;
+use dapple_graph::signed_distances;
 
 /// `1 -` the mean over classes of `(I + ½) / (I + alpha (P - I) + beta (G - I) + ½)`; Dice is that of ½ and ½.
 pub(super) fn overlap(truth: &Truth<'_>, [alpha, beta]: [f32; 2]) -> Option<Tensor<1>> {
@@ -26,16 +26,7 @@ pub(super) fn boundary(truth: &Truth<'_>) -> Option<Tensor<1>> {
     if truth.labelled == 0 {
         return None;
     }
-    let (h, w, c) = (truth.shape.h, truth.shape.w, truth.shape.c);
-    let mut distances = vec![0.0; truth.shape.len()];
-    for (image, labels) in truth.labels.chunks_exact(h * w).enumerate() {
-        for k in 0..c {
-            let inside = |&label: &u8| Some(label) != truth.loss.ignore && truth.is_truth(k, label);
-            let map = signed_distance(&labels.iter().map(inside).collect::<Vec<_>>(), h, w);
-            let places = distances[image * h * w * c..].iter_mut().skip(k).step_by(c);
-            places.zip(map).for_each(|(place, distance)| *place = distance);
-        }
-    }
-    let weights = truth.of_pixels(distances, c) * truth.counted.clone();
+    let distances = signed_distances(truth.labels, truth.shape, truth.loss.ignore);
+    let weights = truth.of_pixels(distances, truth.shape.c) * truth.counted.clone();
     Some(truth.sum(truth.probabilities() * weights).sum() * (1.0 / truth.labelled as f64) as f32)
 }
