@@ -356,8 +356,9 @@ fn download(map: Map, device: &str) -> Result<Tensor, EngineError> {
 
 fn fitting(specs: &[ParamSpec], state: &State) -> Result<(), EngineError> {
     let same = |(a, b): (&ParamSpec, &ParamSpec)| a.name == b.name && a.shape == b.shape && a.role == b.role;
-    let total =
-        |trainable| specs.iter().filter(|s| s.role.trainable() == trainable).map(ParamSpec::len).sum();
+    let total = |trainable| -> usize {
+        specs.iter().filter(|s| s.role.trainable() == trainable).map(ParamSpec::len).sum()
+    };
     match specs.len() == state.specs.len()
         && specs.iter().zip(&state.specs).all(same)
         && state.values.len() == total(true)
