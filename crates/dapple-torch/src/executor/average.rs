@@ -15,7 +15,7 @@ impl TorchExecutor {
             }
             Some(average) => {
                 for (average, now) in average.iter_mut().zip(now) {
-                    average.f_lerp_(now, f64::from(1.0 - decay))?;
+                    drop(average.f_lerp_(now, f64::from(1.0 - decay))?);
                 }
             }
         }

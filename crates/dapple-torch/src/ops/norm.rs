@@ -29,8 +29,9 @@ pub(super) fn batch(
         // A single value has no unbiased variance: it counts as 0, where libtorch divides by zero.
         let y = x.f_batch_norm(Some(scale), Some(shift), None, None, true, momentum, eps, true)?;
         let _guard = tch::no_grad_guard();
-        mean.shallow_clone().f_lerp_(&x.f_detach()?.f_reshape([-1])?.f_to_kind(Kind::Float)?, momentum)?;
-        var.shallow_clone().f_mul_scalar_(1.0 - momentum)?;
+        let value = x.f_detach()?.f_reshape([-1])?.f_to_kind(Kind::Float)?;
+        drop(mean.shallow_clone().f_lerp_(&value, momentum)?);
+        drop(var.shallow_clone().f_mul_scalar_(1.0 - momentum)?);
         return Ok(y);
     }
     x.f_batch_norm(Some(scale), Some(shift), Some(mean), Some(var), training, momentum, eps, true)
