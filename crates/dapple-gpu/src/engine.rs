@@ -3,6 +3,8 @@
 use crate::adapter::Adapter;
 use crate::executor::GpuExecutor;
 use crate::guard;
+use burn_cubecl::cubecl::config::autotune::AutotuneLevel;
+use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn_tensor::Device;
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +42,9 @@ impl GpuEngine {
         let device = match known {
             Some(device) => device,
             None => {
+                if adapter.software {
+                    tune_little();
+                }
                 let options =
                     Device::wgpu_options().device_kind(adapter.kind.clone()).graphics_api(adapter.interface);
                 let refused = |why: String| EngineError::Device { device: name.clone(), why };
@@ -55,6 +60,17 @@ impl GpuEngine {
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
+}
+
+/// Lets the library measure each kernel once. A program that stands for a card takes longer to compile and run all that
+/// there is to choose from than it gains.
+fn tune_little() {
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.autotune.level = AutotuneLevel::Minimal;
+    (config.autotune.bench.min_samples, config.autotune.bench.max_samples) = (1, 1);
+    config.autotune.bench.short_circuit_samples = 1;
+    // Where something has been run already, its settings stay.
+    CubeClRuntimeConfig::try_set(config);
 }
 
 impl Engine for GpuEngine {

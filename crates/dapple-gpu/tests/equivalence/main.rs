@@ -1,9 +1,9 @@
-//! Cards against the `f64` interpreter and the CPU engine: every operation, loss, optimiser and network, with gradients,
+//! Cards against the `f64` interpreter and the CPU engine: every operation, loss and optimiser, a network, with gradients,
 //! and what an executor promises between passes.
 //!
 //! ```sh
 //! cargo test -p dapple-gpu --features wgpu -- --nocapture
-//! DAPPLE_CASES=10 cargo test -p dapple-gpu --features wgpu -- --nocapture --include-ignored
+//! DAPPLE_CASES=10 cargo test -p dapple-gpu --features wgpu -- --nocapture
 //! ```
 //!
 //! Without an adapter all tests pass with one line that says so; with `DAPPLE_REQUIRE_GPU=1` they fail. `DAPPLE_DEVICE` names
