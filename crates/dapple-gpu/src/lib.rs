@@ -22,6 +22,11 @@
 //! - Dropout's masks are drawn on the host, since its numbers take 64-bit integers.
 //! - Muon, Lion and the others: `optim`, on the flat tensors.
 //!
+//! # Shaders
+//!
+//! Kernels are compiled to WGSL, which wgpu checks and translates for each interface. Burn can also write SPIR-V for Vulkan
+//! by itself (feature `vulkan` of `burn-tensor`): Mesa 22.3's llvmpipe, Debian 12's, crashes on that; SwiftShader runs it.
+//!
 //! # Errors
 //!
 //! Burn panics where a kernel cannot be compiled or memory is out; that is caught and comes back as
