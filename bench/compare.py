@@ -56,7 +56,7 @@ def measure(work, threads, rounds, runs, compile_too):
         common += ["--train"] if train else []
         peer = [sys.executable, str(HERE / "peer.py"), name]
         subprocess.run([*peer, "--backend", "torch", "--save-weights", weights], check=True)
-        ours = [str(DAPPLE), "bench", name, *common, "--init", weights, "--dump", dump, "--json", "-"]
+        ours = [str(DAPPLE), "bench", name, "--device", "cpu", *common, "--init", weights, "--dump", dump, "--json", "-"]
         taken = {"dapple": []} | {p: [] for p in peers}
         for _ in range(rounds):
             for who in taken:

@@ -2,11 +2,15 @@
 
     python peer.py NETWORK --backend torch|torch-channels-last|torch-compile|onnxruntime|openvino
                    [--batch N] [--size N] [--train] [--threads N] [--runs N] [--weights FILE] [--input FILE]
+                   [--device cpu|cuda:N] [--precision fp32|bf16|fp16]
 
 The networks are the PyTorch definitions that dapple's golden tests compare with. A training step is forward, loss,
 backward and Adam, as in `dapple bench --train`. `--input` is the file that `dapple bench --dump` wrote: its input is
 used, and the largest difference between its output (or losses) and ours, as a share of the largest value, is reported
 as "difference".
+
+On a card, torch.compile runs in channels-last memory too, bf16 and fp16 are PyTorch's autocast (with its GradScaler for
+fp16), and cuDNN tries its algorithms first.
 """
 
 import argparse
@@ -31,6 +35,8 @@ parser.add_argument("--runs", type=int, default=5)
 parser.add_argument("--weights")
 parser.add_argument("--save-weights")
 parser.add_argument("--input")
+parser.add_argument("--device", default="cpu")
+parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32")
 args = parser.parse_args()
 # Before the libraries are loaded: they read it once.
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -40,6 +46,11 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 torch.set_num_threads(args.threads)
+CARD = args.device.startswith("cuda")
+LOW = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[args.precision]
+if CARD:
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False
 GOLDEN = Path(__file__).parent.parent / "crates/dapple-nets/tests/golden/make.py"
 
 
@@ -73,6 +84,17 @@ def loss_of(logits, labels):
     return sum(F.cross_entropy(z, labels) for z in logits)
 
 
+def autocast():
+    return torch.autocast(args.device.split(":")[0], LOW, enabled=LOW is not None)
+
+
+def finished(value):
+    """Waits for the card."""
+    if CARD:
+        torch.cuda.synchronize(args.device)
+    return value
+
+
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
@@ -90,20 +112,25 @@ def main():
     rows, columns = torch.arange(s)[:, None] // 16, torch.arange(s)[None, :] // 16
     labels = ((rows + columns) % 2).expand(n, s, s).contiguous()
 
-    if args.backend == "torch-channels-last":
+    model, x, labels = model.to(args.device), x.to(args.device), labels.to(args.device)
+    if args.backend == "torch-channels-last" or (CARD and args.backend == "torch-compile"):
         model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     results = []
     if args.train:
         model.train()
         optimizer = torch.optim.Adam(model.parameters(), 1e-4)
         forward = torch.compile(model) if args.backend == "torch-compile" else model
+        scaler = torch.amp.GradScaler(args.device.split(":")[0], enabled=args.precision == "fp16")
 
         def work():
             optimizer.zero_grad()
-            loss = loss_of(outputs(forward(x)), labels)
-            loss.backward()
-            optimizer.step()
-            results.append(loss.item())
+            with autocast():
+                logits = outputs(forward(x))
+            loss = loss_of([z.float() for z in logits], labels)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            results.append(finished(loss.item()))
 
     else:
         model.eval()
@@ -127,7 +154,7 @@ def main():
             # Later steps amplify rounding; the first losses say whether the same is computed.
             ours, theirs = ours[:2], torch.tensor(results[:2])
         else:
-            ours, theirs = ours.permute(0, 3, 1, 2), torch.as_tensor(results[0])
+            ours, theirs = ours.permute(0, 3, 1, 2), torch.as_tensor(results[0]).float().cpu()
         difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
     print(json.dumps({
         "backend": args.backend,
@@ -149,13 +176,20 @@ class First(torch.nn.Module):
         return outputs(self.model(x))[0]
 
 
+def once(model, x):
+    """One pass, to its end; on a card, as dapple's, with the output on the host."""
+    with autocast():
+        y = model(x)
+    return finished(y.float().cpu() if CARD else y)
+
+
 def inference(model, x):
     first = First(model)
     if args.backend in ("torch", "torch-channels-last"):
-        return lambda: first(x)
+        return lambda: once(first, x)
     if args.backend == "torch-compile":
         compiled = torch.compile(first)
-        return lambda: compiled(x)
+        return lambda: once(compiled, x)
     with torch.no_grad():
         path = f"/tmp/dapple-bench-{os.getpid()}.onnx"
         torch.onnx.export(first, (x,), path, opset_version=18, dynamo=False, input_names=["x"], output_names=["y"])

@@ -34,7 +34,7 @@ def compare(name, batch, size, threads, rounds):
     peer = [sys.executable, HERE / "peer.py", name, *common, "--backend"]
     ours, theirs = [], []
     for _ in range(rounds):
-        ours.append(measure([DAPPLE, "bench", name, *common, "--json", "-"])["median_s"])
+        ours.append(measure([DAPPLE, "bench", name, "--device", "cpu", *common, "--json", "-"])["median_s"])
         backends = ["torch", "torch-channels-last"]
         theirs.append(min(measure([*peer, backend])["median_s"] for backend in backends))
     ratio = statistics.median(t / o for o, t in zip(ours, theirs))

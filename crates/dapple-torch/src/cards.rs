@@ -15,9 +15,14 @@ pub struct Card {
     pub memory: Option<u64>,
 }
 
+/// How many cards libtorch can use.
+pub fn count() -> usize {
+    usize::try_from(Cuda::device_count()).unwrap_or(0)
+}
+
 /// The cards that libtorch can use.
 pub fn cards() -> Vec<Card> {
-    let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
+    let count = count();
     if count == 0 {
         return Vec::new();
     }
@@ -31,7 +36,7 @@ pub fn cards() -> Vec<Card> {
 
 /// Why there is no card: what was looked for, and what to do.
 pub fn missing() -> String {
-    if !tch::utils::has_cuda() {
+    if !tch::utils::has_cudart() {
         return "this libtorch has no CUDA; build with the PyTorch that pip installs for CUDA".to_owned();
     }
     let driver = Path::new("/proc/driver/nvidia/version").exists();

@@ -1,7 +1,7 @@
 //! libtorch on one device.
 
 use crate::executor::TorchExecutor;
-use crate::{cards, missing};
+use crate::{count, missing};
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, Precision, State};
 use std::sync::Arc;
 use tch::{Cuda, Device};
@@ -19,7 +19,7 @@ impl TorchEngine {
     /// # Errors
     /// If libtorch finds no such card.
     pub fn cuda(index: usize) -> Result<Self, EngineError> {
-        let count = cards().len();
+        let count = count();
         if index >= count {
             let why = match count {
                 0 => missing(),

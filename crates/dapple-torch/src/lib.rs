@@ -8,10 +8,9 @@
 //! Built with the feature `libtorch` only; without it the crate is empty. The README says how to build it with the
 //! PyTorch that pip installs.
 //!
-//! What libtorch can do and this crate does not, because [tch](https://docs.rs/tch) has no way to it:
+//! What libtorch can do and this crate does not, because tch has no way to it:
 //!
-//! - Streams: a batch is copied to the card in the order of its kernels, from pinned memory and without waiting, not
-//!   on a stream beside them.
+//! - Streams: a batch is copied to the card when its turn comes, not ahead on a stream beside the kernels'.
 //! - Several cards: gradients cannot be added up between cards without passing through the host, and batch norms would see
 //!   a part of the batch each; a training uses one card, several trainings may use one each.
 //! - The autocast of PyTorch, whose number format tch cannot set. [`Precision`](dapple_graph::Precision) is done here
@@ -32,9 +31,10 @@ mod ops;
 mod params;
 mod pass;
 mod plan;
+mod rates;
 mod rules;
 mod scaling;
 mod transfer;
 
-pub use cards::{Card, cards, missing};
+pub use cards::{Card, cards, count, missing};
 pub use engine::TorchEngine;

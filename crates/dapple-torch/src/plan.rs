@@ -41,3 +41,31 @@ impl Plan {
         Self { graph, outputs, needed, last_reader, last_unpool }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dapple_graph::{MaxPool, Shape};
+
+    #[test]
+    fn what_nobody_reads_is_let_go() {
+        let mut g = Graph::new(Shape::new(1, 4, 4, 2));
+        let input = g.input();
+        let built = (|| {
+            let pool = g.max_pool(input, &MaxPool::new(2, 2))?;
+            let pooled = g.relu(pool)?;
+            let first = g.max_unpool(pooled, pool)?;
+            let second = g.relu(input)?;
+            g.output("first", first)?;
+            g.output("second", second)
+        })();
+        built.expect("it fits");
+        let whole = Plan::new(g.clone(), false);
+        assert_eq!(whole.outputs, [NodeId(3), NodeId(4)]);
+        assert_eq!(whole.last_reader, [Some(4), Some(2), Some(3), None, None]);
+        assert_eq!(whole.last_unpool, [None, Some(3), None, None, None]);
+        let first = Plan::new(g, true);
+        assert_eq!(first.needed, [true, true, true, true, false]);
+        assert_eq!(first.last_reader[0], Some(1));
+    }
+}

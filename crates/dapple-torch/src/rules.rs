@@ -5,49 +5,13 @@
 
 use crate::muon;
 use crate::params::Params;
-use crate::transfer::{extent, upload};
-use dapple_graph::{Decay, Optimizer, ParamSpec};
-use tch::{Device, Kind, TchError, Tensor};
+use crate::rates::Rates;
+use crate::transfer::extent;
+use dapple_graph::Optimizer;
+use tch::{TchError, Tensor};
 
 /// Smoothing of what Muon leaves to AdamW.
 const MUON_BETAS: (f32, f32) = (0.9, 0.95);
-
-/// A number for all values, or one for each.
-enum Factor {
-    One(f64),
-    Each(Tensor),
-}
-
-impl Factor {
-    fn times(&self, values: &Tensor) -> Result<Tensor, TchError> {
-        match self {
-            Self::One(factor) => values.f_mul_scalar(*factor),
-            Self::Each(factors) => values.f_mul(factors),
-        }
-    }
-
-    fn scaled(&self, by: f64) -> Result<Self, TchError> {
-        Ok(match self {
-            Self::One(factor) => Self::One(factor * by),
-            Self::Each(factors) => Self::Each(factors.f_mul_scalar(by)?),
-        })
-    }
-
-    /// `1 - factor`.
-    fn rest(&self) -> Result<Self, TchError> {
-        Ok(match self {
-            Self::One(factor) => Self::One(1.0 - factor),
-            Self::Each(factors) => Self::Each(factors.f_rsub_scalar(1.0)?),
-        })
-    }
-
-    fn and(&self, other: &Self) -> Result<Self, TchError> {
-        match other {
-            Self::One(factor) => self.scaled(*factor),
-            Self::Each(factors) => self.times(factors).map(Self::Each),
-        }
-    }
-}
 
 /// An optimiser with its memory and the factors of the parameters' rates.
 pub(crate) struct Rules {
@@ -57,57 +21,12 @@ pub(crate) struct Rules {
     pub slots: Vec<Tensor>,
 }
 
-/// The factors of the learning rates.
-pub(crate) struct Rates {
-    /// One for each parameter.
-    pub factors: Vec<f32>,
-    device: Device,
-}
-
-impl Rates {
-    pub fn new(factors: Vec<f32>, device: Device) -> Self {
-        Self { factors, device }
-    }
-
-    /// A value for each trainable parameter, one for all where they are equal.
-    fn spread(
-        &self,
-        specs: &[ParamSpec],
-        value: impl Fn(usize, &ParamSpec) -> f32,
-    ) -> Result<Factor, TchError> {
-        let trained = || specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable());
-        let all: Vec<f32> = trained().map(|(i, spec)| value(i, spec)).collect();
-        if all.windows(2).all(|pair| pair[0] == pair[1]) {
-            return Ok(Factor::One(all.first().map_or(1.0, |&value| f64::from(value))));
-        }
-        let each: Vec<f32> = trained()
-            .zip(&all)
-            .flat_map(|((_, spec), &value)| std::iter::repeat_n(value, spec.len()))
-            .collect();
-        upload(&each, self.device).map(Factor::Each)
-    }
-
-    /// Where parameters are frozen; `None` where none is.
-    pub fn frozen(&self, specs: &[ParamSpec]) -> Result<Option<Tensor>, TchError> {
-        let frozen = self.spread(specs, |i, _| if self.factors[i] == 0.0 { 1.0 } else { 0.0 })?;
-        Ok(match frozen {
-            Factor::One(0.0) => None,
-            Factor::One(value) => {
-                let len: usize = specs.iter().filter(|s| s.role.trainable()).map(ParamSpec::len).sum();
-                Some(Tensor::f_full([extent(len)], value, (Kind::Bool, self.device))?)
-            }
-            Factor::Each(mask) => Some(mask.f_to_kind(Kind::Bool)?),
-        })
-    }
-}
-
 /// One step's settings.
 pub(crate) struct Step<'a> {
     /// Of the gradient, `[values]`, clipped already.
     pub gradient: Tensor,
     pub learning_rate: f64,
     pub rates: &'a Rates,
-    pub frozen: Option<Tensor>,
 }
 
 impl Rules {
@@ -118,60 +37,55 @@ impl Rules {
 
     /// Moves the parameters, and the memory; those that are frozen keep both to the bit.
     pub fn step(&mut self, params: &mut Params, step: &Step<'_>) -> Result<(), TchError> {
-        let specs = &params.specs;
-        let rate = step.rates.spread(specs, |i, _| step.rates.factors[i])?.scaled(step.learning_rate)?;
+        let rate = step.rates.rate.scaled(step.learning_rate)?;
         let (g, p) = (&step.gradient, &params.values);
-        let decayed = |amount: f32, decay: Decay| {
-            let own = |_: usize, spec: &ParamSpec| if spec.role.decays() { amount } else { 0.0 };
-            match decay {
-                Decay::All => Ok(Factor::One(f64::from(amount))),
-                Decay::Weights => step.rates.spread(specs, own),
-            }
-        };
+        // Decay added to the gradient, and decay apart from it.
+        let (decay, none) = (&step.rates.decay, step.rates.decay.is_zero());
+        let decayed = || if none { Ok(g.shallow_clone()) } else { g.f_add(&decay.times(p)?) };
+        let shrunk = || if none { Ok(p.shallow_clone()) } else { decay.and(&rate)?.rest()?.times(p) };
         let (values, slots) = match self.optimizer {
-            Optimizer::Sgd { momentum, nesterov, weight_decay, decay } => {
-                let g = g.f_add(&decayed(weight_decay, decay)?.times(p)?)?;
+            Optimizer::Sgd { momentum, nesterov, .. } => {
+                let g = decayed()?;
                 let v = mixed(&self.slots[0], momentum, &g, 1.0)?;
                 let way = if nesterov { mixed(&g, 1.0, &v, momentum)? } else { v.shallow_clone() };
                 (p.f_sub(&rate.times(&way)?)?, vec![v])
             }
-            Optimizer::RmsProp { alpha, eps, momentum, weight_decay, decay } => {
-                let g = g.f_add(&decayed(weight_decay, decay)?.times(p)?)?;
+            Optimizer::RmsProp { alpha, eps, momentum, .. } => {
+                let g = decayed()?;
                 let s = mixed(&self.slots[0], alpha, &g.f_square()?, 1.0 - alpha)?;
                 let way = g.f_div(&s.f_sqrt()?.f_add_scalar(f64::from(eps))?)?;
                 let v = mixed(&self.slots[1], momentum, &way, 1.0)?;
                 (p.f_sub(&rate.times(&v)?)?, vec![s, v])
             }
-            Optimizer::Adam { beta1, beta2, eps, weight_decay, decay } => {
-                let g = g.f_add(&decayed(weight_decay, decay)?.times(p)?)?;
-                let (way, slots) = self.adam(&g, (beta1, beta2), eps)?;
+            Optimizer::Adam { beta1, beta2, eps, .. } => {
+                let (way, slots) = self.adam(&decayed()?, (beta1, beta2), eps)?;
                 (p.f_sub(&rate.times(&way)?)?, slots)
             }
-            Optimizer::AdamW { beta1, beta2, eps, weight_decay, decay } => {
-                let kept = decayed(weight_decay, decay)?.and(&rate)?.rest()?.times(p)?;
+            Optimizer::AdamW { beta1, beta2, eps, .. } => {
                 let (way, slots) = self.adam(g, (beta1, beta2), eps)?;
-                (kept.f_sub(&rate.times(&way)?)?, slots)
+                (shrunk()?.f_sub(&rate.times(&way)?)?, slots)
             }
-            Optimizer::Lion { beta1, beta2, weight_decay, decay } => {
+            Optimizer::Lion { beta1, beta2, .. } => {
                 let sign = mixed(&self.slots[0], beta1, g, 1.0 - beta1)?.f_sign()?;
-                let way = sign.f_add(&decayed(weight_decay, decay)?.times(p)?)?;
+                let way = if none { sign } else { sign.f_add(&decay.times(p)?)? };
                 (p.f_sub(&rate.times(&way)?)?, vec![mixed(&self.slots[0], beta2, g, 1.0 - beta2)?])
             }
-            Optimizer::Muon { momentum, weight_decay, decay } => {
-                let kept = decayed(weight_decay, decay)?.and(&rate)?.rest()?.times(p)?;
+            Optimizer::Muon { momentum, weight_decay, .. } => {
                 let (way, slots) = self.adam(g, MUON_BETAS, 1e-8)?;
-                let others = (kept.f_sub(&rate.times(&way)?)?, slots);
+                let others = (shrunk()?.f_sub(&rate.times(&way)?)?, slots);
                 let rule = muon::Rule { momentum, weight_decay, rate: step.learning_rate };
                 self.matrices(params, step, &rule, others)?
             }
         };
-        let keep = |old: &Tensor, new: Tensor| match &step.frozen {
+        let keep = |old: &Tensor, new: Tensor| match &step.rates.frozen {
             Some(frozen) => old.f_where_self(frozen, &new),
             None => Ok(new),
         };
-        let old = std::mem::take(&mut self.slots);
-        self.slots = old.iter().zip(slots).map(|(old, new)| keep(old, new)).collect::<Result<_, _>>()?;
+        // All or nothing: what fails leaves no step half done.
+        let slots =
+            self.slots.iter().zip(slots).map(|(old, new)| keep(old, new)).collect::<Result<_, _>>()?;
         params.values = keep(&params.values, values)?;
+        self.slots = slots;
         self.steps += 1;
         Ok(())
     }

@@ -21,13 +21,9 @@ pub(crate) fn download_map(tensor: &Tensor, shape: Shape) -> Result<Map, TchErro
     Ok(Map::new(shape, download(&tensor.f_permute([0, 2, 3, 1])?)?))
 }
 
-/// Values on the device. Copies to a card do not wait for it: they come from memory that it can read by itself.
+/// Values on the device.
 pub(crate) fn upload(values: &[f32], device: Device) -> Result<Tensor, TchError> {
-    let tensor = Tensor::f_from_slice(values)?;
-    match device {
-        Device::Cuda(_) => tensor.f_pin_memory(device)?.f_to_device_(device, Kind::Float, true, false),
-        _ => Ok(tensor),
-    }
+    Tensor::f_from_slice(values)?.f_to_device(device)
 }
 
 /// Values on the host, row-major.

@@ -16,16 +16,20 @@ fn check(rows: &[Row], limit: f64) {
     rows.iter().for_each(|row| row.check(limit));
 }
 
+/// Twice the tolerance, as for the processor's engine: what single precision rounds, normalisations of nearly equal values
+/// magnify.
+const NORMED: f64 = 2.0 * TOLERANCE;
+
 #[test]
 fn operations_agree_with_the_reference() {
-    check(&equivalence::operations(&TorchEngine::cpu(), 30), TOLERANCE);
+    check(&equivalence::operations(&TorchEngine::cpu(), 30), NORMED);
 }
 
 #[test]
 fn networks_agree_with_the_reference() {
     let row = equivalence::networks(&TorchEngine::cpu(), 150);
     assert!(row.compared > 90, "only {} could be compared", row.compared);
-    check(&[row], TOLERANCE);
+    check(&[row], NORMED);
 }
 
 #[test]

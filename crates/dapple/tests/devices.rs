@@ -73,3 +73,36 @@ fn devices_are_timed_in_turns() {
     bench.refuse(&format!("{small} --device cpu,torch-cp"), &["did you mean `torch-cpu`?"]);
     bench.succeed(&format!("{small} --layers"));
 }
+
+/// Trained on one engine, scored on another: the same numbers to rounding.
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_is_a_device_like_any_other() {
+    let bench = Bench::new();
+    let train = "train --data data --model unet --width 4 --size 32 --epochs 2 --batch 2 --threads 2";
+    let said = bench.succeed(&format!("{train} --device torch-cpu --precision bf16 --out run"));
+    assert!(said.out.contains("on torch-cpu"), "{}", said.out);
+    assert!(bench.read("run/config.toml").contains("precision = \"bf16\""));
+    let miou = |device: &str| -> f64 {
+        let said = bench.succeed(&format!("eval --model run --data data --json - --device {device}"));
+        let scores: Value = serde_json::from_str(&said.out).expect("nothing but JSON on standard output");
+        scores["dataset"]["miou"].as_f64().expect("it is defined")
+    };
+    assert!((miou("cpu") - miou("torch-cpu")).abs() < 1e-3);
+
+    let both = "bench unet --width 4 --size 32 --runs 2 --device cpu,torch-cpu --json -";
+    let both: Value = serde_json::from_str(&bench.succeed(both).out).expect("a JSON object");
+    assert_eq!(both["devices"][1]["device"], "torch-cpu");
+    assert!(both["differences"][1].as_f64().is_some_and(|difference| difference < 1e-4), "{both}");
+
+    bench.refuse("bench unet --device torch-cpu --layers", &["--layers", "--device cpu"]);
+    bench.refuse(
+        "bench unet --device torch-cpu --train --memory-limit 1GiB",
+        &["`torch-cpu`", "memory limit"],
+    );
+    bench.refuse("bench unet --device cuda:77", &["`cuda:77` is not there"]);
+    let listed: Value = serde_json::from_str(&bench.succeed("devices --json").out).expect("a JSON list");
+    let names: Vec<&str> =
+        listed.as_array().into_iter().flatten().filter_map(|d| d["name"].as_str()).collect();
+    assert!(names.contains(&"torch-cpu") && names.iter().any(|name| name.starts_with("cuda")), "{names:?}");
+}

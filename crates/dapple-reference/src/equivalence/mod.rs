@@ -1,7 +1,7 @@
 //! Whether an engine computes what the definitions say: one suite for all engines.
 //!
 //! [`operations`] and [`networks`] compare an engine with the `f64` interpreter on random graphs, [`losses`] and
-//! [`optimizers`] what training is made of, [`pair`] two engines with each other on a network of any size, and
+//! [`optimizers`] what training is made of, [`pair()`] two engines with each other on a network of any size, and
 //! [`behaviour`] what an executor promises between passes. Each returns rows of the largest differences that were found;
 //! [`Row::check`] panics, naming the worst, where one is above its limit.
 

@@ -149,7 +149,9 @@ pub fn hand_over(engines: Pair<'_>, subject: &Subject) -> Row {
     let rule = Some(Optimizer::adamw(0.01));
     for (from, to) in [(engines.first, engines.second), (engines.second, engines.first)] {
         let mut whole = subject.load(from, &subject.state, rule);
-        (0..3).for_each(|_| drop(subject.learn(whole.as_mut(), 1e-3)));
+        for _ in 0..3 {
+            subject.learn(whole.as_mut(), 1e-3);
+        }
         whole.update_average(0.9);
         let (state, memory, average) = (whole.state(), whole.optimizer_state(), whole.average());
         let mut other = subject.load(to, &state, rule);

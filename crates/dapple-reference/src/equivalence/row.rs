@@ -47,15 +47,29 @@ impl Row {
         self.left_out += other.left_out;
     }
 
+    /// What differs by more than `limit`, with the case; or that nothing was compared.
+    pub fn faults(&self, limit: f64) -> Vec<String> {
+        if self.compared == 0 {
+            return vec![format!("{}: nothing could be compared", self.family)];
+        }
+        let above = self.differences.iter().filter(|(_, difference, _)| *difference > limit);
+        above.map(|(kind, by, case)| format!("{}: {kind} differ by {by:.2e}: {case}", self.family)).collect()
+    }
+
+    /// The row with these kinds of values only.
+    pub fn only(&self, kinds: &[&str]) -> Self {
+        let mut row = self.clone();
+        row.differences.retain(|(kind, ..)| kinds.contains(kind));
+        row
+    }
+
     /// Panics where something differs by more than `limit`, or where nothing was compared.
     ///
     /// # Panics
-    /// With the kind of value, the difference and the case.
+    /// With what [`Row::faults`] says.
     pub fn check(&self, limit: f64) {
-        assert!(self.compared > 0, "{}: nothing could be compared", self.family);
-        for (kind, difference, case) in &self.differences {
-            assert!(*difference <= limit, "{}: {kind} differ by {difference:.2e}: {case}", self.family);
-        }
+        let faults = self.faults(limit);
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }
 

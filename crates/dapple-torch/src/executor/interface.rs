@@ -2,7 +2,7 @@
 
 use super::{TorchExecutor, foreign_state};
 use crate::failure::Failure;
-use crate::rules::Rates;
+use crate::rates::Rates;
 use crate::transfer::{download, upload, upload_map};
 use dapple_graph::engine::OptimizerState;
 use dapple_graph::{DropoutState, EngineError, Executor, Fault, Loss, Mode, Shape, State, Tensor as Map};
@@ -104,8 +104,12 @@ impl Executor for TorchExecutor {
             let (given, params) = (factors.len(), self.params.specs.len());
             return Err(EngineError::Input(format!("{given} rate factors for {params} parameters")));
         }
-        self.rates = Rates::new(factors.to_vec(), self.device);
-        Ok(())
+        self.attempt(NO_BATCH, true, |executor| {
+            let optimizer = executor.rules.as_ref().map(|rules| rules.optimizer);
+            executor.rates =
+                Rates::new(factors.to_vec(), &executor.params.specs, optimizer, executor.device)?;
+            Ok(())
+        })
     }
 
     fn find_fault(&mut self, input: &Map, labels: &[u8], loss: &Loss) -> Result<Option<Fault>, EngineError> {

@@ -15,8 +15,7 @@ impl TorchExecutor {
             return Err(EngineError::Input("a step needs gradients; none were accumulated".into()).into());
         };
         let _guard = tch::no_grad_guard();
-        let frozen = self.rates.frozen(&self.params.specs)?;
-        let gradient = match &frozen {
+        let gradient = match &self.rates.frozen {
             Some(frozen) => gradient.f_masked_fill(frozen, 0.0)?,
             None => gradient,
         };
@@ -27,7 +26,7 @@ impl TorchExecutor {
         // As PyTorch's clip_grad_norm_.
         let scale = clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0));
         let gradient = if scale == 1.0 { gradient } else { gradient.f_mul_scalar(scale)? };
-        let step = Step { gradient, learning_rate: f64::from(learning_rate), rates: &self.rates, frozen };
+        let step = Step { gradient, learning_rate: f64::from(learning_rate), rates: &self.rates };
         rules.step(&mut self.params, &step)?;
         self.folded = None;
         Ok(norm as f32)

@@ -12,7 +12,8 @@ use crate::loss::{self, Truth};
 use crate::ops::Context;
 use crate::params::Params;
 use crate::plan::Plan;
-use crate::rules::{Rates, Rules};
+use crate::rates::Rates;
+use crate::rules::Rules;
 use crate::scaling::Scaling;
 use crate::transfer::{download, upload_map};
 use crate::{pass, transfer};
@@ -82,10 +83,12 @@ impl TorchExecutor {
         }
         let rules = optimizer.map(|optimizer| Rules::new(optimizer, &params)).transpose();
         let rules = rules.map_err(|e| attempt.error(&e))?;
+        let rates = Rates::new(vec![1.0; params.specs.len()], &params.specs, optimizer, device);
+        let rates = rates.map_err(|e| attempt.error(&e))?;
         Ok(Self {
             device,
             precision: engine.precision,
-            rates: Rates::new(vec![1.0; params.specs.len()], device),
+            rates,
             params,
             rules,
             average: None,

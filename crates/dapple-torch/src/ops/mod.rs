@@ -46,6 +46,11 @@ impl Context<'_> {
     }
 }
 
+/// In channels-last memory, where a call has answered in another format.
+fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
+    x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
+}
+
 /// Computes a node. `positions` are those of the pooling that an unpooling undoes.
 pub(crate) fn compute(
     context: &Context<'_>,

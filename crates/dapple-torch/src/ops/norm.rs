@@ -1,6 +1,6 @@
 //! Normalisations, in single precision whatever comes in.
 
-use super::Context;
+use super::{Context, channels_last};
 use crate::transfer::extent;
 use dapple_graph::{BatchNorm, Mode, ParamId};
 use tch::{Kind, TchError, Tensor};
@@ -60,5 +60,6 @@ pub(super) fn group(
     eps: f32,
 ) -> Result<Tensor, TchError> {
     let [scale, shift] = params.map(|id| context.views.get(id));
-    x.f_to_kind(Kind::Float)?.f_group_norm(extent(groups), Some(scale), Some(shift), f64::from(eps), true)
+    let x = x.f_to_kind(Kind::Float)?;
+    channels_last(&x.f_group_norm(extent(groups), Some(scale), Some(shift), f64::from(eps), true)?)
 }

@@ -1,6 +1,6 @@
 //! Pooling and unpooling.
 
-use super::Computed;
+use super::{Computed, channels_last};
 use crate::transfer::extent;
 use dapple_graph::{MaxPool, MeanPool, Shape};
 use tch::{TchError, Tensor};
@@ -14,7 +14,7 @@ pub(super) fn max(x: &Tensor, pool: &MaxPool) -> Result<Computed, TchError> {
 
 /// Each value where its maximum stood, zero elsewhere.
 pub(super) fn unpool(x: &Tensor, positions: &Tensor, shape: Shape) -> Result<Tensor, TchError> {
-    x.f_max_unpool2d(positions, [shape.h, shape.w].map(extent))
+    channels_last(&x.f_max_unpool2d(positions, [shape.h, shape.w].map(extent))?)
 }
 
 /// Means over windows that divide the map.

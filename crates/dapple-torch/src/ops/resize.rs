@@ -1,5 +1,6 @@
 //! Sampling at another size, padding and cropping.
 
+use super::channels_last;
 use crate::transfer::extent;
 use dapple_graph::{Interpolation, Shape};
 use tch::{TchError, Tensor};
@@ -14,7 +15,7 @@ pub(super) fn resize(x: &Tensor, shape: Shape, interpolation: Interpolation) -> 
                 return x.f_upsample_nearest2d(size, None, None);
             }
             let rows = x.f_index_select(2, &nearest(from[2], size[0], x)?)?;
-            rows.f_index_select(3, &nearest(from[3], size[1], x)?)
+            channels_last(&rows.f_index_select(3, &nearest(from[3], size[1], x)?)?)
         }
     }
 }

@@ -7,6 +7,8 @@ mod data;
 mod demo;
 mod devices;
 mod eval;
+#[cfg(all(feature = "torch", unix))]
+mod exact;
 mod export;
 mod failure;
 mod loss_terms;
@@ -34,6 +36,8 @@ use arguments::{Cli, Command};
 /// Runs the command that the arguments name; the exit code is 0, 2 for wrong input, 1 for anything else.
 pub fn main() -> ExitCode {
     failure::explain_panics();
+    #[cfg(all(feature = "torch", unix))]
+    exact::restart_without_tf32();
     // Clap itself ends the program with code 2 for arguments it cannot take, with 0 for help.
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),

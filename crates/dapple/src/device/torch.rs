@@ -87,7 +87,7 @@ fn engine(device: &str, options: &EngineOptions) -> Result<Box<dyn Engine>, Devi
         Some(number) => {
             let index = number.strip_prefix(':').map_or(Some(0), |number| number.parse().ok());
             let absent = |looked_for| DeviceError::Absent { name: device.to_owned(), looked_for };
-            let count = dapple_torch::cards().len();
+            let count = dapple_torch::count();
             match index.filter(|index| *index < count) {
                 Some(index) => TorchEngine::cuda(index)?,
                 None if count == 0 => return Err(absent(dapple_torch::missing())),
