@@ -27,7 +27,8 @@ impl Backend for Gpu {
 
     #[cfg(feature = "gpu")]
     fn devices(&self) -> Vec<DeviceInfo> {
-        let info = |name: &str| DeviceInfo { built_in: true, note: None, ..super::not_built_in(name, FEATURE) };
+        let info =
+            |name: &str| DeviceInfo { built_in: true, note: None, ..super::not_built_in(name, FEATURE) };
         let found = dapple_gpu::adapters();
         if found.is_empty() {
             let note = dapple_gpu::Adapter::find("gpu").err();
