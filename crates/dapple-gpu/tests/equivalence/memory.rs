@@ -6,8 +6,8 @@ use dapple_graph::{
 };
 use std::sync::Arc;
 
-/// A layer of so many channels that few pixels fill a buffer.
-const WIDE: usize = 16384;
+/// Channels of the widest map.
+const WIDE: usize = 64;
 
 fn build(shape: Shape) -> Result<Graph, GraphError> {
     let mut g = Graph::new(shape);
@@ -20,7 +20,7 @@ fn build(shape: Shape) -> Result<Graph, GraphError> {
 #[test]
 fn a_batch_that_is_too_large_is_told_one_that_fits() {
     let Some((engine, _turn)) = engine() else { return };
-    let sample = Shape::new(1, 4, 4, 3);
+    let sample = Shape::new(1, 64, 64, 3);
     let per_image = (sample.pixels() * WIDE * 4) as u64;
     let fits = engine.adapter().largest_buffer / per_image;
     // Cards with large buffers would need as large a machine.
