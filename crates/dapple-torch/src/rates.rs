@@ -70,7 +70,7 @@ impl Rates {
         let frozen = |index: usize, _: &ParamSpec| if factors[index] == 0.0 { 1.0 } else { 0.0 };
         let frozen = match spread(specs, device, frozen)? {
             Factor::One(0.0) => None,
-            Factor::One(_) => Some(Tensor::f_full([extent(trainable(specs))], 1, (Kind::Bool, device))?),
+            Factor::One(_) => Some(Tensor::f_full([extent(trainable(specs))], 1i64, (Kind::Bool, device))?),
             Factor::Each(mask) => Some(mask.f_to_kind(Kind::Bool)?),
         };
         Ok(Self {

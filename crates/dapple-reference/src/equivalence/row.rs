@@ -56,13 +56,6 @@ impl Row {
         above.map(|(kind, by, case)| format!("{}: {kind} differ by {by:.2e}: {case}", self.family)).collect()
     }
 
-    /// The row with these kinds of values only.
-    pub fn only(&self, kinds: &[&str]) -> Self {
-        let mut row = self.clone();
-        row.differences.retain(|(kind, ..)| kinds.contains(kind));
-        row
-    }
-
     /// Panics where something differs by more than `limit`, or where nothing was compared.
     ///
     /// # Panics

@@ -179,7 +179,7 @@ impl Executor for TorchExecutor {
 
     fn optimizer_state(&self) -> OptimizerState {
         let Some(rules) = &self.rules else { return OptimizerState::default() };
-        OptimizerState { steps: rules.steps, slots: rules.slots.iter().map(|slot| readable(slot)).collect() }
+        OptimizerState { steps: rules.steps, slots: rules.slots.iter().map(readable).collect() }
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
