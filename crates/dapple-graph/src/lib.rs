@@ -33,6 +33,7 @@ mod joining;
 mod loss;
 mod op;
 mod optim;
+pub mod order;
 mod param;
 mod precision;
 mod prune;

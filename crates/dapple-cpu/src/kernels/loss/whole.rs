@@ -3,6 +3,7 @@
 use super::terms::Terms;
 use super::{LossInput, ratio};
 use crate::memory::Base;
+use dapple_graph::order::{self, index, key};
 use dapple_graph::signed_distance;
 use rayon::prelude::*;
 
@@ -178,8 +179,8 @@ impl<'a> Pixels<'a> {
     }
 }
 
-/// The Lovász extension of the Jaccard loss at the errors of the labelled pixels, none below 0 (Berman et al. 2018,
-/// equations 8 and 9): `slope` hears the index, the derivative and the error of each.
+/// The Lovász extension of the Jaccard loss at the errors of the labelled pixels, none below 0: `slope` hears the index,
+/// the derivative and the error of each.
 fn jaccard(
     labelled: &[(usize, usize)],
     error: impl Fn(usize) -> f32 + Sync,
@@ -188,30 +189,17 @@ fn jaccard(
 ) -> f64 {
     let mut keys: Vec<u64> = (0..labelled.len()).into_par_iter().map(|i| key(error(i), i)).collect();
     keys.par_sort_unstable();
-    let all = labelled.iter().filter(|&&(_, label)| truth(label)).count() as f64;
-    let (mut found, mut wrong, mut before, mut value) = (0.0, 0.0, 0.0, 0.0);
-    for i in keys.into_iter().map(index) {
-        if truth(labelled[i].1) {
-            found += 1.0;
-        } else {
-            wrong += 1.0;
-        }
-        let loss = 1.0 - (all - found) / (all + wrong);
-        let error = error(i);
-        value += f64::from(error) * (loss - before);
-        slope(i, loss - before, error);
-        before = loss;
-    }
+    let all = labelled.iter().filter(|&&(_, label)| truth(label)).count();
+    let mut value = 0.0;
+    order::jaccard(
+        keys.into_iter().map(index),
+        all,
+        |i| truth(labelled[i].1),
+        |i, derivative| {
+            let error = error(i);
+            value += f64::from(error) * derivative;
+            slope(i, derivative, error);
+        },
+    );
     value
-}
-
-/// A key by which the largest value comes first, and the smallest index among equals: the bits of numbers that are not
-/// negative stand in their order, those that are no numbers behind infinity.
-fn key(value: f32, index: usize) -> u64 {
-    u64::from(!value.abs().to_bits()) << 32 | index as u64
-}
-
-/// The index in a key; a batch has fewer than 2^32 pixels, since its values are limited to 2^28.
-fn index(key: u64) -> usize {
-    (key & u64::from(u32::MAX)) as usize
 }
