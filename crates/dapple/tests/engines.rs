@@ -30,9 +30,9 @@ const KINKED: f64 = 0.1;
 /// either engine rounds.
 const GRADIENTS: f64 = 1e-3;
 
-/// Networks whose gradients do so more, and how far they may be off: max pooling of nearly equal values in U²-Net and U²-Net lite, by as much as the order of sums decides, batch
-/// norms that see as few as two values in DeepLabV3+ and behind UPerNet's pooled maps (`dapple-nets/tests/parity.rs` has
-/// such ones among the coarse too).
+/// Networks whose gradients do so more, and how far they may be off: max pooling of nearly equal values in U²-Net and its lite
+/// form, where the order of sums decides; batch norms that see as few as two values in DeepLabV3+ and behind UPerNet's pooled
+/// maps (`dapple-nets/tests/parity.rs` has such ones among the coarse too).
 const COARSE: [(&str, f64); 6] = [
     ("u2net", 1e-2),
     ("u2net-lite", 1e-2),
