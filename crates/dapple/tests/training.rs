@@ -11,9 +11,9 @@ use dapple::train::TrainConfig;
 fn without_a_model_the_data_decide() {
     let bench = Bench::new();
     let said = bench.succeed("train --data data --out run --epochs 1 --size 32 --width 2 --profile fast");
-    assert!(said.out.contains("batch = 2: many small steps for 9 training images"), "{}", said.out);
+    assert!(said.out.contains("batch = 2: many small steps for 8 training images"), "{}", said.out);
     let text = bench.read("run/config.toml");
-    assert!(text.contains("recipe = \"auto\"") && text.contains("Chosen: many small steps for 9"), "{text}");
+    assert!(text.contains("recipe = \"auto\"") && text.contains("Chosen: many small steps for 8"), "{text}");
     let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read again");
     assert_eq!((config.network.name.as_str(), config.network.width, config.epochs), ("unet", 2, 1));
     // The written settings repeat the training.
