@@ -1,7 +1,7 @@
 //! Models by name: those that come with the program, and networks that others have published.
 //!
 //! Wherever a model is asked for, it may be the folder of a run, a model file, the name of a model that is part of the
-//! program ([`SHIPPED`]), or that of published weights of a whole network ([`CATALOGUE`](dapple_weights::CATALOGUE)), which
+//! program ([`SHIPPED`]), or that of published weights of a whole network ([`CATALOGUE`]), which
 //! are fetched when they are needed first. Files and folders come before names.
 
 use std::path::{Path, PathBuf};

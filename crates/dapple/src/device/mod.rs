@@ -1,6 +1,6 @@
 //! Choosing an engine at run time: the one place that knows which are built in.
 //!
-//! Each engine that the binary may have is a [`Backend`] in a file of its own.
+//! Each engine that the binary may have is a `Backend` in a file of its own.
 
 mod cpu;
 mod gpu;
