@@ -30,7 +30,7 @@
 //! # Errors
 //!
 //! Burn panics where a kernel cannot be compiled or memory is out; that is caught and comes back as
-//! [`EngineError::Device`](dapple_graph::EngineError::Device). Methods of the interface that cannot fail (giving the
+//! `dapple_graph::EngineError::Device`. Methods of the interface that cannot fail (giving the
 //! state, say) give values that are not numbers when the device has been lost, which no checkpoint takes.
 #![cfg(feature = "wgpu")]
 

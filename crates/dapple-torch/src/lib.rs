@@ -13,7 +13,7 @@
 //! - Streams: a batch is copied to the card when its turn comes, not ahead on a stream beside the kernels'.
 //! - Several cards: gradients cannot be added up between cards without passing through the host, and batch norms would see
 //!   a part of the batch each; a training uses one card, several trainings may use one each.
-//! - The autocast of PyTorch, whose number format tch cannot set. [`Precision`](dapple_graph::Precision) is done here
+//! - The autocast of PyTorch, whose number format tch cannot set. `dapple_graph::Precision` is done here
 //!   instead, by casts around convolutions and attention, the same on cards and on the CPU.
 //! - TF32, which libtorch uses in convolutions of cards unless told otherwise, can only be switched off from outside of the
 //!   process: the variable `NVIDIA_TF32_OVERRIDE=0`, with which the `dapple` program starts itself.
