@@ -166,13 +166,15 @@ fn best(devices: &[DeviceInfo]) -> Choice {
     // `max_by_key` would give the last one among equals.
     let best = ranked.reduce(|best, other| if other.0 > best.0 { other } else { best });
     let Some((_, best)) = best.filter(|(_, best)| best.name != "cpu") else {
-        let missing = devices.iter().filter(|device| device.built_in && !device.present);
-        let missing: Vec<&str> = missing.map(|device| device.name.as_str()).collect();
+        // Looked for in vain, or programs that stand for cards.
+        let others =
+            devices.iter().filter(|device| device.built_in && (device.rank.is_none() || !device.present));
+        let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
         return Choice {
             device: "cpu".to_owned(),
             why: Some(format!(
-                "of the other engines that are built in, no card is there ({})",
-                missing.join(", ")
+                "of the other engines that are built in, none has a card here ({})",
+                others.join(", ")
             )),
         };
     };
