@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(best(&[cpu(), card("b", Some(1), true), card("a:0", Some(2), false)]).device, "b");
         let none = best(&[cpu(), card("torch-cpu", None, true), card("a:0", Some(2), false)]);
         assert_eq!(none.device, "cpu");
-        assert!(none.why.is_some_and(|why| why.contains("(a:0)")));
+        assert!(none.why.is_some_and(|why| why.contains("(torch-cpu, a:0)")));
     }
 
     #[test]
