@@ -2,11 +2,11 @@
 
 use dapple_cpu::CpuEngine;
 use dapple_graph::{
-    Conv2d, Engine, Graph, GraphError, Interpolation, Loss, LossKind, MaxPool, Mode, Network, Optimizer,
-    Precision, Shape, State, Tensor,
+    Conv2d, Engine, Graph, GraphError, Interpolation, Loss, LossKind, Mode, Network, Optimizer, Precision,
+    Shape, State, Tensor,
 };
 use dapple_reference::equivalence::{
-    self, Pair, Row, Smooth, Subject, TOLERANCE, behaviour, hand_over, pair, together,
+    self, Pair, Row, Smooth, Subject, TOLERANCE, behaviour, hand_over, pair, small, together,
 };
 use dapple_reference::random;
 use dapple_torch::TorchEngine;
@@ -49,26 +49,8 @@ fn promises_are_kept() {
 
 const SHAPE: Shape = Shape::new(2, 16, 20, 3);
 
-/// A small encoder and decoder.
-fn build(shape: Shape) -> Result<Graph, GraphError> {
-    let mut g = Graph::new(shape);
-    let conv = |channels| Conv2d::new(channels, 3).padding(1);
-    let x = g.conv2d("down", g.input(), &conv(16))?;
-    let x = g.batch_norm("norm", x)?;
-    let skip = g.relu(x)?;
-    let x = g.max_pool(skip, &MaxPool::new(2, 2))?;
-    let x = g.conv2d("deep", x, &conv(24))?;
-    let x = g.relu(x)?;
-    let x = g.dropout(x, 0.2)?;
-    let x = g.resize(x, skip, Interpolation::Bilinear { align_corners: false })?;
-    let x = g.concat(&[x, skip])?;
-    let x = g.conv2d("head", x, &conv(3))?;
-    g.output("logits", x)?;
-    Ok(g)
-}
-
 fn network() -> Arc<dyn Network> {
-    Arc::new((SHAPE, build))
+    Arc::new((SHAPE, small))
 }
 
 #[test]
@@ -84,7 +66,7 @@ fn it_trains_as_the_cpu_engine_does() {
 /// Losses of a few steps in a precision.
 fn losses(precision: Precision) -> Vec<f64> {
     let engine = TorchEngine::cpu().with_precision(precision);
-    let state = State::init(&build(SHAPE).expect("it fits"), 3);
+    let state = State::init(&small(SHAPE).expect("it fits"), 3);
     let mut executor = engine.load(network(), &state, Some(Optimizer::adam())).expect("it fits");
     let (input, labels) = (random::tensor(SHAPE, 1), random::labels(SHAPE.pixels(), 3, None, 1));
     let loss = Loss::single(LossKind::CrossEntropy);
@@ -114,7 +96,7 @@ fn lower_precisions_train_too() {
 fn half_precision_loses_no_gradient() {
     let gradients = |precision, scale: f32| {
         let engine = TorchEngine::cpu().with_precision(precision);
-        let state = State::init(&build(SHAPE).expect("it fits"), 3);
+        let state = State::init(&small(SHAPE).expect("it fits"), 3);
         let mut executor = engine.load(network(), &state, None).expect("it fits");
         let (input, labels) = (random::tensor(SHAPE, 1), random::labels(SHAPE.pixels(), 3, None, 1));
         let loss = Loss::single(LossKind::CrossEntropy);
@@ -131,7 +113,7 @@ fn half_precision_loses_no_gradient() {
 #[test]
 fn more_memory_than_there_is_is_an_error_that_can_be_gone_on_from() {
     let engine = TorchEngine::cpu();
-    let state = State::init(&build(SHAPE).expect("it fits"), 3);
+    let state = State::init(&small(SHAPE).expect("it fits"), 3);
     let mut executor = engine.load(network(), &state, None).expect("it fits");
     let mut other = engine.load(Arc::new((SHAPE, huge)), &empty(), None).expect("there are no parameters");
     let input = random::tensor(SHAPE, 1);

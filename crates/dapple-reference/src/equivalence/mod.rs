@@ -12,6 +12,7 @@ mod learning;
 mod pair;
 mod random_graphs;
 mod row;
+mod small;
 mod smooth;
 
 pub use free_input::free_input;
@@ -20,6 +21,7 @@ pub use learning::{losses, optimizers, some_loss};
 pub use pair::{Pair, Subject, hand_over, pair, together};
 pub use random_graphs::{networks, operations};
 pub use row::{Row, markdown};
+pub use small::small;
 pub use smooth::Smooth;
 
 /// Largest difference of an engine's single precision from the definition, as a share of the largest value.
