@@ -84,6 +84,17 @@ pub enum FaultKind {
     Gradient,
 }
 
+impl Fault {
+    /// The first trained parameter with a value that is not finite.
+    pub fn of_parameters(state: &State) -> Option<Self> {
+        let wrong = |index: &usize| state.slice(*index).iter().any(|v| !v.is_finite());
+        let mut trained = (0..state.specs.len()).filter(|&index| state.specs[index].role.trainable());
+        trained
+            .find(wrong)
+            .map(|index| Self { place: state.specs[index].name.clone(), kind: FaultKind::Parameter })
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
@@ -93,6 +104,17 @@ impl std::fmt::Display for Fault {
             FaultKind::Gradient => write!(f, "the gradient at layer `{}`", self.place),
         }
     }
+}
+
+/// Checks that there is one factor of the learning rate for each parameter.
+///
+/// # Errors
+/// [`EngineError::Input`] otherwise.
+pub fn check_rate_factors(factors: &[f32], parameters: usize) -> Result<(), EngineError> {
+    if factors.len() == parameters {
+        return Ok(());
+    }
+    Err(EngineError::Input(format!("{} rate factors for {parameters} parameters", factors.len())))
 }
 
 /// A device that runs networks.

@@ -12,18 +12,15 @@ impl CpuExecutor {
         loss: &Loss,
     ) -> Result<Option<Fault>, EngineError> {
         let state = self.exported(&self.params, &self.statistics);
-        let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
-        for (index, spec) in state.specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable()) {
-            if !finite(state.slice(index)) {
-                return Ok(Some(Fault { place: spec.name.clone(), kind: FaultKind::Parameter }));
-            }
+        if let Some(fault) = Fault::of_parameters(&state) {
+            return Ok(Some(fault));
         }
         let graph = self.graph(input.shape)?;
         let fault = |node: usize, kind| {
             let place = graph.nodes()[node].name.clone();
             Ok(Some(Fault { place, kind }))
         };
-        if !finite(&input.data) {
+        if input.data.iter().any(|v| !v.is_finite()) {
             return fault(0, FaultKind::Output);
         }
         let plan = self.begin_forward(input, Mode::Train)?;

@@ -3,7 +3,7 @@
 use super::CpuExecutor;
 use crate::kernels::{optim, pixels};
 use crate::memory::Buffer;
-use dapple_graph::engine::OptimizerState;
+use dapple_graph::engine::{OptimizerState, check_rate_factors};
 use dapple_graph::{DropoutState, EngineError, Executor, Fault, Loss, Mode, Shape, State, Tensor};
 
 impl Executor for CpuExecutor {
@@ -57,10 +57,7 @@ impl Executor for CpuExecutor {
     }
 
     fn set_rate_factors(&mut self, factors: &[f32]) -> Result<(), EngineError> {
-        if factors.len() != self.layout.specs.len() {
-            let (given, params) = (factors.len(), self.layout.specs.len());
-            return Err(EngineError::Input(format!("{given} rate factors for {params} parameters")));
-        }
+        check_rate_factors(factors, self.layout.specs.len())?;
         self.rate_factors = factors.to_vec();
         self.tasks = optim::tasks(&self.layout.segments(&self.rate_factors));
         Ok(())

@@ -14,11 +14,8 @@ impl GpuExecutor {
     ) -> Result<Option<Fault>, EngineError> {
         let name = self.engine.name.clone();
         let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
-        let state = self.exported(&self.parameters)?;
-        for (index, spec) in state.specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable()) {
-            if !finite(state.slice(index)) {
-                return Ok(Some(Fault { place: spec.name.clone(), kind: FaultKind::Parameter }));
-            }
+        if let Some(fault) = Fault::of_parameters(&self.exported(&self.parameters)?) {
+            return Ok(Some(fault));
         }
         let graph = self.graph(input.shape)?;
         let fault = |node: usize, kind| {

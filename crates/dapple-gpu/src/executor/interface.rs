@@ -4,7 +4,7 @@ use super::{GpuExecutor, Parameters, download, fitting};
 use crate::flat::{Flat, read};
 use crate::guard;
 use crate::loss;
-use dapple_graph::engine::OptimizerState;
+use dapple_graph::engine::{OptimizerState, check_rate_factors};
 use dapple_graph::{DropoutState, EngineError, Executor, Fault, Loss, Mode, State, Tensor};
 
 impl GpuExecutor {
@@ -84,10 +84,7 @@ impl Executor for GpuExecutor {
     }
 
     fn set_rate_factors(&mut self, factors: &[f32]) -> Result<(), EngineError> {
-        if factors.len() != self.specs.len() {
-            let (given, params) = (factors.len(), self.specs.len());
-            return Err(EngineError::Input(format!("{given} rate factors for {params} parameters")));
-        }
+        check_rate_factors(factors, self.specs.len())?;
         self.rate_factors = factors.to_vec();
         Ok(())
     }

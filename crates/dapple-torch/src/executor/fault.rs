@@ -14,10 +14,8 @@ impl TorchExecutor {
         loss: &Loss,
     ) -> Result<Option<Fault>, Failure> {
         let state = self.exported(&self.params.values, &self.params.statistics)?;
-        for (index, spec) in state.specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable()) {
-            if !state.slice(index).iter().all(|v| v.is_finite()) {
-                return Ok(Some(Fault { place: spec.name.clone(), kind: FaultKind::Parameter }));
-            }
+        if let Some(fault) = Fault::of_parameters(&state) {
+            return Ok(Some(fault));
         }
         let graph = self.graph(input.shape)?;
         let fault = |node: usize, kind| {

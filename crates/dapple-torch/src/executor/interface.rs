@@ -4,7 +4,7 @@ use super::{TorchExecutor, foreign_state};
 use crate::failure::Failure;
 use crate::rates::Rates;
 use crate::transfer::{download, upload, upload_map};
-use dapple_graph::engine::OptimizerState;
+use dapple_graph::engine::{OptimizerState, check_rate_factors};
 use dapple_graph::{DropoutState, EngineError, Executor, Fault, Loss, Mode, Shape, State, Tensor as Map};
 use tch::{Kind, TchError, Tensor};
 
@@ -100,10 +100,7 @@ impl Executor for TorchExecutor {
     }
 
     fn set_rate_factors(&mut self, factors: &[f32]) -> Result<(), EngineError> {
-        if factors.len() != self.params.specs.len() {
-            let (given, params) = (factors.len(), self.params.specs.len());
-            return Err(EngineError::Input(format!("{given} rate factors for {params} parameters")));
-        }
+        check_rate_factors(factors, self.params.specs.len())?;
         self.attempt(NO_BATCH, true, |executor| {
             let optimizer = executor.rules.as_ref().map(|rules| rules.optimizer);
             executor.rates =
