@@ -19,6 +19,9 @@ use dapple_graph::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Turns that llvmpipe gives a shader's loops.
+const LOOP_TURNS: usize = 65_535;
+
 /// Graphs that are kept; more shapes than that start anew.
 const MAX_GRAPHS: usize = 32;
 
@@ -138,6 +141,24 @@ impl GpuExecutor {
         Err(EngineError::Device { device: self.engine.name.clone(), why })
     }
 
+    /// Refuses to train with sums that a program in the place of a card would cut short: llvmpipe leaves every shader's loops
+    /// after 65,535 turns (Mesa, `LP_MAX_TGSI_LOOP_ITERATIONS`), in silence, and gradients are sums over all pixels.
+    fn check_loops(&self, input: Shape) -> Result<(), EngineError> {
+        if !self.engine.adapter.software || input.pixels() <= LOOP_TURNS {
+            return Ok(());
+        }
+        let advice = match LOOP_TURNS / (input.h * input.w) {
+            0 => "use smaller images".to_owned(),
+            fits => format!("use a batch of {fits} at most"),
+        };
+        let why = format!(
+            "a batch of {} pixels cannot be trained with on a program in the place of a card, which ends loops after \
+             {LOOP_TURNS} turns; {advice}, or --device cpu, which is faster",
+            input.pixels()
+        );
+        Err(EngineError::Device { device: self.engine.name.clone(), why })
+    }
+
     /// The folded network for a shape.
     fn folded(&mut self, shape: Shape) -> Result<(Arc<Graph>, Vec<Values<1>>), EngineError> {
         let whole = self.graph(shape)?;
@@ -214,6 +235,7 @@ impl GpuExecutor {
     /// A training pass; running statistics as they are after it.
     fn train(&mut self, shape: Shape, images: Map) -> Result<(Pending, Flat), EngineError> {
         let graph = self.graph(shape)?;
+        self.check_loops(shape)?;
         let leaves = self.leaves(true);
         let trace = self.pass(&graph, &leaves, images, Mode::Train, false);
         let outputs = trace.outputs(&graph, Mode::Train);

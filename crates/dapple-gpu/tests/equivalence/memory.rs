@@ -46,3 +46,21 @@ fn a_batch_that_is_too_large_is_told_one_that_fits() {
     learn(executor.as_mut(), 1).expect("one image fits");
     assert!(executor.step(0.01, None).expect("it has an optimiser").is_finite());
 }
+
+#[test]
+fn sums_that_a_program_would_cut_short_are_refused() {
+    let Some((engine, _turn)) = engine() else { return };
+    if !engine.adapter().software {
+        return println!("skipped: this adapter is a card");
+    }
+    let shape = Shape::new(17, 64, 64, 3);
+    let state = State::init(&build(shape).expect("it fits"), 1);
+    let mut executor =
+        engine.load(Arc::new((shape, build)), &state, Some(Optimizer::adam())).expect("it fits");
+    let labels = vec![1; shape.pixels()];
+    let error = executor
+        .accumulate(&Tensor::zeros(shape), &labels, &Loss::single(LossKind::CrossEntropy), 1.0)
+        .expect_err("it has more pixels than a loop has turns");
+    assert!(error.to_string().contains("use a batch of 15 at most"), "{error}");
+    executor.forward(&Tensor::zeros(shape), Mode::Predict).expect("without training it fits");
+}
