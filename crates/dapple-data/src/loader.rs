@@ -92,7 +92,7 @@ struct Inner {
     dataset: Arc<Dataset>,
     samples: Vec<usize>,
     settings: LoaderSettings,
-    cache: Cache,
+    cache: Arc<Cache>,
 }
 
 impl Loader {
@@ -115,7 +115,25 @@ impl Loader {
                 "at most the number of samples where incomplete batches are left out",
             ));
         }
-        let cache = Cache::new(dataset.len(), settings.cache);
+        let cache = Arc::new(Cache::new(dataset.len(), settings.cache));
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
+    }
+
+    /// The same samples in the same order with the same changes, at another size; what is kept of them is shared.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for a size out of range.
+    pub fn resized(&self, height: usize, width: usize) -> Result<Self> {
+        let Inner { dataset, samples, settings, cache } = self.0.as_ref();
+        let input = InputSettings { height, width, ..settings.input };
+        let settings = LoaderSettings { input, ..*settings };
+        settings.validate()?;
+        // Samples that are kept at their final size are of use for that one only.
+        let cache = match settings.augment.keeps_window() {
+            true => Arc::new(Cache::new(dataset.len(), settings.cache)),
+            false => Arc::clone(cache),
+        };
+        let (dataset, samples) = (Arc::clone(dataset), samples.clone());
         Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
     }
 

@@ -52,6 +52,9 @@ pub struct Position {
     /// Loss of the very first batch, by which an exploding one is known.
     #[serde(default)]
     pub first_loss: Option<f64>,
+    /// Whether the unfinished epoch, or the one before it where it has not begun, shows small images.
+    #[serde(default)]
+    pub small: bool,
     /// How far a training for a span of time has come.
     #[serde(default)]
     pub pace: Option<Pace>,

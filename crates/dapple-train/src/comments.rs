@@ -125,6 +125,13 @@ const COMMENTS: &[(&str, &str, &str)] = &[
         "train_images",
         "Training images scored after each epoch; as many as for validation if left out.",
     ),
+    ("small_images", "share", "Share of the training, at its beginning, in which images are shown smaller."),
+    ("small_images", "scale", "Factor of their height and width."),
+    (
+        "evaluation",
+        "every",
+        "Epochs from one measurement to the next; the first and the last are measured always.",
+    ),
     ("evaluation", "pictures", "Validation images drawn in samples/ and strips/."),
     ("checkpoint", "minutes", "The state is saved after each epoch, and after this many minutes within one."),
     ("checkpoint", "batches", "And after this many batches."),

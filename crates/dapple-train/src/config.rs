@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::comments::with_comments;
 use crate::suggest::with_suggestion;
-use crate::{ByteSize, Schedule, TimeSpan, TrainError};
+use crate::{ByteSize, Schedule, SmallImages, TimeSpan, TrainError};
 
 /// All settings of a training.
 ///
@@ -90,7 +90,10 @@ pub struct TrainConfig {
     pub optimizer: Optimizer,
     /// The learning rate's course.
     pub schedule: Schedule,
-    /// What is measured after each epoch.
+    /// Begin with small images. All of them at the input's size if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_images: Option<SmallImages>,
+    /// What is measured after an epoch.
     pub evaluation: EvaluationConfig,
     /// When the state is saved.
     pub checkpoint: CheckpointConfig,
@@ -205,10 +208,13 @@ pub enum ClassWeights {
     Given(Vec<f32>),
 }
 
-/// What is measured after each epoch.
+/// What is measured after an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
+    /// Epochs from one measurement to the next, at least 1; the first and the last epoch are always measured.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub every: usize,
     /// How many training images are scored, unchanged, for the training curves: a fixed choice, spread evenly. As many
     /// as there are validation images if left out, none if 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -335,8 +341,14 @@ impl TrainConfig {
             Some("clip_norm must be above 0; leave it out to have no limit".to_owned())
         } else if self.accumulate == 0 || self.patience == Some(0) {
             Some("accumulate and patience must be at least 1".to_owned())
+        } else if self.evaluation.every == 0 {
+            Some("evaluation.every must be at least 1".to_owned())
         } else if self.ema_decay.is_some_and(|decay| !share(decay)) {
             Some("ema_decay must be a number from 0 to below 1, 0.999 for instance".to_owned())
+        } else if let Some(problem) = self.small_images.and_then(|small| small.problem()) {
+            Some(problem)
+        } else if self.small_images.is_some() && self.augment.crop.is_some() {
+            Some("small_images and augment.crop cannot be had together; leave one of them out".to_owned())
         } else if self.encoder_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             Some("encoder_rate must be above 0; freeze_encoder keeps the encoder from learning".to_owned())
         } else if let Some(problem) = self.loss.terms.iter().find_map(LossTerm::problem) {

@@ -68,6 +68,7 @@ impl TrainConfig {
             ema_decay: None,
             patience: None,
             time_budget: None,
+            small_images: None,
             encoder_rate: None,
             freeze_encoder: None,
             device: "auto".to_owned(),
@@ -85,7 +86,7 @@ impl TrainConfig {
             loss,
             optimizer: Optimizer::adamw(0.01),
             schedule: Schedule::Cosine { warm_up: 0.05, floor: 0.01 },
-            evaluation: EvaluationConfig { train_images: None, pictures: 6 },
+            evaluation: EvaluationConfig { every: 1, train_images: None, pictures: 6 },
             checkpoint: CheckpointConfig { minutes: 10.0, batches: None },
         })
     }

@@ -15,8 +15,11 @@ use crate::{EpochRecord, RunFolder, TrainError, decide};
 
 /// Draws `curves.svg` and `curves.png`: loss, pixel accuracy, mean IoU and mean Boundary IoU.
 pub(crate) fn draw_curves(run: &RunFolder, title: &str, records: &[EpochRecord]) -> Result<(), TrainError> {
+    // Epochs that were not measured are no gaps.
     let line = |name: &str, value: fn(&EpochRecord) -> Option<f64>| {
-        Series::new(name, records.iter().map(|record| (record.epoch as f64, value(record))))
+        let points = records.iter().map(|record| (record, value(record)));
+        let points = points.filter(|(record, value)| value.is_some() || record.val_loss.is_some());
+        Series::new(name, points.map(|(record, value)| (record.epoch as f64, value)))
     };
     let loss = vec![
         line("training", |r| Some(r.train_loss)),

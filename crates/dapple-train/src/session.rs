@@ -17,7 +17,7 @@ use crate::page::{self, RunData};
 use crate::pictures::Painter;
 use crate::record::{best_epoch, read_records, write_tables};
 use crate::training::{Beginning, Setup};
-use crate::{EpochRecord, Event, Observer, Outcome, Pace, StopFlag, TrainError, rates};
+use crate::{EpochRecord, Event, Observer, Outcome, Pace, SmallImages, StopFlag, TrainError, rates};
 
 /// Parts that the learning rate's course is cut into where it follows the clock.
 const COURSE: u64 = 1_000_000;
@@ -30,6 +30,8 @@ pub(crate) struct Session<'a> {
     stop: &'a StopFlag,
     loss: Loss,
     loader: Loader,
+    /// That of the epochs with small images.
+    small_loader: Option<Loader>,
     /// The validation images.
     val: Option<EvaluationSet>,
     /// The training images that are scored.
@@ -107,6 +109,11 @@ impl<'a> Session<'a> {
                 ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
             },
         )?;
+        let resized = |small: SmallImages| {
+            let small = small.input(input);
+            loader.resized(small.height, small.width)
+        };
+        let small_loader = config.small_images.map(resized).transpose()?;
         let set = |samples: &[usize]| match samples {
             [] => Ok(None),
             samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
@@ -125,6 +132,7 @@ impl<'a> Session<'a> {
             observer,
             stop,
             loader,
+            small_loader,
             val,
             scored_train,
             position,
@@ -185,7 +193,7 @@ impl<'a> Session<'a> {
         };
         let stale = best_epoch(&self.records).map_or(0, |best| self.position.epochs_done - best.epoch);
         match config.patience {
-            Some(patience) if !done && stale >= patience => {
+            Some(patience) if !done && stale >= patience && is_scored(self.records.last()) => {
                 let best = self.position.epochs_done - stale;
                 let text = format!("stopped early: no better epoch in {patience} since epoch {best}");
                 self.observer.notice(&Event::Note(&text));
@@ -198,8 +206,11 @@ impl<'a> Session<'a> {
     /// The batches of an epoch that are left, or as many as the time allows.
     fn train_epoch(&mut self, clock: &Clock) -> Result<Batches, TrainError> {
         let batches = self.loader.batches_per_epoch();
-        let mut loading =
-            self.loader.epoch_from(self.position.epochs_done as u64, self.position.batches_done);
+        if self.position.batches_done == 0 {
+            self.choose_size();
+        }
+        let loader = self.small_loader.as_ref().filter(|_| self.position.small).unwrap_or(&self.loader);
+        let mut loading = loader.epoch_from(self.position.epochs_done as u64, self.position.batches_done);
         let time_is_over = |position: &Position| position.pace.as_ref().is_some_and(Pace::is_done);
         while self.position.batches_done < batches && !time_is_over(&self.position) {
             let started = Instant::now();
@@ -235,6 +246,28 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Batches::Done)
+    }
+
+    /// Whether the epoch that begins shows small images.
+    fn choose_size(&mut self) {
+        let Some(settings) = self.setup.config.small_images else { return };
+        let done = match &self.position.pace {
+            Some(pace) => pace.share,
+            None => self.position.epochs_done as f64 / self.setup.config.epochs as f64,
+        };
+        let small = done < settings.share;
+        if small != self.position.small {
+            let input = self.setup.config.input;
+            let input = if small { settings.input(input) } else { input };
+            let text = format!(
+                "epoch {}: images of {} x {} from here on",
+                self.position.epochs_done + 1,
+                input.height,
+                input.width
+            );
+            self.observer.notice(&Event::Note(&text));
+        }
+        self.position.small = small;
     }
 
     /// Steps of the optimiser in an epoch.
@@ -286,7 +319,8 @@ impl<'a> Session<'a> {
                 let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len) as f64;
                 let images = count(&self.val) + count(&self.scored_train);
                 let batch = self.setup.config.batch * self.setup.config.accumulate;
-                pace.pause = pace.step * images / (3.0 * batch as f64);
+                pace.pause =
+                    pace.step * images / (3.0 * batch as f64) / self.setup.config.evaluation.every as f64;
             }
             self.decide_pace();
         }
@@ -352,6 +386,11 @@ impl<'a> Session<'a> {
         self.last_save = Instant::now();
         Ok(())
     }
+}
+
+/// Whether there are scores of an epoch; not of each, where `evaluation.every` is more than 1.
+fn is_scored(record: Option<&EpochRecord>) -> bool {
+    record.is_some_and(|record| record.selection_score().is_some())
 }
 
 /// The time an epoch has taken, over interruptions.

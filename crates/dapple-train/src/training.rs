@@ -164,6 +164,14 @@ impl Setup {
         }
         let input = config.input;
         let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
+        if let Some(small) = config.small_images.map(|small| small.input(input)) {
+            let small = Shape::new(1, small.height, small.width, small.channels);
+            config.network.build(small).map_err(|error| {
+                TrainError::Config(format!(
+                    "small_images: {error}; give a larger scale, or leave the table out"
+                ))
+            })?;
+        }
         rate_factors(&config, graph.params(), 0)?;
         Ok(Self { config, run, dataset, parts, graph, lock: None })
     }

@@ -11,7 +11,8 @@ use dapple_graph::{LossKind, LossTerm, Network, Optimizer, Shape};
 use dapple_train::sweep::{Kind, Sweep};
 use dapple_train::{
     Checkpoint, EpochRecord, Event, Observer, Outcome, Pace, Provenance, RateSweep, RunFolder, Schedule,
-    StopFlag, TimeSpan, TrainConfig, TrainError, Training, Weights, load_model, load_models, read_records,
+    SmallImages, StopFlag, TimeSpan, TrainConfig, TrainError, Training, Weights, load_model, load_models,
+    read_records,
 };
 
 const SIDE: usize = 32;
@@ -85,7 +86,10 @@ fn everything_that_a_step_depends_on_survives_an_interruption() {
         let mut config = config(&data, network);
         config.optimizer = optimizer;
         (config.batch, config.accumulate, config.ema_decay) = (1, 3, Some(0.9));
-        if network != "unet" {
+        if network == "unet" {
+            config.small_images = Some(SmallImages::for_share(0.5));
+            config.evaluation.every = 2;
+        } else {
             (config.encoder_rate, config.freeze_encoder) = (Some(0.5), Some(1));
         }
         config.loss.terms = vec![
@@ -285,4 +289,46 @@ fn looking_for_a_rate_leaves_nothing_behind() {
     assert!(plot.is_file());
     let names: Vec<_> = fs::read_dir(folder.path()).expect("it can be read").flatten().collect();
     assert_eq!(names.len(), 2, "the data and the plot");
+}
+
+#[test]
+fn small_images_come_first_and_some_epochs_are_measured() {
+    /// Keeps what is said.
+    #[derive(Default)]
+    struct Notes(Vec<String>);
+
+    impl Observer for Notes {
+        fn notice(&mut self, event: &Event<'_>) {
+            if let Event::Note(text) = event {
+                self.0.push((*text).to_owned());
+            }
+        }
+    }
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let small_first = |network: &str| {
+        let small_images = Some(SmallImages::for_share(0.5));
+        TrainConfig { epochs: 6, small_images, ..config(&data, network) }
+    };
+    let mut config = small_first("unet");
+    config.evaluation.every = 4;
+    let (run, mut notes) = (folder.path().join("run"), Notes::default());
+    let outcome = start(config, &run).run(&engine(), &mut notes, &StopFlag::new()).expect("it trains");
+    let Outcome::Finished { records } = outcome else { panic!("{outcome:?}") };
+    let sizes = ["epoch 1: images of 16 x 16 from here on", "epoch 4: images of 32 x 32 from here on"];
+    assert_eq!(notes.0, sizes);
+    let measured: Vec<usize> =
+        records.iter().filter(|record| record.val_loss.is_some()).map(|record| record.epoch).collect();
+    assert_eq!((measured, records.len()), (vec![1, 4, 6], 6));
+    // What was not measured is no gap in the curves.
+    let svg = fs::read_to_string(run.join("curves.svg")).expect("it is drawn");
+    assert!(svg.contains("validation"), "{svg}");
+
+    let config = small_first("unet-resnet18");
+    let dataset = dataset(&config);
+    let claimed = RunFolder::claim(&folder.path().join("other"), false).expect("a new folder");
+    let error =
+        Training::start(config, dataset, claimed).expect_err("16 x 16 are too small for it").to_string();
+    assert!(error.contains("small_images") && error.contains("larger scale"), "{error}");
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{Bench, rows};
 use dapple::graph::{Network, Shape};
-use dapple::train::{Checkpoint, TrainConfig};
+use dapple::train::{Checkpoint, SmallImages, TrainConfig};
 
 /// A training of a fraction of a second that saves after every batch, so that it is likely to be writing when it is
 /// killed; with everything that a checkpoint holds.
@@ -23,6 +23,7 @@ fn begin(bench: &Bench, epochs: usize) -> TrainConfig {
     (config.epochs, config.batch, config.ema_decay) = (epochs, 1, Some(0.9));
     config.checkpoint.batches = Some(1);
     config.evaluation.pictures = 1;
+    config.small_images = Some(SmallImages::for_share(0.5));
     fs::write(bench.path("config.toml"), config.to_toml()).expect("writable");
     bench.succeed("train --config config.toml --out whole --quiet");
     config

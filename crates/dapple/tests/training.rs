@@ -28,11 +28,12 @@ fn the_course_is_set_by_flags() {
     bench.succeed(
         "train --data data --recipe plain --model unet-resnet18 --width 4 --size 32 --epochs 2 --batch 2 --out run --quiet \
          --loss ce+0.5*lovasz --label-smoothing 0.1 --ema 0.9 --accumulate 2 --patience 5 --encoder-rate 0.5 \
-         --freeze-encoder 1 --optimizer lion --output-weights 1",
+         --freeze-encoder 1 --optimizer lion --output-weights 1 --small-images 0 --evaluate-every 2",
     );
     let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read again");
     assert_eq!((config.ema_decay, config.accumulate, config.patience), (Some(0.9), 2, Some(5)));
     assert_eq!((config.encoder_rate, config.freeze_encoder), (Some(0.5), Some(1)));
+    assert_eq!((config.small_images, config.evaluation.every), (None, 2));
     assert_eq!((config.loss.terms[0].smoothing, config.loss.terms[1].weight), (Some(0.1), 0.5));
     assert_eq!((config.loss.output_weights, config.learning_rate), (vec![1.0], 2e-4));
     let refused = |flags: &str, words: &[&str]| {
@@ -42,6 +43,7 @@ fn the_course_is_set_by_flags() {
     refused("--freeze-encoder 2", &["unet", "no encoder"]);
     refused("--loss dice --label-smoothing 0.1", &["--label-smoothing", "cross-entropy"]);
     refused("--ema 1.5", &["ema_decay"]);
+    refused("--small-images 1.5", &["small_images", "below 1"]);
     refused("--fold all", &["--folds"]);
 }
 

@@ -65,6 +65,29 @@ fn a_kept_sample_serves_every_epoch() {
 }
 
 #[test]
+fn another_size_has_the_same_samples_and_changes() {
+    let dataset = Arc::new(synthetic::dataset(0, 5, 30, 26));
+    for augment in [Augment::none(), Augment::medium()] {
+        let cache = CacheSettings::Ram { bytes: 1 << 20 };
+        let settings = LoaderSettings { augment, cache, ..settings() };
+        let loader = Loader::new(Arc::clone(&dataset), vec![0, 1, 2, 3, 4], settings).unwrap();
+        let small = loader.resized(16, 12).unwrap();
+        for epoch in 0..2 {
+            let input = InputSettings::new(16, 12);
+            let expected =
+                batches(&dataset, LoaderSettings { input, cache: CacheSettings::None, ..settings }, epoch, 0);
+            assert_eq!(small.epoch(epoch).map(Result::unwrap).collect::<Vec<_>>(), expected);
+            let whole: Vec<Batch> = loader.epoch(epoch).map(Result::unwrap).collect();
+            assert_eq!(
+                whole,
+                batches(&dataset, LoaderSettings { cache: CacheSettings::None, ..settings }, epoch, 0)
+            );
+        }
+        assert!(loader.resized(0, 12).is_err());
+    }
+}
+
+#[test]
 fn an_epoch_has_every_sample_once_and_changes_do_not_depend_on_the_part() {
     let dataset = Arc::new(synthetic::dataset(0, 10, 30, 26));
     let all = batches(&dataset, settings(), 0, 0);

@@ -13,6 +13,8 @@ const MASKS: usize = 24;
 pub struct DataFacts {
     /// Images to learn from.
     pub train_images: usize,
+    /// Images to measure with.
+    pub val_images: usize,
     /// Classes, the background included.
     pub classes: usize,
     /// Median height and width of the images.
@@ -25,7 +27,7 @@ pub struct DataFacts {
 }
 
 impl DataFacts {
-    /// Of the samples that are learned from.
+    /// Of the samples that are learned from; those to measure with are for the caller to count.
     ///
     /// # Errors
     /// [`TrainError::Data`] for a mask that cannot be read, [`TrainError::Config`] without a sample.
@@ -52,6 +54,7 @@ impl DataFacts {
         widths.sort_by(f64::total_cmp);
         Ok(Self {
             train_images: samples.len(),
+            val_images: 0,
             classes: dataset.classes().len(),
             size,
             shares: pixels.iter().map(|&n| n as f64 / all).collect(),

@@ -7,7 +7,7 @@ use dapple_graph::{Network, Shape, summary};
 use dapple_nets::NetConfig;
 
 use super::{Choice, Chosen, DataFacts, MachineFacts, NAME, Profile, Wishes};
-use crate::{ClassWeights, TrainConfig, TrainError};
+use crate::{ClassWeights, SmallImages, TrainConfig, TrainError};
 
 /// A step's work: once forward, twice backward.
 const PASSES: f64 = 3.0;
@@ -17,6 +17,13 @@ const WIDTHS: [usize; 6] = [64, 48, 32, 24, 16, 8];
 const STRIDE: usize = 32;
 /// Narrower things than this, in pixels of the input, are lost in the first stages.
 const THIN: f64 = 4.0;
+/// Learning rate for batches of [`USUAL_BATCH`]; for others by the square root, as the noise of Adam's steps goes.
+const RATE: f64 = 1e-3;
+const USUAL_BATCH: f64 = 8.0;
+/// Share of the training with small images.
+const SMALL: f64 = 0.5;
+/// Part of a training's work that measuring may be.
+const MEASURING: f64 = 0.1;
 /// Part of the memory that a training may take.
 const MEMORY: f64 = 0.5;
 
@@ -52,6 +59,9 @@ impl Limits {
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
 /// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
 /// | augmentation | strong below 100 images, medium below 1000, else light; never strong for the fast profile |
+/// | measuring | after as many epochs as make it about a tenth of the work |
+/// | learning rate | 0.001 for steps of 8 images, by the square root for others |
+/// | small images | for the first half of the training, if there are 200 steps or more |
 /// | average | of the weights, over the last twentieth of the steps, if there are 200 steps or more |
 ///
 /// All else is as [`TrainConfig::for_network`] has it.
@@ -130,6 +140,13 @@ pub fn choose(
         }
     }
 
+    let in_step = config.batch * config.accumulate;
+    if in_step as f64 != USUAL_BATCH {
+        let rate = (RATE * (in_step as f64 / USUAL_BATCH).sqrt() * 1e5).round() / 1e5;
+        config.learning_rate = rate;
+        chose("learning_rate", rate.to_string(), format!("steps of {in_step} images"));
+    }
+
     let wanted = (limits.shown / data.train_images).clamp(10, 300);
     let possible = limits.seconds / (cost.seconds * data.train_images as f64).max(1e-9);
     let epochs = wanted.min((possible as usize).max(1));
@@ -167,12 +184,29 @@ pub fn choose(
     config.augment = augment;
     chose("augment.flip_horizontal", word.to_owned(), format!("{} training images", data.train_images));
 
+    // Validation images with the weights and with their average, and as many training images.
+    let measured = (2 * data.val_images + data.val_images.min(data.train_images)) as f64;
+    let every =
+        (measured / (PASSES * data.train_images as f64) / MEASURING).round().clamp(1.0, 10.0) as usize;
+    config.evaluation.every = every;
+    if every > 1 {
+        chose("evaluation.every", every.to_string(), format!("{} images to measure with", data.val_images));
+    }
+
     let steps = config.epochs * (data.train_images / config.batch.max(1)).max(1).div_ceil(config.accumulate);
     if steps >= 200 {
         let decay = (1.0 - 20.0 / steps as f64).clamp(0.9, 0.9995);
         let decay = (decay * 1e4).round() / 1e4;
         config.ema_decay = Some(decay);
         chose("ema_decay", decay.to_string(), format!("a twentieth of about {steps} steps"));
+        let small = SmallImages::for_share(SMALL);
+        let input = small.input(config.input);
+        if config.network.build(Shape::new(1, input.height, input.width, input.channels)).is_ok() {
+            config.small_images = Some(small);
+            let reason =
+                format!("{} x {} teach as much in less than half of the time", input.height, input.width);
+            chose("small_images.share", SMALL.to_string(), reason);
+        }
     }
     Ok(Chosen { config, choices })
 }
@@ -234,6 +268,7 @@ mod tests {
     fn horses() -> DataFacts {
         DataFacts {
             train_images: 278,
+            val_images: 49,
             classes: 2,
             size: (200, 250),
             shares: vec![0.74, 0.26],
@@ -257,6 +292,8 @@ mod tests {
         assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), ("unet", 2, 1));
         assert_eq!((config.loss.class_weights, config.augment), (ClassWeights::None, Augment::medium()));
         assert!(config.ema_decay.is_some_and(|decay| (0.9..1.0).contains(&decay)));
+        assert_eq!((config.learning_rate, config.evaluation.every), (5e-4, 2));
+        assert_eq!(config.small_images, Some(SmallImages::for_share(SMALL)));
         assert!(choices.iter().all(|choice| !choice.value.is_empty() && !choice.reason.is_empty()));
     }
 
@@ -289,6 +326,7 @@ mod tests {
     fn rare_classes_get_weights_and_thin_things_pixels() {
         let streets = DataFacts {
             train_images: 367,
+            val_images: 101,
             classes: 11,
             size: (720, 960),
             shares: vec![0.17, 0.23, 0.001, 0.29, 0.08, 0.1, 0.01, 0.01, 0.06, 0.03, 0.02],
@@ -321,6 +359,7 @@ mod tests {
     fn one_tiny_image_is_enough() {
         let data = DataFacts {
             train_images: 1,
+            val_images: 0,
             classes: 3,
             size: (9, 5),
             shares: vec![1.0, 0.0, 0.0],

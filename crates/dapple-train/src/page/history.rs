@@ -42,12 +42,14 @@ impl History {
         &self.rows
     }
 
-    /// `(epoch, value)` of a column.
+    /// `(epoch, value)` of a column, without the epochs that were not measured.
     pub fn column<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (f64, Option<f64>)> + 'a {
         let epoch = |(place, row): (usize, &BTreeMap<String, f64>)| {
             row.get("epoch").copied().unwrap_or((place + 1) as f64)
         };
-        self.rows.iter().enumerate().map(move |(place, row)| (epoch((place, row)), row.get(name).copied()))
+        let rows = self.rows.iter().enumerate();
+        rows.filter(move |(_, row)| row.contains_key(name) || row.contains_key("val_loss"))
+            .map(move |(place, row)| (epoch((place, row)), row.get(name).copied()))
     }
 
     /// Whether any row has a value in a column.
@@ -84,9 +86,9 @@ mod tests {
 
     #[test]
     fn unknown_columns_are_kept_and_half_lines_passed_over() {
-        let text = "{\"epoch\":1,\"val_miou\":0.5,\"val_ema_miou\":0.6}\n{\"epoch\":2,\"val_miou\":0.5,\"x\":null}\n{\"ep";
+        let text = "{\"epoch\":1,\"val_miou\":0.5,\"val_ema_miou\":0.6}\n{\"epoch\":2,\"val_loss\":1,\"val_miou\":0.5,\"x\":null}\n{\"epoch\":3}\n{\"ep";
         let history = History::parse(text);
-        assert_eq!(history.columns(), ["epoch", "val_miou", "val_ema_miou", "x"]);
+        assert_eq!(history.columns(), ["epoch", "val_miou", "val_ema_miou", "val_loss", "x"]);
         assert_eq!(history.column("val_ema_miou").collect::<Vec<_>>(), [(1.0, Some(0.6)), (2.0, None)]);
         assert_eq!(history.best().and_then(|row| row.get("epoch")), Some(&1.0));
         assert!(!history.has("x") && History::read(Path::new("nowhere")).best().is_none());

@@ -39,8 +39,9 @@ impl Session<'_> {
             wait_seconds: self.position.wait_seconds,
             ..EpochRecord::default()
         };
-        let Some(measured) = self.measure(record.epoch)? else { return Ok(ControlFlow::Break(())) };
-        let Measured { val, average, train } = measured;
+        let is_measured = self.is_measured(record.epoch);
+        let measured = if is_measured { self.measure(record.epoch)? } else { Some(Measured::default()) };
+        let Some(Measured { val, average, train }) = measured else { return Ok(ControlFlow::Break(())) };
         if let Some(val) = &val {
             record.set_validation(val.loss, &val.scores);
         }
@@ -54,7 +55,7 @@ impl Session<'_> {
         let best = match record.selection_score() {
             Some(score) => best_before.is_none_or(|before| score > before),
             // Nothing was scored: the latest model is the one to keep.
-            None => best_before.is_none(),
+            None => is_measured && best_before.is_none(),
         };
         let row = val.as_ref().map(|val| ClassRow::of(record.epoch, &val.scores));
         let panels =
@@ -81,12 +82,13 @@ impl Session<'_> {
         write_tables(self.setup.run.path(), &self.records)?;
         draw_curves(&self.setup.run, &self.title(), &self.records)?;
         let epochs_done = self.position.epochs_done + 1;
-        let Position { steps, first_loss, .. } = self.position;
+        let Position { steps, first_loss, small, .. } = self.position;
         let pace = self.position.pace.take();
-        self.position = Position { epochs_done, steps, first_loss, pace, ..Position::default() };
+        self.position = Position { epochs_done, steps, first_loss, small, pace, ..Position::default() };
         let used = self.used_seconds();
         if let Some(pace) = &mut self.position.pace {
-            pace.pause = used - began;
+            // Of an epoch in the mean, measured or not.
+            pace.pause += (used - began - pace.pause) / self.setup.config.evaluation.every as f64;
             pace.used = used;
         }
         if self.position.pace.as_ref().is_some_and(|pace| !pace.is_done() && pace.step > 0.0) {
@@ -106,6 +108,16 @@ impl Session<'_> {
             Some(pace) if pace.is_done() => self.position.epochs_done,
             _ => self.epochs(),
         }
+    }
+
+    /// Whether there are scores of an epoch whose batches are done.
+    fn is_measured(&self, epoch: usize) -> bool {
+        let config = &self.setup.config;
+        let is_last = match &self.position.pace {
+            Some(pace) => pace.is_done(),
+            None => epoch >= config.epochs,
+        };
+        epoch == 1 || is_last || epoch.is_multiple_of(config.evaluation.every)
     }
 
     /// Scores the validation images and the chosen training images; `None` if asked to stop meanwhile.

@@ -232,12 +232,14 @@ fn automatic(
     let all: Vec<usize> =
         (0..dataset.len()).filter(|&i| matches!(dataset.part(i), None | Some(Part::Train))).collect();
     let mut facts = DataFacts::of(dataset, &all)?;
+    facts.val_images = (0..dataset.len()).filter(|&i| dataset.part(i) == Some(Part::Val)).count();
     if (0..dataset.len()).all(|i| dataset.part(i).is_none()) {
         let share = match settings.folds {
             Some(folds) => 1.0 - 1.0 / folds.max(2) as f64,
             None => settings.train_fraction.unwrap_or(DEFAULT_TRAIN_FRACTION).clamp(0.0, 1.0),
         };
         facts.train_images = train_count(all.len(), share).max(1);
+        facts.val_images = all.len() - facts.train_images;
     }
     let wishes = Wishes {
         network: network.map(str::to_owned),
