@@ -75,3 +75,15 @@ pub(crate) fn read<const D: usize>(tensor: Tensor<D>, device: &str) -> Result<Ve
         .try_into_vec_as::<f32>()
         .map_err(|error| EngineError::Device { device: device.into(), why: error.to_string() })
 }
+
+/// The sum of all values, row by row: long sums lose digits in fp32, and llvmpipe ends them early.
+pub(crate) fn sum(values: Tensor<1>) -> Tensor<1> {
+    const ROW: usize = 1024;
+    let [len] = values.dims();
+    let rows = len / ROW;
+    if rows < 2 {
+        return values.sum();
+    }
+    let whole = values.clone().slice([0..rows * ROW]).reshape([rows, ROW]).sum_dim(1).sum();
+    if rows * ROW == len { whole } else { whole + values.slice([rows * ROW..len]).sum() }
+}

@@ -1,6 +1,6 @@
 //! The optimisers' updates, on flat tensors.
 
-use crate::flat::Flat;
+use crate::flat::{Flat, sum};
 use burn_tensor::Tensor;
 use dapple_graph::{Decay, Optimizer, ParamSpec};
 
@@ -193,7 +193,8 @@ fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
         return orthogonal(matrix.transpose()).transpose();
     }
     let [a, b, c] = COEFFICIENTS;
-    let norm = (matrix.clone() * matrix.clone()).sum().sqrt().clamp_min(1e-7).reshape([1, 1]);
+    let squares = (matrix.clone() * matrix.clone()).reshape([rows * columns]);
+    let norm = sum(squares).sqrt().clamp_min(1e-7).reshape([1, 1]);
     let mut x = matrix / norm;
     for _ in 0..ITERATIONS {
         let gram = x.clone().matmul(x.clone().transpose());

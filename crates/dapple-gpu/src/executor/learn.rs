@@ -1,7 +1,7 @@
 //! One step of the optimiser.
 
 use super::GpuExecutor;
-use crate::flat::{Flat, upload};
+use crate::flat::{Flat, sum, upload};
 use crate::optim::{Step, spread, weight_mask};
 use dapple_graph::EngineError;
 
@@ -29,7 +29,7 @@ impl GpuExecutor {
             }
             false => gradients.clone(),
         };
-        let squares = gradients.map(|g| (g.clone() * g).sum());
+        let squares = gradients.map(|g| sum(g.clone() * g));
         let norm = squares.read(&self.engine.name)?.first().map_or(0.0, |sum| f64::from(*sum).sqrt());
         if !norm.is_finite() {
             self.gradients = None;
