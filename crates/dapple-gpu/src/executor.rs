@@ -68,6 +68,14 @@ pub(crate) struct GpuExecutor {
     dropout: DropoutState,
 }
 
+/// What to do where so many images fit.
+fn advice(fits: u64) -> String {
+    match fits {
+        0 => "use smaller images".to_owned(),
+        fits => format!("use a batch of {fits} at most"),
+    }
+}
+
 impl GpuExecutor {
     pub fn new(
         engine: &GpuEngine,
@@ -127,10 +135,7 @@ impl GpuExecutor {
             return Ok(());
         }
         let shape = graph.shape(graph.input());
-        let advice = match limit / (largest / shape.n as u64) {
-            0 => "use smaller images".to_owned(),
-            fits => format!("use a batch of {fits} at most"),
-        };
+        let advice = advice(limit / (largest / shape.n as u64));
         let gigabytes = |bytes: u64| bytes as f64 / 1e9;
         let why = format!(
             "an input of shape {shape} has a map of {:.2} GB, and the largest buffer of this adapter is {:.2} GB; \
@@ -147,10 +152,7 @@ impl GpuExecutor {
         if !self.engine.adapter.software || input.pixels() <= LOOP_TURNS {
             return Ok(());
         }
-        let advice = match LOOP_TURNS / (input.h * input.w) {
-            0 => "use smaller images".to_owned(),
-            fits => format!("use a batch of {fits} at most"),
-        };
+        let advice = advice((LOOP_TURNS / (input.h * input.w)) as u64);
         let why = format!(
             "a batch of {} pixels cannot be trained with on a program in the place of a card, which ends loops after \
              {LOOP_TURNS} turns; {advice}, or --device cpu, which is faster",
