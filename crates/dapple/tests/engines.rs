@@ -57,7 +57,8 @@ fn listed(variable: &str) -> Option<Vec<String>> {
 
 /// How many random graphs of each kind are compared: so many, or as many as `DAPPLE_CASES` says.
 fn cases(usual: u64) -> u64 {
-    listed("DAPPLE_CASES").and_then(|count| count.concat().parse().ok()).unwrap_or(usual)
+    let Ok(count) = std::env::var("DAPPLE_CASES") else { return usual };
+    count.parse().unwrap_or_else(|e| panic!("DAPPLE_CASES={count}: {e}"))
 }
 
 /// The devices to compare.
@@ -103,9 +104,14 @@ fn subject(entry: &Entry, smooth: bool, seed: u64) -> Subject {
 
 /// The networks that are asked for.
 fn all() -> Vec<&'static Entry> {
-    let wanted = listed("DAPPLE_NETWORKS");
-    let is_wanted = |entry: &&Entry| wanted.as_ref().is_none_or(|names| names.contains(&entry.name));
-    networks().iter().filter(is_wanted).collect()
+    let Some(wanted) = listed("DAPPLE_NETWORKS") else { return networks().iter().collect() };
+    for name in &wanted {
+        assert!(
+            networks().iter().any(|entry| entry.name == *name),
+            "DAPPLE_NETWORKS: there is no network {name}"
+        );
+    }
+    networks().iter().filter(|entry| wanted.contains(&entry.name)).collect()
 }
 
 /// Of those the first of each family, and one on each encoder.
