@@ -194,26 +194,28 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         .map_err(ServeError::Runtime)
 }
 
-/// Ready when the program is asked to end: by Ctrl-C, or by a supervisor's request to terminate.
-pub async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+/// Listens, from this call on, for the request to end: Ctrl-C, or a supervisor's request to terminate. What it returns
+/// is ready when one has come. To be called in a runtime, before anyone is told that the program is there: a request
+/// that comes earlier ends the program as the system does.
+///
+/// # Errors
+/// [`ServeError::Runtime`].
+pub fn interrupted() -> Result<impl Future<Output = ()>, ServeError> {
     #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
+    let (mut ctrl_c, mut terminate) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(ServeError::Runtime);
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
     };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = ctrl_c => {}
-        () = terminate => {}
-    }
+    #[cfg(windows)]
+    let (mut ctrl_c, mut terminate) = {
+        use tokio::signal::windows::{ctrl_c, ctrl_close};
+        (ctrl_c().map_err(ServeError::Runtime)?, ctrl_close().map_err(ServeError::Runtime)?)
+    };
+    Ok(async move {
+        tokio::select! {
+            _ = ctrl_c.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -107,8 +107,9 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     runtime.block_on(async {
         let server = Server::bind(models, config).await?;
         let address = server.address().map_err(Failure::other)?;
+        let interrupted = dapple::serve::server::interrupted()?;
         println!("serving {} at http://{address}/", arguments.models.join(", "));
-        server.run(dapple::serve::server::interrupted()).await;
+        server.run(interrupted).await;
         println!("stopped");
         Ok(())
     })

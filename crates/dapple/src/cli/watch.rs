@@ -37,8 +37,9 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let page = Page::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
         let address = page.address().map_err(Failure::other)?;
+        let interrupted = interrupted()?;
         println!("watching {} at http://{address}/", arguments.run.display());
-        page.run(interrupted()).await;
+        page.run(interrupted).await;
         println!("stopped");
         Ok(())
     })
