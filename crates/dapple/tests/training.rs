@@ -23,6 +23,23 @@ fn without_a_model_the_data_decide() {
 }
 
 #[test]
+fn what_flags_set_is_not_given_out_as_chosen() {
+    let bench = Bench::new();
+    let said = bench.succeed(
+        "train --data data --out run --epochs 1 --size 32 --width 2 --lr 0.002 --class-weights median-frequency \
+         --augment light --folds 2",
+    );
+    assert!(said.out.contains("batch = 2: many small steps for 5 training images"), "{}", said.out);
+    let text = bench.read("run/config.toml");
+    for key in ["learning_rate", "class_weights", "flip_horizontal"] {
+        assert!(!said.out.contains(key), "{key}: {}", said.out);
+        let line = text.lines().position(|line| line.starts_with(&format!("{key} ="))).expect("it is set");
+        let comment = text.lines().nth(line - 1).expect("it has a comment");
+        assert!(!comment.contains("Chosen"), "{comment}");
+    }
+}
+
+#[test]
 fn the_course_is_set_by_flags() {
     let bench = Bench::new();
     bench.succeed(

@@ -1,6 +1,6 @@
 //! What is known of the data.
 
-use dapple_data::Dataset;
+use dapple_data::{Dataset, Split};
 
 use crate::TrainError;
 use crate::evaluate::spread;
@@ -27,11 +27,14 @@ pub struct DataFacts {
 }
 
 impl DataFacts {
-    /// Of the samples that are learned from; those to measure with are for the caller to count.
+    /// Of data that are divided so; sizes, shares and widths are those of the samples that are learned from.
     ///
     /// # Errors
-    /// [`TrainError::Data`] for a mask that cannot be read, [`TrainError::Config`] without a sample.
-    pub fn of(dataset: &Dataset, samples: &[usize]) -> Result<Self, TrainError> {
+    /// [`TrainError::Data`] for a mask that cannot be read and a division of other data, [`TrainError::Config`] without a
+    /// sample to learn from.
+    pub fn of(dataset: &Dataset, split: &Split) -> Result<Self, TrainError> {
+        let indices = split.indices(dataset)?;
+        let samples = &indices.train[..];
         if samples.is_empty() {
             return Err(TrainError::Config("there is no image to learn from".into()));
         }
@@ -54,7 +57,7 @@ impl DataFacts {
         widths.sort_by(f64::total_cmp);
         Ok(Self {
             train_images: samples.len(),
-            val_images: 0,
+            val_images: indices.val.len(),
             classes: dataset.classes().len(),
             size,
             shares: pixels.iter().map(|&n| n as f64 / all).collect(),

@@ -94,6 +94,30 @@ pub struct Chosen {
     pub choices: Vec<Choice>,
 }
 
+impl Chosen {
+    /// The choices that `config` still has: not those that something else was set instead of.
+    pub fn standing(&self, config: &TrainConfig) -> Vec<Choice> {
+        let [mine, theirs] = [&self.config, config].map(table);
+        let stands = |choice: &&Choice| {
+            // One value of the augmentation stands for all of them.
+            let key = if choice.key.starts_with("augment.") { "augment" } else { choice.key };
+            let at = |table: &toml::Table| {
+                let mut parts = key.split('.');
+                let first = table.get(parts.next()?)?;
+                parts.try_fold(first, |value, part| value.get(part)).cloned()
+            };
+            at(&mine) == at(&theirs)
+        };
+        self.choices.iter().filter(stands).cloned().collect()
+    }
+}
+
+/// Settings by their keys.
+fn table(config: &TrainConfig) -> toml::Table {
+    // What is written is read back by every run that goes on.
+    config.to_toml().parse().unwrap_or_default()
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, reason } = self;

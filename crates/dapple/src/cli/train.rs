@@ -5,7 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dapple::data::{DEFAULT_TRAIN_FRACTION, Dataset, OpenOptions, Part, train_count};
+use dapple::data::{Dataset, OpenOptions};
 use dapple::device::engine;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
@@ -126,6 +126,7 @@ pub fn warn_of_skipped(dataset: &Dataset) {
 
 /// Puts the settings together and opens the data.
 fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+    let mut chosen = None;
     let (mut config, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
@@ -137,10 +138,16 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
             let dataset = open_dataset(&config)?;
             (config, dataset)
         }
-        None => begin(arguments)?,
+        None => begin(arguments, &mut chosen)?,
     };
     arguments.settings.apply(&mut config);
     arguments.options.apply(&mut config)?;
+    for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
+        if !arguments.quiet {
+            println!("{choice}");
+        }
+        config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
+    }
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
         // Checked before the folder is made, and again when the weights are read.
@@ -160,8 +167,9 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     Ok((config, dataset))
 }
 
-/// The defaults or the recipe, and the data, which say how many classes there are.
-fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+/// The defaults or the recipe, and the data, which say how many classes there are; what the automatic recipe chose goes to
+/// `chosen`.
+fn begin(arguments: &Train, chosen: &mut Option<Chosen>) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
@@ -202,7 +210,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         (None, None) if arguments.recipe.as_deref() == Some(PLAIN) => {
             return Err(Failure::input("--recipe plain needs --model; `dapple models` lists the networks"));
         }
-        (_, network) => automatic(arguments, network, &dataset, dir)?,
+        (_, network) => chosen.insert(automatic(arguments, network, &dataset, dir)?).config.clone(),
     };
     if let (None, Some(saved)) = (recipe, &saved)
         && saved.name == config.network.name
@@ -221,26 +229,18 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     Ok((config, dataset))
 }
 
-/// The settings that fit the data and the machine; says why.
+/// The settings that fit the data and the machine.
 fn automatic(
     arguments: &Train,
     network: Option<&str>,
     dataset: &Dataset,
     dir: &Path,
-) -> Result<TrainConfig, Failure> {
+) -> Result<Chosen, Failure> {
     let (settings, options) = (&arguments.settings, &arguments.options);
-    let all: Vec<usize> =
-        (0..dataset.len()).filter(|&i| matches!(dataset.part(i), None | Some(Part::Train))).collect();
-    let mut facts = DataFacts::of(dataset, &all)?;
-    facts.val_images = (0..dataset.len()).filter(|&i| dataset.part(i) == Some(Part::Val)).count();
-    if (0..dataset.len()).all(|i| dataset.part(i).is_none()) {
-        let share = match settings.folds {
-            Some(folds) => 1.0 - 1.0 / folds.max(2) as f64,
-            None => settings.train_fraction.unwrap_or(DEFAULT_TRAIN_FRACTION).clamp(0.0, 1.0),
-        };
-        facts.train_images = train_count(all.len(), share).max(1);
-        facts.val_images = all.len() - facts.train_images;
-    }
+    // As the flags divide the data.
+    let mut plain = TrainConfig::for_network(network.unwrap_or("unet"), dataset.classes().len(), dir)?;
+    settings.apply(&mut plain);
+    let facts = DataFacts::of(dataset, &plain.data.divide(dataset)?)?;
     let wishes = Wishes {
         network: network.map(str::to_owned),
         width: settings.width,
@@ -251,14 +251,7 @@ fn automatic(
         time_budget: options.time_budget,
     };
     let machine = MachineFacts::here(arguments.device.threads);
-    let Chosen { mut config, choices } = auto::choose(&facts, &machine, &wishes, dir)?;
-    for choice in &choices {
-        if !arguments.quiet {
-            println!("{choice}");
-        }
-        config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
-    }
-    Ok(config)
+    Ok(auto::choose(&facts, &machine, &wishes, dir)?)
 }
 
 const NO_NETWORK: &str = "give --model: these weights do not say which network they are of, as does a folder that \
