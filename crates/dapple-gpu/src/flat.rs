@@ -48,14 +48,14 @@ impl Flat {
         let mut next = 0;
         for (range, part) in parts {
             if range.start > next {
-                pieces.push(tensor.clone().slice([next..range.start]));
+                pieces.push(tensor.clone().narrow(0, next, range.start - next));
             }
             next = range.end;
             pieces.push(part);
         }
         let len = tensor.dims()[0];
         if next < len {
-            pieces.push(tensor.clone().slice([next..len]));
+            pieces.push(tensor.clone().narrow(0, next, len - next));
         }
         Self(Some(Tensor::cat(pieces, 0)))
     }
@@ -84,6 +84,6 @@ pub(crate) fn sum(values: Tensor<1>) -> Tensor<1> {
     if rows < 2 {
         return values.sum();
     }
-    let whole = values.clone().slice([0..rows * ROW]).reshape([rows, ROW]).sum_dim(1).sum();
-    if rows * ROW == len { whole } else { whole + values.slice([rows * ROW..len]).sum() }
+    let whole = values.clone().narrow(0, 0, rows * ROW).reshape([rows, ROW]).sum_dim(1).sum();
+    if rows * ROW == len { whole } else { whole + values.narrow(0, rows * ROW, len - rows * ROW).sum() }
 }

@@ -16,6 +16,8 @@
 //! Where an operation of Burn 0.22 is missing, inexact or has no gradient, it is composed of others:
 //!
 //! - Batch, layer and group norm: means and centred squares, so that the running variance is unbiased and sums are short.
+//! - Biases of convolutions are added by themselves: their gradients are then summed axis by axis, in the place of one sum over all
+//!   pixels of a transposed copy.
 //! - Bilinear sampling has no gradient on cards; all sampling and average pooling is two matrix products, one an axis
 //!   (`ops/linear.rs`), which is exact for every size, alignment and window.
 //! - Unpooling: the value of each window spread over it, kept where the maximum stood (`ops/pool.rs`).

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::{Map, channels_first, channels_last};
+use super::{Map, channels_first, channels_last, of_channels};
 use burn_tensor::Tensor;
 use burn_tensor::module;
 use burn_tensor::ops::{ConvOptions, ConvTransposeOptions};
@@ -12,7 +12,7 @@ pub(crate) fn conv(x: Map, weight: Tensor<1>, bias: Option<Tensor<1>>, conv: &Co
     let [kh, kw] = conv.kernel;
     let weight = weight.reshape([conv.out_channels, c / conv.groups, kh, kw]);
     let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
-    channels_last(module::conv2d(channels_first(x), weight, bias, options))
+    biased(channels_last(module::conv2d(channels_first(x), weight, None, options)), bias)
 }
 
 /// `weight` is flat, `[in, out, kh, kw]`.
@@ -26,5 +26,14 @@ pub(crate) fn conv_transpose(
     let [kh, kw] = conv.kernel;
     let weight = weight.reshape([c, conv.out_channels, kh, kw]);
     let options = ConvTransposeOptions::new(conv.stride, conv.padding, [0, 0], [1, 1], 1);
-    channels_last(module::conv_transpose2d(channels_first(x), weight, bias, options))
+    biased(channels_last(module::conv_transpose2d(channels_first(x), weight, None, options)), bias)
+}
+
+/// Adds the bias of each channel. Its gradient is summed axis by axis, so that no sum in fp32 is long; Burn's own is one sum
+/// over all pixels of a copy of the map's gradient.
+fn biased(y: Map, bias: Option<Tensor<1>>) -> Map {
+    match bias {
+        Some(bias) => y + of_channels(bias),
+        None => y,
+    }
 }
