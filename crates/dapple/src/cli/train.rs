@@ -126,8 +126,7 @@ pub fn warn_of_skipped(dataset: &Dataset) {
 
 /// Puts the settings together and opens the data.
 fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
-    let mut chosen = None;
-    let (mut config, dataset) = match &arguments.config {
+    let (mut config, chosen, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
             if let Some(data) = &arguments.data {
@@ -136,9 +135,9 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
             config.data.skip_bad |= arguments.settings.skip_bad;
             config.data.format = arguments.settings.format.or(config.data.format);
             let dataset = open_dataset(&config)?;
-            (config, dataset)
+            (config, None, dataset)
         }
-        None => begin(arguments, &mut chosen)?,
+        None => begin(arguments)?,
     };
     arguments.settings.apply(&mut config);
     arguments.options.apply(&mut config)?;
@@ -167,14 +166,12 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     Ok((config, dataset))
 }
 
-/// The defaults or the recipe, and the data, which say how many classes there are; what the automatic recipe chose goes to
-/// `chosen`.
-fn begin(arguments: &Train, chosen: &mut Option<Chosen>) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+/// The defaults or the recipe, what the automatic recipe chose, and the data, which say how many classes there are.
+fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
-    let published = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
-    let recipe = published;
+    let recipe = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
     let model = match (&arguments.model, &arguments.encoder) {
         (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
         (model, _) => model.clone(),
@@ -202,15 +199,18 @@ fn begin(arguments: &Train, chosen: &mut Option<Chosen>) -> Result<(TrainConfig,
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
-    let mut config = match (recipe, network) {
-        (Some(recipe), Some(network)) => recipe.config_for(network, classes, dir)?,
+    let (mut config, chosen) = match (recipe, network) {
+        (Some(recipe), Some(network)) => (recipe.config_for(network, classes, dir)?, None),
         (None, Some(network)) if arguments.recipe.as_deref() == Some(PLAIN) => {
-            TrainConfig::for_network(network, classes, dir)?
+            (TrainConfig::for_network(network, classes, dir)?, None)
         }
         (None, None) if arguments.recipe.as_deref() == Some(PLAIN) => {
             return Err(Failure::input("--recipe plain needs --model; `dapple models` lists the networks"));
         }
-        (_, network) => chosen.insert(automatic(arguments, network, &dataset, dir)?).config.clone(),
+        (_, network) => {
+            let chosen = automatic(arguments, network, &dataset, dir)?;
+            (chosen.config.clone(), Some(chosen))
+        }
     };
     if let (None, Some(saved)) = (recipe, &saved)
         && saved.name == config.network.name
@@ -226,7 +226,7 @@ fn begin(arguments: &Train, chosen: &mut Option<Chosen>) -> Result<(TrainConfig,
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
     config.data.skip_bad = settings.skip_bad;
-    Ok((config, dataset))
+    Ok((config, chosen, dataset))
 }
 
 /// The settings that fit the data and the machine.
