@@ -11,7 +11,13 @@ use crate::{ClassWeights, SmallImages, TrainConfig, TrainError};
 
 /// A step's work: once forward, twice backward.
 const PASSES: f64 = 3.0;
-/// Widths of U-Net that are tried.
+/// Learns more from an image than a U-Net, at the cost of one of 32 channels (RESULTS.md).
+const THOROUGH: &str = "u2net-lite";
+/// Part of the profile's images that is enough for [`THOROUGH`].
+const THOROUGH_SHOWN: f64 = 0.5;
+/// It has seven outputs, which many classes make slow.
+const THOROUGH_CLASSES: usize = 12;
+/// Widths of U-Net that are tried else.
 const WIDTHS: [usize; 6] = [64, 48, 32, 24, 16, 8];
 /// Sides of the input are multiples of it, which all networks of five stages can take.
 const STRIDE: usize = 32;
@@ -54,7 +60,7 @@ impl Limits {
 /// | what | rule |
 /// |---|---|
 /// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where what is to be found is thinner than 4 pixels there |
-/// | network | U-Net, as wide as the time lets the profile's images be shown (4, 20, 60 thousand), of 8 to 64 channels |
+/// | network | U²-Net lite where there are at most 12 classes and the time lets half of the profile's images be shown (4, 20, 60 thousand); else U-Net, as wide as it lets all of them be shown, of 8 to 64 channels |
 /// | batch | 8, less for fewer than 1024 images, which many small steps learn better from (a 128th of them, at least 2), or little memory, of which half may be taken; less than these are accumulated to them |
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
 /// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
@@ -75,33 +81,38 @@ pub fn choose(
     dir: &Path,
 ) -> Result<Chosen, TrainError> {
     let limits = Limits::of(wishes);
-    let name = wishes.network.as_deref().unwrap_or("unet");
-    let mut config = TrainConfig::for_network(name, data.classes, dir)?;
-    config.recipe = Some(NAME.to_owned());
     let mut choices = Vec::new();
     let mut chose = |key, value: String, reason: String| choices.push(Choice { key, value, reason });
 
     let (size, reason) = input_size(data, &limits, wishes);
-    (config.input.height, config.input.width) = wishes.size.unwrap_or(size);
     if wishes.size.is_none() {
         chose("input.height", format!("{} x {}", size.0, size.1), reason);
     }
-    let (height, width) = (config.input.height, config.input.width);
-
-    let cost = |network: &NetConfig| -> Result<Cost, TrainError> {
-        let graph = network.build(Shape::new(1, height, width, network.in_channels))?;
-        let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
-        let multiply_adds = summary::multiply_adds(&graph) as f64;
-        Ok(Cost {
-            seconds: multiply_adds * PASSES / (machine.speed * machine.threads as f64),
-            values,
-            parameters: graph.trainable_len(),
-        })
-    };
+    let (height, width) = wishes.size.unwrap_or(size);
+    let cost = |network: &NetConfig| Cost::of(network, (height, width), machine);
     let shown = wishes.epochs.map_or(limits.shown, |epochs| epochs * data.train_images);
-    if let Some(width) = wishes.width {
-        config.network.width = width;
-    } else if wishes.network.is_none() {
+
+    let free = wishes.network.is_none() && wishes.width.is_none();
+    let thorough = TrainConfig::for_network(THOROUGH, data.classes, dir)?;
+    let enough = (shown as f64 * THOROUGH_SHOWN) as usize;
+    let fits = |cost: Cost| cost.seconds * enough as f64 <= limits.seconds;
+    // A size that was asked for may be one that only other networks take.
+    let thoroughly = free && data.classes <= THOROUGH_CLASSES && cost(&thorough.network).is_ok_and(fits);
+    let mut config = match wishes.network.as_deref() {
+        None if thoroughly => thorough,
+        name => TrainConfig::for_network(name.unwrap_or("unet"), data.classes, dir)?,
+    };
+    config.recipe = Some(NAME.to_owned());
+    (config.input.height, config.input.width) = (height, width);
+    config.network.width = wishes.width.unwrap_or(config.network.width);
+    if thoroughly {
+        let reason = format!(
+            "learns most from an image, and {} threads can show it {enough} in {}",
+            machine.threads,
+            span(limits.seconds)
+        );
+        chose("network.name", THOROUGH.to_owned(), reason);
+    } else if free {
         for width in WIDTHS {
             config.network.width = width;
             if cost(&config.network)?.seconds * shown as f64 <= limits.seconds {
@@ -109,9 +120,8 @@ pub fn choose(
             }
         }
         let reason = format!(
-            "the widest U-Net that {} threads can show {} images to in {}",
+            "the widest U-Net that {} threads can show {shown} images to in {}",
             machine.threads,
-            shown,
             span(limits.seconds)
         );
         chose("network.width", config.network.width.to_string(), reason);
@@ -221,6 +231,21 @@ struct Cost {
 }
 
 impl Cost {
+    /// For inputs of this height and width.
+    fn of(
+        network: &NetConfig,
+        (height, width): (usize, usize),
+        machine: &MachineFacts,
+    ) -> Result<Self, TrainError> {
+        let graph = network.build(Shape::new(1, height, width, network.in_channels))?;
+        Ok(Self {
+            seconds: summary::multiply_adds(&graph) as f64 * PASSES
+                / (machine.speed * machine.threads as f64),
+            values: graph.nodes().iter().map(|node| node.shape.len()).sum(),
+            parameters: graph.trainable_len(),
+        })
+    }
+
     /// Bytes that are kept between steps: parameters, gradients, the optimiser's two and their average.
     fn kept(&self) -> f64 {
         5.0 * 4.0 * self.parameters as f64
@@ -286,10 +311,10 @@ mod tests {
     }
 
     #[test]
-    fn the_horses_get_a_unet_of_their_size() {
+    fn the_horses_get_a_network_of_their_size() {
         let Chosen { config, choices } = chosen(&horses(), LAPTOP, Wishes::default());
         assert_eq!((config.input.height, config.input.width), (192, 256));
-        assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), ("unet", 2, 1));
+        assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), (THOROUGH, 2, 1));
         assert_eq!((config.loss.class_weights, config.augment), (ClassWeights::None, Augment::medium()));
         assert!(config.ema_decay.is_some_and(|decay| (0.9..1.0).contains(&decay)));
         assert_eq!((config.learning_rate, config.evaluation.every), (5e-4, 2));
@@ -299,10 +324,18 @@ mod tests {
 
     #[test]
     fn more_time_or_a_better_machine_never_means_less() {
+        let classes = DataFacts { classes: 21, shares: vec![1.0 / 21.0; 21], ..horses() };
         let width = |threads, profile| {
             let wishes = Wishes { profile, ..Wishes::default() };
-            chosen(&horses(), MachineFacts { threads, ..LAPTOP }, wishes).config.network.width
+            let network = chosen(&classes, MachineFacts { threads, ..LAPTOP }, wishes).config.network;
+            assert_eq!(network.name, "unet");
+            network.width
         };
+        let network = |minutes: u64| {
+            let time_budget = Some(TimeSpan::seconds(60 * minutes));
+            chosen(&horses(), LAPTOP, Wishes { time_budget, ..Wishes::default() }).config.network.name
+        };
+        assert_eq!((network(5), network(30)), ("unet".to_owned(), THOROUGH.to_owned()));
         assert!(width(2, Profile::Balanced) <= width(8, Profile::Balanced));
         assert!(width(8, Profile::Balanced) <= width(64, Profile::Balanced));
         let pixels = |profile| {
