@@ -23,8 +23,8 @@ impl MachineFacts {
 }
 
 /// What a thread of a common processor with these instructions does, in multiply-adds of the plain definition: a little less
-/// than the CPU engine was measured to reach on an EPYC with AVX-512 (U-Net of width 16 to 64: 0.9e11 to 1.4e11). A guess is enough: the length of a training is measured where the time matters
-/// (`time_budget`).
+/// than the CPU engine was measured to reach on an EPYC with AVX-512 (U-Net of width 16 to 64: 0.9e11 to 1.4e11). A guess is
+/// enough: the length of a training is measured where the time matters (`time_budget`).
 fn speed() -> f64 {
     #[cfg(target_arch = "x86_64")]
     {

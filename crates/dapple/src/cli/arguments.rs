@@ -126,7 +126,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
     pub data: Option<PathBuf>,
     /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
-    /// config.json beside the weights of --init names, or a U-Net as wide as the time allows]
+    /// config.json beside the weights of --init names, or U²-Net lite or a U-Net, as the time allows]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
