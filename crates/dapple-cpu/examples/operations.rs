@@ -80,7 +80,7 @@ const OPERATIONS: [(&str, usize, [usize; 3], Build); 32] = [
     ("concatenation, 64 + 64", 4, [224, 224, 64], |g, x| g.concat(&[x, x])),
     ("dropout", 1, [56, 56, 384], |g, x| g.dropout(x, 0.5)),
     ("attention, 256 keys", 1, [128, 128, 32], |g, x| {
-        let keys = g.average_pool(x, [16, 16])?;
+        let keys = g.adaptive_avg_pool(x, [16, 16])?;
         g.attention(x, keys, keys, 1)
     }),
     ("attention, 1024 keys, 6 heads", 1, [32, 32, 384], |g, x| g.attention(x, x, x, 6)),

@@ -95,8 +95,5 @@ impl Base {
 /// The machine's memory in bytes, where the system tells. Systems that promise more memory than they have end the
 /// program when it is used, so that a plan larger than this must be refused beforehand.
 pub(crate) fn machine_bytes() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
+    dapple_base::machine::memory().and_then(|bytes| usize::try_from(bytes).ok())
 }

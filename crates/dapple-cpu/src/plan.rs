@@ -379,7 +379,7 @@ impl<'a> Builder<'a> {
 /// Whether a node has its input's values unchanged.
 fn unchanged(graph: &Graph, node: &Node, purpose: Purpose) -> bool {
     match node.op {
-        Op::Resize { .. } | Op::Upscale { .. } | Op::FitTo { .. } | Op::AveragePool => {
+        Op::Resize { .. } | Op::Upscale { .. } | Op::FitTo { .. } | Op::AdaptiveAvgPool => {
             graph.shape(node.inputs[0]) == node.shape
         }
         Op::DropPath { rate, .. } => rate == 0.0 || matches!(purpose, Purpose::Infer { .. }),

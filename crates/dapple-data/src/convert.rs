@@ -9,11 +9,12 @@ use crate::class_table::to_toml;
 use crate::dataset::Dataset;
 use crate::decoder::UPRIGHT;
 use crate::error::{DataError, Result};
-use crate::files::{encode_png, write_atomic, write_indexed_png};
+use crate::files::{encode_png, write_indexed_png};
 use crate::format::UNASSIGNED;
 use crate::image_file::{EXTENSIONS, decode_dynamic, image_header, read_file};
 use crate::survey::in_parallel;
 use crate::walk::{bad_file, inside};
+use dapple_base::{WriteError, write_atomic};
 
 impl Dataset {
     /// Writes the data set to `out` as a folder that every program reads: `images/` with the files as they are,
@@ -32,7 +33,7 @@ impl Dataset {
         let has_parts = (0..self.len()).any(|index| self.part(index).is_some());
         let written = in_parallel(self.len(), |index| self.convert_sample(index, out, has_parts));
         written.into_iter().collect::<Result<()>>()?;
-        write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())
+        Ok(write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())?)
     }
 
     fn convert_sample(&self, index: usize, out: &Path, has_parts: bool) -> Result<()> {
@@ -54,7 +55,7 @@ impl Dataset {
         let (extension, bytes) = self.image_bytes(index)?;
         let image = path("images", &extension)?;
         make_folder(&image)?;
-        write_atomic(image, &bytes)
+        Ok(write_atomic(image, &bytes)?)
     }
 
     /// The image as a file that needs no turning: its extension and its bytes.
@@ -83,5 +84,5 @@ fn encode_exactly(image: &DynamicImage, path: &Path) -> Result<Vec<u8>> {
 
 fn make_folder(file: &Path) -> Result<()> {
     let folder: PathBuf = file.parent().map(Path::to_owned).unwrap_or_default();
-    fs::create_dir_all(&folder).map_err(|source| DataError::Write { path: folder, source })
+    fs::create_dir_all(&folder).map_err(|source| WriteError::new(folder, source).into())
 }

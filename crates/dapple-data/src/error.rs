@@ -18,13 +18,8 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A file could not be written.
-    #[error("{}: cannot be written: {source}; check the folder, its permissions and the free space", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] dapple_base::WriteError),
     /// The bytes are not an image that can be decoded: truncated, damaged, or of another format.
     #[error(
         "{}: cannot be decoded: {reason}; save it again as PNG or JPEG, remove it with its partner, or skip bad pairs",

@@ -62,7 +62,7 @@ pub use cache::CacheSettings;
 pub use classes::{Classes, palette};
 pub use dataset::{Dataset, LabelledImage, OpenOptions};
 pub use error::{DataError, Result};
-pub use files::{AtomicFile, encode_indexed_png, encode_png, write_atomic, write_indexed_png};
+pub use files::{encode_indexed_png, encode_png, write_indexed_png};
 pub use format::Format;
 pub use image_file::{
     DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, image_size_bytes, luma,

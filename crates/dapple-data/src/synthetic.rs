@@ -10,10 +10,11 @@ use std::path::Path;
 use crate::classes::Classes;
 use crate::dataset::{Dataset, LabelledImage};
 use crate::error::{DataError, Result};
-use crate::files::{encode_png, write_atomic, write_indexed_png};
+use crate::files::{encode_png, write_indexed_png};
 use crate::image_file::Raster;
 use crate::labels::LabelMap;
 use crate::random::{Purpose, Random};
+use dapple_base::{WriteError, write_atomic};
 
 /// Names of the classes in the order of their labels.
 pub const CLASSES: [&str; 5] = ["background", "disc", "square", "triangle", "ring"];
@@ -94,7 +95,7 @@ pub fn write(folder: impl AsRef<Path>, seed: u64, count: usize, height: usize, w
     let folder = folder.as_ref();
     let (images, masks) = (folder.join("images"), folder.join("masks"));
     for path in [&images, &masks] {
-        fs::create_dir_all(path).map_err(|source| DataError::Write { path: path.clone(), source })?;
+        fs::create_dir_all(path).map_err(|source| WriteError::new(path, source))?;
     }
     let classes = classes();
     write_atomic(folder.join("classes.toml"), classes.to_toml().as_bytes())?;

@@ -166,8 +166,8 @@ impl Pass<'_> {
             Op::Add => x + second(),
             Op::Mul => x * second(),
             Op::Pointwise(function) => pointwise::apply(x, *function),
-            Op::AveragePool => self.matrices.divide(x, size, device),
-            Op::MeanPool(pool) => self.matrices.slide(x, size, pool, device),
+            Op::AdaptiveAvgPool => self.matrices.divide(x, size, device),
+            Op::AvgPool(pool) => self.matrices.slide(x, size, pool, device),
             Op::Scale { factor } => x * of_channels(self.param(*factor)),
             Op::Attention { heads } => {
                 let (k, v) = (second(), second());

@@ -1,12 +1,8 @@
 //! Signed distances to the border of a class, for the boundary loss.
-//!
-//! Exact: the squared distance transform of Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions",
-//! 2012, along columns and then along rows.
+
+use dapple_base::DistanceTransform;
 
 use crate::Shape;
-
-/// Larger than any squared distance within an image.
-const FAR: f64 = 1e20;
 
 /// For every pixel of a mask `[height, width]` the distance in pixels to its border (Kervadec et al. 2019, section 2):
 /// outside, that to the nearest pixel inside; inside, one less than that to the nearest pixel outside, negated, so that
@@ -21,13 +17,16 @@ const FAR: f64 = 1e20;
 /// ```
 pub fn signed_distance(mask: &[bool], height: usize, width: usize) -> Vec<f32> {
     assert_eq!(mask.len(), height * width, "a mask of {height} x {width}");
-    if !mask.contains(&true) || !mask.contains(&false) {
+    let complement: Vec<bool> = mask.iter().map(|set| !set).collect();
+    let (inside, outside) =
+        (DistanceTransform::new(mask, height, width), DistanceTransform::new(&complement, height, width));
+    let (Some(inside), Some(outside)) = (inside, outside) else {
         return vec![0.0; mask.len()];
-    }
-    let inside = squared_distance(mask, true, height, width);
-    let outside = squared_distance(mask, false, height, width);
-    let pairs = mask.iter().zip(inside.iter().zip(&outside));
-    pairs.map(|(&set, (to, from))| if set { 1.0 - from.sqrt() as f32 } else { to.sqrt() as f32 }).collect()
+    };
+    let distance = |(pixel, &set): (usize, &bool)| {
+        if set { 1.0 - outside.distance(pixel) as f32 } else { inside.distance(pixel) as f32 }
+    };
+    mask.iter().enumerate().map(distance).collect()
 }
 
 /// [`signed_distance`] of every class in every image of a batch of labels, `[n, h, w, k]` as the boundary loss multiplies
@@ -62,65 +61,6 @@ pub fn signed_distances(labels: &[u8], shape: Shape, ignore: Option<u8>) -> Vec<
         }
     });
     all
-}
-
-/// Squared distance of every pixel to the nearest one of that value.
-fn squared_distance(mask: &[bool], value: bool, height: usize, width: usize) -> Vec<f64> {
-    let mut map: Vec<f64> = mask.iter().map(|&set| if set == value { 0.0 } else { FAR }).collect();
-    let mut scratch = Envelope::default();
-    let mut line = Vec::new();
-    for x in 0..width {
-        line.clear();
-        line.extend((0..height).map(|y| map[y * width + x]));
-        scratch.lower(&mut line);
-        line.iter().enumerate().for_each(|(y, &d)| map[y * width + x] = d);
-    }
-    for row in map.chunks_exact_mut(width) {
-        line.clear();
-        line.extend_from_slice(row);
-        scratch.lower(&mut line);
-        row.copy_from_slice(&line);
-    }
-    map
-}
-
-/// The parabolas of a line's lower envelope, and where each begins.
-#[derive(Default)]
-struct Envelope {
-    roots: Vec<usize>,
-    begins: Vec<f64>,
-}
-
-impl Envelope {
-    /// Replaces `f(q)` by the smallest `(q - r)² + f(r)` over all `r`.
-    fn lower(&mut self, f: &mut [f64]) {
-        self.roots.clear();
-        self.begins.clear();
-        for q in 0..f.len() {
-            let mut begin = f64::NEG_INFINITY;
-            while let Some(&r) = self.roots.last() {
-                let square = |i: usize| (i * i) as f64;
-                begin = (f[q] + square(q) - f[r] - square(r)) / (2 * (q - r)) as f64;
-                if begin > self.begins[self.roots.len() - 1] {
-                    break;
-                }
-                self.roots.pop();
-                self.begins.pop();
-                begin = f64::NEG_INFINITY;
-            }
-            self.roots.push(q);
-            self.begins.push(begin);
-        }
-        let values: Vec<f64> = self.roots.iter().map(|&r| f[r]).collect();
-        let mut k = 0;
-        for (q, value) in f.iter_mut().enumerate() {
-            while k + 1 < self.roots.len() && self.begins[k + 1] < q as f64 {
-                k += 1;
-            }
-            let away = q.abs_diff(self.roots[k]) as f64;
-            *value = away * away + values[k];
-        }
-    }
 }
 
 #[cfg(test)]

@@ -220,7 +220,7 @@ pub trait Executor: Send {
 
     /// Exchanges parameters and running statistics with their average, so that it can be evaluated; a second call
     /// exchanges them back. Without an average, nothing happens.
-    fn exchange_average(&mut self);
+    fn swap_ema(&mut self);
 
     /// Parameters and running statistics.
     fn state(&self) -> State;

@@ -63,8 +63,8 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
             | Op::Add
             | Op::Pointwise(_)
             | Op::Mul
-            | Op::AveragePool
-            | Op::MeanPool(_)
+            | Op::AdaptiveAvgPool
+            | Op::AvgPool(_)
             | Op::Attention { .. }
             | Op::Dropout { .. }
             | Op::DropPath { .. }) => op,

@@ -1,6 +1,6 @@
 //! Output sizes of operations.
 
-use crate::{Conv2d, ConvTranspose2d, MaxPool, MeanPool};
+use crate::{AvgPool, Conv2d, ConvTranspose2d, MaxPool};
 
 /// `floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1` both ways, or `None` where the
 /// kernel is larger than the padded input.
@@ -37,7 +37,7 @@ pub(crate) fn pool_size(pool: &MaxPool, size: [usize; 2]) -> Option<[usize; 2]> 
 }
 
 /// `floor((input + 2 padding - kernel) / stride) + 1` both ways, or `None` where the kernel is larger than the padded input.
-pub(crate) fn mean_pool_size(pool: &MeanPool, size: [usize; 2]) -> Option<[usize; 2]> {
+pub(crate) fn avg_pool_size(pool: &AvgPool, size: [usize; 2]) -> Option<[usize; 2]> {
     each(|i| Some((size[i] + 2 * pool.padding[i]).checked_sub(pool.kernel[i])? / pool.stride[i] + 1))
 }
 

@@ -50,7 +50,7 @@ pub use engine::{Engine, EngineError, Executor, Fault, FaultKind, Mode, Tensor};
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node, NodeId};
 pub use loss::{Loss, LossKind, LossTerm};
-pub use op::{BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, MeanPool, Op, Pointwise};
+pub use op::{AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op, Pointwise};
 pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};
 pub use precision::Precision;

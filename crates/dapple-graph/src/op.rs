@@ -152,7 +152,7 @@ impl MaxPool {
 /// Settings of average pooling with windows of one size. Zeros of the padding count: each sum is divided by the kernel's
 /// positions, those outside of the image included (PyTorch's `count_include_pad=True`, its default).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MeanPool {
+pub struct AvgPool {
     /// Kernel height and width.
     pub kernel: [usize; 2],
     /// Vertical and horizontal stride.
@@ -161,7 +161,7 @@ pub struct MeanPool {
     pub padding: [usize; 2],
 }
 
-impl MeanPool {
+impl AvgPool {
     /// A square kernel with its stride, no padding.
     pub const fn new(kernel: usize, stride: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2] }
@@ -282,9 +282,9 @@ pub enum Op {
     /// Mean over windows that divide the input into the output's height and width: output row `i` is the mean
     /// of rows `floor(i * in / out) .. ceil((i + 1) * in / out)`, and so are the columns (PyTorch's adaptive
     /// average pooling).
-    AveragePool,
+    AdaptiveAvgPool,
     /// Mean over windows of one size.
-    MeanPool(MeanPool),
+    AvgPool(AvgPool),
     /// Layer normalisation (Ba et al. 2016) over the channels of each pixel, with the biased variance:
     /// `gamma (x - mean) / sqrt(var + eps) + beta`. Parameters `[channels]`.
     LayerNorm {
@@ -361,8 +361,8 @@ impl Op {
             Op::Pointwise(Pointwise::Silu) => "silu",
             Op::Pointwise(Pointwise::Gelu) => "gelu",
             Op::Mul => "mul",
-            Op::AveragePool => "average_pool",
-            Op::MeanPool(_) => "mean_pool",
+            Op::AdaptiveAvgPool => "adaptive_avg_pool",
+            Op::AvgPool(_) => "avg_pool",
             Op::LayerNorm { .. } => "layer_norm",
             Op::GroupNorm { .. } => "group_norm",
             Op::Scale { .. } => "scale",

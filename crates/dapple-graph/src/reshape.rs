@@ -1,6 +1,6 @@
 //! The shapes of a graph's maps for another input.
 
-use crate::infer::{conv_size, conv_transpose_size, mean_pool_size, pool_size};
+use crate::infer::{avg_pool_size, conv_size, conv_transpose_size, pool_size};
 use crate::{Graph, GraphError, Op, Shape};
 
 impl Graph {
@@ -34,7 +34,7 @@ impl Graph {
                 Op::Conv2d { conv, .. } => sized(conv_size(conv, [of(0).h, of(0).w]))?,
                 Op::ConvTranspose2d { conv, .. } => sized(conv_transpose_size(conv, [of(0).h, of(0).w]))?,
                 Op::MaxPool(pool) => sized(pool_size(pool, [of(0).h, of(0).w]))?,
-                Op::MeanPool(pool) => sized(mean_pool_size(pool, [of(0).h, of(0).w]))?,
+                Op::AvgPool(pool) => sized(avg_pool_size(pool, [of(0).h, of(0).w]))?,
                 Op::MaxUnpool { pool } => {
                     fits(of(0) == shapes[pool.0], "the input must have the shape of the pooling's output")?;
                     shapes[self.node(*pool).inputs[0].0]
@@ -43,7 +43,7 @@ impl Graph {
                     of(0).with_size(shapes[like.0].h, shapes[like.0].w)
                 }
                 Op::Upscale { factor, .. } => of(0).with_size(of(0).h * factor, of(0).w * factor),
-                Op::AveragePool => of(0).with_size(node.shape.h, node.shape.w),
+                Op::AdaptiveAvgPool => of(0).with_size(node.shape.h, node.shape.w),
                 Op::Concat => {
                     let same = |other: &usize| of(*other).with_channels(1) == of(0).with_channels(1);
                     fits((0..node.inputs.len()).all(|i| same(&i)), "batch, height and width must be equal")?;

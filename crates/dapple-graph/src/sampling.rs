@@ -1,7 +1,7 @@
 //! Builders of the operations that change height and width: pooling, sampling, padding.
 
-use crate::infer::{mean_pool_size, pool_size};
-use crate::{Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId, Op};
+use crate::infer::{avg_pool_size, pool_size};
+use crate::{AvgPool, Graph, GraphError, Interpolation, MaxPool, NodeId, Op};
 
 impl Graph {
     /// Max pooling.
@@ -95,29 +95,25 @@ impl Graph {
     ///
     /// # Errors
     /// If an extent of the size or of the map is zero.
-    pub fn average_pool(&mut self, x: NodeId, size: [usize; 2]) -> Result<NodeId, GraphError> {
+    pub fn adaptive_avg_pool(&mut self, x: NodeId, size: [usize; 2]) -> Result<NodeId, GraphError> {
         let s = self.check(x)?;
         if size.contains(&0) || s.h == 0 || s.w == 0 {
-            let name = format!("average_pool.{}", self.nodes().len());
+            let name = format!("adaptive_avg_pool.{}", self.nodes().len());
             let why = format!("cannot be divided into {} x {} windows", size[0], size[1]);
-            return Err(GraphError::Invalid { op: "average_pool", name, shape: s, why });
+            return Err(GraphError::Invalid { op: "adaptive_avg_pool", name, shape: s, why });
         }
-        Ok(self.push_unnamed(Op::AveragePool, vec![x], s.with_size(size[0], size[1])))
+        Ok(self.push_unnamed(Op::AdaptiveAvgPool, vec![x], s.with_size(size[0], size[1])))
     }
 
     /// Means over windows of one size, the zeros of the padding included.
     ///
     /// # Errors
     /// If the kernel is larger than the padded input, or the padding larger than half the kernel.
-    pub fn mean_pool(&mut self, x: NodeId, pool: &MeanPool) -> Result<NodeId, GraphError> {
+    pub fn avg_pool(&mut self, x: NodeId, pool: &AvgPool) -> Result<NodeId, GraphError> {
         let s = self.check(x)?;
-        let name = format!("mean_pool.{}", self.nodes().len());
-        let bad = |why: &str| GraphError::Invalid {
-            op: "mean_pool",
-            name: name.clone(),
-            shape: s,
-            why: why.into(),
-        };
+        let name = format!("avg_pool.{}", self.nodes().len());
+        let bad =
+            |why: &str| GraphError::Invalid { op: "avg_pool", name: name.clone(), shape: s, why: why.into() };
         if pool.kernel.contains(&0) || pool.stride.contains(&0) {
             return Err(bad("kernel and stride must be at least 1"));
         }
@@ -125,7 +121,7 @@ impl Graph {
             return Err(bad("the padding may be at most half the kernel"));
         }
         let [h, w] =
-            mean_pool_size(pool, [s.h, s.w]).ok_or_else(|| bad("too small to pool; use a larger image"))?;
-        Ok(self.push(&name, Op::MeanPool(*pool), vec![x], s.with_size(h, w)))
+            avg_pool_size(pool, [s.h, s.w]).ok_or_else(|| bad("too small to pool; use a larger image"))?;
+        Ok(self.push(&name, Op::AvgPool(*pool), vec![x], s.with_size(h, w)))
     }
 }

@@ -1,7 +1,7 @@
 //! What the builder refuses, and that it says where and why.
 
 use dapple_graph::{
-    Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId, Pointwise, Shape,
+    AvgPool, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,
 };
 use proptest::prelude::*;
 
@@ -56,20 +56,20 @@ fn an_unsuitable_input_is_named_with_its_shape() {
 #[test]
 fn channel_operations_refuse_what_does_not_fit() {
     let (mut g, x) = graph(8, 8, 6);
-    let gate = g.average_pool(x, [1, 1]).unwrap();
+    let gate = g.adaptive_avg_pool(x, [1, 1]).unwrap();
     assert_eq!(g.shape(gate), Shape::new(2, 1, 1, 6));
     let gated = g.mul(x, gate).unwrap();
     assert_eq!(g.shape(gated), g.shape(x));
-    let half = g.average_pool(x, [4, 4]).unwrap();
+    let half = g.adaptive_avg_pool(x, [4, 4]).unwrap();
     assert_says(g.mul(x, half).unwrap_err(), &["mul", "[2, 8, 8, 6]", "[2, 4, 4, 6]", "one pixel"]);
     // The gate comes second.
     assert_says(g.mul(gate, x).unwrap_err(), &["mul", "[2, 1, 1, 6]", "[2, 8, 8, 6]"]);
-    assert_says(g.mean_pool(x, &MeanPool::new(9, 1)).unwrap_err(), &["mean_pool", "larger image"]);
-    assert_says(g.mean_pool(x, &MeanPool::new(3, 1).padding(2)).unwrap_err(), &["mean_pool", "half"]);
-    assert_says(g.mean_pool(x, &MeanPool::new(3, 0)).unwrap_err(), &["mean_pool", "at least 1"]);
-    let pooled = g.mean_pool(x, &MeanPool::new(17, 8).padding(8)).unwrap();
+    assert_says(g.avg_pool(x, &AvgPool::new(9, 1)).unwrap_err(), &["avg_pool", "larger image"]);
+    assert_says(g.avg_pool(x, &AvgPool::new(3, 1).padding(2)).unwrap_err(), &["avg_pool", "half"]);
+    assert_says(g.avg_pool(x, &AvgPool::new(3, 0)).unwrap_err(), &["avg_pool", "at least 1"]);
+    let pooled = g.avg_pool(x, &AvgPool::new(17, 8).padding(8)).unwrap();
     assert_eq!(g.shape(pooled), Shape::new(2, 1, 1, 6));
-    assert_says(g.average_pool(x, [0, 3]).unwrap_err(), &["average_pool", "0 x 3"]);
+    assert_says(g.adaptive_avg_pool(x, [0, 3]).unwrap_err(), &["adaptive_avg_pool", "0 x 3"]);
     assert_says(g.attention(x, x, x, 4).unwrap_err(), &["attention", "6 channels", "4 heads"]);
     assert_says(g.attention(x, x, half, 2).unwrap_err(), &["attention", "keys and values"]);
     let wide = g.conv2d("wide", half, &Conv2d::new(12, 1)).unwrap();
@@ -114,7 +114,7 @@ fn nodes_of_other_graphs_are_refused() {
     assert_eq!(g.max_unpool(x, alien), unknown);
     assert_eq!(g.activate(alien, Pointwise::Silu), unknown);
     assert_eq!(g.mul(x, alien), unknown);
-    assert_eq!(g.average_pool(alien, [1, 1]), unknown);
+    assert_eq!(g.adaptive_avg_pool(alien, [1, 1]), unknown);
     assert_eq!(g.layer_norm("ln", alien, 1e-5), unknown);
     assert_eq!(g.scale("s", alien, 1.0), unknown);
     assert_eq!(g.attention(x, x, alien, 1), unknown);

@@ -16,7 +16,6 @@ mod calibration;
 mod comparison;
 mod confusion;
 mod contour;
-mod distance;
 mod error;
 mod evaluator;
 mod interior;
@@ -35,7 +34,6 @@ pub use boundary_iou::{BOUNDARY_RATIO, boundary_distance, boundary_overlaps, bou
 pub use calibration::{Calibration, ReliabilityBin};
 pub use comparison::{ScoreDifference, ScoreInterval, compare_scores, score_intervals};
 pub use confusion::ConfusionMatrix;
-pub use distance::DistanceTransform;
 pub use error::{MapKind, MetricsError};
 pub use evaluator::{Evaluator, Protocol};
 pub use overlap::{

@@ -4,8 +4,8 @@
 //! symmetric surface distance are used in medical segmentation (Heimann et al., IEEE TMI 2009).
 
 use crate::contour::mask_contour;
-use crate::distance::DistanceTransform;
 use crate::error::{MetricsError, check_lengths};
+use dapple_base::DistanceTransform;
 
 /// Distances in pixels between the contours of two masks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,8 +44,8 @@ pub fn surface_distances(
     check_lengths(prediction.len(), truth.len(), height, width)?;
     let prediction = mask_contour(prediction, height, width);
     let truth = mask_contour(truth, height, width);
-    let to_prediction = DistanceTransform::new(&prediction, height, width)?;
-    let to_truth = DistanceTransform::new(&truth, height, width)?;
+    let to_prediction = DistanceTransform::new(&prediction, height, width);
+    let to_truth = DistanceTransform::new(&truth, height, width);
     let Some((to_prediction, to_truth)) = to_prediction.zip(to_truth) else {
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! Boundary F1 against its definition, by the distance transform.
 
-use dapple_metrics::{BF_TOLERANCE, DistanceTransform, boundary_f1};
+use dapple_base::DistanceTransform;
+use dapple_metrics::{BF_TOLERANCE, boundary_f1};
 use proptest::prelude::*;
 
 /// The class's pixels with a 4-neighbour that is not the class or outside, where the truth is not ignored.

@@ -1,11 +1,12 @@
 //! Properties of the evaluator, its JSON and comparisons, and of metrics other than Boundary IoU.
 
+use dapple_base::DistanceTransform;
 use dapple_metrics::salient::{
     SalientEvaluator, mean_absolute_error, relaxed_boundary_f, s_measure, weighted_f_measure,
 };
 use dapple_metrics::{
-    Bootstrap, DistanceTransform, Evaluator, ForegroundMap, MapKind, MetricsError, Probabilities, Protocol,
-    Scores, boundary_f1, compare_scores, score_intervals, surface_distances,
+    Bootstrap, Evaluator, ForegroundMap, MapKind, MetricsError, Probabilities, Protocol, Scores, boundary_f1,
+    compare_scores, score_intervals, surface_distances,
 };
 use proptest::prelude::*;
 

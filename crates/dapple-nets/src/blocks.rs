@@ -47,7 +47,7 @@ pub(crate) fn squeeze_excite(
     gate: Gate,
 ) -> Result<NodeId, GraphError> {
     let channels = g.shape(x).c;
-    let y = g.average_pool(x, [1, 1])?;
+    let y = g.adaptive_avg_pool(x, [1, 1])?;
     let y = g.conv2d(&format!("{name}.fc1"), y, &Conv2d::new(squeezed, 1))?;
     let y = match gate.squeeze {
         Some(function) => g.activate(y, function)?,

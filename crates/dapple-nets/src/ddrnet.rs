@@ -10,7 +10,7 @@
 //! second branch takes that branch's size, so that any image fits; the authors' code wants multiples of 8.
 
 use crate::blocks::{check_size, conv_bn, conv_bn_relu};
-use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, MeanPool, Network, NodeId, Shape};
+use dapple_graph::{AvgPool, Conv2d, ConvInit, Graph, GraphError, Interpolation, Network, NodeId, Shape};
 
 /// DDRNet-23-slim with its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +183,8 @@ fn pyramid(g: &mut Graph, x: NodeId, branch: usize, out: usize) -> Result<NodeId
     let mut parts = vec![numbered(g, "spp.scale0", 0, x, &narrow)?];
     for scale in 1..=POOLINGS.len() + 1 {
         let pooled = match POOLINGS.get(scale - 1) {
-            Some(&(kernel, stride)) => g.mean_pool(x, &MeanPool::new(kernel, stride).padding(kernel / 2))?,
-            None => g.average_pool(x, [1, 1])?,
+            Some(&(kernel, stride)) => g.avg_pool(x, &AvgPool::new(kernel, stride).padding(kernel / 2))?,
+            None => g.adaptive_avg_pool(x, [1, 1])?,
         };
         let y = numbered(g, &format!("spp.scale{scale}"), 1, pooled, &narrow)?;
         let y = g.resize(y, x, BILINEAR)?;

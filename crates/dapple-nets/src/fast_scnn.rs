@@ -77,7 +77,7 @@ impl FastScnn {
         let channels = g.shape(x).c;
         let mut parts = vec![x];
         for (index, size) in PYRAMID.into_iter().enumerate() {
-            let y = g.average_pool(x, [size, size])?;
+            let y = g.adaptive_avg_pool(x, [size, size])?;
             let conv = Conv2d::new(channels / PYRAMID.len(), 1);
             let y = unit(g, &format!("features.pyramid.{index}"), y, &conv)?;
             parts.push(g.resize(y, x, BILINEAR)?);

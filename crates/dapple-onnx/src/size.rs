@@ -2,7 +2,7 @@
 
 use crate::attributes::int;
 use crate::writer::{Value, Writer};
-use dapple_graph::{MaxPool, MeanPool, NodeId, Op};
+use dapple_graph::{AvgPool, MaxPool, NodeId, Op};
 
 /// The whole shape of a value, `[4]`.
 pub(crate) fn shape_of(w: &mut Writer, value: &str) -> Value {
@@ -55,7 +55,7 @@ fn computed(w: &mut Writer, id: NodeId) -> Value {
             w.emit("Min", &[&up, &inside], Vec::new())
         }
         Op::MaxPool(MaxPool { kernel, stride, padding, .. })
-        | Op::MeanPool(MeanPool { kernel, stride, padding }) => {
+        | Op::AvgPool(AvgPool { kernel, stride, padding }) => {
             let rest = [0, 1].map(|i| 2 * padding[i] as i64 - kernel[i] as i64);
             steps(w, node.inputs[0], rest, *stride)
         }
@@ -64,7 +64,7 @@ fn computed(w: &mut Writer, id: NodeId) -> Value {
             let factor = w.ints(&[*factor as i64]);
             w.emit("Mul", &[&size, &factor], Vec::new())
         }
-        Op::AveragePool => w.ints(&[node.shape.h as i64, node.shape.w as i64]),
+        Op::AdaptiveAvgPool => w.ints(&[node.shape.h as i64, node.shape.w as i64]),
         Op::Resize { like, .. } | Op::FitTo { like } => size_of(w, *like),
         Op::MaxUnpool { pool } => {
             let source = w.graph.node(*pool).inputs[0];

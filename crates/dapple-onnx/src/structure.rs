@@ -109,11 +109,11 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
             }
             Op::ConvTranspose2d { conv, .. } => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),
             Op::MaxPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
-            Op::MeanPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
+            Op::AvgPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
             Op::MaxUnpool { pool } => of(&graph.node(*pool).inputs[0]),
             Op::Resize { like, .. } | Op::FitTo { like } => of(like),
             Op::Upscale { factor, .. } => of(&node.inputs[0]) && *factor == 1,
-            Op::AveragePool => false,
+            Op::AdaptiveAvgPool => false,
             // Inputs of one size.
             Op::Concat | Op::Add => node.inputs.iter().any(of),
             Op::BatchNorm { .. }

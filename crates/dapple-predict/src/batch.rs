@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dapple_data::{Raster, write_atomic};
+use dapple_base::StopFlag;
+use dapple_base::{WriteError, write_atomic};
+use dapple_data::Raster;
 use dapple_report::Classes;
-use dapple_train::{StopFlag, TrainError};
 
 use crate::inputs::{Input, doubles};
 use crate::output::{self, ImageInfo, Kind, OutputSettings, Part, Target};
@@ -354,8 +355,7 @@ fn merge(inputs: &[Input], batch: &Batch) -> Result<(), PredictError> {
 }
 
 fn make_folder(folder: &Path) -> Result<(), PredictError> {
-    let failed = |source| TrainError::Write { path: folder.to_owned(), source };
-    Ok(fs::create_dir_all(folder).map_err(failed)?)
+    fs::create_dir_all(folder).map_err(|source| WriteError::new(folder, source).into())
 }
 
 /// Whether two paths lead to one file that exists.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dapple_base::WriteError;
 use dapple_data::DataError;
 use dapple_report::ReportError;
 use dapple_train::TrainError;
@@ -44,6 +45,12 @@ pub enum PredictError {
         /// What happened and what to do.
         problem: String,
     },
+}
+
+impl From<WriteError> for PredictError {
+    fn from(error: WriteError) -> Self {
+        Self::Train(error.into())
+    }
 }
 
 impl From<DataError> for PredictError {

@@ -1,8 +1,9 @@
 //! Predicting an image tile by tile at its own size, in memory for one row of tiles.
 
+use dapple_base::StopFlag;
 use dapple_data::{InputSettings, Raster};
 use dapple_graph::{Shape, Tensor};
-use dapple_train::{StopFlag, decide};
+use dapple_train::decide;
 
 use crate::prediction::{RowValues, Wants};
 use crate::source::RowSource;

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use common::{model, picture, predictor};
+use dapple_base::StopFlag;
 use dapple_data::{Raster, decode_image, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::batch::{Batch, Event, Summary, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
 use dapple_predict::{GeoReference, PredictError, Predictor, Settings, Tiling, WorkingSize};
-use dapple_train::StopFlag;
 use serde_json::Value;
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;

@@ -3,11 +3,11 @@
 mod common;
 
 use common::{model, picture, predictor, segmenter};
+use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::source::RasterRows;
 use dapple_predict::{Predictor, Settings, Tiling, UNDECIDED, Wants, WorkingSize};
-use dapple_train::StopFlag;
 
 fn close(found: &[f32], wanted: &[f32], within: f32) {
     assert_eq!(found.len(), wanted.len());

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{model, picture, predictor, segmenter};
+use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_graph::{DropoutState, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelFile, Normalisation};
 use dapple_predict::source::RasterRows;
 use dapple_predict::{PredictError, Predictor, Settings, Wants, WorkingSize};
-use dapple_train::StopFlag;
 
 fn bayesian(classes: usize) -> ModelFile {
     model("bayesian-segnet-basic", classes, Normalisation::Unit, 5)

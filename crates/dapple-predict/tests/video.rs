@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use common::{model, picture, predictor};
+use dapple_base::StopFlag;
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::output::{Background, OutputSettings};
 use dapple_predict::video::{Look, VideoSettings, extension, is_video, run};
 use dapple_predict::{PredictError, Settings};
-use dapple_train::StopFlag;
 
 /// A script that gives the head of a film of three frames of 32 x 20, or the frames, or keeps those that it is given.
 const SCRIPT: &str = r#"#!/bin/sh

@@ -96,8 +96,8 @@ fn differentiate(
         Op::Add => return vec![gy.clone(), gy.clone()],
         Op::Pointwise(function) => pointwise::backward(*function, x, gy),
         Op::Mul => return join::mul_backward(x, input(1), gy),
-        Op::AveragePool => average::backward(Windows::Dividing, x.shape, gy),
-        Op::MeanPool(pool) => average::backward(Windows::Sliding(pool), x.shape, gy),
+        Op::AdaptiveAvgPool => average::backward(Windows::Dividing, x.shape, gy),
+        Op::AvgPool(pool) => average::backward(Windows::Sliding(pool), x.shape, gy),
         Op::LayerNorm { gamma, beta, eps } => {
             let gradients = channels::layer_norm_backward(x, state.slice(*gamma), *eps, gy);
             set_param(*gamma, &gradients.factor);

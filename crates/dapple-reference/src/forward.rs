@@ -135,8 +135,8 @@ fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tensor64, Kept) 
         Op::Add => join::add(x, inputs[1]),
         Op::Pointwise(function) => pointwise::forward(*function, x),
         Op::Mul => join::mul(x, inputs[1]),
-        Op::AveragePool => average::forward(Windows::Dividing, x, node.shape),
-        Op::MeanPool(pool) => average::forward(Windows::Sliding(pool), x, node.shape),
+        Op::AdaptiveAvgPool => average::forward(Windows::Dividing, x, node.shape),
+        Op::AvgPool(pool) => average::forward(Windows::Sliding(pool), x, node.shape),
         Op::LayerNorm { gamma, beta, eps } => {
             channels::layer_norm(x, state.slice(*gamma), state.slice(*beta), *eps)
         }

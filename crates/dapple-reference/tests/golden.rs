@@ -1,8 +1,8 @@
 //! Values, gradients and updates against PyTorch's in `f64`; `golden/make.py` wrote the expected ones.
 
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, LossTerm, MaxPool,
-    MeanPool, Mode, NodeId, Optimizer, Pointwise, Shape, State,
+    AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, Loss, LossKind, LossTerm,
+    MaxPool, Mode, NodeId, Optimizer, Pointwise, Shape, State,
 };
 use dapple_reference::{State64, Stepper, Tensor64, backward, forward, loss};
 use serde_json::Value;
@@ -144,16 +144,17 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
         "group_norm" => g.group_norm("op", x, integer(&case["groups"])),
         "scale" => g.scale("op", x, 1.0),
         "mul" => {
-            let y = if case["gate"] == true { g.average_pool(x, [1, 1])? } else { g.relu(x)? };
+            let y = if case["gate"] == true { g.adaptive_avg_pool(x, [1, 1])? } else { g.relu(x)? };
             g.mul(x, y)
         }
-        "average_pool" => g.average_pool(x, pair(&case["target"])),
+        "average_pool" => g.adaptive_avg_pool(x, pair(&case["target"])),
         "mean_pool" => {
             let [kernel, stride, padding] = ["kernel", "stride", "padding"].map(|key| pair(&case[key]));
-            g.mean_pool(x, &MeanPool { kernel, stride, padding })
+            g.avg_pool(x, &AvgPool { kernel, stride, padding })
         }
         "attention" => {
-            let source = if case["keys"].is_null() { x } else { g.average_pool(x, pair(&case["keys"]))? };
+            let source =
+                if case["keys"].is_null() { x } else { g.adaptive_avg_pool(x, pair(&case["keys"]))? };
             let projection = Conv2d::new(integer(&case["channels"]), 1).bias(false);
             let q = g.conv2d("q", x, &projection)?;
             let k = g.conv2d("k", source, &projection)?;

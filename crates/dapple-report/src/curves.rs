@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 use image::RgbImage;
 
 use crate::axis::{Axis, Quantity, plottable};

@@ -88,5 +88,5 @@ pub enum ReportError {
     },
     /// The file could not be written.
     #[error(transparent)]
-    Write(#[from] dapple_data::DataError),
+    Write(#[from] dapple_base::WriteError),
 }

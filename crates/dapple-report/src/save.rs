@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageBuffer, ImageError, PixelWithColorType, RgbImage};

@@ -128,19 +128,11 @@ impl Metrics {
         let in_flight = self.in_flight.load(Ordering::Relaxed) as f64;
         single("dapple_predictions_in_flight", "gauge", "Requests for predictions on their way.", in_flight);
         single("dapple_up_seconds", "gauge", "Time since the start.", self.start.elapsed().as_secs_f64());
-        if let Some(bytes) = resident_bytes() {
+        if let Some(bytes) = dapple_base::machine::resident_memory() {
             single("process_resident_memory_bytes", "gauge", "Memory of the process.", bytes as f64);
         }
         text
     }
-}
-
-/// The memory that this process holds, where the system says so (Linux).
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 /// A panic of another thread leaves counts that are still right.

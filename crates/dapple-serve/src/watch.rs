@@ -13,9 +13,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use dapple_base::clock;
 use dapple_report::document::{Document, STYLE};
 use dapple_train::page::{RunData, live, picture_folders};
-use dapple_train::{Activity, Progress, machine};
+use dapple_train::{Activity, Progress};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -130,7 +131,7 @@ fn content(folder: &Path) -> Value {
     let Document { title, mut lead, .. } = page.clone();
     let progress = run.progress.unwrap_or_default();
     let ended = matches!(progress.state, Activity::Finished | Activity::Interrupted | Activity::Failed);
-    if let Some(silence) = silence(&progress, machine::now()).filter(|_| !ended) {
+    if let Some(silence) = silence(&progress, clock::now()).filter(|_| !ended) {
         lead += &format!(" Nothing has been written for {silence}.");
     }
     json!({ "title": title, "lead": lead, "html": page.sections_html(), "ended": ended })

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 use dapple_graph::{Graph, State, engine::OptimizerState};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};

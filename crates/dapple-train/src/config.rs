@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use dapple_base::write_atomic;
 use dapple_data::{
     Augment, CacheSettings, ClassStatistics, Dataset, Fold, Format, InputSettings, LabelCoding, Split,
-    SplitSettings, write_atomic,
+    SplitSettings,
 };
 use dapple_graph::{Loss, LossTerm, Optimizer, Precision};
 use dapple_nets::NetConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::comments::with_comments;
-use crate::suggest::with_suggestion;
-use crate::{ByteSize, Schedule, SmallImages, TimeSpan, TrainError};
+use crate::{Schedule, SmallImages, TrainError};
+use dapple_base::with_suggestion;
+use dapple_base::{ByteSize, TimeSpan};
 
 /// All settings of a training.
 ///

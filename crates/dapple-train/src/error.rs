@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use dapple_base::{InputFault, LockError, WriteError};
 use dapple_data::DataError;
 use dapple_graph::{EngineError, GraphError};
 use dapple_metrics::MetricsError;
@@ -44,13 +45,8 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A file or folder could not be made.
-    #[error("{}: cannot be made: {source}; check the folder, its permissions and the free space", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A file of a run that cannot be understood or does not fit.
     #[error("{}: {problem}", path.display())]
     BadRunFile {
@@ -74,17 +70,9 @@ pub enum TrainError {
     /// The loss, the gradient or the weights overflowed, or the loss has become so large that nothing can be learned.
     #[error("{0}")]
     NotFinite(Box<NotFinite>),
-    /// Another process writes the run.
-    #[error(
-        "{}: this run is being written by {owner}; wait until it has ended, or end it, or give another folder",
-        folder.display()
-    )]
-    RunInUse {
-        /// The run's folder.
-        folder: PathBuf,
-        /// The other process.
-        owner: String,
-    },
+    /// Another process writes the run, or its lock cannot be made.
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
 /// Numbers that ended a training.
@@ -153,13 +141,13 @@ impl TrainError {
     /// Whether the user's input is at fault: data, settings, files given. Otherwise the machine or the program is.
     pub fn is_users(&self) -> bool {
         match self {
-            Self::Data(error) => !matches!(error, DataError::Write { .. } | DataError::LoaderStopped),
+            Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
             Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
             Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
             Self::Read { .. } | Self::BadRunFile { .. } | Self::RunExists(_) => true,
             Self::NotARun(_) | Self::Config(_) => true,
-            Self::RunInUse { .. } => true,
-            Self::Report(_) | Self::Write { .. } | Self::NotFinite(_) => false,
+            Self::Lock(error) => error.is_input_fault(),
+            Self::Report(_) | Self::Write(_) | Self::NotFinite(_) => false,
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dapple_data::{CacheSettings, Dataset, InputSettings, Part, Split, write_atomic};
+use dapple_base::write_atomic;
+use dapple_data::{CacheSettings, Dataset, InputSettings, Part, Split};
 use dapple_graph::{Engine, Executor, Mode, Shape, Tensor};
 use dapple_metrics::{BOUNDARY_RATIO, PrecisionRecallPoint, ReliabilityBin, Scores, boundary_distance};
 use dapple_nets::Activation;

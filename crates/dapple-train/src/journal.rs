@@ -7,10 +7,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 use serde::{Deserialize, Serialize};
 
-use crate::{EpochRecord, Event, Observer, Outcome, RunFolder, TrainError, machine};
+use crate::{EpochRecord, Event, Observer, Outcome, RunFolder, TrainError};
+use dapple_base::{clock, machine};
 
 /// `progress.json` is written anew after this time at the earliest.
 const EVERY: Duration = Duration::from_secs(1);
@@ -156,7 +157,7 @@ impl<'a> Journal<'a> {
         };
         self.progress.failure = outcome.as_ref().err().map(ToString::to_string);
         if let Some(session) = self.info.sessions.last_mut() {
-            session.ended = Some(machine::now());
+            session.ended = Some(clock::now());
             session.peak_memory = machine::peak_memory();
         }
         self.log(&match outcome {
@@ -185,7 +186,7 @@ impl<'a> Journal<'a> {
                 let session = SessionInfo {
                     command: std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect(),
                     directory: std::env::current_dir().unwrap_or_default(),
-                    started: machine::now(),
+                    started: clock::now(),
                     epochs_done,
                     ..SessionInfo::default()
                 };
@@ -245,7 +246,7 @@ impl<'a> Journal<'a> {
     fn log(&self, line: &str) {
         let file = OpenOptions::new().create(true).append(true).open(self.folder.join("log.txt"));
         let text: String =
-            line.lines().map(|line| format!("{}  {line}\n", machine::utc(machine::now()))).collect();
+            line.lines().map(|line| format!("{}  {line}\n", clock::utc(clock::now()))).collect();
         // See above: nothing depends on it.
         let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
     }
@@ -256,7 +257,7 @@ impl<'a> Journal<'a> {
 
     fn write_progress(&mut self) {
         self.last_write = Some(Instant::now());
-        self.progress.updated = machine::now();
+        self.progress.updated = clock::now();
         self.write("progress.json", &self.progress);
     }
 

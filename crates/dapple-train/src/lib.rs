@@ -1,10 +1,9 @@
 //! Recipes, schedules, the training loop, checkpoints and the run folder.
 //!
 //! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
-//! Nothing here prints: an [`Observer`] hears what happens, a [`StopFlag`] ends it after a batch.
+//! Nothing here prints: an [`Observer`] hears what happens, a [`dapple_base::StopFlag`] ends it after a batch.
 
 pub mod auto;
-mod byte_size;
 mod checkpoint;
 mod comments;
 mod config;
@@ -15,7 +14,6 @@ mod error;
 mod evaluate;
 mod examine;
 mod journal;
-pub mod machine;
 mod model;
 mod observer;
 mod pace;
@@ -26,20 +24,15 @@ mod rates;
 pub mod recipe;
 mod record;
 mod run_folder;
-mod run_lock;
 mod schedule;
 mod segmenter;
 mod session;
 mod small_images;
-mod stop;
-mod suggest;
 pub mod sweep;
 mod tally;
 mod tensorboard;
-mod time_span;
 mod training;
 
-pub use byte_size::ByteSize;
 pub use checkpoint::{Checkpoint, Position};
 pub use config::{
     CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
@@ -64,6 +57,4 @@ pub use run_folder::RunFolder;
 pub use schedule::Schedule;
 pub use segmenter::{LogitRows, Prediction, Segmenter};
 pub use small_images::SmallImages;
-pub use stop::StopFlag;
-pub use time_span::TimeSpan;
 pub use training::{Outcome, Training, open_dataset};

@@ -143,7 +143,7 @@ pub(crate) fn save(
         extra: object(&provenance),
     };
     ModelFile { card, state }.save(path).map_err(|error| match error {
-        CheckpointError::Io { path, source } => TrainError::Write { path, source },
+        CheckpointError::Write(error) => error.into(),
         error => error.into(),
     })
 }

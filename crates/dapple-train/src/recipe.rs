@@ -17,9 +17,10 @@
 
 use std::path::Path;
 
+use dapple_base::nearest;
 use dapple_data::{Augment, Normalise};
 use dapple_graph::{LossKind, Optimizer};
-use dapple_nets::{Activation, Head, nearest};
+use dapple_nets::{Activation, Head};
 
 use crate::{ClassWeights, LossConfig, Schedule, TrainConfig, TrainError};
 

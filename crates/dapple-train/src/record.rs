@@ -1,7 +1,7 @@
 //! What is known about an epoch, and the two tables that keep it: `metrics.csv` and `metrics.jsonl`.
 
 use crate::{TrainError, Weights};
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 use dapple_metrics::Scores;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;

@@ -5,7 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{TrainError, run_lock};
+use dapple_base::WriteError;
+
+use crate::TrainError;
 
 /// The folder that a training writes and everything after it reads.
 ///
@@ -30,6 +32,9 @@ use crate::{TrainError, run_lock};
 /// | `report.html`, `report.md`, `report-pictures/` | the report |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
+
+/// The file that the writer of a run locks.
+pub(crate) const LOCK: &str = "run.lock";
 
 const FILES: [&str; 19] = [
     "config.toml",
@@ -62,7 +67,7 @@ impl RunFolder {
     /// [`TrainError::RunExists`], [`TrainError::NotARun`] for a folder with other things in it, [`TrainError::Write`].
     pub fn claim(path: &Path, force: bool) -> Result<Self, TrainError> {
         let run = Self(path.to_owned());
-        let failed = |source| TrainError::Write { path: path.to_owned(), source };
+        let failed = |source| TrainError::from(WriteError::new(path.to_owned(), source));
         let holds_run = FILES.iter().any(|file| path.join(file).exists());
         if holds_run && !force {
             return Err(TrainError::RunExists(run.0));
@@ -70,7 +75,7 @@ impl RunFolder {
         if !holds_run && path.exists() {
             let mut entries = fs::read_dir(path).map_err(failed)?.flatten();
             // A run that was killed before it had written anything leaves its lock, and perhaps half a file.
-            let own = |name: &OsStr| name == run_lock::FILE || is_leftover(name);
+            let own = |name: &OsStr| name == LOCK || is_leftover(name);
             if entries.any(|entry| !own(&entry.file_name())) {
                 return Err(TrainError::NotARun(run.0));
             }
@@ -85,7 +90,7 @@ impl RunFolder {
     pub fn prepare(&self) -> Result<(), TrainError> {
         self.remove_leftovers();
         let path = &self.0;
-        let failed = |source| TrainError::Write { path: path.clone(), source };
+        let failed = |source| TrainError::from(WriteError::new(path.clone(), source));
         fs::create_dir_all(path).map_err(failed)?;
         for file in FILES {
             absent_is_fine(fs::remove_file(path.join(file))).map_err(failed)?;
@@ -197,7 +202,8 @@ impl RunFolder {
 
     fn folder(&self, name: &str) -> Result<PathBuf, TrainError> {
         let path = self.0.join(name);
-        fs::create_dir_all(&path).map_err(|source| TrainError::Write { path: path.clone(), source })?;
+        fs::create_dir_all(&path)
+            .map_err(|source| TrainError::from(WriteError::new(path.clone(), source)))?;
         Ok(path)
     }
 
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn a_run_killed_at_its_very_beginning_can_begin_again() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in [run_lock::FILE, ".split.json.17.0.tmp"] {
+        for name in [LOCK, ".split.json.17.0.tmp"] {
             fs::write(folder.path().join(name), "half").expect("the folder is writable");
         }
         let run = RunFolder::claim(folder.path(), false).expect("nothing of worth stands there");

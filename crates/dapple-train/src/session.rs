@@ -17,7 +17,8 @@ use crate::page::{self, RunData};
 use crate::pictures::Painter;
 use crate::record::{best_epoch, read_records, write_tables};
 use crate::training::{Beginning, Setup};
-use crate::{EpochRecord, Event, Observer, Outcome, Pace, SmallImages, StopFlag, TrainError, rates};
+use crate::{EpochRecord, Event, Observer, Outcome, Pace, SmallImages, TrainError, rates};
+use dapple_base::StopFlag;
 
 /// Parts that the learning rate's course is cut into where it follows the clock.
 const COURSE: u64 = 1_000_000;

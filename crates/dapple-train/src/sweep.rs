@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple_data::{Dataset, write_atomic};
+use dapple_base::write_atomic;
+use dapple_data::Dataset;
 use dapple_metrics::{DatasetScores, ImageScores, Overlap, Scores};
 use dapple_nets::checkpoint::Ensemble;
 use serde::{Deserialize, Serialize};

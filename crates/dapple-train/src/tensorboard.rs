@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-use crate::{TrainError, machine};
+use crate::TrainError;
+use dapple_base::{WriteError, clock};
 
 /// One record of an event file.
 #[derive(Clone, PartialEq, Message)]
@@ -85,7 +86,7 @@ impl EventFile {
     /// Begins a file in `folder`, which is made if it is not there. What older files hold of steps above `done` is cut
     /// off: these steps are taken again.
     pub fn begin(folder: &Path, done: usize) -> Result<Self, TrainError> {
-        let failed = |path: &Path, source| TrainError::Write { path: path.to_owned(), source };
+        let failed = |path: &Path, source| TrainError::from(WriteError::new(path.to_owned(), source));
         fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
         let mut latest = 0;
         let mut resumed = done > 0;
@@ -99,7 +100,7 @@ impl EventFile {
             }
         }
         // Readers take files in the order of their names, whatever the clock says.
-        let second = machine::now().max(latest + 1);
+        let second = clock::now().max(latest + 1);
         let path = folder.join(format!("{PREFIX}{second:010}.dapple.{}.0", std::process::id()));
         let file = OpenOptions::new()
             .create_new(true)
@@ -142,11 +143,11 @@ impl EventFile {
     }
 
     fn append(&mut self, event: Event) -> Result<(), TrainError> {
-        let event = Event { wall_time: machine::now_exactly(), ..event };
+        let event = Event { wall_time: clock::now_exactly(), ..event };
         // One write a record: a crash leaves at most the last one unfinished, which readers pass over.
         self.file
             .write_all(&frame(&event.encode_to_vec()))
-            .map_err(|source| TrainError::Write { path: self.path.clone(), source })
+            .map_err(|source| TrainError::from(WriteError::new(self.path.clone(), source)))
     }
 }
 

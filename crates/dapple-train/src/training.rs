@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use dapple_base::FolderLock;
 use dapple_data::{Dataset, OpenOptions, Split, SplitIndices};
 use dapple_graph::{Engine, Graph, Network, Shape, State};
 
 use crate::journal::Journal;
 use crate::model::init_from;
 use crate::rates::rate_factors;
-use crate::run_lock::RunLock;
+use crate::run_folder::LOCK;
 use crate::session::Session;
-use crate::{Checkpoint, EpochRecord, Observer, RunFolder, StopFlag, TrainConfig, TrainError};
+use crate::{Checkpoint, EpochRecord, Observer, RunFolder, TrainConfig, TrainError};
+use dapple_base::StopFlag;
 
 /// A training that can be run: settings, data and the folder it writes.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct Setup {
     /// The network for one image.
     pub graph: Graph,
     /// Held while the run is written.
-    pub lock: Option<RunLock>,
+    pub lock: Option<FolderLock>,
 }
 
 /// Where a training begins.
@@ -72,7 +74,7 @@ impl Training {
         let mut setup = Setup::new(config, dataset, run, &split)?;
         // Whatever can be wrong with the settings is found before anything is written.
         let beginning = setup.begin()?;
-        setup.lock = Some(RunLock::take(setup.run.path())?);
+        setup.lock = Some(FolderLock::take(setup.run.path(), LOCK)?);
         setup.run.prepare()?;
         split.save(setup.run.split())?;
         setup.config.save(&setup.run.config())?;
@@ -94,7 +96,7 @@ impl Training {
     /// As [`Training::resume`].
     pub fn resume_with(folder: &Path, dataset: Option<Arc<Dataset>>) -> Result<Self, TrainError> {
         let run = RunFolder::open(folder)?;
-        let lock = RunLock::take(run.path())?;
+        let lock = FolderLock::take(run.path(), LOCK)?;
         run.remove_leftovers();
         let config = TrainConfig::load(&run.config())?;
         let dataset = dataset.map_or_else(|| open_dataset(&config), Ok)?;

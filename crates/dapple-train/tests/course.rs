@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use dapple_base::{StopFlag, TimeSpan};
 use dapple_cpu::CpuEngine;
 use dapple_data::{Dataset, OpenOptions, synthetic};
 use dapple_graph::{LossKind, LossTerm, Network, Optimizer, Shape};
 use dapple_train::sweep::{Kind, Sweep};
 use dapple_train::{
     Checkpoint, EpochRecord, Event, Observer, Outcome, Pace, Provenance, RateSweep, RunFolder, Schedule,
-    SmallImages, StopFlag, TimeSpan, TrainConfig, TrainError, Training, Weights, load_model, load_models,
-    read_records,
+    SmallImages, TrainConfig, TrainError, Training, Weights, load_model, load_models, read_records,
 };
 
 const SIDE: usize = 32;
@@ -197,7 +197,7 @@ fn a_run_has_one_writer() {
         Training::start(config.clone(), dataset(&config), RunFolder::claim(&run, true).expect("forced"))
             .expect_err("it is in use"),
     ] {
-        assert!(matches!(error, TrainError::RunInUse { .. }) && error.is_users(), "{error}");
+        assert!(matches!(error, TrainError::Lock(_)) && error.is_users(), "{error}");
     }
     assert!(run.join("config.toml").exists(), "nothing was removed");
     drop(first);

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use dapple_base::StopFlag;
 use dapple_cpu::CpuEngine;
 use dapple_data::{CacheSettings, Dataset, OpenOptions, synthetic};
 use dapple_graph::{Engine, Network, Shape};
 use dapple_train::{
-    Checkpoint, EpochRecord, EvaluationSet, Event, Observer, Outcome, Provenance, RunFolder, StopFlag,
-    TrainConfig, TrainError, Training, evaluate, input_of, load_model, read_records,
+    Checkpoint, EpochRecord, EvaluationSet, Event, Observer, Outcome, Provenance, RunFolder, TrainConfig,
+    TrainError, Training, evaluate, input_of, load_model, read_records,
 };
 
 const SIDE: usize = 32;

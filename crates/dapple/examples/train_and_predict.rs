@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions, decode_image, synthetic, write_indexed_png};
-use dapple::train::{Event, Observer, Outcome, RunFolder, StopFlag, TrainConfig, Training, best_epoch};
+use dapple::train::{Event, Observer, Outcome, RunFolder, TrainConfig, Training, best_epoch};
+use dapple_base::StopFlag;
 
 /// Prints a line an epoch; whatever else happens in a training can be heard in the same way.
 struct Printer;

@@ -6,12 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use dapple_base::nearest;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{
     CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalisation, init_from_file,
 };
-use dapple_nets::{Activation, ConfigError, NetConfig, nearest};
+use dapple_nets::{Activation, ConfigError, NetConfig};
 use dapple_train::{TrainError, load_models, model_path};
 use dapple_weights::{CATALOGUE, Entry, Group, SHIPPED, Shipped, Store, WeightsError};
 

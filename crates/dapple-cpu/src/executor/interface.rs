@@ -90,7 +90,7 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
-    fn exchange_average(&mut self) {
+    fn swap_ema(&mut self) {
         if let Some([params, statistics]) = &mut self.average {
             std::mem::swap(params, &mut self.params);
             std::mem::swap(statistics, &mut self.statistics);

@@ -4,7 +4,7 @@ use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{Level, Simd, simd_fn};
-use dapple_graph::{Interpolation, MeanPool, Shape};
+use dapple_graph::{AvgPool, Interpolation, Shape};
 use std::ops::Range;
 
 /// For each output position the source positions and weights that make it.
@@ -78,7 +78,7 @@ fn means(from: usize, to: usize) -> Samples {
 }
 
 /// The windows of average pooling with windows of one size, along an axis.
-fn sliding(from: usize, to: usize, pool: &MeanPool, axis: usize) -> Samples {
+fn sliding(from: usize, to: usize, pool: &AvgPool, axis: usize) -> Samples {
     let (kernel, stride, padding) = (pool.kernel[axis], pool.stride[axis], pool.padding[axis]);
     let weight = 1.0 / kernel as f32;
     (0..to)
@@ -116,7 +116,7 @@ impl Resize {
     }
 
     /// Means over windows of one size.
-    pub fn mean(source: Shape, target: Shape, pool: &MeanPool) -> Self {
+    pub fn mean(source: Shape, target: Shape, pool: &AvgPool) -> Self {
         let rows = sliding(source.h, target.h, pool, 0);
         let columns = sliding(source.w, target.w, pool, 1);
         Self::from_samples(source, target, rows, columns, true)

@@ -86,11 +86,11 @@ impl Builder<'_> {
                 y
             }
             Op::Mul => self.mul(index),
-            Op::AveragePool => {
+            Op::AdaptiveAvgPool => {
                 let x = self.of(node.inputs[0]);
                 self.resampled(x, shape, Resize::average(self.shape(x), shape))
             }
-            Op::MeanPool(pool) => {
+            Op::AvgPool(pool) => {
                 let x = self.of(node.inputs[0]);
                 self.resampled(x, shape, Resize::mean(self.shape(x), shape, pool))
             }

@@ -194,7 +194,7 @@ fn duplicates(out: &mut String, inspection: &Inspection, dataset: &Dataset) -> R
 fn gallery(out: &mut String, dataset: &Dataset, pictures: usize) -> Result<()> {
     let count = pictures.min(dataset.len());
     out.push_str("<h2>Samples</h2><div class=gallery>\n");
-    let figures = in_parallel(count, |i| {
+    let figures: Vec<Result<String>> = in_parallel(count, |i| {
         let index = i * dataset.len() / count;
         let sample = shrink(&dataset.load(index, 3)?, SIDE);
         let painted = paint(&sample.image, &sample.labels, dataset.classes(), dataset.ignore());

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
-use crate::files::write_atomic;
 use crate::image_file::read_file;
 use crate::part::Part;
 use crate::random::{Purpose, Random};
 use assign::{Group, assign};
+use dapple_base::write_atomic;
 
 /// The usual share of samples for training where the data set has no official parts.
 pub const DEFAULT_TRAIN_FRACTION: f64 = 0.85;
@@ -195,7 +195,7 @@ impl Split {
     /// [`DataError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let json = serde_json::to_string_pretty(self).expect("strings and numbers can be written as JSON");
-        write_atomic(path, json.as_bytes())
+        Ok(write_atomic(path, json.as_bytes())?)
     }
 
     /// Reads a split written by [`Split::save`].

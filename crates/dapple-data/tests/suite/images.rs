@@ -3,9 +3,8 @@
 use std::io::Cursor;
 
 use crate::common::{png, rgb_png};
-use dapple_data::{
-    IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise, Raster, decode_image_bytes, luma, write_atomic,
-};
+use dapple_base::write_atomic;
+use dapple_data::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise, Raster, decode_image_bytes, luma};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use png::{BitDepth, ColorType};
 use proptest::prelude::*;

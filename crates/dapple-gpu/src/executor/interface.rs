@@ -118,7 +118,7 @@ impl Executor for GpuExecutor {
         Ok(())
     }
 
-    fn exchange_average(&mut self) {
+    fn swap_ema(&mut self) {
         if let Some(average) = &mut self.average {
             std::mem::swap(average, &mut self.parameters);
             self.folded = None;

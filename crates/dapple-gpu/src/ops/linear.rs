@@ -6,7 +6,7 @@
 use super::Map;
 use crate::flat::upload;
 use burn_tensor::{Device, Tensor};
-use dapple_graph::{Interpolation, MeanPool};
+use dapple_graph::{AvgPool, Interpolation};
 use std::collections::HashMap;
 
 /// What is done along an axis.
@@ -42,7 +42,7 @@ impl Matrices {
     }
 
     /// Means over windows of one size.
-    pub fn slide(&mut self, x: Map, size: [usize; 2], pool: &MeanPool, device: &Device) -> Map {
+    pub fn slide(&mut self, x: Map, size: [usize; 2], pool: &AvgPool, device: &Device) -> Map {
         let along = |i: usize| Kind::Sliding {
             kernel: pool.kernel[i],
             stride: pool.stride[i],

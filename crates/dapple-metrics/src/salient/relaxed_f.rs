@@ -4,9 +4,9 @@
 //! "U²-Net", Pattern Recognition 2020, section 4.2.
 
 use crate::boundary_iou::boundary_region;
-use crate::distance::DistanceTransform;
 use crate::probabilities::ForegroundMap;
 use crate::salient::f_measure::{BETA_SQUARED, f_beta};
+use dapple_base::DistanceTransform;
 
 /// The distance in pixels within which boundaries match.
 pub const RELAXATION: u64 = 3;
@@ -51,8 +51,7 @@ fn boundary(mask: &[bool], map: &ForegroundMap) -> Vec<bool> {
 /// The fraction of one boundary that is near the other; `None` if it is empty.
 fn matched(from: &[bool], to: &[bool], map: &ForegroundMap) -> Option<f64> {
     let all = from.iter().filter(|&&set| set).count();
-    let transform = DistanceTransform::new(to, map.height, map.width)
-        .expect("the map was checked to have as many pixels as its height and width say");
+    let transform = DistanceTransform::new(to, map.height, map.width);
     let near = |pixel: usize| {
         transform.as_ref().is_some_and(|transform| transform.squared(pixel) <= RELAXATION * RELAXATION)
     };

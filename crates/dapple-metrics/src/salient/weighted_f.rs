@@ -2,8 +2,8 @@
 //!
 //! Margolin, Zelnik-Manor and Tal, "How to Evaluate Foreground Maps?", CVPR 2014.
 
-use crate::distance::DistanceTransform;
 use crate::probabilities::ForegroundMap;
+use dapple_base::DistanceTransform;
 
 /// Half the side of the 7 x 7 Gaussian, less its centre.
 const REACH: usize = 3;
@@ -32,9 +32,7 @@ const HALF_WEIGHT: f64 = 5.0;
 /// ```
 pub fn weighted_f_measure(map: &ForegroundMap) -> f64 {
     let (height, width) = (map.height, map.width);
-    let transform = DistanceTransform::new(map.truth, height, width)
-        .expect("the map was checked to have as many pixels as its height and width say");
-    let Some(transform) = transform else { return 0.0 };
+    let Some(transform) = DistanceTransform::new(map.truth, height, width) else { return 0.0 };
 
     let errors: Vec<f64> = map.pairs().map(|(p, truth)| if truth { 1.0 - p } else { p }).collect();
     // A foreground pixel is its own nearest.

@@ -5,7 +5,8 @@
 //! are called `member.i.NAME`.
 
 use super::model_file::{self, VERSION};
-use super::{CheckpointError, ContentError, ModelFile, Storage, write_atomically};
+use super::{CheckpointError, ContentError, ModelFile, Storage};
+use dapple_base::write_atomic;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ impl Ensemble {
     /// written to.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let bytes = self.to_bytes().map_err(|e| e.of(path))?;
-        write_atomically(path, &bytes).map_err(CheckpointError::io(path))
+        Ok(write_atomic(path, &bytes)?)
     }
 
     /// Reads a file of one model or of several.

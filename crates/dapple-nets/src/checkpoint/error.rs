@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// A file of weights that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The operating system refused.
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] dapple_base::WriteError),
+    /// A file could not be read.
     #[error("{}: {source}", path.display())]
     Io {
         /// File.

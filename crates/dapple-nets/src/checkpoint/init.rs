@@ -4,9 +4,9 @@ use super::Entry;
 use super::naming::{
     Naming, Source, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated, published_shape,
 };
-use crate::nearest::nearest;
 use crate::registry::Entry as Network;
 use crate::{ConfigError, NetConfig};
+use dapple_base::nearest;
 use dapple_graph::{ParamSpec, State};
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -7,7 +7,6 @@
 //! - [`saved_network`]: which network a folder of segmentation_models_pytorch holds.
 //! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
 
-mod atomic;
 mod dtype;
 mod ensemble;
 mod error;
@@ -22,7 +21,6 @@ mod timm;
 mod torch;
 mod value;
 
-pub use atomic::write_atomically;
 pub use ensemble::Ensemble;
 pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Unmatched, init_from, published};

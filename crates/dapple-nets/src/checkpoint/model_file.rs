@@ -5,8 +5,9 @@
 //! checksums of its own. Any safetensors library reads the weights; dapple needs nothing else to use the model.
 
 use super::dtype::Dtype;
-use super::{CheckpointError, ContentError, Ensemble, write_atomically};
+use super::{CheckpointError, ContentError, Ensemble};
 use crate::NetConfig;
+use dapple_base::write_atomic;
 use dapple_graph::{Network, ParamSpec, Shape, State};
 use half::f16;
 use safetensors::SafeTensors;
@@ -155,7 +156,7 @@ impl ModelFile {
     /// If card and state do not fit each other, or the folder cannot be written to.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let bytes = self.to_bytes().map_err(|e| e.of(path))?;
-        write_atomically(path, &bytes).map_err(CheckpointError::io(path))
+        Ok(write_atomic(path, &bytes)?)
     }
 
     /// Reads a file.

@@ -53,7 +53,7 @@ pub(super) fn pyramid(
 
 /// The mean over the image through a 1 x 1 convolution, spread over the map again.
 pub(super) fn pooling(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<NodeId, GraphError> {
-    let y = g.average_pool(x, [1, 1])?;
+    let y = g.adaptive_avg_pool(x, [1, 1])?;
     let names = [format!("{name}.1"), format!("{name}.2")];
     let y = conv_bn_relu(g, names.each_ref().map(String::as_str), y, &Conv2d::new(out, 1).bias(false))?;
     g.resize(y, x, BILINEAR)

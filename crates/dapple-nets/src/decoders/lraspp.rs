@@ -20,7 +20,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     let channels = settings.scaled(128);
     let (low, high) = (features.early.unwrap_or(features.maps[1]), features.deepest());
     let x = unit(g, "classifier.cbr", high, &Conv2d::new(channels, 1))?;
-    let mean = g.average_pool(high, [1, 1])?;
+    let mean = g.adaptive_avg_pool(high, [1, 1])?;
     let gate = g.conv2d("classifier.scale.1", mean, &Conv2d::new(channels, 1).bias(false))?;
     let gate = g.activate(gate, Pointwise::Sigmoid)?;
     let x = g.mul(x, gate)?;

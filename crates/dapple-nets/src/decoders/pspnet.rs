@@ -21,7 +21,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     let mut parts = Vec::new();
     for (index, size) in SIZES.into_iter().enumerate() {
         let name = format!("decoder.psp.blocks.{index}.pool.1");
-        let pooled = g.average_pool(x, [size, size])?;
+        let pooled = g.adaptive_avg_pool(x, [size, size])?;
         let conv = Conv2d::new(quarter, 1);
         // A batch norm over single pixels would have nothing to measure.
         let y = if size == 1 {

@@ -45,7 +45,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
 fn pyramid_pooling(g: &mut Graph, x: NodeId, conv3: &Conv2d) -> Result<NodeId, GraphError> {
     let mut parts = vec![x];
     for (index, size) in SIZES.into_iter().enumerate() {
-        let y = g.average_pool(x, [size, size])?;
+        let y = g.adaptive_avg_pool(x, [size, size])?;
         let y = unit(g, &format!("decoder.psp.blocks.{index}.1"), y, &Conv2d::new(conv3.out_channels, 1))?;
         parts.push(g.resize(y, x, BILINEAR)?);
     }

@@ -5,8 +5,8 @@ mod whole;
 
 use crate::decoders::{Decoder, EncoderDecoder, Settings};
 use crate::encoders::Encoder;
-use crate::nearest::nearest;
 use crate::{Activation, ConfigError, NetConfig};
+use dapple_base::nearest;
 use dapple_graph::Network;
 use std::sync::LazyLock;
 

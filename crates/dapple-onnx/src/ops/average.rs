@@ -5,10 +5,10 @@ use crate::attributes::{int, ints};
 use crate::proto::DataType;
 use crate::size::{side, size_of};
 use crate::writer::{Value, Writer};
-use dapple_graph::{MeanPool, NodeId};
+use dapple_graph::{AvgPool, NodeId};
 
 /// Means over windows of one size, the zeros of the padding included.
-pub(crate) fn mean_pool(w: &mut Writer, x: &str, pool: &MeanPool) -> Value {
+pub(crate) fn avg_pool(w: &mut Writer, x: &str, pool: &AvgPool) -> Value {
     let attributes = vec![
         ints("kernel_shape", pool.kernel),
         ints("strides", pool.stride),
@@ -20,9 +20,9 @@ pub(crate) fn mean_pool(w: &mut Writer, x: &str, pool: &MeanPool) -> Value {
 
 /// Means over windows that divide the map into so many rows and columns.
 ///
-/// ONNX's `AveragePool` has windows of one fixed size. Windows that follow the map's size are a product with two
+/// ONNX's `AdaptiveAvgPool` has windows of one fixed size. Windows that follow the map's size are a product with two
 /// matrices of the rows' and the columns' shares, which the model computes from the size in whole numbers.
-pub(crate) fn average_pool(w: &mut Writer, x: NodeId, [rows, columns]: [usize; 2]) -> Value {
+pub(crate) fn adaptive_avg_pool(w: &mut Writer, x: NodeId, [rows, columns]: [usize; 2]) -> Value {
     let value = w.value(x).to_owned();
     if [rows, columns] == [1, 1] {
         return w.emit("GlobalAveragePool", &[&value], Vec::new());

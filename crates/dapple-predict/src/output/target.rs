@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dapple_data::AtomicFile;
+use dapple_base::AtomicFile;
 
 use crate::PredictError;
 

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_report::{Classes, OverlayStyle, overlay_row};
-use dapple_train::StopFlag;
 
 use crate::batch::classes_of;
 use crate::matte::Frame;

@@ -83,7 +83,7 @@ pub fn states_come_back_as_they_went_in(engine: &dyn Engine) {
 pub fn the_average_is_that_of_its_definition(engine: &dyn Engine) {
     let mut executor = load(engine, &state(), Optimizer::sgd(0.9, 0.0));
     assert!(executor.average().is_none());
-    executor.exchange_average();
+    executor.swap_ema();
     assert_eq!(executor.state(), state(), "without an average, nothing is exchanged");
     let mut wanted: Option<State> = None;
     for step in 0..5 {
@@ -103,9 +103,9 @@ pub fn the_average_is_that_of_its_definition(engine: &dyn Engine) {
     assert!(close(&found.values, &wanted.values) && close(&found.statistics, &wanted.statistics));
 
     let raw = executor.state();
-    executor.exchange_average();
+    executor.swap_ema();
     assert_eq!((executor.state(), executor.average()), (found.clone(), Some(raw.clone())));
-    executor.exchange_average();
+    executor.swap_ema();
     assert_eq!(executor.state(), raw);
     let mut other = load(engine, &state(), Optimizer::sgd(0.9, 0.0));
     other.set_average(&found).expect("of the same network");

@@ -2,7 +2,7 @@
 
 use crate::Tensor64;
 use crate::tensor::index;
-use dapple_graph::{MeanPool, Shape};
+use dapple_graph::{AvgPool, Shape};
 use std::ops::Range;
 
 /// Which windows.
@@ -11,7 +11,7 @@ pub(crate) enum Windows<'a> {
     /// Adaptive average pooling's, which divide the map.
     Dividing,
     /// Of one size; positions in the padding are zeros that count.
-    Sliding(&'a MeanPool),
+    Sliding(&'a AvgPool),
 }
 
 impl Windows<'_> {

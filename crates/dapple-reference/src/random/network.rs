@@ -2,7 +2,7 @@
 
 use super::Draw;
 use super::operation::{
-    POINTWISE, conv_settings, input_shape, interpolation, mean_pool_settings, pool_settings,
+    POINTWISE, avg_pool_settings, conv_settings, input_shape, interpolation, pool_settings,
     transpose_settings,
 };
 use crate::replay;
@@ -126,12 +126,12 @@ impl Sketch<'_> {
             }
             24 => self.gated(x).map(drop),
             25 if self.draw.one_in(2) => {
-                let settings = mean_pool_settings(self.draw);
-                self.graph.mean_pool(x, &settings).map(drop)
+                let settings = avg_pool_settings(self.draw);
+                self.graph.avg_pool(x, &settings).map(drop)
             }
             25 => {
                 let size = [self.draw.within(1..=6), self.draw.within(1..=6)];
-                self.graph.average_pool(x, size).map(drop)
+                self.graph.adaptive_avg_pool(x, size).map(drop)
             }
             26 => self.attended(x).map(drop),
             _ => {
@@ -234,7 +234,7 @@ impl Sketch<'_> {
 
     /// Squeeze-and-excitation, or a product of two maps.
     fn gated(&mut self, x: NodeId) -> Result<NodeId, GraphError> {
-        let y = if self.draw.one_in(3) { x } else { self.graph.average_pool(x, [1, 1])? };
+        let y = if self.draw.one_in(3) { x } else { self.graph.adaptive_avg_pool(x, [1, 1])? };
         let y = self.conv(y, &Conv2d::new(self.graph.shape(x).c, 1))?;
         let y = self.graph.activate(y, Pointwise::Sigmoid)?;
         self.graph.mul(x, y)

@@ -3,7 +3,7 @@
 use super::Draw;
 use super::network::channels;
 use dapple_graph::{
-    BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, MeanPool, NodeId,
+    AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId,
     Pointwise, Shape,
 };
 
@@ -113,12 +113,12 @@ fn build(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId, GraphError
         }
         14 => {
             let y = g.conv2d("factor", x, &Conv2d::new(c, 1))?;
-            let y = if draw.one_in(2) { g.average_pool(y, [1, 1])? } else { y };
+            let y = if draw.one_in(2) { g.adaptive_avg_pool(y, [1, 1])? } else { y };
             let (a, b) = draw.pick(&[(x, y), (x, y), (y, y), (x, x)]);
             g.mul(a, b)
         }
-        15 if draw.one_in(2) => g.mean_pool(x, &mean_pool_settings(draw)),
-        15 => g.average_pool(x, [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
+        15 if draw.one_in(2) => g.avg_pool(x, &avg_pool_settings(draw)),
+        15 => g.adaptive_avg_pool(x, [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
         16 => g.layer_norm("ln", x, draw.pick(&[1e-5, 1e-6, 1e-2])),
         17 if draw.one_in(2) => {
             let groups = (1..=c).filter(|groups| c.is_multiple_of(*groups)).collect::<Vec<_>>();
@@ -203,10 +203,10 @@ pub(super) fn pool_settings(draw: &mut Draw) -> MaxPool {
     pool
 }
 
-pub(super) fn mean_pool_settings(draw: &mut Draw) -> MeanPool {
+pub(super) fn avg_pool_settings(draw: &mut Draw) -> AvgPool {
     let kernel = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 5, 9, 17]));
     let stride = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 4, 8]));
-    MeanPool { kernel, stride, padding: kernel.map(|k| draw.within(0..=k / 2)) }
+    AvgPool { kernel, stride, padding: kernel.map(|k| draw.within(0..=k / 2)) }
 }
 
 pub(super) fn interpolation(draw: &mut Draw) -> Interpolation {

@@ -8,7 +8,7 @@ mod markdown;
 
 use std::path::Path;
 
-use dapple_data::write_atomic;
+use dapple_base::write_atomic;
 
 pub use html::STYLE;
 
@@ -150,7 +150,7 @@ impl Document {
         let folder = path.with_file_name(folder);
         if !files.is_empty() {
             std::fs::create_dir_all(&folder)
-                .map_err(|source| dapple_data::DataError::Write { path: folder.clone(), source })?;
+                .map_err(|source| dapple_base::WriteError::new(&folder, source))?;
         }
         for (name, bytes) in files {
             write_atomic(folder.join(name), &bytes)?;

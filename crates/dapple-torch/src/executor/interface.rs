@@ -135,7 +135,7 @@ impl Executor for TorchExecutor {
         })
     }
 
-    fn exchange_average(&mut self) {
+    fn swap_ema(&mut self) {
         if let Some([values, statistics]) = &mut self.average {
             std::mem::swap(values, &mut self.params.values);
             std::mem::swap(statistics, &mut self.params.statistics);

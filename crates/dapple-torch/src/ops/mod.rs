@@ -81,8 +81,8 @@ pub(crate) fn compute(
         Op::MaxUnpool { .. } => {
             pool::unpool(x, positions.expect("a pooling that is undone keeps its positions"), node.shape)?
         }
-        Op::AveragePool => pool::dividing(x, node.shape)?,
-        Op::MeanPool(settings) => pool::sliding(x, settings)?,
+        Op::AdaptiveAvgPool => pool::dividing(x, node.shape)?,
+        Op::AvgPool(settings) => pool::sliding(x, settings)?,
         Op::Resize { interpolation, .. } | Op::Upscale { interpolation, .. } => {
             resize::resize(x, node.shape, *interpolation)?
         }

@@ -2,7 +2,7 @@
 
 use super::{Computed, channels_last};
 use crate::transfer::extent;
-use dapple_graph::{MaxPool, MeanPool, Shape};
+use dapple_graph::{AvgPool, MaxPool, Shape};
 use tch::{TchError, Tensor};
 
 /// The maxima and where in its map each stood; the first of equals.
@@ -23,7 +23,7 @@ pub(super) fn dividing(x: &Tensor, shape: Shape) -> Result<Tensor, TchError> {
 }
 
 /// Means over windows of one size, zeros of the padding included.
-pub(super) fn sliding(x: &Tensor, pool: &MeanPool) -> Result<Tensor, TchError> {
+pub(super) fn sliding(x: &Tensor, pool: &AvgPool) -> Result<Tensor, TchError> {
     let [kernel, stride, padding] = [pool.kernel, pool.stride, pool.padding].map(|pair| pair.map(extent));
     x.f_avg_pool2d(kernel, stride, padding, false, true, None)
 }

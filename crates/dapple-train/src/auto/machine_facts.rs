@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use dapple_base::machine;
+
 /// The machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MachineFacts {
@@ -17,7 +19,7 @@ impl MachineFacts {
     /// This machine, with as many threads of the engine as were asked for.
     pub fn here(threads: Option<usize>) -> Self {
         let cores = thread::available_parallelism().map_or(1, |n| n.get());
-        let memory = available_bytes().unwrap_or(4 << 30);
+        let memory = machine::available_memory().unwrap_or(4 << 30);
         Self { threads: threads.unwrap_or(cores), memory, speed: speed() }
     }
 }
@@ -36,12 +38,4 @@ fn speed() -> f64 {
         }
     }
     1e10
-}
-
-/// What Linux says can be had without swapping.
-fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
 }

@@ -15,7 +15,8 @@ pub use data_facts::DataFacts;
 pub use machine_facts::MachineFacts;
 pub use rules::choose;
 
-use crate::{TimeSpan, TrainConfig};
+use crate::TrainConfig;
+use dapple_base::TimeSpan;
 
 /// What `--recipe` calls these rules.
 pub const NAME: &str = "auto";

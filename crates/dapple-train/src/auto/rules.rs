@@ -288,7 +288,7 @@ fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TimeSpan;
+    use dapple_base::TimeSpan;
 
     fn horses() -> DataFacts {
         DataFacts {

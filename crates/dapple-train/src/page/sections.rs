@@ -4,8 +4,8 @@ use dapple_metrics::Bootstrap;
 use dapple_report::document::{Block, Cell, Mark, Section, Table};
 
 use super::{RunData, curves as charts, score_name, section, shown};
-use crate::machine::utc;
 use crate::{duration, grouped};
+use dapple_base::clock::utc;
 
 /// A name with its value.
 pub(super) fn fact(name: &str, value: impl Into<String>) -> (String, String) {

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use dapple_data::{Part, write_atomic};
+use dapple_base::write_atomic;
+use dapple_data::Part;
 use dapple_metrics::Scores;
 
 use super::{Clock, Session};
@@ -69,9 +70,9 @@ impl Session<'_> {
             match record.better_weights() {
                 Weights::Raw => self.save_best(&record, Weights::Raw, val)?,
                 Weights::Average => {
-                    self.executor.exchange_average();
+                    self.executor.swap_ema();
                     let saved = self.save_best(&record, Weights::Average, average);
-                    self.executor.exchange_average();
+                    self.executor.swap_ema();
                     saved?;
                 }
             }
@@ -140,11 +141,11 @@ impl Session<'_> {
                 if self.stop.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             if of_average {
-                self.executor.exchange_average();
+                self.executor.swap_ema();
             }
             let evaluation = evaluate(self.executor.as_mut(), set, &self.loss, &mut on_image);
             if of_average {
-                self.executor.exchange_average();
+                self.executor.swap_ema();
             }
             match evaluation? {
                 Some(evaluation) => *measured = Some(evaluation),

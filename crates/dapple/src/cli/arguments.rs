@@ -6,7 +6,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dapple::data::{Format, Part};
 use dapple::graph::Precision;
-use dapple::train::ByteSize;
+use dapple_base::ByteSize;
 
 use super::settings::Settings;
 

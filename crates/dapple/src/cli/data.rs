@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use dapple::data::{
-    Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview, write_atomic,
-};
+use dapple::data::{Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview};
+use dapple_base::write_atomic;
 
 use super::arguments::size;
 use super::failure::Failure;

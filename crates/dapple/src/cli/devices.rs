@@ -3,7 +3,8 @@
 use clap::Args;
 use dapple::device::{self, DeviceInfo, EngineOptions};
 use dapple::graph::Engine;
-use dapple::train::{ByteSize, TrainConfig};
+use dapple::train::TrainConfig;
+use dapple_base::ByteSize;
 
 use super::arguments::Device;
 use super::failure::Failure;

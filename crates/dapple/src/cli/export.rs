@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dapple::data::{Split, write_atomic};
+use dapple::data::Split;
 use dapple::export::{OnnxSettings, onnx};
 use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
 use dapple::train::{Provenance, TrainError, grouped, model_path};
+use dapple_base::write_atomic;
 
 use super::failure::Failure;
 use super::weights::models;

@@ -15,6 +15,7 @@ use dapple::predict::PredictError;
 use dapple::report::ReportError;
 use dapple::train::TrainError;
 use dapple::weights::WeightsError;
+use dapple_base::WriteError;
 
 /// Why a command did not do what it should.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ macro_rules! judge_as_train_error {
     };
 }
 
-judge_as_train_error!(DataError, ConfigError, GraphError, EngineError, MetricsError, ReportError);
+judge_as_train_error!(WriteError, DataError, ConfigError, GraphError, EngineError, MetricsError, ReportError);
 
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {

@@ -33,7 +33,7 @@ fn term(text: &str) -> Result<LossTerm, String> {
     };
     let known = KINDS.iter().find(|(known, ..)| *known == name);
     let Some(&(_, kind, usual)) = known else {
-        let near = dapple::nets::nearest(name, KINDS.iter().map(|(known, ..)| *known));
+        let near = dapple_base::nearest(name, KINDS.iter().map(|(known, ..)| *known));
         let hint = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
         return Err(format!(
             "there is no loss `{name}`{hint}; give ce, bce, dice, focal, tversky, lovasz, boundary, ohem, or a sum such \

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use dapple::data::write_atomic;
 use dapple::metrics::{Bootstrap, MetricsError, Policy, ScoreInterval, Scores, score_intervals};
+use dapple_base::write_atomic;
 use serde::Serialize;
 
 use super::failure::Failure;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use dapple::metrics::{Bootstrap, ScoreDifference, compare_scores};
-use dapple::train::machine::{now, utc};
 use dapple::train::page::{Difference, RunData, differences};
 use dapple::train::{Activity, duration};
+use dapple_base::clock::{now, utc};
 use serde::Serialize;
 
 use super::compare::print as print_scores;

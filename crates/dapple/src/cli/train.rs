@@ -11,9 +11,8 @@ use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
 use dapple::train::sweep::Sweep;
-use dapple::train::{
-    ByteSize, Outcome, RunFolder, StopFlag, TrainConfig, Training, best_epoch, open_dataset, recipe,
-};
+use dapple::train::{Outcome, RunFolder, TrainConfig, Training, best_epoch, open_dataset, recipe};
+use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::{Device, Train};
 use super::devices;

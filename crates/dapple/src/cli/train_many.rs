@@ -8,7 +8,8 @@ use std::sync::Arc;
 use dapple::data::Dataset;
 use dapple::device::engine;
 use dapple::train::sweep::{Kind, Sweep, SweepResult};
-use dapple::train::{ByteSize, Outcome, RateSweep, StopFlag, TrainConfig};
+use dapple::train::{Outcome, RateSweep, TrainConfig};
+use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::{Device, Train};
 use super::devices;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use dapple::graph::LossKind;
 use dapple::train::auto::Profile;
-use dapple::train::{SmallImages, TimeSpan, TrainConfig};
+use dapple::train::{SmallImages, TrainConfig};
+use dapple_base::TimeSpan;
 
 use super::arguments::at_least_one;
 use super::failure::Failure;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use dapple::graph::Engine;
 use dapple::models::load_with;
+use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::registry::{Entry as NetworkEntry, networks};
-use dapple::nets::{NetConfig, nearest};
 use dapple::pretrained::imagenet_entry;
 use dapple::train::Segmenter;
 use dapple::weights::{CATALOGUE, Entry, SHIPPED, Shipped, State, Store, find, find_shipped};
+use dapple_base::nearest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 

@@ -1,9 +1,9 @@
 //! This machine's processor, which is always there.
 
 use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
+use dapple_base::machine;
 use dapple_cpu::CpuEngine;
 use dapple_graph::{Engine, Precision};
-use dapple_train::machine;
 
 pub(super) struct Cpu;
 

@@ -6,8 +6,8 @@ mod cpu;
 mod gpu;
 mod torch;
 
+use dapple_base::nearest;
 use dapple_graph::{Engine, EngineError, Precision};
-use dapple_nets::nearest;
 use serde::Serialize;
 
 /// What an engine is told. What it cannot do is an error, never left out in silence.

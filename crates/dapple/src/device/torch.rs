@@ -67,8 +67,8 @@ fn devices() -> Vec<DeviceInfo> {
         devices.push(DeviceInfo { present: false, note, ..info("cuda".to_owned()) });
     }
     devices.push(DeviceInfo {
-        card: dapple_train::machine::processor(),
-        memory: dapple_train::machine::memory(),
+        card: dapple_base::machine::processor(),
+        memory: dapple_base::machine::memory(),
         note: Some("libtorch on the processor, to compare with".to_owned()),
         ..info("torch-cpu".to_owned())
     });

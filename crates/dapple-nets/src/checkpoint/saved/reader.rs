@@ -2,8 +2,8 @@
 
 use super::classes::{Class, WITHOUT_EFFECT, cut, shown};
 use crate::encoders::ENCODERS;
-use crate::nearest::nearest;
 use crate::{Activation, NetConfig};
+use dapple_base::nearest;
 use serde_json::{Map, Value};
 
 /// Collects what is wrong.

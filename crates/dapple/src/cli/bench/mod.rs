@@ -14,8 +14,8 @@ use dapple::graph::{
     summary,
 };
 use dapple::nets::{NetConfig, checkpoint};
-use dapple::train::ByteSize;
-use dapple::train::machine::peak_memory;
+use dapple_base::ByteSize;
+use dapple_base::machine::peak_memory;
 
 use super::failure::Failure;
 use report::{Compared, Layer, Measured};

@@ -184,7 +184,7 @@ fn write_json(arguments: &Bench, result: &impl Serialize) -> Result<bool, Failur
         println!("{text}");
         return Ok(false);
     }
-    dapple::data::write_atomic(target, text.as_bytes())?;
+    dapple_base::write_atomic(target, text.as_bytes())?;
     Ok(true)
 }
 

@@ -59,7 +59,7 @@ impl Work {
         let tensors =
             [("input", view(dims(self.input.shape), &input_values)?), (name, view(shape, &result)?)];
         let bytes = safetensors::serialize(tensors, None).map_err(Failure::other)?;
-        dapple::data::write_atomic(file, &bytes)?;
+        dapple_base::write_atomic(file, &bytes)?;
         Ok(())
     }
 }

@@ -5,12 +5,11 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dapple::TrainError;
 use dapple::predict::batch::Batch;
 use dapple::predict::output::Kind;
 use dapple::predict::video::{self, Look, VideoSettings, VideoSummary};
 use dapple::predict::{PredictError, Predictor};
-use dapple::train::StopFlag;
+use dapple_base::{StopFlag, WriteError};
 use indicatif::ProgressBar;
 
 use super::Predict;
@@ -82,7 +81,7 @@ fn one(
         return Ok(());
     }
     fs::create_dir_all(&batch.out)
-        .map_err(|source| PredictError::from(TrainError::Write { path: batch.out.clone(), source }))?;
+        .map_err(|source| PredictError::from(WriteError::new(&batch.out, source)))?;
     let hidden = arguments.quiet || !io::stderr().is_terminal();
     let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.enable_steady_tick(Duration::from_millis(200));

@@ -16,7 +16,8 @@ use dapple::predict::output::{self, ImageInfo, Target};
 use dapple::predict::source::RasterRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
-use dapple::train::{StopFlag, model_path};
+use dapple::train::model_path;
+use dapple_base::StopFlag;
 use indicatif::ProgressBar;
 
 pub use arguments::{KindName, Predict};

@@ -1,10 +1,24 @@
-//! "Did you mean": naming the nearest allowed word for one that is not known.
+//! "Did you mean": the known name nearest to an unknown one.
 
-use dapple_nets::nearest;
+/// The candidate with the smallest edit distance (Levenshtein 1966), if that is at most half the longer name's length; the
+/// first of equals.
+///
+/// ```
+/// assert_eq!(dapple_base::nearest("epoch", ["epochs", "batch"]), Some("epochs"));
+/// assert_eq!(dapple_base::nearest("colour", ["epochs", "batch"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::levenshtein(name, candidate), candidate))
+        .filter(|(d, candidate)| 2 * d <= name.chars().count().max(candidate.chars().count()))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, candidate)| candidate)
+}
 
 /// Adds the nearest key to serde's message about an unknown one, which lists the allowed words in backticks after the
 /// offending one ("unknown field `epoch`, expected one of `epochs`, `batch`"); other messages stay as they are.
-pub(crate) fn with_suggestion(message: String) -> String {
+pub fn with_suggestion(message: String) -> String {
     let listed =
         message.lines().find(|line| line.contains("unknown field") || line.contains("unknown variant"));
     let mut words = listed.unwrap_or_default().split('`').skip(1).step_by(2);
@@ -18,6 +32,12 @@ pub(crate) fn with_suggestion(message: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn far_names_are_not_proposed() {
+        assert_eq!(nearest("u2-net", ["unet", "u2net", "segnet"]), Some("u2net"));
+        assert_eq!(nearest("deeplabv3", ["unet", "u2net"]), None);
+    }
 
     #[test]
     fn serde_messages_get_the_nearest_key() {

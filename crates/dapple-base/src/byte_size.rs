@@ -25,12 +25,16 @@ const UNITS: [(&str, u64); 12] = [
     ("B", 1),
 ];
 
-impl FromStr for ByteSize {
-    type Err = String;
+/// A text that is not a number of bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a size; write a number and a unit, 2GiB or 800MB for instance")]
+pub struct ByteSizeError(pub String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a size; write a number and a unit, 2GiB or 800MB for instance");
+impl FromStr for ByteSize {
+    type Err = ByteSizeError;
+
+    fn from_str(text: &str) -> Result<Self, ByteSizeError> {
+        let wrong = || ByteSizeError(text.to_owned());
         let text = text.trim();
         let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = (&text[..end], text[end..].trim());
@@ -55,9 +59,9 @@ impl fmt::Display for ByteSize {
 }
 
 impl TryFrom<String> for ByteSize {
-    type Error = String;
+    type Error = ByteSizeError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ByteSizeError> {
         text.parse()
     }
 }
@@ -86,7 +90,7 @@ mod tests {
         }
         for text in ["", "GiB", "two", "2 apples", "-1GB", "0", "1e9", "1..2M", "99999999TB"] {
             let error = text.parse::<ByteSize>().expect_err(text);
-            assert!(error.contains("2GiB"), "{error}");
+            assert!(error.to_string().contains("2GiB"), "{error}");
         }
     }
 

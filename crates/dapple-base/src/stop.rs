@@ -1,9 +1,9 @@
-//! Asking a training to stop at the next batch.
+//! Asking a long computation to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag shared between a training and whoever may stop it, for instance a signal handler. Clones are the same flag.
+/// A flag shared between a computation and its owner, for instance a signal handler. Clones are the same flag.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
@@ -13,12 +13,12 @@ impl StopFlag {
         Self::default()
     }
 
-    /// Asks the training to finish its batch, to write a checkpoint and to return.
+    /// Asks the computation to stop where it can leave everything whole (a training: after the batch, with a checkpoint).
     pub fn raise(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it was asked to stop.
+    /// Whether a stop was asked for.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

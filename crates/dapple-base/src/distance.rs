@@ -4,8 +4,6 @@
 //! 2000: first the nearest set pixel within each column, then, for each row, the lower envelope of the parabolas
 //! that stand on these. All arithmetic is on integers, so distances are exact.
 
-use crate::error::{MetricsError, check_lengths};
-
 /// For every pixel of an image, which set pixel of a mask is nearest to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistanceTransform {
@@ -18,20 +16,19 @@ impl DistanceTransform {
     /// Among set pixels equally near, the leftmost is taken, then the topmost.
     ///
     /// ```
-    /// use dapple_metrics::DistanceTransform;
+    /// use dapple_base::DistanceTransform;
     /// let mask = [false, false, false, false, true, false]; // two rows of three
-    /// let transform = DistanceTransform::new(&mask, 2, 3)?.expect("a pixel is set");
+    /// let transform = DistanceTransform::new(&mask, 2, 3).expect("a pixel is set");
     /// assert_eq!(transform.squared(2), 2); // one up and one to the right
     /// assert_eq!(transform.nearest(2), 4);
-    /// # Ok::<(), dapple_metrics::MetricsError>(())
     /// ```
     ///
-    /// # Errors
-    /// [`MetricsError::WrongLength`] or [`MetricsError::EmptyImage`] for a mask that does not fit the size.
-    pub fn new(mask: &[bool], height: usize, width: usize) -> Result<Option<Self>, MetricsError> {
-        check_lengths(mask.len(), mask.len(), height, width)?;
+    /// # Panics
+    /// If the mask has another length than `height * width`.
+    pub fn new(mask: &[bool], height: usize, width: usize) -> Option<Self> {
+        assert_eq!(Some(mask.len()), height.checked_mul(width), "a mask of {height} x {width}");
         if !mask.contains(&true) {
-            return Ok(None);
+            return None;
         }
         let in_column = nearest_in_columns(mask, height, width);
         let mut nearest = Vec::with_capacity(mask.len());
@@ -40,7 +37,7 @@ impl DistanceTransform {
             let rows = &in_column[y * width..(y + 1) * width];
             nearest_in_row(y, rows, &mut envelope, &mut nearest);
         }
-        Ok(Some(DistanceTransform { width, nearest }))
+        Some(DistanceTransform { width, nearest })
     }
 
     /// Index of the set pixel nearest to a pixel, both counted row by row.

@@ -1,0 +1,37 @@
+//! The ground that every other crate of dapple stands on. Nothing here knows of images or networks.
+//!
+//! - [`write_atomic`] and [`AtomicFile`]: files that appear whole or not at all.
+//! - [`FolderLock`]: one writer a folder.
+//! - [`ByteSize`] and [`TimeSpan`]: sizes and spans of time as people write them.
+//! - [`nearest`] and [`with_suggestion`]: "did you mean …?".
+//! - [`machine`]: the processor and the memory of this machine; [`clock`]: the time.
+//! - [`StopFlag`]: asks a long computation to stop.
+//! - [`DistanceTransform`]: exact Euclidean distances.
+//! - [`InputFault`]: whether an error is the user's to mend.
+//!
+//! ```
+//! use dapple_base::{ByteSize, TimeSpan, nearest};
+//! assert_eq!("2GiB".parse(), Ok(ByteSize(2 << 30)));
+//! assert_eq!("1h 30m".parse(), Ok(TimeSpan::seconds(5400)));
+//! assert_eq!(nearest("unett", ["unet", "segnet"]), Some("unet"));
+//! ```
+
+mod atomic;
+mod byte_size;
+pub mod clock;
+mod distance;
+mod fault;
+mod lock;
+pub mod machine;
+mod stop;
+mod suggest;
+mod time_span;
+
+pub use atomic::{AtomicFile, WriteError, write_atomic};
+pub use byte_size::{ByteSize, ByteSizeError};
+pub use distance::DistanceTransform;
+pub use fault::InputFault;
+pub use lock::{FolderLock, LockError};
+pub use stop::StopFlag;
+pub use suggest::{nearest, with_suggestion};
+pub use time_span::{TimeSpan, TimeSpanError};
