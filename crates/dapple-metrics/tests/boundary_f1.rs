@@ -36,7 +36,7 @@ fn by_distance(
     }
     let theta = BF_TOLERANCE * ((height * height + width * width) as f64).sqrt();
     let share = |from: &[bool], to: &[bool]| {
-        let transform = DistanceTransform::new(to, height, width).unwrap();
+        let transform = DistanceTransform::new(to, height, width);
         let pixels: Vec<usize> = (0..from.len()).filter(|&at| from[at]).collect();
         let near = |&&at: &&usize| {
             transform.as_ref().is_some_and(|transform| transform.squared(at) as f64 <= theta * theta)

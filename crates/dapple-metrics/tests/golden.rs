@@ -126,7 +126,7 @@ fn distances() {
     for case in list(&golden["surface"], Value::clone) {
         let (height, width) = size(&case);
         let (prediction, truth) = (flags(&case["prediction"]), flags(&case["truth"]));
-        let distances = surface_distances(&prediction, &truth, height, width).unwrap();
+        let distances = surface_distances(&prediction, &truth, height, width).unwrap().unwrap();
         assert_near(Some(distances.hausdorff), &case["hausdorff"], 1e-12);
         assert_near(Some(distances.hausdorff_95), &case["hausdorff_95"], 1e-12);
         assert_near(Some(distances.average), &case["average"], 1e-12);
