@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dapple_base::StopFlag;
-use dapple_base::{WriteError, write_atomic};
+use dapple_base::{InputFault, WriteError, write_atomic};
 use dapple_data::Raster;
 use dapple_report::Classes;
 
@@ -154,7 +154,7 @@ pub fn run(
 /// The classes as outputs paint them: pixels may be undecided where more than two classes have a threshold.
 ///
 /// # Errors
-/// [`PredictError::Train`] for a model with more than 256 classes.
+/// [`PredictError::Model`] for a model with more than 256 classes.
 pub fn classes_of(predictor: &Predictor) -> Result<Classes, PredictError> {
     let named = predictor.classes().clone();
     let undecided = named.names.len() > 2 && predictor.settings().threshold.is_some();
@@ -166,7 +166,7 @@ impl Shared<'_> {
     fn failed(&self, input: &Input, error: PredictError) {
         if matches!(error, PredictError::Stopped) {
             // It is one of those that are left.
-        } else if error.is_users() {
+        } else if error.is_input_fault() {
             (self.on_event)(Event::Bad(input, &error));
             lock(&self.summary).bad += 1;
         } else {

@@ -1,12 +1,12 @@
-//! What can go wrong while predicting, said so that the reader can act on it.
+//! Errors of predicting, worded so that the reader can act on them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dapple_base::WriteError;
+use dapple_base::{InputFault, WriteError};
 use dapple_data::DataError;
+use dapple_model::ModelError;
 use dapple_report::ReportError;
-use dapple_train::TrainError;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ use dapple_train::TrainError;
 pub enum PredictError {
     /// The model, the engine, or an image.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Model(#[from] ModelError),
     /// Settings that contradict each other, the models or the image.
     #[error("{0}")]
     Settings(String),
@@ -29,6 +29,12 @@ pub enum PredictError {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A file or folder of the results that could not be made.
+    #[error(transparent)]
+    File(#[from] WriteError),
+    /// A picture that could not be drawn.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A result that could not be written.
     #[error("the {what} cannot be written: {source}; check the folder, its permissions and the free space")]
     Write {
@@ -47,34 +53,23 @@ pub enum PredictError {
     },
 }
 
-impl From<WriteError> for PredictError {
-    fn from(error: WriteError) -> Self {
-        Self::Train(error.into())
-    }
-}
-
 impl From<DataError> for PredictError {
     fn from(error: DataError) -> Self {
-        Self::Train(error.into())
+        Self::Model(error.into())
     }
 }
 
-impl From<ReportError> for PredictError {
-    fn from(error: ReportError) -> Self {
-        Self::Train(error.into())
+impl InputFault for PredictError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::Model(error) => error.is_input_fault(),
+            Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
+            Self::Stopped | Self::Write { .. } | Self::File(_) | Self::Report(_) => false,
+        }
     }
 }
 
 impl PredictError {
-    /// Whether the user's input is at fault: an image, settings, a file given. Otherwise the machine or the program is.
-    pub fn is_users(&self) -> bool {
-        match self {
-            Self::Train(error) => error.is_users(),
-            Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
-            Self::Stopped | Self::Write { .. } => false,
-        }
-    }
-
     pub(crate) fn bad_file(path: &Path, problem: impl Into<String>) -> Self {
         Self::BadFile { path: path.to_owned(), problem: problem.into() }
     }

@@ -88,7 +88,7 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
 /// The paths of a list, one a line; empty lines and those that begin with `#` are left out.
 ///
 /// # Errors
-/// [`PredictError::Train`] if the file cannot be read, or is not text.
+/// [`PredictError::Model`] if the file cannot be read, or is not text.
 pub fn read_list(path: &Path) -> Result<Vec<PathBuf>, PredictError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;

@@ -1,6 +1,6 @@
 //! What is predicted for one image: the mean of all models, flips and scales, at the image's size.
 
-use dapple_train::{LogitRows, decide};
+use dapple_model::{LogitRows, decide};
 
 use crate::decision;
 
@@ -9,7 +9,7 @@ use crate::decision;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// One a model, flip and scale; at least one, all of one image.
-    pub(crate) members: Vec<dapple_train::Prediction>,
+    pub(crate) members: Vec<dapple_model::ImageLogits>,
     pub(crate) classes: usize,
     pub(crate) threshold: Option<f32>,
 }
@@ -131,7 +131,7 @@ impl RowValues {
 pub struct PredictedRows<'a> {
     prediction: &'a Prediction,
     wants: Wants,
-    members: Vec<(&'a dapple_train::Prediction, LogitRows<'a>)>,
+    members: Vec<(&'a dapple_model::ImageLogits, LogitRows<'a>)>,
     values: RowValues,
 }
 

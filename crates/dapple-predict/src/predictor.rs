@@ -2,7 +2,8 @@
 
 use dapple_data::{Classes, Raster};
 use dapple_graph::{DropoutState, Network, Shape, Tensor};
-use dapple_train::{Segmenter, TrainError};
+use dapple_model::Model;
+use dapple_model::ModelError;
 
 use crate::tiles::ALIGN;
 use crate::variant::Flip;
@@ -10,7 +11,7 @@ use crate::{PredictError, Prediction, Settings, Tiling, WorkingSize};
 
 /// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
 pub struct Predictor {
-    pub(crate) models: Vec<Segmenter>,
+    pub(crate) models: Vec<Model>,
     pub(crate) settings: Settings,
     pub(crate) flips: Vec<Flip>,
     classes: Classes,
@@ -38,7 +39,7 @@ impl Predictor {
     /// # Errors
     /// [`PredictError::Settings`] for settings out of range, no model, models of different classes, or samples of a model
     /// without dropout.
-    pub fn new(models: Vec<Segmenter>, settings: Settings) -> Result<Self, PredictError> {
+    pub fn new(models: Vec<Model>, settings: Settings) -> Result<Self, PredictError> {
         settings.validate()?;
         let Some(first) = models.first() else {
             return Err(PredictError::Settings("no model: give at least one".into()));
@@ -74,7 +75,7 @@ impl Predictor {
     }
 
     /// The models.
-    pub fn models(&self) -> &[Segmenter] {
+    pub fn models(&self) -> &[Model] {
         &self.models
     }
 
@@ -100,7 +101,7 @@ impl Predictor {
     /// Makes an image ready for the networks; another thread may do it while the networks are busy.
     ///
     /// # Errors
-    /// [`PredictError::Train`] for an image with fewer channels than a model sees.
+    /// [`PredictError::Model`] for an image with fewer channels than a model sees.
     pub fn prepare(&self, image: &Raster) -> Result<Prepared, PredictError> {
         let mut inputs = Vec::new();
         for (index, model) in self.models.iter().enumerate() {
@@ -125,14 +126,14 @@ impl Predictor {
     /// Runs the networks on a prepared image.
     ///
     /// # Errors
-    /// [`PredictError::Train`] from the engine.
+    /// [`PredictError::Model`] from the engine.
     pub fn run(&self, prepared: Prepared) -> Result<Prediction, PredictError> {
         let Prepared { inputs, width, height } = prepared;
         let mut members = Vec::with_capacity(inputs.len());
         for Input { model, flip, tensor } in inputs {
             let model = &self.models[model];
             let logits = self.logits(model, &tensor, members.len())?;
-            members.push(model.prediction(flip.apply(logits), width, height));
+            members.push(model.image_logits(flip.apply(logits), width, height));
         }
         Ok(self.prediction(members))
     }
@@ -141,7 +142,7 @@ impl Predictor {
     /// with flips and samples as set, without scales.
     ///
     /// # Errors
-    /// [`PredictError::Train`] from the engine.
+    /// [`PredictError::Model`] from the engine.
     pub fn predict_input(&self, input: &Tensor) -> Result<Prediction, PredictError> {
         let Shape { h, w, .. } = input.shape;
         let mut inputs = Vec::new();
@@ -154,12 +155,7 @@ impl Predictor {
 
     /// The logits of one input of a model, or those of the mean of its samples; the `index` of the input among those of the
     /// image says which samples.
-    pub(crate) fn logits(
-        &self,
-        model: &Segmenter,
-        input: &Tensor,
-        index: usize,
-    ) -> Result<Tensor, TrainError> {
+    pub(crate) fn logits(&self, model: &Model, input: &Tensor, index: usize) -> Result<Tensor, ModelError> {
         match self.settings.samples {
             None => model.logits(input),
             Some(samples) => {
@@ -173,7 +169,7 @@ impl Predictor {
     /// so that an image's prediction does not depend on its company.
     ///
     /// # Errors
-    /// [`PredictError::Train`] from the engine, for all of them.
+    /// [`PredictError::Model`] from the engine, for all of them.
     pub fn run_batch(&self, images: Vec<Prepared>) -> Result<Vec<Prediction>, PredictError> {
         /// A model, the shape of its inputs, and the image and place of each.
         type SameShape = (usize, Shape, Vec<(usize, usize)>);
@@ -190,7 +186,7 @@ impl Predictor {
                 }
             }
         }
-        let mut members: Vec<Vec<Option<dapple_train::Prediction>>> =
+        let mut members: Vec<Vec<Option<dapple_model::ImageLogits>>> =
             images.iter().map(|image| vec![None; image.inputs.len()]).collect();
         for (model, shape, places) in batches {
             let model = &self.models[model];
@@ -203,7 +199,7 @@ impl Predictor {
             for (&(image, place), values) in places.iter().zip(logits.data.chunks_exact(one.len())) {
                 let Prepared { ref inputs, width, height } = images[image];
                 let logits = inputs[place].flip.apply(Tensor::new(one, values.to_vec()));
-                members[image][place] = Some(model.prediction(logits, width, height));
+                members[image][place] = Some(model.image_logits(logits, width, height));
             }
         }
         // Every input stood in one batch.
@@ -213,7 +209,7 @@ impl Predictor {
             .collect())
     }
 
-    fn prediction(&self, members: Vec<dapple_train::Prediction>) -> Prediction {
+    fn prediction(&self, members: Vec<dapple_model::ImageLogits>) -> Prediction {
         Prediction { members, classes: self.classes.names.len(), threshold: self.settings.threshold }
     }
 
@@ -264,7 +260,7 @@ impl Predictor {
         for model in &self.models {
             let network = &model.card().network;
             let graph =
-                network.build(Shape::new(1, SIDE, SIDE, network.in_channels)).map_err(TrainError::from)?;
+                network.build(Shape::new(1, SIDE, SIDE, network.in_channels)).map_err(ModelError::from)?;
             let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
             most = most.max((values * size_of::<f32>() / 2 / (SIDE * SIDE)) as u64);
         }

@@ -3,7 +3,7 @@
 use dapple_base::StopFlag;
 use dapple_data::{InputSettings, Raster};
 use dapple_graph::{Shape, Tensor};
-use dapple_train::decide;
+use dapple_model::decide;
 
 use crate::prediction::{RowValues, Wants};
 use crate::source::RowSource;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use common::{model, picture, predictor};
-use dapple_base::StopFlag;
+use dapple_base::{InputFault, StopFlag};
 use dapple_data::{Raster, decode_image, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalisation;
 use dapple_predict::batch::{Batch, Event, Summary, run};
@@ -107,7 +107,7 @@ fn a_folder_that_cannot_be_made_ends_the_batch() {
     let predictor = predictor(model("unet", 2, Normalisation::Unit, 4), Settings::default());
     let inputs = find(std::slice::from_ref(&file), None).expect("a file");
     let error = run(&predictor, &inputs, &batch(&file.join("out"), &[Kind::Mask]), &StopFlag::new(), &|_| ());
-    assert!(error.is_err_and(|e: PredictError| !e.is_users()));
+    assert!(error.is_err_and(|e: PredictError| !e.is_input_fault()));
 }
 
 /// Writes an image as a TIFF in strips, with where it lies.

@@ -45,7 +45,7 @@ fn the_mean_of_samples_by_hand() {
         let mut mean = vec![0.0; 64 * 64];
         for passes in 0..6 {
             let logits = segmenter.sample(&input, 1, DropoutState { seed: 8, passes }).expect("logits");
-            let one = segmenter.prediction(logits, 64, 64).probability(1);
+            let one = segmenter.image_logits(logits, 64, 64).probability(1);
             mean.iter_mut().zip(one).for_each(|(m, p)| *m += p / 6.0);
         }
         let predictor = predictor(bayesian(classes), sampled(6, 8));

@@ -10,6 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use dapple_base::InputFault;
 use dapple_data::{decode_image_bytes, image_size_bytes};
 use dapple_predict::PredictError;
 use serde_json::{Value, json};
@@ -218,7 +219,7 @@ fn image_problem(error: dapple_data::DataError) -> Problem {
 }
 
 fn predict_problem(error: PredictError) -> Problem {
-    if error.is_users() {
+    if error.is_input_fault() {
         return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
     }
     eprintln!("error: {error}");

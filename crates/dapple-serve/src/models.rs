@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use dapple_model::ModelError;
 use dapple_predict::Predictor;
-use dapple_train::TrainError;
 use serde_json::{Value, json};
 
 use crate::batcher::Batcher;
@@ -28,7 +28,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, TrainError> {
+    pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, ModelError> {
         let ServedModel { name, predictor } = served;
         let description = describe(&name, &predictor)?;
         let predictor = Arc::new(predictor);
@@ -37,7 +37,7 @@ impl Model {
     }
 }
 
-fn describe(name: &str, predictor: &Predictor) -> Result<Value, TrainError> {
+fn describe(name: &str, predictor: &Predictor) -> Result<Value, ModelError> {
     use dapple_graph::{Network, summary};
     let mut networks = Vec::new();
     for model in predictor.models() {

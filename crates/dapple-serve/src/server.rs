@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use dapple_train::TrainError;
+use dapple_model::ModelError;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -38,7 +38,7 @@ pub enum ServeError {
     Settings(String),
     /// A model that cannot be served.
     #[error(transparent)]
-    Model(#[from] TrainError),
+    Model(#[from] ModelError),
     /// The address cannot be listened on.
     #[error("{address}: cannot be listened on: {source}; choose another --port, or end what uses it")]
     Listen {

@@ -15,8 +15,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use dapple_base::clock;
 use dapple_report::document::{Document, STYLE};
-use dapple_train::page::{RunData, live, picture_folders};
-use dapple_train::{Activity, Progress};
+use dapple_run::page::{RunData, live, picture_folders};
+use dapple_run::{Activity, Progress};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -140,7 +140,7 @@ fn content(folder: &Path) -> Value {
 /// How long a run has been silent, in words, if that is long.
 fn silence(progress: &Progress, now: u64) -> Option<String> {
     let seconds = now.saturating_sub(progress.updated);
-    (progress.updated > 0 && seconds > SILENT).then(|| dapple_train::duration(seconds as f64))
+    (progress.updated > 0 && seconds > SILENT).then(|| dapple_run::duration(seconds as f64))
 }
 
 /// A byte of a file name in an address.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use dapple_cpu::CpuEngine;
 use dapple_data::{Raster, encode_png};
 use dapple_graph::{Network, State};
+use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalisation};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
 use dapple_serve::{Config, ServedModel, Server};
-use dapple_train::Segmenter;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -36,7 +36,7 @@ fn model(name: &str, classes: usize) -> ServedModel {
         extra: serde_json::Map::new(),
     };
     let engine = CpuEngine::new(Some(2)).expect("threads");
-    let segmenter = Segmenter::new(ModelFile { card, state }, &engine).expect("a model");
+    let segmenter = Model::new(ModelFile { card, state }, &engine).expect("a model");
     let predictor = Predictor::new(vec![segmenter], Settings::default()).expect("settings in range");
     ServedModel { name: name.into(), predictor }
 }

@@ -1,15 +1,17 @@
-//! What can go wrong in a training, said so that the reader can act on it.
+//! Errors of a training, worded so that the reader can act on them.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use dapple_base::{InputFault, LockError, WriteError};
+use dapple_base::{InputFault, WriteError};
 use dapple_data::DataError;
 use dapple_graph::{EngineError, GraphError};
 use dapple_metrics::MetricsError;
+use dapple_model::ModelError;
 use dapple_nets::ConfigError;
 use dapple_nets::checkpoint::CheckpointError;
-use dapple_report::ReportError;
+
+use crate::fit::recorder::RecorderError;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +35,12 @@ pub enum TrainError {
     /// Label maps that cannot be scored.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
-    /// A picture that cannot be drawn or written.
+    /// A model: weights to start from, or the best model so far.
     #[error(transparent)]
-    Report(#[from] ReportError),
+    Model(#[from] ModelError),
+    /// The recorder of the training.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
     /// A file or folder could not be read.
     #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
     Read {
@@ -55,24 +60,12 @@ pub enum TrainError {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// The folder for a new run is not empty.
-    #[error(
-        "{}: this folder already holds a run; go on with it by --resume, give another folder, or replace it by --force",
-        .0.display()
-    )]
-    RunExists(PathBuf),
-    /// The folder for a new run holds something else.
-    #[error("{}: this folder is not empty and holds no run; give a new folder", .0.display())]
-    NotARun(PathBuf),
     /// Settings that contradict each other or the data.
     #[error("{0}")]
     Config(String),
     /// The loss, the gradient or the weights overflowed, or the loss has become so large that nothing can be learned.
     #[error("{0}")]
     NotFinite(Box<NotFinite>),
-    /// Another process writes the run, or its lock cannot be made.
-    #[error(transparent)]
-    Lock(#[from] LockError),
 }
 
 /// Numbers that ended a training.
@@ -106,9 +99,7 @@ impl fmt::Display for NotFinite {
         }
         match place {
             Some(place) => write!(f, "; the first that is not finite is {place}")?,
-            None if value.is_finite() => {
-                write!(f, ", though all numbers are finite: the weights have run away")?
-            }
+            None if value.is_finite() => write!(f, ", though all values are finite: the training diverged")?,
             None => {}
         }
         let kept = [("the last good weights are in", last), ("the best model is", best)];
@@ -137,17 +128,16 @@ macro_rules! box_errors {
 
 box_errors!(Checkpoint: CheckpointError, Graph: GraphError, Engine: EngineError);
 
-impl TrainError {
-    /// Whether the user's input is at fault: data, settings, files given. Otherwise the machine or the program is.
-    pub fn is_users(&self) -> bool {
+impl InputFault for TrainError {
+    fn is_input_fault(&self) -> bool {
         match self {
             Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
             Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
+            Self::Model(error) => error.is_input_fault(),
+            Self::Recorder(error) => error.is_input_fault(),
             Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
-            Self::Read { .. } | Self::BadRunFile { .. } | Self::RunExists(_) => true,
-            Self::NotARun(_) | Self::Config(_) => true,
-            Self::Lock(error) => error.is_input_fault(),
-            Self::Report(_) | Self::Write(_) | Self::NotFinite(_) => false,
+            Self::Read { .. } | Self::BadRunFile { .. } | Self::Config(_) => true,
+            Self::Write(_) | Self::NotFinite(_) => false,
         }
     }
 }

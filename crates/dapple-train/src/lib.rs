@@ -1,60 +1,42 @@
-//! Recipes, schedules, the training loop, checkpoints and the run folder.
+//! Training a network: settings, recipes, the automatic recipe, and the loop.
 //!
-//! A training is [`TrainConfig`] (all settings) + a data set + a [`RunFolder`]; [`Training::run`] does it on an engine.
-//! Nothing here prints: an [`Observer`] hears what happens, a [`dapple_base::StopFlag`] ends it after a batch.
+//! A training is [`TrainConfig`] (all settings) and a data set; [`Training::run`] runs it on an engine and writes its
+//! [`TrainingFiles`]. Nothing here prints or draws: an [`Observer`] hears of events, a [`Recorder`] is handed the network at
+//! the moments that pictures are made of, a [`dapple_base::StopFlag`] ends the training after a batch.
+//!
+//! ```no_run
+//! use dapple_base::StopFlag;
+//! use dapple_train::{TrainConfig, Training, TrainingFiles, open_dataset};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = TrainConfig::for_network("unet", 2, "horses".as_ref())?;
+//! let training = Training::new(config.clone(), open_dataset(&config)?)?;
+//! let engine = dapple_cpu::CpuEngine::new(None)?;
+//! training.run(TrainingFiles::new("run"), &engine, &mut (), &mut (), &StopFlag::new())?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod auto;
-mod checkpoint;
-mod comments;
 mod config;
-pub mod decide;
-mod defaults;
-mod diary;
 mod error;
-mod evaluate;
-mod examine;
-mod journal;
-mod model;
-mod observer;
-mod pace;
-pub mod page;
-mod pictures;
-mod rate_finder;
-mod rates;
+mod fit;
 pub mod recipe;
-mod record;
-mod run_folder;
-mod schedule;
-mod segmenter;
-mod session;
-mod small_images;
-pub mod sweep;
-mod tally;
-mod tensorboard;
-mod training;
 
-pub use checkpoint::{Checkpoint, Position};
+pub use config::defaults::DEFAULT_SIZE;
+pub use config::schedule::Schedule;
+pub use config::small_images::SmallImages;
 pub use config::{
     CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
 };
-pub use defaults::DEFAULT_SIZE;
-pub use diary::{ClassRow, ClassValues, read_class_rows};
 pub use error::{NotFinite, TrainError};
-pub use evaluate::{
-    Evaluation, EvaluationSet, evaluate, evaluate_at_image_size, evaluate_inputs, evaluate_labels,
-};
-pub use examine::{
-    CalibrationResult, ClassSummary, DataSummary, Examination, Place, PrecisionRecallResult, ShownImage,
-};
-pub use journal::{Activity, Progress, RunInfo, SessionInfo, Throughput, duration, grouped, line_of};
-pub use model::{Provenance, Weights, classes_of, input_of, load_model, load_models, model_path};
-pub use observer::{Event, Observer};
-pub use pace::Pace;
-pub use rate_finder::RateSweep;
+pub use fit::checkpoint::{Checkpoint, Position};
+pub use fit::files::TrainingFiles;
+pub use fit::observer::{Event, Observer};
+pub use fit::outcome::Outcome;
+pub use fit::pace::Pace;
+pub use fit::rate_finder::{RateStep, RateSweep};
+pub use fit::record::{EpochRecord, best_epoch, read_records};
+pub use fit::recorder::{Recorder, RecorderError};
+pub use fit::training::{Training, open_dataset};
 pub use recipe::Recipe;
-pub use record::{EpochRecord, best_epoch, read_records};
-pub use run_folder::RunFolder;
-pub use schedule::Schedule;
-pub use segmenter::{LogitRows, Prediction, Segmenter};
-pub use small_images::SmallImages;
-pub use training::{Outcome, Training, open_dataset};

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions, decode_image, synthetic, write_indexed_png};
-use dapple::train::{Event, Observer, Outcome, RunFolder, TrainConfig, Training, best_epoch};
+use dapple::run::{Run, RunFolder};
+use dapple::train::{Event, Observer, Outcome, TrainConfig, best_epoch};
 use dapple_base::StopFlag;
 
 /// Prints a line an epoch; whatever else happens in a training can be heard in the same way.
@@ -44,9 +45,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Everything that is written goes into the run's folder, from where the training could be resumed.
     let run = RunFolder::claim(&folder.join("run"), false)?;
-    let training = Training::start(config, Arc::clone(&dataset), run.clone())?;
+    let training = Run::start(config, Arc::clone(&dataset), run.clone())?;
     let engine = dapple::device::engine("auto", &Default::default())?;
-    let outcome = training.run(engine.as_ref(), &mut Printer, &StopFlag::new())?;
+    let outcome = training.train(engine.as_ref(), &mut Printer, &StopFlag::new())?;
     if let Outcome::Finished { records } = outcome
         && let Some(best) = best_epoch(&records)
     {

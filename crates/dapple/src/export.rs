@@ -1,10 +1,11 @@
 //! Models for other programs.
 
 use dapple_data::Normalise;
+use dapple_model::ModelError;
+use dapple_model::input_of;
 use dapple_nets::Activation;
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
 use dapple_onnx::{Options, Probabilities};
-use dapple_train::{TrainError, input_of};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub enum ExportError {
     Onnx(#[from] dapple_onnx::ExportError),
     /// Its description cannot be used.
     #[error(transparent)]
-    Model(#[from] TrainError),
+    Model(#[from] ModelError),
 }
 
 /// What an ONNX file of a model is to have; see [`onnx`].
@@ -72,7 +73,7 @@ pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, Expor
 ///
 /// # Errors
 /// For a model that takes no images.
-pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, String)>, TrainError> {
+pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, String)>, ModelError> {
     let activation = match card.network.activation {
         Activation::Softmax => "softmax",
         Activation::Sigmoid => "sigmoid",
@@ -102,7 +103,7 @@ struct Preprocessing {
     std: Vec<f32>,
 }
 
-fn preprocessing(card: &ModelCard) -> Result<String, TrainError> {
+fn preprocessing(card: &ModelCard) -> Result<String, ModelError> {
     let input = input_of(card)?;
     let [mean, std] = input.normalise.moments(input.channels);
     let channels = match input.channels {

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use dapple_base::nearest;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
+use dapple_model::ModelError;
+use dapple_model::{load_models, model_path};
 use dapple_nets::checkpoint::{
     CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalisation, init_from_file,
 };
 use dapple_nets::{Activation, ConfigError, NetConfig};
-use dapple_train::{TrainError, load_models, model_path};
 use dapple_weights::{CATALOGUE, Entry, Group, SHIPPED, Shipped, Store, WeightsError};
 
 /// Where the models of a name come from.
@@ -29,7 +30,7 @@ pub enum Origin {
 
 /// Why a model cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ModelError {
+pub enum FindModelError {
     /// There is neither a file nor a name.
     #[error(
         "{name}: no such file or folder, and no model of that name{}; models that come with dapple: {}; others: see \
@@ -46,7 +47,7 @@ pub enum ModelError {
     Encoder(&'static str),
     /// The file cannot be read.
     #[error(transparent)]
-    File(#[from] TrainError),
+    File(#[from] ModelError),
     /// The weights cannot be fetched.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -68,8 +69,8 @@ pub enum ModelError {
 /// Finds out what a name stands for.
 ///
 /// # Errors
-/// [`ModelError::Unknown`], and [`ModelError::Encoder`] for weights of an encoder.
-pub fn origin(name: &Path) -> Result<Origin, ModelError> {
+/// [`FindModelError::Unknown`], and [`FindModelError::Encoder`] for weights of an encoder.
+pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
     if model_path(name).is_file() {
         return Ok(Origin::File(name.to_owned()));
     }
@@ -78,11 +79,11 @@ pub fn origin(name: &Path) -> Result<Origin, ModelError> {
         return Ok(Origin::Shipped(shipped));
     }
     match dapple_weights::find(text) {
-        Some(entry) if entry.group == Group::ImageNet => Err(ModelError::Encoder(entry.name)),
+        Some(entry) if entry.group == Group::ImageNet => Err(FindModelError::Encoder(entry.name)),
         Some(entry) => Ok(Origin::Published(entry)),
         // A folder without a model, or a file that cannot be opened: reading it says what is wrong.
         None if name.exists() => Ok(Origin::File(name.to_owned())),
-        None => Err(ModelError::Unknown { name: name.display().to_string() }),
+        None => Err(FindModelError::Unknown { name: name.display().to_string() }),
     }
 }
 
@@ -90,15 +91,15 @@ pub fn origin(name: &Path) -> Result<Origin, ModelError> {
 /// weights into the cache and says where they are.
 ///
 /// # Errors
-/// [`ModelError`], and what `fetch` fails with.
-pub fn load_with<E: From<ModelError>>(
+/// [`FindModelError`], and what `fetch` fails with.
+pub fn load_with<E: From<FindModelError>>(
     name: &Path,
     fetch: &dyn Fn(&'static Entry) -> Result<PathBuf, E>,
 ) -> Result<Vec<ModelFile>, E> {
     match origin(name)? {
-        Origin::File(path) => Ok(load_models(&path).map_err(ModelError::from)?),
+        Origin::File(path) => Ok(load_models(&path).map_err(FindModelError::from)?),
         Origin::Shipped(shipped) => Ok(Ensemble::from_bytes(shipped.bytes)
-            .map_err(|error| ModelError::Checkpoint(error.of(Path::new(shipped.name))))?
+            .map_err(|error| FindModelError::Checkpoint(error.of(Path::new(shipped.name))))?
             .members),
         Origin::Published(entry) => {
             let path = fetch(entry)?;
@@ -110,15 +111,15 @@ pub fn load_with<E: From<ModelError>>(
 /// As [`load_with`], fetching without a word into the cache that the environment names.
 ///
 /// # Errors
-/// [`ModelError`].
-pub fn load(name: &Path) -> Result<Vec<ModelFile>, ModelError> {
-    load_with(name, &|entry| -> Result<PathBuf, ModelError> {
+/// [`FindModelError`].
+pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
+    load_with(name, &|entry| -> Result<PathBuf, FindModelError> {
         Ok(Store::from_env()?.get(entry, &mut |_| ())?)
     })
 }
 
 /// A published file as a model, with the classes and the input that its publisher documents.
-fn published(entry: &'static Entry, path: &Path) -> Result<ModelFile, ModelError> {
+fn published(entry: &'static Entry, path: &Path) -> Result<ModelFile, FindModelError> {
     let (network, classes, activation, side, normalisation) = match entry.group {
         // torchvision's `SemanticSegmentation` preset: the short side at 520, which a fixed input can only have as a square.
         Group::CocoVoc => {
@@ -129,12 +130,12 @@ fn published(entry: &'static Entry, path: &Path) -> Result<ModelFile, ModelError
             let name = if entry.name == "u2netp" { "u2net-lite" } else { entry.name };
             (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalisation::U2Net)
         }
-        Group::ImageNet => return Err(ModelError::Encoder(entry.name)),
+        Group::ImageNet => return Err(FindModelError::Encoder(entry.name)),
     };
     let config = NetConfig::new(&network, 3, classes.len())
-        .map_err(|source| ModelError::Network { name: entry.name, source })?;
+        .map_err(|source| FindModelError::Network { name: entry.name, source })?;
     let config = NetConfig { activation, ..config };
-    let graph = config.build(Shape::new(1, side, side, 3)).map_err(TrainError::from)?;
+    let graph = config.build(Shape::new(1, side, side, 3)).map_err(ModelError::from)?;
     let mut state = State::init(&graph, 0);
     init_from_file(&mut state, &config, path)?;
     let named = classes.names.into_iter().zip(classes.colours);
@@ -170,7 +171,7 @@ mod tests {
             let error = published(entry, Path::new("absent.pth")).expect_err("there is no file");
             // torchvision's DeepLabV3 on MobileNetV3 is the one that is missing.
             let known = entry.name != "deeplabv3_mobilenet_v3_large";
-            assert_eq!(matches!(error, ModelError::Checkpoint(_)), known, "{}: {error}", entry.name);
+            assert_eq!(matches!(error, FindModelError::Checkpoint(_)), known, "{}: {error}", entry.name);
         }
     }
 

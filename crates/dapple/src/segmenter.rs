@@ -4,20 +4,20 @@ use std::ops::Deref;
 use std::path::Path;
 
 use dapple_cpu::CpuEngine;
+use dapple_model::ModelError;
 use dapple_predict::{PredictError, Predictor, Settings};
-use dapple_train::TrainError;
 
-use crate::models::ModelError;
+use crate::models::FindModelError;
 
 /// Why there is no segmenter.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The model cannot be had.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(#[from] FindModelError),
     /// The engine does not take it.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(#[from] ModelError),
     /// The settings are wrong, or the models do not go together.
     #[error(transparent)]
     Predict(#[from] PredictError),
@@ -43,11 +43,11 @@ impl Segmenter {
     /// # Errors
     /// As [`Segmenter::load`], and for settings out of range or models of different classes.
     pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, LoadError> {
-        let engine = CpuEngine::new(None).map_err(TrainError::from)?;
+        let engine = CpuEngine::new(None).map_err(ModelError::from)?;
         let mut models = Vec::new();
         for path in paths {
             for model in crate::models::load(path.as_ref())? {
-                models.push(dapple_train::Segmenter::new(model, &engine)?);
+                models.push(dapple_model::Model::new(model, &engine)?);
             }
         }
         Ok(Self(Predictor::new(models, settings)?))

@@ -23,7 +23,7 @@ impl Target {
     /// A file; the folder must exist.
     ///
     /// # Errors
-    /// [`PredictError::Train`] if it cannot be made.
+    /// [`PredictError::Model`] if it cannot be made.
     pub fn file(path: &Path) -> Result<Self, PredictError> {
         Ok(Self(Arc::new(Mutex::new(Sink::File(AtomicFile::create(path)?)))))
     }
@@ -36,7 +36,7 @@ impl Target {
     /// Gives the file its name; gives the bytes of memory.
     ///
     /// # Errors
-    /// [`PredictError::Train`] if the file cannot be completed.
+    /// [`PredictError::Model`] if the file cannot be completed.
     pub fn commit(self) -> Result<Vec<u8>, PredictError> {
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *sink, Sink::Memory(Vec::new())) {

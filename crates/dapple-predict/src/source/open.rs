@@ -20,7 +20,7 @@ pub enum Opened {
 /// Opens an image for a predictor, with where it lies on the ground.
 ///
 /// # Errors
-/// [`PredictError::Train`] and [`PredictError::BadFile`] for files that cannot be decoded.
+/// [`PredictError::Model`] and [`PredictError::BadFile`] for files that cannot be decoded.
 pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoReference>), PredictError> {
     let limit = predictor.settings().memory_bytes;
     let mut geo = None;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use dapple_cpu::CpuEngine;
 use dapple_data::{InputSettings, Normalise, Raster};
 use dapple_graph::{Engine, Mode, Network, Shape, State, Tensor};
+use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalisation};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
-use dapple_train::Segmenter;
 
 /// A network that is quick, with random weights.
 pub fn model(name: &str, classes: usize, normalisation: Normalisation, seed: u64) -> ModelFile {
@@ -34,9 +34,9 @@ pub fn model(name: &str, classes: usize, normalisation: Normalisation, seed: u64
 }
 
 #[allow(dead_code, reason = "not every test file uses all of them")]
-pub fn segmenter(model: ModelFile) -> Segmenter {
+pub fn segmenter(model: ModelFile) -> Model {
     let engine = CpuEngine::new(Some(2)).expect("threads");
-    Segmenter::new(model, &engine).expect("a model")
+    Model::new(model, &engine).expect("a model")
 }
 
 #[allow(dead_code, reason = "not every test file uses all of them")]

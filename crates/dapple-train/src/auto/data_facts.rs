@@ -2,8 +2,8 @@
 
 use dapple_data::{Dataset, Split};
 
-use crate::TrainError;
-use crate::evaluate::spread;
+use crate::error::TrainError;
+use dapple_model::spread;
 
 /// Masks that are looked at for thin structures.
 const MASKS: usize = 24;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dapple::TrainError;
 use dapple::metrics::{Bootstrap, ScoreDifference, Scores, compare_scores};
+use dapple::run::RunError;
 
 use super::failure::Failure;
 use super::output::{interval_policy, shown, write_json};
@@ -47,7 +47,7 @@ pub fn run(arguments: &Compare) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<Scores, Failure> {
-    let failed = |source| TrainError::Read { path: path.to_owned(), source };
+    let failed = |source| RunError::Read { path: path.to_owned(), source };
     let text = fs::read(path).map_err(failed)?;
     serde_json::from_slice(&text).map_err(|error| {
         Failure::input(format!(

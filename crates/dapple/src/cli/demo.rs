@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dapple::data::{Augment, Dataset, OpenOptions, synthetic};
-use dapple::train::{Outcome, RunFolder, TrainConfig, Training};
+use dapple::run::{Run, RunFolder};
+use dapple::train::{Outcome, TrainConfig};
 
 use super::arguments::{Demo, Eval};
 use super::failure::Failure;
@@ -33,8 +34,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     config.batch = 8;
     config.learning_rate = 3e-3;
     (config.evaluation.train_images, config.evaluation.pictures) = (Some(24), 4);
-    let outcome =
-        train::train(Training::start(config, dataset, run)?, &arguments.device, None, arguments.quiet)?;
+    let outcome = train::train(Run::start(config, dataset, run)?, &arguments.device, None, arguments.quiet)?;
     if matches!(outcome, Outcome::Interrupted { .. }) || arguments.quiet {
         return Ok(());
     }

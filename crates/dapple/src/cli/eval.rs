@@ -8,12 +8,12 @@ use std::sync::Arc;
 use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Raster, Split, SplitIndices};
 use dapple::graph::{Loss, LossKind, Tensor};
 use dapple::metrics::{Bootstrap, Scores};
-use dapple::nets::Activation;
-use dapple::predict::{PredictError, Predictor, Settings};
-use dapple::train::{
-    Evaluation, EvaluationSet, Provenance, Segmenter, evaluate, evaluate_inputs, evaluate_labels, input_of,
+use dapple::model::{
+    Evaluation, EvaluationSet, Model, Provenance, evaluate, evaluate_inputs, evaluate_labels, input_of,
     model_path,
 };
+use dapple::nets::Activation;
+use dapple::predict::{PredictError, Predictor, Settings};
 
 use super::arguments::{Eval, FlipName, PartName};
 use super::failure::Failure;
@@ -64,7 +64,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         let alike = others.iter().all(|other| input_of(&other.card).is_ok_and(|other| other == input));
         let members = std::iter::once(model).chain(others);
         let members =
-            members.map(|model| Segmenter::new(model, engine.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            members.map(|model| Model::new(model, engine.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let settings = Settings {
             flip_horizontal: arguments.flip.is_some_and(FlipName::is_horizontal),
             flip_vertical: arguments.flip.is_some_and(FlipName::is_vertical),

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dapple::data::Split;
 use dapple::export::{OnnxSettings, onnx};
+use dapple::model::ModelError;
+use dapple::model::{Provenance, model_path};
 use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
-use dapple::train::{Provenance, TrainError, grouped, model_path};
+use dapple::run::grouped;
 use dapple_base::write_atomic;
 
 use super::failure::Failure;
@@ -100,7 +102,7 @@ fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
         Ok([model]) => model.to_bytes_as(storage),
         // Only files have several.
         Err(members) => {
-            let scores = Ensemble::load(&path).map_err(TrainError::from)?.scores;
+            let scores = Ensemble::load(&path).map_err(ModelError::from)?.scores;
             Ensemble { members, scores }.to_bytes_as(storage)
         }
     };

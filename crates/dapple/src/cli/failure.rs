@@ -9,13 +9,15 @@ use dapple::device::DeviceError;
 use dapple::export::ExportError;
 use dapple::graph::{EngineError, GraphError};
 use dapple::metrics::MetricsError;
-use dapple::models::ModelError;
+use dapple::model::ModelError;
+use dapple::models::FindModelError;
 use dapple::nets::ConfigError;
 use dapple::predict::PredictError;
 use dapple::report::ReportError;
+use dapple::run::RunError;
 use dapple::train::TrainError;
 use dapple::weights::WeightsError;
-use dapple_base::WriteError;
+use dapple_base::{InputFault, WriteError};
 
 /// Why a command did not do what it should.
 #[derive(Debug)]
@@ -48,30 +50,32 @@ impl Failure {
     }
 }
 
-impl From<TrainError> for Failure {
-    fn from(error: TrainError) -> Self {
-        if error.is_users() { Self::Input(error.to_string()) } else { Self::Other(error.to_string()) }
-    }
-}
-
-impl From<PredictError> for Failure {
-    fn from(error: PredictError) -> Self {
-        if error.is_users() { Self::Input(error.to_string()) } else { Self::Other(error.to_string()) }
-    }
-}
-
-/// Errors that are judged as the training's are.
-macro_rules! judge_as_train_error {
+/// Errors that know whose fault they are.
+macro_rules! judge {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                TrainError::from(error).into()
+                if error.is_input_fault() { Self::input(error) } else { Self::other(error) }
             }
         })*
     };
 }
 
-judge_as_train_error!(WriteError, DataError, ConfigError, GraphError, EngineError, MetricsError, ReportError);
+judge!(TrainError, ModelError, RunError, PredictError, WriteError);
+
+/// Errors that are judged as another one is.
+macro_rules! judge_as {
+    ($judge:ty: $($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                <$judge>::from(error).into()
+            }
+        })*
+    };
+}
+
+judge_as!(TrainError: DataError, ConfigError, GraphError, EngineError, MetricsError);
+judge_as!(RunError: ReportError);
 
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
@@ -88,11 +92,11 @@ impl From<ExportError> for Failure {
     }
 }
 
-impl From<ModelError> for Failure {
-    fn from(error: ModelError) -> Self {
+impl From<FindModelError> for Failure {
+    fn from(error: FindModelError) -> Self {
         match error {
-            ModelError::File(error) => error.into(),
-            ModelError::Weights(error) => error.into(),
+            FindModelError::File(error) => error.into(),
+            FindModelError::Weights(error) => error.into(),
             error => Self::input(error),
         }
     }

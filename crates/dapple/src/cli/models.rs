@@ -3,7 +3,7 @@
 use dapple::graph::{Network, Shape, summary};
 use dapple::nets::NetConfig;
 use dapple::nets::registry::{self, Entry, networks};
-use dapple::train::grouped;
+use dapple::run::grouped;
 use serde::Serialize;
 
 use super::arguments::Models;

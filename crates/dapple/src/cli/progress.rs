@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use dapple::train::{EpochRecord, Event, Observer, Throughput, duration, line_of};
+use dapple::run::{Throughput, duration, line_of};
+use dapple::train::{EpochRecord, Event, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal, a line within an epoch comes after this time at the earliest.

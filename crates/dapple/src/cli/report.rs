@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dapple::graph::Engine;
-use dapple::train::page::{RunData, report};
-use dapple::train::{Examination, RunFolder, load_model};
+use dapple::model::load_model;
+use dapple::run::page::{RunData, report};
+use dapple::run::{Examination, RunFolder};
 
 use super::arguments::Device;
 use super::failure::Failure;

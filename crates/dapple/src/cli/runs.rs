@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use dapple::metrics::{Bootstrap, ScoreDifference, compare_scores};
-use dapple::train::page::{Difference, RunData, differences};
-use dapple::train::{Activity, duration};
+use dapple::run::page::{Difference, RunData, differences};
+use dapple::run::{Activity, duration};
 use dapple_base::clock::{now, utc};
 use serde::Serialize;
 

@@ -9,9 +9,10 @@ use dapple::data::{Dataset, OpenOptions};
 use dapple::device::engine;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
+use dapple::run::sweep::Sweep;
+use dapple::run::{Run, RunFolder};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
-use dapple::train::sweep::Sweep;
-use dapple::train::{Outcome, RunFolder, TrainConfig, Training, best_epoch, open_dataset, recipe};
+use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::{Device, Train};
@@ -31,7 +32,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
             let sweep = Sweep::open(folder)?;
             return train_many::run(&sweep, &sweep.dataset()?, device, *memory_limit, *quiet);
         }
-        return train(Training::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
+        return train(Run::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
     }
     let (config, dataset) = prepare(arguments)?;
     if let Some(plot) = &arguments.options.find_lr {
@@ -45,7 +46,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
             train_many::run(&sweep, &dataset, device, *memory_limit, *quiet)
         }
         None => {
-            let training = Training::start(config, dataset, RunFolder::claim(out, arguments.force)?)?;
+            let training = Run::start(config, dataset, RunFolder::claim(out, arguments.force)?)?;
             train(training, device, *memory_limit, *quiet).map(|_| ())
         }
     }
@@ -53,7 +54,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
 
 /// Runs a training to its end or to an interruption, and says what to do next.
 pub fn train(
-    training: Training,
+    training: Run,
     device: &Device,
     memory_limit: Option<ByteSize>,
     quiet: bool,
@@ -66,7 +67,7 @@ pub fn train(
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this batch; once more to stop at once, without saving")?;
 
-    let outcome = training.run(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
+    let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
         say_how_it_ended(&outcome, &folder);
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use dapple::data::Dataset;
 use dapple::device::engine;
-use dapple::train::sweep::{Kind, Sweep, SweepResult};
+use dapple::run::save_rate_plot;
+use dapple::run::sweep::{Kind, Sweep, SweepResult};
 use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
@@ -52,7 +53,7 @@ pub fn run(
             println!("\n{member} ({} of {})", index + 1, members.len());
         }
         let training = sweep.member(index, dataset)?;
-        let outcome = training.run(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
+        let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
         if matches!(outcome, Outcome::Interrupted { .. }) {
             if !quiet {
                 println!("interrupted in {member}; the state is saved");
@@ -109,7 +110,7 @@ pub fn find_rate(
         }
         if stop.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    sweep.save_plot(plot)?;
+    save_rate_plot(&sweep, plot)?;
     match sweep.suggestion() {
         Some(rate) => println!("suggested: --lr {rate:.1e}"),
         None => println!("the loss falls at no rate: look at the plot, the data and the loss"),

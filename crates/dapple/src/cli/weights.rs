@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use dapple::graph::Engine;
+use dapple::model::Model;
 use dapple::models::load_with;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::registry::{Entry as NetworkEntry, networks};
 use dapple::pretrained::imagenet_entry;
-use dapple::train::Segmenter;
 use dapple::weights::{CATALOGUE, Entry, SHIPPED, Shipped, State, Store, find, find_shipped};
 use dapple_base::nearest;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -174,8 +174,8 @@ pub fn models(name: &Path, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
 }
 
 /// Ready to predict.
-pub fn segmenters(name: &Path, engine: &dyn Engine, quiet: bool) -> Result<Vec<Segmenter>, Failure> {
-    let ready = |model| Ok(Segmenter::new(model, engine)?);
+pub fn segmenters(name: &Path, engine: &dyn Engine, quiet: bool) -> Result<Vec<Model>, Failure> {
+    let ready = |model| Ok(Model::new(model, engine)?);
     models(name, quiet)?.into_iter().map(ready).collect()
 }
 

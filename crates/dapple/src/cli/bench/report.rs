@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dapple::cpu::StepTime;
 use dapple::graph::{Graph, summary};
-use dapple::train::grouped;
+use dapple::run::grouped;
 use serde::Serialize;
 
 use super::{Bench, Subject, giga_operations};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dapple::data::decode_image_bytes;
+use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::predict::batch::{self, Batch, Event, Summary};
 use dapple::predict::inputs::{find, read_list};
@@ -16,7 +17,6 @@ use dapple::predict::output::{self, ImageInfo, Target};
 use dapple::predict::source::RasterRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
-use dapple::train::model_path;
 use dapple_base::StopFlag;
 use indicatif::ProgressBar;
 

@@ -1,0 +1,77 @@
+//! The description that a model file carries: classes, input, and the training it comes from.
+
+use dapple_data::{Classes, Format, InputSettings, LabelCoding, Normalise};
+use dapple_graph::Loss;
+use dapple_nets::checkpoint::{ModelCard, Normalisation};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ModelError;
+
+/// The weights of a training that a model holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// Those of the last step.
+    #[default]
+    Raw,
+    /// The exponential moving average over the steps.
+    Average,
+}
+
+/// The training that a model comes from, kept in its card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The loss it was trained with, class weights in numbers.
+    pub loss: Loss,
+    /// The meaning of the values in the mask files.
+    pub coding: LabelCoding,
+    /// The format of the folder it learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// The recipe that the training began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// Weights of a step, or their average.
+    #[serde(default)]
+    pub weights: Weights,
+    /// Names of the validation samples, in files that are meant to be used away from their run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation: Vec<String>,
+}
+
+impl Provenance {
+    /// The provenance in a card; `None` for a model that no training of this program wrote.
+    pub fn of(card: &ModelCard) -> Option<Self> {
+        serde_json::from_value(Value::Object(card.extra.clone())).ok()
+    }
+
+    /// Writes the names of the validation samples into a card.
+    pub fn note_validation(card: &mut ModelCard, names: &[String]) {
+        card.extra.insert("validation".to_owned(), names.into());
+    }
+}
+
+/// The input of a model's network.
+///
+/// # Errors
+/// [`ModelError::Data`] for a number of channels that images cannot have.
+pub fn input_of(card: &ModelCard) -> Result<InputSettings, ModelError> {
+    let [height, width] = card.input_size;
+    let normalise = match card.normalisation {
+        Normalisation::ImageNet => Normalise::ImageNet,
+        Normalisation::Unit => Normalise::Unit,
+        Normalisation::U2Net => Normalise::U2Net,
+    };
+    let input = InputSettings { height, width, channels: card.network.in_channels, normalise };
+    input.validate()?;
+    Ok(input)
+}
+
+/// Names and colours of a model's classes.
+pub fn classes_of(card: &ModelCard) -> Classes {
+    Classes {
+        names: card.classes.iter().map(|class| class.name.clone()).collect(),
+        colours: card.classes.iter().map(|class| class.colour).collect(),
+    }
+}

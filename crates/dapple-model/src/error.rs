@@ -1,0 +1,51 @@
+//! Errors of using a model.
+
+use dapple_base::InputFault;
+use dapple_data::DataError;
+use dapple_graph::{EngineError, GraphError};
+use dapple_metrics::MetricsError;
+use dapple_nets::checkpoint::CheckpointError;
+
+/// An error of loading, running or evaluating a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// An image, a mask or a setting of the input.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A model file that cannot be read or is not a model.
+    #[error(transparent)]
+    Checkpoint(Box<CheckpointError>),
+    /// A network that does not fit the input size.
+    #[error(transparent)]
+    Graph(Box<GraphError>),
+    /// The engine.
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+    /// Label maps that cannot be scored.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+}
+
+/// The large ones are boxed, so that a result that may fail costs little to pass on.
+macro_rules! box_errors {
+    ($($variant:ident: $error:ty),*) => {
+        $(impl From<$error> for ModelError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+box_errors!(Checkpoint: CheckpointError, Graph: GraphError, Engine: EngineError);
+
+impl InputFault for ModelError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
+            Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
+            Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Measuring a network on samples of a data set.
+//!
+//! Everything that is ever scored goes through [`evaluate_inputs`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
+//! so that the scores printed in training and those of a later evaluation of the saved file are the same to the last
+//! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do;
+//! [`evaluate_labels`] takes them at the images' own sizes, where they are those of the predicted masks.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use dapple_data::{CacheSettings, Dataset, InputSettings, Loader, LoaderSettings, Raster};
+use dapple_graph::{Executor, Loss, Shape, Tensor};
+use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
+
+use crate::{ModelError, decide};
+
+/// The loss and the scores of a model on a set of samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean over the images of each image's loss.
+    pub loss: f64,
+    /// The scores, with those of each image.
+    pub scores: Scores,
+}
+
+/// The samples to measure on, as the network sees them.
+#[derive(Clone, Debug)]
+pub struct EvaluationSet(Loader);
+
+impl EvaluationSet {
+    /// The given samples of a data set, shown as `input` says, in their order. `threads` decode images in the
+    /// background, and `cache` says where they are kept for the next evaluation.
+    ///
+    /// # Errors
+    /// [`ModelError::Data`] without a sample, or for settings out of range.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        samples: &[usize],
+        input: InputSettings,
+        threads: usize,
+        cache: CacheSettings,
+    ) -> Result<Self, ModelError> {
+        let settings = LoaderSettings { threads, cache, ..LoaderSettings::new(input, 1) };
+        Ok(Self(Loader::new(Arc::clone(dataset), samples.to_vec(), settings)?))
+    }
+
+    /// The samples in order, one a batch.
+    pub fn batches(&self) -> dapple_data::Epoch {
+        self.0.epoch(0)
+    }
+
+    /// How many samples there are, at least one.
+    #[allow(clippy::len_without_is_empty, reason = "there is always at least one sample")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// One image on its way from the network to the scores.
+struct Scored {
+    sample: usize,
+    prediction: Vec<u8>,
+    truth: Vec<u8>,
+    height: usize,
+    width: usize,
+}
+
+/// Runs the network over the samples, in order, and scores its labels; `None` if `on_image`, which hears how many are
+/// done, ends it early.
+///
+/// Images are decoded and scored in other threads than the network's.
+///
+/// # Errors
+/// [`ModelError::Data`] for an image that cannot be loaded, [`ModelError::Engine`] from the network,
+/// [`ModelError::Metrics`] for labels that cannot be scored.
+pub fn evaluate(
+    executor: &mut dyn Executor,
+    set: &EvaluationSet,
+    loss: &Loss,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, ModelError> {
+    let mut loss_sum = 0.0;
+    let predict = |images: &Tensor, truth: &[u8]| -> Result<Vec<u8>, ModelError> {
+        let (image_loss, logits) = executor.evaluate(images, truth, loss)?;
+        loss_sum += image_loss;
+        Ok(decide::labels(&logits))
+    };
+    let scores = evaluate_inputs(predict, set, on_image)?;
+    Ok(scores.map(|scores| Evaluation { loss: loss_sum / set.len() as f64, scores }))
+}
+
+/// As [`evaluate`], for whatever gives the labels `[h, w]` of an input `[1, h, w, c]`; it sees the truth too.
+///
+/// # Errors
+/// Those of `predict`, and of [`evaluate`].
+pub fn evaluate_inputs<E: From<ModelError>>(
+    mut predict: impl FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
+    set: &EvaluationSet,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Scores>, E> {
+    let dataset = set.0.dataset();
+    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
+    let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
+
+    thread::scope(|scope| {
+        // A few images may wait for their scores; more would only take memory.
+        let (sender, receiver) = mpsc::sync_channel::<Scored>(4);
+        let scorer = scope.spawn(move || -> Result<Scores, MetricsError> {
+            for image in receiver {
+                let name = dataset.name(image.sample);
+                evaluator.add(name, &image.prediction, &image.truth, image.height, image.width)?;
+            }
+            Ok(evaluator.finish_with_images())
+        });
+
+        for (done, batch) in (1..).zip(set.0.epoch(0)) {
+            let batch = batch.map_err(ModelError::from)?;
+            let (height, width) = (batch.h, batch.w);
+            let images = Tensor::new(Shape::new(batch.n, height, width, batch.c), batch.images);
+            let prediction = predict(&images, &batch.labels)?;
+            let image = Scored { sample: batch.indices[0], prediction, truth: batch.labels, height, width };
+            if sender.send(image).is_err() {
+                break; // The scorer has met an error, which it returns below.
+            }
+            if on_image(done).is_break() {
+                return Ok(None);
+            }
+        }
+        drop(sender);
+        let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(Some(scores.map_err(ModelError::from)?))
+    })
+}
+
+/// Predicts the given samples at the size of their images, in order, and scores the labels there, `[height, width]`; `None`
+/// if `on_image`, which hears the number of images done, ends it early. The scores are those of the predicted masks.
+///
+/// # Errors
+/// Those of `predict`; [`ModelError::Data`] for an image that cannot be loaded, [`ModelError::Metrics`] for labels that
+/// cannot be scored.
+pub fn evaluate_labels<E: From<ModelError>>(
+    predict: &dyn Fn(&Raster) -> Result<Vec<u8>, E>,
+    dataset: &Dataset,
+    samples: &[usize],
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Scores>, E> {
+    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
+    let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
+    for (done, &sample) in (1..).zip(samples) {
+        let pair = dataset.load(sample, 3).map_err(ModelError::from)?;
+        let prediction = predict(&pair.image)?;
+        let (height, width) = (pair.labels.height, pair.labels.width);
+        let added = evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width);
+        added.map_err(ModelError::from)?;
+        if on_image(done).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(evaluator.finish_with_images()))
+}
+
+/// `count` of `samples` spread evenly over their order, all of them where there are no more.
+pub fn spread(samples: &[usize], count: usize) -> Vec<usize> {
+    if count >= samples.len() {
+        return samples.to_vec();
+    }
+    (0..count).map(|i| samples[(2 * i + 1) * samples.len() / (2 * count)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn samples_are_spread_evenly() {
+        let samples: Vec<usize> = (0..10).collect();
+        assert_eq!(spread(&samples, 2), [2, 7]);
+        assert_eq!(spread(&samples, 5), [1, 3, 5, 7, 9]);
+        assert!(spread(&samples, 0).is_empty());
+        assert_eq!(spread(&samples, 99), samples);
+    }
+}

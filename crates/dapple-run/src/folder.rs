@@ -1,0 +1,288 @@
+//! The folder of a run: what is where, making it, and not overwriting another.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dapple_base::WriteError;
+
+use crate::error::RunError;
+use dapple_train::TrainingFiles;
+
+/// The folder that a run is written to.
+///
+/// | file | content |
+/// |---|---|
+/// | `config.toml` | the settings, see [`TrainConfig`](dapple_train::TrainConfig) |
+/// | `split.json` | the names of the samples for training, validation and test |
+/// | `metrics.csv`, `metrics.jsonl` | a row an epoch, see [`EpochRecord`](dapple_train::EpochRecord) |
+/// | `curves.svg`, `curves.png` | the rows as curves |
+/// | `best.safetensors` | the model of the best epoch, complete by itself |
+/// | `best.json` | its validation scores, with those of each image |
+/// | `last.safetensors` | the state that `--resume` goes on from, the moving average of the weights with it |
+/// | `sweep.json`, `members.csv`, `ensemble.safetensors` | of several trainings, see [`Sweep`](crate::sweep::Sweep) |
+/// | `run.lock` | locked by the process that writes the run, and naming it |
+/// | `samples/` | image, truth, prediction and overlay of some validation images |
+/// | `strips/` | their masks, a panel a class |
+/// | `current/` | the same images as the latest epochs see them |
+/// | `classes.jsonl` | the classes' scores, a line an epoch |
+/// | `tensorboard/` | event files for TensorBoard |
+/// | `run.json`, `progress.json`, `log.txt` | who made it with which command, how far it is, what was said |
+/// | `evaluation.json`, `extremes/` | what the best model does on the validation part, for reports |
+/// | `report.html`, `report.md`, `report-pictures/` | the report |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+/// The file that the writer of a run locks.
+pub(crate) const LOCK: &str = "run.lock";
+
+const FILES: [&str; 19] = [
+    "config.toml",
+    "split.json",
+    "metrics.csv",
+    "metrics.jsonl",
+    "curves.svg",
+    "curves.png",
+    "best.safetensors",
+    "best.json",
+    "last.safetensors",
+    "classes.jsonl",
+    "run.json",
+    "progress.json",
+    "log.txt",
+    "evaluation.json",
+    "report.html",
+    "report.md",
+    "sweep.json",
+    "members.csv",
+    "ensemble.safetensors",
+];
+const FOLDERS: [&str; 6] = ["samples", "strips", "current", "tensorboard", "extremes", "report-pictures"];
+
+impl RunFolder {
+    /// Checks that a new run may begin in the folder; nothing is written or removed until [`RunFolder::prepare`]. A
+    /// run that stands there is an error unless `force` says that it may be replaced.
+    ///
+    /// # Errors
+    /// [`RunError::RunExists`], [`RunError::NotARun`] for a folder with other things in it, [`RunError::Write`].
+    pub fn claim(path: &Path, force: bool) -> Result<Self, RunError> {
+        let run = Self(path.to_owned());
+        let failed = |source| RunError::from(WriteError::new(path.to_owned(), source));
+        let holds_run = FILES.iter().any(|file| path.join(file).exists());
+        if holds_run && !force {
+            return Err(RunError::RunExists(run.0));
+        }
+        if !holds_run && path.exists() {
+            let mut entries = fs::read_dir(path).map_err(failed)?.flatten();
+            // A run that was killed before it had written anything leaves its lock, and perhaps half a file.
+            let own = |name: &OsStr| name == LOCK || is_leftover(name);
+            if entries.any(|entry| !own(&entry.file_name())) {
+                return Err(RunError::NotARun(run.0));
+            }
+        }
+        Ok(run)
+    }
+
+    /// Makes the folder, and removes the files of a run that stood there; other files are left alone.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn prepare(&self) -> Result<(), RunError> {
+        self.remove_leftovers();
+        let path = &self.0;
+        let failed = |source| RunError::from(WriteError::new(path.clone(), source));
+        fs::create_dir_all(path).map_err(failed)?;
+        for file in FILES {
+            absent_is_fine(fs::remove_file(path.join(file))).map_err(failed)?;
+        }
+        for folder in FOLDERS {
+            absent_is_fine(fs::remove_dir_all(path.join(folder))).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The folder of an existing run.
+    ///
+    /// # Errors
+    /// [`RunError::Read`] if it holds no `config.toml`.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let run = Self(path.to_owned());
+        match fs::metadata(run.config()) {
+            Ok(_) => Ok(run),
+            Err(source) => Err(RunError::Read { path: run.config(), source }),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The files that the training itself writes.
+    pub fn files(&self) -> TrainingFiles {
+        TrainingFiles::new(&self.0)
+    }
+
+    /// `config.toml`
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// `split.json`
+    pub fn split(&self) -> PathBuf {
+        self.0.join("split.json")
+    }
+
+    /// `metrics.jsonl`
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// `best.safetensors`
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
+    }
+
+    /// `best.json`
+    pub fn best_scores(&self) -> PathBuf {
+        self.0.join("best.json")
+    }
+
+    /// `last.safetensors`
+    pub fn last(&self) -> PathBuf {
+        self.0.join("last.safetensors")
+    }
+
+    /// `classes.jsonl`
+    pub fn classes(&self) -> PathBuf {
+        self.0.join("classes.jsonl")
+    }
+
+    /// `evaluation.json`
+    pub fn examination(&self) -> PathBuf {
+        self.0.join("evaluation.json")
+    }
+
+    /// `report.html`
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
+    /// `tensorboard/`
+    pub fn tensorboard(&self) -> PathBuf {
+        self.0.join("tensorboard")
+    }
+
+    /// `current/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn current(&self) -> Result<PathBuf, RunError> {
+        self.folder("current")
+    }
+
+    /// `extremes/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn extremes(&self) -> Result<PathBuf, RunError> {
+        self.folder("extremes")
+    }
+
+    /// `samples/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn samples(&self) -> Result<PathBuf, RunError> {
+        self.folder("samples")
+    }
+
+    /// `strips/`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn strips(&self) -> Result<PathBuf, RunError> {
+        self.folder("strips")
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, RunError> {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path).map_err(|source| RunError::from(WriteError::new(path.clone(), source)))?;
+        Ok(path)
+    }
+
+    /// Removes what writes cut short by a crash have left behind.
+    pub(crate) fn remove_leftovers(&self) {
+        // One that cannot be removed does no harm.
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if is_leftover(&entry.file_name()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Reads a JSON file of a run; `None` if it is missing or cannot be understood.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Whether a name is that of an unfinished file: a hidden one with this ending.
+fn is_leftover(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_not_overwritten_unless_forced_and_strangers_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("deep/run");
+        let run = RunFolder::claim(&path, false).expect("a new folder");
+        assert!(!path.exists(), "claiming writes nothing");
+        run.prepare().expect("the folder can be made");
+        fs::write(run.config(), "").expect("the folder is writable");
+        fs::write(path.join("notes.txt"), "mine").expect("the folder is writable");
+        let message = RunFolder::claim(&path, false).expect_err("a run stands there").to_string();
+        assert!(message.contains("--resume") && message.contains("--force"), "{message}");
+
+        let forced = RunFolder::claim(&path, true).expect("forced");
+        assert!(run.config().exists(), "claiming removes nothing");
+        forced.prepare().expect("the folder is writable");
+        assert!(!run.config().exists() && path.join("notes.txt").exists());
+        assert!(matches!(RunFolder::claim(&path, false), Err(RunError::NotARun(_))));
+        assert!(matches!(RunFolder::open(&path), Err(RunError::Read { .. })));
+    }
+
+    #[test]
+    fn a_run_killed_at_its_very_beginning_can_begin_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in [LOCK, ".split.json.17.0.tmp"] {
+            fs::write(folder.path().join(name), "half").expect("the folder is writable");
+        }
+        let run = RunFolder::claim(folder.path(), false).expect("nothing of worth stands there");
+        run.prepare().expect("the folder is writable");
+        assert!(!folder.path().join(".split.json.17.0.tmp").exists());
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_removed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::claim(folder.path(), false).expect("an empty folder");
+        let leftover = folder.path().join(".last.safetensors.17.0.tmp");
+        fs::write(&leftover, "half").expect("the folder is writable");
+        run.remove_leftovers();
+        assert!(!leftover.exists());
+    }
+}

@@ -1,0 +1,91 @@
+//! Events, numbers and spans of time as text.
+
+use dapple_train::{EpochRecord, Event};
+
+/// An event as one line or more; `None` for the frequent ones.
+pub fn line_of(event: &Event<'_>) -> Option<String> {
+    match *event {
+        Event::Started {
+            network,
+            parameters,
+            device,
+            train_images,
+            val_images,
+            size: (height, width),
+            epochs_done,
+            batches_done,
+            epochs,
+        } => {
+            let parameters = grouped(parameters as u64);
+            let mut text = format!(
+                "{network}, {parameters} parameters, {height} x {width}, on {device}\n\
+                 {train_images} training images, {val_images} validation images"
+            );
+            if epochs_done + batches_done > 0 {
+                text +=
+                    &format!("\nresumed after {epochs_done} of {epochs} epochs and {batches_done} batches");
+            }
+            Some(text)
+        }
+        Event::Note(text) => Some(text.to_owned()),
+        Event::Epoch { record, epochs, best } => Some(epoch_line(record, epochs, best)),
+        Event::Batch { .. } | Event::Scored { .. } => None,
+    }
+}
+
+fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
+    let mut line = format!("epoch {}/{epochs}  loss {:.4}", record.epoch, record.train_loss);
+    let scores = [
+        ("val loss", record.val_loss),
+        ("pixel accuracy", record.val_pixel_accuracy),
+        ("mIoU", record.val_miou),
+        ("Boundary mIoU", record.val_boundary_miou),
+        ("foreground IoU", record.val_foreground_iou),
+        ("per image", record.val_image_foreground_iou),
+    ];
+    for (name, score) in scores {
+        if let Some(score) = score {
+            line += &format!("  {name} {score:.6}");
+        }
+    }
+    line + &format!("  {:.1} s{}", record.seconds, if best { "  best" } else { "" })
+}
+
+/// A number with commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as `1 h 05 min`, `4 min 10 s` or `12 s`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_numbers() {
+        assert_eq!(duration(0.4), "0 s");
+        assert_eq!(duration(59.6), "1 min 00 s");
+        assert_eq!(duration(250.0), "4 min 10 s");
+        assert_eq!(duration(3900.0), "1 h 05 min");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

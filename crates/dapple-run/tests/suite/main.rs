@@ -1,0 +1,4 @@
+//! Whole runs of tiny networks on a few synthetic pictures.
+
+mod course;
+mod training;

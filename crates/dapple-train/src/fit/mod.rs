@@ -1,0 +1,21 @@
+//! The loop, from the parts upwards.
+//!
+//! - `files`, `record`, `pace`, `checkpoint`: what a training keeps of itself.
+//! - `observer`, `recorder`: those who follow it.
+//! - `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
+//! - `session`: batches, the end of an epoch, the end.
+//! - `training`: the public face; `rate_finder`: the search for a learning rate.
+
+pub(crate) mod checkpoint;
+pub(crate) mod files;
+mod model_file;
+pub(crate) mod observer;
+pub(crate) mod outcome;
+pub(crate) mod pace;
+pub(crate) mod rate_finder;
+mod rates;
+pub(crate) mod record;
+pub(crate) mod recorder;
+mod session;
+mod setup;
+pub(crate) mod training;

@@ -1,0 +1,235 @@
+//! What is known about an epoch, and the two tables that keep it: `metrics.csv` and `metrics.jsonl`.
+
+use crate::error::TrainError;
+use dapple_base::write_atomic;
+use dapple_metrics::Scores;
+use dapple_model::Weights;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::path::Path;
+
+/// One row of the tables. Scores are undefined (`None`) where nothing could be scored, for instance without a
+/// validation part.
+///
+/// `…_miou`, `…_boundary_miou` and `…_foreground_…` come from counts summed over the data set; names with `image` are
+/// means over the images. All of them are measured at the network's input size.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    /// Number of the epoch, from 1.
+    pub epoch: usize,
+    /// Mean of the batches' losses while training.
+    pub train_loss: f64,
+    /// Mean over the validation images of each image's loss.
+    pub val_loss: Option<f64>,
+    /// Mean IoU over the classes.
+    pub val_miou: Option<f64>,
+    /// Mean Boundary IoU over the classes.
+    pub val_boundary_miou: Option<f64>,
+    /// Share of the pixels that got their class.
+    pub val_pixel_accuracy: Option<f64>,
+    /// IoU of class 1 (two classes only).
+    pub val_foreground_iou: Option<f64>,
+    /// Boundary IoU of class 1 (two classes only).
+    pub val_foreground_boundary_iou: Option<f64>,
+    /// Mean of the classes' accuracies.
+    pub val_mean_accuracy: Option<f64>,
+    /// Mean over the images of each image's mean IoU.
+    pub val_image_miou: Option<f64>,
+    /// Mean over the images of each image's mean Boundary IoU.
+    pub val_image_boundary_miou: Option<f64>,
+    /// Mean over the images of the IoU of class 1 (two classes only); the horse literature's figure.
+    pub val_image_foreground_iou: Option<f64>,
+    /// Mean over the images of the Boundary IoU of class 1 (two classes only).
+    pub val_image_foreground_boundary_iou: Option<f64>,
+    /// Loss of the averaged weights on the validation images, where there is an average of the weights.
+    #[serde(default)]
+    pub average_val_loss: Option<f64>,
+    /// Their mean IoU over the classes.
+    #[serde(default)]
+    pub average_val_miou: Option<f64>,
+    /// Their mean Boundary IoU over the classes.
+    #[serde(default)]
+    pub average_val_boundary_miou: Option<f64>,
+    /// Their IoU of class 1 (two classes only).
+    #[serde(default)]
+    pub average_val_foreground_iou: Option<f64>,
+    /// Mean IoU on the scored training images.
+    pub train_miou: Option<f64>,
+    /// Mean Boundary IoU on the scored training images.
+    pub train_boundary_miou: Option<f64>,
+    /// Pixel accuracy on the scored training images.
+    pub train_pixel_accuracy: Option<f64>,
+    /// Learning rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Mean length of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Part of `seconds` in which training waited for its next batch to be decoded and augmented.
+    #[serde(default)]
+    pub wait_seconds: f64,
+    /// Wall-clock time of the epoch in seconds, validation included.
+    pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// Takes over the scores of the validation part.
+    pub(crate) fn set_validation(&mut self, loss: f64, scores: &Scores) {
+        self.val_loss = Some(loss);
+        self.val_miou = scores.dataset.miou;
+        self.val_boundary_miou = scores.dataset.boundary_miou;
+        self.val_pixel_accuracy = scores.dataset.pixel_accuracy;
+        self.val_mean_accuracy = scores.dataset.mean_accuracy;
+        if let [_, foreground] = &scores.classes[..] {
+            self.val_foreground_iou = foreground.iou;
+            self.val_foreground_boundary_iou = foreground.boundary_iou;
+        }
+        self.val_image_miou = scores.per_image.miou;
+        self.val_image_boundary_miou = scores.per_image.boundary_miou;
+        self.val_image_foreground_iou = scores.per_image.foreground_iou.flatten();
+        self.val_image_foreground_boundary_iou = scores.per_image.foreground_boundary_iou.flatten();
+    }
+
+    /// Takes over the scores of the averaged weights.
+    pub(crate) fn set_average(&mut self, loss: f64, scores: &Scores) {
+        self.average_val_loss = Some(loss);
+        self.average_val_miou = scores.dataset.miou;
+        self.average_val_boundary_miou = scores.dataset.boundary_miou;
+        if let [_, foreground] = &scores.classes[..] {
+            self.average_val_foreground_iou = foreground.iou;
+        }
+    }
+
+    /// Takes over the scores of the training images that were scored.
+    pub(crate) fn set_training(&mut self, scores: &Scores) {
+        self.train_miou = scores.dataset.miou;
+        self.train_boundary_miou = scores.dataset.boundary_miou;
+        self.train_pixel_accuracy = scores.dataset.pixel_accuracy;
+    }
+
+    /// The score by which the best epoch is chosen, higher is better: the foreground's IoU for two classes, else mIoU;
+    /// of the weights as they are or of their average, whichever is better.
+    pub fn selection_score(&self) -> Option<f64> {
+        let scores = self.scores_of_weights();
+        match self.better_weights() {
+            Weights::Raw => scores[0],
+            Weights::Average => scores[1],
+        }
+    }
+
+    /// Which weights scored better; as they are, if equal or not scored.
+    pub fn better_weights(&self) -> Weights {
+        match self.scores_of_weights() {
+            [Some(raw), Some(average)] if average > raw => Weights::Average,
+            [None, Some(_)] => Weights::Average,
+            _ => Weights::Raw,
+        }
+    }
+
+    fn scores_of_weights(&self) -> [Option<f64>; 2] {
+        [self.val_foreground_iou.or(self.val_miou), self.average_val_foreground_iou.or(self.average_val_miou)]
+    }
+}
+
+/// The epoch with the highest [`EpochRecord::selection_score`], the earliest of equals.
+pub fn best_epoch(records: &[EpochRecord]) -> Option<&EpochRecord> {
+    let mut best: Option<(&EpochRecord, f64)> = None;
+    for record in records {
+        if let Some(score) = record.selection_score()
+            && best.is_none_or(|(_, highest)| score > highest)
+        {
+            best = Some((record, score));
+        }
+    }
+    best.map(|(record, _)| record)
+}
+
+/// Writes both tables anew, each in one step, so that a reader never sees half a row.
+pub(crate) fn write_tables(folder: &Path, records: &[EpochRecord]) -> Result<(), TrainError> {
+    let (csv, jsonl) = (to_csv(records), to_jsonl(records));
+    write_atomic(folder.join("metrics.csv"), csv.as_bytes())?;
+    write_atomic(folder.join("metrics.jsonl"), jsonl.as_bytes())?;
+    Ok(())
+}
+
+/// Reads `metrics.jsonl`; no file is no rows.
+///
+/// # Errors
+/// [`TrainError::Read`], and [`TrainError::BadRunFile`] for a row that cannot be understood.
+pub fn read_records(path: &Path) -> Result<Vec<EpochRecord>, TrainError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(TrainError::Read { path: path.to_owned(), source }),
+    };
+    let parse = |(i, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| TrainError::BadRunFile {
+            path: path.to_owned(),
+            problem: format!("line {}: {e}; remove the line to go on without it", i + 1),
+        })
+    };
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+}
+
+fn to_jsonl(records: &[EpochRecord]) -> String {
+    let line = |record| serde_json::to_string(record).expect("a record is a flat map of numbers") + "\n";
+    records.iter().map(line).collect()
+}
+
+/// One header line, one line an epoch; undefined values are empty.
+fn to_csv(records: &[EpochRecord]) -> String {
+    let fields = |record: &EpochRecord| match serde_json::to_value(record) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => unreachable!("a record is a flat map of numbers"),
+    };
+    let header = fields(&EpochRecord::default()).keys().cloned().collect::<Vec<_>>().join(",");
+    let mut csv = header + "\n";
+    for record in records {
+        let cell =
+            |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
+        let cells: Vec<String> = fields(record).values().map(cell).collect();
+        writeln!(csv, "{}", cells.join(",")).expect("writing to a string cannot fail");
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(epoch: usize, miou: Option<f64>) -> EpochRecord {
+        EpochRecord { epoch, train_loss: 0.1 + 0.2, val_miou: miou, ..EpochRecord::default() }
+    }
+
+    #[test]
+    fn tables_keep_every_digit_and_the_order_of_columns() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let records = [row(1, Some(1.0 / 3.0)), row(2, None)];
+        write_tables(folder.path(), &records).expect("the folder is writable");
+        assert_eq!(read_records(&folder.path().join("metrics.jsonl")).expect("just written"), records);
+        let csv = std::fs::read_to_string(folder.path().join("metrics.csv")).expect("just written");
+        let lines: Vec<&str> = csv.lines().collect();
+        assert!(lines[0].starts_with(
+            "epoch,train_loss,val_loss,val_miou,val_boundary_miou,val_pixel_accuracy,val_foreground_iou,"
+        ));
+        assert!(lines[0].ends_with(",seconds"));
+        assert!(lines[1].starts_with("1,0.30000000000000004,,0.3333333333333333,"), "{}", lines[1]);
+        assert_eq!(lines[0].matches(',').count(), lines[2].matches(',').count());
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_earliest_of_the_highest() {
+        let records =
+            [row(1, None), row(2, Some(0.5)), row(3, Some(0.7)), row(4, Some(0.7)), row(5, Some(0.6))];
+        assert_eq!(best_epoch(&records).map(|r| r.epoch), Some(3));
+        assert_eq!(best_epoch(&records[..1]), None);
+    }
+
+    #[test]
+    fn a_broken_row_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, "{\"epoch\": 1").expect("the folder is writable");
+        let message = read_records(&path).expect_err("the row is cut off").to_string();
+        assert!(message.contains("metrics.jsonl") && message.contains("line 1"), "{message}");
+    }
+}

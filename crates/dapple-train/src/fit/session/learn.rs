@@ -1,0 +1,103 @@
+//! One step of the optimiser, and what is said when its numbers are none.
+
+use dapple_data::Batch;
+use dapple_graph::{DropoutState, Shape, Tensor};
+
+use super::Session;
+use crate::error::NotFinite;
+use crate::error::TrainError;
+
+/// A loss this many times as large as the first one (or than 1, where that was less) has exploded: the weights are
+/// beyond repair although they still are numbers.
+const EXPLODED: f64 = 1e4;
+
+/// A batch that was run, to be run again where its numbers went wrong.
+struct Run {
+    images: Tensor,
+    labels: Vec<u8>,
+    indices: Vec<usize>,
+    /// Where dropout stood.
+    dropout: DropoutState,
+}
+
+impl Session<'_> {
+    /// One step with the mean of the batches' gradients. Batch norms take the statistics of each batch by itself, as
+    /// they do without accumulation.
+    pub(super) fn learn(&mut self, group: Vec<Batch>) -> Result<(), TrainError> {
+        let scale = 1.0 / group.len() as f32;
+        let mut runs = Vec::with_capacity(group.len());
+        let mut losses = 0.0;
+        for batch in group {
+            let run = Run {
+                images: Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images),
+                labels: batch.labels,
+                indices: batch.indices,
+                dropout: self.executor.dropout_state(),
+            };
+            let loss = self.executor.accumulate(&run.images, &run.labels, &self.loss, scale)?;
+            self.position.batches_done += 1;
+            let first = *self.position.first_loss.get_or_insert(loss);
+            runs.push(run);
+            if !loss.is_finite() || loss.abs() > EXPLODED * first.abs().max(1.0) {
+                let last = runs.split_off(runs.len() - 1);
+                return Err(self.diagnosed("loss", loss, last));
+            }
+            losses += loss;
+        }
+        let rate = self.next_rate() as f32;
+        let norm = f64::from(self.executor.step(rate, self.setup.config.clip_norm)?);
+        if !norm.is_finite() {
+            return Err(self.diagnosed("gradient", norm, runs));
+        }
+        self.position.steps += 1;
+        self.position.loss_sum += losses;
+        self.position.gradient_norm_sum += norm;
+        if let Some(decay) = self.setup.config.ema_decay {
+            self.executor.update_average(warmed_up(decay, self.position.steps));
+        }
+        Ok(())
+    }
+
+    /// Looks for the layer in the batches, the weights being those that they were run with.
+    fn diagnosed(&mut self, what: &'static str, value: f64, runs: Vec<Run>) -> TrainError {
+        let mut names = Vec::new();
+        for run in runs {
+            self.executor.set_dropout_state(run.dropout);
+            let name = |&sample: &usize| self.setup.dataset.name(sample).to_owned();
+            let own: Vec<String> = run.indices.iter().map(name).collect();
+            // An engine that fails here has nothing to add to the diagnosis.
+            if let Ok(Some(fault)) = self.executor.find_fault(&run.images, &run.labels, &self.loss) {
+                return self.not_finite(what, value, own, Some(fault.to_string()));
+            }
+            names.extend(own);
+        }
+        self.not_finite(what, value, names, None)
+    }
+
+    pub(super) fn not_finite(
+        &self,
+        what: &'static str,
+        value: f64,
+        names: Vec<String>,
+        place: Option<String>,
+    ) -> TrainError {
+        let files = &self.files;
+        let exists = |path: std::path::PathBuf| path.exists().then_some(path);
+        TrainError::NotFinite(Box::new(NotFinite {
+            what,
+            value,
+            epoch: self.position.epochs_done + 1,
+            batch: self.position.batches_done,
+            names,
+            place,
+            last: exists(files.last()),
+            best: exists(files.best()),
+        }))
+    }
+}
+
+/// The decay after a number of steps: averages begin short, so that they do not remember the first weights for long.
+fn warmed_up(decay: f64, steps: u64) -> f32 {
+    let steps = steps as f64;
+    decay.min((1.0 + steps) / (10.0 + steps)) as f32
+}

@@ -1,0 +1,408 @@
+//! The loop: batches, validation, checkpoints.
+
+mod epoch_end;
+mod learn;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dapple_data::{Loader, LoaderSettings};
+use dapple_graph::{DropoutState, Engine, Executor, Loss};
+
+use dapple_base::StopFlag;
+use dapple_model::{EvaluationSet, spread};
+
+use super::checkpoint::{Checkpoint, Position};
+use super::files::TrainingFiles;
+use super::observer::{Event, Observer};
+use super::outcome::Outcome;
+use super::pace::{Ahead, Pace};
+use super::rates;
+use super::record::{EpochRecord, best_epoch, read_records, write_tables};
+use super::recorder::Recorder;
+use super::setup::{Beginning, Setup};
+use crate::config::small_images::SmallImages;
+use crate::error::TrainError;
+
+/// Parts that the learning rate's course is cut into where it follows the clock.
+const COURSE: u64 = 1_000_000;
+
+/// A training in progress.
+pub(crate) struct Session<'a> {
+    setup: Setup,
+    files: TrainingFiles,
+    executor: Box<dyn Executor>,
+    observer: &'a mut dyn Observer,
+    recorder: &'a mut dyn Recorder,
+    stop: &'a StopFlag,
+    loss: Loss,
+    loader: Loader,
+    /// That of the epochs with small images.
+    small_loader: Option<Loader>,
+    /// The validation images.
+    val: Option<EvaluationSet>,
+    /// The training images that are scored.
+    scored_train: Option<EvaluationSet>,
+    position: Position,
+    records: Vec<EpochRecord>,
+    last_save: Instant,
+    /// When this process began to train, and what of the time span was used before.
+    began: Instant,
+    used_before: f64,
+}
+
+/// What became of an epoch's batches.
+#[derive(PartialEq, Eq)]
+enum Batches {
+    Done,
+    /// A stop was asked for.
+    Stopped,
+}
+
+/// Everyone whom a training tells of its progress, and the flag that ends it.
+pub(crate) struct Watchers<'a> {
+    pub observer: &'a mut dyn Observer,
+    pub recorder: &'a mut dyn Recorder,
+    pub stop: &'a StopFlag,
+}
+
+impl<'a> Session<'a> {
+    /// Loads the network with its first state, or with the one it was left in.
+    pub fn begin(
+        setup: Setup,
+        files: TrainingFiles,
+        beginning: Beginning,
+        engine: &dyn Engine,
+        watchers: Watchers<'a>,
+    ) -> Result<Self, TrainError> {
+        let Watchers { observer, recorder, stop } = watchers;
+        let Setup { config, parts, dataset, .. } = &setup;
+        let input = config.input;
+        let load = |state| engine.load(Arc::new(config.network.clone()), state, Some(config.optimizer));
+        let is_new = matches!(beginning, Beginning::New(..));
+        let (mut executor, mut position, records) = match beginning {
+            Beginning::New(state, note) => {
+                if let Some(note) = note {
+                    observer.notice(&Event::Note(&note));
+                }
+                (load(&state)?, Position::default(), Vec::new())
+            }
+            Beginning::Checkpoint(checkpoint) => {
+                let Checkpoint { position, state, average, optimizer } = *checkpoint;
+                let mut executor = load(&state)?;
+                executor.set_optimizer_state(&optimizer)?;
+                if let Some(average) = &average {
+                    executor.set_average(average)?;
+                }
+                let mut records = read_records(&files.metrics())?;
+                records.retain(|record| record.epoch <= position.epochs_done);
+                write_tables(files.folder(), &records)?;
+                (executor, position, records)
+            }
+        };
+        if config.time_budget.is_some() && position.pace.is_none() {
+            position.pace = Some(Pace::default());
+        }
+
+        executor.set_dropout_state(DropoutState { seed: config.seed, passes: position.passes });
+
+        let cache = |share| config.data.cache.settings(config.data.cache_mib, share);
+        let loader = Loader::new(
+            Arc::clone(dataset),
+            parts.train.clone(),
+            LoaderSettings {
+                augment: config.augment,
+                shuffle: true,
+                drop_last: true,
+                seed: config.seed,
+                threads: config.data.threads,
+                cache: cache(2),
+                ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
+            },
+        )?;
+        let resized = |small: SmallImages| {
+            let small = small.input(input);
+            loader.resized(small.height, small.width)
+        };
+        let small_loader = config.small_images.map(resized).transpose()?;
+        let set = |samples: &[usize]| match samples {
+            [] => Ok(None),
+            samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
+        };
+        let val = set(&parts.val)?;
+        let count = config.evaluation.train_images.unwrap_or(parts.val.len());
+        let scored_train = set(&spread(&parts.train, count))?;
+
+        let mut session = Self {
+            loss: config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train)),
+            used_before: position.pace.as_ref().map_or(0.0, |pace| pace.used),
+            files,
+            executor,
+            observer,
+            recorder,
+            stop,
+            loader,
+            small_loader,
+            val,
+            scored_train,
+            position,
+            records,
+            last_save: Instant::now(),
+            began: Instant::now(),
+            setup,
+        };
+        let epochs = session.epochs();
+        let Setup { config, parts, .. } = &session.setup;
+        session.observer.notice(&Event::Started {
+            network: &config.network.name,
+            parameters: session.setup.graph.trainable_len(),
+            device: &engine.device(),
+            train_images: parts.train.len(),
+            val_images: parts.val.len(),
+            size: (input.height, input.width),
+            epochs_done: session.position.epochs_done,
+            batches_done: session.position.batches_done,
+            epochs,
+        });
+        if is_new {
+            // So that there always is a last good state, and a folder that cannot be written to is found at once.
+            session.write_checkpoint()?;
+        }
+        Ok(session)
+    }
+
+    /// Trains to the end, or until the stop flag is raised.
+    pub fn finish(mut self) -> Result<Outcome, TrainError> {
+        while !self.is_done() {
+            let before = Duration::from_secs_f64(self.position.seconds);
+            let clock = Clock { before, started: Instant::now() };
+            let factors = rates::rate_factors(
+                &self.setup.config,
+                self.setup.graph.params(),
+                self.position.epochs_done,
+            )?;
+            self.executor.set_rate_factors(&factors)?;
+            if self.train_epoch(&clock)? == Batches::Stopped || self.end_epoch(&clock)?.is_break() {
+                self.save(&clock)?;
+                let Position { epochs_done, batches_done, .. } = self.position;
+                return Ok(Outcome::Interrupted { epochs_done, batches_done });
+            }
+        }
+        let best = self.restore_best()?;
+        self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
+        Ok(Outcome::Finished { records: self.records })
+    }
+
+    /// Whether all epochs, or all of the time, are done, or nothing has become better for long enough.
+    fn is_done(&mut self) -> bool {
+        let config = &self.setup.config;
+        let done = match &self.position.pace {
+            Some(pace) => pace.is_done() && self.position.batches_done == 0,
+            None => self.position.epochs_done >= config.epochs,
+        };
+        let stale = best_epoch(&self.records).map_or(0, |best| self.position.epochs_done - best.epoch);
+        match config.patience {
+            Some(patience) if !done && stale >= patience && is_scored(self.records.last()) => {
+                let best = self.position.epochs_done - stale;
+                let text = format!("stopped early: no better epoch in {patience} since epoch {best}");
+                self.observer.notice(&Event::Note(&text));
+                true
+            }
+            _ => done,
+        }
+    }
+
+    /// The batches of an epoch that are left, or as many as the time allows.
+    fn train_epoch(&mut self, clock: &Clock) -> Result<Batches, TrainError> {
+        let batches = self.loader.batches_per_epoch();
+        if self.position.batches_done == 0 {
+            self.choose_size();
+        }
+        let loader = self.small_loader.as_ref().filter(|_| self.position.small).unwrap_or(&self.loader);
+        let mut loading = loader.epoch_from(self.position.epochs_done as u64, self.position.batches_done);
+        let time_is_over = |position: &Position| position.pace.as_ref().is_some_and(Pace::is_done);
+        while self.position.batches_done < batches && !time_is_over(&self.position) {
+            let started = Instant::now();
+            // Batches whose gradients make one step; fewer at the end of the epoch.
+            let size = self.setup.config.accumulate.min(batches - self.position.batches_done);
+            let mut group = Vec::with_capacity(size);
+            for _ in 0..size {
+                let asked = Instant::now();
+                let Some(batch) = loading.next() else { break };
+                self.position.wait_seconds += asked.elapsed().as_secs_f64();
+                if self.stop.is_raised() {
+                    return Ok(Batches::Stopped);
+                }
+                group.push(batch?);
+            }
+            if group.is_empty() {
+                break; // The loader ended early; it gives its error as a batch.
+            }
+            let images = group.iter().map(|batch| batch.n).sum();
+            self.learn(group)?;
+            self.keep_pace(started.elapsed().as_secs_f64());
+            let epochs = self.epochs();
+            self.observer.notice(&Event::Batch {
+                epoch: self.position.epochs_done + 1,
+                epochs,
+                batch: self.position.batches_done,
+                batches,
+                images,
+                loss: self.position.loss_sum / self.position.batches_done as f64,
+            });
+            if self.position.batches_done < batches && self.save_is_due() {
+                self.save(clock)?;
+            }
+        }
+        Ok(Batches::Done)
+    }
+
+    /// Whether the epoch that begins shows small images.
+    fn choose_size(&mut self) {
+        let Some(settings) = self.setup.config.small_images else { return };
+        let done = match &self.position.pace {
+            Some(pace) => pace.share,
+            None => self.position.epochs_done as f64 / self.setup.config.epochs as f64,
+        };
+        let small = done < settings.share;
+        if small != self.position.small {
+            let input = self.setup.config.input;
+            let input = if small { settings.input(input) } else { input };
+            let text = format!(
+                "epoch {}: images of {} x {} from here on",
+                self.position.epochs_done + 1,
+                input.height,
+                input.width
+            );
+            self.observer.notice(&Event::Note(&text));
+        }
+        self.position.small = small;
+    }
+
+    /// Steps of the optimiser in an epoch.
+    fn steps_per_epoch(&self) -> u64 {
+        self.loader.batches_per_epoch().div_ceil(self.setup.config.accumulate) as u64
+    }
+
+    /// Epochs in all, as far as they are known.
+    fn epochs(&self) -> usize {
+        let Some(pace) = &self.position.pace else { return self.setup.config.epochs };
+        let in_epoch = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
+        let steps = in_epoch + pace.steps_to_go().unwrap_or(0);
+        self.position.epochs_done + (steps.div_ceil(self.steps_per_epoch().max(1)) as usize).max(1)
+    }
+
+    /// The learning rate of a step, counted from 0 or, by the clock, of a share of the course.
+    fn learning_rate(&self, step: u64, share: f64) -> f64 {
+        let config = &self.setup.config;
+        let factor = match self.position.pace {
+            Some(_) => config.schedule.factor((share * COURSE as f64) as u64, COURSE),
+            None => config.schedule.factor(step, config.epochs as u64 * self.steps_per_epoch()),
+        };
+        config.learning_rate * factor
+    }
+
+    /// That of the next step.
+    fn next_rate(&self) -> f64 {
+        self.learning_rate(self.position.steps, self.position.pace.as_ref().map_or(0.0, |pace| pace.share))
+    }
+
+    /// That of the step before.
+    fn last_rate(&self) -> f64 {
+        let before = |pace: &Pace| (pace.share - pace.per_step).max(0.0);
+        let share = self.position.pace.as_ref().map_or(0.0, before);
+        self.learning_rate(self.position.steps.saturating_sub(1), share)
+    }
+
+    fn used_seconds(&self) -> f64 {
+        self.used_before + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Takes note of a step's time and decides, where it is due, how many are to come.
+    fn keep_pace(&mut self, seconds: f64) {
+        let (used, steps) = (self.used_seconds(), self.position.steps);
+        let Some(pace) = &mut self.position.pace else { return };
+        if pace.stepped(steps, used, seconds) {
+            if pace.pause == 0.0 {
+                // Not measured yet: a pass forward takes about a third of a step for each batch of images.
+                let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len) as f64;
+                let images = count(&self.val) + count(&self.scored_train);
+                let batch = self.setup.config.batch * self.setup.config.accumulate;
+                pace.pause =
+                    pace.step * images / (3.0 * batch as f64) / self.setup.config.evaluation.every as f64;
+            }
+            self.decide_pace();
+        }
+    }
+
+    fn decide_pace(&mut self) {
+        let steps = self.steps_per_epoch();
+        let done = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
+        let Some(span) = self.setup.config.time_budget else { return };
+        let ahead =
+            Ahead { span: span.duration().as_secs_f64(), steps_left: steps.saturating_sub(done), steps };
+        if let Some(pace) = &mut self.position.pace {
+            let first = pace.per_step == 0.0;
+            pace.decide(&ahead);
+            if first {
+                let steps = self.position.steps + pace.steps_to_go().unwrap_or(0);
+                let text = format!(
+                    "{span} are enough for about {steps} steps of {:.2} s, {:.1} epochs",
+                    pace.step,
+                    steps as f64 / ahead.steps.max(1) as f64
+                );
+                self.observer.notice(&Event::Note(&text));
+            }
+        }
+    }
+
+    fn save_is_due(&self) -> bool {
+        let settings = self.setup.config.checkpoint;
+        settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
+            || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes
+    }
+
+    /// Saves the state in the middle of an epoch.
+    fn save(&mut self, clock: &Clock) -> Result<(), TrainError> {
+        self.position.seconds = clock.seconds();
+        self.write_checkpoint()
+    }
+
+    /// Overwrites the checkpoint, but never with weights that are no numbers.
+    fn write_checkpoint(&mut self) -> Result<(), TrainError> {
+        let passes = self.executor.dropout_state().passes;
+        let used = self.used_seconds();
+        if let Some(pace) = &mut self.position.pace {
+            pace.used = used;
+        }
+        let checkpoint = Checkpoint {
+            position: Position { passes, ..self.position.clone() },
+            state: self.executor.state(),
+            average: self.executor.average(),
+            optimizer: self.executor.optimizer_state(),
+        };
+        if let Some(value) = checkpoint.state.values.iter().find(|value| !value.is_finite()) {
+            return Err(self.not_finite("weights", f64::from(*value), Vec::new(), None));
+        }
+        checkpoint.save(&self.files.last())?;
+        self.last_save = Instant::now();
+        Ok(())
+    }
+}
+
+/// Whether there are scores of an epoch; not of each, where `evaluation.every` is more than 1.
+fn is_scored(record: Option<&EpochRecord>) -> bool {
+    record.is_some_and(|record| record.selection_score().is_some())
+}
+
+/// The time an epoch has taken, over interruptions.
+struct Clock {
+    before: Duration,
+    started: Instant,
+}
+
+impl Clock {
+    fn seconds(&self) -> f64 {
+        (self.before + self.started.elapsed()).as_secs_f64()
+    }
+}

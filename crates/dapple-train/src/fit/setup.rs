@@ -1,0 +1,69 @@
+//! A training's fixed parts, checked against each other, and where it begins.
+
+use std::sync::Arc;
+
+use dapple_data::{Dataset, Split, SplitIndices};
+use dapple_graph::{Graph, Network, Shape, State};
+
+use super::checkpoint::Checkpoint;
+use super::model_file::init_from;
+use super::rates::rate_factors;
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+
+/// The parts that stay the same over a training.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub config: TrainConfig,
+    pub dataset: Arc<Dataset>,
+    pub parts: SplitIndices,
+    /// The network for one image.
+    pub graph: Graph,
+}
+
+/// Where a training begins.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// The first state, drawn from the seed, and a note on the weights that a file has put over it.
+    New(State, Option<String>),
+    /// Where it was left.
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl Setup {
+    /// Checks settings, data and division against each other.
+    pub fn new(config: TrainConfig, dataset: Arc<Dataset>, split: &Split) -> Result<Self, TrainError> {
+        let (network, data) = (config.network.classes, dataset.classes().len());
+        if network != data {
+            return Err(TrainError::Config(format!(
+                "the network has {network} classes but the data has {data}; make them equal"
+            )));
+        }
+        let parts = split.indices(&dataset)?;
+        if parts.train.is_empty() {
+            return Err(TrainError::Config(
+                "there is no training image; give a larger train fraction".into(),
+            ));
+        }
+        let input = config.input;
+        let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
+        if let Some(small) = config.small_images.map(|small| small.input(input)) {
+            let small = Shape::new(1, small.height, small.width, small.channels);
+            config.network.build(small).map_err(|error| {
+                TrainError::Config(format!(
+                    "small_images: {error}; give a larger scale, or leave the table out"
+                ))
+            })?;
+        }
+        rate_factors(&config, graph.params(), 0)?;
+        Ok(Self { config, dataset, parts, graph })
+    }
+
+    /// The first state of a new training.
+    pub fn begin(&self) -> Result<Beginning, TrainError> {
+        let mut state = State::init(&self.graph, self.config.seed);
+        let init = self.config.init.as_deref();
+        let note = init.map(|path| init_from(path, &self.config.network, &mut state)).transpose()?;
+        Ok(Beginning::New(state, note))
+    }
+}

@@ -1,0 +1,114 @@
+//! Starting a training and resuming one.
+
+use std::sync::Arc;
+
+use dapple_base::StopFlag;
+use dapple_data::{Dataset, OpenOptions, Split};
+use dapple_graph::Engine;
+
+use super::checkpoint::Checkpoint;
+use super::files::TrainingFiles;
+use super::observer::Observer;
+use super::outcome::Outcome;
+use super::recorder::Recorder;
+use super::session::{Session, Watchers};
+use super::setup::{Beginning, Setup};
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+
+/// A training that can be run: settings, data and their split, checked against each other. Nothing is written before
+/// [`Training::run`].
+#[derive(Debug)]
+pub struct Training {
+    setup: Setup,
+    split: Split,
+    beginning: Beginning,
+}
+
+impl Training {
+    /// A new training on data that are split as the settings say.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] and others of [`TrainConfig::check`]; [`TrainError::Data`] without a training image.
+    pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
+        config.check()?;
+        let split = config.data.divide(&dataset)?;
+        let setup = Setup::new(config, dataset, &split)?;
+        let beginning = setup.begin()?;
+        Ok(Self { setup, split, beginning })
+    }
+
+    /// A training to be resumed from its checkpoint, or started again if it was stopped before the first one.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`] and [`TrainError::BadRunFile`] for the checkpoint, [`TrainError::Data`] for data that the split
+    /// does not fit.
+    pub fn resume(
+        config: TrainConfig,
+        dataset: Arc<Dataset>,
+        split: Split,
+        files: &TrainingFiles,
+    ) -> Result<Self, TrainError> {
+        let setup = Setup::new(config, dataset, &split)?;
+        let last = files.last();
+        let beginning = match last.exists() {
+            true => Beginning::Checkpoint(Box::new(Checkpoint::load(&last, &setup.graph)?)),
+            false => setup.begin()?,
+        };
+        Ok(Self { setup, split, beginning })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &TrainConfig {
+        &self.setup.config
+    }
+
+    /// The data set.
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.setup.dataset
+    }
+
+    /// Epochs that were done before; 0 for a new training.
+    pub fn epochs_done(&self) -> usize {
+        match &self.beginning {
+            Beginning::New(..) => 0,
+            Beginning::Checkpoint(checkpoint) => checkpoint.position.epochs_done,
+        }
+    }
+
+    /// The division of the data.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Trains until all epochs are done or `stop` is raised, which ends it after the current batch with its state saved.
+    ///
+    /// # Errors
+    /// [`TrainError::NotFinite`] if the loss or the gradient overflows; otherwise those of data, engine and files.
+    pub fn run(
+        self,
+        files: TrainingFiles,
+        engine: &dyn Engine,
+        observer: &mut dyn Observer,
+        recorder: &mut dyn Recorder,
+        stop: &StopFlag,
+    ) -> Result<Outcome, TrainError> {
+        let watchers = Watchers { observer, recorder, stop };
+        Session::begin(self.setup, files, self.beginning, engine, watchers)?.finish()
+    }
+}
+
+/// Opens the data that the settings name.
+///
+/// # Errors
+/// [`TrainError::Data`].
+pub fn open_dataset(config: &TrainConfig) -> Result<Arc<Dataset>, TrainError> {
+    let options = OpenOptions {
+        format: config.data.format,
+        classes: Some(config.network.classes),
+        ignore: config.data.ignore,
+        coding: config.data.coding,
+        skip_bad: config.data.skip_bad,
+    };
+    Ok(Arc::new(Dataset::open(&config.data.dir, &options)?))
+}
