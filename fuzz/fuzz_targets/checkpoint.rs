@@ -2,7 +2,7 @@
 //! tensors that hold what their shapes say, or with an error; what was read can be written and read again.
 #![no_main]
 
-use dapple_nets::checkpoint::{Entry, ModelFile, parse_state_dict, write_state_dict};
+use dapple_nets::checkpoint::{NamedTensor, ModelFile, parse_state_dict, write_state_dict};
 use libfuzzer_sys::fuzz_target;
 
 /// Fewest bytes of a file to each element that is read from it; views may share storage.
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// Equal, and equally not a number.
-fn same(a: &Entry, b: &Entry) -> bool {
-    let bits = |entry: &Entry| entry.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+fn same(a: &NamedTensor, b: &NamedTensor) -> bool {
+    let bits = |entry: &NamedTensor| entry.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     a.name == b.name && a.shape == b.shape && bits(a) == bits(b)
 }

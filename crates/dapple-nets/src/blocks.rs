@@ -1,4 +1,4 @@
-//! What the networks have in common.
+//! Building blocks shared by the networks.
 
 use dapple_graph::{Conv2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape};
 
@@ -32,13 +32,13 @@ pub(crate) fn unit(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d) -> Resul
 /// The functions of a squeeze-and-excitation block.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
-    /// Behind the first layer; ReLU if none.
+    /// After the first layer; ReLU if absent.
     pub squeeze: Option<Pointwise>,
-    /// Behind the second one.
+    /// After the second layer.
     pub excite: Pointwise,
 }
 
-/// Squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018): each channel times a gate made from the means of all channels.
+/// Squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018): each channel times a gate computed from the means of all channels.
 pub(crate) fn squeeze_excite(
     g: &mut Graph,
     name: &str,
@@ -80,13 +80,13 @@ pub(crate) fn divisible(channels: f64) -> usize {
     if (nearest as f64) < 0.9 * channels { nearest + 8 } else { nearest }
 }
 
-/// The image, with zeros around it where its height and width are not multiples of `2^halvings`.
+/// The image, padded with zeros if its height or width is not a multiple of `2^halvings`.
 pub(crate) fn padded(g: &mut Graph, halvings: usize) -> Result<NodeId, GraphError> {
     let (image, shape) = (g.input(), g.shape(g.input()));
     if (shape.h | shape.w).is_multiple_of(1 << halvings) {
         return Ok(image);
     }
-    // Poolings that round up, and as many doublings, stand for the next larger size; nobody reads their values.
+    // Poolings that round up, and as many doublings, stand for the next larger size; their values are not used.
     let mut size = image;
     for _ in 0..halvings {
         size = g.max_pool(size, &MaxPool::new(2, 2).ceil(true))?;
@@ -95,8 +95,7 @@ pub(crate) fn padded(g: &mut Graph, halvings: usize) -> Result<NodeId, GraphErro
     g.fit_to(image, size)
 }
 
-/// Refuses inputs without pixels and inputs on which a network of this smallest height and width has nothing
-/// left to compute.
+/// Refuses inputs without pixels, and those below the smallest height and width of a network.
 pub(crate) fn check_size(network: &'static str, input: Shape, smallest: usize) -> Result<(), GraphError> {
     let why = if input.is_empty() {
         "every extent must be at least 1".to_owned()

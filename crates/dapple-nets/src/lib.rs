@@ -1,8 +1,9 @@
 //! Segmentation networks as dapple graphs, with the names of published checkpoints.
 //!
-//! Each network is one file: a struct with its settings whose [`dapple_graph::Network::build`] reads like
-//! the paper's figure. The [`registry`] knows them by name, [`NetConfig`] is what files and command lines
-//! say about one, and [`checkpoint`] reads and writes weights.
+//! [`NetConfig`] is the configuration of a network and builds its graph. The [`registry`] knows all networks by name, and
+//! [`checkpoint`] reads and writes weights. A network is one file, readable beside its paper: in `models/` if it is built as
+//! a whole, otherwise an encoder (`encoders/`) with a decoder (`decoders/`), and every decoder is offered on every encoder
+//! that fits.
 //!
 //! ```
 //! use dapple_graph::{Network, Shape, summary};
@@ -16,27 +17,15 @@
 mod blocks;
 pub mod checkpoint;
 mod config;
-mod ddrnet;
 mod decoders;
-mod deconvnet;
 mod encoders;
-mod fast_scnn;
-mod fcn_vgg;
+mod models;
 mod monte_carlo;
 pub mod registry;
-mod segnet;
-mod segnet_basic;
-mod u2net;
-mod unet;
 
 pub use config::{Activation, ConfigError, NetConfig};
-pub use ddrnet::DdrNet;
-pub use deconvnet::DeconvNet;
 pub use encoders::{ENCODERS, Encoder};
-pub use fast_scnn::FastScnn;
-pub use fcn_vgg::FcnVgg;
+pub use models::{
+    DdrNet, DeconvNet, FastScnn, FcnVgg, Head, SegNet, SegNetBasic, U2Net, U2NetSize, UNet, UpSampling,
+};
 pub use monte_carlo::{Sampled, monte_carlo};
-pub use segnet::{Head, SegNet};
-pub use segnet_basic::SegNetBasic;
-pub use u2net::{U2Net, U2NetSize};
-pub use unet::{UNet, UpSampling};

@@ -2,10 +2,10 @@
 //! Approximation", ICML 2016; Kendall, Badrinarayanan and Cipolla, "Bayesian SegNet", BMVC 2017, section 3,
 //! <https://arxiv.org/abs/1511.02680>.
 
-use crate::Activation;
+use crate::config::Activation;
 use dapple_graph::{EngineError, Executor, Mode, Shape, Tensor};
 
-/// What several passes with dropout say.
+/// Statistics of several passes with dropout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampled {
     /// Mean probabilities `[n, h, w, logits]`.

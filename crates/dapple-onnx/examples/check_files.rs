@@ -17,7 +17,7 @@ use std::path::Path;
 
 use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
 use dapple_nets::checkpoint::{published, write_state_dict};
-use dapple_nets::registry::{Entry, networks};
+use dapple_nets::registry::{NetworkEntry, networks};
 use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::{OPSETS, Options, Probabilities, export, export_graph};
 use dapple_reference::random::{self, OPERATIONS, RandomNetwork};
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn write_network(folder: &Path, entry: &Entry) -> Result<(), Box<dyn Error>> {
+fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Error>> {
     // One logit and several, by turns.
     let classes = if entry.activation == Activation::Sigmoid { 2 } else { 3 };
     let config = NetConfig { width: NARROW, ..NetConfig::new(&entry.name, 3, classes)? };

@@ -12,7 +12,7 @@ use dapple::cpu::CpuEngine;
 use dapple::device::{self, DeviceInfo, EngineOptions};
 use dapple::graph::{Engine, Network, Shape};
 use dapple::nets::NetConfig;
-use dapple::nets::registry::{Entry, networks};
+use dapple::nets::registry::{NetworkEntry, networks};
 use dapple_reference::equivalence::{
     self, Pair, Row, Smooth, Subject, TOLERANCE, behaviour, hand_over, markdown, pair, together,
 };
@@ -34,7 +34,7 @@ const GRADIENTS: f64 = 1e-3;
 
 /// Networks whose gradients do so more, and how far they may be off: max pooling of nearly equal values in U²-Net and its lite
 /// form, where the order of sums decides; batch norms that see as few as two values in DeepLabV3+ and behind UPerNet's pooled
-/// maps (`dapple-nets/tests/parity.rs` has such ones among the coarse too).
+/// maps (`dapple-nets/tests/suite/parity.rs` has such ones among the coarse too).
 const COARSE: [(&str, f64); 6] = [
     ("u2net", 1e-2),
     ("u2net-lite", 1e-2),
@@ -88,7 +88,7 @@ fn processor() -> CpuEngine {
 }
 
 /// A network of the registry, narrow and small.
-fn subject(entry: &Entry, smooth: bool, seed: u64) -> Subject {
+fn subject(entry: &NetworkEntry, smooth: bool, seed: u64) -> Subject {
     let width = match entry.smallest {
         // What wants large images is narrower still.
         129.. => entry.width_step,
@@ -103,7 +103,7 @@ fn subject(entry: &Entry, smooth: bool, seed: u64) -> Subject {
 }
 
 /// The networks that are asked for.
-fn all() -> Vec<&'static Entry> {
+fn all() -> Vec<&'static NetworkEntry> {
     let Some(wanted) = listed("DAPPLE_NETWORKS") else { return networks().iter().collect() };
     for name in &wanted {
         assert!(
@@ -115,10 +115,10 @@ fn all() -> Vec<&'static Entry> {
 }
 
 /// Of those the first of each family, and one on each encoder.
-fn chosen() -> Vec<&'static Entry> {
+fn chosen() -> Vec<&'static NetworkEntry> {
     let mut families = Vec::new();
     let mut encoders = Vec::new();
-    let new = |entry: &&Entry| {
+    let new = |entry: &&NetworkEntry| {
         let family = !families.contains(&entry.family);
         families.push(entry.family);
         let name = entry.encoder.map(|encoder| encoder.name);
@@ -130,7 +130,7 @@ fn chosen() -> Vec<&'static Entry> {
 }
 
 /// A network without its kinks on two engines.
-fn compare(device: &str, engines: Pair<'_>, entry: &Entry) -> Row {
+fn compare(device: &str, engines: Pair<'_>, entry: &NetworkEntry) -> Row {
     let mut row = pair(engines, &subject(entry, true, FIRST_DRAW));
     for seed in FIRST_DRAW + 1..FIRST_DRAW + DRAWS {
         let mut verdict = Verdict::default();
@@ -222,7 +222,7 @@ fn trainings_stay_together_and_change_hands() {
 }
 
 /// Losses of ten steps, without kinks and with them, and of a training that changes hands.
-fn training(engines: Pair<'_>, entry: &Entry) -> Row {
+fn training(engines: Pair<'_>, entry: &NetworkEntry) -> Row {
     let [smooth, kinked] = [true, false].map(|smooth| subject(entry, smooth, FIRST_DRAW));
     let mut row = Row::new(&entry.name);
     row.compared = 1;

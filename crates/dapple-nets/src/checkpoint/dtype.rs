@@ -28,7 +28,7 @@ impl Dtype {
         }
     }
 
-    /// The type of a safetensors entry, where dapple knows it.
+    /// The type of a safetensors entry, if dapple supports it.
     pub(super) fn of_safetensors(dtype: safetensors::Dtype) -> Option<Self> {
         use safetensors::Dtype as S;
         Some(match dtype {

@@ -1,7 +1,9 @@
-//! What can be wrong with a file of weights.
+//! Errors of files of weights.
 
-use super::InitError;
-use crate::ConfigError;
+use super::init::InitError;
+use super::version::VERSION;
+use crate::config::ConfigError;
+use dapple_base::InputFault;
 use dapple_graph::GraphError;
 use std::path::{Path, PathBuf};
 
@@ -16,20 +18,20 @@ pub enum CheckpointError {
     Io {
         /// File.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The file's content is not what it should be.
+    /// The content is not valid.
     #[error("{}: {why}", path.display())]
     Content {
         /// File.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The fault and its remedy.
         why: Box<ContentError>,
     },
 }
 
-/// Content that is not what it should be.
+/// Content that is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// Not a file of weights, or a damaged one.
@@ -37,18 +39,18 @@ pub enum ContentError {
     Unreadable(String),
     /// A safetensors file that does not describe a dapple model.
     #[error(
-        "weights without a description of the model; such files can initialise a network but not be used as a model"
+        "the weights have no description of the model: such a file can initialize a network but not be used as a model"
     )]
     NotAModel,
-    /// A file of several models, where one is wanted.
+    /// A file of several models where one is expected.
     #[error(
-        "a file of several models; this needs one of them, best.safetensors of a member's folder for instance"
+        "the file holds several models, but one is needed here, for instance best.safetensors in the folder of a member"
     )]
     Several,
     /// A model file of another version.
-    #[error("a model file of version {0}; this program reads version {VERSION}", VERSION = super::model_file::VERSION)]
+    #[error("the model file has version {0}, but this program reads version {VERSION}")]
     Version(u32),
-    /// The description contradicts itself.
+    /// The description is not consistent.
     #[error("the model's description: {0}")]
     Description(String),
     /// The described network does not exist.
@@ -60,38 +62,38 @@ pub enum ContentError {
     /// The weights are not those of the described network.
     #[error("parameter `{name}`: {why}")]
     Parameter {
-        /// Parameter or entry.
+        /// Parameter.
         name: String,
-        /// What is wrong.
+        /// Reason.
         why: String,
     },
     /// A checksum differs.
-    #[error("the {0} are damaged: the checksum differs; get the file again")]
+    #[error("the {0} are damaged: the checksum differs; copy or download the file again")]
     Damaged(&'static str),
-    /// Settings of segmentation_models_pytorch that no network here has.
+    /// Settings of segmentation_models_pytorch that no network of dapple has.
     #[error(
-        "these settings make a network that is not here: {}; to start from what fits of the weights nevertheless, copy \
+        "these settings describe a network that dapple does not have: {}; to use the weights that fit nevertheless, copy \
          them to a folder without config.json and name the network",
         listed(.0)
     )]
     Settings(Vec<String>),
     /// Weights that segmentation_models_pytorch saved, for another network.
     #[error(
-        "the weights are those of `{saved}` by the config.json beside them, the network is `{asked}`: ask for `{saved}` \
-         (or leave `--model` out), or copy the weights to a folder without config.json to start from what fits"
+        "the weights are those of `{saved}` according to the config.json beside them, but the network is `{asked}`: choose \
+         `{saved}` (or leave `--model` out), or copy the weights to a folder without config.json to use those that fit"
     )]
     OtherNetwork {
-        /// Their network.
+        /// The network of the weights.
         saved: String,
-        /// The network that was asked for.
+        /// The network to initialize.
         asked: String,
     },
-    /// The weights do not fit the network that they should initialise.
+    /// The weights do not fit the network that they should initialize.
     #[error(transparent)]
     Init(#[from] InitError),
 }
 
-/// The first of many problems.
+/// The first problems of a list.
 fn listed(problems: &[String]) -> String {
     const SHOWN: usize = 16;
     let more = match problems.len().saturating_sub(SHOWN) {
@@ -102,9 +104,16 @@ fn listed(problems: &[String]) -> String {
 }
 
 impl ContentError {
-    /// The error of this file.
+    /// The error of a file with this content.
     pub fn of(self, path: &Path) -> CheckpointError {
         CheckpointError::Content { path: path.to_owned(), why: Box::new(self) }
+    }
+}
+
+impl InputFault for CheckpointError {
+    /// Model files and weights are the user's input.
+    fn is_input_fault(&self) -> bool {
+        true
     }
 }
 

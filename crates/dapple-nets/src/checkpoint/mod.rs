@@ -1,31 +1,29 @@
-//! Weights in and out: dapple's own model files, and other people's state dicts.
+//! Reading and writing weights: dapple's model files, and state dicts of other libraries.
 //!
-//! - [`ModelFile`]: weights with everything that is needed to use them, in one safetensors file.
-//! - [`Ensemble`]: several of them in one, which predict together.
-//! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is ever executed.
+//! - [`ModelFile`]: weights with the data needed to use them, in one safetensors file.
+//! - [`Ensemble`]: several models in one file, which predict together.
+//! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is executed.
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
-//! - [`saved_network`]: which network a folder of segmentation_models_pytorch holds.
-//! - [`init_from`]: takes the values of a state dict over into a network, telling the naming by itself.
+//! - [`saved_network`]: the network in a folder that segmentation_models_pytorch wrote.
+//! - [`init_from`]: initializes a network from a state dict and recognizes its naming scheme.
 
 mod dtype;
-mod ensemble;
 mod error;
 mod init;
-mod init_file;
-mod model_file;
+mod model;
+mod named_tensor;
 mod naming;
-mod pickle;
+mod published;
 mod saved;
 mod state_dict;
-mod timm;
 mod torch;
-mod value;
+mod version;
 
-pub use ensemble::Ensemble;
 pub use error::{CheckpointError, ContentError};
-pub use init::{InitError, InitReport, Unmatched, init_from, published};
-pub use init_file::init_from_file;
-pub use model_file::{Class, ModelCard, ModelFile, Normalisation, Storage};
+pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file};
+pub use model::{Class, Ensemble, ModelCard, ModelFile, Normalisation, Storage};
+pub use named_tensor::NamedTensor;
 pub use naming::Naming;
+pub use published::published;
 pub use saved::{check_saved, saved_network};
-pub use state_dict::{Entry, parse_state_dict, read_state_dict, write_state_dict};
+pub use state_dict::{parse_state_dict, read_state_dict, write_state_dict};

@@ -1,8 +1,9 @@
-//! State dicts of any origin.
+//! Reading and writing state dicts.
 
 use super::dtype::Dtype;
+use super::error::{CheckpointError, ContentError};
+use super::named_tensor::NamedTensor;
 use super::torch;
-use super::{CheckpointError, ContentError};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
@@ -10,32 +11,17 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-/// One tensor of a state dict.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its key; keys of nested dictionaries are joined by dots.
-    pub name: String,
-    /// Its shape, empty for a scalar.
-    pub shape: Vec<usize>,
-    /// Its elements in row-major order.
-    pub values: Vec<f32>,
-}
-
-impl Entry {
-    /// Whether it has as many values as its shape says.
-    pub(super) fn is_whole(&self) -> bool {
-        self.shape.iter().product::<usize>() == self.values.len()
-    }
-}
-
-/// Reads the tensors whose names are `wanted` from a file of safetensors or of `torch.save` (`.pth`, `.pt`, new
-/// and old format); the content decides, not the file's name. Half precision is widened, other types are rounded
-/// to `f32`. Files of `torch.save` are programs: nothing in them is executed, and anything but tensors in
+/// Reads the tensors with `wanted` names from a file of safetensors or of `torch.save` (`.pth`, `.pt`, new and old
+/// format). The format is recognized by the content, not by the file name. Half precision is widened, other types are
+/// rounded to `f32`. Files of `torch.save` are programs: nothing in them is executed, and anything but tensors in
 /// dictionaries is an error that names it.
 ///
 /// # Errors
-/// If the file cannot be read, is damaged, or holds something else.
-pub fn read_state_dict(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, CheckpointError> {
+/// If the file cannot be read, is damaged, or has other content.
+pub fn read_state_dict(
+    path: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<NamedTensor>, CheckpointError> {
     let file = File::open(path).map_err(CheckpointError::io(path))?;
     let len = file.metadata().map_err(CheckpointError::io(path))?.len();
     read_from(BufReader::new(file), len, wanted).map_err(|why| ContentError::Unreadable(why).of(path))
@@ -44,17 +30,20 @@ pub fn read_state_dict(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec
 /// Reads the content of such a file from memory.
 ///
 /// # Errors
-/// If it is damaged or holds something else.
-pub fn parse_state_dict(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, ContentError> {
+/// If it is damaged or has other content.
+pub fn parse_state_dict(
+    bytes: &[u8],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<NamedTensor>, ContentError> {
     read_from(Cursor::new(bytes), bytes.len() as u64, wanted).map_err(ContentError::Unreadable)
 }
 
-/// The entries as the content of a safetensors file, for `safetensors.torch.load_file` and `load_state_dict` in PyTorch.
-/// The same entries always give the same bytes.
+/// Encodes tensors as a safetensors file, for `safetensors.torch.load_file` and `load_state_dict` in PyTorch.
+/// The same tensors always give the same bytes.
 ///
 /// # Errors
-/// For entries whose shape is not that of their values, or of one name.
-pub fn write_state_dict(entries: &[Entry]) -> Result<Vec<u8>, ContentError> {
+/// If a shape does not agree with the number of values, or if two tensors have the same name.
+pub fn write_state_dict(entries: &[NamedTensor]) -> Result<Vec<u8>, ContentError> {
     let unreadable = |e: safetensors::SafeTensorError| ContentError::Unreadable(e.to_string());
     let bytes: Vec<Vec<u8>> =
         entries.iter().map(|entry| entry.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
@@ -63,7 +52,7 @@ pub fn write_state_dict(entries: &[Entry]) -> Result<Vec<u8>, ContentError> {
         view.map(|view| (entry.name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    // By this key, libraries know that the order of the axes is PyTorch's.
+    // This key tells libraries that the axes are in PyTorch's order.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(unreadable)
 }
@@ -73,7 +62,7 @@ fn read_from(
     mut source: impl BufRead + Seek,
     len: u64,
     wanted: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Entry>, String> {
+) -> Result<Vec<NamedTensor>, String> {
     let mut start = Vec::new();
     source.by_ref().take(torch::LEGACY.len() as u64).read_to_end(&mut start).map_err(|e| e.to_string())?;
     source.rewind().map_err(|e| e.to_string())?;
@@ -86,20 +75,21 @@ fn read_from(
         source.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
         read_safetensors(&bytes, wanted)
     } else {
-        Err("neither a safetensors file nor one of torch.save; save the weights as \
+        Err("neither a safetensors file nor a file of torch.save; save the weights as \
              torch.save(model.state_dict(), path)"
             .into())
     }
 }
 
-fn read_safetensors(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Entry>, String> {
+fn read_safetensors(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<NamedTensor>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("a damaged safetensors file: {e}"))?;
     let mut entries = Vec::new();
     for (name, view) in tensors.iter().filter(|(name, _)| wanted(name)) {
-        let dtype = Dtype::of_safetensors(view.dtype())
-            .ok_or_else(|| format!("`{name}` has elements of type {}, which are not read", view.dtype()))?;
+        let dtype = Dtype::of_safetensors(view.dtype()).ok_or_else(|| {
+            format!("`{name}` has elements of type {}, which are not supported", view.dtype())
+        })?;
         let (shape, values) = (view.shape().to_vec(), dtype.decode(view.data()));
-        entries.push(Entry { name: name.to_owned(), shape, values });
+        entries.push(NamedTensor { name: name.to_owned(), shape, values });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)

@@ -1,9 +1,9 @@
 //! DeepLabV3 on an encoder. Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image
 //! Segmentation", 2017, section 3 and figure 5, <https://arxiv.org/abs/1706.05587>, as torchvision builds it: output
-//! stride 8, an auxiliary FCN head on the map before the last. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
+//! stride 8, an auxiliary FCN head on the second-last feature map. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
 
+use super::decoder::{BILINEAR, Decoder, DecoderSettings};
 use super::fcn::auxiliary;
-use super::{BILINEAR, Decoder, Settings};
 use crate::blocks::{conv_bn_relu, unit};
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -20,7 +20,7 @@ pub(crate) const DEEPLABV3: Decoder = Decoder {
 /// Dilations of the pyramid.
 pub(super) const RATES: [usize; 3] = [12, 24, 36];
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
     let x = pyramid(g, "classifier.0", features.deepest(), settings)?;
     let conv = Conv2d::new(settings.scaled(256), 3).padding(1).bias(false);
@@ -32,12 +32,12 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     auxiliary(g, features.maps[2], settings)
 }
 
-/// The pyramid of dilated convolutions (section 3.3), its parts put together and dropout.
+/// The pyramid of dilated convolutions (section 3.3), concatenated, projected, and dropout.
 pub(super) fn pyramid(
     g: &mut Graph,
     name: &str,
     x: NodeId,
-    settings: &Settings,
+    settings: &DecoderSettings,
 ) -> Result<NodeId, GraphError> {
     let channels = settings.scaled(256);
     let mut parts = vec![unit(g, &format!("{name}.convs.0"), x, &Conv2d::new(channels, 1))?];
@@ -51,7 +51,7 @@ pub(super) fn pyramid(
     settings.dropout(g, x, 0.5)
 }
 
-/// The mean over the image through a 1 x 1 convolution, spread over the map again.
+/// The mean over the image through a 1 x 1 convolution, broadcast to the size of the feature map.
 pub(super) fn pooling(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<NodeId, GraphError> {
     let y = g.adaptive_avg_pool(x, [1, 1])?;
     let names = [format!("{name}.1"), format!("{name}.2")];

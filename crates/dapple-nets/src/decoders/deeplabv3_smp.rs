@@ -1,11 +1,11 @@
 //! DeepLabV3 on an encoder as segmentation_models_pytorch builds it. Chen, Papandreou, Schroff and Adam, "Rethinking Atrous
 //! Convolution for Semantic Image Segmentation", 2017, section 3 and figure 5, <https://arxiv.org/abs/1706.05587>.
 //!
-//! The pyramid is that of [`super::deeplabv3`]. What differs: all convolutions of a dilated stage have one dilation, the
+//! The pyramid is that of [`super::deeplabv3`]. Differences: all convolutions of a dilated stage have one dilation, the
 //! logits are upsampled with aligned corners, and there is no auxiliary head.
 
+use super::decoder::{Decoder, DecoderSettings, head};
 use super::deeplabv3::pyramid;
-use super::{Decoder, Settings, head};
 use crate::blocks::conv_bn_relu;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError};
@@ -19,7 +19,7 @@ pub(crate) const DEEPLABV3_SMP: Decoder = Decoder {
     build,
 };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
     let x = pyramid(g, "decoder.aspp", features.deepest(), settings)?;
     let conv = Conv2d::new(settings.scaled(256), 3).padding(1).bias(false);

@@ -2,8 +2,8 @@
 //! for Semantic Image Segmentation", ECCV 2018, section 3 and figure 2, <https://arxiv.org/abs/1802.02611>, as
 //! segmentation_models_pytorch builds it: separable convolutions in the pyramid, output stride 16.
 
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, head};
 use super::deeplabv3::{RATES, pooling};
-use super::{ALIGNED, Decoder, Settings, head};
 use crate::blocks::{conv_bn_relu, unit};
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -17,7 +17,7 @@ pub(crate) const DEEPLABV3PLUS: Decoder = Decoder {
     build,
 };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
     let channels = settings.scaled(256);
     let x = features.deepest();
@@ -31,7 +31,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     let x = unit(g, "decoder.aspp.0.project", x, &Conv2d::new(channels, 1))?;
     let x = settings.dropout(g, x, 0.5)?;
     let x = separable(g, ["decoder.aspp.1", "decoder.aspp.2"], x, channels, 1)?;
-    // Beside the encoder's map at stride 4.
+    // Concatenated with the encoder's feature map at stride 4.
     let fine = unit(g, "decoder.block1", features.maps[0], &Conv2d::new(settings.scaled(48), 1))?;
     let x = g.resize(x, fine, ALIGNED)?;
     let x = g.concat(&[x, fine])?;

@@ -1,8 +1,8 @@
 //! Fully convolutional network on a dilated ResNet, after Long, Shelhamer and Darrell, CVPR 2015,
 //! <https://arxiv.org/abs/1411.4038>, as torchvision builds it (`fcn_resnet50`): output stride 8, two convolutions, and
-//! the same again on the map before the last as an auxiliary head.
+//! the same again on the second-last feature map as an auxiliary head.
 
-use super::{BILINEAR, Decoder, Settings};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings};
 use crate::blocks::conv_bn_relu;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -16,13 +16,13 @@ pub(crate) const FCN: Decoder = Decoder {
     build,
 };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     fcn_head(g, "classifier", "logits", features.deepest(), settings)?;
     auxiliary(g, features.maps[2], settings)
 }
 
 /// The second output, which helps training: an FCN head on an earlier map.
-pub(super) fn auxiliary(g: &mut Graph, x: NodeId, settings: &Settings) -> Result<(), GraphError> {
+pub(super) fn auxiliary(g: &mut Graph, x: NodeId, settings: &DecoderSettings) -> Result<(), GraphError> {
     fcn_head(g, "aux_classifier", "aux", x, settings)
 }
 
@@ -32,7 +32,7 @@ fn fcn_head(
     name: &str,
     output: &str,
     x: NodeId,
-    settings: &Settings,
+    settings: &DecoderSettings,
 ) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
     let conv = Conv2d::new(g.shape(x).c / 4, 3).padding(1).bias(false);

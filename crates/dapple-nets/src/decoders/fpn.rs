@@ -1,7 +1,7 @@
 //! Feature pyramid network for segmentation. Kirillov, Girshick, He and Dollár, "Panoptic Feature Pyramid Networks",
 //! CVPR 2019, section 3.1 and figure 3, <https://arxiv.org/abs/1901.02446>, as segmentation_models_pytorch builds it.
 
-use super::{ALIGNED, Decoder, Settings, glorot_head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
 
@@ -11,7 +11,7 @@ pub(crate) const FPN: Decoder =
 /// Groups of the group norm (Wu and He 2018).
 const GROUPS: usize = 32;
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     let channels = settings.scaled(256);
     // The pyramid, from the coarsest map down.

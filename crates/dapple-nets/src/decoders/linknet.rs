@@ -2,7 +2,7 @@
 //! Segmentation", VCIP 2017, figures 1 and 2, <https://arxiv.org/abs/1707.03718>, as segmentation_models_pytorch builds
 //! it: a fifth block up to the image's size and a 1 x 1 head.
 
-use super::{Decoder, Settings, glorot_head};
+use super::decoder::{Decoder, DecoderSettings, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, ConvTranspose2d, Graph, GraphError, NodeId};
@@ -16,7 +16,7 @@ pub(crate) const LINKNET: Decoder = Decoder {
     build,
 };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     let maps: Vec<NodeId> = features.all().into_iter().rev().flatten().collect();
     let mut x = maps[0];
     for (index, &skip) in maps[1..].iter().enumerate() {
@@ -41,7 +41,7 @@ fn block(g: &mut Graph, index: usize, x: NodeId, out: usize, like: NodeId) -> Re
     let x = g.conv_transpose2d(&format!("{}.0", name(1)), x, &up)?;
     let x = g.batch_norm(&format!("{}.1", name(1)), x)?;
     let x = g.relu(x)?;
-    // An odd size was rounded up on the way in.
+    // An odd size was rounded up by the encoder.
     let x =
         if g.shape(x).with_channels(1) == g.shape(like).with_channels(1) { x } else { g.fit_to(x, like)? };
     g.use_conv_init(ConvInit::HeUniform);

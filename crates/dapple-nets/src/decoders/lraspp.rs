@@ -1,7 +1,7 @@
 //! Lite R-ASPP on MobileNetV3. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 6.4 and figure 10,
 //! <https://arxiv.org/abs/1905.02244>, as torchvision builds it (`lraspp_mobilenet_v3_large`): output stride 16.
 
-use super::{BILINEAR, Decoder, Settings};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Pointwise};
@@ -15,7 +15,7 @@ pub(crate) const LRASPP: Decoder = Decoder {
     build,
 };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::Torch);
     let channels = settings.scaled(128);
     let (low, high) = (features.early.unwrap_or(features.maps[1]), features.deepest());

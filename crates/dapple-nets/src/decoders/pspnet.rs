@@ -3,7 +3,7 @@
 //! stride 8, without its last two stages. These keep their parameters, so that checkpoints are complete, but are not
 //! computed.
 
-use super::{ALIGNED, Decoder, Settings, glorot_head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError};
@@ -11,10 +11,10 @@ use dapple_graph::{Conv2d, ConvInit, Graph, GraphError};
 pub(crate) const PSPNET: Decoder =
     Decoder { name: "pspnet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
 
-/// Pixels a side of the pooled maps.
+/// Sides in pixels of the pooled maps.
 pub(super) const SIZES: [usize; 4] = [1, 2, 3, 6];
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     let x = features.maps[1];
     let quarter = g.shape(x).c / SIZES.len();
@@ -23,7 +23,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
         let name = format!("decoder.psp.blocks.{index}.pool.1");
         let pooled = g.adaptive_avg_pool(x, [size, size])?;
         let conv = Conv2d::new(quarter, 1);
-        // A batch norm over single pixels would have nothing to measure.
+        // Batch norm over a single pixel has no variance.
         let y = if size == 1 {
             let y = g.conv2d(&format!("{name}.0"), pooled, &conv)?;
             g.relu(y)?

@@ -1,9 +1,10 @@
 //! U-Net on an encoder. Ronneberger, Fischer and Brox, MICCAI 2015, <https://arxiv.org/abs/1505.04597>, as
 //! segmentation_models_pytorch builds it: nearest upsampling, batch norm, five steps up to the image's size.
 
-use super::{Decoder, Settings, glorot_head};
+use super::decoder::{Decoder, DecoderSettings, glorot_head};
 use crate::blocks::unit;
-use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
+use crate::encoders::Features;
+use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, MaxPool, NodeId};
 
 pub(crate) const UNET: Decoder =
     Decoder { name: "unet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
@@ -11,7 +12,7 @@ pub(crate) const UNET: Decoder =
 /// Channels of the steps up, at the encoder's published width.
 pub(super) const CHANNELS: [usize; 5] = [256, 128, 64, 32, 16];
 
-fn build(g: &mut Graph, features: &crate::encoders::Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     let mut x = center(g, features.deepest(), settings)?;
     let image = g.input();
@@ -26,8 +27,8 @@ fn build(g: &mut Graph, features: &crate::encoders::Features, settings: &Setting
             }
             None if index == CHANNELS.len() - 1 => g.resize(x, image, Interpolation::Nearest)?,
             None => {
-                // Half the image's size, rounded down, as the absent map would have it.
-                let pool = g.max_pool(image, &dapple_graph::MaxPool::new(2, 2))?;
+                // Half the image's size, rounded down, the size of the absent map.
+                let pool = g.max_pool(image, &MaxPool::new(2, 2))?;
                 g.resize(x, pool, Interpolation::Nearest)?
             }
         };
@@ -38,8 +39,8 @@ fn build(g: &mut Graph, features: &crate::encoders::Features, settings: &Setting
     glorot_head(g, x, settings.logits, 3)
 }
 
-/// Behind VGG, which ends in a pooling, two more convolutions; nothing behind the others.
-pub(super) fn center(g: &mut Graph, x: NodeId, settings: &Settings) -> Result<NodeId, GraphError> {
+/// After VGG, which ends in a pooling, two more convolutions; nothing after the others.
+pub(super) fn center(g: &mut Graph, x: NodeId, settings: &DecoderSettings) -> Result<NodeId, GraphError> {
     if !settings.encoder.name.starts_with("vgg") {
         return Ok(x);
     }

@@ -2,8 +2,8 @@
 //! Segmentation", TMI 2020, figure 1, <https://arxiv.org/abs/1912.05074>, as segmentation_models_pytorch builds it:
 //! nearest upsampling, one output.
 
+use super::decoder::{Decoder, DecoderSettings, glorot_head};
 use super::unet::{CHANNELS, center};
-use super::{Decoder, Settings, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
@@ -20,11 +20,11 @@ pub(crate) const UNETPLUSPLUS: Decoder = Decoder {
 /// Skip connections.
 const DEPTH: usize = 4;
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     // The encoder's maps, the coarsest first.
     let maps: Vec<NodeId> = features.all().into_iter().rev().flatten().collect();
-    // The published code has these layers behind VGG too, but does not use them: they are parameters of checkpoints only.
+    // The published code has these layers after VGG too, but does not use them: they are parameters of checkpoints only.
     center(g, maps[0], settings)?;
     // `row[d]`: the last map of row `d`, whose first one is made from the encoder's map `d`.
     let mut rows: Vec<Vec<NodeId>> = vec![Vec::new(); DEPTH];
@@ -46,7 +46,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     glorot_head(g, x, settings.logits, 3)
 }
 
-/// `x` at the size of the skip connections, beside them, through two convolutions.
+/// `x` at the size of the skip connections, concatenated with them, through two convolutions.
 fn block(g: &mut Graph, name: &str, x: NodeId, skips: &[NodeId], out: usize) -> Result<NodeId, GraphError> {
     let up = g.resize(x, skips[0], Interpolation::Nearest)?;
     let joined: Vec<NodeId> = std::iter::once(up).chain(skips.iter().copied()).collect();

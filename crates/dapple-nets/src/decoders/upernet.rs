@@ -2,8 +2,8 @@
 //! section 3.1 and figure 4, <https://arxiv.org/abs/1807.10221>, as segmentation_models_pytorch builds it: layer norms on
 //! the encoder's maps, a pyramid pooling module on the coarsest and a feature pyramid below it.
 
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, glorot_head};
 use super::pspnet::SIZES;
-use super::{BILINEAR, Decoder, Settings, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -11,7 +11,7 @@ use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
 pub(crate) const UPERNET: Decoder =
     Decoder { name: "upernet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
 
-fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), GraphError> {
+fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);
     let channels = settings.scaled(256);
     let mut maps = features.maps;
@@ -41,7 +41,7 @@ fn build(g: &mut Graph, features: &Features, settings: &Settings) -> Result<(), 
     glorot_head(g, x, settings.logits, 1)
 }
 
-/// The map beside its means over 1, 4, 9 and 36 windows, through a 3 x 3 convolution.
+/// The feature map concatenated with its means over 1, 4, 9 and 36 windows, through a 3 x 3 convolution.
 fn pyramid_pooling(g: &mut Graph, x: NodeId, conv3: &Conv2d) -> Result<NodeId, GraphError> {
     let mut parts = vec![x];
     for (index, size) in SIZES.into_iter().enumerate() {

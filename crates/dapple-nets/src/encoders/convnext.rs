@@ -4,16 +4,11 @@
 //! Parameters: torchvision's `convnext_tiny` and `convnext_small`, `features.INDEX`; its linear layers are 1 x 1
 //! convolutions here. There is no map at stride 2. Stochastic depth with the rates of table 5 for ImageNet-1K.
 
-use super::{Encoder, Features, Form, Stride};
+use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
 use crate::blocks::drop_path;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-const fn encoder(
-    name: &'static str,
-    title: &'static str,
-    drop_path: f32,
-    build: super::BuildEncoder,
-) -> Encoder {
+const fn encoder(name: &'static str, title: &'static str, drop_path: f32, build: BuildEncoder) -> Encoder {
     let source = "Liu et al., CVPR 2022, arXiv:2201.03545";
     Encoder { name, title, source, width: 96, dilates: false, halves: false, drop_path, build }
 }

@@ -4,16 +4,11 @@
 //! Parameters: torchvision's `efficientnet_b0` to `b3`, `features.INDEX`, without the last 1 x 1 convolution
 //! (`features.8`), which belongs to the classifier. Stochastic depth with the published survival probability of 0.8.
 
-use super::{Encoder, Features, Form};
+use super::encoder::{BuildEncoder, Encoder, Features, Form};
 use crate::blocks::{Gate, divisible, drop_path, squeeze_excite};
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-const fn encoder(
-    name: &'static str,
-    title: &'static str,
-    width: usize,
-    build: super::BuildEncoder,
-) -> Encoder {
+const fn encoder(name: &'static str, title: &'static str, width: usize, build: BuildEncoder) -> Encoder {
     let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
     Encoder { name, title, source, width, dilates: true, halves: true, drop_path: 0.2, build }
 }

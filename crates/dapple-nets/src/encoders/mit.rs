@@ -5,16 +5,11 @@
 //! are two projections here (`attn.k`, `attn.v`) where the checkpoints have one (`attn.kv`), and linear layers are
 //! 1 x 1 convolutions. There is no map at stride 2. Stochastic depth with the published rate of 0.1.
 
-use super::{Encoder, Features, Form, Stride};
+use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
 use crate::blocks::drop_path;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-const fn encoder(
-    name: &'static str,
-    title: &'static str,
-    width: usize,
-    build: super::BuildEncoder,
-) -> Encoder {
+const fn encoder(name: &'static str, title: &'static str, width: usize, build: BuildEncoder) -> Encoder {
     let source = "Xie et al., NeurIPS 2021, arXiv:2105.15203";
     Encoder { name, title, source, width, dilates: false, halves: false, drop_path: DROP_PATH, build }
 }
@@ -26,9 +21,9 @@ pub(super) const B2: Encoder = encoder("mit-b2", "MiT-B2", 64, |g, x, form| buil
 /// Largest rate of stochastic depth in the published training.
 pub(crate) const DROP_PATH: f32 = 0.1;
 
-/// Blocks in each stage of B0 and B1.
+/// Number of blocks in each stage of B0 and B1.
 pub(crate) const SMALL: [usize; 4] = [2, 2, 2, 2];
-/// Of B2.
+/// Number of blocks in each stage of B2.
 pub(crate) const LARGE: [usize; 4] = [3, 4, 6, 3];
 
 /// Channels as multiples of the width, which are the heads of attention too.
@@ -37,7 +32,7 @@ pub(crate) const FACTORS: [usize; 4] = [1, 2, 5, 8];
 /// Keys and values are reduced by this factor in height and width.
 const REDUCTIONS: [usize; 4] = [8, 4, 2, 1];
 
-/// PyTorch's default, in the norms behind patch embeddings and reductions.
+/// PyTorch's default, in the norms after patch embeddings and reductions.
 const INNER_EPS: f32 = 1e-5;
 
 /// In all other norms, of the published code; other ports have PyTorch's default there too.

@@ -4,7 +4,7 @@
 //! Parameters: torchvision's `mobilenet_v3_large`, `features.INDEX`. The deepest map is the last 1 x 1 convolution's,
 //! with 960 channels.
 
-use super::{Encoder, Features, Form, Stride};
+use super::encoder::{Encoder, Features, Form, Stride};
 use crate::blocks::{Gate, divisible, squeeze_excite};
 use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 

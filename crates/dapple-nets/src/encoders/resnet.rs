@@ -3,7 +3,7 @@
 //!
 //! Parameters: torchvision's `resnet18` to `resnet101`.
 
-use super::{Encoder, Features, Form, StageForm};
+use super::encoder::{BuildEncoder, Encoder, Features, Form, StageForm};
 use crate::blocks::{conv_bn, conv_bn_relu};
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, MaxPool, NodeId};
 
@@ -16,7 +16,7 @@ enum Block {
     Bottleneck,
 }
 
-const fn encoder(name: &'static str, title: &'static str, build: super::BuildEncoder) -> Encoder {
+const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
     let source = "He et al., CVPR 2016, arXiv:1512.03385";
     Encoder { name, title, source, width: 64, dilates: true, halves: true, drop_path: 0.0, build }
 }

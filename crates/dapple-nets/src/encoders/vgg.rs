@@ -3,7 +3,7 @@
 //!
 //! Parameters: torchvision's `vgg11` to `vgg19_bn`, `features.INDEX`.
 
-use super::{Encoder, Features, Form};
+use super::encoder::{BuildEncoder, Encoder, Features, Form};
 use crate::blocks::conv_bn_relu;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, MaxPool, NodeId};
 
@@ -16,7 +16,7 @@ const B: [usize; 5] = [2, 2, 2, 2, 2];
 const D: [usize; 5] = [2, 2, 3, 3, 3];
 const E: [usize; 5] = [2, 2, 4, 4, 4];
 
-const fn encoder(name: &'static str, title: &'static str, build: super::BuildEncoder) -> Encoder {
+const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
     let source = "Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556";
     Encoder { name, title, source, width: 64, dilates: false, halves: true, drop_path: 0.0, build }
 }
@@ -38,7 +38,7 @@ fn normed(g: &mut Graph, x: NodeId, form: &Form, stages: [usize; 5]) -> Result<F
     Ok(stages_of(g, x, form, stages, true)?.features())
 }
 
-/// The last map of each stage and the pooled map behind it.
+/// The last map of each stage and the pooled map after it.
 pub(crate) struct Stages {
     pub ends: [NodeId; 5],
     pub pools: [NodeId; 5],

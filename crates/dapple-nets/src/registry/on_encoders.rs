@@ -1,11 +1,11 @@
 //! The decoders, each on every encoder that fits.
 
-use super::{Entry, LONG, Make, RONNEBERGER, XIE};
-use crate::Activation;
+use super::entry::{LONG, Make, NetworkEntry, RONNEBERGER, XIE};
+use crate::config::Activation;
 use crate::decoders::{self, Decoder};
 use crate::encoders::{ENCODERS, Encoder};
 
-/// A decoder with what the registry says about it.
+/// A decoder with its registry data.
 struct OnEncoders {
     decoder: Decoder,
     title: &'static str,
@@ -15,7 +15,7 @@ struct OnEncoders {
     output_weights: &'static [f32],
 }
 
-/// Of torchvision's trainings.
+/// Weights of the outputs in torchvision's training.
 const WITH_AUXILIARY: &[f32] = &[1.0, 0.5];
 const CHEN: &str = "Chen et al., 2017, arXiv:1706.05587";
 const SMP_HEAD: &[&str] = &["segmentation_head."];
@@ -69,7 +69,7 @@ const DECODERS: [OnEncoders; 12] = {
 };
 
 /// Each decoder on the encoders that fit it.
-pub(super) fn entries() -> impl Iterator<Item = Entry> {
+pub(super) fn entries() -> impl Iterator<Item = NetworkEntry> {
     DECODERS.iter().flat_map(|decoder| {
         let fitting = ENCODERS.iter().filter(|encoder| (decoder.decoder.fits)(encoder));
         fitting.map(|encoder| decoder.entry(encoder))
@@ -77,8 +77,8 @@ pub(super) fn entries() -> impl Iterator<Item = Entry> {
 }
 
 impl OnEncoders {
-    fn entry(&self, encoder: &'static Encoder) -> Entry {
-        Entry {
+    fn entry(&self, encoder: &'static Encoder) -> NetworkEntry {
+        NetworkEntry {
             name: format!("{}-{}", self.decoder.name, encoder.name),
             family: self.decoder.name,
             encoder: Some(encoder),

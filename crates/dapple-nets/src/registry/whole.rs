@@ -1,9 +1,10 @@
-//! The networks that are whole.
+//! The networks that are built as a whole.
 
-use super::{Entry, LONG, Make, RONNEBERGER, XIE};
-use crate::decoders::{self, PaperSegFormer};
-use crate::{
-    Activation, DdrNet, DeconvNet, FastScnn, FcnVgg, NetConfig, SegNet, SegNetBasic, U2Net, U2NetSize, UNet,
+use super::entry::{LONG, Make, NetworkEntry, RONNEBERGER, XIE};
+use crate::config::{Activation, NetConfig};
+use crate::decoders;
+use crate::models::{
+    DdrNet, DeconvNet, FastScnn, FcnVgg, PaperSegFormer, SegNet, SegNetBasic, U2Net, U2NetSize, UNet,
     UpSampling,
 };
 use dapple_graph::Network;
@@ -12,10 +13,10 @@ const QIN: &str = "Qin et al., Pattern Recognition 2020, arXiv:2005.09007";
 const BADRINARAYANAN: &str = "Badrinarayanan et al., PAMI 2017, arXiv:1511.00561";
 const KENDALL: &str = "Kendall et al., BMVC 2017, arXiv:1511.02680";
 
-/// In front of the encoder's parameters of whole networks.
+/// Name prefix of the encoder's parameters.
 const ENCODER: &str = "encoder.";
 
-/// What whole networks differ in.
+/// The data in which these networks differ.
 #[derive(Clone, Copy)]
 struct Whole {
     name: &'static str,
@@ -27,8 +28,8 @@ struct Whole {
 }
 
 impl Whole {
-    fn entry(self) -> Entry {
-        Entry {
+    fn entry(self) -> NetworkEntry {
+        NetworkEntry {
             name: self.name.to_owned(),
             family: self.name,
             encoder: None,
@@ -50,14 +51,14 @@ impl Whole {
     }
 }
 
-/// The networks that are no decoder on an encoder.
-pub(super) fn entries() -> impl Iterator<Item = Entry> {
+/// All networks that are not a decoder on an encoder.
+pub(super) fn entries() -> impl Iterator<Item = NetworkEntry> {
     let (unets, u2nets, segnets, fcns) = (unets(), u2nets(), segnets(), fcns());
     let groups = unets.into_iter().chain(u2nets).chain(segnets).chain(fcns).chain(segformers());
     groups.chain([fast_scnn(), ddrnet()])
 }
 
-fn unets() -> [Entry; 2] {
+fn unets() -> [NetworkEntry; 2] {
     let unet = Whole {
         name: "unet",
         title: "U-Net",
@@ -75,7 +76,7 @@ fn unets() -> [Entry; 2] {
     [unet.entry(), bilinear.entry()]
 }
 
-fn u2nets() -> [Entry; 2] {
+fn u2nets() -> [NetworkEntry; 2] {
     let full = Whole {
         name: "u2net",
         title: "U²-Net",
@@ -90,13 +91,13 @@ fn u2nets() -> [Entry; 2] {
         make: |c| Box::new(U2Net { size: U2NetSize::Lite, width: c.width, logits: c.logits() }),
         ..full
     };
-    [full, lite].map(|whole| Entry { width_step: 4, activation: Activation::Sigmoid, ..whole.entry() })
+    [full, lite].map(|whole| NetworkEntry { width_step: 4, activation: Activation::Sigmoid, ..whole.entry() })
 }
 
-/// Rate of the Bayesian networks' dropout.
+/// Dropout rate of the Bayesian networks.
 const BAYESIAN: f32 = 0.5;
 
-fn segnets() -> [Entry; 4] {
+fn segnets() -> [NetworkEntry; 4] {
     let segnet = Whole {
         name: "segnet",
         title: "SegNet",
@@ -138,21 +139,21 @@ fn segnets() -> [Entry; 4] {
     };
     let encoder_prefix = Some(ENCODER);
     [
-        Entry { has_head: true, encoder_prefix, ..segnet.entry() },
+        NetworkEntry { has_head: true, encoder_prefix, ..segnet.entry() },
         basic.entry(),
-        Entry { has_head: true, has_dropout: true, encoder_prefix, ..bayesian.entry() },
-        Entry { has_dropout: true, ..bayesian_basic.entry() },
+        NetworkEntry { has_head: true, has_dropout: true, encoder_prefix, ..bayesian.entry() },
+        NetworkEntry { has_dropout: true, ..bayesian_basic.entry() },
     ]
 }
 
-fn fcns() -> [Entry; 4] {
+fn fcns() -> [NetworkEntry; 4] {
     const HEADS: &[&str] = &["score_fr.", "score_pool4.", "score_pool3.", "upscore"];
     fn make(stride: usize, c: &NetConfig) -> Box<dyn Network> {
         Box::new(FcnVgg { stride, width: c.width, logits: c.logits(), dropout: c.dropout.unwrap_or(0.5) })
     }
     let whole = |name, title, make| {
         let whole = Whole { name, title, source: LONG, smallest: FcnVgg::SMALLEST, heads: HEADS, make };
-        Entry { has_dropout: true, encoder_prefix: Some(ENCODER), ..whole.entry() }
+        NetworkEntry { has_dropout: true, encoder_prefix: Some(ENCODER), ..whole.entry() }
     };
     let deconvnet = Whole {
         name: "deconvnet",
@@ -166,11 +167,11 @@ fn fcns() -> [Entry; 4] {
         whole("fcn32s", "FCN-32s on VGG16", |c| make(32, c)),
         whole("fcn16s", "FCN-16s on VGG16", |c| make(16, c)),
         whole("fcn8s", "FCN-8s on VGG16", |c| make(8, c)),
-        Entry { encoder_prefix: Some(ENCODER), ..deconvnet.entry() },
+        NetworkEntry { encoder_prefix: Some(ENCODER), ..deconvnet.entry() },
     ]
 }
 
-fn segformers() -> [Entry; 3] {
+fn segformers() -> [NetworkEntry; 3] {
     fn make(size: u8, c: &NetConfig) -> Box<dyn Network> {
         let (width, logits) = (c.width, c.logits());
         Box::new(PaperSegFormer { size, width, logits, dropout: c.dropout, drop_path: c.drop_path })
@@ -179,7 +180,7 @@ fn segformers() -> [Entry; 3] {
         let heads = &["decode_head.classifier."];
         let whole = Whole { name, title, source: XIE, smallest: decoders::SMALLEST, heads, make };
         let encoder_prefix = Some(ENCODER);
-        Entry { width, has_dropout: true, has_drop_path: true, encoder_prefix, ..whole.entry() }
+        NetworkEntry { width, has_dropout: true, has_drop_path: true, encoder_prefix, ..whole.entry() }
     };
     [
         whole("segformer-b0", "SegFormer-B0", 32, |c| make(0, c)),
@@ -188,7 +189,7 @@ fn segformers() -> [Entry; 3] {
     ]
 }
 
-fn fast_scnn() -> Entry {
+fn fast_scnn() -> NetworkEntry {
     let whole = Whole {
         name: "fast-scnn",
         title: "Fast-SCNN",
@@ -200,10 +201,10 @@ fn fast_scnn() -> Entry {
             Box::new(FastScnn { width: c.width, logits: c.logits(), dropout })
         },
     };
-    Entry { width: 32, width_step: 4, has_dropout: true, ..whole.entry() }
+    NetworkEntry { width: 32, width_step: 4, has_dropout: true, ..whole.entry() }
 }
 
-fn ddrnet() -> Entry {
+fn ddrnet() -> NetworkEntry {
     let whole = Whole {
         name: "ddrnet-23-slim",
         title: "DDRNet-23-slim",
@@ -212,5 +213,5 @@ fn ddrnet() -> Entry {
         heads: &["final_layer.conv2.", "seghead_extra.conv2."],
         make: |c| Box::new(DdrNet { width: c.width, logits: c.logits() }),
     };
-    Entry { width: 32, output_weights: &[1.0, 0.4], ..whole.entry() }
+    NetworkEntry { width: 32, output_weights: &[1.0, 0.4], ..whole.entry() }
 }

@@ -2,7 +2,7 @@
 
 use dapple::graph::{Network, Shape, summary};
 use dapple::nets::NetConfig;
-use dapple::nets::registry::{self, Entry, networks};
+use dapple::nets::registry::{self, NetworkEntry, networks};
 use dapple::run::grouped;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct Row {
 
 pub fn run(arguments: &Models) -> Result<(), Failure> {
     let (height, width) = arguments.size;
-    let row = |entry: &'static Entry| {
+    let row = |entry: &'static NetworkEntry| {
         let mut config = NetConfig::new(&entry.name, 3, arguments.classes)?;
         config.width = arguments.width.unwrap_or(config.width);
         config.check()?;

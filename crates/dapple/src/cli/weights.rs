@@ -8,7 +8,7 @@ use dapple::model::Model;
 use dapple::models::load_with;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::ModelFile;
-use dapple::nets::registry::{Entry as NetworkEntry, networks};
+use dapple::nets::registry::{NetworkEntry, networks};
 use dapple::pretrained::imagenet_entry;
 use dapple::weights::{CATALOGUE, Entry, SHIPPED, Shipped, State, Store, find, find_shipped};
 use dapple_base::nearest;

@@ -1,8 +1,8 @@
-//! The classes of segmentation_models_pytorch, and what their settings must be for the networks here.
+//! The classes of segmentation_models_pytorch, and the values of their settings that dapple supports.
 
 use serde_json::Value;
 
-/// What a setting must be for the network here.
+/// The supported value of a setting.
 #[derive(Clone, Copy)]
 pub enum Want {
     Number(u64),
@@ -10,26 +10,26 @@ pub enum Want {
     Word(&'static str),
     Truth(bool),
     Nothing,
-    /// Batch norm, which is a word, the truth or an object in different versions.
+    /// Batch norm, which is a string, a Boolean or an object in different versions.
     BatchNorm,
-    /// Nothing, or the output stride.
+    /// Null, or the output stride.
     NothingOrStride,
 }
 
-/// A class there.
-pub struct Class {
+/// A class of segmentation_models_pytorch.
+pub struct SmpClass {
     pub name: &'static str,
-    /// The decoder here.
+    /// dapple's decoder.
     pub family: &'static str,
-    /// Settings with their only values.
+    /// Settings with their only supported values.
     pub wants: &'static [(&'static str, Want)],
-    /// The largest stride where there is a choice.
+    /// The published output stride, if there is a choice.
     pub stride: Option<u64>,
-    /// Setting and published rate of dropout.
+    /// Name and published value of the dropout setting.
     pub dropout: Option<(&'static str, f64)>,
 }
 
-/// Of the U-Nets.
+/// Settings of the U-Nets.
 const SKIPS: &[(&str, Want)] = &[
     ("encoder_depth", Want::Number(5)),
     ("decoder_channels", Want::Numbers(&[256, 128, 64, 32, 16])),
@@ -42,19 +42,19 @@ const DEPTH: (&str, Want) = ("encoder_depth", Want::Number(5));
 const RATES: (&str, Want) = ("decoder_atrous_rates", Want::Numbers(&[12, 24, 36]));
 const CHANNELS: (&str, Want) = ("decoder_channels", Want::Number(256));
 const UP_BY_4: (&str, Want) = ("upsampling", Want::Number(4));
-const PLAIN: Class = Class { name: "", family: "", wants: &[DEPTH], stride: None, dropout: None };
+const PLAIN: SmpClass = SmpClass { name: "", family: "", wants: &[DEPTH], stride: None, dropout: None };
 
-/// All classes that are read.
-pub const CLASSES: [Class; 9] = [
-    Class { name: "Unet", family: "unet", wants: SKIPS, ..PLAIN },
-    Class { name: "UnetPlusPlus", family: "unetplusplus", wants: SKIPS, ..PLAIN },
-    Class {
+/// All supported classes.
+pub const CLASSES: [SmpClass; 9] = [
+    SmpClass { name: "Unet", family: "unet", wants: SKIPS, ..PLAIN },
+    SmpClass { name: "UnetPlusPlus", family: "unetplusplus", wants: SKIPS, ..PLAIN },
+    SmpClass {
         name: "Linknet",
         family: "linknet",
         wants: &[DEPTH, ("decoder_use_norm", Want::BatchNorm), ("decoder_use_batchnorm", Want::BatchNorm)],
         ..PLAIN
     },
-    Class {
+    SmpClass {
         name: "FPN",
         family: "fpn",
         wants: &[
@@ -68,7 +68,7 @@ pub const CLASSES: [Class; 9] = [
         dropout: Some(("decoder_dropout", 0.2)),
         ..PLAIN
     },
-    Class {
+    SmpClass {
         name: "PSPNet",
         family: "pspnet",
         wants: &[
@@ -81,7 +81,7 @@ pub const CLASSES: [Class; 9] = [
         dropout: Some(("psp_dropout", 0.2)),
         ..PLAIN
     },
-    Class {
+    SmpClass {
         name: "DeepLabV3",
         family: "deeplabv3-smp",
         wants: &[
@@ -94,20 +94,20 @@ pub const CLASSES: [Class; 9] = [
         stride: Some(8),
         dropout: Some(("decoder_aspp_dropout", 0.5)),
     },
-    Class {
+    SmpClass {
         name: "DeepLabV3Plus",
         family: "deeplabv3plus",
         wants: &[DEPTH, CHANNELS, RATES, ("decoder_aspp_separable", Want::Truth(true)), UP_BY_4],
         stride: Some(16),
         dropout: Some(("decoder_aspp_dropout", 0.5)),
     },
-    Class {
+    SmpClass {
         name: "UPerNet",
         family: "upernet",
         wants: &[DEPTH, CHANNELS, ("decoder_use_norm", Want::BatchNorm), UP_BY_4],
         ..PLAIN
     },
-    Class {
+    SmpClass {
         name: "Segformer",
         family: "segformer",
         wants: &[DEPTH, ("decoder_segmentation_channels", Want::Number(256)), UP_BY_4],
@@ -115,11 +115,11 @@ pub const CLASSES: [Class; 9] = [
     },
 ];
 
-/// Settings that do not change what the weights here compute: where the encoder began, and a second head that classifies.
+/// Settings without effect on the segmentation: the initial weights of the encoder, and a second head for classification.
 pub const WITHOUT_EFFECT: [&str; 2] = ["encoder_weights", "aux_params"];
 
 impl Want {
-    /// Whether a value is that; `stride` is the output stride.
+    /// Whether a value is the supported one; `stride` is the output stride.
     pub fn is(self, value: &Value, stride: Option<u64>) -> bool {
         match self {
             Self::Number(number) => value.as_u64() == Some(number),
@@ -143,7 +143,7 @@ impl Want {
         }
     }
 
-    /// In words.
+    /// The supported value as JSON.
     pub fn shown(self, stride: Option<u64>) -> String {
         match (self, stride) {
             (Self::Number(number), _) => number.to_string(),

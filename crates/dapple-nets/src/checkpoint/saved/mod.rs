@@ -1,13 +1,13 @@
 //! Models that segmentation_models_pytorch saved: `model.save_pretrained(DIR)` writes the weights and a `config.json` with
 //! the arguments of the model's constructor.
 //!
-//! The arguments say which network here it is. All that would make another network is listed in one error.
+//! The arguments determine the network. All unsupported ones are listed in one error.
 
 mod classes;
 mod reader;
 
-use super::{CheckpointError, ContentError};
-use crate::NetConfig;
+use crate::checkpoint::error::{CheckpointError, ContentError};
+use crate::config::NetConfig;
 use classes::{CLASSES, shown};
 use reader::Reader;
 use serde_json::{Map, Value};
@@ -15,14 +15,14 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// What the weights are called, now and formerly.
+/// File names of the weights in current and older versions.
 const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 const CONFIG: &str = "config.json";
 
-/// Real ones have less than a kilobyte.
+/// Largest `config.json`; real ones have less than a kilobyte.
 const LARGEST: u64 = 1 << 20;
 
-/// The file of weights: in a folder that segmentation_models_pytorch wrote, or the path itself.
+/// The file of weights in a folder that segmentation_models_pytorch wrote, or the path itself if it is a file.
 ///
 /// # Errors
 /// For a folder without weights.
@@ -31,21 +31,21 @@ pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
         return Ok(path.to_owned());
     }
     WEIGHTS.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
-        let why = "a folder without `model.safetensors`; give one that `model.save_pretrained` of \
+        let why = "a folder without `model.safetensors`; give a folder that `model.save_pretrained` of \
                    segmentation_models_pytorch wrote, or a file of weights";
         ContentError::Unreadable(why.to_owned()).of(path)
     })
 }
 
 /// The network of a model that segmentation_models_pytorch saved, from the `config.json` in the folder or beside its
-/// weights: name, channels, classes, and output stride and dropout where they are not the published ones. One output
-/// channel there is two classes with [`Sigmoid`](crate::Activation::Sigmoid) here.
+/// weights: name, channels, classes, and output stride and dropout if they are not the published ones. A model with one
+/// output channel becomes a network of two classes with [`Sigmoid`](crate::Activation::Sigmoid).
 ///
-/// `None` for other files, and for a `config.json` that is not from there.
+/// `None` for other files, and for a `config.json` of another library.
 ///
 /// # Errors
-/// For a folder without weights, a `config.json` that cannot be read, and for settings that no network here has; the error
-/// lists them all.
+/// For a folder without weights, a `config.json` that cannot be read, and for unsupported settings, all of which the error
+/// lists.
 pub fn saved_network(path: &Path) -> Result<Option<NetConfig>, CheckpointError> {
     let weights = weights_file(path)?;
     if !weights.file_name().is_some_and(|name| WEIGHTS.iter().any(|known| name == *known)) {
@@ -66,10 +66,10 @@ pub fn saved_network(path: &Path) -> Result<Option<NetConfig>, CheckpointError> 
     parse(&bytes).map_err(|e| e.of(&path))
 }
 
-/// Compares the network with the one that [`saved_network`] finds.
+/// Compares a network with the one that [`saved_network`] finds.
 ///
 /// # Errors
-/// As [`saved_network`], and if it is another one.
+/// As [`saved_network`], and if the networks differ.
 pub fn check_saved(path: &Path, config: &NetConfig) -> Result<(), CheckpointError> {
     match saved_network(path)? {
         Some(saved) if saved.name != config.name => {
@@ -84,7 +84,7 @@ pub fn check_saved(path: &Path, config: &NetConfig) -> Result<(), CheckpointErro
 fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
     let unreadable = |why: String| Err(ContentError::Unreadable(why));
     if bytes.len() as u64 > LARGEST {
-        return unreadable("larger than 1 MiB, which no model's settings are".to_owned());
+        return unreadable("larger than 1 MiB, which the settings of a model never are".to_owned());
     }
     let settings: Map<String, Value> = match serde_json::from_slice(bytes) {
         Ok(Value::Object(settings)) => settings,
@@ -95,7 +95,7 @@ fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
     let Some(class) = class.as_str().and_then(|name| CLASSES.iter().find(|class| class.name == name)) else {
         let known = CLASSES.map(|class| class.name).join(", ");
         return Err(ContentError::Settings(vec![format!(
-            "`_model_class` is {}, those that are read are {known}",
+            "`_model_class` is {}, the supported ones are {known}",
             shown(class)
         )]));
     };

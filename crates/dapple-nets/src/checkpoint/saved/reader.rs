@@ -1,12 +1,12 @@
-//! From settings to a network.
+//! From the settings of segmentation_models_pytorch to a network.
 
-use super::classes::{Class, WITHOUT_EFFECT, cut, shown};
+use super::classes::{SmpClass, WITHOUT_EFFECT, cut, shown};
+use crate::config::{Activation, NetConfig};
 use crate::encoders::ENCODERS;
-use crate::{Activation, NetConfig};
 use dapple_base::nearest;
 use serde_json::{Map, Value};
 
-/// Collects what is wrong.
+/// Reads the settings and collects the problems.
 pub struct Reader<'a> {
     settings: &'a Map<String, Value>,
     problems: Vec<String>,
@@ -17,16 +17,16 @@ impl<'a> Reader<'a> {
         Self { settings, problems: Vec::new() }
     }
 
-    /// The network of a class, or what is wrong.
-    pub fn read(mut self, class: &Class) -> Result<NetConfig, Vec<String>> {
+    /// The network of a class, or the problems.
+    pub fn read(mut self, class: &SmpClass) -> Result<NetConfig, Vec<String>> {
         match self.network(class) {
             Some(network) if self.problems.is_empty() => Ok(network),
             _ => Err(self.problems),
         }
     }
 
-    /// The network, if its name, channels and classes can be told.
-    fn network(&mut self, class: &Class) -> Option<NetConfig> {
+    /// The network, if its name, channels and classes are known.
+    fn network(&mut self, class: &SmpClass) -> Option<NetConfig> {
         let encoder = self.encoder(class);
         let (channels, outputs) = (self.count("in_channels", 64), self.count("classes", 256));
         let sigmoid = match self.settings.get("activation") {
@@ -44,13 +44,13 @@ impl<'a> Reader<'a> {
         let name = format!("{}-{encoder}", class.family);
         let mut network = match NetConfig::new(&name, channels, outputs.max(2)) {
             Ok(network) => network,
-            // The decoder does not stand on this encoder.
+            // The decoder does not support this encoder.
             Err(error) => {
                 self.problems.push(error.to_string());
                 return None;
             }
         };
-        // Two outputs of sigmoids have no counterpart; their layers are those of two classes.
+        // Two outputs with sigmoids have no counterpart; the layers are those of two classes.
         network.activation = match outputs {
             1 => Activation::Sigmoid,
             2 => Activation::Softmax,
@@ -61,8 +61,8 @@ impl<'a> Reader<'a> {
         Some(network)
     }
 
-    /// The name here of the encoder.
-    fn encoder(&mut self, class: &Class) -> Option<&'static str> {
+    /// dapple's name of the encoder.
+    fn encoder(&mut self, class: &SmpClass) -> Option<&'static str> {
         let Some(value) = self.settings.get("encoder_name") else {
             self.problems.push("`encoder_name` is missing".to_owned());
             return None;
@@ -82,15 +82,15 @@ impl<'a> Reader<'a> {
             {
                 let of_timm = there.replacen("tu-", "timm-", 1).replace('_', "-");
                 self.problems.push(format!(
-                    "`encoder_name` is \"{there}\", whose map at stride 2 has other channels than that of `{name}` here, which \
-                     is that of \"{of_timm}\""
+                    "`encoder_name` is \"{there}\", whose feature map at stride 2 has other channels than that of `{name}` in \
+                     dapple, which is that of \"{of_timm}\""
                 ));
                 None
             }
             (Some(name), _) => Some(name),
             (None, _) => {
                 self.problems.push(format!(
-                    "`encoder_name` is {}, those that are read are resnet18 to 101, vgg11 to 19 with and without _bn, mit_b0 to \
+                    "`encoder_name` is {}, the supported ones are resnet18 to 101, vgg11 to 19 with and without _bn, mit_b0 to \
                      b2, timm-efficientnet-b0 to b3, and tu- before efficientnet_b0 to b3, mobilenetv3_large_100, convnext_tiny \
                      and convnext_small",
                     shown(value)
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number that every model has.
+    /// A number that every model must have.
     fn count(&mut self, key: &str, most: u64) -> Option<usize> {
         let value = self.settings.get(key);
         let count = value.and_then(Value::as_u64).filter(|count| (1..=most).contains(count));
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Compares all other settings; `stride` is the output stride.
-    fn compare(&mut self, class: &Class, stride: Option<u64>) {
+    fn compare(&mut self, class: &SmpClass, stride: Option<u64>) {
         for (key, value) in self.settings {
             let read = ["encoder_name", "in_channels", "classes", "activation"].contains(&key.as_str())
                 || (class.stride.is_some() && key == "encoder_output_stride")
@@ -153,19 +153,19 @@ impl<'a> Reader<'a> {
                 Some((_, want)) if want.is(value, stride) => {}
                 Some((_, want)) => {
                     self.problems.push(format!(
-                        "`{key}` is {}, here it is {}",
+                        "`{key}` is {}, only {} is supported",
                         shown(value),
                         want.shown(stride)
                     ));
                 }
-                // A setting of a later version that is off.
+                // A setting of a later version that is switched off.
                 None if matches!(value, Value::Null | Value::Bool(false)) => {}
                 None => {
                     let known = class.wants.iter().map(|(name, _)| *name);
                     let near =
                         nearest(key, known).map(|near| format!(" (nearest: `{near}`)")).unwrap_or_default();
                     let (key, value) = (cut(&key.escape_debug().to_string()), shown(value));
-                    self.problems.push(format!("`{key}`, which is {value}, is not known here{near}"));
+                    self.problems.push(format!("`{key}`, which is {value}, is unknown{near}"));
                 }
             }
         }

@@ -1,0 +1,81 @@
+//! The description of a model.
+
+use crate::checkpoint::error::ContentError;
+use crate::config::NetConfig;
+use dapple_graph::{Network, ParamSpec, Shape};
+use serde::{Deserialize, Serialize};
+
+/// One class of the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Name.
+    pub name: String,
+    /// Colour in masks and pictures: red, green, blue.
+    pub colour: [u8; 3],
+}
+
+/// The mapping from 8-bit values to the input of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalisation {
+    /// `(value / 255 - mean) / deviation` with the means and deviations of ImageNet.
+    ImageNet,
+    /// `value / 255`.
+    Unit,
+    /// U²-Net's: as `ImageNet`, but divided by the image's largest value instead of 255.
+    U2Net,
+}
+
+/// The description of a model: everything but its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// The network. Its activation gives the function from logits to probabilities.
+    pub network: NetConfig,
+    /// The classes in the order of their labels, as many as the network's.
+    pub classes: Vec<Class>,
+    /// Label of pixels that training and scores ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u8>,
+    /// Height and width in pixels of the resized images.
+    pub input_size: [usize; 2],
+    /// Normalization of the input.
+    pub normalisation: Normalisation,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of epochs that these weights were trained for.
+    pub epoch: usize,
+    /// Scores by name, for instance `{"validation": {"mean_iou": 0.9}}`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub scores: serde_json::Map<String, serde_json::Value>,
+    /// Other data to keep with the model, such as the recipe.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ModelCard {
+    /// Checks that the description is consistent.
+    pub(super) fn check(&self) -> Result<(), ContentError> {
+        self.network.check()?;
+        if self.classes.len() != self.network.classes {
+            return Err(ContentError::Description(format!(
+                "{} classes are named, the network has {}",
+                self.classes.len(),
+                self.network.classes
+            )));
+        }
+        if self.input_size.iter().any(|side| !(1..=1 << 16).contains(side)) {
+            let [h, w] = self.input_size;
+            return Err(ContentError::Description(format!("its input has {h} x {w} pixels")));
+        }
+        Ok(())
+    }
+
+    /// The parameters of the network.
+    pub(super) fn params(&self) -> Result<Vec<ParamSpec>, ContentError> {
+        let side = self.network.entry()?.smallest;
+        let graph = self.network.build(Shape::new(1, side, side, self.network.in_channels))?;
+        Ok(graph.params().to_vec())
+    }
+}

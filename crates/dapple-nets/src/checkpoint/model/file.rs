@@ -1,0 +1,236 @@
+//! Dapple's own model files.
+//!
+//! A safetensors file whose metadata has one key, `dapple`, with a JSON document: the version, the description of the
+//! model ([`ModelCard`]), and CRC-32 checksums of the description and of the weights, since safetensors has none. Any
+//! safetensors library reads the weights; dapple needs no other file to use the model.
+
+use super::card::ModelCard;
+use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};
+use super::storage::Storage;
+use crate::checkpoint::dtype::Dtype;
+use crate::checkpoint::error::{CheckpointError, ContentError};
+use crate::checkpoint::version::VERSION;
+use dapple_base::write_atomic;
+use dapple_graph::{ParamSpec, State};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A model: weights with their description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Everything but the weights.
+    pub card: ModelCard,
+    /// Parameters and running statistics.
+    pub state: State,
+}
+
+/// The JSON document under the metadata key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    version: u32,
+    /// CRC-32 of the text of `model`.
+    model_crc32: u32,
+    /// CRC-32 of all parameters' bytes, one after another in the order of the network.
+    weights_crc32: u32,
+    /// Whether dapple stored the weights in half precision. Without this mark, another program converted them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    half: bool,
+    #[serde(borrow)]
+    model: &'a RawValue,
+}
+
+impl ModelFile {
+    /// Writes the file atomically.
+    ///
+    /// # Errors
+    /// If card and state do not agree, or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let bytes = self.to_bytes().map_err(|e| e.of(path))?;
+        Ok(write_atomic(path, &bytes)?)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or is not a model of a version that this program reads.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path).map_err(CheckpointError::io(path))?;
+        Self::from_bytes(&bytes).map_err(|e| e.of(path))
+    }
+
+    /// The content of the file. The same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// If card and state do not agree.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
+        self.to_bytes_as(Storage::Single)
+    }
+
+    /// As [`ModelFile::to_bytes`], in this precision.
+    ///
+    /// # Errors
+    /// As [`ModelFile::to_bytes`], and for weights too large for half precision.
+    pub fn to_bytes_as(&self, storage: Storage) -> Result<Vec<u8>, ContentError> {
+        let Parts { envelope, tensors } = self.parts(storage)?;
+        let views = tensors.iter().map(|tensor| Ok((tensor.spec.name.as_str(), tensor.view()?)));
+        let views = views.collect::<Result<Vec<_>, ContentError>>()?;
+        // A single key: several would be written in random order.
+        let metadata = HashMap::from([(MODEL_KEY.to_owned(), envelope)]);
+        safetensors::serialize(views, Some(metadata)).map_err(unreadable)
+    }
+
+    /// The encoded description and weights.
+    pub(super) fn parts(&self, storage: Storage) -> Result<Parts, ContentError> {
+        self.card.check()?;
+        let (specs, state) = (self.card.params()?, &self.state);
+        if let Some(name) = difference(&specs, &state.specs) {
+            return Err(parameter(&name, "the state does not belong to the described network"));
+        }
+        let tensors = specs.into_iter().enumerate().map(|(index, spec)| {
+            let (dtype, bytes) = storage.encode(&spec, state.slice(index))?;
+            Ok(Stored { spec, dtype, bytes })
+        });
+        let tensors = tensors.collect::<Result<Vec<_>, ContentError>>()?;
+        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
+        let envelope = Envelope {
+            version: VERSION,
+            model_crc32: crc32fast::hash(model.get().as_bytes()),
+            weights_crc32: crc32(tensors.iter().map(|tensor| tensor.bytes.as_slice())),
+            half: storage == Storage::Half,
+            model: &model,
+        };
+        let envelope = serde_json::to_string(&envelope).map_err(description)?;
+        Ok(Parts { envelope, tensors })
+    }
+
+    /// Reads the content of a file. Weights in half precision are widened; if another program converted them, their
+    /// checksum is not verified.
+    ///
+    /// # Errors
+    /// As [`ModelFile::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContentError> {
+        if is_ensemble(bytes) {
+            return Err(ContentError::Several);
+        }
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+        let envelope =
+            header.metadata().as_ref().and_then(|m| m.get(MODEL_KEY)).ok_or(ContentError::NotAModel)?;
+        let model = Self::from_parts(envelope, |name| tensors.tensor(name).ok())?;
+        let specs = &model.state.specs;
+        if tensors.len() != specs.len() {
+            let known: std::collections::HashSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+            let extra = tensors.names().into_iter().filter(|name| !known.contains(name)).min();
+            return Err(parameter(extra.unwrap_or_default(), "the network has no parameter of this name"));
+        }
+        Ok(model)
+    }
+
+    /// Reads a description and its parameters.
+    pub(super) fn from_parts<'a>(
+        envelope: &str,
+        tensor: impl Fn(&str) -> Option<TensorView<'a>>,
+    ) -> Result<Self, ContentError> {
+        let (card, weights_crc32, half) = read_card(envelope)?;
+        let specs = card.params()?;
+
+        // Everything is checked before memory for the weights is allocated.
+        let mut parts = Vec::with_capacity(specs.len());
+        for spec in &specs {
+            let view = tensor(&spec.name).ok_or_else(|| parameter(&spec.name, "missing"))?;
+            if view.shape() != spec.shape {
+                let why = format!("its shape is {:?}, but the network needs {:?}", view.shape(), spec.shape);
+                return Err(parameter(&spec.name, &why));
+            }
+            let dtype = Dtype::of_safetensors(view.dtype())
+                .filter(|dtype| matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16))
+                .ok_or_else(|| {
+                    parameter(&spec.name, &format!("its elements have the unsupported type {}", view.dtype()))
+                })?;
+            parts.push((dtype, view.data()));
+        }
+        let stored_here = half || parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
+        if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
+            return Err(ContentError::Damaged("weights"));
+        }
+        Ok(Self { state: state(specs, &parts), card })
+    }
+}
+
+/// The encoded description and parameters.
+pub(super) struct Parts {
+    pub envelope: String,
+    pub tensors: Vec<Stored>,
+}
+
+/// A parameter with its bytes.
+pub(super) struct Stored {
+    pub spec: ParamSpec,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// The tensor as safetensors takes it.
+    pub(super) fn view(&self) -> Result<TensorView<'_>, ContentError> {
+        let dtype = match self.dtype {
+            Dtype::F16 => safetensors::Dtype::F16,
+            _ => safetensors::Dtype::F32,
+        };
+        TensorView::new(dtype, self.spec.shape.clone(), &self.bytes).map_err(unreadable)
+    }
+}
+
+/// The description, the checksum of the weights, and whether dapple stored them in half precision.
+fn read_card(envelope: &str) -> Result<(ModelCard, u32, bool), ContentError> {
+    /// The only field that all versions share.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+    let Version { version } = serde_json::from_str(envelope).map_err(description)?;
+    if version != VERSION {
+        return Err(ContentError::Version(version));
+    }
+    let Envelope { model_crc32, weights_crc32, half, model, .. } =
+        serde_json::from_str(envelope).map_err(description)?;
+    if crc32fast::hash(model.get().as_bytes()) != model_crc32 {
+        return Err(ContentError::Damaged("model's description"));
+    }
+    let card: ModelCard = serde_json::from_str(model.get()).map_err(description)?;
+    card.check()?;
+    Ok((card, weights_crc32, half))
+}
+
+fn crc32<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    parts.for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+/// The flat buffers, filled in the order of the specs, from which the offsets follow.
+fn state(specs: Vec<ParamSpec>, parts: &[(Dtype, &[u8])]) -> State {
+    let (mut values, mut statistics) = (Vec::new(), Vec::new());
+    for (spec, (dtype, data)) in specs.iter().zip(parts) {
+        let buffer = if spec.role.trainable() { &mut values } else { &mut statistics };
+        buffer.extend(dtype.decode(data));
+    }
+    State { specs, values, statistics }
+}
+
+/// Name of the first parameter in which two networks differ.
+fn difference(a: &[ParamSpec], b: &[ParamSpec]) -> Option<String> {
+    let differs = a.iter().zip(b).find(|(a, b)| (&a.name, &a.shape) != (&b.name, &b.shape));
+    let longer = || if a.len() > b.len() { &a[b.len()] } else { &b[a.len()] };
+    match differs {
+        Some((a, _)) => Some(a.name.clone()),
+        None => (a.len() != b.len()).then(|| longer().name.clone()),
+    }
+}

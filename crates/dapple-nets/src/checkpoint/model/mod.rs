@@ -1,0 +1,12 @@
+//! Dapple's own files: one model, or several that predict together.
+
+mod card;
+mod ensemble;
+mod file;
+mod format;
+mod storage;
+
+pub use card::{Class, ModelCard, Normalisation};
+pub use ensemble::Ensemble;
+pub use file::ModelFile;
+pub use storage::Storage;

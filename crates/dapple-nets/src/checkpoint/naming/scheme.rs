@@ -1,0 +1,26 @@
+//! The naming schemes of state dicts.
+
+/// The naming scheme of a state dict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The network's own.
+    Own,
+    /// That of the network's published checkpoints, if it differs: Hugging Face's for `segformer-b0` to `b2`, joint
+    /// projections of keys and values for MiT encoders.
+    Published,
+    /// For `segformer-b0` to `b2`: that of the modules of the library transformers from version 5, which translates the
+    /// names when it writes files.
+    Modules,
+    /// That of the encoder's classification network (torchvision's, MiT's).
+    Encoder,
+    /// For decoders on MiT: Hugging Face's, of a whole SegFormer or of its encoder alone.
+    HuggingFace,
+    /// timm's, of an encoder alone.
+    Timm,
+    /// That of segmentation_models_pytorch with timm's names after `encoder.`, as in its `timm-efficientnet-b0`.
+    TimmEncoder,
+    /// Likewise after `encoder.model.`, as in its encoders that begin with `tu-`.
+    TimmUniversal,
+    /// torchvision's VGG without batch norm, into an encoder with batch norm, which keeps its initial values.
+    PlainVgg,
+}

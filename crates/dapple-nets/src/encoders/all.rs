@@ -1,0 +1,30 @@
+//! The list of encoders.
+
+use super::encoder::Encoder;
+use super::{convnext, efficientnet, mit, mobilenet, resnet, vgg};
+
+/// All encoders.
+pub static ENCODERS: [Encoder; 22] = [
+    vgg::VGG11,
+    vgg::VGG11_BN,
+    vgg::VGG13,
+    vgg::VGG13_BN,
+    vgg::VGG16,
+    vgg::VGG16_BN,
+    vgg::VGG19,
+    vgg::VGG19_BN,
+    resnet::RESNET18,
+    resnet::RESNET34,
+    resnet::RESNET50,
+    resnet::RESNET101,
+    mobilenet::LARGE,
+    efficientnet::B0,
+    efficientnet::B1,
+    efficientnet::B2,
+    efficientnet::B3,
+    convnext::TINY,
+    convnext::SMALL,
+    mit::B0,
+    mit::B1,
+    mit::B2,
+];

@@ -1,0 +1,21 @@
+//! Networks that are built as a whole, one file each.
+
+mod ddrnet;
+mod deconvnet;
+mod fast_scnn;
+mod fcn_vgg;
+mod segformer;
+mod segnet;
+mod segnet_basic;
+mod u2net;
+mod unet;
+
+pub use ddrnet::DdrNet;
+pub use deconvnet::DeconvNet;
+pub use fast_scnn::FastScnn;
+pub use fcn_vgg::FcnVgg;
+pub(crate) use segformer::PaperSegFormer;
+pub use segnet::{Head, SegNet};
+pub use segnet_basic::SegNetBasic;
+pub use u2net::{U2Net, U2NetSize};
+pub use unet::{UNet, UpSampling};

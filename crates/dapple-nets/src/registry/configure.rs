@@ -1,0 +1,97 @@
+//! From a configuration to a network.
+
+use super::entry::NetworkEntry;
+use super::list::find;
+use crate::config::{ConfigError, NetConfig};
+use dapple_graph::{Graph, GraphError, Network, Shape};
+
+impl NetConfig {
+    /// The published network of that name for these channels and classes.
+    ///
+    /// # Errors
+    /// As [`NetConfig::check`].
+    pub fn new(name: &str, in_channels: usize, classes: usize) -> Result<Self, ConfigError> {
+        let entry = find(name)?;
+        let config = Self {
+            name: name.to_owned(),
+            in_channels,
+            classes,
+            activation: entry.activation,
+            width: entry.width,
+            head: None,
+            output_stride: None,
+            dropout: None,
+            drop_path: None,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The network's entry in the registry.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownNetwork`].
+    pub fn entry(&self) -> Result<&'static NetworkEntry, ConfigError> {
+        find(&self.name)
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// For an unknown name, a number out of range, or a setting that does not apply to the network.
+    pub fn check(&self) -> Result<&'static NetworkEntry, ConfigError> {
+        let entry = self.entry()?;
+        let out_of_range = |field, value, range| {
+            Err(ConfigError::OutOfRange { network: self.name.clone(), field, value, range })
+        };
+        if !(1..=64).contains(&self.in_channels) {
+            return out_of_range("in_channels", self.in_channels, "1 to 64 (3 for colour, 1 for grey)");
+        }
+        if !(2..=256).contains(&self.classes) {
+            return out_of_range("classes", self.classes, "2 to 256, the background included");
+        }
+        if !(1..=1024).contains(&self.width) {
+            return out_of_range("width", self.width, "1 to 1024");
+        }
+        if !self.width.is_multiple_of(entry.width_step) {
+            return out_of_range("width", self.width, "a multiple of 4");
+        }
+        if self.head.is_some() && !entry.has_head {
+            return Err(ConfigError::NoHead(self.name.clone()));
+        }
+        if let Some(value) = self.output_stride.filter(|stride| !entry.output_strides.contains(stride)) {
+            let (network, allowed) = (self.name.clone(), entry.output_strides);
+            return Err(ConfigError::OutputStride { network, value, allowed });
+        }
+        let rates = [
+            ("dropout", self.dropout, entry.has_dropout),
+            ("drop_path", self.drop_path, entry.has_drop_path),
+        ];
+        for (field, rate, applies) in rates {
+            let Some(value) = rate else { continue };
+            let why = match (0.0..1.0).contains(&value) {
+                _ if !applies => "the network has none, leave it out",
+                false => "it must be at least 0 and below 1",
+                true => continue,
+            };
+            let (network, value) = (self.name.clone(), value.to_string());
+            return Err(ConfigError::Rate { network, field, value, why });
+        }
+        Ok(entry)
+    }
+}
+
+impl Network for NetConfig {
+    fn build(&self, input: Shape) -> Result<Graph, GraphError> {
+        let entry = self.check().map_err(|e| GraphError::Config(e.to_string()))?;
+        if input.c != self.in_channels {
+            let why = format!("the network takes {} channels", self.in_channels);
+            return Err(GraphError::Invalid { op: entry.family, name: "input".into(), shape: input, why });
+        }
+        entry.make(self).build(input)
+    }
+
+    fn example_input(&self) -> Shape {
+        Shape::new(1, 256, 256, self.in_channels)
+    }
+}

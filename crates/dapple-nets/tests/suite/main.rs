@@ -1,0 +1,11 @@
+//! Tests of the networks and their files.
+
+mod golden;
+mod model_files;
+mod names;
+mod namings;
+mod networks;
+mod parity;
+mod saved;
+mod state_dicts;
+mod training;

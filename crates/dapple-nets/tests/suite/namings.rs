@@ -1,0 +1,138 @@
+//! Weights under timm's and Hugging Face's names for networks that have torchvision's and segmentation_models_pytorch's.
+//! `tests/parity/make.py --timm` lists timm's names and shapes.
+
+use dapple_graph::{Network, Shape, State};
+use dapple_nets::NetConfig;
+use dapple_nets::checkpoint::{NamedTensor, Naming, init_from, published};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// A row of `tests/parity/timm.json`.
+#[derive(serde::Deserialize)]
+struct Row {
+    network: String,
+    naming: String,
+    keys: BTreeMap<String, Vec<usize>>,
+}
+
+/// Layers of timm's classification networks outside the encoder.
+const CLASSIFIER: [&str; 4] = ["classifier.", "conv_head.", "bn2.", "head."];
+
+fn state(config: &NetConfig, seed: u64) -> State {
+    State::init(&config.build(Shape::new(1, 64, 64, config.in_channels)).unwrap(), seed)
+}
+
+#[test]
+fn timms_names_fill_whole_encoders_and_networks() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
+    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        let config = NetConfig::new(&row.network, 3, 2).unwrap();
+        let mut here = state(&config, 1);
+        // Each entry has a value of its own.
+        let entry = |(i, (name, shape)): (usize, (&String, &Vec<usize>))| NamedTensor {
+            name: name.clone(),
+            shape: shape.clone(),
+            values: vec![i as f32 + 1.0; shape.iter().product()],
+        };
+        let entries: Vec<NamedTensor> = row.keys.iter().enumerate().map(entry).collect();
+        let report = init_from(&mut here, &config, &entries).unwrap();
+        assert_eq!(format!("{:?}", report.naming), row.naming, "{}: {report}", row.network);
+        assert!(report.missing.is_empty() && report.mismatched.is_empty(), "{}: {report}", row.network);
+        for entry in &report.unexpected {
+            // Those of segmentation_models_pytorch keep the last layer.
+            let name = entry.name.trim_start_matches("encoder.");
+            assert!(CLASSIFIER.iter().any(|start| name.starts_with(start)), "{}: {report}", row.network);
+        }
+        assert_eq!(report.loaded.len() + report.unexpected.len(), entries.len(), "{}: {report}", row.network);
+    }
+}
+
+#[test]
+fn batch_norms_of_mobilenet_keep_their_sum_of_variance_and_eps() {
+    let config = NetConfig::new("unet-mobilenetv3-large", 3, 2).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
+    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let row = rows.iter().find(|row| row.network == config.name && row.naming == "Timm").unwrap();
+    let entry = |(name, shape): (&String, &Vec<usize>)| NamedTensor {
+        name: name.clone(),
+        shape: shape.clone(),
+        values: vec![0.25; shape.iter().product()],
+    };
+    let entries: Vec<NamedTensor> = row.keys.iter().map(entry).collect();
+    let mut here = state(&config, 1);
+    init_from(&mut here, &config, &entries).unwrap();
+    let of = |name: &str| here.get(name).unwrap()[0];
+    // timm adds 1e-5 to it, torchvision 1e-3.
+    assert!((of("encoder.features.1.block.0.1.running_var") + 1e-3 - 0.25 - 1e-5).abs() < 1e-7);
+    assert_eq!(of("encoder.features.1.block.0.1.running_mean"), 0.25);
+}
+
+#[test]
+fn hugging_faces_segformers_fill_decoders_on_mit() {
+    let narrow = |name: &str| NetConfig { width: 8, ..NetConfig::new(name, 3, 2).unwrap() };
+    let (from, there) = (narrow("segformer-b0"), state(&narrow("segformer-b0"), 2));
+    let entries = published(&from, &there).unwrap();
+    for name in ["segformer-mit-b0", "unet-mit-b0", "upernet-mit-b0"] {
+        let config = narrow(name);
+        let mut here = state(&config, 1);
+        let report = init_from(&mut here, &config, &entries).unwrap();
+        assert_eq!(report.naming, Naming::HuggingFace, "{name}: {report}");
+        assert!(report.missing.is_empty() && report.mismatched.is_empty(), "{name}: {report}");
+        for spec in here.specs.iter().filter(|spec| spec.name.starts_with("encoder.")) {
+            assert_eq!(here.get(&spec.name), there.get(&spec.name), "{name}: {}", spec.name);
+        }
+        assert_eq!(report.unexpected.is_empty(), name == "segformer-mit-b0", "{name}: {report}");
+    }
+    let config = narrow("segformer-mit-b0");
+    let mut here = state(&config, 1);
+    init_from(&mut here, &config, &entries).unwrap();
+    for (own, theirs) in [
+        ("decoder.mlp_stage.3.linear.weight", "decode_head.linear_c.0.proj.weight"),
+        ("decoder.mlp_stage.0.linear.bias", "decode_head.linear_c.3.proj.bias"),
+        ("decoder.fuse_stage.0.weight", "decode_head.linear_fuse.weight"),
+        ("decoder.fuse_stage.1.running_var", "decode_head.batch_norm.running_var"),
+        ("segmentation_head.0.weight", "decode_head.classifier.weight"),
+    ] {
+        assert_eq!(here.get(own), there.get(theirs), "{own}");
+    }
+}
+
+/// segmentation_models_pytorch's U-Net on `tu-efficientnet_b0` joins a map of 16 channels at stride 2, `timm-efficientnet-b0`
+/// and the network here one of 32.
+#[test]
+fn another_map_at_stride_2_is_reported_by_its_shapes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
+    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    // The encoder is that of any decoder.
+    let row = rows.iter().find(|row| row.network == "fpn-efficientnet-b0").unwrap();
+    let config = NetConfig::new("unet-efficientnet-b0", 3, 2).unwrap();
+    let mut here = state(&config, 1);
+    let before = here.clone();
+    const JOINS: &str = "decoder.blocks.3.conv1.0.weight";
+    let encoder = row.keys.iter().filter(|(name, _)| name.starts_with("encoder."));
+    let decoder = here.specs.iter().filter(|spec| !spec.name.starts_with("encoder."));
+    let shape = |name: &str, shape: &[usize]| match name {
+        JOINS => vec![32, 64 + 16, 3, 3],
+        _ => shape.to_vec(),
+    };
+    let names = encoder
+        .map(|(name, shape)| (name.clone(), shape.clone()))
+        .chain(decoder.map(|spec| (spec.name.clone(), shape(&spec.name, &spec.shape))));
+    let entries: Vec<NamedTensor> = names
+        .map(|(name, shape)| NamedTensor { name, values: vec![0.5; shape.iter().product()], shape })
+        .collect();
+    let report = init_from(&mut here, &config, &entries).unwrap();
+    assert_eq!(report.naming, Naming::TimmUniversal, "{report}");
+    assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report}");
+    assert_eq!(report.mismatched, [(JOINS.to_owned(), vec![32, 64 + 32, 3, 3], vec![32, 64 + 16, 3, 3])]);
+    assert_eq!(here.get(JOINS), before.get(JOINS), "no part of it is taken");
+    assert_eq!(report.loaded.len(), here.specs.len() - 1, "all others are: {report}");
+    let said = report.to_string();
+    assert!(
+        said.contains("1 of another shape") && said.contains("[32, 96, 3, 3] here, [32, 80, 3, 3] there"),
+        "{said}"
+    );
+}
