@@ -1,25 +1,25 @@
-//! The files that are known by name.
+//! The files known by name.
 
 use crate::Checksum;
 
-/// A file of weights that somebody publishes.
+/// A published file of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What command lines say.
+pub struct CatalogueEntry {
+    /// Name on command lines.
     pub name: &'static str,
-    /// What it is for.
+    /// Purpose.
     pub group: Group,
-    /// Its file name, here and at its publisher's.
+    /// File name, in the cache and at the publisher.
     pub file: &'static str,
-    /// Where it is published.
+    /// Address.
     pub url: &'static str,
-    /// What its publisher says about its content.
+    /// The publisher's checksum.
     pub checksum: Checksum,
-    /// Its size in units of 1 000 000 bytes, rounded; for people only.
+    /// Rounded size in units of 1 000 000 bytes, for display.
     pub megabytes: u32,
 }
 
-/// What weights are for.
+/// Purpose of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// A classifier trained on ImageNet-1k, for a network's encoder.
@@ -31,7 +31,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// A word for tables.
+    /// Title for tables.
     pub fn title(self) -> &'static str {
         match self {
             Self::ImageNet => "ImageNet encoder",
@@ -41,10 +41,10 @@ impl Group {
     }
 }
 
-/// A file of torchvision's, whose name ends in the first digits of its SHA-256.
+/// A file of torchvision, whose name ends in the first digits of its SHA-256.
 macro_rules! torchvision {
     ($group:ident, $name:literal, $stem:literal, $sum:literal, $megabytes:literal) => {
-        Entry {
+        CatalogueEntry {
             name: $name,
             group: Group::$group,
             file: concat!($stem, "-", $sum, ".pth"),
@@ -55,10 +55,10 @@ macro_rules! torchvision {
     };
 }
 
-/// A file of U²-Net's authors on Google Drive, who publish no checksum; `confirm` answers the question about large files.
+/// A file of U²-Net's authors, who use Google Drive and publish no checksum; `confirm` skips the warning about large files.
 macro_rules! u2net {
     ($name:literal, $id:literal, $megabytes:literal) => {
-        Entry {
+        CatalogueEntry {
             name: $name,
             group: Group::Saliency,
             file: concat!($name, ".pth"),
@@ -73,10 +73,10 @@ macro_rules! u2net {
     };
 }
 
-/// All files, by group. Addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`) and of
-/// U²-Net's repository (<https://github.com/xuebinqin/U-2-Net>). Where torchvision has a second recipe, `NAME-v2`
-/// is its; the segmentation networks were trained from the first.
-pub const CATALOGUE: &[Entry] = &[
+/// All files, by group. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`) and of
+/// U²-Net's repository (<https://github.com/xuebinqin/U-2-Net>). `NAME-v2` are weights of
+/// torchvision's second training recipe; its segmentation networks start from those of the first.
+pub const CATALOGUE: &[CatalogueEntry] = &[
     torchvision!(ImageNet, "vgg11", "vgg11", "8a719046", 531),
     torchvision!(ImageNet, "vgg13", "vgg13", "19584684", 532),
     torchvision!(ImageNet, "vgg16", "vgg16", "397923af", 553),
@@ -110,8 +110,8 @@ pub const CATALOGUE: &[Entry] = &[
     u2net!("u2netp", "1rbSTGKAE-MTxBYHd-51l2hMOQPT_7EPy", 5),
 ];
 
-/// The file of that name.
-pub fn find(name: &str) -> Option<&'static Entry> {
+/// The entry of that name.
+pub fn find(name: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 
@@ -121,9 +121,10 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn entries_are_distinct_and_encrypted() {
-        let distinct =
-            |key: fn(&Entry) -> &'static str| CATALOGUE.iter().map(key).collect::<HashSet<_>>().len();
+    fn entries_are_distinct_and_use_https() {
+        let distinct = |key: fn(&CatalogueEntry) -> &'static str| {
+            CATALOGUE.iter().map(key).collect::<HashSet<_>>().len()
+        };
         assert_eq!(distinct(|e| e.name), CATALOGUE.len());
         assert_eq!(distinct(|e| e.file), CATALOGUE.len());
         for entry in CATALOGUE {

@@ -5,19 +5,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What a publisher says about the content of a file; digits are hexadecimal and small.
+/// A publisher's checksum of a file, in lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// The SHA-256.
+    /// The whole SHA-256.
     Sha256(&'static str),
-    /// The first digits of the SHA-256, as torchvision puts them into its file names.
+    /// The first digits of the SHA-256, as in the file names of torchvision.
     Sha256Prefix(&'static str),
-    /// Nothing. The SHA-256 of the first download is kept beside the file, so that later damage is noticed.
+    /// None. The SHA-256 of the first download is kept beside the file, so that later damage is noticed.
     Unpublished,
 }
 
 impl Checksum {
-    /// Whether a file with this SHA-256 is the published one, as far as that is known.
+    /// Whether a file with this SHA-256 agrees with the checksum.
     pub fn allows(self, sha256: &str) -> bool {
         match self {
             Self::Sha256(sum) => sha256 == sum,
@@ -26,7 +26,7 @@ impl Checksum {
         }
     }
 
-    /// The digits that are known.
+    /// The known digits, empty if there are none.
     pub fn digits(self) -> &'static str {
         match self {
             Self::Sha256(digits) | Self::Sha256Prefix(digits) => digits,

@@ -1,32 +1,33 @@
-//! What can keep weights from arriving.
+//! Errors of the store.
 
+use dapple_base::{InputFault, WriteError};
 use std::io;
 use std::path::PathBuf;
 
-/// Weights that cannot be had.
+/// Weights that are not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The environment names no folder for the cache.
-    #[error("there is no folder for downloads: set DAPPLE_CACHE to one")]
+    /// The user has no home folder, and no cache folder is set.
+    #[error("there is no cache folder for downloads: set DAPPLE_CACHE to one")]
     NoFolder,
     /// Not in the cache, and downloads are forbidden.
     #[error(
-        "`{name}` is not in the cache, and downloads are switched off; get {url} on another machine and put it at {}",
+        "`{name}` is not in the cache, and downloads are switched off; download {url} on another machine and put it at {}",
         path.display()
     )]
     Offline {
         /// Name.
         name: &'static str,
-        /// Where the file is published.
+        /// Address of the file.
         url: String,
-        /// Where it belongs.
+        /// Its place in the cache.
         path: PathBuf,
     },
     /// The file in the cache is damaged, and downloads are forbidden.
     #[error(
-        "{}: damaged (its SHA-256 is {found}), and downloads are switched off; get {url} on another machine and put \
-         it there",
+        "{}: damaged (its SHA-256 is {found}), and downloads are switched off; download {url} on another machine \
+         and put it there",
         path.display()
     )]
     DamagedOffline {
@@ -34,28 +35,28 @@ pub enum WeightsError {
         path: PathBuf,
         /// Its SHA-256.
         found: String,
-        /// Where it is published.
+        /// Address of the file.
         url: String,
     },
-    /// The server could not be reached or spoke nonsense.
+    /// The server could not be reached, or its response is not HTTP.
     #[error("{url}: {why}; check the network, or set HTTPS_PROXY where a proxy is needed")]
     Connection {
         /// Address.
         url: String,
-        /// What happened.
+        /// Reason.
         why: String,
     },
-    /// The server refused.
-    #[error("{url}: the server answered {status}; try again later, or get the file by hand and put it at {}", path.display())]
+    /// The server answered with an error status.
+    #[error("{url}: the server answered {status}; try again later, or download the file by hand and put it at {}", path.display())]
     Status {
         /// Address.
         url: String,
         /// Status code.
         status: u16,
-        /// Where the file belongs.
+        /// Place of the file in the cache.
         path: PathBuf,
     },
-    /// A page for people came instead of the file, as from a login or a limit on downloads.
+    /// The server sent a web page instead of the file, such as a login page or a notice of a download limit.
     #[error(
         "{url}: the server sent a web page, not the file; open the address in a browser and put the file at {}",
         path.display()
@@ -63,53 +64,85 @@ pub enum WeightsError {
     WebPage {
         /// Address.
         url: String,
-        /// Where the file belongs.
+        /// Place of the file in the cache.
         path: PathBuf,
     },
-    /// The connection broke again and again.
+    /// The connection broke repeatedly.
     #[error(
-        "{url}: the connection broke after {received} bytes: {why}; what came is kept, try again to go on"
+        "{url}: the connection broke after {received} bytes: {why}; they are kept, run the command again to resume"
     )]
     Interrupted {
         /// Address.
         url: String,
-        /// Bytes that have come so far.
+        /// Bytes received so far.
         received: u64,
-        /// What happened.
+        /// Reason.
         why: String,
     },
     /// The content is not the published one.
     #[error(
-        "{url}: the file that came is not the published one: its SHA-256 is {found}, that published begins with \
-         {expected}; it was thrown away"
+        "{url}: the downloaded file is not the published one: its SHA-256 is {found}, the published one begins with \
+         {expected}; the download was deleted"
     )]
     Checksum {
         /// Address.
         url: String,
         /// Published digits.
         expected: &'static str,
-        /// SHA-256 of what came.
+        /// SHA-256 of the download.
         found: String,
     },
-    /// Another program is downloading it.
-    #[error("{}: another program is downloading this file; wait for it", .0.display())]
+    /// Another process is downloading the file.
+    #[error("{}: another process is downloading this file; wait for it", .0.display())]
     Busy(PathBuf),
-    /// `SSL_CERT_FILE` cannot be used.
-    #[error("SSL_CERT_FILE {}: {why}", path.display())]
+    /// The file of certificate authorities cannot be used.
+    #[error("{}: certificate authorities cannot be read: {why}; set SSL_CERT_FILE to a PEM file", path.display())]
     Certificates {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// The operating system refused.
+    /// The address of the proxy is not valid.
+    #[error("the proxy address {address} is not valid: {why}; write it as http://HOST:PORT")]
+    Proxy {
+        /// Address.
+        address: String,
+        /// Reason.
+        why: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A file or folder could not be read or written.
     #[error("{}: {source}; check the folder, its permissions and the free space", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's reason.
         source: io::Error,
     },
+}
+
+impl InputFault for WeightsError {
+    /// Settings that the user can change are at fault; networks, servers and disks are not.
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::NoFolder
+            | Self::Offline { .. }
+            | Self::DamagedOffline { .. }
+            | Self::Certificates { .. }
+            | Self::Proxy { .. } => true,
+            Self::Connection { .. }
+            | Self::Status { .. }
+            | Self::WebPage { .. }
+            | Self::Interrupted { .. }
+            | Self::Checksum { .. }
+            | Self::Busy(_)
+            | Self::Write(_)
+            | Self::Io { .. } => false,
+        }
+    }
 }
 
 impl WeightsError {

@@ -1,35 +1,38 @@
 //! Published weights by name.
 //!
 //! [`CATALOGUE`] lists files that others publish: encoders trained on ImageNet, torchvision's segmentation networks,
-//! U²-Net. [`Store::get`] gives the path of one in the cache, after downloading it if it is not there. Nothing in a
-//! file is read or executed here. [`SHIPPED`] are models that are part of the program.
+//! U²-Net. [`Store::get`] returns the path of one in the cache and downloads it first if need be. Files are neither parsed
+//! nor executed here. [`SHIPPED`] holds the models that are part of the program.
 //!
-//! - A download is written to `FILE.part` and renamed when its SHA-256 has been verified, so that a file in the cache
-//!   is whole. What a broken connection left is continued (`Range` with `If-Range`), at once and by later calls.
-//! - A file in the cache is verified again each time, and fetched again if it is damaged.
-//! - Proxies come from the environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), the certificate
-//!   authorities from `SSL_CERT_FILE` or else from Mozilla's list, the folder from `DAPPLE_CACHE`; `DAPPLE_OFFLINE=1`
-//!   forbids downloads and `DAPPLE_WEIGHTS_MIRROR` names another place for all files. See [`Store::from_env`].
+//! - A download goes to `FILE.part` and is renamed once its SHA-256 has been verified, so a file in the cache is complete.
+//!   An interrupted download is resumed (`Range` with `If-Range`), at once and by later calls.
+//! - A cached file is verified on every use and downloaded again if it is damaged.
+//! - [`StoreSettings`] has the cache folder, offline mode, a mirror, certificate authorities and a proxy. This crate reads
+//!   none of them from environment variables.
 //!
 //! ```no_run
-//! let store = dapple_weights::Store::from_env()?;
-//! let entry = dapple_weights::find("vgg16_bn").ok_or("no such weights")?;
-//! let path = store.get(entry, &mut |progress| eprintln!("{progress:?}"))?;
+//! use dapple_weights::{Store, StoreSettings, find};
+//! let store = Store::new(StoreSettings::in_user_cache()?);
+//! let entry = find("vgg16_bn").ok_or("no such weights")?;
+//! let path = store.get(entry, &mut |progress| eprintln!("{} bytes", progress.received))?;
 //! # let _ = path;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod agent;
 mod catalogue;
 mod checksum;
 mod download;
 mod error;
-mod folder;
+mod layout;
+mod settings;
 mod shipped;
 mod store;
 
-pub use catalogue::{CATALOGUE, Entry, Group, find};
+pub use catalogue::{CATALOGUE, CatalogueEntry, Group, find};
 pub use checksum::Checksum;
-pub use download::Progress;
+pub use download::DownloadProgress;
 pub use error::WeightsError;
+pub use settings::{ProxySettings, StoreSettings};
 pub use shipped::{SHIPPED, Shipped, find_shipped};
-pub use store::{State, Store};
+pub use store::{CacheState, Store};

@@ -1,20 +1,21 @@
-//! The models that are part of the program.
+//! Models that are part of the program.
 
 /// A model that needs no download.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipped {
-    /// What command lines say.
+    /// Name on command lines.
     pub name: &'static str,
-    /// What it finds, in a few words.
+    /// Purpose in a few words.
     pub purpose: &'static str,
-    /// The content of its model file.
+    /// Content of its model file.
     pub bytes: &'static [u8],
-    /// Its card, Markdown: data and their licence, scores, limits.
+    /// Model card in Markdown: data and their licence, scores, limits.
     pub card: &'static str,
 }
 
-/// All of them. `models/` has their files, and RESULTS.md says how they were made.
-pub const SHIPPED: &[Shipped] = &[
+/// All shipped models. Their files are in `models/`; RESULTS.md describes their training.
+// Not a `const`: each use of one would put another copy of the files into the binary.
+pub static SHIPPED: [Shipped; 2] = [
     Shipped {
         name: "horse",
         purpose: "horses in photographs",
@@ -29,7 +30,7 @@ pub const SHIPPED: &[Shipped] = &[
     },
 ];
 
-/// The model of that name.
+/// The shipped model of that name.
 pub fn find_shipped(name: &str) -> Option<&'static Shipped> {
     SHIPPED.iter().find(|shipped| shipped.name == name)
 }

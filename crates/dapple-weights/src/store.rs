@@ -1,143 +1,101 @@
 //! The cache.
 
+use crate::agent::agent;
 use crate::checksum::sha256;
-use crate::download::{Progress, Source, agent, download};
-use crate::folder::cache_folder;
-use crate::{Checksum, Entry, WeightsError};
-use std::env;
+use crate::download::{DownloadProgress, Source, download};
+use crate::layout::{part_of, sum_of};
+use crate::{CatalogueEntry, Checksum, StoreSettings, WeightsError};
+use dapple_base::write_atomic;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder with weights that have been downloaded, and the way to get more.
+/// A folder of downloaded weights, and the way to get more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    folder: PathBuf,
-    offline: bool,
-    mirror: Option<String>,
+    settings: StoreSettings,
 }
 
-/// What the cache has of an entry.
+/// State of a catalogue entry in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nothing.
+pub enum CacheState {
+    /// Nothing there.
     Absent,
-    /// The beginning, so many bytes.
+    /// An interrupted download of so many bytes.
     Partial(u64),
-    /// A file, not verified now.
+    /// A file, which has not been verified now.
     Present,
 }
 
 impl Store {
-    /// A cache in this folder, which is made when something is downloaded; downloads are allowed.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), offline: false, mirror: None }
+    /// A store with these settings. The file system is not touched yet.
+    pub fn new(settings: StoreSettings) -> Self {
+        Self { settings }
     }
 
-    /// The cache that the environment names: the folder `weights` in `DAPPLE_CACHE`, or in `dapple` in the user's
-    /// folder for caches. Downloads are forbidden by `DAPPLE_OFFLINE` (anything but empty, 0 and false);
-    /// `DAPPLE_WEIGHTS_MIRROR` is an address that has all files under their names, in place of their publishers'.
-    ///
-    /// # Errors
-    /// [`WeightsError::NoFolder`] without a home.
-    pub fn from_env() -> Result<Self, WeightsError> {
-        let folder = cache_folder().ok_or(WeightsError::NoFolder)?.join("weights");
-        let offline =
-            env::var("DAPPLE_OFFLINE").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
-        let mirror = env::var("DAPPLE_WEIGHTS_MIRROR").ok().filter(|mirror| !mirror.is_empty());
-        Ok(Self { folder, offline, mirror })
+    /// The path of an entry's file, whether or not it is there.
+    pub fn path(&self, entry: &CatalogueEntry) -> PathBuf {
+        self.settings.cache.join(entry.file)
     }
 
-    /// Forbids downloads, or leaves it as it is.
-    #[must_use]
-    pub fn offline(mut self, offline: bool) -> Self {
-        self.offline |= offline;
-        self
-    }
-
-    /// Fetches files from `ADDRESS/FILE` instead of from their publishers; checksums stay those of the publishers.
-    #[must_use]
-    pub fn mirror(mut self, address: impl Into<String>) -> Self {
-        self.mirror = Some(address.into());
-        self
-    }
-
-    /// Where the file of an entry stands, or would stand.
-    pub fn path(&self, entry: &Entry) -> PathBuf {
-        self.folder.join(entry.file)
-    }
-
-    /// What is there of an entry, without reading it.
-    pub fn state(&self, entry: &Entry) -> State {
+    /// The state of an entry, without reading its file.
+    pub fn state(&self, entry: &CatalogueEntry) -> CacheState {
         let path = self.path(entry);
         match (path.is_file(), fs::metadata(part_of(&path))) {
-            (true, _) => State::Present,
-            (false, Ok(part)) if part.len() > 0 => State::Partial(part.len()),
-            _ => State::Absent,
+            (true, _) => CacheState::Present,
+            (false, Ok(part)) if part.len() > 0 => CacheState::Partial(part.len()),
+            _ => CacheState::Absent,
         }
     }
 
-    /// The path of an entry's verified file, after downloading it where it is missing or damaged. `progress` hears of
-    /// every piece that comes, and does nothing for a file that is there.
+    /// The path of an entry's verified file, after downloading it if it is missing or damaged. `progress` is called for
+    /// every piece received, and never for a file that is already there.
     ///
     /// # Errors
-    /// [`WeightsError`]; the cache then has the file as it was, or what came of it so far.
-    pub fn get(&self, entry: &Entry, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, WeightsError> {
-        let path = self.path(entry);
-        let url = self.url(entry);
+    /// [`WeightsError`]. The cache then holds the previous file, or the part received so far.
+    pub fn get(
+        &self,
+        entry: &CatalogueEntry,
+        progress: &mut dyn FnMut(DownloadProgress),
+    ) -> Result<PathBuf, WeightsError> {
+        let StoreSettings { cache, offline, .. } = &self.settings;
+        let (path, url) = (self.path(entry), self.url(entry));
         if path.is_file() {
             let found = sha256(&path).map_err(WeightsError::io(&path))?;
-            if self.is_intact(entry, &path, &found) {
+            if is_intact(entry, &path, &found) {
                 return Ok(path);
             }
-            if self.offline {
+            if *offline {
                 return Err(WeightsError::DamagedOffline { path, found, url });
             }
-        } else if self.offline {
+        } else if *offline {
             return Err(WeightsError::Offline { name: entry.name, url, path });
         }
-        fs::create_dir_all(&self.folder).map_err(WeightsError::io(&self.folder))?;
-        let agent = agent(&url)?;
+        fs::create_dir_all(cache).map_err(WeightsError::io(cache))?;
+        let agent = agent(&url, &self.settings)?;
         let part = part_of(&path);
         let source = Source { url: &url, checksum: entry.checksum, part: &part, path: &path };
         let sum = download(&agent, &source, progress)?;
         if entry.checksum == Checksum::Unpublished {
-            let kept = sum_file(&path);
-            fs::write(&kept, format!("{sum}  {}\n", entry.file)).map_err(WeightsError::io(&kept))?;
+            write_atomic(sum_of(&path), format!("{sum}  {}\n", entry.file).as_bytes())?;
         }
         Ok(path)
     }
 
-    /// Whether a file has the published content, or where nothing is published, that of its download.
-    fn is_intact(&self, entry: &Entry, path: &Path, found: &str) -> bool {
-        match entry.checksum {
-            // A file that a person put there has no sum beside it, and is believed.
-            Checksum::Unpublished => {
-                fs::read_to_string(sum_file(path)).map_or(true, |kept| kept.starts_with(found))
-            }
-            checksum => checksum.allows(found),
-        }
-    }
-
-    fn url(&self, entry: &Entry) -> String {
-        match &self.mirror {
+    fn url(&self, entry: &CatalogueEntry) -> String {
+        match &self.settings.mirror {
             Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), entry.file),
             None => entry.url.to_owned(),
         }
     }
 }
 
-/// What has come of a file so far.
-fn part_of(path: &Path) -> PathBuf {
-    beside(path, ".part")
-}
-
-/// The sum of a file whose publisher says none, in the format of `sha256sum`.
-fn sum_file(path: &Path) -> PathBuf {
-    beside(path, ".sha256")
-}
-
-pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
+/// Whether a file has the published content or, without a published checksum, that of its download.
+fn is_intact(entry: &CatalogueEntry, path: &Path, found: &str) -> bool {
+    match entry.checksum {
+        // A file that a person put there has no checksum beside it and is trusted.
+        Checksum::Unpublished => {
+            fs::read_to_string(sum_of(path)).map_or(true, |kept| kept.starts_with(found))
+        }
+        checksum => checksum.allows(found),
+    }
 }

@@ -1,6 +1,7 @@
 //! The `dapple` program; see the library for what it is made of.
 
 mod cli;
+mod environment;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -15,7 +15,9 @@ use dapple_nets::checkpoint::{
     CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalisation, init_from_file,
 };
 use dapple_nets::{Activation, ConfigError, NetConfig};
-use dapple_weights::{CATALOGUE, Entry, Group, SHIPPED, Shipped, Store, WeightsError};
+use dapple_weights::{
+    CATALOGUE, CatalogueEntry, Group, SHIPPED, Shipped, Store, StoreSettings, WeightsError,
+};
 
 /// Where the models of a name come from.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ pub enum Origin {
     /// The program itself.
     Shipped(&'static Shipped),
     /// Published weights.
-    Published(&'static Entry),
+    Published(&'static CatalogueEntry),
 }
 
 /// Why a model cannot be had.
@@ -94,7 +96,7 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
 /// [`FindModelError`], and what `fetch` fails with.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
-    fetch: &dyn Fn(&'static Entry) -> Result<PathBuf, E>,
+    fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Vec<ModelFile>, E> {
     match origin(name)? {
         Origin::File(path) => Ok(load_models(&path).map_err(FindModelError::from)?),
@@ -108,18 +110,27 @@ pub fn load_with<E: From<FindModelError>>(
     }
 }
 
-/// As [`load_with`], fetching without a word into the cache that the environment names.
+/// As [`load_with`], downloading published weights into the user's cache folder ([`StoreSettings::in_user_cache`]).
 ///
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, &|entry| -> Result<PathBuf, FindModelError> {
-        Ok(Store::from_env()?.get(entry, &mut |_| ())?)
+    load_with(name, &|entry| {
+        let store = Store::new(StoreSettings::in_user_cache()?);
+        Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
 }
 
+/// As [`load_with`], downloading published weights into this store.
+///
+/// # Errors
+/// [`FindModelError`].
+pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModelError> {
+    load_with(name, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+}
+
 /// A published file as a model, with the classes and the input that its publisher documents.
-fn published(entry: &'static Entry, path: &Path) -> Result<ModelFile, FindModelError> {
+fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
     let (network, classes, activation, side, normalisation) = match entry.group {
         // torchvision's `SemanticSegmentation` preset: the short side at 520, which a fixed input can only have as a square.
         Group::CocoVoc => {
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn shipped_models_are_whole() {
-        for shipped in SHIPPED {
+        for shipped in &SHIPPED {
             let models = load(Path::new(shipped.name)).expect("it is part of the program");
             assert!(!models.is_empty());
             assert!(shipped.card.starts_with("# "), "{}", shipped.name);

@@ -1,7 +1,7 @@
 //! Which published weights a network can start from.
 
 use dapple_nets::NetConfig;
-use dapple_weights::{Entry, find};
+use dapple_weights::{CatalogueEntry, find};
 
 /// The weights trained on ImageNet of the network's encoder, if it has one that somebody trained.
 ///
@@ -12,7 +12,7 @@ use dapple_weights::{Entry, find};
 /// assert_eq!(imagenet_entry(&NetConfig::new("u2net", 3, 2)?), None);
 /// # Ok::<(), dapple::nets::ConfigError>(())
 /// ```
-pub fn imagenet_entry(config: &NetConfig) -> Option<&'static Entry> {
+pub fn imagenet_entry(config: &NetConfig) -> Option<&'static CatalogueEntry> {
     let network = config.entry().ok()?;
     match (network.encoder, network.family) {
         // The catalogue has torchvision's names.

@@ -102,6 +102,29 @@ fn weights_are_listed_and_named() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_cache_is_in_the_users_folder_unless_dapple_cache_is_set() {
+    use std::path::PathBuf;
+
+    let bench = Bench::empty();
+    let home = bench.path("home");
+    let place = |variables: &[(&str, &str)]| {
+        let mut command = bench.command("weights list --json");
+        command.env_remove("DAPPLE_CACHE").env_remove("XDG_CACHE_HOME").env("HOME", &home);
+        let output = command.envs(variables.iter().copied()).output().expect("the program starts");
+        let rows: Value = serde_json::from_slice(&output.stdout).expect("a JSON list");
+        let paths = rows.as_array().into_iter().flatten().filter_map(|row| row["path"].as_str());
+        paths.map(PathBuf::from).find(|path| path.ends_with("u2netp.pth")).expect("it is in the list")
+    };
+    let xdg = ("XDG_CACHE_HOME", "/big/cache");
+    assert_eq!(place(&[]), home.join(".cache/dapple/weights/u2netp.pth"));
+    assert_eq!(place(&[xdg]), PathBuf::from("/big/cache/dapple/weights/u2netp.pth"));
+    // The XDG base directory specification says that relative paths are to be ignored.
+    assert_eq!(place(&[("XDG_CACHE_HOME", "cache")]), home.join(".cache/dapple/weights/u2netp.pth"));
+    assert_eq!(place(&[xdg, ("DAPPLE_CACHE", "mine")]), PathBuf::from("mine/weights/u2netp.pth"));
+}
+
+#[test]
 fn offline_says_which_file_goes_where() {
     let bench = Bench::new();
     let ask = |arguments: &str, variable: (&str, &str)| {

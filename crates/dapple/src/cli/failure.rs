@@ -104,14 +104,7 @@ impl From<FindModelError> for Failure {
 
 impl From<WeightsError> for Failure {
     fn from(error: WeightsError) -> Self {
-        match error {
-            // What the user can do something about by other settings.
-            WeightsError::NoFolder
-            | WeightsError::Offline { .. }
-            | WeightsError::DamagedOffline { .. }
-            | WeightsError::Certificates { .. } => Self::input(error),
-            error => Self::other(error),
-        }
+        if error.is_input_fault() { Self::input(error) } else { Self::other(error) }
     }
 }
 

@@ -10,12 +10,15 @@ use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::registry::{NetworkEntry, networks};
 use dapple::pretrained::imagenet_entry;
-use dapple::weights::{CATALOGUE, Entry, SHIPPED, Shipped, State, Store, find, find_shipped};
+use dapple::weights::{
+    CATALOGUE, CacheState, CatalogueEntry, SHIPPED, Shipped, Store, StoreSettings, find, find_shipped,
+};
 use dapple_base::nearest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::environment;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -75,7 +78,7 @@ pub fn run(arguments: &Weights) -> Result<(), Failure> {
         Command::Get { names, offline, quiet } => {
             // All names are looked up before the first, large, download.
             let entries = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
-            let store = Store::from_env()?.offline(*offline);
+            let store = store(*offline)?;
             for entry in entries {
                 println!("{}", get(&store, entry, *quiet)?.display());
             }
@@ -98,15 +101,15 @@ struct Row {
 }
 
 fn list(json: bool) -> Result<(), Failure> {
-    let store = Store::from_env()?;
+    let store = store(false)?;
     if json {
-        let row = |entry: &Entry| Row {
+        let row = |entry: &CatalogueEntry| Row {
             name: entry.name,
             purpose: entry.group.title(),
             megabytes: entry.megabytes.into(),
             url: Some(entry.url),
             path: Some(store.path(entry)),
-            present: store.state(entry) == State::Present,
+            present: store.state(entry) == CacheState::Present,
         };
         let shipped = SHIPPED.iter().map(|model| Row {
             name: model.name,
@@ -121,15 +124,15 @@ fn list(json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     println!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
-    for model in SHIPPED {
+    for model in &SHIPPED {
         let (name, purpose) = (model.name, model.purpose);
         println!("{name:30} {:>6.1}  {:12}  {purpose}", megabytes(model), "built in");
     }
     for entry in CATALOGUE {
         let here = match store.state(entry) {
-            State::Absent => String::new(),
-            State::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
-            State::Present => "yes".into(),
+            CacheState::Absent => String::new(),
+            CacheState::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
+            CacheState::Present => "yes".into(),
         };
         println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.group.title());
     }
@@ -141,7 +144,7 @@ fn megabytes(model: &Shipped) -> f64 {
     (model.bytes.len() as f64 / 1e5).round() / 10.0
 }
 
-fn known(name: &str) -> Result<&'static Entry, Failure> {
+fn known(name: &str) -> Result<&'static CatalogueEntry, Failure> {
     find(name).ok_or_else(|| {
         let near = nearest(name, CATALOGUE.iter().map(|entry| entry.name));
         let near = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
@@ -165,12 +168,12 @@ pub fn initial_weights(
         },
         _ => return Ok(init.to_owned()),
     };
-    get(&Store::from_env()?.offline(offline), entry, quiet)
+    get(&store(offline)?, entry, quiet)
 }
 
 /// The models that a name stands for, see [`dapple::models`].
 pub fn models(name: &Path, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
-    load_with(name, &|entry| get(&Store::from_env()?, entry, quiet))
+    load_with(name, &|entry| get(&store(false)?, entry, quiet))
 }
 
 /// Ready to predict.
@@ -192,7 +195,13 @@ fn no_encoder(network: &NetConfig) -> Failure {
     ))
 }
 
-fn get(store: &Store, entry: &Entry, quiet: bool) -> Result<PathBuf, Failure> {
+/// The store that the environment describes; `offline` forbids downloads in any case.
+fn store(offline: bool) -> Result<Store, Failure> {
+    let settings = environment::store_settings()?;
+    Ok(Store::new(StoreSettings { offline: settings.offline || offline, ..settings }))
+}
+
+fn get(store: &Store, entry: &CatalogueEntry, quiet: bool) -> Result<PathBuf, Failure> {
     // Draws nothing without a terminal.
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let template =

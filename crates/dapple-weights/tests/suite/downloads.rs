@@ -1,18 +1,27 @@
-//! Downloads from a server that does everything wrong that servers do.
-
-mod common;
+//! Downloads from a server with all the faults of real ones.
 
 use std::fs;
 use std::path::Path;
 
-use common::{Answer, ENTRY, Request, SUM, Server, content};
-use dapple_weights::{Checksum, Entry, Progress, State, Store, WeightsError};
+use super::server::{Answer, ENTRY, Request, SUM, Server, content};
+use dapple_weights::{
+    CacheState, CatalogueEntry, Checksum, DownloadProgress, Store, StoreSettings, WeightsError,
+};
 
 fn store(folder: &Path, server: &Server) -> Store {
-    Store::new(folder).mirror(&server.address)
+    Store::new(settings(folder, server))
 }
 
-fn get(store: &Store, entry: &Entry) -> Result<(Vec<u8>, Vec<Progress>), WeightsError> {
+/// The same cache without downloads.
+fn offline(folder: &Path, server: &Server) -> Store {
+    Store::new(StoreSettings { offline: true, ..settings(folder, server) })
+}
+
+fn settings(folder: &Path, server: &Server) -> StoreSettings {
+    StoreSettings { mirror: Some(server.address.clone()), ..StoreSettings::new(folder) }
+}
+
+fn get(store: &Store, entry: &CatalogueEntry) -> Result<(Vec<u8>, Vec<DownloadProgress>), WeightsError> {
     let mut heard = Vec::new();
     let path = store.get(entry, &mut |progress| heard.push(progress))?;
     Ok((fs::read(path).expect("the file is there"), heard))
@@ -37,12 +46,12 @@ fn folder() -> tempfile::TempDir {
 fn a_good_file_arrives_once() {
     let (folder, server) = (folder(), Server::start(|_, _| Answer::whole(content())));
     let store = store(folder.path(), &server);
-    assert_eq!(store.state(&ENTRY), State::Absent);
+    assert_eq!(store.state(&ENTRY), CacheState::Absent);
     let (bytes, heard) = get(&store, &ENTRY).expect("it comes");
     assert_eq!(bytes, content());
-    assert_eq!(heard.last(), Some(&Progress { received: 300_000, total: Some(300_000) }));
-    assert_eq!(store.state(&ENTRY), State::Present);
-    // The second time nobody is asked.
+    assert_eq!(heard.last(), Some(&DownloadProgress { received: 300_000, total: Some(300_000) }));
+    assert_eq!(store.state(&ENTRY), CacheState::Present);
+    // The second call sends no request.
     let (bytes, heard) = get(&store, &ENTRY).expect("it is there");
     assert!(bytes == content() && heard.is_empty());
     let asked = Request { path: format!("/{}", ENTRY.file), from: None, if_range: None };
@@ -51,7 +60,7 @@ fn a_good_file_arrives_once() {
 }
 
 #[test]
-fn another_content_is_thrown_away() {
+fn other_content_is_discarded() {
     let (folder, server) = (folder(), Server::start(|_, _| Answer::whole(vec![7; 1000])));
     let store = store(folder.path(), &server);
     let error = get(&store, &ENTRY).expect_err("the content differs");
@@ -61,7 +70,7 @@ fn another_content_is_thrown_away() {
 }
 
 #[test]
-fn a_broken_connection_is_continued_at_once() {
+fn a_broken_connection_is_resumed_at_once() {
     let server = Server::start(|index, request| match (index, request.from) {
         (0, _) => Answer::whole(content()).cut(100_000),
         (1, Some(from)) => Answer::rest(&content(), from).cut(50_000),
@@ -78,7 +87,7 @@ fn a_broken_connection_is_continued_at_once() {
 }
 
 #[test]
-fn a_later_call_continues() {
+fn a_later_call_resumes() {
     let server = Server::start(|index, request| match (index, request.from) {
         (0, _) => Answer::whole(content()).cut(123_456),
         (1..=3, Some(from)) => Answer::rest(&content(), from).cut(0),
@@ -89,10 +98,10 @@ fn a_later_call_continues() {
     let store = store(folder.path(), &server);
     let error = get(&store, &ENTRY).expect_err("the server never sends the rest");
     assert!(matches!(error, WeightsError::Interrupted { received: 123_456, .. }), "{error}");
-    assert_eq!(store.state(&ENTRY), State::Partial(123_456));
+    assert_eq!(store.state(&ENTRY), CacheState::Partial(123_456));
     let (bytes, heard) = get(&store, &ENTRY).expect("now it does");
     assert_eq!(bytes, content());
-    assert_eq!(heard.first(), Some(&Progress { received: 123_456, total: Some(300_000) }));
+    assert_eq!(heard.first(), Some(&DownloadProgress { received: 123_456, total: Some(300_000) }));
 }
 
 #[test]
@@ -108,7 +117,7 @@ fn a_server_without_ranges_sends_all_again() {
 }
 
 #[test]
-fn without_a_version_nothing_is_continued() {
+fn nothing_is_resumed_without_a_validator() {
     let server = Server::start(|index, request| {
         let mut answer = Answer::whole(content());
         answer.headers = vec!["ETag: W/\"weak\"".into()];
@@ -123,7 +132,7 @@ fn without_a_version_nothing_is_continued() {
 }
 
 #[test]
-fn a_wrong_part_is_not_taken() {
+fn a_wrong_range_is_discarded() {
     let server = Server::start(|index, request| match (index, request.from) {
         (0, _) => Answer::whole(content()).cut(100_000),
         (1, _) => Answer::rest(&content(), 5),
@@ -135,7 +144,7 @@ fn a_wrong_part_is_not_taken() {
 }
 
 #[test]
-fn what_was_complete_is_only_renamed() {
+fn a_complete_part_is_only_renamed() {
     let server = Server::start(|_, request| match request.from {
         Some(300_000) => Answer::status("416 Range Not Satisfiable").header("Content-Range: bytes */300000"),
         _ => Answer::status("500 Unexpected"),
@@ -163,9 +172,10 @@ fn refusals_name_the_address_and_the_way_out() {
     let error = get(&store(folder.path(), &server), &ENTRY).expect_err("that is no file");
     assert!(matches!(error, WeightsError::WebPage { .. }), "{error}");
 
-    // Nobody listens on the port of a listener that is gone.
+    // Nothing listens on the port of a closed listener.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-    let store = Store::new(folder.path()).mirror(format!("http://{gone}"));
+    let mirror = Some(format!("http://{gone}"));
+    let store = Store::new(StoreSettings { mirror, ..StoreSettings::new(folder.path()) });
     let error = get(&store, &ENTRY).expect_err("nobody is there");
     assert!(matches!(error, WeightsError::Connection { .. }), "{error}");
 }
@@ -186,10 +196,10 @@ fn redirections_are_followed() {
 }
 
 #[test]
-fn offline_nobody_is_asked() {
+fn offline_sends_no_request() {
     let server = Server::start(|_, _| Answer::whole(content()));
     let folder = folder();
-    let store = store(folder.path(), &server).offline(true);
+    let store = offline(folder.path(), &server);
     let error = get(&store, &ENTRY).expect_err("it is not there").to_string();
     for part in
         ["tiny", "switched off", &server.address, &folder.path().join(ENTRY.file).display().to_string()]
@@ -202,12 +212,12 @@ fn offline_nobody_is_asked() {
 }
 
 #[test]
-fn a_damaged_file_is_fetched_again() {
+fn a_damaged_file_is_downloaded_again() {
     let server = Server::start(|_, _| Answer::whole(content()));
     let folder = folder();
     let store = store(folder.path(), &server);
     fs::write(folder.path().join(ENTRY.file), &content()[..200_000]).expect("the folder is writable");
-    let error = get(&store.clone().offline(true), &ENTRY).expect_err("it is damaged");
+    let error = get(&offline(folder.path(), &server), &ENTRY).expect_err("it is damaged");
     assert!(matches!(error, WeightsError::DamagedOffline { .. }), "{error}");
     assert_eq!(get(&store, &ENTRY).expect("it comes").0, content());
 }
@@ -216,20 +226,20 @@ fn a_damaged_file_is_fetched_again() {
 fn damage_is_noticed_without_a_published_sum() {
     let server = Server::start(|_, _| Answer::whole(content()));
     let folder = folder();
-    let entry = Entry { checksum: Checksum::Unpublished, ..ENTRY };
+    let entry = CatalogueEntry { checksum: Checksum::Unpublished, ..ENTRY };
     let store = store(folder.path(), &server);
     assert_eq!(get(&store, &entry).expect("it comes").0, content());
     let sum =
         fs::read_to_string(folder.path().join(format!("{}.sha256", ENTRY.file))).expect("it was written");
     assert_eq!(sum, format!("{SUM}  {}\n", ENTRY.file));
-    get(&store.clone().offline(true), &entry).expect("it is intact");
+    get(&offline(folder.path(), &server), &entry).expect("it is intact");
     fs::write(folder.path().join(ENTRY.file), "damaged").expect("the folder is writable");
     assert_eq!(get(&store, &entry).expect("it comes again").0, content());
     assert_eq!(server.seen().len(), 2);
 }
 
 #[test]
-fn two_programs_do_not_write_one_file() {
+fn two_processes_do_not_write_one_file() {
     let folder = folder();
     let part = folder.path().join(format!("{}.part", ENTRY.file));
     let held = fs::File::create(&part).expect("the folder is writable");

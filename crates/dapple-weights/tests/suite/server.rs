@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use dapple_weights::{Checksum, Entry, Group};
+use dapple_weights::{CatalogueEntry, Checksum, Group};
 
 /// Python: `hashlib.sha256(bytes((i * 31 + i // 251) % 256 for i in range(300_000))).hexdigest()`.
 pub const SUM: &str = "84651a6efc7acd687cd804fa2f7ef24f84e8290d6dfc12c181a526af7d144083";
@@ -16,7 +16,7 @@ pub fn content() -> Vec<u8> {
 }
 
 /// Its entry.
-pub const ENTRY: Entry = Entry {
+pub const ENTRY: CatalogueEntry = CatalogueEntry {
     name: "tiny",
     group: Group::ImageNet,
     file: "tiny-84651a6e.pth",
@@ -25,16 +25,16 @@ pub const ENTRY: Entry = Entry {
     megabytes: 1,
 };
 
-/// What a client asked.
+/// A request as the server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub path: String,
-    /// First byte of the wanted range.
+    /// First byte of the requested range.
     pub from: Option<usize>,
     pub if_range: Option<String>,
 }
 
-/// What the server does with a request.
+/// The server's response.
 pub struct Answer {
     pub status: &'static str,
     pub headers: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A file that can be continued.
+    /// The whole file, which can be resumed.
     pub fn whole(body: Vec<u8>) -> Self {
         Self { status: "200 OK", headers: vec!["ETag: \"1\"".into()], body, cut: None }
     }
@@ -91,7 +91,7 @@ impl Server {
                     log.push(request.clone());
                     log.len() - 1
                 };
-                // A client that has gone is what some tests are about.
+                // Some tests let the client close the connection.
                 let _ = write(&mut stream, &answer(index, &request));
             }
         });

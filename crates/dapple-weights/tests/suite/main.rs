@@ -1,0 +1,4 @@
+//! Tests of the store against a local HTTP server.
+
+mod downloads;
+mod server;

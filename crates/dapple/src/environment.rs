@@ -1,0 +1,85 @@
+//! Environment variables, which only the program reads; the libraries take explicit settings.
+
+use std::env;
+use std::path::PathBuf;
+
+use dapple::weights::{ProxySettings, StoreSettings, WeightsError};
+
+/// Proxy variables in their order; empty and invalid ones are skipped.
+const PROXIES: [&str; 6] =
+    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// Settings of the store of weights, from `DAPPLE_CACHE`, `DAPPLE_OFFLINE`, `DAPPLE_WEIGHTS_MIRROR`, `SSL_CERT_FILE` and the
+/// proxy variables.
+///
+/// # Errors
+/// [`WeightsError::NoFolder`] if neither `DAPPLE_CACHE` nor the user's home folder is known.
+pub fn store_settings() -> Result<StoreSettings, WeightsError> {
+    store_settings_from(&|name| env::var(name).ok(), &|name| env::var_os(name).map(PathBuf::from))
+}
+
+/// The same from any variables, as text and as paths.
+fn store_settings_from(
+    text: &dyn Fn(&str) -> Option<String>,
+    path: &dyn Fn(&str) -> Option<PathBuf>,
+) -> Result<StoreSettings, WeightsError> {
+    let path = |name| path(name).filter(|path| !path.as_os_str().is_empty());
+    let settings = match path("DAPPLE_CACHE") {
+        Some(folder) => StoreSettings::new(folder.join("weights")),
+        None => StoreSettings::in_user_cache()?,
+    };
+    let bypass = text("NO_PROXY").or_else(|| text("no_proxy")).unwrap_or_default();
+    let bypass: Vec<String> = bypass.split(',').map(str::to_owned).collect();
+    let proxy = |name: &&str| ProxySettings::new(text(name)?, bypass.clone()).ok();
+    Ok(StoreSettings {
+        offline: text("DAPPLE_OFFLINE").is_some_and(|value| !["", "0", "false"].contains(&value.as_str())),
+        mirror: text("DAPPLE_WEIGHTS_MIRROR").filter(|mirror| !mirror.is_empty()),
+        certificates: path("SSL_CERT_FILE"),
+        proxy: PROXIES.iter().find_map(proxy),
+        ..settings
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> StoreSettings {
+        let text = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        store_settings_from(&text, &|name| text(name).map(PathBuf::from)).expect("there is a folder")
+    }
+
+    #[test]
+    fn every_variable_has_its_setting() {
+        let expected = StoreSettings {
+            offline: true,
+            mirror: Some("https://mirror.example/".to_owned()),
+            certificates: Some("authorities.pem".into()),
+            proxy: ProxySettings::new("proxy.example:3128", vec!["a.example".into(), ".b.example".into()])
+                .ok(),
+            ..StoreSettings::new(PathBuf::from("mine").join("weights"))
+        };
+        let variables = [
+            ("DAPPLE_CACHE", "mine"),
+            ("DAPPLE_OFFLINE", "1"),
+            ("DAPPLE_WEIGHTS_MIRROR", "https://mirror.example/"),
+            ("SSL_CERT_FILE", "authorities.pem"),
+            ("ALL_PROXY", "unknown://proxy.example"),
+            ("HTTPS_PROXY", "proxy.example:3128"),
+            ("NO_PROXY", "a.example,.b.example"),
+        ];
+        assert_eq!(settings(&variables), expected);
+    }
+
+    #[test]
+    fn empty_variables_count_as_absent() {
+        let variables = [
+            ("DAPPLE_CACHE", "mine"),
+            ("DAPPLE_OFFLINE", "0"),
+            ("DAPPLE_WEIGHTS_MIRROR", ""),
+            ("SSL_CERT_FILE", ""),
+            ("HTTPS_PROXY", ""),
+        ];
+        assert_eq!(settings(&variables), StoreSettings::new(PathBuf::from("mine").join("weights")));
+    }
+}
