@@ -21,11 +21,12 @@ mod timm;
 mod torch;
 mod value;
 
+pub use dapple_base::Normalization;
 pub use ensemble::Ensemble;
 pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Unmatched, init_from, published};
 pub use init_file::init_from_file;
-pub use model_file::{Class, ModelCard, ModelFile, Normalisation, Storage};
+pub use model_file::{Class, ModelCard, ModelFile, Storage};
 pub use naming::Naming;
 pub use saved::{check_saved, saved_network};
 pub use state_dict::{Entry, parse_state_dict, read_state_dict, write_state_dict};

@@ -7,7 +7,7 @@
 use super::dtype::Dtype;
 use super::{CheckpointError, ContentError, Ensemble};
 use crate::NetConfig;
-use dapple_base::write_atomic;
+use dapple_base::{Normalization, write_atomic};
 use dapple_graph::{Network, ParamSpec, Shape, State};
 use half::f16;
 use safetensors::SafeTensors;
@@ -32,18 +32,6 @@ pub struct Class {
     pub colour: [u8; 3],
 }
 
-/// How 8-bit values become the numbers that the network takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalisation {
-    /// `(value / 255 - mean) / deviation` with the means and deviations of ImageNet.
-    ImageNet,
-    /// `value / 255`.
-    Unit,
-    /// U²-Net's: as `ImageNet`, but divided by the image's largest value instead of 255.
-    U2Net,
-}
-
 /// Everything about a model but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,8 +45,8 @@ pub struct ModelCard {
     pub ignore: Option<u8>,
     /// Height and width in pixels that images are resized to.
     pub input_size: [usize; 2],
-    /// How values are normalised.
-    pub normalisation: Normalisation,
+    /// How values are normalized.
+    pub normalisation: Normalization,
     /// Seed of the run.
     pub seed: u64,
     /// Epochs of training behind these weights.
