@@ -1,6 +1,5 @@
 //! Properties of the evaluator, its JSON and comparisons, and of metrics other than Boundary IoU.
 
-use dapple_base::DistanceTransform;
 use dapple_metrics::salient::{
     SalientEvaluator, mean_absolute_error, relaxed_boundary_f, s_measure, weighted_f_measure,
 };
@@ -80,22 +79,6 @@ proptest! {
             }
             let labelled = truth.iter().filter(|&&label| usize::from(label) == class).count();
             prop_assert_eq!(evaluator.finish().classes[class].labelled_pixels, labelled as u64);
-        }
-    }
-
-    #[test]
-    fn distance_transforms_equal_a_search_of_all_pixels((mask, _, height, width) in masks()) {
-        let transform = DistanceTransform::new(&mask, height, width);
-        prop_assert_eq!(transform.is_some(), mask.contains(&true));
-        for pixel in (0..mask.len()).filter(|_| transform.is_some()) {
-            let key = |other: usize| {
-                let (y, x) = (other / width, other % width);
-                let (dy, dx) = (y.abs_diff(pixel / width), x.abs_diff(pixel % width));
-                (dy * dy + dx * dx, x, y)
-            };
-            let nearest = (0..mask.len()).filter(|&other| mask[other]).min_by_key(|&other| key(other)).unwrap();
-            let transform = transform.as_ref().unwrap();
-            prop_assert_eq!((transform.nearest(pixel), transform.squared(pixel)), (nearest, key(nearest).0 as u64));
         }
     }
 
