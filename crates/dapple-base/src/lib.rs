@@ -1,4 +1,4 @@
-//! The ground that every other crate of dapple stands on. Nothing here knows of images or networks.
+//! The ground that every other crate of dapple stands on. Nothing here reads an image or runs a network.
 //!
 //! - [`write_atomic`] and [`AtomicFile`]: files that appear whole or not at all.
 //! - [`FolderLock`]: one writer a folder.
@@ -7,6 +7,8 @@
 //! - [`machine`]: the processor and the memory of this machine; [`clock`]: the time.
 //! - [`StopFlag`]: asks a long computation to stop.
 //! - [`DistanceTransform`]: exact Euclidean distances.
+//! - [`Normalization`]: how pixel values become the input of a network.
+//! - [`Size`]: height and width.
 //! - [`InputFault`]: whether an error is the user's to mend.
 //!
 //! ```
@@ -23,6 +25,8 @@ mod distance;
 mod fault;
 mod lock;
 pub mod machine;
+mod normalization;
+mod size;
 mod stop;
 mod suggest;
 mod time_span;
@@ -32,6 +36,8 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use distance::DistanceTransform;
 pub use fault::InputFault;
 pub use lock::{FolderLock, LockError};
+pub use normalization::{IMAGENET_MEAN, IMAGENET_STD, Normalization};
+pub use size::Size;
 pub use stop::StopFlag;
 pub use suggest::{nearest, with_suggestion};
 pub use time_span::{TimeSpan, TimeSpanError};

@@ -1,6 +1,8 @@
-//! What can go wrong with a folder of images and masks, said so that the reader can act on it.
+//! The errors of this crate: each names the file, says what is wrong and proposes the way out.
 
 use std::path::PathBuf;
+
+use dapple_base::InputFault;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, DataError>;
@@ -14,7 +16,7 @@ pub enum DataError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's reason.
         source: std::io::Error,
     },
     /// A file could not be written.
@@ -28,7 +30,7 @@ pub enum DataError {
     Decode {
         /// The file, or the name given to bytes in memory.
         path: PathBuf,
-        /// What the decoder said.
+        /// The decoder's reason.
         reason: String,
     },
     /// The image is larger than the decoder is allowed to hold.
@@ -127,7 +129,7 @@ pub enum DataError {
         /// Blue.
         b: u16,
     },
-    /// A mask holds a value that is no class.
+    /// A mask holds a value outside the classes.
     #[error(
         "{}: the mask has the value {value} but {expected}; correct the mask, give the right number of classes, \
          or make {value} the ignore label",
@@ -138,7 +140,7 @@ pub enum DataError {
         path: PathBuf,
         /// The value found.
         value: u16,
-        /// What was expected, as a clause.
+        /// The values expected, as a clause.
         expected: String,
     },
     /// The values of all masks together make no sensible set of classes.
@@ -146,7 +148,7 @@ pub enum DataError {
     MaskValues {
         /// The folder of the data set.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and the way out.
         problem: String,
     },
     /// The folder holds no layout that is known.
@@ -159,7 +161,7 @@ pub enum DataError {
         path: PathBuf,
         /// The layouts tried, one a line.
         looked_for: String,
-        /// What the folder holds instead.
+        /// The content found instead.
         found: String,
     },
     /// A folder of the layout holds no pair.
@@ -183,7 +185,7 @@ pub enum DataError {
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and the way out.
         problem: String,
     },
     /// A split names a sample that the data set lacks.
@@ -204,7 +206,7 @@ pub enum DataError {
         setting: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The range allowed.
         expected: &'static str,
     },
     /// A thread of the loader ended by a panic; the panic message is on standard error.
@@ -215,6 +217,13 @@ pub enum DataError {
 impl DataError {
     pub(crate) fn setting(setting: &'static str, value: impl ToString, expected: &'static str) -> Self {
         Self::Setting { setting, value: value.to_string(), expected }
+    }
+}
+
+impl InputFault for DataError {
+    /// Everything but a failed write and a loader thread that panicked.
+    fn is_input_fault(&self) -> bool {
+        !matches!(self, Self::Write(_) | Self::LoaderStopped)
     }
 }
 

@@ -22,57 +22,55 @@
 //! # }
 //! ```
 //!
-//! The way of the data, one module a step: `format` finds files, `image_file`, `raw_mask`, `regions` and `decoder` decode
-//! them, `survey` and `coding` learn the classes from all masks, `open` puts it together, `dataset` holds the result; `split` divides it, `augment` and `input` turn a sample into
-//! what a network takes, `loader` and `prefetch` make batches of them. Nothing depends on the number of threads.
+//! Folders, the upper ones standing on the lower ones:
+//!
+//! | folder | content |
+//! |---|---|
+//! | `load` | the [`Loader`]: batches, made ahead by threads |
+//! | `inspect` | [`Inspection`]: what a data set holds and what looks wrong with it |
+//! | `split` | [`Split`]: training, validation and test |
+//! | `dataset` | [`Dataset`]: opening a folder, its samples, converting it |
+//! | `augment` | [`Augment`]: random changes |
+//! | `format` | the formats that are read, one file each |
+//! | `mask` | mask files, [`LabelMap`], [`Classes`] |
+//! | `image` | image files, [`Raster`], [`InputSettings`] |
+//!
+//! Nothing depends on the number of threads.
 
 mod augment;
-mod cache;
-mod class_table;
-mod classes;
-mod coding;
-mod convert;
 mod dataset;
-mod decoder;
 mod error;
-mod files;
 mod format;
-mod image_file;
-mod input;
+mod image;
 pub mod inspect;
-mod labels;
-mod loader;
-mod mask_files;
-mod open;
+mod load;
+mod mask;
+mod parallel;
 mod part;
-mod prefetch;
-pub mod preview;
 mod random;
-mod raw_mask;
-mod regions;
 mod split;
-mod survey;
-pub mod synthetic;
-mod tiff_file;
-mod walk;
-mod weights;
 
-pub use augment::{Augment, Border};
-pub use cache::CacheSettings;
-pub use classes::{Classes, palette};
-pub use dataset::{Dataset, LabelledImage, OpenOptions};
+pub use dapple_base::{IMAGENET_MEAN, IMAGENET_STD, Normalization, Size};
+
+pub use self::image::decode::{decode_image, decode_image_as, decode_image_bytes, image_size_bytes};
+pub use self::image::encode::{encode_indexed_png, encode_png, write_indexed_png};
+pub use self::image::input::InputSettings;
+pub use self::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, luma};
+pub use augment::settings::{Augment, Border};
+pub use dataset::samples::{Dataset, OpenOptions};
+pub use dataset::synthetic;
 pub use error::{DataError, Result};
-pub use files::{encode_indexed_png, encode_png, write_indexed_png};
-pub use format::Format;
-pub use image_file::{
-    DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, decode_image, decode_image_bytes, image_size_bytes, luma,
-};
-pub use input::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise};
-pub use inspect::Inspection;
-pub use labels::{LabelCoding, LabelMap, MaskValues, decode_labels, decode_values, decode_values_bytes};
-pub use loader::{Batch, Epoch, Loader, LoaderSettings};
-pub use mask_files::mask_files;
+pub use format::mask_files::mask_files;
+pub use format::walk::images_below;
+pub use format::{Format, UnknownFormat};
+pub use inspect::{Inspection, preview};
+pub use load::cache::CacheSettings;
+pub use load::loader::{Batch, Epoch, Loader, LoaderSettings};
+pub use mask::classes::{Classes, palette};
+pub use mask::coding::LabelCoding;
+pub use mask::decoder::{decode_labels, decode_values, decode_values_bytes};
+pub use mask::label_map::{LabelMap, LabelledImage};
+pub use mask::raw::MaskValues;
+pub use mask::statistics::ClassStatistics;
 pub use part::Part;
 pub use split::{DEFAULT_TRAIN_FRACTION, Fold, Split, SplitIndices, SplitSettings, train_count};
-pub use walk::images_below;
-pub use weights::ClassStatistics;

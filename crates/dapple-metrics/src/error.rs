@@ -1,6 +1,8 @@
-//! What can be wrong with the maps handed to a metric.
+//! The errors of this crate: maps and settings that cannot be scored.
 
 use std::fmt;
+
+use dapple_base::InputFault;
 
 /// Which of the two maps of an image an error speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ pub enum MetricsError {
     /// Two lists that must be of one length are not.
     #[error("there are {found} {what}, but {expected} are needed, one a pixel")]
     WrongCount {
-        /// What is counted.
+        /// The things counted.
         what: &'static str,
         /// How many there are.
         found: usize,
@@ -111,7 +113,7 @@ pub enum MetricsError {
     Image {
         /// The image's name, as given by the caller.
         image: String,
-        /// What is wrong with it.
+        /// The problem.
         source: Box<MetricsError>,
     },
 }
@@ -132,4 +134,11 @@ pub(crate) fn check_lengths(
         }
     }
     Ok(())
+}
+
+impl InputFault for MetricsError {
+    /// Always: maps and settings come from the user.
+    fn is_input_fault(&self) -> bool {
+        true
+    }
 }

@@ -10,7 +10,7 @@ use crate::scores::{
     ClassScores, DatasetScores, ImageScores, PerImageScores, Policy, Scores, min_iou_boundary_iou,
 };
 
-/// What is measured, and how.
+/// The measurements, and how they are made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
     /// Names of the classes, in label order: 1 to 256 of them.
@@ -153,7 +153,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// What is measured.
+    /// The protocol.
     pub fn protocol(&self) -> &Protocol {
         &self.protocol
     }

@@ -10,7 +10,7 @@ pub(crate) trait Lanes: Copy {
 
 /// Work that is compiled for each kind of [`Lanes`]; whatever it calls must be `#[inline(always)]` to be, too.
 pub(crate) trait Work {
-    /// What the work gives.
+    /// The result of the work.
     type Output;
     /// Does it.
     fn run(self, lanes: impl Lanes) -> Self::Output;

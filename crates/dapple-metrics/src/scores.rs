@@ -18,7 +18,7 @@ pub struct Scores {
     pub dataset: DatasetScores,
     /// Means over the images, of each image's scores.
     pub per_image: PerImageScores,
-    /// What was done with absent classes, empty masks and ignored pixels.
+    /// The treatment of absent classes, empty masks and ignored pixels.
     #[serde(default)]
     pub policies: Vec<Policy>,
     /// The scores and counts of each image, which paired comparisons and intervals need.
@@ -208,6 +208,20 @@ impl ImageScores {
     }
 }
 
+/// The first columns of the images' table.
+const COLUMNS: [&str; 10] = [
+    "image",
+    "height",
+    "width",
+    "miou",
+    "boundary_miou",
+    "pixel_accuracy",
+    "mean_accuracy",
+    "dice",
+    "min_iou_boundary_iou",
+    "bf",
+];
+
 impl Scores {
     /// The images as comma-separated values: a header, then one line an image, undefined scores being empty.
     /// The IoU of each class is in a column `iou <name>`, its Boundary IoU in `boundary_iou <name>`.
@@ -225,18 +239,13 @@ impl Scores {
     /// ```
     pub fn images_csv(&self) -> Option<String> {
         let images = self.images_detail.as_ref()?;
-        let mut csv = String::from(
-            "image,height,width,miou,boundary_miou,pixel_accuracy,mean_accuracy,dice,min_iou_boundary_iou,bf",
-        );
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut header: Vec<String> = COLUMNS.map(str::to_owned).into();
         for class in &self.classes {
-            for kind in ["iou", "boundary_iou"] {
-                csv.push(',');
-                csv.push_str(&csv_field(&format!("{kind} {}", class.name)));
-            }
+            header.extend(["iou", "boundary_iou"].map(|kind| format!("{kind} {}", class.name)));
         }
-        csv.push('\n');
+        csv.write_record(header).expect("memory takes it");
         for image in images {
-            csv.push_str(&format!("{},{},{}", csv_field(&image.name), image.height, image.width));
             let means = [
                 image.miou,
                 image.boundary_miou,
@@ -248,31 +257,22 @@ impl Scores {
             ];
             let classes = (0..=u8::MAX).zip(&self.classes);
             let of_classes = classes.flat_map(|(label, _)| [image.iou(label), image.boundary_iou(label)]);
-            for value in means.into_iter().chain(of_classes) {
-                csv.push(',');
-                csv.extend(value.map(|value| value.to_string()));
-            }
-            csv.push('\n');
+            let scores = means.into_iter().chain(of_classes);
+            let mut record = vec![image.name.clone(), image.height.to_string(), image.width.to_string()];
+            record.extend(scores.map(|score| score.map(|score| score.to_string()).unwrap_or_default()));
+            csv.write_record(record).expect("every record has as many fields as the header");
         }
-        Some(csv)
-    }
-}
-
-/// A field of comma-separated values, quoted (RFC 4180) where it must be.
-fn csv_field(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+        let bytes = csv.into_inner().expect("memory takes it");
+        Some(String::from_utf8(bytes).expect("fields are UTF-8, and so are commas and quotes"))
     }
 }
 
 /// A choice that changes the numbers, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// What it is about.
+    /// The subject.
     pub name: String,
-    /// What was done.
+    /// The choice.
     pub text: String,
 }
 

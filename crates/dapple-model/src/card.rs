@@ -1,8 +1,8 @@
 //! The description that a model file carries: classes, input, and the training it comes from.
 
-use dapple_data::{Classes, Format, InputSettings, LabelCoding, Normalise};
+use dapple_data::{Classes, Format, InputSettings, LabelCoding};
 use dapple_graph::Loss;
-use dapple_nets::checkpoint::{ModelCard, Normalisation};
+use dapple_nets::checkpoint::ModelCard;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -58,12 +58,8 @@ impl Provenance {
 /// [`ModelError::Data`] for a number of channels that images cannot have.
 pub fn input_of(card: &ModelCard) -> Result<InputSettings, ModelError> {
     let [height, width] = card.input_size;
-    let normalise = match card.normalisation {
-        Normalisation::ImageNet => Normalise::ImageNet,
-        Normalisation::Unit => Normalise::Unit,
-        Normalisation::U2Net => Normalise::U2Net,
-    };
-    let input = InputSettings { height, width, channels: card.network.in_channels, normalise };
+    let (channels, normalization) = (card.network.in_channels, card.normalisation);
+    let input = InputSettings { height, width, channels, normalization };
     input.validate()?;
     Ok(input)
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use dapple_data::{CacheSettings, Dataset, InputSettings, Loader, LoaderSettings, Raster};
+use dapple_data::{CacheSettings, Channels, Dataset, InputSettings, Loader, LoaderSettings, Raster};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
 use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
 
@@ -148,7 +148,7 @@ pub fn evaluate_labels<E: From<ModelError>>(
     let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
     let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
     for (done, &sample) in (1..).zip(samples) {
-        let pair = dataset.load(sample, 3).map_err(ModelError::from)?;
+        let pair = dataset.load(sample, Channels::Rgb).map_err(ModelError::from)?;
         let prediction = predict(&pair.image)?;
         let (height, width) = (pair.labels.height, pair.labels.width);
         let added = evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width);

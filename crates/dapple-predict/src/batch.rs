@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use dapple_base::StopFlag;
 use dapple_base::{InputFault, WriteError, write_atomic};
 use dapple_data::Raster;
-use dapple_report::Classes;
+use dapple_report::Palette;
 
 use crate::inputs::{Input, doubles};
 use crate::output::{self, ImageInfo, Kind, OutputSettings, Part, Target};
@@ -86,7 +86,7 @@ struct Done<'a>(Task<'a>, Raster, Prediction);
 struct Shared<'a> {
     predictor: &'a Predictor,
     batch: &'a Batch,
-    classes: Arc<Classes>,
+    classes: Arc<Palette>,
     inputs: &'a [Input],
     doubles: Vec<bool>,
     next: AtomicUsize,
@@ -155,10 +155,10 @@ pub fn run(
 ///
 /// # Errors
 /// [`PredictError::Model`] for a model with more than 256 classes.
-pub fn classes_of(predictor: &Predictor) -> Result<Classes, PredictError> {
-    let named = predictor.classes().clone();
-    let undecided = named.names.len() > 2 && predictor.settings().threshold.is_some();
-    Ok(Classes::new(named.names, named.colours, undecided.then_some(UNDECIDED))?)
+pub fn classes_of(predictor: &Predictor) -> Result<Palette, PredictError> {
+    let classes = predictor.classes().clone();
+    let undecided = classes.len() > 2 && predictor.settings().threshold.is_some();
+    Ok(Palette::new(classes, undecided.then_some(UNDECIDED))?)
 }
 
 impl Shared<'_> {

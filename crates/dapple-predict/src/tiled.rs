@@ -86,7 +86,7 @@ impl Predictor {
 
     /// The largest value of the image, where some model divides by it; this reads the image once.
     fn largest_value(&self, source: &mut dyn RowSource) -> Result<u8, PredictError> {
-        if !self.models.iter().any(|m| m.input().normalise == dapple_data::Normalise::U2Net) {
+        if !self.models.iter().any(|m| m.input().normalization == dapple_data::Normalization::U2Net) {
             return Ok(u8::MAX);
         }
         let mut row = vec![0; source.width() * source.channels()];
@@ -115,7 +115,7 @@ impl Predictor {
         for model in &self.models {
             let input: InputSettings = model.input();
             let shape = Shape::new(1, tile.height, tile.width, input.channels);
-            let tensor = Tensor::new(shape, input.normalise_part(tile.clone(), largest)?);
+            let tensor = Tensor::new(shape, input.normalize_part(tile.clone(), largest)?);
             for &flip in &self.flips {
                 let logits = flip.apply(self.logits(model, &flip.apply(tensor.clone()), *inputs)?);
                 *inputs += 1;

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use common::{model, picture, predictor};
 use dapple_base::{InputFault, StopFlag};
-use dapple_data::{Raster, decode_image, decode_values, encode_png};
-use dapple_nets::checkpoint::Normalisation;
+use dapple_data::{Channels, Raster, decode_image, decode_image_as, decode_values, encode_png};
+use dapple_nets::checkpoint::Normalization;
 use dapple_predict::batch::{Batch, Event, Summary, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
@@ -52,7 +52,7 @@ fn a_batch_goes_on_keeps_and_makes_anew() {
         fs::write(photos.join(name), bytes).expect("a file");
     }
     fs::write(photos.join("broken.jpg"), "no image").expect("a file");
-    let predictor = predictor(model("unet", 2, Normalisation::ImageNet, 4), Settings::default());
+    let predictor = predictor(model("unet", 2, Normalization::ImageNet, 4), Settings::default());
     let mut batch = batch(&out, &Kind::ALL);
 
     let (summary, bad) = predicted(&predictor, &[&photos], &batch);
@@ -62,7 +62,7 @@ fn a_batch_goes_on_keeps_and_makes_anew() {
         assert!(out.join(format!("inner/b{suffix}")).is_file(), "{suffix}");
     }
     let mask = decode_values(out.join("inner/b.png")).expect("a mask");
-    let grey = decode_image(out.join("inner/b-labels.png"), 1).expect("labels");
+    let grey = decode_image_as(out.join("inner/b-labels.png"), Channels::Grey).expect("labels");
     assert_eq!((mask.width, mask.height), (33, 36));
     assert!(mask.values.iter().zip(&grey.data).all(|(&a, &b)| a == u16::from(b)));
 
@@ -91,7 +91,7 @@ fn a_raised_flag_stops_a_batch() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.png");
     fs::write(&path, encode_png(&picture(20, 20)).expect("a PNG")).expect("a file");
-    let predictor = predictor(model("unet", 2, Normalisation::Unit, 4), Settings::default());
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), Settings::default());
     let stop = StopFlag::new();
     stop.raise();
     let inputs = find(&[path], None).expect("a file");
@@ -104,7 +104,7 @@ fn a_folder_that_cannot_be_made_ends_the_batch() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
-    let predictor = predictor(model("unet", 2, Normalisation::Unit, 4), Settings::default());
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), Settings::default());
     let inputs = find(std::slice::from_ref(&file), None).expect("a file");
     let error = run(&predictor, &inputs, &batch(&file.join("out"), &[Kind::Mask]), &StopFlag::new(), &|_| ());
     assert!(error.is_err_and(|e: PredictError| !e.is_input_fault()));
@@ -135,7 +135,7 @@ fn a_tiff_read_row_by_row_has_the_masks_of_one_in_memory() {
     let tile = Tiling::Side { side: 256, overlap: None };
     let of = |memory_bytes, out: &str| {
         let settings = Settings { tile, memory_bytes, ..Settings::default() };
-        let predictor = predictor(model("unet", 3, Normalisation::U2Net, 9), settings);
+        let predictor = predictor(model("unet", 3, Normalization::U2Net, 9), settings);
         let out = folder.path().join(out);
         let kinds = [Kind::Mask, Kind::Overlay, Kind::Probability, Kind::Areas, Kind::Contours];
         let (summary, bad) = predicted(&predictor, &[&path], &batch(&out, &kinds));
@@ -178,7 +178,7 @@ fn every_setting_of_outputs_gives_a_file() {
     let path = folder.path().join("a.png");
     fs::write(&path, encode_png(&picture(50, 30)).expect("a PNG")).expect("a file");
     let settings = Settings { size: WorkingSize::Image, threshold: Some(0.4), ..Settings::default() };
-    let predictor = predictor(model("unet", 3, Normalisation::Unit, 2), settings);
+    let predictor = predictor(model("unet", 3, Normalization::Unit, 2), settings);
     let default = OutputSettings::default();
     let backgrounds = [Background::Colour([1, 2, 3]), Background::Blur, Background::Picture(picture(9, 4))];
     for (number, background) in backgrounds.into_iter().enumerate() {
@@ -196,7 +196,7 @@ fn every_setting_of_outputs_gives_a_file() {
         };
         let (summary, bad) = predicted(&predictor, &[&path], &batch);
         assert_eq!(summary.predicted, 1, "{bad:?}");
-        let cutout = decode_image(out.join("a-cutout.png"), 3).expect("a cut-out");
+        let cutout = decode_image(out.join("a-cutout.png")).expect("a cut-out");
         assert_eq!((cutout.width, cutout.height), (50, 30));
     }
     let npy = fs::read(folder.path().join("1/a-probability.npy")).expect("an array");

@@ -5,7 +5,7 @@ mod common;
 use common::{model, picture, predictor, segmenter};
 use dapple_base::StopFlag;
 use dapple_data::Raster;
-use dapple_nets::checkpoint::Normalisation;
+use dapple_nets::checkpoint::Normalization;
 use dapple_predict::source::RasterRows;
 use dapple_predict::{Predictor, Settings, Tiling, UNDECIDED, Wants, WorkingSize};
 
@@ -25,7 +25,7 @@ fn mirrored(image: &Raster) -> Raster {
 fn one_model_alone_predicts_as_the_segmenter_does() {
     let image = picture(91, 50);
     for classes in [2, 4] {
-        let file = model("unet", classes, Normalisation::ImageNet, 7);
+        let file = model("unet", classes, Normalization::ImageNet, 7);
         let wanted = segmenter(file.clone()).predict(&image).expect("a prediction");
         let found = predictor(file, Settings::default()).predict(&image).expect("a prediction");
         assert_eq!(found.labels(), wanted.labels());
@@ -39,7 +39,7 @@ fn one_model_alone_predicts_as_the_segmenter_does() {
 fn with_flips_a_mirrored_image_has_the_mirrored_prediction() {
     let image = picture(64, 64);
     let settings = Settings { flip_horizontal: true, ..Settings::default() };
-    let predictor = predictor(model("unet", 2, Normalisation::Unit, 1), settings);
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 1), settings);
     let straight = predictor.predict(&image).expect("a prediction").probability(1);
     let turned = predictor.predict(&mirrored(&image)).expect("a prediction").probability(1);
     let back: Vec<f32> = turned.chunks_exact(64).flat_map(|row| row.iter().rev().copied()).collect();
@@ -49,7 +49,7 @@ fn with_flips_a_mirrored_image_has_the_mirrored_prediction() {
 #[test]
 fn an_ensemble_is_the_mean() {
     let image = picture(70, 40);
-    let files = [1, 2].map(|seed| model("unet", 3, Normalisation::ImageNet, seed));
+    let files = [1, 2].map(|seed| model("unet", 3, Normalization::ImageNet, seed));
     let alone = files.clone().map(|file| {
         predictor(file, Settings::default()).predict(&image).expect("a prediction").probability(2)
     });
@@ -60,7 +60,7 @@ fn an_ensemble_is_the_mean() {
     close(&prediction.probability(2), &mean, 1e-5);
     assert!(prediction.uncertainty().iter().all(|u| (0.0..=1.0).contains(u)));
 
-    let other = [model("unet", 3, Normalisation::Unit, 0), model("unet", 2, Normalisation::Unit, 0)];
+    let other = [model("unet", 3, Normalization::Unit, 0), model("unet", 2, Normalization::Unit, 0)];
     let Err(error) = Predictor::new(other.map(segmenter).into(), Settings::default()) else {
         panic!("models of different classes")
     };
@@ -72,7 +72,7 @@ fn thresholds_decide() {
     let image = picture(40, 40);
     let two = |threshold| {
         let settings = Settings { threshold, ..Settings::default() };
-        predictor(model("unet", 2, Normalisation::Unit, 3), settings).predict(&image).expect("a prediction")
+        predictor(model("unet", 2, Normalization::Unit, 3), settings).predict(&image).expect("a prediction")
     };
     let probability = two(None).probability(1);
     let mut sorted = probability.clone();
@@ -82,14 +82,14 @@ fn thresholds_decide() {
     assert_eq!(two(Some(middle)).labels(), wanted);
 
     let settings = Settings { threshold: Some(1.0), ..Settings::default() };
-    let many = predictor(model("unet", 3, Normalisation::Unit, 3), settings);
+    let many = predictor(model("unet", 3, Normalization::Unit, 3), settings);
     assert!(many.predict(&image).expect("a prediction").labels().iter().all(|&l| l == UNDECIDED));
 }
 
 #[test]
 fn a_batch_predicts_as_one_by_one() {
     let settings = Settings { flip_vertical: true, scales: vec![1.0, 0.5], ..Settings::default() };
-    let predictor = predictor(model("unet", 3, Normalisation::U2Net, 5), settings);
+    let predictor = predictor(model("unet", 3, Normalization::U2Net, 5), settings);
     let images = [picture(60, 33), picture(20, 80), picture(64, 64)];
     let prepared = images.each_ref().map(|image| predictor.prepare(image).expect("prepared"));
     let together = predictor.run_batch(prepared.into()).expect("predictions");
@@ -120,7 +120,7 @@ fn in_tiles(predictor: &Predictor, image: &Raster, tiles: (usize, usize), class:
 fn tiles_leave_no_seams() {
     // U-Net sees about 94 pixels to each side; a tile's margin, 3/8 of the overlap, is more.
     let image = picture(1000, 660);
-    for (classes, normalisation) in [(2, Normalisation::U2Net), (3, Normalisation::ImageNet)] {
+    for (classes, normalisation) in [(2, Normalization::U2Net), (3, Normalization::ImageNet)] {
         let settings = Settings { size: WorkingSize::Image, tile: Tiling::Off, ..Settings::default() };
         let predictor = predictor(model("unet", classes, normalisation, 11), settings);
         let whole = predictor.predict(&image).expect("a prediction").probability(1);
@@ -135,7 +135,7 @@ fn tiles_leave_no_seams() {
 
 #[test]
 fn tiles_are_chosen_by_memory() {
-    let file = || model("unet", 2, Normalisation::Unit, 0);
+    let file = || model("unet", 2, Normalization::Unit, 0);
     let of = |settings: Settings, width, height| predictor(file(), settings).tiles(width, height);
     let memory_bytes = 64 << 20;
     let auto = Settings { memory_bytes, ..Settings::default() };

@@ -6,12 +6,12 @@ use common::{model, picture, predictor, segmenter};
 use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_graph::{DropoutState, Shape, Tensor};
-use dapple_nets::checkpoint::{ModelFile, Normalisation};
+use dapple_nets::checkpoint::{ModelFile, Normalization};
 use dapple_predict::source::RasterRows;
 use dapple_predict::{PredictError, Predictor, Settings, Wants, WorkingSize};
 
 fn bayesian(classes: usize) -> ModelFile {
-    model("bayesian-segnet-basic", classes, Normalisation::Unit, 5)
+    model("bayesian-segnet-basic", classes, Normalization::Unit, 5)
 }
 
 fn sampled(samples: usize, seed: u64) -> Settings {
@@ -79,7 +79,7 @@ fn a_seed_gives_the_same_samples() {
 #[test]
 fn a_network_without_dropout_has_no_samples() {
     let of = |name: &str, samples| {
-        let models = vec![segmenter(bayesian(2)), segmenter(model(name, 2, Normalisation::Unit, 1))];
+        let models = vec![segmenter(bayesian(2)), segmenter(model(name, 2, Normalization::Unit, 1))];
         let settings = Settings { samples, ..Settings::default() };
         Predictor::new(models, settings).err().map(|error| error.to_string())
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::{model, picture, predictor};
 use dapple_base::StopFlag;
-use dapple_nets::checkpoint::Normalisation;
+use dapple_nets::checkpoint::Normalization;
 use dapple_predict::output::{Background, OutputSettings};
 use dapple_predict::video::{Look, VideoSettings, extension, is_video, run};
 use dapple_predict::{PredictError, Settings};
@@ -53,7 +53,7 @@ impl Bench {
             output: OutputSettings { background, ..OutputSettings::default() },
             smoothing,
         };
-        let predictor = predictor(model("unet", 2, Normalisation::ImageNet, 3), Settings::default());
+        let predictor = predictor(model("unet", 2, Normalization::ImageNet, 3), Settings::default());
         let mut heard = 0;
         let on_frame = &mut |frames| heard = frames;
         let output = self.path(out);

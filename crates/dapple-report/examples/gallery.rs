@@ -4,8 +4,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use dapple_data::Classes;
 use dapple_report::{
-    Best, Classes, Curves, GrayImage, OverlayStyle, Panel, PanelStyle, RgbImage, Sample, Series, StripSample,
+    Best, Curves, GrayImage, OverlayStyle, Palette, Panel, PanelStyle, RgbImage, Sample, Series, StripSample,
     StripStyle, contact_sheet, overlay, panels, probability_map, save_png, strips,
 };
 use image::{Luma, Rgb};
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let names = ["sky", "sun", "hill", "lake with a very long name"].map(String::from).to_vec();
     let colours = vec![[86, 180, 233], [240, 228, 66], [0, 158, 115], [0, 114, 178]];
-    let classes = Classes::new(names, colours, Some(255))?;
+    let classes = Palette::new(Classes { names, colours }, Some(255))?;
     let (photo, truth, prediction) = (photograph(), landscape(0.0, true), landscape(9.0, false));
     let scores = [("IoU", 0.874), ("BIoU", 0.612)];
     let sample = Sample {

@@ -1,6 +1,6 @@
 //! Axes: which range to show, where to put ticks and how to write them.
 
-/// What an axis measures, which decides how far it may reach.
+/// The quantity of an axis, which decides how far it may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quantity {
     /// Whole numbers counted upwards; the axis ends with the data.

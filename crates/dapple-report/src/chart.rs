@@ -100,7 +100,7 @@ impl Chart {
         &self.title
     }
 
-    /// What it shows, in words.
+    /// The description, in words.
     pub fn description(&self) -> String {
         let mut sentences = Vec::new();
         for series in &self.series {

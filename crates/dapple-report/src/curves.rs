@@ -81,7 +81,7 @@ impl Series {
         self
     }
 
-    /// What the line stands for.
+    /// The name of the line.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -112,7 +112,7 @@ impl Series {
         self.drawn().reduce(|old, new| if better(new.1, old.1) { new } else { old })
     }
 
-    /// What the legend says behind the name.
+    /// The text behind the name in the legend.
     fn remark(&self) -> String {
         match self.best_point() {
             None => String::new(),
@@ -178,7 +178,7 @@ impl Curves {
     /// # Errors
     /// [`ReportError::TooLarge`] with a hundred panels or so.
     pub fn to_image(&self) -> Result<RgbImage, ReportError> {
-        raster::rasterise(&self.scene(), PNG_SCALE)
+        raster::rasterize(&self.scene(), PNG_SCALE)
     }
 
     /// Writes `curves.svg` and `curves.png` into `folder`, replacing what was there.

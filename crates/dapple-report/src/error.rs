@@ -1,6 +1,8 @@
-//! What can go wrong while drawing or writing a picture.
+//! The errors of drawing and writing pictures.
 
 use std::path::PathBuf;
+
+use dapple_base::InputFault;
 
 /// An error of this crate; each message names what is wrong and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -63,10 +65,10 @@ pub enum ReportError {
     NothingToDraw {
         /// The picture asked for.
         what: &'static str,
-        /// What it needs.
+        /// The content that it needs.
         needed: &'static str,
     },
-    /// A picture would be larger than viewers and the rasteriser can handle.
+    /// A picture would be larger than viewers and the rasterizer can handle.
     #[error(
         "the picture would be {width} x {height} pixels, more than {limit} a side; draw fewer samples in one picture"
     )]
@@ -89,4 +91,11 @@ pub enum ReportError {
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] dapple_base::WriteError),
+}
+
+impl InputFault for ReportError {
+    /// Never: what is drawn was checked before, and what remains is the disk.
+    fn is_input_fault(&self) -> bool {
+        false
+    }
 }

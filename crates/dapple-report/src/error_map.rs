@@ -3,7 +3,7 @@
 use image::{GrayImage, Rgb, RgbImage};
 
 use crate::overlay::same_size;
-use crate::{Classes, Colour, ReportError};
+use crate::{Colour, Palette, ReportError};
 
 /// The colours of [`error_map`]; they stay apart for colour-blind eyes (Okabe and Ito 2008).
 pub const ERROR_COLOURS: ErrorColours =
@@ -14,7 +14,7 @@ const OPACITY: [f32; 2] = [0.85, 0.45];
 /// Half of the ground's brightness is kept, so that errors stand out.
 const GROUND: f32 = 0.55;
 
-/// What the colours of an error map mean.
+/// The colours of an error map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorColours {
     /// Predicted as a class where the truth is the background.
@@ -36,7 +36,7 @@ pub fn error_map(
     photo: &RgbImage,
     truth: &GrayImage,
     prediction: &GrayImage,
-    classes: &Classes,
+    classes: &Palette,
     background: Option<u8>,
     boundary: u32,
 ) -> Result<RgbImage, ReportError> {
@@ -85,12 +85,13 @@ fn near_borders(labels: &GrayImage, distance: u32) -> GrayImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::palette::tests::named;
     use image::Luma;
 
     #[test]
     fn each_error_has_its_colour_and_is_fainter_at_the_boundary() {
-        let classes = Classes::new(vec!["ground".into(), "a".into(), "b".into()], vec![[0; 3]; 3], Some(255))
-            .expect("three classes");
+        let classes =
+            Palette::new(named(&["ground", "a", "b"], &[[0; 3]; 3]), Some(255)).expect("three classes");
         let photo = RgbImage::from_pixel(12, 1, Rgb([200; 3]));
         let truth =
             GrayImage::from_raw(12, 1, vec![0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 255]).expect("12 labels");

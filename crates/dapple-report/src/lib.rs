@@ -10,17 +10,18 @@
 //! - [`document`] and [`Chart`]: pages of HTML and Markdown.
 //! - [`overlay`], [`colour_map`] and [`probability_map`]: the single pictures that `predict` writes.
 //!
-//! Label maps are [`GrayImage`]s whose grey value is the class index; [`Classes`] says how they are named and painted.
+//! Label maps are [`GrayImage`]s whose grey value is the class index; a [`Palette`] says how they are
+//! named and painted.
 
 mod axis;
 mod chart;
-mod classes;
 mod curves;
 pub mod document;
 mod error;
 mod error_map;
 mod flow;
 mod overlay;
+mod palette;
 mod panels;
 mod raster;
 mod rate_sweep;
@@ -32,12 +33,12 @@ mod text;
 mod view;
 
 pub use chart::{Bar, Chart, STYLE as CHART_STYLE};
-pub use classes::{Classes, colour_map};
 pub use curves::{Best, Curves, Panel, Series};
 pub use error::ReportError;
 pub use error_map::{ERROR_COLOURS, ErrorColours, error_map};
 pub use image::{GrayImage, RgbImage};
 pub use overlay::{OverlayStyle, overlay, overlay_row, probability_map};
+pub use palette::{Palette, colour_map};
 pub use panels::{PanelStyle, Sample, contact_sheet, panels};
 pub use rate_sweep::{RatePoint, rate_sweep};
 pub use save::{encode_jpeg, encode_png, save_png};

@@ -2,7 +2,7 @@
 
 use image::{GrayImage, Luma, RgbImage};
 
-use crate::{Classes, Colour, ReportError};
+use crate::{Colour, Palette, ReportError};
 
 /// How [`overlay`] paints.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Default for OverlayStyle {
 pub fn overlay(
     photo: &RgbImage,
     labels: &GrayImage,
-    classes: &Classes,
+    classes: &Palette,
     style: OverlayStyle,
 ) -> Result<RgbImage, ReportError> {
     same_size("the label map", labels, photo)?;
@@ -45,7 +45,7 @@ pub fn overlay(
 ///
 /// `photo` holds the red, green and blue values of row `y` and is painted over; a label that is neither a class nor
 /// ignored is left as it is.
-pub fn overlay_row(photo: &mut [u8], labels: &[u8], y: u32, classes: &Classes, style: OverlayStyle) {
+pub fn overlay_row(photo: &mut [u8], labels: &[u8], y: u32, classes: &Palette, style: OverlayStyle) {
     let opacity = if style.opacity.is_nan() { 0.0 } else { style.opacity.clamp(0.0, 1.0) };
     for ((x, pixel), &label) in (0..).zip(photo.as_chunks_mut::<3>().0).zip(labels) {
         if style.unpainted == Some(label) {
@@ -118,12 +118,12 @@ pub(crate) fn same_size(what: &str, labels: &GrayImage, photo: &RgbImage) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::palette::tests::named;
     use image::Rgb;
     use proptest::prelude::*;
 
-    fn classes() -> Classes {
-        Classes::new(vec!["a".into(), "b".into()], vec![[0; 3], [200, 100, 0]], Some(255))
-            .expect("two classes")
+    fn classes() -> Palette {
+        Palette::new(named(&["a", "b"], &[[0; 3], [200, 100, 0]]), Some(255)).expect("two classes")
     }
 
     #[test]

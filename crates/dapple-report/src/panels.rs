@@ -9,7 +9,7 @@ use crate::scene::Anchor;
 use crate::sheet::{FAINT_INK, INK, Legend, MARGIN, Sheet, Type};
 use crate::text::{self, Weight};
 use crate::view::View;
-use crate::{Classes, OverlayStyle, ReportError};
+use crate::{OverlayStyle, Palette, ReportError};
 
 const GAP: u32 = 12;
 const CAPTION: Type = Type { size: 15.0, weight: Weight::Regular, colour: FAINT_INK };
@@ -23,7 +23,7 @@ const SAMPLE_GAP: u32 = 18;
 /// One image of the validation part and what the network made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
-    /// What to call it, usually the file name.
+    /// The name in the caption, usually the file name.
     pub name: &'a str,
     /// The photograph.
     pub image: &'a RgbImage,
@@ -60,7 +60,7 @@ impl Default for PanelStyle {
 ///
 /// # Errors
 /// As [`contact_sheet`].
-pub fn panels(sample: &Sample<'_>, classes: &Classes, style: PanelStyle) -> Result<RgbImage, ReportError> {
+pub fn panels(sample: &Sample<'_>, classes: &Palette, style: PanelStyle) -> Result<RgbImage, ReportError> {
     contact_sheet(std::slice::from_ref(sample), classes, style)
 }
 
@@ -72,7 +72,7 @@ pub fn panels(sample: &Sample<'_>, classes: &Classes, style: PanelStyle) -> Resu
 /// index, [`ReportError::TooLarge`] for too many samples.
 pub fn contact_sheet(
     samples: &[Sample<'_>],
-    classes: &Classes,
+    classes: &Palette,
     style: PanelStyle,
 ) -> Result<RgbImage, ReportError> {
     if samples.is_empty() {
@@ -144,7 +144,7 @@ fn occurring(samples: &[Sample<'_>]) -> BTreeSet<u8> {
 fn pictures(
     sample: &Sample<'_>,
     view: View,
-    classes: &Classes,
+    classes: &Palette,
     style: PanelStyle,
 ) -> Result<[Option<RgbImage>; 4], ReportError> {
     let unpainted = (classes.count() == 2).then_some(0);

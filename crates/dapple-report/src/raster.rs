@@ -9,7 +9,7 @@ use ttf_parser::OutlineBuilder;
 use crate::scene::{DASHES, Scene, Shape, Text};
 use crate::{Colour, ReportError, text};
 
-/// The longest side of a picture in pixels; the rasteriser's fixed-point arithmetic ends here.
+/// The longest side of a picture in pixels; the rasterizer's fixed-point arithmetic ends here.
 pub(crate) const LONGEST_SIDE: u32 = 32_767;
 
 /// A white canvas of `width` by `height` pixels.
@@ -23,7 +23,7 @@ pub(crate) fn canvas(width: u64, height: u64) -> Result<RgbImage, ReportError> {
 }
 
 /// Paints the scene on a white canvas, `scale` pixels for each of the scene's.
-pub(crate) fn rasterise(scene: &Scene, scale: f32) -> Result<RgbImage, ReportError> {
+pub(crate) fn rasterize(scene: &Scene, scale: f32) -> Result<RgbImage, ReportError> {
     let mut image = canvas((scene.width * scale).ceil() as u64, (scene.height * scale).ceil() as u64)?;
     paint_onto(scene, scale, &mut image);
     Ok(image)

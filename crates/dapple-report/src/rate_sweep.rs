@@ -83,7 +83,7 @@ pub fn rate_sweep(points: &[RatePoint], suggested: Option<f64>) -> Result<RgbIma
     if let Some(rate) = suggested {
         line(vec![(x(rate), TOP), (x(rate), floor)], SUGGESTED, 1.6, true);
     }
-    raster::rasterise(&scene, 2.0)
+    raster::rasterize(&scene, 2.0)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use image::{RgbImage, imageops};
 
-use crate::classes::{HATCH, hatch};
 use crate::flow::{Slot, flow, rows};
+use crate::palette::{HATCH, hatch};
 use crate::scene::{Anchor, Scene, Shape, Text};
 use crate::text::{self, Weight};
-use crate::{Classes, Colour, ReportError, raster};
+use crate::{Colour, Palette, ReportError, raster};
 
 pub(crate) const INK: Colour = [38, 38, 38];
 pub(crate) const FAINT_INK: Colour = [100, 100, 100];
@@ -79,7 +79,7 @@ pub(crate) struct Legend {
 
 impl Legend {
     /// The legend of the labels given that are classes; then, if it is among them, of the ignore index.
-    pub fn new(classes: &Classes, labels: &BTreeSet<u8>, width: u32) -> Self {
+    pub fn new(classes: &Palette, labels: &BTreeSet<u8>, width: u32) -> Self {
         let limit = width as f32;
         let name_limit = limit - SWATCH_SPACE as f32;
         let shorten = |name: &str| text::fit(name, LEGEND_SIZE, Weight::Regular, name_limit).into_owned();

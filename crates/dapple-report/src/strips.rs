@@ -11,7 +11,7 @@ use crate::scene::Anchor;
 use crate::sheet::{FAINT_INK, INK, MARGIN, SWATCH_SPACE, Sheet, Type};
 use crate::text::{self, Weight};
 use crate::view::View;
-use crate::{Classes, Colour, OverlayStyle, ReportError, Sample};
+use crate::{Colour, OverlayStyle, Palette, ReportError, Sample};
 
 const GAP: u32 = 8;
 const NAME: Type = Type { size: 16.0, weight: Weight::Bold, colour: INK };
@@ -62,7 +62,7 @@ impl Default for StripStyle {
 /// [`ReportError::TooLarge`] for too many samples.
 pub fn strips(
     samples: &[StripSample<'_>],
-    classes: &Classes,
+    classes: &Palette,
     style: StripStyle,
 ) -> Result<RgbImage, ReportError> {
     if samples.is_empty() {
@@ -116,7 +116,7 @@ struct Row<'a> {
 fn rows<'a>(
     sample: &Sample<'a>,
     probabilities: Option<&[f32]>,
-    classes: &Classes,
+    classes: &Palette,
 ) -> Result<Vec<Row<'a>>, ReportError> {
     let (width, height) = sample.image.dimensions();
     let count = classes.count();
@@ -142,7 +142,7 @@ fn rows<'a>(
 struct Grid<'a> {
     side: u32,
     view: View,
-    classes: &'a Classes,
+    classes: &'a Palette,
 }
 
 impl Grid<'_> {

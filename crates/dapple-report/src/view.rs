@@ -3,8 +3,8 @@
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 
-use crate::classes::{HATCH, MASK_HATCH, hatch};
-use crate::{Classes, Colour, OverlayStyle, ReportError, colour_map, overlay};
+use crate::palette::{HATCH, MASK_HATCH, hatch};
+use crate::{Colour, OverlayStyle, Palette, ReportError, colour_map, overlay};
 
 /// The size on the sheet of pictures that have one size of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl View {
     }
 
     /// A label map in its colours, hatched at the size shown so that the hatching looks the same everywhere.
-    pub fn colours(self, labels: &GrayImage, classes: &Classes) -> Result<RgbImage, ReportError> {
+    pub fn colours(self, labels: &GrayImage, classes: &Palette) -> Result<RgbImage, ReportError> {
         let colours = colour_map(labels, classes)?;
         let mut shown =
             imageops::resize(&colours, self.width, self.height, self.flat_filter(labels.dimensions()));
@@ -54,7 +54,7 @@ impl View {
         self,
         photo: &RgbImage,
         labels: &GrayImage,
-        classes: &Classes,
+        classes: &Palette,
         style: OverlayStyle,
     ) -> Result<RgbImage, ReportError> {
         if self.enlarges(photo.dimensions()) {
@@ -65,7 +65,7 @@ impl View {
     }
 
     /// The pixels of one class in white on black, ignored ones hatched.
-    pub fn mask(self, labels: &GrayImage, classes: &Classes, class: u8) -> RgbImage {
+    pub fn mask(self, labels: &GrayImage, classes: &Palette, class: u8) -> RgbImage {
         let mut mask = labels.clone();
         for pixel in mask.pixels_mut() {
             pixel.0[0] = if pixel.0[0] == class { 255 } else { 0 };
@@ -75,7 +75,7 @@ impl View {
         shown
     }
 
-    fn hatch_ignored(self, shown: &mut RgbImage, labels: &GrayImage, classes: &Classes, greys: [Colour; 2]) {
+    fn hatch_ignored(self, shown: &mut RgbImage, labels: &GrayImage, classes: &Palette, greys: [Colour; 2]) {
         if !labels.as_raw().iter().any(|&label| classes.ignores(label)) {
             return;
         }

@@ -1,16 +1,17 @@
 //! Pictures of all shapes of input: odd sizes, single pixels, one class to 150, names of any length.
 
+use dapple_data::Classes;
 use dapple_report::{
-    Best, Classes, Curves, GrayImage, Panel, PanelStyle, ReportError, RgbImage, Sample, Series, StripSample,
+    Best, Curves, GrayImage, Palette, Panel, PanelStyle, ReportError, RgbImage, Sample, Series, StripSample,
     StripStyle, contact_sheet, panels, save_png, strips,
 };
 use image::{Luma, Rgb};
 use proptest::prelude::*;
 
-fn classes(count: usize, name: &str, ignore_index: Option<u8>) -> Classes {
+fn classes(count: usize, name: &str, ignore_index: Option<u8>) -> Palette {
     let names = (0..count).map(|class| format!("{name}{class}")).collect();
     let colours = (0..count).map(|class| [(class * 37 % 256) as u8, (class * 91 % 256) as u8, 90]).collect();
-    Classes::new(names, colours, ignore_index).expect("one name and one colour for each class")
+    Palette::new(Classes { names, colours }, ignore_index).expect("one name and one colour for each class")
 }
 
 fn photo(width: u32, height: u32) -> RgbImage {

@@ -267,7 +267,12 @@ impl Subject<'_> {
             colour,
             pixels: statistics.iter().map(|statistics| statistics.pixels[label]).collect(),
         };
-        let sizes = self.parts.iter().flat_map(|(_, samples)| samples).map(|&sample| dataset.size(sample));
+        let sizes = self
+            .parts
+            .iter()
+            .flat_map(|(_, samples)| samples)
+            .map(|&sample| dataset.size(sample))
+            .map(|size| (size.width, size.height));
         let smallest = sizes.clone().reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)));
         let largest = sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)));
         DataSummary {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings, Normalise};
+use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings, Normalization};
 use dapple_graph::{Executor, Mode, Shape, Tensor};
 use dapple_metrics::{ImageScores, Scores};
 use dapple_report::{
-    Best, Classes, Curves, GrayImage, Panel, PanelStyle, RgbImage, Sample, Series, StripSample, StripStyle,
+    Best, Curves, GrayImage, Palette, Panel, PanelStyle, RgbImage, Sample, Series, StripSample, StripStyle,
     contact_sheet, panels, save_png, strips,
 };
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(crate) fn draw_curves(run: &RunFolder, title: &str, records: &[EpochRecord])
 pub(crate) struct Painter {
     dataset: Arc<Dataset>,
     input: InputSettings,
-    pub classes: Classes,
+    pub classes: Palette,
 }
 
 /// One image at the network's input size.
@@ -70,8 +70,7 @@ impl Shown {
 
 impl Painter {
     pub fn new(dataset: &Arc<Dataset>, input: InputSettings) -> Result<Self, RunError> {
-        let classes = dataset.classes();
-        let classes = Classes::new(classes.names.clone(), classes.colours.clone(), dataset.ignore())?;
+        let classes = Palette::new(dataset.classes().clone(), dataset.ignore())?;
         Ok(Self { dataset: Arc::clone(dataset), input, classes })
     }
 
@@ -149,7 +148,7 @@ impl Painter {
         scores: &Scores,
     ) -> Result<Vec<Shown>, RunError> {
         // Values of 0 to 1 times 255 are the resized image's bytes again.
-        let visible = InputSettings { channels: 3, normalise: Normalise::Unit, ..self.input };
+        let visible = InputSettings { channels: 3, normalization: Normalization::Unit, ..self.input };
         let loader =
             |input| Loader::new(Arc::clone(&self.dataset), samples.to_vec(), LoaderSettings::new(input, 1));
         let mut shown = Vec::with_capacity(samples.len());

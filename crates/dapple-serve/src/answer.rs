@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use dapple_data::Raster;
 use dapple_predict::output::{self, ImageInfo, OutputSettings, Part, Target};
 use dapple_predict::{PredictError, Prediction, UNDECIDED};
-use dapple_report::Classes;
+use dapple_report::Palette;
 use serde_json::{Value, json};
 
 use crate::request::Wanted;
@@ -31,7 +31,7 @@ pub(crate) fn answer(
     wanted: &Wanted,
 ) -> Result<Response, PredictError> {
     let undecided = (classes.names.len() > 2 && wanted.threshold.is_some()).then_some(UNDECIDED);
-    let painted = Arc::new(Classes::new(classes.names.clone(), classes.colours.clone(), undecided)?);
+    let painted = Arc::new(Palette::new(classes.clone(), undecided)?);
     let mut files = files(&painted, image, prediction, wanted)?;
     if let (1, 1) = (files.len(), wanted.kinds.len())
         && let Some(file) = files.pop()
@@ -49,7 +49,7 @@ pub(crate) fn answer(
 }
 
 fn files(
-    classes: &Arc<Classes>,
+    classes: &Arc<Palette>,
     image: &Raster,
     prediction: &Prediction,
     wanted: &Wanted,

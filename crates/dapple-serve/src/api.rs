@@ -10,7 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use dapple_base::InputFault;
+use dapple_base::{InputFault, Size};
 use dapple_data::{decode_image_bytes, image_size_bytes};
 use dapple_predict::PredictError;
 use serde_json::{Value, json};
@@ -173,13 +173,15 @@ async fn within_time(
     // The slot goes where the work is: an abandoned request holds it until its work has ended.
     let (predictor, pixels) = (Arc::clone(&model.predictor), app.config.limits.pixels);
     let (slot, image, prepared) = working(app, move || {
-        let (width, height) = image_size_bytes(&bytes, "the image").map_err(image_problem)?;
-        if u64::from(width) * u64::from(height) > pixels {
+        let size = image_size_bytes(&bytes, "the image").map_err(image_problem)?;
+        if size.pixels() > pixels {
+            let Size { height, width } = size;
             let message =
                 format!("the image has {width} x {height} pixels; this server takes {pixels} at most");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
-        let image = decode_image_bytes(&bytes, "the image", predictor.channels()).map_err(image_problem)?;
+        let image =
+            decode_image_bytes(&bytes, "the image", predictor.channels().into()).map_err(image_problem)?;
         let prepared = predictor.prepare(&image).map_err(predict_problem)?;
         Ok((slot, image, prepared))
     })

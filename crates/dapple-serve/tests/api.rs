@@ -9,7 +9,7 @@ use dapple_cpu::CpuEngine;
 use dapple_data::{Raster, encode_png};
 use dapple_graph::{Network, State};
 use dapple_model::Model;
-use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalisation};
+use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalization};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
 use dapple_serve::{Config, ServedModel, Server};
@@ -29,7 +29,7 @@ fn model(name: &str, classes: usize) -> ServedModel {
         classes: (0..classes).map(class).collect(),
         ignore: None,
         input_size: [32, 32],
-        normalisation: Normalisation::Unit,
+        normalisation: Normalization::Unit,
         seed: 0,
         epoch: 0,
         scores: serde_json::Map::new(),

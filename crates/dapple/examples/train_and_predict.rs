@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The best model explains itself: nothing but its file is needed to use it.
     let segmenter = dapple::load(run.best())?;
     let path = dataset.image_path(0).ok_or("the data are in files")?;
-    let photo = decode_image(path, 3)?;
+    let photo = decode_image(path)?;
     let prediction = segmenter.predict(&photo)?;
     let mask = folder.join("mask.png");
     let (width, height) = (photo.width as u32, photo.height as u32);

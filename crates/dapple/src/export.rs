@@ -1,6 +1,6 @@
 //! Models for other programs.
 
-use dapple_data::Normalise;
+use dapple_data::Normalization;
 use dapple_model::ModelError;
 use dapple_model::input_of;
 use dapple_nets::Activation;
@@ -105,15 +105,15 @@ struct Preprocessing {
 
 fn preprocessing(card: &ModelCard) -> Result<String, ModelError> {
     let input = input_of(card)?;
-    let [mean, std] = input.normalise.moments(input.channels);
+    let [mean, std] = input.normalization.moments(input.channels);
     let channels = match input.channels {
         3 => json!("RGB"),
         1 => json!("grey"),
         number => json!(number),
     };
-    let divisor = match input.normalise {
-        Normalise::ImageNet | Normalise::Unit => json!(255),
-        Normalise::U2Net => json!("image maximum"),
+    let divisor = match input.normalization {
+        Normalization::ImageNet | Normalization::Unit => json!(255),
+        Normalization::U2Net => json!("image maximum"),
     };
     let preprocessing = Preprocessing { size: [input.height, input.width], channels, divisor, mean, std };
     // From the numbers as they are: `json!` would lengthen 0.485 to the nearest f64.

@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let photo = dapple::data::decode_image("photo.jpg", 3)?;
+//! let photo = dapple::data::decode_image("photo.jpg")?;
 //! let prediction = dapple::Segmenter::load("run/best.safetensors")?.predict(&photo)?;
 //! let labels = prediction.labels(); // at the photo's size, as are prediction.probability(class)
 //! # Ok(())

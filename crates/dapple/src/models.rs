@@ -12,7 +12,7 @@ use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
 use dapple_model::{load_models, model_path};
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalisation, init_from_file,
+    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file,
 };
 use dapple_nets::{Activation, ConfigError, NetConfig};
 use dapple_weights::{
@@ -135,11 +135,11 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
         // torchvision's `SemanticSegmentation` preset: the short side at 520, which a fixed input can only have as a square.
         Group::CocoVoc => {
             let name = entry.name.replace("mobilenet_v3", "mobilenetv3").replace('_', "-");
-            (name, Classes::voc(), Activation::Softmax, 520, Normalisation::ImageNet)
+            (name, Classes::voc(), Activation::Softmax, 520, Normalization::ImageNet)
         }
         Group::Saliency => {
             let name = if entry.name == "u2netp" { "u2net-lite" } else { entry.name };
-            (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalisation::U2Net)
+            (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalization::U2Net)
         }
         Group::ImageNet => return Err(FindModelError::Encoder(entry.name)),
     };

@@ -15,7 +15,7 @@ use dapple::data::{decode_image, decode_values, decode_values_bytes};
 fn the_library_predicts_in_three_lines() {
     let bench = Bench::new();
     bench.train("run");
-    let photo = decode_image(bench.path("data/images/synthetic0000.png"), 3).expect("a picture");
+    let photo = decode_image(bench.path("data/images/synthetic0000.png")).expect("a picture");
     let segmenter = Segmenter::load(bench.path("run")).expect("a model");
     let labels = segmenter.predict(&photo).expect("a prediction").labels();
 

@@ -254,7 +254,7 @@ fn eval_at_the_images_size_and_predict_with_score_agree_to_the_last_digit() {
                     encode_indexed_png(width as u32, height as u32, &labels, &[]).expect("a label map");
                 put(&path, &bytes);
             } else {
-                let image = dapple::data::decode_image(&path, 3).expect("an image");
+                let image = dapple::data::decode_image(&path).expect("an image");
                 let cut: Vec<u8> =
                     image.data.chunks(96).take(height).flat_map(|row| row[..3 * width].to_vec()).collect();
                 put_png(&path, (width as u32, height as u32), ColorType::Rgb, BitDepth::Eight, &cut);

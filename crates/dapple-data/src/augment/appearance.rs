@@ -5,11 +5,11 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageFormat};
 
-use super::Augment;
-use crate::image_file::Raster;
+use crate::augment::settings::Augment;
+use crate::image::raster::Raster;
 use crate::random::{Purpose, Random};
 
-/// What is done to one sample.
+/// The damage of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Damage {
     /// Standard deviation of the Gaussian in pixels.

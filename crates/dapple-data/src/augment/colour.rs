@@ -1,7 +1,7 @@
 //! Brightness, contrast, saturation, hue, gamma, grey.
 
-use super::Augment;
-use crate::image_file::{Raster, luma};
+use crate::augment::settings::Augment;
+use crate::image::raster::{Raster, luma};
 use crate::random::Random;
 
 /// The changes of one sample's colours.
@@ -75,7 +75,7 @@ fn recolour(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3]) {
 fn mix_channels(image: &mut Raster, [brightness, contrast, saturation]: [f64; 3], hue: f64) {
     /// Shares of red, green and blue in brightness, as in [`luma`].
     const GREY: [f64; 3] = [0.299, 0.587, 0.114];
-    /// What a turn by 90 degrees adds to the matrix that leaves only the brightness.
+    /// The matrix that a turn by 90 degrees adds to the matrix that leaves only the brightness.
     const QUARTER: [[f64; 3]; 3] = [[0.168, 0.330, -0.498], [-0.328, 0.035, 0.293], [1.250, -1.050, -0.200]];
     let pixels = image.data.as_chunks_mut::<3>().0;
     let mut sums = [0_u64; 3];

@@ -1,7 +1,9 @@
 //! Samples made of several: CutMix and mosaic.
 
-use super::Augment;
-use crate::dataset::LabelledImage;
+use dapple_base::Size;
+
+use crate::augment::settings::Augment;
+use crate::mask::label_map::LabelledImage;
 use crate::random::{Purpose, Random};
 
 /// How one sample is mixed with others: which rectangles come from which partners.
@@ -27,7 +29,7 @@ impl Mix {
     /// Draws how sample `sample` of `samples` that can be drawn is mixed; `None` where it stays as it is.
     pub fn draw(
         augment: &Augment,
-        (height, width): (usize, usize),
+        Size { height, width }: Size,
         samples: usize,
         (seed, epoch, sample): (u64, u64, u64),
     ) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Settings that have proven themselves, by how much they change.
 
-use super::Augment;
+use crate::augment::settings::Augment;
 
 impl Augment {
     /// Small changes that suit nearly all photographs: left-right flips, zoom up to 1.25, mild colour changes.

@@ -5,47 +5,11 @@
 //! image is sampled bilinearly with weights in steps of 1/64 pixel, from a source that was averaged over k x k pixels
 //! before where the map shrinks it k times or more; the mask takes the label at the very same point.
 
-mod sample;
-
-use super::{Augment, Border, Change};
-use crate::dataset::LabelledImage;
-use crate::input::Window;
+use crate::augment::change::Change;
+use crate::augment::geometry::Geometry;
+use crate::augment::settings::Border;
+use crate::image::resize::Window;
 use crate::random::{Purpose, Random};
-
-/// The geometry of one sample besides window and flips.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Geometry {
-    /// In radians.
-    angle: f64,
-    /// How many times larger things are shown.
-    factor: f64,
-    /// Tangents of the shear of x by y and of y by x.
-    shear: [f64; 2],
-    /// Shifts of the corners (upper left, upper right, lower left, lower right) as shares of the sides.
-    corners: [[f64; 2]; 4],
-    /// Standard deviation as a share of the shorter side, and the seed.
-    elastic: Option<(f64, u64)>,
-    border: Border,
-}
-
-impl Geometry {
-    pub fn draw(augment: &Augment, random: &mut Random) -> Self {
-        let mut within = |amount: f64| amount * random.range(-1.0, 1.0);
-        let angle = within(augment.rotate).to_radians();
-        let power = within(1.0);
-        let shear = [within(augment.shear), within(augment.shear)].map(|degrees| degrees.to_radians().tan());
-        let corners = std::array::from_fn(|_| [within(augment.perspective), within(augment.perspective)]);
-        let seed = random.word();
-        Self {
-            angle,
-            factor: (1.0 + augment.scale).powf(power),
-            shear,
-            corners,
-            elastic: (augment.elastic > 0.0).then_some((augment.elastic, seed)),
-            border: augment.border,
-        }
-    }
-}
 
 /// A 3 x 3 matrix on homogeneous coordinates.
 type Matrix = [[f64; 3]; 3];
@@ -56,9 +20,9 @@ pub(crate) struct Warp {
     /// From output to source pixels.
     matrix: Matrix,
     elastic: Option<Elastic>,
-    border: Border,
-    height: usize,
-    width: usize,
+    pub border: Border,
+    pub height: usize,
+    pub width: usize,
 }
 
 impl Warp {
@@ -87,14 +51,8 @@ impl Warp {
         Self { matrix, elastic, border: geometry.border, height, width }
     }
 
-    /// Samples image and labels; `pad` is the label beyond the border where it is not mirrored.
-    pub fn apply(&self, source: &LabelledImage, pad: u8) -> LabelledImage {
-        let pad = (self.border == Border::Pad).then_some(pad);
-        sample::sample(self, source, pad)
-    }
-
     /// Source pixels for one output pixel, along one axis, at the centre.
-    fn shrinking(&self) -> f64 {
+    pub fn shrinking(&self) -> f64 {
         let (x, y) = (self.width as f64 / 2.0, self.height as f64 / 2.0);
         let at = |x: f64, y: f64| map(&self.matrix, x, y);
         let ([x0, y0], [x1, y1], [x2, y2]) = (at(x, y), at(x + 1.0, y), at(x, y + 1.0));
@@ -102,7 +60,7 @@ impl Warp {
     }
 
     /// The source points of the pixels of output row `row`.
-    fn points(&self, row: usize, xs: &mut [f32], ys: &mut [f32]) {
+    pub fn points(&self, row: usize, xs: &mut [f32], ys: &mut [f32]) {
         let y = row as f64 + 0.5;
         if let Some(elastic) = &self.elastic {
             elastic.displacements(row, xs, ys);

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::folders::{find_folders, pair_files};
-use super::{Found, IGNORED, Notes};
-use crate::classes::Classes;
-use crate::decoder::MaskDecoder;
 use crate::error::Result;
-use crate::walk::entries;
+use crate::format::folders::{find_folders, pair_files};
+use crate::format::found::{Found, IGNORED, Notes};
+use crate::format::walk::entries;
+use crate::mask::classes::Classes;
+use crate::mask::decoder::MaskDecoder;
 
 const COUNT: u8 = 150;
 

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folders::{self, FolderPair, files_by_stem, pair_files};
-use super::{Found, IGNORED, Notes, Record};
-use crate::classes::Classes;
-use crate::decoder::{ColourTable, MaskDecoder};
 use crate::error::Result;
-use crate::raw_mask::RawMask;
-use crate::walk::subfolders;
+use crate::format::folders;
+use crate::format::folders::{FolderPair, files_by_stem, pair_files};
+use crate::format::found::{Found, IGNORED, Notes, Record};
+use crate::format::walk::subfolders;
+use crate::mask::classes::Classes;
+use crate::mask::colour::ColourTable;
+use crate::mask::decoder::MaskDecoder;
+use crate::mask::raw::RawMask;
 
 /// How the original classes are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

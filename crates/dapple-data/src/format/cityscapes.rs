@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Found, IGNORED, Notes, Record};
-use crate::classes::Classes;
-use crate::decoder::MaskDecoder;
 use crate::error::{DataError, Result};
+use crate::format::found::{Found, IGNORED, Notes, Record};
+use crate::format::walk::{files_below, has_image_extension, relative_stem, subfolders};
+use crate::mask::classes::Classes;
+use crate::mask::decoder::MaskDecoder;
 use crate::part::Part;
-use crate::walk::{files_below, has_image_extension, relative_stem, subfolders};
 
 /// Name, colour and id of the classes in the order of their training labels.
 const CLASSES: [(&str, [u8; 3], u16); 19] = [
@@ -46,7 +46,7 @@ pub(super) fn probe(root: &Path) -> bool {
     root.join(IMAGES).is_dir() && MASKS.iter().any(|folder| root.join(folder).is_dir())
 }
 
-/// What the numbers in the mask files are.
+/// The meaning of the numbers in the mask files.
 #[derive(Debug, Clone, Copy)]
 enum Ids {
     /// Of all 34 labels.

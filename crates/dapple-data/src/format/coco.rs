@@ -10,15 +10,16 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Found, IGNORED, Notes, Record, Target};
-use crate::class_table::shown;
-use crate::classes::Classes;
-use crate::decoder::MaskDecoder;
 use crate::error::{DataError, Result};
-use crate::labels::LabelCoding;
+use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::walk::{
+    bad_file, entries, find_named, has_extension, name_of_file, read_text, shown, subfolders,
+};
+use crate::mask::classes::Classes;
+use crate::mask::coding::LabelCoding;
+use crate::mask::decoder::MaskDecoder;
+use crate::mask::regions::{Regions, Shape, decode_runs};
 use crate::part::Part;
-use crate::regions::{Regions, Shape, decode_runs};
-use crate::walk::{bad_file, entries, find_named, has_extension, name_of_file, read_text, subfolders};
 
 #[derive(Deserialize)]
 struct File {
@@ -65,7 +66,7 @@ enum Counts {
     Plain(Vec<u32>),
 }
 
-/// What one JSON describes.
+/// The content of one JSON file.
 #[derive(Debug)]
 pub(crate) struct Instances {
     /// The name of each image's file and its regions.
@@ -232,7 +233,7 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
         let label = if iscrowd != 0 { IGNORED } else { label };
         let regions = &mut images[image].1;
         match segmentation {
-            None => return Err(wrong("it has no segmentation; boxes alone are no masks".into())),
+            None => return Err(wrong("it has no segmentation; boxes alone are not masks".into())),
             Some(Segmentation::Polygons(polygons)) => {
                 for corners in polygons {
                     let (points, rest) = corners.as_chunks::<2>();

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::coco_names::NAMES;
-use super::folders::{FolderPair, pair_files};
-use super::{Found, IGNORED, Notes};
-use crate::classes::Classes;
-use crate::decoder::MaskDecoder;
 use crate::error::{DataError, Result};
+use crate::format::coco_names::NAMES;
+use crate::format::folders::{FolderPair, pair_files};
+use crate::format::found::{Found, IGNORED, Notes};
+use crate::format::walk::{entries, has_extension, subfolders};
+use crate::mask::classes::Classes;
+use crate::mask::decoder::MaskDecoder;
 use crate::part::Part;
-use crate::walk::{entries, has_extension, subfolders};
 
 /// Folders that may hold the masks of the parts.
 const MASK_FOLDERS: [&str; 3] = ["stuffthingmaps", "annotations/stuffthingmaps", "annotations"];

@@ -1,23 +1,25 @@
 //! Image folders with mask folders, found without being told where they are.
 //!
-//! Finding has two steps: [`find_folders`] recognises the arrangement, a list of image folders each with its mask
+//! Finding has two steps: [`find_folders`] recognizes the arrangement, a list of image folders each with its mask
 //! folder; [`pair_files`] matches the files of one such pair of folders by their paths in it without the extension.
 //! Nothing is decoded here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Found, Notes, Record, UNASSIGNED};
 use crate::error::{DataError, Result};
+use crate::format::found::{Found, Notes, Record, UNASSIGNED};
+use crate::format::walk::{
+    entries, files_below, has_image_extension, holds_images, relative_stem, subfolders,
+};
 use crate::part::Part;
-use crate::walk::{entries, files_below, has_image_extension, holds_images, relative_stem, subfolders};
 
 /// A folder of images and the folder of their masks, which may be the same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FolderPair {
     /// The official part these are, in arrangements that have parts.
     pub part: Option<Part>,
-    /// What the names of the samples begin with, `""` or a folder's name with `/`.
+    /// The prefix of the names of the samples: `""` or a folder's name with `/`.
     pub prefix: String,
     /// The folder of images.
     pub images: PathBuf,
@@ -45,15 +47,15 @@ const MASK_FOLDERS: [&str; 12] = [
 const IMAGE_FOLDERS: [&str; 10] =
     ["images", "image", "imgs", "img", "photos", "pictures", "jpegimages", "input", "inputs", "data"];
 
-/// What follows the name of a part in the name of its mask folder, as in `trainannot`.
+/// Suffixes of the name of a part in the name of its mask folder, as in `trainannot`.
 const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
 
-/// What may follow the image's stem in the stem of its mask.
+/// Suffixes that the stem of a mask may add to its image's.
 const MASK_STEM_SUFFIXES: [&str; 9] =
     ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L", "-mask"];
 
-/// What may end the image's stem in place of which its mask has one of the above: `1_sat.jpg` and `1_mask.png`.
+/// Endings of the image's stem that its mask replaces by one of the above: `1_sat.jpg` and `1_mask.png`.
 const IMAGE_STEM_SUFFIXES: [&str; 4] = ["_image", "_img", "_sat", "_rgb"];
 
 const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
@@ -74,7 +76,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     Ok(Found { subject, ..Found::open(records) })
 }
 
-/// Recognises the arrangement of `root`: pairs of folders, one for each official part where there are such.
+/// Recognizes the arrangement of `root`: pairs of folders, one for each official part where there are such.
 ///
 /// # Errors
 /// [`DataError::Read`], [`DataError::NoLayout`].
@@ -226,7 +228,7 @@ fn first_of(folders: &BTreeMap<String, PathBuf>, names: &[&str]) -> Option<PathB
     names.iter().find_map(|name| folders.get(*name)).cloned()
 }
 
-/// What the images show, where the name of their folder tells it: `horse` of `horse/ mask/`.
+/// The subject of the images, where the name of their folder tells it: `horse` of `horse/ mask/`.
 fn subject(folders: &[FolderPair]) -> Option<&str> {
     let [FolderPair { part: None, images, masks, .. }] = folders else { return None };
     let name = images.file_name()?.to_str()?;
@@ -263,7 +265,7 @@ pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<
     Ok(records)
 }
 
-/// The image files below a folder by their paths in it without the extension; files that are no images are left out.
+/// The image files below a folder by their paths in it without the extension; other files are left out.
 pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<BTreeMap<String, PathBuf>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut any = false;

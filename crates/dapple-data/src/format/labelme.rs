@@ -12,16 +12,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::{Found, IGNORED, Notes, Record, Target};
-use crate::class_table::shown;
-use crate::classes::Classes;
-use crate::decoder::MaskDecoder;
 use crate::error::{DataError, Result};
-use crate::labels::LabelCoding;
+use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::walk::{
+    EXTENSIONS, bad_file, files_below, has_extension, inside, read_text, relative_stem, shown,
+};
+use crate::mask::classes::Classes;
+use crate::mask::coding::LabelCoding;
+use crate::mask::decoder::MaskDecoder;
+use crate::mask::raw::RawMask;
+use crate::mask::regions::{Regions, Shape};
 use crate::part::Part;
-use crate::raw_mask::RawMask;
-use crate::regions::{Regions, Shape};
-use crate::walk::{bad_file, files_below, has_extension, inside, read_text, relative_stem};
 
 #[derive(Deserialize)]
 struct File {
@@ -48,7 +49,7 @@ fn polygon() -> String {
     "polygon".into()
 }
 
-/// What one JSON describes.
+/// The content of one JSON file.
 #[derive(Debug)]
 pub(crate) struct Annotated {
     /// Where the image is, relative to the JSON.
@@ -125,7 +126,7 @@ fn normal(name: &str) -> &str {
 fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
     let folder = json.parent()?;
     let beside = || {
-        let extensions = crate::image_file::EXTENSIONS;
+        let extensions = EXTENSIONS;
         extensions
             .iter()
             .flat_map(|e| [e.to_string(), e.to_uppercase()])

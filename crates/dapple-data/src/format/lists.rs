@@ -5,11 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Found, Notes, Record};
-use crate::class_table::{FILES, shown};
 use crate::error::{DataError, Result};
+use crate::format::class_table::FILES;
+use crate::format::found::{Found, Notes, Record};
+use crate::format::walk::{
+    bad_file, entries, find_named, has_extension, has_image_extension, read_text, relative_stem, shown,
+};
 use crate::part::Part;
-use crate::walk::{bad_file, entries, find_named, has_extension, has_image_extension, read_text};
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +34,7 @@ fn lists(root: &Path) -> Result<Vec<(PathBuf, Vec<Line>)>> {
         if is_table || !path.is_file() || !has_extension(&path, &["txt", "csv", "tsv", "lst"]) {
             continue;
         }
-        // Files that are no lists, such as a licence, are passed over; a damaged list would be one too, so that the error of
+        // Other text files, such as a licence, are skipped; a damaged list would be one too, so that the error of
         // a folder without any list names what was looked for.
         if let Ok(lines) = read_text(&path).and_then(|text| parse(&path, &text))
             && !lines.is_empty()
@@ -53,7 +55,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             let find = |named: &str| find_named(root, &[root.to_owned()], named);
             match (find(&image), find(&mask)) {
                 (Some(image), Some(mask)) => {
-                    let stem = crate::walk::relative_stem(root, &image);
+                    let stem = relative_stem(root, &image);
                     let Some(stem) = stem else {
                         notes.bad(DataError::NameNotUtf8 { path: image })?;
                         continue;
@@ -88,10 +90,10 @@ fn strip_part(stem: &str, part: Option<Part>) -> &str {
     part.and_then(again).unwrap_or(stem)
 }
 
-/// The lines of a list; none if the text is no list of pairs.
+/// The lines of a list; none if the text is not a list of pairs.
 ///
 /// # Errors
-/// For a line that is no pair in a list whose first line is one.
+/// For a line that is not a pair in a list whose first line is one.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     let contents = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -6,27 +6,27 @@
 mod ade20k;
 mod camvid;
 mod cityscapes;
+pub(crate) mod class_table;
 mod coco;
 mod coco_names;
 mod coco_stuff;
 mod folders;
+pub(crate) mod found;
 mod labelme;
 mod lists;
+pub(crate) mod mask_files;
 mod panoptic;
-pub(crate) mod voc;
+mod voc;
+pub(crate) mod walk;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::classes::Classes;
-use crate::decoder::{MaskDecoder, SegmentLabels};
-use crate::error::{DataError, Result};
-use crate::part::Part;
-use crate::regions::Regions;
+use crate::error::Result;
+use crate::format::found::{Found, Notes};
 
 /// How a data set is laid out and what its masks mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl Format {
     /// The format of a folder by what lies in it.
     ///
     /// # Errors
-    /// [`DataError::Read`] if the folder cannot be read, [`DataError::NoLayout`] if nothing is recognised.
+    /// [`DataError::Read`] if the folder cannot be read, [`DataError::NoLayout`] if no format is recognized.
     pub fn detect(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         match Self::ALL.into_iter().find(|format| format.probe(root)) {
@@ -158,109 +158,23 @@ impl fmt::Display for Format {
 }
 
 impl FromStr for Format {
-    type Err = String;
+    type Err = UnknownFormat;
 
-    fn from_str(name: &str) -> std::result::Result<Self, String> {
+    fn from_str(name: &str) -> std::result::Result<Self, UnknownFormat> {
         let known = |format: &Self| format.name() == name || (name == "cvat" && *format == Self::Voc);
-        Self::ALL.into_iter().find(known).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|format| format.name()).collect();
-            format!("give one of {}", names.join(", "))
-        })
+        Self::ALL.into_iter().find(known).ok_or(UnknownFormat)
     }
 }
 
-/// One sample of a data set: its files.
-#[derive(Debug, Clone)]
-pub(crate) struct Record {
-    /// Unique in the data set; behind `train/`, `val/` or `test/` where there are official parts.
-    pub name: String,
-    pub part: Option<Part>,
-    pub image: PathBuf,
-    pub target: Target,
-}
+/// A name that is not the name of a [`Format`]; the message lists the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownFormat;
 
-impl Record {
-    fn of_files(name: String, part: Option<Part>, image: PathBuf, mask: PathBuf) -> Self {
-        Self { name, part, image, target: Target::Mask(mask) }
-    }
-}
+impl std::error::Error for UnknownFormat {}
 
-/// Where the labels of a sample come from.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// A mask file, decoded as all of the data set's are.
-    Mask(PathBuf),
-    /// A PNG of segment ids, and the label of each.
-    Segments { path: PathBuf, labels: Arc<SegmentLabels> },
-    /// Regions that an annotation file describes.
-    Regions { path: PathBuf, regions: Arc<Regions> },
-}
-
-impl Target {
-    /// The file that holds the labels, for messages.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Mask(path) | Self::Segments { path, .. } | Self::Regions { path, .. } => path,
-        }
-    }
-}
-
-/// What a format's module found.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub records: Vec<Record>,
-    /// The classes, where the format or one of its files names them.
-    pub classes: Option<Classes>,
-    /// The label that counts nowhere, where the format has one.
-    pub ignore: Option<u8>,
-    /// How masks are decoded, where the format says so; otherwise their values and a class table decide.
-    pub decoder: Option<MaskDecoder>,
-    /// Colours of masks without a table are taken for classes.
-    pub accept_colours: bool,
-    /// What the one foreground class is, where a folder's name tells it.
-    pub subject: Option<String>,
-}
-
-impl Found {
-    /// Samples whose masks say themselves what they mean, or whose class table does.
-    fn open(records: Vec<Record>) -> Self {
-        Self { records, classes: None, ignore: None, decoder: None, accept_colours: false, subject: None }
-    }
-
-    /// Samples of a format that knows its classes and how to decode its masks. 255 is ignored.
-    fn fixed(records: Vec<Record>, classes: Classes, decoder: MaskDecoder) -> Self {
-        Self { classes: Some(classes), ignore: Some(IGNORED), decoder: Some(decoder), ..Self::open(records) }
-    }
-}
-
-/// The label of ignored pixels in formats that have some.
-pub(crate) const IGNORED: u8 = 255;
-
-/// The folder beside `train/` and so on for samples that belong to no part.
-pub(crate) const UNASSIGNED: &str = "unassigned";
-
-/// What was odd while a folder was read.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// Whether bad pairs are left out instead of ending the search.
-    pub skip_bad: bool,
-    /// Why pairs were left out.
-    pub skipped: Vec<DataError>,
-    /// What was understood in a way that the user should know of.
-    pub warnings: Vec<String>,
-}
-
-impl Notes {
-    /// Takes note of a bad pair, or passes the error on if bad pairs end the search.
-    pub fn bad(&mut self, error: DataError) -> Result<()> {
-        if !self.skip_bad {
-            return Err(error);
-        }
-        self.skipped.push(error);
-        Ok(())
-    }
-
-    pub fn warn(&mut self, warning: impl Into<String>) {
-        self.warnings.push(warning.into());
+impl fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        write!(f, "give one of {}", names.join(", "))
     }
 }

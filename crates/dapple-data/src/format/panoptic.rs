@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::coco::{Category, Image, classes_of, image_folders, missing, part_of};
-use super::{Found, IGNORED, Notes, Record, Target};
-use crate::classes::Classes;
-use crate::decoder::{MaskDecoder, SegmentLabels};
 use crate::error::{DataError, Result};
-use crate::labels::LabelCoding;
+use crate::format::coco::{Category, Image, classes_of, image_folders, missing, part_of};
+use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::walk::{bad_file, entries, find_named, has_extension, inside, name_of_file, read_text};
+use crate::mask::classes::Classes;
+use crate::mask::coding::LabelCoding;
+use crate::mask::decoder::{MaskDecoder, SegmentLabels};
 use crate::part::Part;
-use crate::walk::{bad_file, entries, find_named, has_extension, inside, name_of_file, read_text};
 
 #[derive(Deserialize)]
 struct File {

@@ -7,51 +7,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folders::files_by_stem;
-use super::{Found, Notes, Record};
-use crate::classes::Classes;
-use crate::decoder::{ColourTable, MaskDecoder};
 use crate::error::{DataError, Result};
+use crate::format::class_table::FILES;
+use crate::format::folders::files_by_stem;
+use crate::format::found::{Found, IGNORED, Notes, Record};
+use crate::format::walk::{bad_file, entries, has_extension, inside, read_text, shown};
+use crate::mask::classes::Classes;
+use crate::mask::coding::LabelCoding;
+use crate::mask::colour::ColourTable;
+use crate::mask::decoder::MaskDecoder;
+use crate::mask::raw::RawMask;
 use crate::part::Part;
-use crate::walk::{bad_file, entries, has_extension, inside, read_text};
-
-const NAMES: [&str; 21] = [
-    "background",
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "dining table",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "potted plant",
-    "sheep",
-    "sofa",
-    "train",
-    "tv/monitor",
-];
 
 /// The colour of the void at borders, entry 255 of the palette.
 const VOID: [u8; 3] = [224, 224, 192];
-
-/// Entry `index` of the VOC palette: the bits of the index go to the channels in turns, the lowest to the highest bits.
-pub(crate) fn colour(index: u8) -> [u8; 3] {
-    let bit = |k: usize| u32::from(index) >> k & 1;
-    std::array::from_fn(|channel| (0..3).map(|k| (bit(3 * k + channel) as u8) << (7 - k)).sum())
-}
-
-/// The classes, the background first.
-pub(crate) fn classes() -> Classes {
-    Classes { names: NAMES.map(str::to_owned).to_vec(), colours: (0..21).map(colour).collect() }
-}
 
 pub(super) fn probe(root: &Path) -> bool {
     root.join("SegmentationClass").is_dir()
@@ -88,25 +57,25 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         }
     }
     // With a table of classes, `labelmap.txt` or another, it decides.
-    if crate::class_table::FILES.iter().any(|file| root.join(file).is_file()) {
-        return Ok(Found { ignore: Some(super::IGNORED), ..Found::open(records) });
+    if FILES.iter().any(|file| root.join(file).is_file()) {
+        return Ok(Found { ignore: Some(IGNORED), ..Found::open(records) });
     }
-    let classes = classes();
+    let classes = Classes::voc();
     let mut found = Found::open(records);
     if any_coloured(&found.records) {
-        let table = ColourTable::new(&classes, &[VOID], Some(super::IGNORED));
+        let table = ColourTable::new(&classes, &[VOID], Some(IGNORED));
         found.decoder = Some(MaskDecoder::Colours(table.expect("the palette has no colour twice").into()));
     } else {
-        found.decoder = Some(MaskDecoder::Values(crate::LabelCoding::Indices));
+        found.decoder = Some(MaskDecoder::Values(LabelCoding::Indices));
     }
-    Ok(Found { classes: Some(classes), ignore: Some(super::IGNORED), ..found })
+    Ok(Found { classes: Some(classes), ignore: Some(IGNORED), ..found })
 }
 
 /// Whether the first mask is a true-colour picture, as tools that know no palettes write them.
 fn any_coloured(records: &[Record]) -> bool {
     records.first().is_some_and(|record| {
         let path = record.target.path();
-        let decoded = std::fs::read(path).ok().and_then(|b| crate::raw_mask::RawMask::decode(&b, path).ok());
+        let decoded = std::fs::read(path).ok().and_then(|b| RawMask::decode(&b, path).ok());
         decoded.is_some_and(|mask| mask.is_coloured())
     })
 }
@@ -125,10 +94,7 @@ fn members(root: &Path, masks: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<St
             // Some lists have a second column, whether the class is seen.
             let Some(name) = line.split_whitespace().next() else { continue };
             if inside(root, root, name).is_none() {
-                return Err(bad_file(
-                    &list,
-                    format!("`{}` leaves the folder", crate::class_table::shown(name)),
-                ));
+                return Err(bad_file(&list, format!("`{}` leaves the folder", shown(name))));
             }
             let entry = members.entry(name.to_owned()).or_default();
             match (*entry, part) {
@@ -149,11 +115,13 @@ fn members(root: &Path, masks: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<St
 
 #[cfg(test)]
 mod tests {
+    use crate::mask::classes::voc_colour;
+
     #[test]
     fn the_palette_is_the_published_one() {
         let first = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]];
-        assert_eq!(std::array::from_fn::<_, 5, _>(|i| super::colour(i as u8)), first);
-        assert_eq!(super::colour(20), [0, 64, 128]);
-        assert_eq!(super::colour(255), super::VOID);
+        assert_eq!(std::array::from_fn::<_, 5, _>(|i| voc_colour(i as u8)), first);
+        assert_eq!(voc_colour(20), [0, 64, 128]);
+        assert_eq!(voc_colour(255), super::VOID);
     }
 }

@@ -9,10 +9,10 @@ use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 
-use crate::dataset::Dataset;
+use crate::dataset::samples::Dataset;
 use crate::error::Result;
-use crate::image_file::Raster;
-use crate::input::{Window, resize_image};
+use crate::image::raster::Raster;
+use crate::image::resize::{Window, resize_image};
 
 /// How two images are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ const NEAR_BITS: u32 = 3;
 /// Images with fewer differences than this are flat, so that their hash says nothing.
 const LEAST_CONTRAST: u64 = 24;
 
-/// What is kept of an image.
+/// The hashes of an image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fingerprint {
     pixels: u64,

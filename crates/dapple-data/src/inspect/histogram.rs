@@ -1,5 +1,6 @@
 //! How sizes and aspect ratios are distributed.
 
+use dapple_base::Size;
 use serde::Serialize;
 
 /// One bar of a histogram: images with `from <= value < to`.
@@ -23,13 +24,13 @@ const SIDES: [f64; 20] = [
 const RATIOS: [f64; 14] = [0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.45, 1.65, 2.0, 2.5, 1e6];
 
 /// Images by the longer side.
-pub(super) fn size_histogram(sizes: impl Iterator<Item = (usize, usize)>) -> Vec<Bin> {
-    histogram(&SIDES, sizes.map(|(width, height)| width.max(height) as f64))
+pub(super) fn size_histogram(sizes: impl Iterator<Item = Size>) -> Vec<Bin> {
+    histogram(&SIDES, sizes.map(|size| size.width.max(size.height) as f64))
 }
 
 /// Images by width over height.
-pub(super) fn aspect_histogram(sizes: impl Iterator<Item = (usize, usize)>) -> Vec<Bin> {
-    histogram(&RATIOS, sizes.map(|(width, height)| width as f64 / height as f64))
+pub(super) fn aspect_histogram(sizes: impl Iterator<Item = Size>) -> Vec<Bin> {
+    histogram(&RATIOS, sizes.map(|size| size.width as f64 / size.height as f64))
 }
 
 /// The bars from the first to the last that has an image.
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn every_image_is_in_one_bar() {
         let sizes = [(10, 10), (100, 50), (127, 1), (128, 128), (100_000, 1)];
-        let bins = size_histogram(sizes.into_iter());
+        let bins = size_histogram(sizes.map(|(width, height)| Size { height, width }).into_iter());
         assert_eq!(bins.iter().map(|bin| bin.images).sum::<usize>(), 5);
         assert_eq!((bins[0].images, bins[2].images, bins[3].images), (1, 2, 1));
         assert!(aspect_histogram([].into_iter()).is_empty());

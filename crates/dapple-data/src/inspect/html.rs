@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use super::thumbnail::{data_uri, paint, shrink};
-use super::{Bin, Duplicate, DuplicateKind, Inspection};
-use crate::dataset::Dataset;
+use crate::dataset::samples::Dataset;
 use crate::error::Result;
-use crate::survey::in_parallel;
+use crate::image::raster::Channels;
+use crate::inspect::duplicates::{Duplicate, DuplicateKind};
+use crate::inspect::histogram::Bin;
+use crate::inspect::inspection::Inspection;
+use crate::inspect::thumbnail::{data_uri, paint, shrink};
+use crate::parallel::in_parallel;
 
 /// The longer side of thumbnails in pixels; shown at half of that on fine screens.
 const SIDE: usize = 320;
@@ -19,25 +22,30 @@ const SHOWN_LINES: usize = 50;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The whole page.
-pub(super) fn page(inspection: &Inspection, dataset: &Dataset, pictures: usize) -> Result<String> {
-    let mut body = String::new();
-    summary(&mut body, inspection);
-    notices(&mut body, inspection);
-    classes(&mut body, inspection);
-    body.push_str("<div class=columns>");
-    histogram(&mut body, "Longer side in pixels", &inspection.sizes, 0);
-    histogram(&mut body, "Width over height", &inspection.aspects, 2);
-    body.push_str("</div>");
-    duplicates(&mut body, inspection, dataset)?;
-    gallery(&mut body, dataset, pictures)?;
-    let title = escape(&inspection.folder);
-    Ok(format!(
-        "<!doctype html>\n<html lang=en><meta charset=utf-8>\
-         <meta name=viewport content=\"width=device-width, initial-scale=1\">\
-         <meta name=color-scheme content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
-         <main>\n<h1>{title}</h1>\n{body}\n</main>\n</html>\n"
-    ))
+impl Inspection {
+    /// The page: one file with everything in it, thumbnails of up to `pictures` samples included.
+    ///
+    /// # Errors
+    /// Those of reading images and masks.
+    pub fn to_html(&self, dataset: &Dataset, pictures: usize) -> Result<String> {
+        let mut body = String::new();
+        summary(&mut body, self);
+        notices(&mut body, self);
+        classes(&mut body, self);
+        body.push_str("<div class=columns>");
+        histogram(&mut body, "Longer side in pixels", &self.sizes, 0);
+        histogram(&mut body, "Width over height", &self.aspects, 2);
+        body.push_str("</div>");
+        duplicates(&mut body, self, dataset)?;
+        gallery(&mut body, dataset, pictures)?;
+        let title = escape(&self.folder);
+        Ok(format!(
+            "<!doctype html>\n<html lang=en><meta charset=utf-8>\
+             <meta name=viewport content=\"width=device-width, initial-scale=1\">\
+             <meta name=color-scheme content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
+             <main>\n<h1>{title}</h1>\n{body}\n</main>\n</html>\n"
+        ))
+    }
 }
 
 /// Text as HTML.
@@ -176,7 +184,7 @@ fn duplicates(out: &mut String, inspection: &Inspection, dataset: &Dataset) -> R
         let across = if *across_parts { ", in two parts" } else { "" };
         out.push_str("<figure>");
         for index in indices {
-            let image = shrink(&dataset.load(*index, 3)?, SIDE / 2).image;
+            let image = shrink(&dataset.load(*index, Channels::Rgb)?, SIDE / 2).image;
             let _ = write!(out, "<img alt=\"\" src=\"{}\">", data_uri(&image)?);
         }
         let _ = write!(
@@ -196,7 +204,7 @@ fn gallery(out: &mut String, dataset: &Dataset, pictures: usize) -> Result<()> {
     out.push_str("<h2>Samples</h2><div class=gallery>\n");
     let figures: Vec<Result<String>> = in_parallel(count, |i| {
         let index = i * dataset.len() / count;
-        let sample = shrink(&dataset.load(index, 3)?, SIDE);
+        let sample = shrink(&dataset.load(index, Channels::Rgb)?, SIDE);
         let painted = paint(&sample.image, &sample.labels, dataset.classes(), dataset.ignore());
         Ok(format!(
             "<figure><img alt=\"\" src=\"{}\"><img alt=\"\" src=\"{}\"><figcaption>{}</figcaption></figure>\n",

@@ -4,12 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 
-use crate::classes::Classes;
-use crate::dataset::LabelledImage;
 use crate::error::{DataError, Result};
-use crate::image_file::Raster;
-use crate::input::{Window, resize_image, resize_labels};
-use crate::labels::LabelMap;
+use crate::image::raster::{Channels, Raster};
+use crate::image::resize::{Window, resize_image};
+use crate::mask::classes::Classes;
+use crate::mask::label_map::{LabelMap, LabelledImage, resize_labels};
 
 /// The weight of a class's colour against the image.
 const OPACITY: f32 = 0.55;
@@ -28,7 +27,7 @@ pub(crate) fn shrink(sample: &LabelledImage, side: usize) -> LabelledImage {
 /// The labels in their colours over the image. The background of two classes stays unpainted, ignored pixels become
 /// hatched in white.
 pub(crate) fn paint(image: &Raster, labels: &LabelMap, classes: &Classes, ignore: Option<u8>) -> Raster {
-    let mut painted = image.clone().with_channels(3);
+    let mut painted = image.clone().with_channels(Channels::Rgb);
     let width = painted.width;
     let pixels = painted.data.as_chunks_mut::<3>().0.iter_mut().zip(&labels.labels).enumerate();
     for (at, (pixel, &label)) in pixels {

@@ -56,7 +56,7 @@ pub(super) fn assign(groups: &[Group], shares: &[f64], random: &mut Random) -> V
     parts
 }
 
-/// What the parts still lack.
+/// The images that each part still lacks.
 struct Lacking {
     samples: Vec<f64>,
     /// `[class][part]`.

@@ -8,9 +8,9 @@ use std::path::Path;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
+use crate::dataset::samples::Dataset;
 use crate::error::{DataError, Result};
-use crate::image_file::read_file;
+use crate::image::decode::read_file;
 use crate::part::Part;
 use crate::random::{Purpose, Random};
 use assign::{Group, assign};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dapple_data::{
-    Augment, Border, Classes, DataError, Dataset, InputSettings, LabelMap, LabelledImage, Loader,
+    Augment, Border, Channels, Classes, DataError, Dataset, InputSettings, LabelMap, LabelledImage, Loader,
     LoaderSettings, Raster, synthetic,
 };
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ fn a_warp_that_moves_nothing_leaves_everything() {
     let dataset = Arc::new(synthetic::dataset(3, 1, 40, 52));
     let still = Augment { rotate: 1e-12, ..Augment::none() };
     let sample = changed(&dataset, InputSettings::new(40, 52), still, 5);
-    assert_eq!(sample, dataset.load(0, 3).unwrap());
+    assert_eq!(sample, dataset.load(0, Channels::Rgb).unwrap());
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn padding_has_the_ignore_label_or_the_background() {
             .find(|s| s.image.data[..3] == [124, 116, 104])
     };
     assert_eq!(padded(&dataset).unwrap().labels.labels[0], 255);
-    let mut pair = dataset.load(0, 3).unwrap();
+    let mut pair = dataset.load(0, Channels::Rgb).unwrap();
     pair.labels.labels.fill(1);
     let without = Dataset::from_memory([("a".to_owned(), pair)], Classes::numbered(25), None).unwrap();
     assert_eq!(padded(&Arc::new(without)).unwrap().labels.labels[0], 0);
@@ -158,7 +158,7 @@ fn mixing_takes_labels_along() {
 fn looks_change_and_labels_do_not() {
     let dataset = Arc::new(synthetic::dataset(1, 1, 32, 32));
     let input = InputSettings::new(32, 32);
-    let plain = dataset.load(0, 3).unwrap();
+    let plain = dataset.load(0, Channels::Rgb).unwrap();
     let none = Augment::none;
     for (name, augment) in [
         ("hue", Augment { hue: 90.0, ..none() }),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::common::{grey_png, palette_png, put, rgb_mask_png, rgb_png};
-use dapple_data::{DataError, Dataset, Format, OpenOptions, Part};
+use dapple_data::{Channels, DataError, Dataset, Format, OpenOptions, Part};
 use tempfile::{TempDir, tempdir};
 
 /// Opens a folder, checks its format, and that converting it loses nothing.
@@ -24,7 +24,7 @@ fn open_with(root: &TempDir, format: Format, options: &OpenOptions) -> Dataset {
     for index in 0..dataset.len() {
         assert_eq!(again.name(index), dataset.name(index));
         assert_eq!(again.part(index), dataset.part(index));
-        assert_eq!(again.load(index, 3).unwrap(), dataset.load(index, 3).unwrap());
+        assert_eq!(again.load(index, Channels::Rgb).unwrap(), dataset.load(index, Channels::Rgb).unwrap());
         assert_eq!(again.label_counts(index), dataset.label_counts(index));
     }
     dataset
@@ -438,7 +438,7 @@ fn names_of_formats() {
         assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{}\"", format.name()));
     }
     assert_eq!("cvat".parse(), Ok(Format::Voc));
-    assert!("vok".parse::<Format>().unwrap_err().contains("voc"));
+    assert!("vok".parse::<Format>().unwrap_err().to_string().contains("voc"));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use crate::common::{grey_png, put, put_pair, rgb_png};
-use dapple_data::{DataError, Dataset, OpenOptions, decode_image, decode_image_bytes, decode_values};
+use dapple_data::{
+    Channels, DataError, Dataset, OpenOptions, decode_image, decode_image_bytes, decode_values,
+};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -29,9 +31,9 @@ const FORMATS: [ImageFormat; 6] = [
 fn truncated_files_of_every_format_are_errors() {
     for format in FORMATS {
         let bytes = encoded(format);
-        assert!(decode_image_bytes(&bytes, "whole", 3).is_ok(), "{format:?}");
+        assert!(decode_image_bytes(&bytes, "whole", Channels::Rgb).is_ok(), "{format:?}");
         for part in [0, 1, 5, 20, bytes.len() / 2, bytes.len() * 9 / 10] {
-            let error = decode_image_bytes(&bytes[..part], "cut.img", 3).unwrap_err();
+            let error = decode_image_bytes(&bytes[..part], "cut.img", Channels::Rgb).unwrap_err();
             assert!(matches!(error, DataError::Decode { .. }), "{format:?} at {part}: {error}");
             assert!(error.to_string().starts_with("cut.img: "), "{error}");
         }
@@ -46,9 +48,11 @@ fn a_thumbnail_does_not_hide_that_a_jpeg_is_cut() {
     bytes.extend(((jpeg.len() + 2) as u16).to_be_bytes());
     bytes.extend(&jpeg);
     bytes.extend(&jpeg[2..]);
-    assert!(decode_image_bytes(&bytes, "photo.jpg", 3).is_ok());
+    assert!(decode_image_bytes(&bytes, "photo.jpg", Channels::Rgb).is_ok());
     bytes.truncate(bytes.len() - 40);
-    assert!(decode_image_bytes(&bytes, "photo.jpg", 3).unwrap_err().to_string().contains("truncated"));
+    assert!(
+        decode_image_bytes(&bytes, "photo.jpg", Channels::Rgb).unwrap_err().to_string().contains("truncated")
+    );
 }
 
 /// A PNG whose header claims the given size, with a right checksum.
@@ -84,12 +88,12 @@ fn huge_sizes_in_headers_are_refused_before_memory_is_taken() {
     ];
     let root = tempdir().unwrap();
     for (name, bytes) in files {
-        let error = decode_image_bytes(&bytes, name, 3).unwrap_err();
+        let error = decode_image_bytes(&bytes, name, Channels::Rgb).unwrap_err();
         assert!(matches!(error, DataError::TooLarge { .. } | DataError::Decode { .. }), "{error}");
         put(root.path(), name, &bytes);
         assert!(decode_values(root.path().join(name)).is_err(), "{name}");
     }
-    let error = decode_image_bytes(&lying_png(60_000, 60_000), "big.png", 3).unwrap_err();
+    let error = decode_image_bytes(&lying_png(60_000, 60_000), "big.png", Channels::Rgb).unwrap_err();
     assert!(matches!(error, DataError::TooLarge { width: 60_000, .. }), "{error}");
 }
 
@@ -115,7 +119,7 @@ fn a_damaged_image_with_a_good_header_is_found_when_skipping_and_named_when_load
     let whole = rgb_png(4, 3);
     put(root.path(), "images/b.png", &whole[..whole.len() - 30]);
     let dataset = Dataset::open(root.path(), &OpenOptions::default()).unwrap();
-    let error = dataset.load(1, 3).unwrap_err().to_string();
+    let error = dataset.load(1, Channels::Rgb).unwrap_err().to_string();
     assert!(error.contains("images") && error.contains("b.png"), "{error}");
     let skipping = OpenOptions { skip_bad: true, ..OpenOptions::default() };
     assert_eq!(Dataset::open(root.path(), &skipping).unwrap().len(), 1);
@@ -153,9 +157,9 @@ fn names_that_are_not_utf8_and_links_in_circles() {
 #[test]
 fn absent_files_and_folders_in_place_of_files() {
     let root = tempdir().unwrap();
-    assert!(matches!(decode_image(root.path().join("none.png"), 3), Err(DataError::Read { .. })));
-    assert!(matches!(decode_image(root.path(), 3), Err(DataError::Read { .. })));
-    assert!(matches!(decode_image_bytes(&[], "x", 0), Err(DataError::Setting { .. })));
+    assert!(matches!(decode_image(root.path().join("none.png")), Err(DataError::Read { .. })));
+    assert!(matches!(decode_image(root.path()), Err(DataError::Read { .. })));
+    assert!(matches!(decode_image_bytes(&[], "x", Channels::First(0)), Err(DataError::Setting { .. })));
 }
 
 proptest! {
@@ -172,7 +176,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let _ = decode_image_bytes(&bytes, "changed", 3);
+        let _ = decode_image_bytes(&bytes, "changed", Channels::Rgb);
         let root = tempdir().unwrap();
         put(root.path(), "changed", &bytes);
         let _ = decode_values(root.path().join("changed"));

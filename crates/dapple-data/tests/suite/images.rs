@@ -1,10 +1,12 @@
-//! Decoding images, resizing and normalising them.
+//! Decoding images, resizing and normalizing them.
 
 use std::io::Cursor;
 
 use crate::common::{png, rgb_png};
 use dapple_base::write_atomic;
-use dapple_data::{IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalise, Raster, decode_image_bytes, luma};
+use dapple_data::{
+    Channels, IMAGENET_MEAN, IMAGENET_STD, InputSettings, Normalization, Raster, decode_image_bytes, luma,
+};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use png::{BitDepth, ColorType};
 use proptest::prelude::*;
@@ -12,7 +14,7 @@ use serde::Deserialize;
 use tempfile::tempdir;
 
 fn decode(bytes: &[u8], channels: usize) -> Raster {
-    decode_image_bytes(bytes, "test", channels).unwrap()
+    decode_image_bytes(bytes, "test", channels.into()).unwrap()
 }
 
 #[test]
@@ -37,7 +39,11 @@ fn the_content_decides_the_format() {
     for format in [ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Pnm] {
         let mut bytes = Cursor::new(Vec::new());
         image.write_to(&mut bytes, format).unwrap();
-        assert_eq!(decode_image_bytes(bytes.get_ref(), "wrong.jpg", 3).unwrap(), raster, "{format:?}");
+        assert_eq!(
+            decode_image_bytes(bytes.get_ref(), "wrong.jpg", Channels::Rgb).unwrap(),
+            raster,
+            "{format:?}"
+        );
     }
 }
 
@@ -88,8 +94,10 @@ fn resizing_agrees_with_pytorch() {
     let golden: Golden = serde_json::from_str(include_str!("golden/resize.json")).unwrap();
     let raster = Raster::new(golden.width, golden.height, 3, golden.picture);
     for case in golden.cases {
-        let settings =
-            InputSettings { normalise: Normalise::Unit, ..InputSettings::new(case.height, case.width) };
+        let settings = InputSettings {
+            normalization: Normalization::Unit,
+            ..InputSettings::new(case.height, case.width)
+        };
         let input = settings.prepare(raster.clone()).unwrap();
         for (ours, theirs) in input.iter().zip(&case.values) {
             // Both passes round to 8 bits.
@@ -100,10 +108,10 @@ fn resizing_agrees_with_pytorch() {
 }
 
 #[test]
-fn normalisation() {
+fn normalization() {
     let raster = Raster::new(2, 1, 3, vec![0, 51, 102, 204, 153, 100]);
-    let prepare = |normalise, channels, raster: &Raster| {
-        InputSettings { height: 1, width: 2, channels, normalise }.prepare(raster.clone()).unwrap()
+    let prepare = |normalization, channels, raster: &Raster| {
+        InputSettings { height: 1, width: 2, channels, normalization }.prepare(raster.clone()).unwrap()
     };
     let close =
         |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
@@ -112,15 +120,15 @@ fn normalisation() {
             |(i, &v): (usize, &u8)| (f32::from(v) / largest - IMAGENET_MEAN[i % 3]) / IMAGENET_STD[i % 3];
         raster.data.iter().enumerate().map(of).collect()
     };
-    assert!(close(&prepare(Normalise::ImageNet, 3, &raster), &standard(255.0)));
-    assert!(close(&prepare(Normalise::U2Net, 3, &raster), &standard(204.0)));
+    assert!(close(&prepare(Normalization::ImageNet, 3, &raster), &standard(255.0)));
+    assert!(close(&prepare(Normalization::U2Net, 3, &raster), &standard(204.0)));
     let unit: Vec<f32> = raster.data.iter().map(|&v| f32::from(v) / 255.0).collect();
-    assert!(close(&prepare(Normalise::Unit, 3, &raster), &unit));
+    assert!(close(&prepare(Normalization::Unit, 3, &raster), &unit));
     let grey = Raster::new(2, 1, 1, vec![0, 255]);
-    assert!(close(&prepare(Normalise::ImageNet, 1, &grey), &[-0.449 / 0.226, (1.0 - 0.449) / 0.226]));
-    assert!(close(&prepare(Normalise::U2Net, 1, &grey), &[-0.485 / 0.229, (1.0 - 0.485) / 0.229]));
+    assert!(close(&prepare(Normalization::ImageNet, 1, &grey), &[-0.449 / 0.226, (1.0 - 0.449) / 0.226]));
+    assert!(close(&prepare(Normalization::U2Net, 1, &grey), &[-0.485 / 0.229, (1.0 - 0.485) / 0.229]));
     let black = Raster::new(2, 1, 3, vec![0; 6]);
-    assert!(prepare(Normalise::U2Net, 3, &black).iter().all(|v| v.is_finite()));
+    assert!(prepare(Normalization::U2Net, 3, &black).iter().all(|v| v.is_finite()));
 }
 
 #[test]
@@ -158,7 +166,7 @@ proptest! {
     fn any_size_can_be_prepared(w in 1_usize..40, h in 1_usize..40, to_w in 1_usize..40, to_h in 1_usize..40, grey: bool) {
         let channels = if grey { 1 } else { 3 };
         let raster = Raster::new(w, h, channels, vec![77; w * h * channels]);
-        let settings = InputSettings { normalise: Normalise::Unit, ..InputSettings::new(to_h, to_w) };
+        let settings = InputSettings { normalization: Normalization::Unit, ..InputSettings::new(to_h, to_w) };
         let input = settings.prepare(raster).unwrap();
         prop_assert_eq!(input.len(), to_h * to_w * 3);
         prop_assert!(input.iter().all(|&v| v == 77.0 / 255.0));

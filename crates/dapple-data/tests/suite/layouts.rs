@@ -1,7 +1,7 @@
-//! Which folders are recognised, how files are paired, and what is said where they are not.
+//! Which folders are recognized, how files are paired, and what is said where they are not.
 
 use crate::common::{grey_png, put, put_pair, rgb_png};
-use dapple_data::{DataError, Dataset, LabelCoding, OpenOptions, Part};
+use dapple_data::{DataError, Dataset, LabelCoding, OpenOptions, Part, Size};
 use tempfile::tempdir;
 
 fn open(root: &std::path::Path) -> dapple_data::Result<Dataset> {
@@ -24,7 +24,7 @@ fn an_image_folder_of_any_name_beside_masks_names_the_foreground() {
     assert_eq!(names(&dataset), ["a", "b.jpg"]);
     assert_eq!(dataset.classes().names, ["background", "horse"]);
     assert_eq!(dataset.part(0), None);
-    assert_eq!(dataset.size(0), (4, 3));
+    assert_eq!(dataset.size(0), Size { height: 3, width: 4 });
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_classes_file_wins() {
 }
 
 #[test]
-fn what_is_not_recognised_is_told_with_what_was_looked_for() {
+fn what_is_not_recognized_is_told_with_what_was_looked_for() {
     let root = tempdir().unwrap();
     put(root.path(), "pictures_of_cats/a.png", &rgb_png(4, 3));
     let error = open(root.path()).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::common::{put, put_pair, rgb_png};
 use dapple_data::{
     Augment, Batch, CacheSettings, Classes, DataError, Dataset, InputSettings, LabelMap, LabelledImage,
-    Loader, LoaderSettings, Normalise, OpenOptions, Raster, synthetic,
+    Loader, LoaderSettings, Normalization, OpenOptions, Raster, Size, synthetic,
 };
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -109,7 +109,7 @@ fn incomplete_batches_can_be_left_out() {
     let loader = Loader::new(Arc::clone(&dataset), (0..10).collect(), settings).unwrap();
     assert_eq!((loader.batches_per_epoch(), loader.epoch(0).len(), loader.epoch(0).count()), (3, 3, 3));
     assert_eq!(loader.epoch_from(0, 7).count(), 0);
-    assert_eq!(loader.output_size(), (20, 16));
+    assert_eq!(loader.output_size(), Size { height: 20, width: 16 });
     let too_few = Loader::new(dataset, vec![0, 1], settings);
     assert!(matches!(too_few, Err(DataError::Setting { setting: "batch", .. })));
 }
@@ -177,7 +177,7 @@ fn blocks(height: usize, width: usize) -> Arc<Dataset> {
 }
 
 fn grey_input(height: usize, width: usize) -> InputSettings {
-    InputSettings { channels: 1, normalise: Normalise::Unit, ..InputSettings::new(height, width) }
+    InputSettings { channels: 1, normalization: Normalization::Unit, ..InputSettings::new(height, width) }
 }
 
 #[test]
@@ -225,7 +225,7 @@ proptest! {
     fn colour_changes_leave_labels_alone_and_values_in_range(amount in 0.0..0.9, epoch in 0_u64..1000) {
         let dataset = Arc::new(synthetic::dataset(0, 1, 12, 12));
         let augment = Augment { brightness: amount, contrast: amount, saturation: amount, ..Augment::none() };
-        let input = InputSettings { normalise: Normalise::Unit, ..InputSettings::new(12, 12) };
+        let input = InputSettings { normalization: Normalization::Unit, ..InputSettings::new(12, 12) };
         let settings = LoaderSettings { augment, ..LoaderSettings::new(input, 1) };
         let batch = batches(&dataset, settings, epoch, 0).remove(0);
         prop_assert_eq!(batch.labels, dataset.labels(0).unwrap().labels);

@@ -1,6 +1,6 @@
 //! The generated data.
 
-use dapple_data::{DataError, Dataset, OpenOptions, synthetic};
+use dapple_data::{Channels, DataError, Dataset, OpenOptions, synthetic};
 use tempfile::tempdir;
 
 #[test]
@@ -40,7 +40,7 @@ fn written_folders_open_as_the_same_data_set() {
     assert_eq!(written.classes(), generated.classes());
     for i in 0..6 {
         assert_eq!(written.name(i), generated.name(i));
-        assert_eq!(written.load(i, 3).unwrap(), generated.load(i, 3).unwrap());
+        assert_eq!(written.load(i, Channels::Rgb).unwrap(), generated.load(i, Channels::Rgb).unwrap());
     }
     assert!(matches!(synthetic::write(root.path(), 5, 6, 0, 24), Err(DataError::Setting { .. })));
 }

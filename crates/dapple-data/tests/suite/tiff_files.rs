@@ -2,7 +2,8 @@
 
 use crate::common::{grey_png, put};
 use dapple_data::{
-    DataError, Dataset, InputSettings, Loader, LoaderSettings, Normalise, OpenOptions, decode_image_bytes,
+    Channels, DataError, Dataset, InputSettings, Loader, LoaderSettings, Normalization, OpenOptions,
+    decode_image_bytes,
 };
 use std::sync::Arc;
 use tempfile::tempdir;
@@ -129,7 +130,7 @@ fn channels_in_strips_planes_and_tiles() {
                 continue;
             }
             let bytes = tiff((20, 18, channels), 1, arrangement, value);
-            let raster = decode_image_bytes(&bytes, "a.tif", channels).unwrap();
+            let raster = decode_image_bytes(&bytes, "a.tif", channels.into()).unwrap();
             assert_eq!((raster.width, raster.height, raster.channels), (20, 18, channels));
             for (i, &v) in raster.data.iter().enumerate() {
                 let (p, c) = (i / channels, i % channels);
@@ -143,7 +144,7 @@ fn channels_in_strips_planes_and_tiles() {
 fn sixteen_bits_are_scaled_to_eight() {
     for channels in [1, 5] {
         let bytes = tiff((4, 4, channels), 2, Arrangement::Strip, |x, _, c| (x * 10_000 + c * 1000) as u16);
-        let raster = decode_image_bytes(&bytes, "a.tif", channels).unwrap();
+        let raster = decode_image_bytes(&bytes, "a.tif", channels.into()).unwrap();
         let expected =
             |i: usize| ((i / channels % 4 * 10_000 + i % channels * 1000) as f64 / 257.0).round() as u8;
         assert!(raster.data.iter().enumerate().all(|(i, &v)| v == expected(i)), "{:?}", raster.data);
@@ -153,9 +154,12 @@ fn sixteen_bits_are_scaled_to_eight() {
 #[test]
 fn fewer_and_more_channels_than_asked_for() {
     let bytes = tiff((4, 4, 6), 1, Arrangement::Strip, |_, _, c| c as u16 * 10);
-    assert_eq!(decode_image_bytes(&bytes, "a.tif", 3).unwrap().data[..3], [0, 10, 20]);
-    assert_eq!(decode_image_bytes(&bytes, "a.tif", 5).unwrap().data[..5], [0, 10, 20, 30, 40]);
-    let error = decode_image_bytes(&bytes, "a.tif", 7).unwrap_err();
+    assert_eq!(decode_image_bytes(&bytes, "a.tif", Channels::Rgb).unwrap().data[..3], [0, 10, 20]);
+    assert_eq!(
+        decode_image_bytes(&bytes, "a.tif", Channels::First(5)).unwrap().data[..5],
+        [0, 10, 20, 30, 40]
+    );
+    let error = decode_image_bytes(&bytes, "a.tif", Channels::First(7)).unwrap_err();
     assert!(matches!(&error, DataError::Decode { reason, .. } if reason.contains("6 channels")), "{error}");
 }
 
@@ -165,7 +169,8 @@ fn a_network_is_fed_with_six_channels() {
     put(root.path(), "images/a.tif", &tiff((20, 18, 6), 2, Arrangement::Tiles, |_, _, c| c as u16 * 5140));
     put(root.path(), "masks/a.png", &grey_png(20, 18, &[[0, 1]; 180].concat()));
     let dataset = Arc::new(Dataset::open(root.path(), &OpenOptions::default()).unwrap());
-    let input = InputSettings { channels: 6, normalise: Normalise::Unit, ..InputSettings::new(9, 10) };
+    let input =
+        InputSettings { channels: 6, normalization: Normalization::Unit, ..InputSettings::new(9, 10) };
     let loader = Loader::new(dataset, vec![0], LoaderSettings::new(input, 1)).unwrap();
     let batch = loader.epoch(0).next().unwrap().unwrap();
     assert_eq!((batch.c, batch.images.len()), (6, 9 * 10 * 6));
@@ -178,11 +183,11 @@ fn a_network_is_fed_with_six_channels() {
 fn damaged_files_are_errors() {
     let bytes = tiff((20, 18, 6), 1, Arrangement::Tiles, |x, _, _| x as u16);
     for length in [4, 8, 100, bytes.len() / 2, bytes.len() - 20] {
-        assert!(decode_image_bytes(&bytes[..length], "a.tif", 6).is_err());
+        assert!(decode_image_bytes(&bytes[..length], "a.tif", Channels::First(6)).is_err());
     }
     // A width of four thousand million.
     let mut huge = bytes.clone();
     let directory = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     huge[directory + 10..directory + 14].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(decode_image_bytes(&huge, "a.tif", 6).is_err());
+    assert!(decode_image_bytes(&huge, "a.tif", Channels::First(6)).is_err());
 }

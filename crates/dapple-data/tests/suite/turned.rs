@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use crate::common::{grey_png, put};
-use dapple_data::{Dataset, OpenOptions};
+use dapple_data::{Channels, Dataset, OpenOptions};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageEncoder};
 use tempfile::tempdir;
@@ -42,14 +42,14 @@ fn check(image: &[u8], mask: &[u8], warned: bool) {
     put(root.path(), "masks/a.png", mask);
     let dataset = Dataset::open(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!(!dataset.warnings().is_empty(), warned, "{:?}", dataset.warnings());
-    let sample = dataset.load(0, 1).unwrap();
+    let sample = dataset.load(0, Channels::Grey).unwrap();
     for (value, &label) in sample.image.data.iter().zip(&sample.labels.labels) {
         assert_eq!(*value > 128, label == 1);
     }
     let out = tempdir().unwrap();
     dataset.convert(out.path()).unwrap();
     let again = Dataset::open(out.path(), &OpenOptions::default()).unwrap();
-    assert_eq!(again.load(0, 1).unwrap(), sample);
+    assert_eq!(again.load(0, Channels::Grey).unwrap(), sample);
 }
 
 #[test]

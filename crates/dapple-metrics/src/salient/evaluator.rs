@@ -63,7 +63,7 @@ pub struct SalientScores {
     pub weighted_f: Option<f64>,
     /// Relaxed boundary F-measure, of the images where it is defined.
     pub relaxed_boundary_f: Option<f64>,
-    /// What was done with empty masks.
+    /// The treatment of empty masks.
     #[serde(default)]
     pub policies: Vec<Policy>,
 }

@@ -88,9 +88,9 @@ fn structural_similarity(
         variance_y += (y - mean_y).powi(2);
         covariance += (x - mean_x) * (y - mean_y);
     }
-    let normaliser = (area as f64 - 1.0).max(1.0);
-    let numerator = 4.0 * mean_x * mean_y * covariance / normaliser;
-    let denominator = (mean_x * mean_x + mean_y * mean_y) * (variance_x + variance_y) / normaliser;
+    let normalizer = (area as f64 - 1.0).max(1.0);
+    let numerator = 4.0 * mean_x * mean_y * covariance / normalizer;
+    let denominator = (mean_x * mean_x + mean_y * mean_y) * (variance_x + variance_y) / normalizer;
     if numerator != 0.0 {
         // A covariance that is not 0 means variances that are not.
         numerator / denominator

@@ -54,7 +54,7 @@ pub fn weighted_f_measure(map: &ForegroundMap) -> f64 {
     if found == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
 }
 
-/// The average under a normalised 7 x 7 Gaussian, zeros outside the image. The Gaussian is a product of one along
+/// The average under a normalized 7 x 7 Gaussian, zeros outside the image. The Gaussian is a product of one along
 /// the rows and one along the columns.
 fn gaussian_average(values: &[f64], height: usize, width: usize) -> Vec<f64> {
     let kernel = kernel();

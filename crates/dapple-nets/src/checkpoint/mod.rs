@@ -19,9 +19,10 @@ mod state_dict;
 mod torch;
 mod version;
 
+pub use dapple_base::Normalization;
 pub use error::{CheckpointError, ContentError};
 pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file};
-pub use model::{Class, Ensemble, ModelCard, ModelFile, Normalisation, Storage};
+pub use model::{Class, Ensemble, ModelCard, ModelFile, Storage};
 pub use named_tensor::NamedTensor;
 pub use naming::Naming;
 pub use published::published;

@@ -2,7 +2,7 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{
-    Class, ContentError, ModelCard, ModelFile, Normalisation, Storage, init_from_file,
+    Class, ContentError, ModelCard, ModelFile, Normalization, Storage, init_from_file,
 };
 use dapple_nets::{Head, NetConfig, registry};
 use half::{bf16, f16};
@@ -19,7 +19,7 @@ fn model(config: NetConfig) -> ModelFile {
         network: config,
         ignore: Some(255),
         input_size: [224, 320],
-        normalisation: Normalisation::U2Net,
+        normalisation: Normalization::U2Net,
         seed: u64::MAX,
         epoch: 30,
         scores: scores.as_object().unwrap().clone(),

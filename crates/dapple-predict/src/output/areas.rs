@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
-use dapple_report::Classes;
+use dapple_report::Palette;
 
 use super::{ImageInfo, Output, Target};
 use crate::components::Components;
@@ -18,7 +18,7 @@ pub const AREAS_HEADER: &str = "image,class,label,region,pixels,share,x,y,width,
 /// Counts pixels and finds regions row by row.
 pub(super) struct Areas {
     image: ImageInfo,
-    classes: Arc<Classes>,
+    classes: Arc<Palette>,
     min_area: u64,
     counts: [u64; 256],
     components: Components,
@@ -26,7 +26,7 @@ pub(super) struct Areas {
 }
 
 impl Areas {
-    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, min_area: u64, target: Target) -> Self {
+    pub fn new(image: &ImageInfo, classes: &Arc<Palette>, min_area: u64, target: Target) -> Self {
         let (image, classes) = (image.clone(), Arc::clone(classes));
         Self { image, classes, min_area, counts: [0; 256], components: Components::new(0), target }
     }

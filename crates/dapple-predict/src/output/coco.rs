@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use dapple_report::Classes;
+use dapple_report::Palette;
 use serde_json::{Value, json};
 
 use super::outlined::{check_memory, write_document};
@@ -16,7 +16,7 @@ use crate::{PredictError, Row};
 /// Collects the outlines.
 pub(super) struct Coco {
     image: ImageInfo,
-    classes: Arc<Classes>,
+    classes: Arc<Palette>,
     form: CocoForm,
     min_area: u64,
     memory_bytes: u64,
@@ -25,7 +25,7 @@ pub(super) struct Coco {
 }
 
 impl Coco {
-    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, settings: &OutputSettings, target: Target) -> Self {
+    pub fn new(image: &ImageInfo, classes: &Arc<Palette>, settings: &OutputSettings, target: Target) -> Self {
         Self {
             image: image.clone(),
             classes: Arc::clone(classes),

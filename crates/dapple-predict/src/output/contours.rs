@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use dapple_report::Classes;
+use dapple_report::Palette;
 use serde_json::{Value, json};
 
 use super::outlined::{check_memory, write_document};
@@ -17,7 +17,7 @@ use crate::{PredictError, Row};
 /// Collects the outlines.
 pub(super) struct Contours {
     image: ImageInfo,
-    classes: Arc<Classes>,
+    classes: Arc<Palette>,
     min_area: u64,
     memory_bytes: u64,
     outlines: Outlines,
@@ -25,7 +25,7 @@ pub(super) struct Contours {
 }
 
 impl Contours {
-    pub fn new(image: &ImageInfo, classes: &Arc<Classes>, settings: &OutputSettings, target: Target) -> Self {
+    pub fn new(image: &ImageInfo, classes: &Arc<Palette>, settings: &OutputSettings, target: Target) -> Self {
         Self {
             image: image.clone(),
             classes: Arc::clone(classes),

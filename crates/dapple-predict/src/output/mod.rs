@@ -19,7 +19,7 @@ mod target;
 use std::sync::Arc;
 
 use dapple_data::Raster;
-use dapple_report::Classes;
+use dapple_report::Palette;
 
 pub use areas::{AREAS_HEADER, merge_areas};
 pub use background::Background;
@@ -146,7 +146,7 @@ pub trait Output: Send {
 pub fn output(
     part: &Part,
     image: &ImageInfo,
-    classes: &Arc<Classes>,
+    classes: &Arc<Palette>,
     settings: &OutputSettings,
     target: Target,
 ) -> Result<Box<dyn Output>, PredictError> {

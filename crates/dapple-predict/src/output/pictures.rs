@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
-use dapple_report::{Classes, OverlayStyle, overlay_row};
+use dapple_report::{OverlayStyle, Palette, overlay_row};
 use png::{BitDepth, ColorType, Compression, Filter, StreamWriter};
 
 use super::{ImageInfo, Output, Target};
@@ -59,7 +59,7 @@ impl PngRows {
 pub(super) struct Mask(PngRows);
 
 impl Mask {
-    pub fn new(image: &ImageInfo, classes: &Classes, target: Target) -> Result<Self, PredictError> {
+    pub fn new(image: &ImageInfo, classes: &Palette, target: Target) -> Result<Self, PredictError> {
         let mut palette = classes.colours().as_flattened().to_vec();
         if let Some(ignored) = classes.ignore_index() {
             // White up to the index of undecided pixels.
@@ -101,7 +101,7 @@ impl Output for Labels {
 /// The classes' colours over the image; the background of two classes is left as it is.
 pub(super) struct Overlay {
     png: PngRows,
-    classes: Arc<Classes>,
+    classes: Arc<Palette>,
     style: OverlayStyle,
     painted: Vec<u8>,
 }
@@ -109,7 +109,7 @@ pub(super) struct Overlay {
 impl Overlay {
     pub fn new(
         image: &ImageInfo,
-        classes: &Arc<Classes>,
+        classes: &Arc<Palette>,
         opacity: f32,
         target: Target,
     ) -> Result<Self, PredictError> {

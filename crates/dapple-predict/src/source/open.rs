@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dapple_data::{Raster, decode_image};
+use dapple_data::{Raster, decode_image_as};
 
 use super::{RowSource, open_rows};
 use crate::geo::GeoReference;
@@ -40,5 +40,5 @@ pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoRef
             }
         }
     }
-    Ok((Opened::Whole(decode_image(path, predictor.channels())?), geo))
+    Ok((Opened::Whole(decode_image_as(path, predictor.channels().into())?), geo))
 }

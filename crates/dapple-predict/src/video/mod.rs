@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dapple_base::StopFlag;
 use dapple_data::Raster;
-use dapple_report::{Classes, OverlayStyle, overlay_row};
+use dapple_report::{OverlayStyle, Palette, overlay_row};
 
 use crate::batch::classes_of;
 use crate::matte::Frame;
@@ -181,7 +181,7 @@ fn write(
     settings: &VideoSettings,
     (input, output): (&Path, &Path),
     stream: Stream,
-    classes: &Classes,
+    classes: &Palette,
     made: &Receiver<Made>,
 ) -> Result<(), PredictError> {
     let alpha = settings.look == Look::Cutout && settings.output.background == Background::Transparent;
@@ -214,7 +214,7 @@ fn write(
     }
 }
 
-fn painted(mut frame: Raster, prediction: &Prediction, classes: &Classes, opacity: f32) -> Vec<u8> {
+fn painted(mut frame: Raster, prediction: &Prediction, classes: &Palette, opacity: f32) -> Vec<u8> {
     let style = OverlayStyle { opacity, unpainted: (classes.count() == 2).then_some(0) };
     let mut rows = prediction.rows(Wants::default());
     for (y, row) in frame.data.chunks_exact_mut(3 * frame.width).enumerate() {

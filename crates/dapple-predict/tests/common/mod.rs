@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use dapple_cpu::CpuEngine;
-use dapple_data::{InputSettings, Normalise, Raster};
+use dapple_data::{InputSettings, Normalization, Raster};
 use dapple_graph::{Engine, Mode, Network, Shape, State, Tensor};
 use dapple_model::Model;
-use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalisation};
+use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
 
 /// A network that is quick, with random weights.
-pub fn model(name: &str, classes: usize, normalisation: Normalisation, seed: u64) -> ModelFile {
+pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64) -> ModelFile {
     let activation = if classes == 2 { Activation::Sigmoid } else { Activation::Softmax };
     let network =
         NetConfig { activation, width: 4, ..NetConfig::new(name, 3, classes).expect("a known network") };
@@ -58,7 +58,7 @@ pub fn picture(width: usize, height: usize) -> Raster {
 /// a picture have the mean 0 and the deviation 2.
 fn spread_logits(network: &NetConfig, state: &mut State) {
     let image = picture(96, 96);
-    let input = InputSettings { normalise: Normalise::Unit, ..InputSettings::new(96, 96) };
+    let input = InputSettings { normalization: Normalization::Unit, ..InputSettings::new(96, 96) };
     let input = Tensor::new(Shape::new(1, 96, 96, 3), input.prepare(image).expect("a picture"));
     let engine = CpuEngine::new(Some(2)).expect("threads");
     let mut executor = engine.load(Arc::new(network.clone()), state, None).expect("a network");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use dapple_base::Size;
 
 use super::{Block, Cell, Document, Mark, Picture, Section, Source, Table};
 use crate::chart;
@@ -84,7 +85,7 @@ fn write_blocks(out: &mut String, blocks: &[Block]) {
                 )
             }
             Block::Code(what, text) => {
-                // Line by line, as breaks are no characters that a name may have.
+                // Line by line, since a name may not have breaks.
                 let lines: Vec<String> = text.lines().map(escape).collect();
                 let (what, text) = (escape(what), lines.join("\n"));
                 writeln!(
@@ -165,7 +166,7 @@ fn is_text(table: &Table, column: usize) -> bool {
     table.rows.iter().filter_map(|row| row.get(column)).any(|cell| !number(&cell.text))
 }
 
-fn picture(Picture { source, size: (width, height), alt, caption }: &Picture) -> String {
+fn picture(Picture { source, size: Size { height, width }, alt, caption }: &Picture) -> String {
     let address = match source {
         Source::Link(address) => escape(address),
         Source::Embedded { name, bytes } => {

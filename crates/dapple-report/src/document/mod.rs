@@ -8,7 +8,7 @@ mod markdown;
 
 use std::path::Path;
 
-use dapple_base::write_atomic;
+use dapple_base::{Size, write_atomic};
 
 pub use html::STYLE;
 
@@ -21,7 +21,7 @@ pub struct Document {
     pub title: String,
     /// A sentence or two below the title.
     pub lead: String,
-    /// What it is made of.
+    /// The sections.
     pub sections: Vec<Section>,
 }
 
@@ -32,7 +32,7 @@ pub struct Section {
     pub id: String,
     /// Its heading.
     pub title: String,
-    /// What stands in it.
+    /// The content.
     pub blocks: Vec<Block>,
 }
 
@@ -57,14 +57,14 @@ pub enum Block {
     Pictures(String, Vec<Picture>),
     /// Text to be copied, with what it is.
     Code(String, String),
-    /// What most readers do not need, below a line that opens it.
+    /// Details behind a line that opens them.
     Folded(String, Vec<Block>),
 }
 
 /// A table; the first cell of each row is the row's heading.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// What it shows.
+    /// The caption.
     pub caption: String,
     /// Headings of the columns, the first one that of the rows' headings.
     pub columns: Vec<String>,
@@ -77,11 +77,11 @@ pub struct Table {
 pub struct Cell {
     /// Its text.
     pub text: String,
-    /// What is drawn beside or behind the text.
+    /// A mark beside or behind the text.
     pub mark: Mark,
 }
 
-/// What a cell shows besides its text.
+/// A mark of a cell besides its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Mark {
     /// Nothing.
@@ -115,11 +115,11 @@ impl<T: Into<String>> From<T> for Cell {
 pub struct Picture {
     /// Where its bytes are.
     pub source: Source,
-    /// Width and height in pixels.
-    pub size: (u32, u32),
-    /// What it shows, for those who do not see it.
+    /// Its size.
+    pub size: Size,
+    /// The text for readers who do not see the picture.
     pub alt: String,
-    /// What stands below it; may be empty.
+    /// The caption; may be empty.
     pub caption: String,
 }
 
@@ -176,7 +176,7 @@ mod tests {
         let chart = Chart::over_epochs("Loss", vec![Series::from_epochs("training", [Some(2.0), Some(1.0)])]);
         let picture = Picture {
             source: Source::Embedded { name: "1-image.png".into(), bytes: vec![1, 2, 3] },
-            size: (4, 3),
+            size: Size { height: 3, width: 4 },
             alt: "A \"horse\"".into(),
             caption: "image".into(),
         };

@@ -1,5 +1,6 @@
 //! The sections of a report that only predictions can fill: from `evaluation.json`, `extremes/` and `strips/`.
 
+use dapple_base::Size;
 use dapple_report::document::{Block, Cell, Mark, Picture, Section, Source, Table};
 use dapple_report::{Bar, Chart, ERROR_COLOURS, Series};
 
@@ -157,7 +158,7 @@ pub(super) fn images(run: &RunData) -> Option<Section> {
                     name: format!("{}-{file}", run.name),
                     bytes: picture_bytes(&run.path, "extremes", file)?,
                 },
-                size: image.size,
+                size: Size { height: image.size.1 as usize, width: image.size.0 as usize },
                 alt: format!("{kind} of {}, {} image {number}", image.name, place.to_lowercase()),
                 caption: (*kind).into(),
             })

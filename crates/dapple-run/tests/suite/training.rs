@@ -11,9 +11,7 @@ use dapple_data::{CacheSettings, Dataset, OpenOptions, synthetic};
 use dapple_graph::{Engine, Network, Shape};
 use dapple_model::{EvaluationSet, Provenance, evaluate, input_of, load_model};
 use dapple_run::{Run, RunError, RunFolder};
-use dapple_train::{
-    Checkpoint, EpochRecord, Event, Observer, Outcome, TrainConfig, read_records,
-};
+use dapple_train::{Checkpoint, EpochRecord, Event, Observer, Outcome, TrainConfig, read_records};
 
 const SIDE: usize = 32;
 

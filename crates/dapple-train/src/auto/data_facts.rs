@@ -1,6 +1,6 @@
 //! What is known of the data.
 
-use dapple_data::{Dataset, Split};
+use dapple_data::{Dataset, Size, Split};
 
 use crate::error::TrainError;
 use dapple_model::spread;
@@ -38,13 +38,12 @@ impl DataFacts {
         if samples.is_empty() {
             return Err(TrainError::Config("there is no image to learn from".into()));
         }
-        let median_of = |side: fn((usize, usize)) -> usize| {
+        let median_of = |side: fn(Size) -> usize| {
             let mut sides: Vec<usize> = samples.iter().map(|&i| side(dataset.size(i))).collect();
             sides.sort_unstable();
             sides[sides.len() / 2]
         };
-        // Sizes are told as width and height.
-        let size = (median_of(|(_, height)| height), median_of(|(width, _)| width));
+        let size = (median_of(|size| size.height), median_of(|size| size.width));
         let pixels = dataset.class_statistics(samples).pixels;
         let all = pixels.iter().sum::<u64>().max(1) as f64;
         let mut widths = Vec::new();

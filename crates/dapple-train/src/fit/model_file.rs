@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use dapple_data::{Dataset, Normalise};
+use dapple_data::Dataset;
 use dapple_graph::{Loss, State};
 use dapple_metrics::Scores;
 use dapple_model::{Evaluation, Provenance, Weights};
 use dapple_nets::NetConfig;
-use dapple_nets::checkpoint::{
-    CheckpointError, Class, InitReport, ModelCard, ModelFile, Normalisation, init_from_file,
-};
+use dapple_nets::checkpoint::{CheckpointError, Class, InitReport, ModelCard, ModelFile, init_from_file};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -50,11 +48,7 @@ impl Model<'_> {
             classes: named.map(|(name, &colour)| Class { name: name.clone(), colour }).collect(),
             ignore: dataset.ignore(),
             input_size: [config.input.height, config.input.width],
-            normalisation: match config.input.normalise {
-                Normalise::ImageNet => Normalisation::ImageNet,
-                Normalise::Unit => Normalisation::Unit,
-                Normalise::U2Net => Normalisation::U2Net,
-            },
+            normalisation: config.input.normalization,
             seed: config.seed,
             epoch: record.epoch,
             scores: evaluation.map(card_scores).unwrap_or_default(),

@@ -18,7 +18,7 @@
 use std::path::Path;
 
 use dapple_base::nearest;
-use dapple_data::{Augment, Normalise};
+use dapple_data::{Augment, Normalization};
 use dapple_graph::{LossKind, Optimizer};
 use dapple_nets::{Activation, Head};
 
@@ -154,7 +154,7 @@ fn unet_horse(config: &mut TrainConfig) {
     config.learning_rate = 1e-5;
     config.optimizer = Optimizer::rmsprop(0.9);
     config.loss = LossConfig::sum_of(&[LossKind::CrossEntropy]);
-    config.input.normalise = Normalise::Unit;
+    config.input.normalization = Normalization::Unit;
 }
 
 fn u2net_horse(config: &mut TrainConfig) {
@@ -163,7 +163,7 @@ fn u2net_horse(config: &mut TrainConfig) {
     config.optimizer = Optimizer::adam();
     config.loss = LossConfig::sum_of(&[LossKind::BinaryCrossEntropy]);
     config.network.activation = Activation::Sigmoid;
-    config.input.normalise = Normalise::U2Net;
+    config.input.normalization = Normalization::U2Net;
 }
 
 fn segnet_camvid(config: &mut TrainConfig) {
@@ -197,7 +197,7 @@ fn u2net_paper(config: &mut TrainConfig) {
     config.optimizer = Optimizer::adam();
     config.loss = LossConfig::sum_of(&[LossKind::BinaryCrossEntropy]);
     config.network.activation = Activation::Sigmoid;
-    config.input.normalise = Normalise::U2Net;
+    config.input.normalization = Normalization::U2Net;
     (config.input.height, config.input.width) = (320, 320);
     config.augment = Augment { crop: Some([288, 288]), flip_horizontal: 0.5, ..Augment::none() };
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dapple::data::{Augment, Format, Normalise};
+use dapple::data::{Augment, Format, Normalization};
 use dapple::graph::{LossKind, Optimizer};
 use dapple::nets::Activation;
 use dapple::train::{CachePlace, ClassWeights, Schedule, TrainConfig};
@@ -99,7 +99,7 @@ pub struct Settings {
     pub cache: Option<CacheName>,
     /// How pixel values are normalised
     #[arg(long, value_name = "NAME", value_parser = normalise)]
-    pub normalise: Option<Normalise>,
+    pub normalise: Option<Normalization>,
     /// Leave bad pairs out with a warning instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
@@ -185,7 +185,7 @@ impl Settings {
             Some(CacheName::Disk) => config.data.cache = CachePlace::Disk,
             None => {}
         }
-        config.input.normalise = self.normalise.unwrap_or(config.input.normalise);
+        config.input.normalization = self.normalise.unwrap_or(config.input.normalization);
     }
 }
 
@@ -290,11 +290,11 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
     }
 }
 
-fn normalise(text: &str) -> Result<Normalise, String> {
+fn normalise(text: &str) -> Result<Normalization, String> {
     match text {
-        "imagenet" => Ok(Normalise::ImageNet),
-        "unit" => Ok(Normalise::Unit),
-        "u2net" => Ok(Normalise::U2Net),
+        "imagenet" => Ok(Normalization::ImageNet),
+        "unit" => Ok(Normalization::Unit),
+        "u2net" => Ok(Normalization::U2Net),
         _ => Err("give imagenet, unit or u2net".into()),
     }
 }

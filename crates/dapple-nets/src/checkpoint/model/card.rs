@@ -2,6 +2,7 @@
 
 use crate::checkpoint::error::ContentError;
 use crate::config::NetConfig;
+use dapple_base::Normalization;
 use dapple_graph::{Network, ParamSpec, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -13,18 +14,6 @@ pub struct Class {
     pub name: String,
     /// Colour in masks and pictures: red, green, blue.
     pub colour: [u8; 3],
-}
-
-/// The mapping from 8-bit values to the input of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalisation {
-    /// `(value / 255 - mean) / deviation` with the means and deviations of ImageNet.
-    ImageNet,
-    /// `value / 255`.
-    Unit,
-    /// U²-Net's: as `ImageNet`, but divided by the image's largest value instead of 255.
-    U2Net,
 }
 
 /// The description of a model: everything but its weights.
@@ -41,7 +30,7 @@ pub struct ModelCard {
     /// Height and width in pixels of the resized images.
     pub input_size: [usize; 2],
     /// Normalization of the input.
-    pub normalisation: Normalisation,
+    pub normalisation: Normalization,
     /// Seed of the run.
     pub seed: u64,
     /// Number of epochs that these weights were trained for.

@@ -6,7 +6,7 @@ mod file;
 mod format;
 mod storage;
 
-pub use card::{Class, ModelCard, Normalisation};
+pub use card::{Class, ModelCard};
 pub use ensemble::Ensemble;
 pub use file::ModelFile;
 pub use storage::Storage;

@@ -143,7 +143,7 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
             parts.len()
         )));
     };
-    let image = decode_image_bytes(&bytes, "standard input", predictor.channels())?;
+    let image = decode_image_bytes(&bytes, "standard input", predictor.channels().into())?;
     let info =
         ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
     let target = Target::memory();

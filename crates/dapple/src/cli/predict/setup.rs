@@ -85,5 +85,5 @@ fn background(text: &str) -> Result<Background, Failure> {
             "--background {text}: give transparent, blur, a colour such as #20a0ff, or an image file"
         )));
     }
-    Ok(Background::Picture(decode_image(text, 3)?))
+    Ok(Background::Picture(decode_image(text)?))
 }

@@ -1,0 +1,89 @@
+//! Writing a data set as the canonical folder: `images/`, `masks/` with class indices and a palette, `classes.toml`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageFormat};
+
+use crate::dataset::samples::Dataset;
+use crate::error::{DataError, Result};
+use crate::format::class_table::to_toml;
+use crate::format::found::UNASSIGNED;
+use crate::format::walk::{EXTENSIONS, bad_file, inside};
+use crate::image::decode::{decode_dynamic, image_header, read_file};
+use crate::image::encode::{encode_png, write_indexed_png};
+use crate::image::orientation::UPRIGHT;
+use crate::image::raster::Channels;
+use crate::parallel::in_parallel;
+use dapple_base::{WriteError, write_atomic};
+
+impl Dataset {
+    /// Writes the data set to `out` as a folder that every program reads: `images/` with the files as they are,
+    /// `masks/` with the labels as palette PNG, below `train/`, `val/` and `test/` where there are parts, and `classes.toml`.
+    ///
+    /// Nothing is lost: image files are copied; those that are to be turned by their EXIF data, which other programs may
+    /// overlook, are decoded, turned and written as PNG.
+    ///
+    /// # Errors
+    /// [`DataError::BadFile`] if `out` is not empty, those of reading and decoding, [`DataError::Write`].
+    pub fn convert(&self, out: impl AsRef<Path>) -> Result<()> {
+        let out = out.as_ref();
+        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(bad_file(out, "the folder is not empty; name a new one"));
+        }
+        let has_parts = (0..self.len()).any(|index| self.part(index).is_some());
+        let written = in_parallel(self.len(), |index| self.convert_sample(index, out, has_parts));
+        written.into_iter().collect::<Result<()>>()?;
+        Ok(write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())?)
+    }
+
+    fn convert_sample(&self, index: usize, out: &Path, has_parts: bool) -> Result<()> {
+        let name = match self.part(index) {
+            None if has_parts => format!("{UNASSIGNED}/{}", self.name(index)),
+            _ => self.name(index).to_owned(),
+        };
+        let path = |folder: &str, extension: &str| {
+            let file = format!("{name}.{extension}");
+            let path = inside(out, &out.join(folder), &file);
+            path.ok_or_else(|| bad_file(out, format!("the sample `{name}` would be written outside of it")))
+        };
+        let labels = self.labels(index)?;
+        let mask = path("masks", "png")?;
+        make_folder(&mask)?;
+        let (width, height) = (labels.width as u32, labels.height as u32);
+        write_indexed_png(mask, width, height, &labels.labels, &self.classes().colours)?;
+
+        let (extension, bytes) = self.image_bytes(index)?;
+        let image = path("images", &extension)?;
+        make_folder(&image)?;
+        Ok(write_atomic(image, &bytes)?)
+    }
+
+    /// The image as a file that needs no turning: its extension and its bytes.
+    fn image_bytes(&self, index: usize) -> Result<(String, Vec<u8>)> {
+        let Some(path) = self.image_path(index) else {
+            return Ok(("png".into(), encode_png(&self.image(index, Channels::Rgb)?)?));
+        };
+        let bytes = read_file(path)?;
+        if image_header(path)?.orientation != UPRIGHT {
+            let (image, _) = decode_dynamic(&bytes, path)?;
+            return Ok(("png".into(), encode_exactly(&image, path)?));
+        }
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let known = EXTENSIONS.contains(&extension.as_str());
+        Ok((if known { extension } else { "png".into() }, bytes))
+    }
+}
+
+/// A PNG with the depth and the channels of the image.
+fn encode_exactly(image: &DynamicImage, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let written = image.write_to(&mut bytes, ImageFormat::Png);
+    written.map_err(|e| DataError::Decode { path: path.to_owned(), reason: e.to_string() })?;
+    Ok(bytes.into_inner())
+}
+
+fn make_folder(file: &Path) -> Result<()> {
+    let folder: PathBuf = file.parent().map(Path::to_owned).unwrap_or_default();
+    fs::create_dir_all(&folder).map_err(|source| WriteError::new(folder, source).into())
+}

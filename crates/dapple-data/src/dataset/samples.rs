@@ -1,0 +1,265 @@
+//! A data set: named pairs of an image and a label map, in files or in memory, and their classes.
+
+use std::path::{Path, PathBuf};
+
+use dapple_base::Size;
+use image::metadata::Orientation;
+
+use crate::error::{DataError, Result};
+use crate::format::Format;
+use crate::format::found::Target;
+use crate::image::decode::decode_image_as;
+use crate::image::raster::{Channels, Raster};
+use crate::mask::classes::Classes;
+use crate::mask::coding::{LabelCoding, mask_value_error};
+use crate::mask::decoder::{MaskDecoder, decode_segments};
+use crate::mask::label_map::{LabelMap, LabelledImage};
+use crate::mask::statistics::ClassStatistics;
+use crate::part::Part;
+
+/// How to open a folder; the default finds everything by itself and stops at the first bad file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// The format of the folder; found from its files if not given.
+    pub format: Option<Format>,
+    /// The number of classes, 2 to 256; found from the masks if not given.
+    pub classes: Option<usize>,
+    /// The label of pixels that count neither in the loss nor in any metric. None by default.
+    pub ignore: Option<u8>,
+    /// The meaning of the values in masks; found from the masks if not given.
+    pub coding: Option<LabelCoding>,
+    /// Drop bad pairs with a warning each ([`Dataset::skipped`]) instead of stopping. All images are then decoded once
+    /// while opening, so that none can turn out to be damaged later.
+    pub skip_bad: bool,
+}
+
+/// One pair of image and label map.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub name: String,
+    pub part: Option<Part>,
+    pub width: usize,
+    pub height: usize,
+    /// How many pixels have each label, the ignore label included.
+    pub counts: Vec<(u8, u64)>,
+    pub source: Source,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// `turn` is how the mask has to be turned to lie on the upright image.
+    Files {
+        image: PathBuf,
+        target: Target,
+        turn: Orientation,
+    },
+    Memory {
+        image: Raster,
+        labels: LabelMap,
+    },
+}
+
+/// Named pairs of image and label map with their classes. Samples are numbered from 0 in the order of parts and names.
+#[derive(Debug)]
+pub struct Dataset {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) classes: Classes,
+    pub(crate) ignore: Option<u8>,
+    pub(crate) decoder: MaskDecoder,
+    pub(crate) format: Option<Format>,
+    pub(crate) skipped: Vec<DataError>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Dataset {
+    /// A data set of pairs in memory, named `name` each.
+    ///
+    /// # Errors
+    /// [`DataError::SizeMismatch`] and [`DataError::MaskValue`], with the name for a path.
+    pub fn from_memory(
+        pairs: impl IntoIterator<Item = (String, LabelledImage)>,
+        classes: Classes,
+        ignore: Option<u8>,
+    ) -> Result<Self> {
+        let coding = LabelCoding::Indices;
+        let mut samples = Vec::new();
+        for (name, LabelledImage { image, labels }) in pairs {
+            if (image.width, image.height) != (labels.width, labels.height) {
+                return Err(DataError::SizeMismatch {
+                    image: name.clone().into(),
+                    image_width: image.width as u32,
+                    image_height: image.height as u32,
+                    mask: name.into(),
+                    mask_width: labels.width as u32,
+                    mask_height: labels.height as u32,
+                });
+            }
+            let counts = labels.counts();
+            check_labels(Path::new(&name), &counts, coding, classes.len(), ignore)?;
+            let (width, height) = (image.width, image.height);
+            samples.push(Sample {
+                name,
+                part: None,
+                width,
+                height,
+                counts,
+                source: Source::Memory { image, labels },
+            });
+        }
+        let decoder = MaskDecoder::Values(coding);
+        let (skipped, warnings) = (Vec::new(), Vec::new());
+        Ok(Self { samples, classes, ignore, decoder, format: None, skipped, warnings })
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample; an opened folder has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// The name of sample `index`, unique in the data set; in layouts with official parts `train/…` and so on.
+    pub fn name(&self, index: usize) -> &str {
+        &self.samples[index].name
+    }
+
+    /// The official part of sample `index`, if the layout has parts.
+    pub fn part(&self, index: usize) -> Option<Part> {
+        self.samples[index].part
+    }
+
+    /// The size of sample `index`.
+    pub fn size(&self, index: usize) -> Size {
+        let Sample { height, width, .. } = self.samples[index];
+        Size { height, width }
+    }
+
+    /// How many pixels of sample `index` have each label, the ignore label included; labels without a pixel are left out.
+    pub fn label_counts(&self, index: usize) -> &[(u8, u64)] {
+        &self.samples[index].counts
+    }
+
+    /// The file that holds the labels of sample `index`; `None` for one in memory.
+    pub fn label_path(&self, index: usize) -> Option<&Path> {
+        match &self.samples[index].source {
+            Source::Files { target, .. } => Some(target.path()),
+            Source::Memory { .. } => None,
+        }
+    }
+
+    /// The image file of sample `index`; `None` for one in memory.
+    pub fn image_path(&self, index: usize) -> Option<&Path> {
+        match &self.samples[index].source {
+            Source::Files { image, .. } => Some(image),
+            Source::Memory { .. } => None,
+        }
+    }
+
+    /// The classes in the order of their labels.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The label that counts nowhere, if any.
+    pub fn ignore(&self) -> Option<u8> {
+        self.ignore
+    }
+
+    /// The meaning of the values in mask files; [`LabelCoding::Indices`] where the format or colours say it.
+    pub fn coding(&self) -> LabelCoding {
+        match self.decoder {
+            MaskDecoder::Values(coding) => coding,
+            MaskDecoder::Table(_) | MaskDecoder::Colours(_) => LabelCoding::Indices,
+        }
+    }
+
+    /// The format of the folder; `None` for a data set in memory.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// Interpretations that the user should know of, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Why pairs were dropped, one error each; empty unless [`OpenOptions::skip_bad`].
+    pub fn skipped(&self) -> &[DataError] {
+        &self.skipped
+    }
+
+    /// Decodes the image of sample `index`.
+    ///
+    /// # Errors
+    /// Those of [`decode_image_as`].
+    pub fn image(&self, index: usize, channels: Channels) -> Result<Raster> {
+        match &self.samples[index].source {
+            Source::Files { image, .. } => decode_image_as(image, channels),
+            Source::Memory { image, .. } => Ok(image.clone().with_channels(channels)),
+        }
+    }
+
+    /// Decodes the label map of sample `index`: labels below the number of classes, or the ignore label.
+    ///
+    /// # Errors
+    /// Those of [`decode_labels`](crate::decode_labels), and [`DataError::Decode`] for a colour or segment without a class.
+    pub fn labels(&self, index: usize) -> Result<LabelMap> {
+        match &self.samples[index].source {
+            Source::Files { target, turn, .. } => match target {
+                Target::Mask(path) => self.decoder.decode(path, *turn, self.classes.len(), self.ignore),
+                Target::Segments { path, labels } => decode_segments(path, labels, *turn),
+                Target::Regions { regions, .. } => Ok(regions.draw().turned(*turn)),
+            },
+            Source::Memory { labels, .. } => Ok(labels.clone()),
+        }
+    }
+
+    /// Decodes sample `index`.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::image`] and [`Dataset::labels`], and [`DataError::SizeMismatch`] where a file has changed since
+    /// the folder was opened.
+    pub fn load(&self, index: usize, channels: Channels) -> Result<LabelledImage> {
+        let (image, labels) = (self.image(index, channels)?, self.labels(index)?);
+        if let Source::Files { image: image_path, target, .. } = &self.samples[index].source
+            && (image.width, image.height) != (labels.width, labels.height)
+        {
+            return Err(DataError::SizeMismatch {
+                image: image_path.clone(),
+                image_width: image.width as u32,
+                image_height: image.height as u32,
+                mask: target.path().to_owned(),
+                mask_width: labels.width as u32,
+                mask_height: labels.height as u32,
+            });
+        }
+        Ok(LabelledImage { image, labels })
+    }
+
+    /// Pixel counts of the classes over the given samples, at the size of the masks.
+    pub fn class_statistics(&self, indices: &[usize]) -> ClassStatistics {
+        let mut statistics = ClassStatistics::new(self.classes.len());
+        for sample in indices.iter().map(|&index| &self.samples[index]) {
+            let counts = sample.counts.iter().copied().filter(|&(label, _)| Some(label) != self.ignore);
+            statistics.add_image((sample.width * sample.height) as u64, counts);
+        }
+        statistics
+    }
+}
+
+/// Checks that every label is a class or the ignore label.
+pub(crate) fn check_labels(
+    path: &Path,
+    counts: &[(u8, u64)],
+    coding: LabelCoding,
+    classes: usize,
+    ignore: Option<u8>,
+) -> Result<()> {
+    match counts.iter().find(|&&(label, _)| usize::from(label) >= classes && ignore != Some(label)) {
+        Some(&(label, _)) => Err(mask_value_error(path, label.into(), coding, classes)),
+        None => Ok(()),
+    }
+}

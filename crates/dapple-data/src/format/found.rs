@@ -1,0 +1,106 @@
+//! The samples that a format finds in a folder, before any mask is decoded.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{DataError, Result};
+use crate::mask::classes::Classes;
+use crate::mask::decoder::{MaskDecoder, SegmentLabels};
+use crate::mask::regions::Regions;
+use crate::part::Part;
+
+/// One sample of a data set: its files.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// Unique in the data set; behind `train/`, `val/` or `test/` where there are official parts.
+    pub name: String,
+    pub part: Option<Part>,
+    pub image: PathBuf,
+    pub target: Target,
+}
+
+impl Record {
+    pub fn of_files(name: String, part: Option<Part>, image: PathBuf, mask: PathBuf) -> Self {
+        Self { name, part, image, target: Target::Mask(mask) }
+    }
+}
+
+/// Where the labels of a sample come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// A mask file, decoded as all of the data set's are.
+    Mask(PathBuf),
+    /// A PNG of segment ids, and the label of each.
+    Segments { path: PathBuf, labels: Arc<SegmentLabels> },
+    /// Regions that an annotation file describes.
+    Regions { path: PathBuf, regions: Arc<Regions> },
+}
+
+impl Target {
+    /// The file that holds the labels, for messages.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Mask(path) | Self::Segments { path, .. } | Self::Regions { path, .. } => path,
+        }
+    }
+}
+
+/// The samples of a folder, and what the format says about their masks.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub records: Vec<Record>,
+    /// The classes, where the format or one of its files names them.
+    pub classes: Option<Classes>,
+    /// The label that counts nowhere, where the format has one.
+    pub ignore: Option<u8>,
+    /// How masks are decoded, where the format says so; otherwise their values and a class table decide.
+    pub decoder: Option<MaskDecoder>,
+    /// Colours of masks without a table are taken for classes.
+    pub accept_colours: bool,
+    /// The name of the one foreground class, where a folder's name tells it.
+    pub subject: Option<String>,
+}
+
+impl Found {
+    /// Samples whose masks say themselves what they mean, or whose class table does.
+    pub fn open(records: Vec<Record>) -> Self {
+        Self { records, classes: None, ignore: None, decoder: None, accept_colours: false, subject: None }
+    }
+
+    /// Samples of a format that knows its classes and how to decode its masks. 255 is ignored.
+    pub fn fixed(records: Vec<Record>, classes: Classes, decoder: MaskDecoder) -> Self {
+        Self { classes: Some(classes), ignore: Some(IGNORED), decoder: Some(decoder), ..Self::open(records) }
+    }
+}
+
+/// The label of ignored pixels in formats that have some.
+pub(crate) const IGNORED: u8 = 255;
+
+/// The folder beside `train/` and so on for samples that belong to no part.
+pub(crate) const UNASSIGNED: &str = "unassigned";
+
+/// Bad pairs and warnings, collected while a folder is read.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Whether bad pairs are left out instead of ending the search.
+    pub skip_bad: bool,
+    /// Why pairs were left out.
+    pub skipped: Vec<DataError>,
+    /// Interpretations that the user should know of.
+    pub warnings: Vec<String>,
+}
+
+impl Notes {
+    /// Records a bad pair, or returns the error if bad pairs end the search.
+    pub fn bad(&mut self, error: DataError) -> Result<()> {
+        if !self.skip_bad {
+            return Err(error);
+        }
+        self.skipped.push(error);
+        Ok(())
+    }
+
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+}

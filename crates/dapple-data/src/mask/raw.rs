@@ -1,0 +1,227 @@
+//! The stored content of a mask file: values or colours at their own bit depth.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat};
+
+use crate::error::{DataError, Result};
+use crate::image::decode::decode_dynamic;
+use crate::image::orientation::{UPRIGHT, orient};
+use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
+use crate::mask::colour::pack;
+
+/// The numbers stored in a mask file, `[height, width]`: palette indices or grey values, not scaled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskValues {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `height * width` values.
+    pub values: Vec<u16>,
+    /// The value of white at the file's bit depth: 255 for 8 bits, 65535 for 16.
+    pub white: u16,
+    /// Whether the values are indices into a palette.
+    pub indexed: bool,
+}
+
+/// The largest difference between the channels of a grey picture that JPEG's colour conversion and rounding leave.
+const JPEG_GREY_TOLERANCE: u16 = 12;
+
+/// The decoded pixels of a mask file, turned upright by its own EXIF data.
+#[derive(Debug, Clone)]
+pub(crate) struct RawMask {
+    pub width: usize,
+    pub height: usize,
+    /// Values a pixel: 1 (grey value or palette index) or 3 (red, green, blue).
+    samples: usize,
+    /// `height * width * samples` values.
+    values: Vec<u16>,
+    /// The value of white.
+    white: u16,
+    /// The colours of the palette, where the values are indices into one.
+    palette: Option<Vec<[u8; 3]>>,
+    /// Whether the file says how it is to be turned.
+    pub has_orientation: bool,
+    /// Whether the file is a JPEG, whose values are not exact.
+    pub is_jpeg: bool,
+}
+
+impl RawMask {
+    /// Decodes the bytes of a mask file; `path` is what errors call it.
+    pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
+        let format = image::guess_format(bytes).ok();
+        if format == Some(ImageFormat::Png) {
+            // The general decoder replaces palette indices by colours and stretches 2- and 4-bit greys to 0..=255.
+            return decode_png(bytes, path);
+        }
+        let (image, orientation) = decode_dynamic(bytes, path)?;
+        let is_jpeg = format == Some(ImageFormat::Jpeg);
+        let mask = from_dynamic(image, path)?;
+        Ok(Self { has_orientation: orientation != UPRIGHT, is_jpeg, ..mask })
+    }
+
+    /// Whether the pixels are colours: not grey, not palette indices.
+    pub fn is_coloured(&self) -> bool {
+        self.samples == 3 && self.first_colour().is_some()
+    }
+
+    /// The first pixel whose channels differ.
+    fn first_colour(&self) -> Option<usize> {
+        let tolerance = if self.is_jpeg { JPEG_GREY_TOLERANCE } else { 0 };
+        let grey =
+            |p: &[u16]| p[0].abs_diff(p[1]).max(p[1].abs_diff(p[2])).max(p[0].abs_diff(p[2])) <= tolerance;
+        self.values.chunks_exact(3).position(|p| !grey(p))
+    }
+
+    /// Grey values and palette indices.
+    ///
+    /// # Errors
+    /// [`DataError::ColourMask`].
+    pub fn into_values(self, path: &Path) -> Result<MaskValues> {
+        let Self { width, height, samples, white, .. } = self;
+        let indexed = self.palette.is_some();
+        if samples == 1 {
+            return Ok(MaskValues { width, height, values: self.values, white, indexed });
+        }
+        if let Some(i) = self.first_colour() {
+            let (x, y) = ((i % width) as u32, (i / width) as u32);
+            let p = &self.values[3 * i..];
+            return Err(DataError::ColourMask { path: path.to_owned(), x, y, r: p[0], g: p[1], b: p[2] });
+        }
+        // Green is nearest to the brightness where JPEG has made the channels differ by a little.
+        let values = self.values.chunks_exact(3).map(|p| p[1]).collect();
+        Ok(MaskValues { width, height, values, white, indexed })
+    }
+
+    /// The width, and the colour of every pixel as [`pack`] makes it; greys and palette indices become colours too.
+    ///
+    /// # Errors
+    /// [`DataError::Decode`] for an index beyond the palette and for 16-bit colours that 8 bits do not hold.
+    pub fn into_colours(self, path: &Path) -> Result<(usize, Vec<u32>)> {
+        let failed = |reason: String| DataError::Decode { path: path.to_owned(), reason };
+        if let Some(palette) = &self.palette {
+            let colour = |&index: &u16| {
+                let entry = palette.get(usize::from(index));
+                entry.map(|&c| pack(c)).ok_or_else(|| failed(format!("index {index} is beyond the palette")))
+            };
+            return Ok((self.width, self.values.iter().map(colour).collect::<Result<_>>()?));
+        }
+        let white = u32::from(self.white);
+        let byte = |v: u16| {
+            let scaled = u32::from(v) * 255;
+            (scaled % white == 0).then_some((scaled / white) as u8)
+        };
+        let colour = |p: &[u16]| {
+            let bytes = if let [r, g, b] = p { [byte(*r), byte(*g), byte(*b)] } else { [byte(p[0]); 3] };
+            match bytes {
+                [Some(r), Some(g), Some(b)] => Ok(pack([r, g, b])),
+                _ => Err(failed(format!(
+                    "the 16-bit colour {p:?} is none of 8 bits; save colour masks with 8 bits"
+                ))),
+            }
+        };
+        Ok((self.width, self.values.chunks_exact(self.samples).map(colour).collect::<Result<_>>()?))
+    }
+
+    /// The palette, where the values are indices into one.
+    pub fn palette(&self) -> Option<&[[u8; 3]]> {
+        self.palette.as_deref()
+    }
+
+    fn turned(self, orientation: Orientation) -> Self {
+        if orientation == UPRIGHT {
+            return self;
+        }
+        let (width, height, values) = orient(self.width, self.height, self.samples, self.values, orientation);
+        Self { width, height, values, has_orientation: true, ..self }
+    }
+}
+
+/// Decodes a PNG without any transformation, so that indices stay indices.
+fn decode_png(bytes: &[u8], path: &Path) -> Result<RawMask> {
+    let failed = |e: png::DecodingError| DataError::Decode { path: path.to_owned(), reason: e.to_string() };
+    let limits = png::Limits { bytes: DECODE_LIMIT_BYTES as usize };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder.read_info().map_err(failed)?;
+    let (width, height) = reader.info().size();
+    let size = reader.output_buffer_size().filter(|&size| size as u64 <= DECODE_LIMIT_BYTES);
+    let mut buffer = vec![0; size.ok_or_else(|| too_large(path, (width, height)))?];
+    let info = reader.next_frame(&mut buffer).map_err(failed)?;
+    // Reading on to the end chunk notices files cut off after the pixels' last block.
+    reader.finish().map_err(failed)?;
+
+    let (width, height) = (width as usize, height as usize);
+    let samples = info.color_type.samples();
+    let rows = buffer.chunks_exact(info.line_size).take(height);
+    let per_row = width * samples;
+    let mut values = Vec::with_capacity(per_row * height);
+    for row in rows {
+        match info.bit_depth {
+            png::BitDepth::Sixteen => {
+                let (pairs, _) = row.as_chunks::<2>();
+                values.extend(pairs[..per_row].iter().map(|&pair| u16::from_be_bytes(pair)));
+            }
+            png::BitDepth::Eight => values.extend(row[..per_row].iter().map(|&v| u16::from(v))),
+            depth => values.extend((0..per_row).map(|i| packed_value(row, i, depth as usize))),
+        }
+    }
+    let (samples, values) = match samples {
+        2 => (1, values.chunks_exact(2).map(|p| p[0]).collect()),
+        4 => (3, values.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()),
+        samples => (samples, values),
+    };
+    let palette = match info.color_type {
+        png::ColorType::Indexed => reader.info().palette.as_ref().map(|p| p.as_chunks::<3>().0.to_vec()),
+        _ => None,
+    };
+    let orientation =
+        reader.info().exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let white = ((1_u32 << info.bit_depth as u32) - 1) as u16;
+    let mask =
+        RawMask { width, height, samples, values, white, palette, has_orientation: false, is_jpeg: false };
+    Ok(mask.turned(orientation.unwrap_or(UPRIGHT)))
+}
+
+/// The `i`-th value of a row packed at `depth` (1, 2 or 4) bits a value, the leftmost in the highest bits.
+fn packed_value(row: &[u8], i: usize, depth: usize) -> u16 {
+    let bit = i * depth;
+    let shift = 8 - depth - bit % 8;
+    u16::from(row[bit / 8] >> shift) & ((1 << depth) - 1)
+}
+
+/// The values of a picture of any other format, upright already.
+fn from_dynamic(image: DynamicImage, path: &Path) -> Result<RawMask> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let bytes = |raw: Vec<u8>| raw.into_iter().map(u16::from).collect();
+    let (samples, white, values) = match image {
+        DynamicImage::ImageLuma8(grey) => (1, 255, bytes(grey.into_raw())),
+        DynamicImage::ImageLuma16(grey) => (1, u16::MAX, grey.into_raw()),
+        DynamicImage::ImageLumaA8(grey) => (1, 255, grey.pixels().map(|p| u16::from(p.0[0])).collect()),
+        DynamicImage::ImageLumaA16(grey) => (1, u16::MAX, grey.pixels().map(|p| p.0[0]).collect()),
+        DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
+            (3, u16::MAX, image.into_rgb16().into_raw())
+        }
+        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {
+            (3, 255, bytes(image.into_rgb8().into_raw()))
+        }
+        _ => {
+            let reason = "a mask of floating-point values; save class indices as a grey PNG".into();
+            return Err(DataError::Decode { path: path.to_owned(), reason });
+        }
+    };
+    Ok(RawMask {
+        width,
+        height,
+        samples,
+        values,
+        white,
+        palette: None,
+        has_orientation: false,
+        is_jpeg: false,
+    })
+}

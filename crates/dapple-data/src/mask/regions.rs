@@ -1,0 +1,240 @@
+//! Label maps from regions: polygons, run lengths and small bitmaps, drawn in order.
+//!
+//! A pixel belongs to a polygon if its centre does, by the even-odd rule.
+
+use crate::mask::label_map::LabelMap;
+
+/// The most border crossings of rows that one polygon may have: enough for a million points on a large picture, and
+/// little enough for the memory.
+const CROSSING_LIMIT: u64 = 50_000_000;
+
+/// The largest side of a label map that is drawn, in pixels.
+pub(crate) const SIDE_LIMIT: usize = 1 << 16;
+
+/// The regions of one image in the order in which they are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Regions {
+    pub width: usize,
+    pub height: usize,
+    /// The label outside of all regions.
+    pub background: u8,
+    pub regions: Vec<(u8, Shape)>,
+}
+
+/// A set of pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shape {
+    /// Corners in pixels, x to the right and y down; the centre of the first pixel is (0.5, 0.5).
+    Polygon(Vec<[f32; 2]>),
+    /// A disc.
+    Disc { centre: [f32; 2], radius: f32 },
+    /// Lengths of runs outside and inside in turns, column by column over the whole image.
+    Runs(Vec<u32>),
+    /// A bitmap at a place; non-zero is inside.
+    Bitmap { left: usize, top: usize, width: usize, bits: Vec<u8> },
+}
+
+impl Regions {
+    /// Why these regions cannot be drawn, if so.
+    pub fn problem(&self) -> Option<String> {
+        let (width, height) = (self.width, self.height);
+        let sides = 1..=SIDE_LIMIT;
+        if !sides.contains(&width) || !sides.contains(&height) || width * height > 1 << 29 {
+            return Some(format!("the file gives the size of the image as {width} x {height}; correct it"));
+        }
+        self.regions.iter().find_map(|(_, shape)| match shape {
+            Shape::Polygon(points) => (crossings(points, height) > CROSSING_LIMIT)
+                .then(|| format!("a polygon of {} points goes up and down too often; simplify it", points.len())),
+            Shape::Disc { .. } => None,
+            Shape::Runs(counts) => {
+                let sum: u64 = counts.iter().map(|&n| u64::from(n)).sum();
+                let pixels = (width * height) as u64;
+                (sum != pixels).then(|| {
+                    format!("run lengths add up to {sum} but {width} x {height} pixels are {pixels}; export them again")
+                })
+            }
+            Shape::Bitmap { left, top, width: across, bits } => {
+                let down = if *across == 0 { 0 } else { bits.len() / across };
+                (left.saturating_add(*across) > width || top.saturating_add(down) > height || across * down != bits.len())
+                    .then(|| format!("a bitmap at ({left}, {top}) leaves the image of {width} x {height}"))
+            }
+        })
+    }
+
+    /// Draws the regions, later ones over earlier ones.
+    ///
+    /// # Panics
+    /// If [`Regions::problem`] has one.
+    pub fn draw(&self) -> LabelMap {
+        let mut labels = vec![self.background; self.width * self.height];
+        for (label, shape) in &self.regions {
+            match shape {
+                Shape::Polygon(points) => fill_polygon(&mut labels, self.width, points, *label),
+                Shape::Disc { centre, radius } => {
+                    fill_disc(&mut labels, self.width, *centre, *radius, *label)
+                }
+                Shape::Runs(counts) => fill_runs(&mut labels, (self.width, self.height), counts, *label),
+                Shape::Bitmap { left, top, width, bits } => {
+                    for (y, row) in bits.chunks_exact((*width).max(1)).enumerate() {
+                        let target = &mut labels[(top + y) * self.width + left..][..*width];
+                        for (to, _) in target.iter_mut().zip(row).filter(|(_, bit)| **bit != 0) {
+                            *to = *label;
+                        }
+                    }
+                }
+            }
+        }
+        LabelMap { width: self.width, height: self.height, labels }
+    }
+
+    /// How many pixels a shape has, roughly, for drawing large ones first.
+    pub fn area(shape: &Shape) -> f64 {
+        match shape {
+            Shape::Polygon(points) => {
+                let twice = edges(points).map(|([x0, y0], [x1, y1])| {
+                    f64::from(x0) * f64::from(y1) - f64::from(x1) * f64::from(y0)
+                });
+                twice.sum::<f64>().abs() / 2.0
+            }
+            Shape::Disc { radius, .. } => f64::from(*radius) * f64::from(*radius) * std::f64::consts::PI,
+            Shape::Runs(counts) => counts.iter().skip(1).step_by(2).map(|&n| f64::from(n)).sum(),
+            Shape::Bitmap { bits, .. } => bits.iter().filter(|bit| **bit != 0).count() as f64,
+        }
+    }
+}
+
+fn edges(points: &[[f32; 2]]) -> impl Iterator<Item = ([f32; 2], [f32; 2])> + '_ {
+    points.iter().copied().zip(points.iter().copied().cycle().skip(1))
+}
+
+/// The rows whose centres an edge crosses: those `y` with `y0 <= y + 0.5 < y1` for the lower end `y0`.
+fn rows_of(y0: f32, y1: f32, height: usize) -> std::ops::Range<usize> {
+    let row = |y: f32| ((y - 0.5).ceil().max(0.0) as usize).min(height);
+    row(y0.min(y1))..row(y0.max(y1))
+}
+
+fn crossings(points: &[[f32; 2]], height: usize) -> u64 {
+    edges(points).map(|(a, b)| rows_of(a[1], b[1], height).len() as u64).sum()
+}
+
+fn fill_polygon(labels: &mut [u8], width: usize, points: &[[f32; 2]], label: u8) {
+    let height = labels.len() / width;
+    let top = edges(points).map(|(a, b)| rows_of(a[1], b[1], height).start).min().unwrap_or(0);
+    let bottom = edges(points).map(|(a, b)| rows_of(a[1], b[1], height).end).max().unwrap_or(0);
+    let mut rows: Vec<Vec<f64>> = vec![Vec::new(); bottom.saturating_sub(top)];
+    for ([x0, y0], [x1, y1]) in edges(points) {
+        let slope = (f64::from(x1) - f64::from(x0)) / (f64::from(y1) - f64::from(y0));
+        for y in rows_of(y0, y1, height) {
+            rows[y - top].push(f64::from(x0) + (y as f64 + 0.5 - f64::from(y0)) * slope);
+        }
+    }
+    for (row, xs) in labels.chunks_exact_mut(width).skip(top).zip(&mut rows) {
+        xs.sort_by(f64::total_cmp);
+        for pair in xs.chunks_exact(2) {
+            let column = |x: f64| ((x - 0.5).ceil().max(0.0) as usize).min(width);
+            let (from, to) = (column(pair[0]), column(pair[1]));
+            if from < to {
+                row[from..to].fill(label);
+            }
+        }
+    }
+}
+
+fn fill_disc(labels: &mut [u8], width: usize, [cx, cy]: [f32; 2], radius: f32, label: u8) {
+    let height = labels.len() / width;
+    for y in rows_of(cy - radius, cy + radius, height) {
+        let dy = y as f32 + 0.5 - cy;
+        let half = (radius * radius - dy * dy).max(0.0).sqrt();
+        let columns = rows_of(cx - half, cx + half, width);
+        labels[y * width..][columns].fill(label);
+    }
+}
+
+fn fill_runs(labels: &mut [u8], (width, height): (usize, usize), counts: &[u32], label: u8) {
+    let mut at = 0;
+    for (i, &count) in counts.iter().enumerate() {
+        let end = at + count as usize;
+        if i % 2 == 1 {
+            for p in at..end {
+                labels[p % height * width + p / height] = label;
+            }
+        }
+        at = end;
+    }
+}
+
+/// Decodes COCO's compressed run lengths: numbers in groups of five bits, the lowest first, a sixth bit for "more to
+/// come", 48 added to make characters; from the third number on the difference to the one two before.
+///
+/// # Errors
+/// The problem, in words.
+pub(crate) fn decode_runs(text: &str) -> Result<Vec<u32>, String> {
+    let mut counts: Vec<u32> = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(mut byte) = bytes.next() {
+        let (mut value, mut shift) = (0_i64, 0);
+        loop {
+            let bits = byte.wrapping_sub(48);
+            if bits > 63 || shift > 35 {
+                return Err(format!("`{}` is not part of compressed run lengths", char::from(byte)));
+            }
+            value |= i64::from(bits & 0x1f) << shift;
+            shift += 5;
+            if bits & 0x20 == 0 {
+                if bits & 0x10 != 0 {
+                    value -= 1 << shift;
+                }
+                break;
+            }
+            byte = bytes.next().ok_or("compressed run lengths end within a number")?;
+        }
+        if counts.len() > 2 {
+            value += i64::from(counts[counts.len() - 2]);
+        }
+        counts.push(u32::try_from(value).map_err(|_| format!("a run length is {value}"))?);
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(width: usize, height: usize, shape: Shape) -> Vec<u8> {
+        let regions = Regions { width, height, background: 0, regions: vec![(1, shape)] };
+        assert_eq!(regions.problem(), None);
+        regions.draw().labels
+    }
+
+    #[test]
+    fn pixels_whose_centres_lie_inside() {
+        let square = Shape::Polygon(vec![[1.0, 1.0], [3.0, 1.0], [3.0, 2.0], [1.0, 2.0]]);
+        assert_eq!(drawn(4, 3, square), [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+        let half = Shape::Polygon(vec![[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]]);
+        assert_eq!(drawn(3, 3, half), [1, 1, 0, 1, 0, 0, 0, 0, 0]);
+        let outside = Shape::Polygon(vec![[-9.0, -9.0], [90.0, -9.0], [90.0, 90.0], [-9.0, 90.0]]);
+        assert_eq!(drawn(2, 2, outside), [1; 4]);
+        assert_eq!(drawn(3, 1, Shape::Disc { centre: [1.5, 0.5], radius: 0.6 }), [0, 1, 0]);
+        for degenerate in [vec![], vec![[1.0, 1.0]], vec![[0.0, 1.0], [3.0, 1.0]], vec![[f32::NAN, 0.0]; 3]] {
+            assert_eq!(drawn(2, 1, Shape::Polygon(degenerate)), [0, 0]);
+        }
+    }
+
+    #[test]
+    fn runs_go_down_the_columns() {
+        assert_eq!(drawn(3, 2, Shape::Runs(vec![1, 2, 3])), [0, 1, 0, 1, 0, 0]);
+        let wrong =
+            Regions { width: 3, height: 2, background: 0, regions: vec![(1, Shape::Runs(vec![1, 2]))] };
+        assert!(wrong.problem().expect("3 of 6 pixels").contains("add up to 3"));
+    }
+
+    /// Strings made with pycocotools 2.0.
+    #[test]
+    fn compressed_run_lengths() {
+        assert_eq!(decode_runs("61X13mN000`0").expect("well-formed"), [6, 1, 40, 4, 5, 4, 5, 4, 21]);
+        assert_eq!(decode_runs("").expect("nothing"), [0_u32; 0]);
+        for bad in ["\u{7f}", "P", " ", "oooooooooooo", "N"] {
+            assert!(decode_runs(bad).is_err(), "{bad:?}");
+        }
+    }
+}
