@@ -1,6 +1,7 @@
 //! The interface of the engines that run a graph.
 
 use crate::{DropoutState, GraphError, Loss, Network, Optimizer, Shape, State};
+use dapple_base::InputFault;
 use std::sync::Arc;
 
 /// A dense batch of maps, channels-last.
@@ -60,6 +61,13 @@ pub enum EngineError {
         /// What it said.
         why: String,
     },
+}
+
+impl InputFault for EngineError {
+    /// Only of a network that does not fit the user's size: the other arguments come from the program.
+    fn is_input_fault(&self) -> bool {
+        matches!(self, Self::Graph(_))
+    }
 }
 
 /// Where numbers stopped being numbers.

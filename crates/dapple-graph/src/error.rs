@@ -1,6 +1,7 @@
 //! What can go wrong while a graph is built.
 
 use crate::Shape;
+use dapple_base::InputFault;
 
 /// An operation that does not fit its inputs, found while the graph is built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -40,4 +41,10 @@ pub enum GraphError {
     /// A network's settings make no sense.
     #[error("{0}")]
     Config(String),
+}
+
+impl InputFault for GraphError {
+    fn is_input_fault(&self) -> bool {
+        true
+    }
 }

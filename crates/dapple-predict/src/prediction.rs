@@ -1,5 +1,8 @@
 //! What is predicted for one image: the mean of all models, flips and scales, at the image's size.
 
+use std::sync::Arc;
+
+use dapple_data::Classes;
 use dapple_model::{LogitRows, decide};
 
 use crate::decision;
@@ -10,7 +13,7 @@ use crate::decision;
 pub struct Prediction {
     /// One a model, flip and scale; at least one, all of one image.
     pub(crate) members: Vec<dapple_model::ImageLogits>,
-    pub(crate) classes: usize,
+    pub(crate) classes: Arc<Classes>,
     pub(crate) threshold: Option<f32>,
 }
 
@@ -25,9 +28,9 @@ impl Prediction {
         self.members[0].height()
     }
 
-    /// How many classes there are.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.classes.len()
     }
 
     /// The same with another threshold, see [`crate::Settings::threshold`]; `None` leaves it as it is.
@@ -57,11 +60,11 @@ impl Prediction {
     /// # Panics
     /// If there is no such class.
     pub fn probability(&self, class: usize) -> Vec<f32> {
-        assert!(class < self.classes, "class {class} of {}", self.classes);
+        assert!(class < self.classes(), "class {class} of {}", self.classes());
         let mut map = Vec::with_capacity(self.width() * self.height());
         let mut rows = self.rows(Wants { probabilities: true, ..Wants::default() });
         for y in 0..self.height() {
-            map.extend(rows.row(y).probabilities.iter().skip(class).step_by(self.classes));
+            map.extend(rows.row(y).probabilities.iter().skip(class).step_by(self.classes()));
         }
         map
     }
@@ -141,7 +144,7 @@ impl PredictedRows<'_> {
     /// # Panics
     /// If the image has no such row.
     pub fn row(&mut self, y: usize) -> &RowValues {
-        let &Prediction { classes, threshold, .. } = self.prediction;
+        let (classes, threshold) = (self.prediction.classes(), self.prediction.threshold);
         let values = &mut self.values;
         if let ([(_, rows)], None, Wants { probabilities: false, uncertainty: false }) =
             (&mut self.members[..], threshold, self.wants)

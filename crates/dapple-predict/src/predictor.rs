@@ -1,5 +1,7 @@
 //! One or several models that predict together: ensembles and test-time augmentation.
 
+use std::sync::Arc;
+
 use dapple_data::{Classes, Raster};
 use dapple_graph::{DropoutState, Network, Shape, Tensor};
 use dapple_model::Model;
@@ -14,7 +16,7 @@ pub struct Predictor {
     pub(crate) models: Vec<Model>,
     pub(crate) settings: Settings,
     pub(crate) flips: Vec<Flip>,
-    classes: Classes,
+    classes: Arc<Classes>,
 }
 
 /// An image made ready for the networks, by [`Predictor::prepare`].
@@ -66,7 +68,7 @@ impl Predictor {
             }
         }
         let flips = Flip::all(settings.flip_horizontal, settings.flip_vertical);
-        Ok(Self { models, settings, flips, classes })
+        Ok(Self { models, settings, flips, classes: Arc::new(classes) })
     }
 
     /// Names and colours of the classes.
@@ -210,7 +212,7 @@ impl Predictor {
     }
 
     fn prediction(&self, members: Vec<dapple_model::ImageLogits>) -> Prediction {
-        Prediction { members, classes: self.classes.names.len(), threshold: self.settings.threshold }
+        Prediction { members, classes: Arc::clone(&self.classes), threshold: self.settings.threshold }
     }
 
     /// The side and the overlap of the tiles that an image is to be cut into, if it is.

@@ -21,6 +21,7 @@ mod epochs;
 mod error;
 mod examine;
 mod folder;
+pub mod listing;
 mod log;
 pub mod page;
 mod pictures;

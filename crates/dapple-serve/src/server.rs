@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use dapple_base::InputFault;
 use dapple_model::ModelError;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -50,6 +51,16 @@ pub enum ServeError {
     /// The runtime cannot be started.
     #[error("the server's threads cannot be started: {0}")]
     Runtime(std::io::Error),
+}
+
+impl InputFault for ServeError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::Model(error) => error.is_input_fault(),
+            Self::Settings(_) | Self::Listen { .. } => true,
+            Self::Runtime(_) => false,
+        }
+    }
 }
 
 /// A server that listens but does not answer yet.

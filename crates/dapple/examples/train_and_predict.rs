@@ -1,20 +1,20 @@
-//! Trains a small network on synthetic pictures, measures it and predicts one picture, all by the library.
+//! Trains a small network on synthetic images and predicts one of them, with the library alone.
 //!
 //!     cargo run --release --example train_and_predict
 //!
-//! With a folder of your own images and masks, give it instead:
+//! With your own folder of images and masks:
 //!
 //!     cargo run --release --example train_and_predict -- path/to/data
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dapple::data::{Dataset, OpenOptions, decode_image, synthetic, write_indexed_png};
+use dapple::data::{Dataset, OpenOptions, decode_image, synthetic};
 use dapple::run::{Run, RunFolder};
 use dapple::train::{Event, Observer, Outcome, TrainConfig, best_epoch};
 use dapple_base::StopFlag;
 
-/// Prints a line an epoch; whatever else happens in a training can be heard in the same way.
+/// Prints a line per epoch; other events of a training arrive in the same way.
 struct Printer;
 
 impl Observer for Printer {
@@ -36,14 +36,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
 
-    // The data say how many classes there are; the defaults say the rest, and any of it can be changed.
+    // The number of classes comes from the data, everything else from the defaults.
     let dataset = Arc::new(Dataset::open(&data, &OpenOptions::default())?);
     let mut config = TrainConfig::for_network("unet", dataset.classes().len(), &data)?;
     config.network.width = 8;
     (config.input.height, config.input.width) = (64, 64);
     config.epochs = 5;
 
-    // Everything that is written goes into the run's folder, from where the training could be resumed.
+    // The run's folder holds all files of the training, which could be resumed from it.
     let run = RunFolder::claim(&folder.join("run"), false)?;
     let training = Run::start(config, Arc::clone(&dataset), run.clone())?;
     let engine = dapple::device::engine("auto", &Default::default())?;
@@ -54,14 +54,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("best epoch: {}", best.epoch);
     }
 
-    // The best model explains itself: nothing but its file is needed to use it.
+    // The model file has everything that is needed to use it.
     let segmenter = dapple::load(run.best())?;
     let path = dataset.image_path(0).ok_or("the data are in files")?;
-    let photo = decode_image(path)?;
-    let prediction = segmenter.predict(&photo)?;
     let mask = folder.join("mask.png");
-    let (width, height) = (photo.width as u32, photo.height as u32);
-    write_indexed_png(&mask, width, height, &prediction.labels(), &segmenter.classes().colours)?;
+    segmenter.predict(&decode_image(path)?)?.save_mask(&mask)?;
     println!("{} -> {}", path.display(), mask.display());
     Ok(())
 }

@@ -9,6 +9,11 @@ use dapple::weights::{ProxySettings, StoreSettings, WeightsError};
 const PROXIES: [&str; 6] =
     ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
+/// The key that requests to `dapple serve` must carry, from `DAPPLE_API_KEY`.
+pub fn api_key() -> Option<String> {
+    env::var("DAPPLE_API_KEY").ok()
+}
+
 /// Settings of the store of weights, from `DAPPLE_CACHE`, `DAPPLE_OFFLINE`, `DAPPLE_WEIGHTS_MIRROR`, `SSL_CERT_FILE` and the
 /// proxy variables.
 ///

@@ -1,5 +1,6 @@
 //! Models for other programs.
 
+use dapple_base::InputFault;
 use dapple_data::Normalization;
 use dapple_model::ModelError;
 use dapple_model::input_of;
@@ -9,18 +10,27 @@ use dapple_onnx::{Options, Probabilities};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A model that cannot be exported.
+/// The reason why a model cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Its network cannot be written.
+    /// The network cannot be written.
     #[error(transparent)]
     Onnx(#[from] dapple_onnx::ExportError),
-    /// Its description cannot be used.
+    /// The model's description is unusable.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// What an ONNX file of a model is to have; see [`onnx`].
+impl InputFault for ExportError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::Onnx(_) => true,
+            Self::Model(error) => error.is_input_fault(),
+        }
+    }
+}
+
+/// Settings of an ONNX file; see [`onnx`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnnxSettings {
     /// Version of ONNX's operator set, one of [`dapple_onnx::OPSETS`].
@@ -41,10 +51,10 @@ impl Default for OnnxSettings {
     }
 }
 
-/// A model as the content of an ONNX file, for any batch, height and width, with [`metadata`].
+/// The content of an ONNX file of a model, for any batch, height and width, with [`metadata`].
 ///
 /// # Errors
-/// As [`dapple_onnx::export`], and for a model that takes no images.
+/// As [`dapple_onnx::export`], and for a model that does not take images.
 pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, ExportError> {
     let probabilities = match model.card.network.activation {
         Activation::Softmax => Probabilities::Softmax,
@@ -60,19 +70,19 @@ pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, Expor
     Ok(dapple_onnx::export(&model.card.network, &model.state, &options)?)
 }
 
-/// What an ONNX file says about its model, by key; structures are JSON.
+/// The metadata of an ONNX file, by key; structures are JSON.
 ///
 /// - `task`, `dapple_version`, `network` (name and settings);
-/// - `preprocessing`: `size` (`[height, width]` that images were resized to in training, bilinear with antialiasing; others
-///   can be run), `channels` (`RGB`, `grey`, or a number), then `(value / divisor - mean) / std` for each channel, where the
-///   divisor is 255 or `image maximum`;
-/// - `output` (`logits` or `probabilities`) and `activation`, which makes one of the other: `softmax`, or `sigmoid`, where
-///   a single channel is the foreground of two classes;
+/// - `preprocessing`: `size` (`[height, width]` of the images in training, resized bilinearly with antialiasing; the model
+///   accepts other sizes), `channels` (`RGB`, `grey`, or a number), then `(value / divisor - mean) / std` for each channel,
+///   where the divisor is 255 or `image maximum`;
+/// - `output` (`logits` or `probabilities`) and `activation`, which maps logits to probabilities: `softmax`, or `sigmoid`,
+///   where a single channel is the foreground of two classes;
 /// - `classes` (names and colours in the order of their labels), `ignore_label` where there is one;
 /// - `epoch` and `scores` of the training.
 ///
 /// # Errors
-/// For a model that takes no images.
+/// For a model that does not take images.
 pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, String)>, ModelError> {
     let activation = match card.network.activation {
         Activation::Softmax => "softmax",
@@ -93,7 +103,7 @@ pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, St
     Ok(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// What happens to an image before the network sees it.
+/// The preprocessing of an image.
 #[derive(Serialize)]
 struct Preprocessing {
     size: [usize; 2],

@@ -1,23 +1,40 @@
-//! Semantic segmentation: train, measure, show and use networks.
+//! Semantic segmentation: train, measure, explain and use networks.
 //!
-//! The `dapple` program is a thin face of this library. To use a trained model:
+//! A [`Segmenter`] is a model ready to use: a file that dapple trained, or one of the built-in models by name. It may be
+//! shared between threads.
 //!
-//! ```no_run
+//! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let photo = dapple::data::decode_image("photo.jpg")?;
-//! let prediction = dapple::Segmenter::load("run/best.safetensors")?.predict(&photo)?;
-//! let labels = prediction.labels(); // at the photo's size, as are prediction.probability(class)
+//! # let folder = std::env::temp_dir().join(format!("dapple-front-page-{}", std::process::id()));
+//! # dapple::data::synthetic::write(&folder, 0, 2, 64, 48)?;
+//! # let path = folder.join("images/synthetic0000.png");
+//! use dapple::{Flip, Segmenter, data::decode_image};
+//!
+//! let segmenter = Segmenter::builder().device("cpu").flip(Flip::Horizontal).load("horse")?;
+//! let photo = decode_image(path)?;
+//! let prediction = segmenter.predict(&photo)?;
+//!
+//! // A class for each pixel of the photo, and the probability of the second class.
+//! assert_eq!(prediction.labels().len(), photo.width * photo.height);
+//! assert!(prediction.probability(1).iter().all(|p| (0.0..=1.0).contains(p)));
+//! prediction.save_mask(folder.join("mask.png"))?;
+//! # assert!(folder.join("mask.png").is_file());
+//! # std::fs::remove_dir_all(folder)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A [`Segmenter`] may be shared between threads. [`predict`] has ensembles, test-time augmentation, tiles for images of any
-//! size, outputs (overlays, cut-outs, outlines, areas) and batches.
+//! [`predict`] has everything else about predictions: ensembles, tiles for images of any size, other outputs (overlays,
+//! cut-outs, outlines, areas), batches of files and videos.
 //!
-//! To train one, see [`train`] and the program `examples/train_and_predict.rs`. The crates below are re-exported as
-//! modules: [`data`] finds and decodes images and masks, [`graph`] is what networks are made of, [`nets`] has the
-//! networks, [`metrics`] scores label maps, [`report`] draws, [`onnx`] writes models for other runtimes, [`weights`] fetches
-//! published ones.
+//! To train a model, see [`train`], [`run`] and the program `examples/train_and_predict.rs`.
+//!
+//! The crates of the workspace are re-exported as modules: [`data`] reads images and masks, [`graph`] defines what networks
+//! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
+//! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
+//! This crate itself adds the choice of a [`device`], [`models`] by name, and [`export`].
+//!
+//! The library reads no environment variables of its own and prints nothing; the `dapple` program does.
 
 pub mod device;
 pub mod export;
@@ -41,14 +58,14 @@ pub use dapple_weights as weights;
 
 pub use dapple_predict::{PredictError, Prediction};
 pub use dapple_train::TrainError;
-pub use segmenter::{LoadError, Segmenter};
+pub use segmenter::{Flip, LoadError, Segmenter, SegmenterBuilder};
 
 use std::path::Path;
 
-/// Loads a model file, or the best model of a run's folder, on the CPU with all cores: [`Segmenter::load`].
+/// Loads a model on the CPU with all cores: [`Segmenter::load`].
 ///
 /// # Errors
-/// If the file cannot be read or is no model.
+/// If the model cannot be found or read.
 pub fn load(path: impl AsRef<Path>) -> Result<Segmenter, LoadError> {
     Segmenter::load(path)
 }

@@ -1,4 +1,4 @@
-//! The `dapple` program; see the library for what it is made of.
+//! The `dapple` program.
 
 mod cli;
 mod environment;

@@ -1,12 +1,12 @@
-//! Models by name: those that come with the program, and networks that others have published.
+//! Models by path or name: files, built-in models, and networks published by others.
 //!
-//! Wherever a model is asked for, it may be the folder of a run, a model file, the name of a model that is part of the
-//! program ([`SHIPPED`]), or that of published weights of a whole network ([`CATALOGUE`]), which
-//! are fetched when they are needed first. Files and folders come before names.
+//! A model may be given as the folder of a run, a model file, the name of a built-in model ([`SHIPPED`]), or the name of
+//! published weights of a whole network ([`CATALOGUE`]), which are downloaded on first use. Files and folders take
+//! precedence over names.
 
 use std::path::{Path, PathBuf};
 
-use dapple_base::nearest;
+use dapple_base::{InputFault, nearest};
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
@@ -19,56 +19,66 @@ use dapple_weights::{
     CATALOGUE, CatalogueEntry, Group, SHIPPED, Shipped, Store, StoreSettings, WeightsError,
 };
 
-/// Where the models of a name come from.
+/// The origin of a model.
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// A file, or the folder of a run.
     File(PathBuf),
-    /// The program itself.
+    /// A built-in model.
     Shipped(&'static Shipped),
     /// Published weights.
     Published(&'static CatalogueEntry),
 }
 
-/// Why a model cannot be had.
+/// The reason why a model cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FindModelError {
-    /// There is neither a file nor a name.
+    /// Neither a file nor a known name.
     #[error(
-        "{name}: no such file or folder, and no model of that name{}; models that come with dapple: {}; others: see \
+        "{name}: no such file or folder, and no model of that name{}; built-in models: {}; for others see \
          `dapple weights list`",
         nearest(name, names()).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
         SHIPPED.iter().map(|shipped| shipped.name).collect::<Vec<_>>().join(", ")
     )]
     Unknown {
-        /// What was asked for.
+        /// The path or name.
         name: String,
     },
-    /// Weights for a part of a network.
+    /// Weights of an encoder only.
     #[error("`{0}` are the weights of an encoder, not of a whole network: train with `--init {0}`")]
     Encoder(&'static str),
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] ModelError),
-    /// The weights cannot be fetched.
+    /// The weights cannot be downloaded.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The published file is not what its name says.
+    /// The published file is not as described.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The weights are of a network that is not in the registry.
+    /// The network of the weights is not in the registry.
     #[error(
-        "`{name}`: {source}; its weights can start the networks that share its encoder, with `--init {name}`"
+        "`{name}`: {source}; its weights can initialize networks with the same encoder, with `--init {name}`"
     )]
     Network {
         /// Name of the weights.
         name: &'static str,
-        /// Which network is missing.
+        /// The missing network.
         source: ConfigError,
     },
 }
 
-/// Finds out what a name stands for.
+impl InputFault for FindModelError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::File(error) => error.is_input_fault(),
+            Self::Weights(error) => error.is_input_fault(),
+            Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) | Self::Network { .. } => true,
+        }
+    }
+}
+
+/// The origin of the model with a path or name.
 ///
 /// # Errors
 /// [`FindModelError::Unknown`], and [`FindModelError::Encoder`] for weights of an encoder.
@@ -83,17 +93,17 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
     match dapple_weights::find(text) {
         Some(entry) if entry.group == Group::ImageNet => Err(FindModelError::Encoder(entry.name)),
         Some(entry) => Ok(Origin::Published(entry)),
-        // A folder without a model, or a file that cannot be opened: reading it says what is wrong.
+        // A folder without a model, or an unreadable file: reading it reports the reason.
         None if name.exists() => Ok(Origin::File(name.to_owned())),
         None => Err(FindModelError::Unknown { name: name.display().to_string() }),
     }
 }
 
-/// The models that a name stands for; several where the file has several that predict together. `fetch` gets published
-/// weights into the cache and says where they are.
+/// The models with a path or name; several if the file has several that predict together. `fetch` downloads published
+/// weights and returns their path.
 ///
 /// # Errors
-/// [`FindModelError`], and what `fetch` fails with.
+/// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
@@ -132,7 +142,7 @@ pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModel
 /// A published file as a model, with the classes and the input that its publisher documents.
 fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
     let (network, classes, activation, side, normalisation) = match entry.group {
-        // torchvision's `SemanticSegmentation` preset: the short side at 520, which a fixed input can only have as a square.
+        // torchvision's `SemanticSegmentation` preset resizes the short side to 520; a fixed input can only be a square.
         Group::CocoVoc => {
             let name = entry.name.replace("mobilenet_v3", "mobilenetv3").replace('_', "-");
             (name, Classes::voc(), Activation::Softmax, 520, Normalization::ImageNet)

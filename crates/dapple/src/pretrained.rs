@@ -1,9 +1,9 @@
-//! Which published weights a network can start from.
+//! Published weights that initialize networks.
 
 use dapple_nets::NetConfig;
 use dapple_weights::{CatalogueEntry, find};
 
-/// The weights trained on ImageNet of the network's encoder, if it has one that somebody trained.
+/// The published ImageNet weights of the network's encoder, if there are any.
 ///
 /// ```
 /// use dapple::nets::NetConfig;

@@ -1,56 +1,99 @@
-//! The library's face of predicting: a model that is loaded and used in one line.
+//! The library's face for predictions: a model loaded and used in one line.
 
 use std::ops::Deref;
 use std::path::Path;
 
-use dapple_cpu::CpuEngine;
-use dapple_model::ModelError;
-use dapple_predict::{PredictError, Predictor, Settings};
+use dapple_base::InputFault;
+use dapple_graph::Precision;
+use dapple_model::{Model, ModelError};
+use dapple_predict::{PredictError, Predictor, Settings, Tiling};
+use dapple_weights::{Store, StoreSettings, WeightsError};
 
-use crate::models::FindModelError;
+use crate::device::{self, DeviceError, EngineOptions};
+use crate::models::{self, FindModelError};
 
-/// Why there is no segmenter.
+/// The reason why a segmenter cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The model cannot be had.
+    /// The model cannot be found or read.
     #[error(transparent)]
-    Model(#[from] FindModelError),
-    /// The engine does not take it.
+    Find(#[from] FindModelError),
+    /// The device is not available.
     #[error(transparent)]
-    Train(#[from] ModelError),
-    /// The settings are wrong, or the models do not go together.
+    Device(#[from] DeviceError),
+    /// The engine does not accept the model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The settings are wrong, or the models do not match each other.
     #[error(transparent)]
     Predict(#[from] PredictError),
 }
 
+impl From<WeightsError> for LoadError {
+    fn from(error: WeightsError) -> Self {
+        FindModelError::from(error).into()
+    }
+}
+
+impl InputFault for LoadError {
+    fn is_input_fault(&self) -> bool {
+        match self {
+            Self::Find(error) => error.is_input_fault(),
+            Self::Device(error) => error.is_input_fault(),
+            Self::Model(error) => error.is_input_fault(),
+            Self::Predict(error) => error.is_input_fault(),
+        }
+    }
+}
+
+/// Flips of the image at test time: the flipped images are predicted too, and the results averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Flip {
+    /// Left to right
+    Horizontal,
+    /// Upside down
+    Vertical,
+    /// Left to right, upside down, and both
+    Both,
+}
+
+impl Flip {
+    /// Whether left and right are swapped.
+    pub fn is_horizontal(self) -> bool {
+        self != Self::Vertical
+    }
+
+    /// Whether top and bottom are swapped.
+    pub fn is_vertical(self) -> bool {
+        self != Self::Horizontal
+    }
+}
+
 /// A model, or several that predict together, ready to use. It may be shared between threads.
 ///
-/// Everything that a [`Predictor`] can do, it can: [`Predictor::predict`] above all.
+/// It has the methods of [`Predictor`], above all [`Predictor::predict`].
 pub struct Segmenter(Predictor);
 
 impl Segmenter {
-    /// Loads a model file, the best model of a run's folder (of a cross-validation's folder: all of its folds), or a model
-    /// by name ([`models`](crate::models)), on the CPU with all cores.
+    /// Loads a model file, the best model of a run's folder (of a cross-validation: of all its folds), or a model by name
+    /// ([`models`](crate::models)), on the CPU with all cores and default settings.
     ///
     /// # Errors
-    /// If the file cannot be read or is no model.
+    /// As [`SegmenterBuilder::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Self::load_with(&[path], Settings::default())
+        Self::builder().load(path)
     }
 
-    /// Loads models that predict together, with settings: flips, scales, thresholds, tiles.
+    /// Settings to load a model with.
     ///
-    /// # Errors
-    /// As [`Segmenter::load`], and for settings out of range or models of different classes.
-    pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, LoadError> {
-        let engine = CpuEngine::new(None).map_err(ModelError::from)?;
-        let mut models = Vec::new();
-        for path in paths {
-            for model in crate::models::load(path.as_ref())? {
-                models.push(dapple_model::Model::new(model, &engine)?);
-            }
-        }
-        Ok(Self(Predictor::new(models, settings)?))
+    /// ```
+    /// use dapple::{Flip, Segmenter};
+    /// let segmenter = Segmenter::builder().device("cpu").threads(2).flip(Flip::Horizontal).load("horse")?;
+    /// assert_eq!(segmenter.classes().names, ["background", "horse"]);
+    /// # Ok::<(), dapple::LoadError>(())
+    /// ```
+    pub fn builder() -> SegmenterBuilder {
+        SegmenterBuilder::default()
     }
 }
 
@@ -62,6 +105,123 @@ impl Deref for Segmenter {
     }
 }
 
+/// Settings of a [`Segmenter`], from [`Segmenter::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SegmenterBuilder {
+    device: String,
+    engine: EngineOptions,
+    settings: Settings,
+    store: Option<StoreSettings>,
+}
+
+impl Default for SegmenterBuilder {
+    fn default() -> Self {
+        Self {
+            device: "cpu".to_owned(),
+            engine: EngineOptions::default(),
+            settings: Settings::default(),
+            store: None,
+        }
+    }
+}
+
+impl SegmenterBuilder {
+    /// The device, as `--device` takes it: `cpu` (the default), `cuda:1`, or `auto` for the fastest one available; see
+    /// [`device`](crate::device).
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.device = name.into();
+        self
+    }
+
+    /// The precision of convolutions and attention; single precision by default.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.engine.precision = precision;
+        self
+    }
+
+    /// The number of threads of the engine; all physical cores by default. It does not affect the results.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.engine.threads = Some(threads);
+        self
+    }
+
+    /// Also predicts flipped images, and averages.
+    pub fn flip(mut self, flip: Flip) -> Self {
+        self.settings.flip_horizontal = flip.is_horizontal();
+        self.settings.flip_vertical = flip.is_vertical();
+        self
+    }
+
+    /// Predicts at these multiples of the input size, and averages.
+    pub fn scales(mut self, scales: impl Into<Vec<f32>>) -> Self {
+        self.settings.scales = scales.into();
+        self
+    }
+
+    /// The probability above which a pixel belongs to a class, see [`Settings::threshold`].
+    pub fn threshold(mut self, threshold: f32) -> Self {
+        self.settings.threshold = Some(threshold);
+        self
+    }
+
+    /// Cuts images larger than a tile, `side` pixels high and wide, into overlapping tiles, which the network sees at full
+    /// resolution. [`SegmenterBuilder::settings`] has the overlap.
+    ///
+    /// [`Predictor::predict`] always runs the network on the whole image; tiles are for
+    /// [`Predictor::predict_tiles`] and [`batch`](crate::predict::batch).
+    pub fn tile(mut self, side: usize) -> Self {
+        self.settings.tile = Tiling::Side { side, overlap: None };
+        self
+    }
+
+    /// All settings of the prediction, in place of those given so far.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The cache of published weights and the way to download them; by default, the user's cache folder and the
+    /// publishers' addresses.
+    pub fn weights(mut self, store: StoreSettings) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Loads a model file, the best model of a run's folder, or a model by name ([`models`](crate::models)).
+    ///
+    /// # Errors
+    /// If the model cannot be found or read, the device is not available, or the settings are out of range.
+    pub fn load(self, path_or_name: impl AsRef<Path>) -> Result<Segmenter, LoadError> {
+        self.load_together(&[path_or_name])
+    }
+
+    /// Loads several models, which predict together: their probabilities are averaged.
+    ///
+    /// # Errors
+    /// As [`SegmenterBuilder::load`], and for models with different classes.
+    pub fn load_together(self, paths_or_names: &[impl AsRef<Path>]) -> Result<Segmenter, LoadError> {
+        let engine = device::engine(&self.device, &self.engine)?;
+        let mut members = Vec::new();
+        for name in paths_or_names {
+            let models = models::load_with(name.as_ref(), &|entry| self.fetch(entry))?;
+            for model in models {
+                members.push(Model::new(model, engine.as_ref())?);
+            }
+        }
+        Ok(Segmenter(Predictor::new(members, self.settings)?))
+    }
+
+    /// The path of published weights, downloaded if need be.
+    fn fetch(&self, entry: &dapple_weights::CatalogueEntry) -> Result<std::path::PathBuf, LoadError> {
+        let settings = match &self.store {
+            Some(settings) => settings.clone(),
+            None => StoreSettings::in_user_cache()?,
+        };
+        Ok(Store::new(settings).get(entry, &mut |_| ())?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +230,19 @@ mod tests {
     fn a_segmenter_may_be_shared() {
         fn shared<T: Send + Sync>() {}
         shared::<Segmenter>();
+    }
+
+    #[test]
+    fn wrong_settings_are_refused() {
+        let message = |builder: SegmenterBuilder| builder.load("horse").err().map(|error| error.to_string());
+        let device = message(Segmenter::builder().device("cudda")).expect("there is no such device");
+        assert!(device.contains("did you mean `cuda`?"), "{device}");
+        let tile = message(Segmenter::builder().tile(7)).expect("such tiles are too small");
+        assert!(tile.contains("64 to 8192"), "{tile}");
+        let missing = Segmenter::load("hoarse").err().expect("there is no such model");
+        assert!(
+            missing.is_input_fault() && missing.to_string().contains("did you mean `horse`?"),
+            "{missing}"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod maps;
 mod npy;
 mod outlined;
 mod pictures;
+mod save;
 mod target;
 
 use std::sync::Arc;

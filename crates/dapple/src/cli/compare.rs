@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dapple::metrics::{Bootstrap, ScoreDifference, Scores, compare_scores};
+use dapple::metrics::{Bootstrap, Scores, compare_scores};
 use dapple::run::RunError;
 
+use super::common::json::write_json;
+use super::common::scores::{interval_policy, print_differences};
 use super::failure::Failure;
-use super::output::{interval_policy, shown, write_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -16,8 +17,8 @@ use super::output::{interval_policy, shown, write_json};
   dapple score --pred second --truth gt --json second.json
   dapple compare first.json second.json
 
-A difference is the second's score less the first's; it is marked where its interval does not hold 0. Files are
-those of `dapple score`, or of `dapple eval` with --per-image.")]
+A difference is the second score minus the first; a star marks those whose interval excludes 0. The files come from \
+`dapple score`, or from `dapple eval` with --per-image.")]
 pub struct Compare {
     /// Scores of the first model
     #[arg(value_name = "A.json")]
@@ -25,7 +26,7 @@ pub struct Compare {
     /// Scores of the second model, on the same images
     #[arg(value_name = "B.json")]
     pub second: PathBuf,
-    /// Write the differences as JSON; with - to standard output, and nothing else there
+    /// Write the differences as JSON; - writes them to standard output and nothing else
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
     /// Seed of the confidence intervals
@@ -40,7 +41,7 @@ pub fn run(arguments: &Compare) -> Result<(), Failure> {
         Failure::input(format!("{} and {}: {error}", arguments.first.display(), arguments.second.display()))
     })?;
     if write_json(&differences, arguments.json.as_deref())? {
-        print(&differences, first.images);
+        print_differences(&differences, first.images);
         println!("\nintervals: {}", interval_policy(&bootstrap));
     }
     Ok(())
@@ -55,22 +56,4 @@ fn read(path: &Path) -> Result<Scores, Failure> {
             path.display()
         ))
     })
-}
-
-/// Prints scores side by side with their differences; those whose interval does not hold 0 are marked.
-pub fn print(differences: &[ScoreDifference], images: usize) {
-    println!(
-        "{:34} {:>9} {:>9} {:>10}   95 % interval, over {images} images",
-        "mean", "first", "second", "difference"
-    );
-    for ScoreDifference { score, first, second, difference } in differences {
-        print!("{score:34} {:>9} {:>9}", shown(*first), shown(*second));
-        match difference {
-            Some(interval) => {
-                let clear = if interval.low > 0.0 || interval.high < 0.0 { "  *" } else { "" };
-                println!(" {:>+10.6}   {:+.6} to {:+.6}{clear}", interval.value, interval.low, interval.high);
-            }
-            None => println!(" {:>10}", "-"),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! `dapple data`: what was understood of a folder, and the folder in a form that every program reads.
+//! `dapple data`: inspect, convert and preview folders of images and masks.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use clap::{Args, Subcommand};
 use dapple::data::{Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview};
 use dapple_base::write_atomic;
 
-use super::arguments::size;
+use super::common::data::warn_of_skipped;
+use super::common::json::write_json;
+use super::common::values::size;
 use super::failure::Failure;
 use super::settings::AugmentName;
-use super::train::warn_of_skipped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -18,19 +19,22 @@ use super::train::warn_of_skipped;
   dapple data convert CamVid --format camvid-11 --out camvid11
   dapple data preview horses --augment strong --out strong.png
 
-Formats, found by themselves or named with --format:
-  folders       images and masks in two folders, in parts and nested as they come; NAME.jpg beside NAME_mask.png
-  colours       folders whose masks are colour-coded without a table: every colour is a class
-  lists         txt and csv files with the paths of an image and its mask on each line
-  voc, cvat     ImageSets, JPEGImages, SegmentationClass, perhaps with labelmap.txt
-  camvid        the original 32 colours; camvid-11 and camvid-12 for SegNet's classes
-  cityscapes    leftImg8bit and gtFine
-  ade20k        images and annotations of the scene parsing challenge
-  coco          JSON with polygons or run lengths; coco-stuff and coco-panoptic for masks
-  labelme       a JSON beside each image
+Formats, detected or named with --format:
+  folders     images and masks in two folders, also nested and in parts, or
+              NAME.jpg beside NAME_mask.png
+  colours     folders with colour-coded masks and no table: a class a colour
+  lists       txt or csv files, an image and its mask on each line
+  voc, cvat   ImageSets, JPEGImages, SegmentationClass, labelmap.txt
+  camvid      the original 32 colours; camvid-11 and camvid-12 for the
+              classes of SegNet
+  cityscapes  leftImg8bit and gtFine
+  ade20k      images and annotations of the scene parsing challenge
+  coco        JSON with polygons or run lengths; coco-stuff and
+              coco-panoptic for masks
+  labelme     a JSON file beside each image
 
-Classes are named by classes.toml, classes.txt, classes.csv, classes.json, class_dict.csv, label_colors.txt or
-labelmap.txt in the folder.")]
+Class names come from classes.toml, classes.txt, classes.csv, classes.json, class_dict.csv, label_colors.txt or labelmap.txt \
+in the folder.")]
 pub struct Data {
     #[command(subcommand)]
     command: DataCommand,
@@ -38,11 +42,11 @@ pub struct Data {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
-    /// Say what was understood: format, classes, sizes, faults, duplicates
+    /// Print the detected format, classes, sizes, faults and duplicates
     Inspect(Inspect),
-    /// Write the folder as images/, masks/ with class indices, classes.toml
+    /// Write the folder as images/, masks/ with class indices, and classes.toml
     Convert(Convert),
-    /// Draw samples with random changes as a contact sheet
+    /// Draw a contact sheet of augmented samples
     Preview(Preview),
 }
 
@@ -53,13 +57,13 @@ struct Inspect {
     data: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Write a page with everything in it, thumbnails too
+    /// Write an HTML page with the findings and thumbnails
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Thumbnails on the page
+    /// Number of thumbnails on the page
     #[arg(long, value_name = "N", default_value_t = 24)]
     pictures: usize,
-    /// Write what was found as JSON; with - to standard output, and nothing else there
+    /// Write the findings as JSON; - writes them to standard output and nothing else
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
 }
@@ -86,33 +90,33 @@ struct Preview {
     data: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Random changes, as in training
+    /// Augmentation, as in training
     #[arg(long, value_name = "NAME", default_value = "medium")]
     augment: AugmentName,
     /// Size of the network's input
     #[arg(long, value_name = "N|HxW", value_parser = size, default_value = "224")]
     size: (usize, usize),
-    /// Seed of the changes
+    /// Seed of the augmentation
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Samples, a row each
+    /// Number of samples, a row each
     #[arg(long, value_name = "N", default_value_t = 6)]
     samples: usize,
-    /// Picture to write (PNG)
+    /// PNG file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
-/// How the folder is read.
+/// Reading of the folder.
 #[derive(Debug, Args)]
 struct Reading {
-    /// Format of the data [default: found by itself]
+    /// Format of the data [default: detected]
     #[arg(long, value_name = "NAME")]
     format: Option<Format>,
-    /// Classes, the background included [default: found from the masks]
+    /// Number of classes, the background included [default: counted in the masks]
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
-    /// Label of pixels that do not count
+    /// Label of pixels to ignore
     #[arg(long, value_name = "LABEL")]
     ignore: Option<u8>,
 }
@@ -133,23 +137,16 @@ pub fn run(arguments: &Data) -> Result<(), Failure> {
 }
 
 fn inspect(arguments: &Inspect) -> Result<(), Failure> {
-    // Bad pairs are what one wants to see here.
+    // Bad pairs are among the findings.
     let dataset = arguments.reading.open(&arguments.data, true)?;
     let inspection = Inspection::of(&arguments.data, &dataset)?;
     if let Some(path) = &arguments.html {
         write_atomic(path, inspection.to_html(&dataset, arguments.pictures)?.as_bytes())?;
     }
-    let json = || serde_json::to_string_pretty(&inspection).map_err(|e| Failure::Other(e.to_string()));
-    match arguments.json.as_deref() {
-        Some(path) if path == Path::new("-") => println!("{}", json()?),
-        path => {
-            if let Some(path) = path {
-                write_atomic(path, json()?.as_bytes())?;
-            }
-            print!("{}", inspection.to_text());
-            if let Some(path) = &arguments.html {
-                println!("page: {}", path.display());
-            }
+    if write_json(&inspection, arguments.json.as_deref())? {
+        print!("{}", inspection.to_text());
+        if let Some(path) = &arguments.html {
+            println!("page: {}", path.display());
         }
     }
     Ok(())

@@ -5,7 +5,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::{CacheSettings, DataError, Dataset, OpenOptions, Part, Raster, Split, SplitIndices};
+use clap::{Args, ValueEnum};
+use dapple::Flip;
+use dapple::data::{
+    CacheSettings, DataError, Dataset, Format, OpenOptions, Part, Raster, Split, SplitIndices,
+};
 use dapple::graph::{Loss, LossKind, Tensor};
 use dapple::metrics::{Bootstrap, Scores};
 use dapple::model::{
@@ -15,11 +19,100 @@ use dapple::model::{
 use dapple::nets::Activation;
 use dapple::predict::{PredictError, Predictor, Settings};
 
-use super::arguments::{Eval, FlipName, PartName};
+use super::common::data::warn_of_skipped;
+use super::common::device::Device;
+use super::common::json::write_json;
+use super::common::models::load;
+use super::common::scores::{Report, print_classes, shown};
 use super::failure::Failure;
-use super::output::{Report, print_classes, shown};
-use super::train::warn_of_skipped;
-use super::weights::models;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple eval --model runs/horses --data horses
+  dapple eval --model model.safetensors --data horses --part all --json scores.json
+  dapple eval --model runs/horses --data horses --original-size --csv images.csv
+  dapple eval --model horse --data weizmann_horse_db --flip horizontal
+
+Scores are those of the network's output at its own size, as in published recipes. With --original-size, the output is first \
+resized to each image, and the scores are those of `dapple predict` followed by `dapple score`.")]
+pub struct Eval {
+    /// A run's folder, a model file, or the name of a model (see `dapple weights list`)
+    #[arg(long, value_name = "RUN|FILE|NAME")]
+    pub model: PathBuf,
+    /// Folder of images and masks
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Format of the data: folders, lists, voc, coco … [default: that of the run's own data, or detected]
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<Format>,
+    /// Part of the data; those of a run, or of a model that names its validation images, are divided as in training
+    /// [default: val, or all without a division]
+    #[arg(long)]
+    pub part: Option<PartName>,
+    /// Write the scores as JSON; - writes them to standard output and nothing else
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    /// Write a CSV table with a row for each image
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Also predict flipped images, and average
+    #[arg(long, value_name = "HOW")]
+    pub flip: Option<Flip>,
+    /// Score at the size of each image instead of the network's
+    #[arg(long)]
+    pub original_size: bool,
+    /// Add the scores of each image to the JSON
+    #[arg(long, requires = "json")]
+    pub per_image: bool,
+    /// Leave bad pairs out with a warning instead of stopping
+    #[arg(long)]
+    pub skip_bad: bool,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+impl Eval {
+    /// The evaluation of a model on data, everything else left at its default.
+    pub fn of(model: &Path, data: &Path, device: &Device) -> Self {
+        Self {
+            model: model.to_owned(),
+            data: data.to_owned(),
+            format: None,
+            part: None,
+            json: None,
+            csv: None,
+            flip: None,
+            original_size: false,
+            per_image: false,
+            skip_bad: false,
+            device: device.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartName {
+    /// Images for training
+    Train,
+    /// Images for validation
+    Val,
+    /// Images for tests
+    Test,
+    /// All images
+    All,
+}
+
+impl PartName {
+    /// The part; `None` for all.
+    fn part(self) -> Option<Part> {
+        match self {
+            Self::Train => Some(Part::Train),
+            Self::Val => Some(Part::Val),
+            Self::Test => Some(Part::Test),
+            Self::All => None,
+        }
+    }
+}
 
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
     let (scores, loss) = score(arguments)?;
@@ -30,20 +123,20 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
     if !arguments.per_image {
         report.scores.images_detail = None;
     }
-    if report.write_json(arguments.json.as_deref())? {
+    if write_json(&report, arguments.json.as_deref())? {
         print_table(&report.scores, loss, arguments.original_size);
     }
     Ok(())
 }
 
-/// The scores with those of each image, and the loss, which is known for a single model at the network's size only.
+/// The scores, with those of each image, and the loss, which only a single model at the network's size has.
 fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     let engine = arguments.device.engine(false)?;
-    let mut models = models(&arguments.model, false)?;
-    // A file without a model is an error of loading it.
+    let mut models = load(&arguments.model, false)?;
+    // Loading a file without a model is an error.
     let (model, others) = (models.swap_remove(0), models);
     let provenance = Provenance::of(&model.card);
-    // The run's own masks mean what they meant in training; those of other data may be written in another way.
+    // The run's own masks are coded as in training; those of other data may be coded otherwise.
     let own = division(&arguments.model).and(provenance.as_ref());
     let dataset = Arc::new(Dataset::open(
         &arguments.data,
@@ -66,8 +159,8 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         let members =
             members.map(|model| Model::new(model, engine.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let settings = Settings {
-            flip_horizontal: arguments.flip.is_some_and(FlipName::is_horizontal),
-            flip_vertical: arguments.flip.is_some_and(FlipName::is_vertical),
+            flip_horizontal: arguments.flip.is_some_and(Flip::is_horizontal),
+            flip_vertical: arguments.flip.is_some_and(Flip::is_vertical),
             ..Settings::default()
         };
         let predictor = Predictor::new(members, settings)?;
@@ -81,13 +174,13 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
             evaluate_inputs(predict, &set, &mut go_on)?
         } else {
             return Err(Failure::input(
-                "the models see images at different sizes; score them at that of each image: --original-size",
+                "the models have inputs of different sizes; score them at the size of each image with --original-size",
             ));
         };
         return Ok((scores.expect("nothing ends the evaluation early"), None));
     }
 
-    // A model of another program's making has no loss with it; the one that goes with its logits is then reported.
+    // A model that dapple did not train names no loss; the usual one for its activation is reported.
     let usual = match model.card.network.activation {
         Activation::Softmax => LossKind::CrossEntropy,
         Activation::Sigmoid => LossKind::BinaryCrossEntropy,
@@ -100,8 +193,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     Ok((scores, Some(loss)))
 }
 
-/// The samples of the part that was asked for, or that stands to reason; `validation` are the names that the model says it
-/// was validated with.
+/// The samples of the wanted part, or of the default one. `validation` are the names of the model's validation images.
 fn samples(arguments: &Eval, dataset: &Dataset, validation: &[String]) -> Result<Vec<usize>, Failure> {
     let all = || (0..dataset.len()).collect();
     if arguments.part == Some(PartName::All) {
@@ -121,7 +213,7 @@ fn samples(arguments: &Eval, dataset: &Dataset, validation: &[String]) -> Result
         (None, Some(parts)) => (parts, "the model".to_owned()),
         (None, None) => {
             if !validation.is_empty() {
-                eprintln!("note: these are other data than those that the model was validated with");
+                eprintln!("note: these are other data than the model was validated with");
             }
             (official(dataset), "the data set".to_owned())
         }
@@ -142,8 +234,7 @@ fn samples(arguments: &Eval, dataset: &Dataset, validation: &[String]) -> Result
     Ok(samples)
 }
 
-/// The division that the names of the validation images make, where the data have them all; the others may have been
-/// learned from.
+/// The division by the names of the validation images, if the data have all of them; all others may have been trained on.
 fn named(dataset: &Dataset, validation: &[String]) -> Option<SplitIndices> {
     let wanted: HashSet<&str> = validation.iter().map(String::as_str).collect();
     let (val, train): (Vec<usize>, Vec<usize>) =
@@ -151,13 +242,13 @@ fn named(dataset: &Dataset, validation: &[String]) -> Option<SplitIndices> {
     (!val.is_empty() && val.len() == wanted.len()).then_some(SplitIndices { train, val, test: Vec::new() })
 }
 
-/// The division of the run that the model is of.
+/// The division file of the model's run.
 fn division(model: &Path) -> Option<PathBuf> {
     let split = model_path(model).with_file_name("split.json");
     split.exists().then_some(split)
 }
 
-/// The division that the folders make.
+/// The division by folders.
 fn official(dataset: &Dataset) -> SplitIndices {
     let of = |part| (0..dataset.len()).filter(|&i| dataset.part(i) == Some(part)).collect();
     SplitIndices { train: of(Part::Train), val: of(Part::Val), test: of(Part::Test) }

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dapple::data::Split;
 use dapple::export::{OnnxSettings, onnx};
-use dapple::model::ModelError;
-use dapple::model::{Provenance, model_path};
+use dapple::model::{ModelError, Provenance, model_path};
 use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
 use dapple::run::grouped;
 use dapple_base::write_atomic;
 
+use super::common::models::load;
 use super::failure::Failure;
-use super::weights::models;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -22,12 +21,13 @@ use super::weights::models;
   dapple export --model model.safetensors --torch horses-torch.safetensors
   dapple export --model runs/horses --dapple horses.safetensors --half
 
-The ONNX model takes `input`, float32 [batch, channels, height, width] of any size that the network takes, and gives
-logits. How to prepare images, the classes with their colours and the scores are in its metadata; in Python:
+The ONNX model has the input `input`, float32 [batch, channels, height, width], of any size that the network accepts, and \
+returns logits. Its metadata has the preprocessing, the classes with their colours and the scores; in Python:
   session.get_modelmeta().custom_metadata_map
 
-Weights for PyTorch carry the names of the published checkpoints:
-  model.load_state_dict(safetensors.torch.load_file(\"horses-torch.safetensors\"))")]
+Weights for PyTorch have the names of the published checkpoints:
+  weights = safetensors.torch.load_file(\"horses-torch.safetensors\")
+  model.load_state_dict(weights)")]
 pub struct Export {
     /// A run's folder, or a model file
     #[arg(long, value_name = "RUN|FILE")]
@@ -35,25 +35,25 @@ pub struct Export {
     /// Write an ONNX model
     #[arg(long, value_name = "FILE", required_unless_present_any = ["torch", "dapple"])]
     pub onnx: Option<PathBuf>,
-    /// Write the weights alone as a state dict in safetensors
+    /// Write only the weights, as a state dict in safetensors
     #[arg(long, value_name = "FILE")]
     pub torch: Option<PathBuf>,
-    /// Write a model file to be used away from the run: it names the run's validation images, so that `dapple eval` finds them
+    /// Write a model file for use without the run; it names the validation images, so that `dapple eval` finds them
     #[arg(long, value_name = "FILE")]
     pub dapple: Option<PathBuf>,
     /// Store its weights in half precision
     #[arg(long, requires = "dapple")]
     pub half: bool,
-    /// Give probabilities (softmax, or sigmoid as the model was trained) instead of logits
+    /// Return probabilities (softmax or sigmoid, as the model was trained) instead of logits
     #[arg(long, requires = "onnx")]
     pub probabilities: bool,
-    /// Give the side outputs too, where the network has some
+    /// Return the side outputs too, if the network has any
     #[arg(long, requires = "onnx")]
     pub all_outputs: bool,
-    /// Keep batch norm apart instead of folding it into the convolutions
+    /// Keep batch norm instead of folding it into the convolutions
     #[arg(long, requires = "onnx")]
     pub keep_batch_norm: bool,
-    /// Version of ONNX's operator set, 17 to 22
+    /// Version of the ONNX operator set, 17 to 22
     #[arg(long, value_name = "N", requires = "onnx", default_value_t = *OPSETS.start(),
         value_parser = clap::value_parser!(i64).range(OPSETS))]
     pub opset: i64,
@@ -67,7 +67,7 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     if arguments.onnx.is_none() && arguments.torch.is_none() {
         return Ok(());
     }
-    let mut models = models(&arguments.model, false)?;
+    let mut models = load(&arguments.model, false)?;
     if models.len() > 1 {
         return Err(Failure::input(
             "the file has several models that predict together; export each of them by itself",
@@ -90,9 +90,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The content of a model's file, of an ensemble's too, with the names of the validation images.
+/// The content of a model file, also of an ensemble, with the names of the validation images.
 fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
-    let (path, mut members) = (model_path(model), models(model, false)?);
+    let (path, mut members) = (model_path(model), load(model, false)?);
     let split = path.with_file_name("split.json");
     if split.exists() {
         let names = Split::load(&split)?.val;
@@ -100,7 +100,7 @@ fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
     }
     let bytes = match <[ModelFile; 1]>::try_from(members) {
         Ok([model]) => model.to_bytes_as(storage),
-        // Only files have several.
+        // Only a file has several models.
         Err(members) => {
             let scores = Ensemble::load(&path).map_err(ModelError::from)?.scores;
             Ensemble { members, scores }.to_bytes_as(storage)

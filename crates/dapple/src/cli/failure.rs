@@ -1,126 +1,153 @@
-//! How the program fails: one message on standard error and an exit code.
+//! The program's failures: one message on standard error and an exit code.
 
-use std::fmt::Display;
+use std::error::Error;
+use std::fmt;
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 
-use dapple::data::DataError;
-use dapple::device::DeviceError;
-use dapple::export::ExportError;
-use dapple::graph::{EngineError, GraphError};
-use dapple::metrics::MetricsError;
-use dapple::model::ModelError;
-use dapple::models::FindModelError;
-use dapple::nets::ConfigError;
-use dapple::predict::PredictError;
-use dapple::report::ReportError;
-use dapple::run::RunError;
-use dapple::train::TrainError;
-use dapple::weights::WeightsError;
-use dapple_base::{InputFault, WriteError};
+use dapple_base::InputFault;
 
-/// Why a command did not do what it should.
+/// Exit code for wrong input.
+const INPUT: u8 = 2;
+/// Exit code for any other failure.
+const OTHER: u8 = 1;
+
+/// The reason why a command did not do its work.
 #[derive(Debug)]
-pub enum Failure {
-    /// The user's input is wrong.
-    Input(String),
-    /// Anything else.
-    Other(String),
+pub struct Failure {
+    is_input_fault: bool,
+    error: Box<dyn Error + Send + Sync>,
 }
 
 impl Failure {
-    /// Wrong input with this message.
-    pub fn input(message: impl Display) -> Self {
-        Self::Input(message.to_string())
+    /// Wrong input, with a message or the error that found it.
+    pub fn input(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { is_input_fault: true, error: error.into() }
     }
 
-    /// Any other failure with this message.
-    pub fn other(message: impl Display) -> Self {
-        Self::Other(message.to_string())
+    /// Any other failure.
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { is_input_fault: false, error: error.into() }
     }
 
-    /// Writes the message to standard error and gives the exit code.
+    /// Whether the user's input is at fault.
+    pub fn is_input_fault(&self) -> bool {
+        self.is_input_fault
+    }
+
+    /// Writes the message to standard error and returns the exit code.
     pub fn report(&self) -> ExitCode {
-        let (message, code) = match self {
-            Self::Input(message) => (message, 2),
-            Self::Other(message) => (message, 1),
-        };
-        eprintln!("error: {message}");
-        ExitCode::from(code)
+        eprintln!("error: {self}");
+        ExitCode::from(if self.is_input_fault { INPUT } else { OTHER })
     }
 }
 
-/// Errors that know whose fault they are.
-macro_rules! judge {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                if error.is_input_fault() { Self::input(error) } else { Self::other(error) }
+impl fmt::Display for Failure {
+    /// The error's message, and a line for each of its sources that adds to it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.error.to_string();
+        f.write_str(&said)?;
+        let mut source = self.error.source();
+        while let Some(error) = source {
+            let message = error.to_string();
+            // Many messages quote their source already.
+            if !said.contains(&message) {
+                write!(f, "\ncaused by: {message}")?;
+                said += &message;
             }
-        })*
-    };
-}
-
-judge!(TrainError, ModelError, RunError, PredictError, WriteError);
-
-/// Errors that are judged as another one is.
-macro_rules! judge_as {
-    ($judge:ty: $($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                <$judge>::from(error).into()
-            }
-        })*
-    };
-}
-
-judge_as!(TrainError: DataError, ConfigError, GraphError, EngineError, MetricsError);
-judge_as!(RunError: ReportError);
-
-impl From<DeviceError> for Failure {
-    fn from(error: DeviceError) -> Self {
-        Self::input(error)
-    }
-}
-
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Self {
-        match error {
-            ExportError::Model(error) => error.into(),
-            ExportError::Onnx(error) => Self::input(error),
+            source = error.source();
         }
+        Ok(())
     }
 }
 
-impl From<FindModelError> for Failure {
-    fn from(error: FindModelError) -> Self {
-        match error {
-            FindModelError::File(error) => error.into(),
-            FindModelError::Weights(error) => error.into(),
-            error => Self::input(error),
-        }
+impl<E: InputFault + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { is_input_fault: error.is_input_fault(), error: Box::new(error) }
     }
 }
 
-impl From<WeightsError> for Failure {
-    fn from(error: WeightsError) -> Self {
-        if error.is_input_fault() { Self::input(error) } else { Self::other(error) }
-    }
-}
-
-/// Makes a panic, which is a bug, say so and end the program with code 1.
+/// Ends the program with code 1 on a panic, and asks the user to report it as a bug.
 pub fn explain_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-        // A reader that closed the pipe, such as `head`, has seen what it wanted.
-        let payload = info.payload();
-        let text =
-            payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-        if text.is_some_and(|text| text.starts_with("failed printing to stdout")) {
-            process::exit(0);
+        // `println!` panics if it cannot write, which is not a bug.
+        if let Some(why) = message(info).and_then(lost_output) {
+            // A reader that closed the pipe, such as `head`, has seen enough.
+            if is_closed_pipe(why) {
+                process::exit(0);
+            }
+            eprintln!("error: standard output cannot be written: {why}");
+            process::exit(OTHER.into());
         }
         usual(info);
         eprintln!("error: this is a bug in dapple, not in your input; please report the lines above");
-        process::exit(1);
+        process::exit(OTHER.into());
     }));
+}
+
+/// The message of a panic, if it has one.
+fn message<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {
+    let payload = info.payload();
+    payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied())
+}
+
+/// The operating system's message in the panic of a failed `println!`.
+fn lost_output(panic: &str) -> Option<&str> {
+    panic.strip_prefix("failed printing to stdout: ")
+}
+
+/// Whether the operating system says that nobody reads a pipe any more: EPIPE, or on Windows `ERROR_BROKEN_PIPE` and
+/// `ERROR_NO_DATA`.
+fn is_closed_pipe(message: &str) -> bool {
+    let codes: &[&str] = if cfg!(windows) { &["109", "232"] } else { &["32"] };
+    codes.iter().any(|code| message.ends_with(&format!("(os error {code})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(&'static str, Inner);
+
+    #[derive(Debug)]
+    struct Inner(&'static str);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl fmt::Display for Inner {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    impl Error for Inner {}
+
+    #[test]
+    fn sources_are_reported_where_they_add_to_the_message() {
+        let quoted = Failure::input(Outer("a.png: no such file", Inner("no such file")));
+        assert_eq!(quoted.to_string(), "a.png: no such file");
+        let apart = Failure::other(Outer("a.png cannot be read", Inner("no such file")));
+        assert_eq!(apart.to_string(), "a.png cannot be read\ncaused by: no such file");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_a_full_disk() {
+        let message = |code| format!("failed printing to stdout: some words (os error {code})");
+        let closed = |code| lost_output(&message(code)).is_some_and(is_closed_pipe);
+        assert!(closed(if cfg!(windows) { 232 } else { 32 }));
+        assert!(!closed(28));
+        assert_eq!(lost_output("index out of bounds"), None);
+    }
 }

@@ -1,8 +1,11 @@
-//! The command line.
+//! The command line: a command a file, each with its arguments and its work.
 
 mod arguments;
 mod bench;
+mod command;
+mod common;
 mod compare;
+mod completions;
 mod data;
 mod demo;
 mod devices;
@@ -12,10 +15,9 @@ mod exact;
 mod export;
 mod failure;
 mod loss_terms;
+mod man;
 mod models;
-mod output;
 mod predict;
-mod progress;
 mod report;
 mod runs;
 mod score;
@@ -29,16 +31,16 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use arguments::{Cli, Command};
+use command::{Cli, Command};
 
-/// Runs the command that the arguments name; the exit code is 0, 2 for wrong input, 1 for anything else.
+/// Runs the command of the arguments. The exit code is 0, 2 for wrong input, or 1 for any other failure.
 pub fn main() -> ExitCode {
     failure::explain_panics();
     #[cfg(all(feature = "torch", unix))]
     exact::restart_without_tf32();
-    // Clap itself ends the program with code 2 for arguments it cannot take, with 0 for help.
+    // Clap itself ends the program: with code 2 for wrong arguments, with 0 for help.
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
@@ -56,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Models(arguments) => models::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,38 @@
 //! `dapple models`: the networks with their size and cost.
 
+use clap::Args;
 use dapple::graph::{Network, Shape, summary};
 use dapple::nets::NetConfig;
 use dapple::nets::registry::{self, NetworkEntry, networks};
 use dapple::run::grouped;
 use serde::Serialize;
 
-use super::arguments::Models;
+use super::common::json::print_json;
+use super::common::values::size;
 use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple models
+  dapple models unet --width 16 --size 192x256
+  dapple models --json")]
+pub struct Models {
+    /// Networks to list [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Channels of the network's first stage, for the named ones
+    #[arg(long, value_name = "N", requires = "names")]
+    pub width: Option<usize>,
+    /// Size of the input for which multiply-adds are counted
+    #[arg(long, value_name = "N|HxW", default_value = "224", value_parser = size)]
+    pub size: (usize, usize),
+    /// Number of classes, the background included
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub classes: usize,
+    /// Print a JSON list
+    #[arg(long)]
+    pub json: bool,
+}
 
 #[derive(Serialize)]
 struct Row {
@@ -49,14 +74,13 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
     };
     let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rows).expect("rows are numbers and words"));
-        return Ok(());
+        return print_json(&rows);
     }
     let column = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     println!("{:column$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
     let mut family = "";
     for row in rows {
-        // A decoder's paper stands with its first encoder.
+        // A decoder's paper is printed with its first encoder only.
         let source = if row.encoder.is_some() && row.family == family { "" } else { row.source };
         family = row.family;
         let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));

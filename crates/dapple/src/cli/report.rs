@@ -8,7 +8,7 @@ use dapple::model::load_model;
 use dapple::run::page::{RunData, report};
 use dapple::run::{Examination, RunFolder};
 
-use super::arguments::Device;
+use super::common::device::Device;
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -16,19 +16,19 @@ use super::failure::Failure;
   dapple report runs/horses
   dapple report runs/unet runs/u2net --out comparison.html
 
-The page is one file that works offline and prints; beside it stands the same as Markdown, with its pictures in a folder.
-Confusion, calibration and the images with their errors come from evaluation.json, which a training writes at its end. Where
-it is missing, the best model is run on the validation part, for which the data must be there.")]
+The page is one file that works offline and can be printed; the same report is written as Markdown, with its pictures in a \
+folder. The confusion matrix, calibration and the images with their errors come from evaluation.json, which a training writes \
+at its end. If it is missing, the best model is run on the validation images, which needs the data.")]
 pub struct Report {
-    /// Folders of runs; the first is what the others are compared with
+    /// Folders of runs; the others are compared with the first
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// The page [default: report.html in the run's folder, or here for several]
+    /// File for the page [default: report.html in the run's folder; in this folder for several runs]
     #[arg(long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub device: Device,
-    /// Print nothing but errors
+    /// Print errors only
     #[arg(long)]
     pub quiet: bool,
 }
@@ -55,11 +55,11 @@ pub fn run(arguments: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a run; where nothing is known of its best model's predictions, makes them.
+/// Reads a run; if the examination of its best model is missing or older, makes it.
 fn read(path: &Path, engine: &dyn Engine, quiet: bool) -> Result<RunData, Failure> {
     let mut run = RunData::read(path)?;
     let folder = RunFolder::open(path)?;
-    // Without the model, what is known cannot be out of date.
+    // Without the model, the examination cannot be outdated.
     let epoch = load_model(path).ok().map(|model| model.card.epoch);
     let known = run.examination.as_ref().map(|examination| examination.epoch);
     if known.is_some() && (epoch.is_none() || epoch == known) {

@@ -1,25 +1,19 @@
-//! `dapple runs`: the runs below a folder, and what differs between two.
+//! `dapple runs`: the runs below a folder, and the differences between two.
 
 use std::cmp::Ordering;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use dapple::metrics::{Bootstrap, ScoreDifference, compare_scores};
+use dapple::run::duration;
+use dapple::run::listing::{ListedRun, runs_below};
 use dapple::run::page::{Difference, RunData, differences};
-use dapple::run::{Activity, duration};
-use dapple_base::clock::{now, utc};
+use dapple_base::clock::utc;
 use serde::Serialize;
 
-use super::compare::print as print_scores;
+use super::common::json::print_json;
+use super::common::scores::print_differences;
 use super::failure::Failure;
-use super::output::write_json;
-
-/// Folders are searched to this depth.
-const DEPTH: usize = 6;
-
-/// A run that says it is running but has written nothing for so many seconds is silent: killed, or very slow.
-const SILENT: u64 = 600;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -43,7 +37,7 @@ pub struct Runs {
 
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
-    /// Show what differs between two runs: settings, scores, commands
+    /// Show the differences between two runs: settings, scores, commands
     Diff(Diff),
 }
 
@@ -78,24 +72,6 @@ pub enum Order {
     Time,
 }
 
-/// A run in the list.
-#[derive(Serialize)]
-struct Row {
-    run: String,
-    network: String,
-    data: String,
-    state: &'static str,
-    epochs: usize,
-    best_epoch: Option<f64>,
-    miou: Option<f64>,
-    boundary_miou: Option<f64>,
-    foreground_iou: Option<f64>,
-    val_loss: Option<f64>,
-    seconds: f64,
-    /// Seconds since 1970.
-    started: Option<u64>,
-}
-
 pub fn run(arguments: &Runs) -> Result<(), Failure> {
     if let Some(RunsCommand::Diff(diff)) = &arguments.command {
         return compare(diff);
@@ -103,14 +79,10 @@ pub fn run(arguments: &Runs) -> Result<(), Failure> {
     if !arguments.dir.is_dir() {
         return Err(Failure::input(format!("{}: there is no such folder", arguments.dir.display())));
     }
-    let mut folders = Vec::new();
-    find(&arguments.dir, DEPTH, &mut folders);
-    // A folder that went away meanwhile is not listed.
-    let mut rows: Vec<Row> =
-        folders.iter().filter_map(|folder| RunData::read(folder).ok()).map(row).collect();
+    let mut rows = runs_below(&arguments.dir);
     rows.sort_by(|a, b| order(arguments.sort, a, b).then_with(|| a.run.cmp(&b.run)));
     if arguments.json {
-        write_json(&rows, Some(Path::new("-")))?;
+        print_json(&rows)?;
     } else if rows.is_empty() {
         println!("no runs in {}", arguments.dir.display());
     } else {
@@ -119,63 +91,10 @@ pub fn run(arguments: &Runs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Collects the folders that hold a run; below one, none is looked for.
-fn find(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    if folder.join("config.toml").is_file() && folder.join("split.json").is_file() {
-        found.push(folder.to_owned());
-        return;
-    }
-    // Folders that may not be read hold no runs of ours.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut below: Vec<PathBuf> = entries
-        .flatten()
-        // Links are not followed, so that there are no circles.
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
-        .map(|entry| entry.path())
-        .collect();
-    below.sort();
-    if depth > 0 {
-        below.iter().for_each(|folder| find(folder, depth - 1, found));
-    }
-}
-
-fn row(run: RunData) -> Row {
-    let best = |column: &str| run.history.best().and_then(|row| row.get(column).copied());
-    let loss = run.history.rows().iter().filter_map(|row| row.get("val_loss").copied()).reduce(f64::min);
-    let modified = || fs::metadata(run.path.join("split.json")).ok()?.modified().ok();
-    let since =
-        |time: std::time::SystemTime| Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs());
-    let started = run.info.as_ref().and_then(|info| info.sessions.first()).map(|session| session.started);
-    let silent = run.progress.as_ref().is_some_and(|progress| progress.updated + SILENT < now());
-    let path = run.path.strip_prefix(".").unwrap_or(&run.path);
-    Row {
-        run: if path.as_os_str().is_empty() { ".".into() } else { path.display().to_string() },
-        network: run.setting("network.name").unwrap_or_default(),
-        data: run.data(),
-        state: match run.progress.as_ref().map(|progress| progress.state) {
-            None => "",
-            Some(Activity::Finished) => "finished",
-            Some(Activity::Interrupted) => "interrupted",
-            Some(Activity::Failed) => "failed",
-            Some(_) if silent => "silent",
-            Some(Activity::Starting | Activity::Learning | Activity::Scoring) => "running",
-        },
-        epochs: run.history.rows().len(),
-        best_epoch: best("epoch"),
-        miou: best("val_miou"),
-        boundary_miou: best("val_boundary_miou"),
-        foreground_iou: best("val_foreground_iou"),
-        val_loss: loss,
-        seconds: run.history.sum("seconds"),
-        started: started.or_else(|| modified().and_then(since)),
-    }
-}
-
-fn order(order: Order, a: &Row, b: &Row) -> Ordering {
+fn order(order: Order, a: &ListedRun, b: &ListedRun) -> Ordering {
     // Runs without the value come last.
-    let highest = |value: fn(&Row) -> Option<f64>| {
-        let key = |row: &Row| value(row).unwrap_or(f64::NEG_INFINITY);
+    let highest = |value: fn(&ListedRun) -> Option<f64>| {
+        let key = |row: &ListedRun| value(row).unwrap_or(f64::NEG_INFINITY);
         key(b).total_cmp(&key(a))
     };
     match order {
@@ -189,8 +108,8 @@ fn order(order: Order, a: &Row, b: &Row) -> Ordering {
     }
 }
 
-fn print(rows: &[Row]) {
-    let width = |name: &str, text: fn(&Row) -> &str| {
+fn print(rows: &[ListedRun]) {
+    let width = |name: &str, text: fn(&ListedRun) -> &str| {
         rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0).max(name.len())
     };
     let (run, network, data) =
@@ -217,15 +136,15 @@ fn print(rows: &[Row]) {
     }
 }
 
-/// What differs between two runs.
+/// The differences between two runs.
 #[derive(Serialize)]
 struct Comparison {
     settings: Vec<Difference>,
-    /// The commands that made the runs.
+    /// The command lines of the runs.
     commands: [Vec<String>; 2],
-    /// Scores with paired intervals; empty where the images or classes differ.
+    /// Scores with paired intervals; empty if the images or classes differ.
     scores: Vec<ScoreDifference>,
-    /// Why there are none.
+    /// The reason for their absence.
     not_compared: Option<String>,
 }
 
@@ -251,9 +170,13 @@ fn compare(diff: &Diff) -> Result<(), Failure> {
         not_compared,
     };
     if diff.json {
-        write_json(&comparison, Some(Path::new("-")))?;
-        return Ok(());
+        return print_json(&comparison);
     }
+    print_comparison(&comparison, images);
+    Ok(())
+}
+
+fn print_comparison(comparison: &Comparison, images: usize) {
     let name = |key: &String| key.chars().count();
     let width = comparison.settings.iter().map(|difference| name(&difference.key)).max().unwrap_or(0);
     match comparison.settings.is_empty() {
@@ -273,7 +196,6 @@ fn compare(diff: &Diff) -> Result<(), Failure> {
     println!();
     match &comparison.not_compared {
         Some(why) => println!("scores cannot be compared image by image: {why}"),
-        None => print_scores(&comparison.scores, images),
+        None => print_differences(&comparison.scores, images),
     }
-    Ok(())
 }

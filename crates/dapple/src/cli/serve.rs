@@ -7,36 +7,38 @@ use std::time::Duration;
 
 use clap::Args;
 use dapple::predict::{Predictor, Settings};
-use dapple::serve::{Config, Limits, ServeError, ServedModel, Server};
+use dapple::serve::{Config, Limits, ServedModel, Server};
 
-use super::arguments::{Device, at_least_one};
+use super::common::device::Device;
+use super::common::models::load_on;
+use super::common::values::at_least_one;
 use super::failure::Failure;
-use super::weights::segmenters;
-
-/// The environment variable that may hold the key.
-const KEY: &str = "DAPPLE_API_KEY";
+use crate::environment;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple serve horse
   dapple serve runs/horses
   dapple serve horses=runs/horses street=camvid.safetensors --port 9000
-  dapple serve runs/horses --host 0.0.0.0 --api-key-file key.txt --cors https://example.org
+  dapple serve runs/horses --host 0.0.0.0 --api-key-file key.txt
+  dapple serve runs/horses --cors https://example.org
 
-Then open http://127.0.0.1:8080/, or
-  curl --data-binary @photo.jpg 'http://127.0.0.1:8080/predict?output=cutout' -o cutout.png
-The API is described at /openapi.json. Ctrl-C answers what is on its way and ends.")]
+Then open http://127.0.0.1:8080/, or send an image:
+  curl --data-binary @photo.jpg -o cutout.png \\
+      'http://127.0.0.1:8080/predict?output=cutout'
+
+The API is described at /openapi.json. Ctrl-C answers the in-flight requests and ends.")]
 pub struct Serve {
-    /// Models: runs' folders, model files or names of models, as MODEL or NAME=MODEL
+    /// Models: folders of runs, model files or names of models, as MODEL or NAME=MODEL
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<String>,
-    /// Port; 0 for any that is free
+    /// Port; 0 for any free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
-    /// Address to listen on; 0.0.0.0 makes the server known to the network
+    /// Address to listen on; 0.0.0.0 opens the server to the network
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub host: IpAddr,
-    /// File with the key that requests must carry; the variable DAPPLE_API_KEY does the same
+    /// File with the key that requests must carry; the variable DAPPLE_API_KEY holds the key itself
     #[arg(long, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Origins whose web pages may use the API
@@ -48,29 +50,29 @@ pub struct Serve {
     pub device: Device,
 }
 
-/// What the server takes.
+/// Limits of the server.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Bounds {
-    /// Largest body of a request
+    /// Largest body of a request, in MiB
     #[arg(long, value_name = "MiB", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub max_body: u32,
     /// Largest image, in millions of pixels
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=170))]
     pub max_pixels: u32,
-    /// Longest time for a request
+    /// Time limit of a request, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout: u32,
-    /// Images on their way at a time; more are refused with 429
+    /// Most in-flight requests; more are refused with status 429
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub queue: usize,
-    /// Connections at a time
+    /// Most connections
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = at_least_one)]
     pub connections: usize,
-    /// Images in a batch of the network
+    /// Most images in a batch of the network
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
     pub batch: usize,
-    /// How long an image may wait for others to join its batch
+    /// Longest wait of an image for others to join its batch, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2)]
     pub batch_delay: u64,
 }
@@ -80,7 +82,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     let mut models = Vec::new();
     for text in &arguments.models {
         let (name, path) = named(text);
-        let members = segmenters(path, engine.as_ref(), false)?;
+        let members = load_on(path, engine.as_ref(), false)?;
         let predictor = Predictor::new(members, Settings::default())?;
         models.push(ServedModel { name, predictor });
     }
@@ -101,7 +103,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
         cors: arguments.cors.clone(),
     };
     if !arguments.host.is_loopback() && config.api_key.is_none() {
-        eprintln!("note: without a key, everyone who reaches {} may use this server", arguments.host);
+        eprintln!("note: without a key, everyone who reaches {} can use this server", arguments.host);
     }
     let runtime = dapple::serve::server::runtime()?;
     runtime.block_on(async {
@@ -115,7 +117,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     })
 }
 
-/// `NAME=PATH`, or a path, whose last part without the extension is the name.
+/// `NAME=PATH`, or a path, named by its last part without the extension.
 fn named(text: &str) -> (String, &Path) {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !name.contains(['/', '\\']) => {
@@ -129,21 +131,12 @@ fn named(text: &str) -> (String, &Path) {
     }
 }
 
+/// The key in the file or, without one, in the environment.
 fn api_key(file: Option<&Path>) -> Result<Option<String>, Failure> {
-    let Some(file) = file else { return Ok(std::env::var(KEY).ok()) };
+    let Some(file) = file else { return Ok(environment::api_key()) };
     let text = fs::read_to_string(file).map_err(|e| Failure::input(format!("{}: {e}", file.display())))?;
     match text.trim() {
         "" => Err(Failure::input(format!("{}: the key is empty", file.display()))),
         key => Ok(Some(key.to_owned())),
-    }
-}
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        match error {
-            ServeError::Runtime(_) => Self::other(error),
-            ServeError::Model(error) => error.into(),
-            _ => Self::input(error),
-        }
     }
 }

@@ -8,7 +8,7 @@ use dapple::graph::{LossKind, Optimizer};
 use dapple::nets::Activation;
 use dapple::train::{CachePlace, ClassWeights, Schedule, TrainConfig};
 
-use super::arguments::{at_least_one, size};
+use super::common::values::{at_least_one, size};
 use super::loss_terms::{Terms, terms};
 
 /// Settings that stand above those of a recipe or a file.

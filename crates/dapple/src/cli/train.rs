@@ -1,9 +1,7 @@
-//! `dapple train`: a new run, or going on with one.
+//! `dapple train`: starts a run, or resumes one.
 
 use std::path::Path;
-use std::process;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use dapple::data::{Dataset, OpenOptions};
 use dapple::device::engine;
@@ -15,14 +13,16 @@ use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
 use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag};
 
-use super::arguments::{Device, Train};
-use super::devices;
+use super::arguments::Train;
+use super::common::data::warn_of_skipped;
+use super::common::device::{Device, engine_options};
+use super::common::models::initial_weights;
+use super::common::progress::Progress;
+use super::common::signal::stop_on_signal;
 use super::failure::Failure;
-use super::progress::Progress;
 use super::train_many;
-use super::weights::initial_weights;
 
-/// What `--recipe` calls the settings that are the same for all data.
+/// The value of `--recipe` for settings that are the same for all data.
 const PLAIN: &str = "plain";
 
 pub fn run(arguments: &Train) -> Result<(), Failure> {
@@ -52,7 +52,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     }
 }
 
-/// Runs a training to its end or to an interruption, and says what to do next.
+/// Runs a training to its end or to an interruption, and prints the next step.
 pub fn train(
     training: Run,
     device: &Device,
@@ -69,58 +69,28 @@ pub fn train(
 
     let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
-        say_how_it_ended(&outcome, &folder);
+        print_outcome(&outcome, &folder);
     }
     Ok(outcome)
 }
 
-/// The first Ctrl-C (or request to terminate) raises the flag and says what then happens, the second one ends the program.
-pub fn stop_on_signal(stop: StopFlag, said: &'static str) -> Result<(), Failure> {
-    /// Some supervisors send a signal to a program and to its group, which then arrives twice.
-    const SAME_SIGNAL: Duration = Duration::from_millis(500);
-    let mut first: Option<Instant> = None;
-    let handler = move || match first {
-        Some(first) if first.elapsed() > SAME_SIGNAL => process::exit(130),
-        Some(_) => {}
-        None => {
-            first = Some(Instant::now());
-            stop.raise();
-            eprintln!("\n{said}");
-        }
-    };
-    ctrlc::set_handler(handler).map_err(|e| Failure::Other(format!("cannot listen for Ctrl-C: {e}")))
-}
-
-fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
+fn print_outcome(outcome: &Outcome, folder: &Path) {
     let folder = folder.display();
     match outcome {
         Outcome::Interrupted { epochs_done, batches_done } => {
             println!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
-            println!("go on with: dapple train --resume {folder}");
+            println!("resume with: dapple train --resume {folder}");
         }
         Outcome::Finished { records } => {
             if let Some(best) = best_epoch(records) {
                 let score = best.selection_score().unwrap_or(f64::NAN);
-                let what = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
-                println!("best epoch {}: validation {what} {score:.6}", best.epoch);
+                let name = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
+                println!("best epoch {}: validation {name} {score:.6}", best.epoch);
             }
             println!(
                 "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
             );
         }
-    }
-}
-
-/// Says what was odd about the data, and names the pairs that were left out.
-pub fn warn_of_skipped(dataset: &Dataset) {
-    for warning in dataset.warnings() {
-        eprintln!("warning: {warning}");
-    }
-    for error in dataset.skipped() {
-        eprintln!("warning: {error}");
-    }
-    if !dataset.skipped().is_empty() {
-        eprintln!("warning: {} bad pairs were left out", dataset.skipped().len());
     }
 }
 
@@ -149,7 +119,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     }
     if let Some(init) = &arguments.settings.init {
         let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
-        // Checked before the folder is made, and again when the weights are read.
+        // Checked before the folder is created, and again when the weights are read.
         check_saved(&init, &config.network).map_err(Failure::input)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
     }
@@ -159,14 +129,14 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     config.precision = arguments.device.precision.unwrap_or(config.precision);
     config.threads = arguments.device.threads.or(config.threads);
     config.memory_limit = arguments.memory_limit.or(config.memory_limit);
-    // Checked before the folder is made, and again with the data.
-    engine(&config.device, &devices::options(&config))?;
+    // Checked before the folder is created, and again with the data.
+    engine(&config.device, &engine_options(&config))?;
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
     Ok((config, dataset))
 }
 
-/// The defaults or the recipe, what the automatic recipe chose, and the data, which say how many classes there are.
+/// The defaults or the recipe, the choices of the automatic recipe, and the data, which determine the number of classes.
 fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
@@ -181,7 +151,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
         (None, None) => None,
     };
-    // Settings of the network that the weights come from are taken over with them.
+    // The weights bring the settings of their network.
     let saved = match settings.init.as_deref() {
         Some(init) => saved_network(init).map_err(Failure::input)?,
         None => None,
@@ -229,7 +199,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     Ok((config, chosen, dataset))
 }
 
-/// The settings that fit the data and the machine.
+/// The settings for these data and this machine.
 fn automatic(
     arguments: &Train,
     network: Option<&str>,
@@ -254,10 +224,10 @@ fn automatic(
     Ok(auto::choose(&facts, &machine, &wishes, dir)?)
 }
 
-const NO_NETWORK: &str = "give --model: these weights do not say which network they are of, as does a folder that \
-    segmentation_models_pytorch saved, by its config.json";
+const NO_NETWORK: &str = "give --model: these weights do not name their network; only a folder saved by \
+    segmentation_models_pytorch does, in its config.json";
 
-/// The network for so many classes; it has the activation of the weights' network only if that has as many.
+/// The network for this number of classes; it keeps the activation of the weights' network if that has as many.
 fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
     let activation = if saved.classes == classes { saved.activation } else { saved.entry()?.activation };
     Ok(NetConfig { classes, activation, ..saved.clone() })

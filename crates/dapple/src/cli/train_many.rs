@@ -1,5 +1,4 @@
-//! `dapple train` with `--fold all` or `--seeds`: several trainings that belong together; and `--find-lr`, which trains
-//! none.
+//! `dapple train` with `--fold all` or `--seeds`: several related trainings; and `--find-lr`, which trains none.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -12,17 +11,17 @@ use dapple::run::sweep::{Kind, Sweep, SweepResult};
 use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
-use super::arguments::{Device, Train};
-use super::devices;
+use super::arguments::Train;
+use super::common::device::{Device, engine_options};
+use super::common::progress::Progress;
+use super::common::signal::stop_on_signal;
 use super::failure::Failure;
-use super::progress::Progress;
 use super::settings::FoldName;
-use super::train::stop_on_signal;
 
-/// Steps of a sweep of learning rates.
+/// Steps of the learning-rate sweep.
 const RATE_STEPS: usize = 100;
 
-/// The several trainings that the arguments ask for, if they do.
+/// The kind of sweep in the arguments, if there is one.
 pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<Kind>, Failure> {
     match (arguments.settings.fold, arguments.options.seeds) {
         (Some(FoldName::All), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
@@ -35,7 +34,7 @@ pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<Kind>, Fai
     }
 }
 
-/// Trains what is not finished of a sweep, and compares its members.
+/// Trains the unfinished members of a sweep, and compares all of them.
 pub fn run(
     sweep: &Sweep,
     dataset: &Arc<Dataset>,
@@ -57,7 +56,7 @@ pub fn run(
         if matches!(outcome, Outcome::Interrupted { .. }) {
             if !quiet {
                 println!("interrupted in {member}; the state is saved");
-                println!("go on with: dapple train --resume {}", sweep.folder().display());
+                println!("resume with: dapple train --resume {}", sweep.folder().display());
             }
             return Ok(());
         }
@@ -94,14 +93,14 @@ fn print(result: &SweepResult, folder: &Path) {
     }
 }
 
-/// Measures losses at rising learning rates and draws them.
+/// Measures the loss at rising learning rates and draws the curve.
 pub fn find_rate(
     config: &TrainConfig,
     dataset: &Arc<Dataset>,
     plot: &Path,
     quiet: bool,
 ) -> Result<(), Failure> {
-    let engine = engine(&config.device, &devices::options(config))?;
+    let engine = engine(&config.device, &engine_options(config))?;
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this step")?;
     let sweep = RateSweep::measure(config, dataset, engine.as_ref(), RATE_STEPS, &mut |step, point| {
@@ -113,7 +112,7 @@ pub fn find_rate(
     save_rate_plot(&sweep, plot)?;
     match sweep.suggestion() {
         Some(rate) => println!("suggested: --lr {rate:.1e}"),
-        None => println!("the loss falls at no rate: look at the plot, the data and the loss"),
+        None => println!("the loss falls at no learning rate: check the plot, the data and the loss"),
     }
     if !quiet {
         println!("written to {}; nothing was trained", plot.display());

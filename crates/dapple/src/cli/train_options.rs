@@ -8,7 +8,7 @@ use dapple::train::auto::Profile;
 use dapple::train::{SmallImages, TrainConfig};
 use dapple_base::TimeSpan;
 
-use super::arguments::at_least_one;
+use super::common::values::at_least_one;
 use super::failure::Failure;
 
 /// Settings that stand above those of a recipe or a file.

@@ -13,13 +13,13 @@ use super::failure::Failure;
 #[command(after_help = "Example:
   dapple watch runs/horses
 
-Then open http://127.0.0.1:8081/. The page shows curves, panels, classes and the log of a run from its folder alone, which may
-be written by another process or be another machine's; the run may begin later. Ctrl-C ends it.")]
+Then open http://127.0.0.1:8081/. The page shows curves, panels, classes and the log of a run. It reads the run's folder, \
+which another process or machine may be writing, and waits for a run that has not started. Ctrl-C ends it.")]
 pub struct Watch {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Port; 0 for any that is free
+    /// Port; 0 for any free one
     #[arg(long, value_name = "N", default_value_t = 8081)]
     pub port: u16,
     /// Address to listen on; 0.0.0.0 shows the run to the network

@@ -1,4 +1,4 @@
-//! This machine's processor, which is always there.
+//! The CPU, which is always available.
 
 use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_base::machine;

@@ -37,8 +37,8 @@ impl Backend for Gpu {
         let of = |adapter: dapple_gpu::Adapter| DeviceInfo {
             present: true,
             card: Some(adapter.description),
-            note: adapter.software.then(|| "a program on the processor, for testing".to_owned()),
-            // A program that stands for a card is slower than the CPU engine.
+            note: adapter.software.then(|| "software renderer on the CPU, for tests".to_owned()),
+            // A software renderer is slower than the CPU engine.
             rank: (!adapter.software).then_some(1),
             ..info(&adapter.name)
         };
@@ -61,7 +61,7 @@ impl Backend for Gpu {
             ));
         }
         if options.memory_limit.is_some() {
-            return cannot("keeps to no memory limit; leave the limit out and use a smaller batch".into());
+            return cannot("does not support a memory limit; leave it out and use a smaller batch".into());
         }
         let adapter = dapple_gpu::Adapter::find(device)
             .map_err(|looked_for| DeviceError::Absent { name: name(), looked_for })?;

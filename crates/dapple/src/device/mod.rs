@@ -1,73 +1,73 @@
-//! Choosing an engine at run time: the one place that knows which are built in.
+//! The choice of an engine at run time; the only module that knows which engines are built in.
 //!
-//! Each engine that the binary may have is a `Backend` in a file of its own.
+//! Each engine is a `Backend` in its own file.
 
 mod cpu;
 mod gpu;
 mod torch;
 
-use dapple_base::nearest;
+use dapple_base::{InputFault, nearest};
 use dapple_graph::{Engine, EngineError, Precision};
 use serde::Serialize;
 
-/// What an engine is told. What it cannot do is an error, never left out in silence.
+/// Options of an engine. An option that the engine does not support is an error and never ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Threads of the host; all physical cores if left out.
+    /// Threads of the host; all physical cores if `None`.
     pub threads: Option<usize>,
-    /// Bytes of memory, as [`dapple_cpu::CpuEngine::with_memory_limit`] keeps to.
+    /// Memory limit in bytes, see [`dapple_cpu::CpuEngine::with_memory_limit`].
     pub memory_limit: Option<usize>,
-    /// What convolutions are computed in.
+    /// Precision of convolutions and attention.
     pub precision: Precision,
 }
 
 impl EngineOptions {
-    /// So many threads, and nothing else.
+    /// This number of threads, everything else by default.
     pub fn threads(threads: Option<usize>) -> Self {
         Self { threads, ..Self::default() }
     }
 }
 
-/// A device that there is, or that there could be.
+/// A device: present, missing, or of an engine that is not built in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeviceInfo {
-    /// As `--device` takes it.
+    /// Name for `--device`.
     pub name: String,
-    /// Cargo feature that builds its engine in; `None` for the one that always is.
+    /// Cargo feature of its engine; `None` for the engine that is always built in.
     pub feature: Option<&'static str>,
     /// Whether the engine is built in.
     pub built_in: bool,
-    /// Whether it can run here.
+    /// Whether the device is present.
     pub present: bool,
-    /// The card or the processor.
+    /// Name of the card or the processor.
     pub card: Option<String>,
-    /// Its memory in bytes.
+    /// Memory in bytes.
     pub memory: Option<u64>,
-    /// What was looked for, where it is not present; what to know of it, where it is.
+    /// For a missing device, what was searched for; for a present one, a remark.
     pub note: Option<String>,
-    /// Its rank for `auto`, which takes the highest; `None` for one that is for comparing only.
+    /// Rank for `auto`, which takes the highest; `None` for a device for comparisons only.
     #[serde(skip)]
     pub rank: Option<u8>,
 }
 
-/// An engine that the binary may have.
+/// An engine.
 trait Backend {
-    /// The cargo feature that builds it in; `None` for the one that always is.
+    /// Its cargo feature; `None` for the engine that is always built in.
     fn feature(&self) -> Option<&'static str>;
 
     /// Whether it is built in.
     fn built_in(&self) -> bool;
 
-    /// Its devices' names for messages, `N` standing for a number.
+    /// Names of its devices for messages; `N` stands for a number.
     fn names(&self) -> &'static [&'static str];
 
-    /// Its devices: those that are there and, for the reader, those that were looked for in vain.
+    /// Its devices: those present and, for the reader, those searched for in vain.
     fn devices(&self) -> Vec<DeviceInfo>;
 
-    /// The engine on a device of one of its names. Called only if it is built in.
+    /// The engine on a device with one of its names. Called only if it is built in.
     fn engine(&self, device: &str, options: &EngineOptions) -> Result<Box<dyn Engine>, DeviceError>;
 
-    /// Whether a name is one of its devices'.
+    /// Whether a name is that of one of its devices.
     fn answers(&self, device: &str) -> bool {
         self.names().iter().any(|name| match name.strip_suffix('N') {
             Some(stem) => device.strip_prefix(stem).is_some_and(|number| number.parse::<usize>().is_ok()),
@@ -79,17 +79,17 @@ trait Backend {
 /// All engines, in the order of lists.
 const BACKENDS: [&dyn Backend; 3] = [&cpu::Cpu, &torch::Torch, &gpu::Gpu];
 
-/// A device that cannot be used.
+/// An unusable device.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// No engine has a device of that name.
     #[error(
-        "there is no device `{name}`{}; there are {} (and auto, the fastest that is there); `dapple devices` tells more",
+        "there is no device `{name}`{}; names are {}, and auto for the fastest one available; `dapple devices` lists them",
         nearest(name, all_names()).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
         all_names().collect::<Vec<_>>().join(", ")
     )]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
     /// The engine is not built in.
@@ -99,25 +99,25 @@ pub enum DeviceError {
         built_in().join(", ")
     )]
     NotBuiltIn {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The feature that it needs.
+        /// The missing feature.
         feature: &'static str,
     },
-    /// The engine is built in, the device is not there.
-    #[error("device `{name}` is not there: {looked_for}")]
+    /// The engine is built in, the device is missing.
+    #[error("device `{name}` is not available: {looked_for}")]
     Absent {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// What was looked for, and what to do.
+        /// What was searched for, and what to do.
         looked_for: String,
     },
-    /// The engine cannot do what was asked of it.
+    /// The engine does not support an option.
     #[error("device `{name}` {cannot}")]
     Unsupported {
         /// The device.
         name: String,
-        /// What it cannot do, and what to do.
+        /// What it does not support, and what to do.
         cannot: String,
     },
     /// The engine failed to start.
@@ -125,12 +125,19 @@ pub enum DeviceError {
     Engine(#[from] EngineError),
 }
 
-/// A device, and why it was taken.
+impl InputFault for DeviceError {
+    /// Always: another device or other options would do.
+    fn is_input_fault(&self) -> bool {
+        true
+    }
+}
+
+/// A device, and the reason for its choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// As `--device` takes it.
+    /// Name for `--device`.
     pub device: String,
-    /// The reason, where there was something to choose: `auto` in a program with several engines.
+    /// The reason, if there was a choice: for `auto` in a program with several engines.
     pub why: Option<String>,
 }
 
@@ -143,12 +150,12 @@ fn built_in() -> Vec<&'static str> {
     backends.flat_map(|backend| backend.names().iter().copied()).collect()
 }
 
-/// All devices that are there, those that were looked for in vain, and the engines that are not built in.
+/// All present devices, those searched for in vain, and the engines that are not built in.
 pub fn devices() -> Vec<DeviceInfo> {
     BACKENDS.into_iter().flat_map(|backend| backend.devices()).collect()
 }
 
-/// The device that a name means: itself, or for `auto` the fastest that is built in and there.
+/// The device that a name stands for: itself, or for `auto` the fastest one available.
 pub fn choose(device: &str) -> Choice {
     if device != "auto" {
         return Choice { device: device.to_owned(), why: None };
@@ -166,26 +173,23 @@ fn best(devices: &[DeviceInfo]) -> Choice {
     // `max_by_key` would give the last one among equals.
     let best = ranked.reduce(|best, other| if other.0 > best.0 { other } else { best });
     let Some((_, best)) = best.filter(|(_, best)| best.name != "cpu") else {
-        // Looked for in vain, or programs that stand for cards.
+        // Missing devices, and software renderers.
         let others =
             devices.iter().filter(|device| device.built_in && (device.rank.is_none() || !device.present));
         let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
         return Choice {
             device: "cpu".to_owned(),
-            why: Some(format!(
-                "of the other engines that are built in, none has a card here ({})",
-                others.join(", ")
-            )),
+            why: Some(format!("none of the other built-in engines has a card here ({})", others.join(", "))),
         };
     };
     let card = best.card.as_deref().unwrap_or("a card");
-    Choice { device: best.name.clone(), why: Some(format!("{card}, the fastest that is built in and there")) }
+    Choice { device: best.name.clone(), why: Some(format!("{card}, the fastest one available")) }
 }
 
-/// The engine on a device; `auto` is the fastest one that is built in and there.
+/// The engine on a device; `auto` is the fastest one available.
 ///
 /// # Errors
-/// [`DeviceError`], whose messages say what there is and how to get what is not.
+/// [`DeviceError`], whose messages say which devices there are and how to get others.
 pub fn engine(device: &str, options: &EngineOptions) -> Result<Box<dyn Engine>, DeviceError> {
     let device = choose(device).device;
     let Some(backend) = BACKENDS.into_iter().find(|backend| backend.answers(&device)) else {
@@ -197,7 +201,7 @@ pub fn engine(device: &str, options: &EngineOptions) -> Result<Box<dyn Engine>, 
     }
 }
 
-/// One line for an engine that is not built in.
+/// The entry of an engine that is not built in.
 fn not_built_in(name: &str, feature: &'static str) -> DeviceInfo {
     DeviceInfo {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! libtorch: CUDA cards and, to compare with, the processor. The cargo feature `torch`.
+//! libtorch: CUDA cards and, for comparisons, the CPU. The cargo feature `torch`.
 
 use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_graph::Engine;
@@ -69,7 +69,7 @@ fn devices() -> Vec<DeviceInfo> {
     devices.push(DeviceInfo {
         card: dapple_base::machine::processor(),
         memory: dapple_base::machine::memory(),
-        note: Some("libtorch on the processor, to compare with".to_owned()),
+        note: Some("libtorch on the CPU, for comparisons".to_owned()),
         ..info("torch-cpu".to_owned())
     });
     devices
@@ -80,7 +80,7 @@ fn engine(device: &str, options: &EngineOptions) -> Result<Box<dyn Engine>, Devi
     use dapple_torch::TorchEngine;
 
     if options.memory_limit.is_some() {
-        let cannot = "keeps to no memory limit; leave it out, or give a smaller batch".to_owned();
+        let cannot = "does not support a memory limit; leave it out, or use a smaller batch".to_owned();
         return Err(DeviceError::Unsupported { name: device.to_owned(), cannot });
     }
     let engine = match device.strip_prefix("cuda") {

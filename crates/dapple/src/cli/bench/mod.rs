@@ -1,4 +1,4 @@
-//! `dapple bench`: how fast a network runs here, as a whole and by operation, on one device or on several in turns.
+//! `dapple bench`: the speed of a network, as a whole and by operation, on one device or several in turns.
 
 mod report;
 mod work;
@@ -17,6 +17,7 @@ use dapple::nets::{NetConfig, checkpoint};
 use dapple_base::ByteSize;
 use dapple_base::machine::peak_memory;
 
+use super::common::values::at_least_one;
 use super::failure::Failure;
 use report::{Compared, Layer, Measured};
 use work::{Work, image, labels};
@@ -29,22 +30,22 @@ use work::{Work, image, labels};
   dapple bench unet --batch 4 --train --memory-limit 1GiB
   dapple bench segnet --classes 12 --batch 2 --train --json -
 
-Times are wall-clock medians after one run that is not counted. A training step is forward, loss, backward and
-Adam. GFLOP/s count two operations for each multiply-add of the plain definition (three times as many in
-training), whatever algorithm computes it. Several devices take turns, run by run, with the same weights and the
-same input; a ratio is the median over the turns of the first device's time over the device's.")]
+Times are wall-clock medians after one uncounted run. A training step is forward, loss, backward and Adam. GFLOP/s count two \
+operations for each multiply-add of the plain definition (three times as many in training), whatever algorithm computes it. \
+Several devices take turns, run by run, with the same weights and input; a ratio is the median over the turns of the first \
+device's time divided by the device's.")]
 pub struct Bench {
     /// Network: see `dapple models`
     #[arg(value_name = "NAME")]
     pub network: String,
-    /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest that is built in
-    /// and there [default: auto; cpu with --layers]
+    /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available
+    /// [default: auto; cpu with --layers]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub device: Vec<String>,
-    /// What convolutions and attention are computed in: fp32, bf16 or fp16
+    /// Precision of convolutions and attention: fp32, bf16 or fp16
     #[arg(long, value_name = "NAME", default_value_t = Precision::Fp32)]
     pub precision: Precision,
-    /// Side of the input
+    /// Side of the input in pixels
     #[arg(long, value_name = "N", default_value_t = 224)]
     pub size: usize,
     /// Images in a batch
@@ -56,35 +57,34 @@ pub struct Bench {
     /// Channels of the network's first stage
     #[arg(long, value_name = "N")]
     pub width: Option<usize>,
-    /// Classes, the background included
+    /// Number of classes, the background included
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub classes: usize,
-    /// Print the time of each operation too, on the processor
+    /// Also print the time of each operation; on the CPU only
     #[arg(long)]
     pub layers: bool,
-    /// Runs that are counted
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::arguments::at_least_one)]
+    /// Number of counted runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
     pub runs: usize,
     /// Threads of the engine [default: physical cores]
-    #[arg(long, value_name = "N", value_parser = super::arguments::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Memory of the engine, 2GiB for instance: in training, maps are computed twice beyond it
+    /// Memory limit of the engine, such as 2GiB: in training, activations beyond it are recomputed
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
-    /// Weights to use: a model file, published weights, or a folder that segmentation_models_pytorch saved; random ones
-    /// otherwise
+    /// Weights: a model file, published weights, or a folder saved by segmentation_models_pytorch [default: random]
     #[arg(long, value_name = "FILE|DIR")]
     pub init: Option<PathBuf>,
-    /// Write the result as JSON: to a file, or - for standard output alone
+    /// Write the result as JSON; - writes it to standard output and nothing else
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
-    /// Write input and first output [batch, height, width, channels] (in training: the losses) as safetensors, so
-    /// that another program can repeat and compare them; of the first device
+    /// Write the input and the first output [batch, height, width, channels] (in training: the losses) of the first device
+    /// as safetensors, for comparisons with other programs
     #[arg(long, value_name = "FILE")]
     pub dump: Option<PathBuf>,
 }
 
-/// A network on a device, with what was measured of it.
+/// A network on a device, with its measurements.
 struct Subject {
     device: String,
     executor: Box<dyn Executor>,
@@ -102,7 +102,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     }
     config.check()?;
     let shape = Shape::new(arguments.batch, arguments.size, arguments.size, 3);
-    // More than 2^28 values (1 GiB) of input need more memory for activations than any machine has.
+    // An input of more than 2^28 values (1 GiB) needs more memory for activations than any machine has.
     let extents = [arguments.size, arguments.size, arguments.batch, 3];
     let values = extents.into_iter().try_fold(1usize, |product, extent| product.checked_mul(extent));
     if !values.is_some_and(|values| (1..=1 << 28).contains(&values)) {
@@ -125,7 +125,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
             seconds: Vec::new(),
         });
     }
-    // The engines have the values now; kept, they would be counted as their memory.
+    // The engines have copies; kept, these values would count as their memory.
     drop(state);
     let kind = if config.logits() == 1 { LossKind::BinaryCrossEntropy } else { LossKind::CrossEntropy };
     let work = Work {
@@ -144,7 +144,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     for subject in &subjects {
         let mut one = Measured::new(arguments, &graph, subject, peak_rss_mb);
         if subject.device == "cpu" {
-            of_the_processor(arguments, &network, &work.input, subject, &mut one)?;
+            of_the_cpu(arguments, &network, &work.input, subject, &mut one)?;
         }
         measured.push(one);
     }
@@ -154,7 +154,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     }
 }
 
-/// The engines that are asked for.
+/// The engines of the devices.
 fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
     let options = EngineOptions {
         threads: arguments.threads,
@@ -170,9 +170,8 @@ fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
     for name in names {
         let device = device::choose(name).device;
         if arguments.layers && device != "cpu" {
-            let why = format!(
-                "--layers times the steps of the processor's engine, not of `{device}`; give --device cpu"
-            );
+            let why =
+                format!("--layers times the steps of the CPU engine, not of `{device}`; give --device cpu");
             return Err(Failure::input(why));
         }
         engines.push(device::engine(&device, &options)?);
@@ -180,8 +179,8 @@ fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
     Ok(engines)
 }
 
-/// What only the processor's engine tells: threads, instructions, planned memory and, if wanted, the steps.
-fn of_the_processor(
+/// Measurements of the CPU engine only: threads, vector instructions, planned memory and, with `--layers`, the steps.
+fn of_the_cpu(
     arguments: &Bench,
     network: &Arc<dyn Network>,
     input: &Tensor,

@@ -1,4 +1,4 @@
-//! What was measured, as text and as JSON.
+//! Measurements as text and as JSON.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,10 @@ use dapple::run::grouped;
 use serde::Serialize;
 
 use super::{Bench, Subject, giga_operations};
+use crate::cli::common::json::write_json;
 use crate::cli::failure::Failure;
 
-/// What was measured on one device.
+/// Measurements on one device.
 #[derive(Serialize)]
 pub(super) struct Measured {
     device: String,
@@ -20,7 +21,7 @@ pub(super) struct Measured {
     batch: usize,
     train: bool,
     precision: &'static str,
-    /// Of the processor's engine.
+    /// Of the CPU engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,7 @@ pub(super) struct Measured {
     gflops: f64,
     /// Of the whole process.
     peak_rss_mb: Option<f64>,
-    /// Of the processor's engine alone, as planned.
+    /// Memory of the CPU engine, as planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planned_mb: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +52,8 @@ pub(super) struct Compared {
     devices: Vec<Measured>,
     /// The median over the turns of the first device's time over each device's.
     ratios: Vec<f64>,
-    /// The largest difference of the first output (in training: of the first loss) from the first device's, as a share of
-    /// its largest value.
+    /// The largest difference of the first output (in training: the first loss) from the first device's, relative to its
+    /// largest value.
     differences: Vec<f64>,
 }
 
@@ -110,16 +111,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The largest difference as a share of the largest expected value.
+/// The largest difference, relative to the largest expected value.
 fn distance(expected: &[f32], found: &[f32]) -> f64 {
     let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     let difference = expected.iter().zip(found).fold(0.0f32, |m, (e, f)| m.max((e - f).abs()));
     f64::from(difference / largest)
 }
 
-/// Prints and writes what was measured on one device.
+/// Prints and writes the measurements on one device.
 pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
-    if !write_json(arguments, m)? {
+    if !write_json(m, arguments.json.as_deref())? {
         return Ok(());
     }
     let on = match (m.threads, m.simd) {
@@ -143,9 +144,9 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints and writes what was measured on several devices.
+/// Prints and writes the measurements on several devices.
 pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Failure> {
-    if !write_json(arguments, compared)? {
+    if !write_json(compared, arguments.json.as_deref())? {
         return Ok(());
     }
     let first = &compared.devices[0];
@@ -169,23 +170,11 @@ pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Fail
     Ok(())
 }
 
-/// Network and work.
+/// The network and its workload.
 fn head(m: &Measured) -> String {
-    let what = if m.train { "training step" } else { "inference" };
+    let work = if m.train { "training step" } else { "inference" };
     let (parameters, size) = (grouped(m.parameters as u64), m.size);
-    format!("{}, {parameters} parameters, {what}, batch {}, {size} x {size}", m.network, m.batch)
-}
-
-/// Writes the JSON that is asked for; whether text is wanted too.
-fn write_json(arguments: &Bench, result: &impl Serialize) -> Result<bool, Failure> {
-    let Some(target) = &arguments.json else { return Ok(true) };
-    let text = serde_json::to_string_pretty(result).expect("measurements are numbers and words");
-    if target.as_os_str() == "-" {
-        println!("{text}");
-        return Ok(false);
-    }
-    dapple_base::write_atomic(target, text.as_bytes())?;
-    Ok(true)
+    format!("{}, {parameters} parameters, {work}, batch {}, {size} x {size}", m.network, m.batch)
 }
 
 fn print_layers(layers: &[Layer]) {

@@ -1,4 +1,4 @@
-//! What is timed.
+//! The timed work.
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Once each without counting, then so many rounds in which the subjects take turns.
+    /// Once each without counting, then rounds in which the subjects take turns.
     pub fn in_turns(&self, subjects: &mut [Subject], rounds: usize) -> Result<(), Failure> {
         for subject in subjects.iter_mut() {
             self.once(subject)?;
@@ -64,7 +64,7 @@ impl Work {
     }
 }
 
-/// Pixels that look like nothing in particular: a fixed sequence in -2 to 2 (Knuth's multiplicative hash).
+/// Arbitrary pixels: a fixed sequence in -2 to 2 (Knuth's multiplicative hash).
 pub(super) fn image(shape: Shape) -> Tensor {
     let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 4_194_304.0 - 2.0;
     Tensor::new(shape, (0..shape.len()).map(value).collect())

@@ -3,31 +3,39 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dapple::Flip;
 use dapple::predict::output::{CocoForm, Kind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
-use crate::cli::arguments::{Device, FlipName, at_least_one, size};
+use crate::cli::common::device::Device;
+use crate::cli::common::values::{at_least_one, size};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple predict horse photo.jpg
   dapple predict --model runs/horses photo.jpg --out masks
   dapple predict runs/horses photos/ --out masks --kind mask,overlay,cutout
-  dapple predict model.safetensors 'photos/**/*.jpg' --out cut --kind cutout --background blur
-  dapple predict model.safetensors field.tif --tile 512 --out map --kind mask,contours
-  dapple predict model.safetensors film.mp4 --out films --kind cutout --background '#00b140'
-  dapple predict runs/bayesian photo.jpg --samples 20 --out sure --kind mask,uncertainty,heatmap
-  cat photo.jpg | dapple predict model.safetensors - > mask.png
+  dapple predict horse 'photos/**/*.jpg' --kind cutout --background blur
+  dapple predict fields.safetensors field.tif --tile 512 --kind mask,contours
+  dapple predict horse video.mp4 --kind cutout --background '#00b140'
+  dapple predict runs/bayesian photo.jpg --samples 20 --kind uncertainty
+  cat photo.jpg | dapple predict horse - > mask.png
 
-Without --model, the first of the names is the model. Files written for photo.jpg: photo.png (mask),
-photo-labels.png, photo-overlay.png, photo-probability.png (two classes) or photo-probability-CLASS.png,
-photo-uncertainty.png, photo-heatmap.png, photo-cutout.png, photo-contours.geojson, photo-coco.json and photo-areas.csv, with
-coco.json and areas.csv for all images; for film.mp4: film-overlay.mp4 and film-cutout.mp4 (.mov with
-alpha), by an installed ffmpeg. Folders keep their structure. Results that are there are kept, so that
-the same command goes on with a batch that was cut off.
+Files written for photo.jpg:
+  photo.png, photo-labels.png     masks with a palette, with grey values
+  photo-overlay.png               the mask's colours over the image
+  photo-probability.png           two classes; for more classes,
+                                  photo-probability-CLASS.png
+  photo-uncertainty.png, photo-heatmap.png, photo-cutout.png
+  photo-contours.geojson
+  photo-coco.json, photo-areas.csv, and coco.json and areas.csv for all
+  video-overlay.mp4, video-cutout.mp4 (.mov with alpha), by ffmpeg
 
-Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else: also a
-batch that Ctrl-C stopped, of which nothing is half written.")]
+Without --model, the first name is the model. Folders keep their structure. Existing results are kept, so that the same \
+command resumes an interrupted batch.
+
+Exit codes: 0 success, 2 an image could not be predicted or the input is wrong, 1 any other failure, including a batch \
+stopped by Ctrl-C, which leaves no unfinished file.")]
 pub struct Predict {
     /// A run's folder, a model file, or the name of a model (see `dapple weights list`); several predict together, and
     /// their mean counts
@@ -77,7 +85,7 @@ pub struct How {
     pub memory: u64,
     /// Predict mirrored images too and average
     #[arg(long, value_name = "HOW")]
-    pub flip: Option<FlipName>,
+    pub flip: Option<Flip>,
     /// Predict at several multiples of the size and average, for instance 0.75,1,1.25
     #[arg(long, value_name = "X,…", value_delimiter = ',')]
     pub scales: Vec<f32>,

@@ -35,8 +35,8 @@ pub fn run_all(
         for &look in &looks {
             match one(predictor, film, look, batch, arguments, stop) {
                 // One bad film is no reason to leave the others undone.
-                Err(Failure::Input(message)) if !stop.is_raised() => {
-                    eprintln!("error: {message}");
+                Err(failure) if failure.is_input_fault() && !stop.is_raised() => {
+                    eprintln!("error: {failure}");
                     bad += 1;
                 }
                 result => result?,

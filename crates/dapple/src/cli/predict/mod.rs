@@ -22,8 +22,8 @@ use indicatif::ProgressBar;
 
 pub use arguments::{KindName, Predict};
 
+use super::common::signal::stop_on_signal;
 use super::failure::Failure;
-use super::train::stop_on_signal;
 use setup::{load, output_settings};
 
 /// What stands for standard input and output.

@@ -2,21 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use dapple::Flip;
 use dapple::data::decode_image;
 use dapple::predict::output::{Background, MEMORY_OF_OUTPUTS, OutputSettings};
 use dapple::predict::{Predictor, Settings, Tiling};
 
 use super::arguments::{How, Look};
-use crate::cli::arguments::{Device, FlipName};
+use crate::cli::common::device::Device;
+use crate::cli::common::models::load_on;
 use crate::cli::failure::Failure;
-use crate::cli::weights::segmenters;
 
 /// Loads models that predict together.
 pub fn load(models: &[PathBuf], how: &How, device: &Device, quiet: bool) -> Result<Predictor, Failure> {
     let engine = device.engine(quiet)?;
     let mut members = Vec::new();
     for path in models {
-        members.extend(segmenters(path, engine.as_ref(), quiet)?);
+        members.extend(load_on(path, engine.as_ref(), quiet)?);
     }
     Ok(Predictor::new(members, settings(how)?)?)
 }
@@ -30,8 +31,8 @@ fn settings(how: &How) -> Result<Settings, Failure> {
     Ok(Settings {
         size: how.size,
         tile,
-        flip_horizontal: how.flip.is_some_and(FlipName::is_horizontal),
-        flip_vertical: how.flip.is_some_and(FlipName::is_vertical),
+        flip_horizontal: how.flip.is_some_and(Flip::is_horizontal),
+        flip_vertical: how.flip.is_some_and(Flip::is_vertical),
         scales: if how.scales.is_empty() { vec![1.0] } else { how.scales.clone() },
         samples: how.samples,
         seed: how.seed,

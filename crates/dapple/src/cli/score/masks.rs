@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use dapple::data::{DataError, MaskValues, decode_values};
 use dapple::metrics::Probabilities;
 
-use super::super::failure::Failure;
+use crate::cli::failure::Failure;
 
-/// What the values of masks mean.
+/// The meaning of a mask's values.
 #[derive(Clone, Copy, Debug)]
 pub struct Meaning {
     /// Number of classes.
     pub classes: usize,
-    /// The label that does not count.
+    /// The ignored label.
     pub ignore: Option<u8>,
 }
 
@@ -24,7 +24,7 @@ pub struct Labels {
     pub labels: Vec<u8>,
 }
 
-/// Which of the two ways to write the foreground of two classes occur, each with the first file that has it.
+/// The occurring values for the foreground of two classes, 1 and white, each with its first file.
 #[derive(Debug, Default)]
 pub struct Foreground {
     one: Option<PathBuf>,
@@ -32,13 +32,13 @@ pub struct Foreground {
 }
 
 impl Foreground {
-    /// Adds what occurs in further files.
+    /// Adds the values of further files.
     pub fn merge(&mut self, later: Foreground) {
         self.one = self.one.take().or(later.one);
         self.white = self.white.take().or(later.white);
     }
 
-    /// Refuses a folder that has both.
+    /// Refuses a folder with both.
     pub fn check(&self) -> Result<(), Failure> {
         let (Some(one), Some((white_file, white))) = (&self.one, &self.white) else { return Ok(()) };
         Err(Failure::input(format!(
@@ -50,15 +50,15 @@ impl Foreground {
     }
 }
 
-/// In a table of labels: a value that is none.
+/// In a table of labels: a value without a label.
 const UNKNOWN: u16 = 256;
 
 impl Meaning {
-    /// The labels of a mask's values, and how the foreground is written in it.
+    /// The labels of a mask's values, and the values of its foreground.
     ///
     /// Values are labels; of two classes, white is the foreground too, unless it is the ignore label.
     pub fn labels(self, mask: &MaskValues, path: &Path) -> Result<(Labels, Foreground), DataError> {
-        // What each value means, of 8 bits and, above them, white of 16.
+        // The label of each 8-bit value; white of 16 bits lies above the table.
         let mut table = [UNKNOWN; 256];
         for (value, label) in (0_u8..=255).zip(&mut table) {
             if self.ignore == Some(value) || usize::from(value) < self.classes {
@@ -119,7 +119,7 @@ impl ProbabilityMap {
     pub fn new(mask: MaskValues, path: &Path) -> Result<Self, Failure> {
         if mask.indexed {
             return Err(Failure::input(format!(
-                "{}: a palette picture, whose values are no grey values; save probabilities as grey PNG of 8 or 16 bits",
+                "{}: a palette picture, whose values are not grey values; save probabilities as grey PNG of 8 or 16 bits",
                 path.display()
             )));
         }

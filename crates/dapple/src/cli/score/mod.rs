@@ -1,6 +1,5 @@
-//! `dapple score`: scores of masks that any program made.
+//! `dapple score`: scores of masks predicted by any program.
 
-pub mod extras;
 mod in_order;
 mod masks;
 
@@ -12,10 +11,11 @@ use clap::{Args, ValueEnum};
 use dapple::data::{Classes, MaskValues, mask_files};
 use dapple::metrics::{BOUNDARY_RATIO, Bootstrap, Evaluator, Policy, Protocol};
 
-use super::arguments::at_least_one;
+use super::common::json::write_json;
+use super::common::scores::measures::{ForegroundEvaluator, Surface, mean_surfaces, surfaces};
+use super::common::scores::{Report, print_policies, print_report};
+use super::common::values::at_least_one;
 use super::failure::Failure;
-use super::output::{Report, print_policies, print_report};
-use extras::{ForegroundEvaluator, Surface, mean_surfaces, surfaces};
 use in_order::in_order;
 use masks::{Foreground, Labels, Meaning, ProbabilityMap, read, resize_nearest};
 
@@ -25,11 +25,12 @@ const BLOCK: usize = 8;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple score --pred masks --truth horses/mask
-  dapple score --pred out --truth gt --classes classes.txt --ignore 255 --json scores.json --csv images.csv
+  dapple score --pred out --truth gt --classes classes.txt --ignore 255
+  dapple score --pred out --truth gt --json scores.json --csv images.csv
   dapple score --pred maps --truth gt --probability
 
-Masks are PNG or other pictures whose values are labels: grey values or palette indices, not colours. Of two
-classes, white is the foreground too. Files of both folders are matched by their names without the extension.")]
+Masks are images whose values are labels: grey values or palette indices, not colours. With two classes, white also means \
+foreground. Files of both folders are matched by their names without the extension.")]
 pub struct Score {
     /// Folder of predicted masks
     #[arg(long, value_name = "DIR")]
@@ -37,25 +38,25 @@ pub struct Score {
     /// Folder of true masks
     #[arg(long, value_name = "DIR")]
     pub truth: PathBuf,
-    /// Number of classes, background included, or a file that names them [default: found from the true masks]
+    /// Number of classes, background included, or a file that names them [default: counted in the true masks]
     #[arg(long, value_name = "FILE|K")]
     pub classes: Option<String>,
-    /// Label of pixels that do not count, such as 255 [default: all count]
+    /// Label of pixels to ignore, such as 255 [default: none]
     #[arg(long, value_name = "LABEL")]
     pub ignore: Option<u8>,
     /// Width of boundary regions as a fraction of the image diagonal
     #[arg(long, value_name = "X", default_value_t = BOUNDARY_RATIO)]
     pub boundary_ratio: f64,
-    /// Predictions are probabilities of the foreground: grey, 8 or 16 bits, white is 1
+    /// Predictions are probabilities of the foreground: grey images of 8 or 16 bits, white being 1
     #[arg(long, conflicts_with = "ignore")]
     pub probability: bool,
-    /// Measure distances between contours too (Hausdorff, its 95th percentile, average)
+    /// Also measure distances between contours (Hausdorff, its 95th percentile, average)
     #[arg(long)]
     pub surface: bool,
-    /// Resize predictions to the size of the truth; sizes must agree otherwise
+    /// Resize predictions to the size of the true masks; otherwise sizes must agree
     #[arg(long, value_name = "HOW")]
     pub resize: Option<Resize>,
-    /// Take only predictions whose names end in this, which is cut off
+    /// Take only predictions whose names end in this; names are matched without it
     #[arg(
         long,
         value_name = "TEXT",
@@ -64,7 +65,7 @@ pub struct Score {
         allow_hyphen_values = true
     )]
     pub pred_suffix: String,
-    /// Take only true masks whose names end in this, which is cut off
+    /// Take only true masks whose names end in this; names are matched without it
     #[arg(
         long,
         value_name = "TEXT",
@@ -73,19 +74,19 @@ pub struct Score {
         allow_hyphen_values = true
     )]
     pub truth_suffix: String,
-    /// Score the names that both folders have, and say how many are left out
+    /// Score the names in both folders and print how many are left out
     #[arg(long)]
     pub allow_missing: bool,
-    /// Write the scores as JSON; with - to standard output, and nothing else there
+    /// Write the scores as JSON; - writes them to standard output and nothing else
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
-    /// Write a table with a row for each image
+    /// Write a CSV table with a row for each image
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
     /// Seed of the confidence intervals
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Threads; without effect on the results [default: all cores]
+    /// Threads; they do not affect the results [default: all cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
 }
@@ -124,7 +125,7 @@ pub fn run(arguments: &Score) -> Result<(), Failure> {
     if let Some(path) = &arguments.csv {
         report.write_csv(path, &all.surfaces)?;
     }
-    if report.write_json(arguments.json.as_deref())? {
+    if write_json(&report, arguments.json.as_deref())? {
         print_report(&report);
         print_policies(&report);
     }

@@ -1,10 +1,8 @@
 //! `dapple report` and what a training leaves for it.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use serde_json::Value;
 
 #[test]

@@ -1,11 +1,9 @@
 //! `dapple score` and `dapple compare` as scripts use them.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::data::{encode_indexed_png, palette};
 use png::{BitDepth, ColorType};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What a training shows: a bar on a terminal, plain lines otherwise.
+//! Progress of a training: a bar on a terminal, plain lines otherwise.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use dapple::run::{Throughput, duration, line_of};
 use dapple::train::{EpochRecord, Event, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Without a terminal, a line within an epoch comes after this time at the earliest.
+/// Without a terminal, shortest time between lines within an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// Shows the events of a training: lines on standard output, the bar on standard error.
@@ -21,7 +21,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows nothing if `quiet`.
+    /// Prints nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0);

@@ -16,7 +16,6 @@ pub struct Said {
     pub err: String,
 }
 
-#[allow(dead_code, reason = "not every test file uses all of them")]
 impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -76,12 +75,11 @@ impl Bench {
 }
 
 /// Rows of `metrics.csv` without the last two columns, which are times.
-#[allow(dead_code, reason = "not every test file compares rows")]
+#[cfg(unix)]
 pub fn rows(csv: &str) -> Vec<String> {
     csv.lines().map(|line| line.rsplitn(3, ',').last().expect("there is a first part").to_owned()).collect()
 }
 
-#[allow(dead_code, reason = "not every test file looks into folders")]
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))

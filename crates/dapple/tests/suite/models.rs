@@ -1,10 +1,8 @@
 //! Models away from their run: portable files, and models by name.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::graph::{Network, Shape, State};
 use dapple::nets::checkpoint::{ModelFile, write_state_dict};
 use dapple::nets::{Activation, NetConfig};

@@ -1,10 +1,8 @@
 //! Training from a folder that segmentation_models_pytorch saved.
 
-mod common;
-
 use std::fs;
 
-use common::Bench;
+use crate::common::Bench;
 use dapple::graph::{Network, Shape, State};
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{published, write_state_dict};

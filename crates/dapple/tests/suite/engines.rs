@@ -6,8 +6,6 @@
 //! names networks to be content with, `DAPPLE_CASES` a number of random graphs of each kind. `bench/engines` runs all of it,
 //! the long parts too, and writes the table.
 
-#![cfg(any(feature = "torch", feature = "gpu"))]
-
 use dapple::cpu::CpuEngine;
 use dapple::device::{self, DeviceInfo, EngineOptions};
 use dapple::graph::{Engine, Network, Shape};

@@ -1,8 +1,6 @@
 //! `dapple runs` and `dapple runs diff`.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use serde_json::Value;
 
 #[test]

@@ -1,7 +1,4 @@
 //! A training that is stopped or killed at any moment goes on as if it had not been.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -10,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{Bench, rows};
+use crate::common::{Bench, rows};
 use dapple::graph::{Network, Shape};
 use dapple::train::{Checkpoint, SmallImages, TrainConfig};
 
@@ -77,7 +74,7 @@ fn a_killed_training_can_be_resumed_to_the_same_result() {
 /// Kills at random moments as many times as `DAPPLE_KILLS` says, 20 unless it is set, and begins a new training
 /// whenever one has come to its end:
 ///
-///     DAPPLE_KILLS=500 cargo test -p dapple --test killed -- --ignored --nocapture
+///     DAPPLE_KILLS=500 cargo test -p dapple --test suite -- kill_loop --ignored --nocapture
 ///
 /// After each kill the checkpoint must be whole, and each training must end with the bits of an uninterrupted one.
 #[test]

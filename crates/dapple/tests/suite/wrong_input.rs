@@ -1,10 +1,8 @@
 //! Wrong input ends with exit code 2 and one message that says what is wrong and what to do.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 
 #[test]
 fn arguments() {
@@ -46,6 +44,17 @@ fn data() {
     let flags = "--width 2 --size 32 --epochs 1 --skip-bad";
     let said = bench.succeed(&format!("train --data data --model unet --out run {flags}"));
     assert!(said.err.contains("synthetic0004") && said.err.contains("1 bad pairs"), "{}", said.err);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_output_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let bench = Bench::empty();
+    let output = bench.command("models").stdout(full).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: standard output cannot be written: "), "{said}");
 }
 
 #[test]

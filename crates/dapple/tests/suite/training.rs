@@ -1,10 +1,8 @@
 //! How trainings are asked for on the command line.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::train::TrainConfig;
 
 #[test]

@@ -1,10 +1,8 @@
 //! The commands as scripts use them: what they write, print and exit with.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::data::{LabelCoding, decode_labels, decode_values};
 use serde_json::Value;
 
@@ -112,7 +110,10 @@ fn help_shows_examples() {
         "demo --help",
         "export --help",
         "weights --help",
+        "completions --help",
+        "man --help",
     ] {
         assert!(bench.succeed(arguments).out.contains("Example"), "{arguments}");
     }
+    assert!(bench.succeed("--version").out.starts_with("dapple "));
 }

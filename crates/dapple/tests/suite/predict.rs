@@ -1,15 +1,13 @@
 //! `dapple predict` and `dapple serve` as scripts use them.
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use common::{Bench, names};
-use dapple::Segmenter;
+use crate::common::{Bench, names};
 use dapple::data::{decode_image, decode_values, decode_values_bytes};
+use dapple::{Flip, Segmenter};
 
 #[test]
 fn the_library_predicts_in_three_lines() {
@@ -23,11 +21,30 @@ fn the_library_predicts_in_three_lines() {
     bench.succeed("predict --model run data/images/synthetic0000.png --out out");
     let mask = decode_values(bench.path("out/synthetic0000.png")).expect("a mask");
     assert!(mask.values.iter().map(|&v| v as u8).eq(labels.iter().copied()));
+    segmenter.predict(&photo).and_then(|found| found.save_mask(bench.path("own.png"))).expect("a file");
+    let bytes = |name: &str| fs::read(bench.path(name)).expect("it was written");
+    assert!(bytes("own.png") == bytes("out/synthetic0000.png"), "the same file as the program's");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| assert_eq!(segmenter.predict(&photo).expect("a prediction").labels(), labels));
         }
     });
+}
+
+#[test]
+fn the_builder_takes_the_settings_of_the_program() {
+    let bench = Bench::new();
+    bench.train("run");
+    let builder =
+        Segmenter::builder().device("cpu").threads(1).flip(Flip::Both).scales([1.0, 1.5]).threshold(0.25);
+    let segmenter = builder.load(bench.path("run")).expect("a model");
+    let photo = decode_image(bench.path("data/images/synthetic0003.png")).expect("an image");
+    segmenter.predict(&photo).and_then(|found| found.save_mask(bench.path("own.png"))).expect("a file");
+    bench.succeed(
+        "predict run data/images/synthetic0003.png --out out --flip both --scales 1,1.5 --threshold 0.25",
+    );
+    let bytes = |name: &str| fs::read(bench.path(name)).expect("it was written");
+    assert!(bytes("own.png") == bytes("out/synthetic0003.png"), "the same file as the program's");
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! `dapple watch`, asked as a browser asks it.
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
-use common::Bench;
+use crate::common::Bench;
 use serde_json::Value;
 
 /// The server, ended with the test.

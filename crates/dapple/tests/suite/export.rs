@@ -1,14 +1,12 @@
 //! `dapple export` and `dapple weights`, as scripts use them.
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::nets::checkpoint::{ModelFile, read_state_dict};
 use dapple::onnx::proto::ModelProto;
 use prost::Message;

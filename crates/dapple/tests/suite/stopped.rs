@@ -1,14 +1,11 @@
 //! A prediction that is stopped leaves whole files only, and goes on.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{Bench, names};
+use crate::common::{Bench, names};
 use dapple::data::{Raster, encode_png};
 
 /// A picture of so many pixels a side.

@@ -1,8 +1,6 @@
 //! Engines by name: what is built in is listed, and what is not says how to get it.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use serde_json::Value;
 
 #[test]
@@ -100,7 +98,7 @@ fn libtorch_is_a_device_like_any_other() {
         "bench unet --device torch-cpu --train --memory-limit 1GiB",
         &["`torch-cpu`", "memory limit"],
     );
-    bench.refuse("bench unet --device cuda:77", &["`cuda:77` is not there"]);
+    bench.refuse("bench unet --device cuda:77", &["`cuda:77` is not available"]);
     let listed: Value = serde_json::from_str(&bench.succeed("devices --json").out).expect("a JSON list");
     let names: Vec<&str> =
         listed.as_array().into_iter().flatten().filter_map(|d| d["name"].as_str()).collect();

@@ -1,4 +1,4 @@
-//! What is measured beyond label maps: probabilities of a foreground, and distances between contours.
+//! Scores beyond label maps: of a foreground's probabilities, and of distances between contours.
 
 use dapple::metrics::salient::{SalientEvaluator, SalientImageScores, SalientScores};
 use dapple::metrics::{
@@ -7,9 +7,9 @@ use dapple::metrics::{
 };
 use serde::Serialize;
 
-/// Bins of the reliability diagram, as usual.
+/// Usual number of bins of the reliability diagram.
 const CALIBRATION_BINS: usize = 15;
-/// The most points of the precision-recall curve that are written.
+/// Most points of the written precision-recall curve.
 const CURVE_POINTS: usize = 256;
 
 /// Scores of probability maps.
@@ -47,7 +47,7 @@ impl ForegroundEvaluator {
         })
     }
 
-    /// Adds one image, of which `truth` says the labels 0 and 1.
+    /// Adds one image with its true labels, 0 and 1.
     pub fn add(
         &mut self,
         name: &str,
@@ -61,7 +61,7 @@ impl ForegroundEvaluator {
         self.salient.add(name, &map);
         self.precision_recall.add(&map);
         let probabilities = (0..truth.len()).map(|pixel| prediction.value(pixel) as f32);
-        // The confidence is that of the class decided for.
+        // The confidence is the probability of the predicted class.
         let (confidence, correct): (Vec<f32>, Vec<bool>) =
             probabilities.zip(&is_foreground).map(|(p, &truth)| (p.max(1.0 - p), (p > 0.5) == truth)).unzip();
         self.calibration.add(&confidence, &correct)

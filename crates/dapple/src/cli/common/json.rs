@@ -1,0 +1,33 @@
+//! `--json`: results for other programs.
+
+use std::path::Path;
+
+use dapple_base::write_atomic;
+use serde::Serialize;
+
+use crate::cli::failure::Failure;
+
+/// The value of `--json` that means standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Prints JSON to standard output.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    println!("{}", text(value)?);
+    Ok(())
+}
+
+/// Writes JSON to a file or, for `-`, to standard output. Returns whether standard output is left for text.
+pub fn write_json(value: &impl Serialize, path: Option<&Path>) -> Result<bool, Failure> {
+    match path {
+        None => Ok(true),
+        Some(path) if path == Path::new(STANDARD_OUTPUT) => print_json(value).map(|()| false),
+        Some(path) => {
+            write_atomic(path, (text(value)? + "\n").as_bytes())?;
+            Ok(true)
+        }
+    }
+}
+
+fn text(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::other)
+}

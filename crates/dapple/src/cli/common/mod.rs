@@ -1,0 +1,12 @@
+//! Code shared by the commands: devices, models by name, values of flags, JSON, scores, progress and signals.
+//!
+//! Nothing here knows a command.
+
+pub mod data;
+pub mod device;
+pub mod json;
+pub mod models;
+pub mod progress;
+pub mod scores;
+pub mod signal;
+pub mod values;

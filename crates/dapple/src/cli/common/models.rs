@@ -1,0 +1,84 @@
+//! Models and weights by path or name, with a progress bar for downloads.
+
+use std::path::{Path, PathBuf};
+
+use dapple::graph::Engine;
+use dapple::model::Model;
+use dapple::models::load_with;
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::ModelFile;
+use dapple::nets::registry::{NetworkEntry, networks};
+use dapple::pretrained::imagenet_entry;
+use dapple::weights::{CatalogueEntry, Store, StoreSettings, find};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::failure::Failure;
+use crate::environment;
+
+/// The models that a path or a name stands for, see [`dapple::models`].
+pub fn load(name: &Path, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
+    load_with(name, &|entry| fetch(&store(false)?, entry, quiet))
+}
+
+/// The same, on an engine.
+pub fn load_on(name: &Path, engine: &dyn Engine, quiet: bool) -> Result<Vec<Model>, Failure> {
+    let ready = |model| Ok(Model::new(model, engine)?);
+    load(name, quiet)?.into_iter().map(ready).collect()
+}
+
+/// The file of weights for `--init`: a path, a name of the catalogue, or `imagenet` for the network's encoder.
+pub fn initial_weights(
+    init: &Path,
+    network: &NetConfig,
+    offline: bool,
+    quiet: bool,
+) -> Result<PathBuf, Failure> {
+    let entry = match init.to_str() {
+        Some("imagenet") => imagenet_entry(network).ok_or_else(|| no_encoder(network))?,
+        // A file of that name comes first; anything else unknown is reported as a missing file.
+        Some(name) if !init.exists() => match find(name) {
+            Some(entry) => entry,
+            None => return Ok(init.to_owned()),
+        },
+        _ => return Ok(init.to_owned()),
+    };
+    fetch(&store(offline)?, entry, quiet)
+}
+
+fn no_encoder(network: &NetConfig) -> Failure {
+    let has_encoder = |entry: &&NetworkEntry| {
+        imagenet_entry(&NetConfig { name: entry.name.clone(), ..network.clone() }).is_some()
+    };
+    let mut families: Vec<&str> = networks().iter().filter(has_encoder).map(|entry| entry.family).collect();
+    families.dedup();
+    Failure::input(format!(
+        "--init imagenet: `{}` has no encoder with published ImageNet weights; the families with one are {}",
+        network.name,
+        families.join(", ")
+    ))
+}
+
+/// The store that the environment describes; `offline` forbids downloads in any case.
+pub fn store(offline: bool) -> Result<Store, Failure> {
+    let settings = environment::store_settings()?;
+    Ok(Store::new(StoreSettings { offline: settings.offline || offline, ..settings }))
+}
+
+/// The path of published weights, downloaded if they are not in the cache.
+pub fn fetch(store: &Store, entry: &CatalogueEntry, quiet: bool) -> Result<PathBuf, Failure> {
+    // Draws nothing without a terminal.
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let template =
+        "{msg} [{bar:24.cyan/blue}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta}";
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_message(entry.name);
+    let path = store.get(entry, &mut |progress| {
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.received);
+    });
+    bar.finish_and_clear();
+    Ok(path?)
+}

@@ -1,0 +1,31 @@
+//! Values of flags.
+
+/// A whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+/// Height and width in pixels, or one side of a square.
+pub fn size(text: &str) -> Result<(usize, usize), String> {
+    let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
+    match (height.trim().parse(), width.trim().parse()) {
+        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),
+        _ => Err("give a side (224) or height x width (360x480) in pixels".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_sides_or_height_and_width() {
+        assert_eq!(size("224"), Ok((224, 224)));
+        assert_eq!(size("360x480"), Ok((360, 480)));
+        assert_eq!(size("360X480"), Ok((360, 480)));
+        for wrong in ["", "0", "x", "224x", "-1x2", "1x2x3"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert!(at_least_one("0").is_err() && at_least_one("7") == Ok(7));
+    }
+}

@@ -1,0 +1,34 @@
+//! `dapple completions`: completion scripts for shells.
+
+use std::io::{self, Write};
+
+use clap::{Args, Command};
+use clap_complete::{Shell, generate};
+
+use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple completions bash > ~/.local/share/bash-completion/completions/dapple
+  dapple completions zsh > ~/.zfunc/_dapple
+  dapple completions fish > ~/.config/fish/completions/dapple.fish
+  dapple completions powershell >> $PROFILE
+
+zsh reads ~/.zfunc if .zshrc has the lines `fpath+=~/.zfunc` and `autoload -U compinit; compinit`.")]
+pub struct Completions {
+    /// Shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Prints the script for the program's commands.
+pub fn run(arguments: &Completions, mut command: Command) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    let name = command.get_name().to_owned();
+    generate(arguments.shell, &mut command, name, &mut script);
+    match io::stdout().write_all(&script) {
+        // A reader that closed the pipe has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
+        _ => Ok(()),
+    }
+}

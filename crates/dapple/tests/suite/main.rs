@@ -1,0 +1,22 @@
+//! The `dapple` program as scripts use it, the library's face, and the optional engines.
+
+mod commands;
+mod common;
+mod devices;
+#[cfg(any(feature = "torch", feature = "gpu"))]
+mod engines;
+mod export;
+mod generated;
+#[cfg(unix)]
+mod killed;
+mod models;
+mod predict;
+mod report;
+mod runs;
+mod saved;
+mod score;
+#[cfg(unix)]
+mod stopped;
+mod training;
+mod watch;
+mod wrong_input;
