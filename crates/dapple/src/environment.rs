@@ -14,6 +14,12 @@ pub fn api_key() -> Option<String> {
     env::var("DAPPLE_API_KEY").ok()
 }
 
+/// Whether a variable is set.
+#[cfg(all(feature = "torch", unix))]
+pub fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some()
+}
+
 /// Settings of the store of weights, from `DAPPLE_CACHE`, `DAPPLE_OFFLINE`, `DAPPLE_WEIGHTS_MIRROR`, `SSL_CERT_FILE` and the
 /// proxy variables.
 ///

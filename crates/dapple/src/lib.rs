@@ -34,7 +34,8 @@
 //! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
 //! This crate itself adds the choice of a [`device`], [`models`] by name, and [`export`].
 //!
-//! The library reads no environment variables of its own and prints nothing; the `dapple` program does.
+//! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program. Only
+//! `DAPPLE_SIMD` and `DAPPLE_CONV`, which select kernels of the CPU engine for tests, are read here.
 
 pub mod device;
 pub mod export;

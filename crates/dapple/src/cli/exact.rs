@@ -1,17 +1,19 @@
-//! Single precision on NVIDIA's cards.
+//! Full single precision on NVIDIA cards.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// What NVIDIA's libraries read when they are loaded: with 0 they never use TF32.
+use crate::environment;
+
+/// Variable that NVIDIA's libraries read when they are loaded: with 0 they never use TF32.
 const SWITCH: &str = "NVIDIA_TF32_OVERRIDE";
 
-/// Starts the program anew with TF32 switched off, where there is an NVIDIA driver and the switch is not set. libtorch's
-/// convolutions on cards use TF32, with its 10 bits of mantissa, unless told otherwise, and tch has no way to tell.
-/// `NVIDIA_TF32_OVERRIDE=1` in the environment leaves it on.
+/// Restarts the program with TF32 off if there is an NVIDIA driver and the variable is not set. libtorch's convolutions use
+/// TF32, with a mantissa of 10 bits, unless told otherwise, and tch has no call for it. `NVIDIA_TF32_OVERRIDE=1` in the
+/// environment keeps TF32 on.
 pub fn restart_without_tf32() {
-    if std::env::var_os(SWITCH).is_some() || !Path::new("/proc/driver/nvidia/version").exists() {
+    if environment::is_set(SWITCH) || !Path::new("/proc/driver/nvidia/version").exists() {
         return;
     }
     let Ok(program) = std::env::current_exe() else { return };
@@ -20,7 +22,7 @@ pub fn restart_without_tf32() {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    // Returns only if it fails: then this process goes on, as exact as libtorch is by itself.
+    // Returns only on failure; this process then continues with the precision of libtorch.
     let error = command.args(arguments).env(SWITCH, "0").exec();
-    eprintln!("warning: convolutions on NVIDIA's cards may use TF32; set {SWITCH}=0 ({error})");
+    eprintln!("warning: convolutions on NVIDIA cards may use TF32; set {SWITCH}=0 ({error})");
 }

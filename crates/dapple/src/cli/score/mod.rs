@@ -341,7 +341,7 @@ impl Scoring<'_> {
         }
     }
 
-    /// What else changes the numbers.
+    /// Further policies that affect the scores.
     fn policies(&self) -> Vec<Policy> {
         let two = self.meaning.classes == 2 && self.meaning.ignore != Some(255);
         let all = [
