@@ -40,7 +40,7 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
                     *id = out.add_param(spec.name.clone(), spec.shape.clone(), spec.role, spec.init)?;
                 }
                 if let Some(id) = op.reference_mut() {
-                    *id = map[id];
+                    *id = map[&*id];
                 }
                 op
             }

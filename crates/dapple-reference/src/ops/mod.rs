@@ -23,7 +23,7 @@ use conv::Geometry;
 use dapple_graph::{Graph, GraphError, Mode, Node, NodeId, Op, ParamId};
 use norm::Moments;
 
-/// Number of kinds of operation that [`random`] knows; [`operation(seed)`](crate::random::operation) is of kind
+/// Number of kinds of operation; [`operation(seed)`](crate::random::operation) is of kind
 /// `seed % OPERATIONS`.
 pub const OPERATIONS: u64 = 20;
 
