@@ -1,4 +1,4 @@
-//! What can go wrong while a graph is built.
+//! Errors of building a graph.
 
 use crate::Shape;
 use dapple_base::InputFault;
@@ -17,7 +17,7 @@ pub enum GraphError {
         left: Shape,
         /// Shape of the other input.
         right: Shape,
-        /// What should be equal.
+        /// The condition that they break.
         why: &'static str,
     },
     /// An input is unsuitable by itself, for instance smaller than a kernel.
@@ -29,7 +29,7 @@ pub enum GraphError {
         name: String,
         /// Shape of the input.
         shape: Shape,
-        /// What is wrong and what to do.
+        /// The problem, and the way out.
         why: String,
     },
     /// Two parameters of one name.

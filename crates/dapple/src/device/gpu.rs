@@ -31,7 +31,7 @@ impl Backend for Gpu {
             |name: &str| DeviceInfo { built_in: true, note: None, ..super::not_built_in(name, FEATURE) };
         let found = dapple_gpu::adapters();
         if found.is_empty() {
-            let note = dapple_gpu::Adapter::find("gpu").err();
+            let note = dapple_gpu::Adapter::find("gpu").err().map(|error| error.to_string());
             return vec![DeviceInfo { note, ..info("gpu") }];
         }
         let of = |adapter: dapple_gpu::Adapter| DeviceInfo {
@@ -64,7 +64,7 @@ impl Backend for Gpu {
             return cannot("does not support a memory limit; leave it out and use a smaller batch".into());
         }
         let adapter = dapple_gpu::Adapter::find(device)
-            .map_err(|looked_for| DeviceError::Absent { name: name(), looked_for })?;
+            .map_err(|error| DeviceError::Absent { name: name(), looked_for: error.to_string() })?;
         Ok(Box::new(dapple_gpu::GpuEngine::new(&adapter)?))
     }
 }
