@@ -6,7 +6,7 @@ use std::path::Path;
 use dapple_base::InputFault;
 use dapple_graph::Precision;
 use dapple_model::{Model, ModelError};
-use dapple_predict::{PredictError, Predictor, Settings, Tiling};
+use dapple_predict::{PredictError, PredictSettings, Predictor, Tiling};
 use dapple_weights::{Store, StoreSettings, WeightsError};
 
 use crate::device::{self, DeviceError, EngineOptions};
@@ -111,7 +111,7 @@ impl Deref for Segmenter {
 pub struct SegmenterBuilder {
     device: String,
     engine: EngineOptions,
-    settings: Settings,
+    settings: PredictSettings,
     store: Option<StoreSettings>,
 }
 
@@ -120,7 +120,7 @@ impl Default for SegmenterBuilder {
         Self {
             device: "cpu".to_owned(),
             engine: EngineOptions::default(),
-            settings: Settings::default(),
+            settings: PredictSettings::default(),
             store: None,
         }
     }
@@ -159,7 +159,7 @@ impl SegmenterBuilder {
         self
     }
 
-    /// The probability above which a pixel belongs to a class, see [`Settings::threshold`].
+    /// The probability above which a pixel belongs to a class, see [`PredictSettings::threshold`].
     pub fn threshold(mut self, threshold: f32) -> Self {
         self.settings.threshold = Some(threshold);
         self
@@ -176,7 +176,7 @@ impl SegmenterBuilder {
     }
 
     /// All settings of the prediction, in place of those given so far.
-    pub fn settings(mut self, settings: Settings) -> Self {
+    pub fn settings(mut self, settings: PredictSettings) -> Self {
         self.settings = settings;
         self
     }

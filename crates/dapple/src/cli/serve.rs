@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use dapple::predict::{Predictor, Settings};
-use dapple::serve::{Config, Limits, ServedModel, Server};
+use dapple::predict::{PredictSettings, Predictor};
+use dapple::serve::{Limits, ServeConfig, ServedModel, Server};
 
 use super::common::device::Device;
 use super::common::models::load_on;
@@ -83,11 +83,11 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     for text in &arguments.models {
         let (name, path) = named(text);
         let members = load_on(path, engine.as_ref(), false)?;
-        let predictor = Predictor::new(members, Settings::default())?;
+        let predictor = Predictor::new(members, PredictSettings::default())?;
         models.push(ServedModel { name, predictor });
     }
     let bounds = &arguments.bounds;
-    let config = Config {
+    let config = ServeConfig {
         address: SocketAddr::new(arguments.host, arguments.port),
         limits: Limits {
             body_bytes: (bounds.max_body as usize) << 20,
@@ -105,11 +105,11 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     if !arguments.host.is_loopback() && config.api_key.is_none() {
         eprintln!("note: without a key, everyone who reaches {} can use this server", arguments.host);
     }
-    let runtime = dapple::serve::server::runtime()?;
+    let runtime = dapple::serve::runtime()?;
     runtime.block_on(async {
         let server = Server::bind(models, config).await?;
         let address = server.address().map_err(Failure::other)?;
-        let interrupted = dapple::serve::server::interrupted()?;
+        let interrupted = dapple::serve::interrupted()?;
         println!("serving {} at http://{address}/", arguments.models.join(", "));
         server.run(interrupted).await;
         println!("stopped");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dapple::data::Dataset;
 use dapple::device::engine;
 use dapple::run::save_rate_plot;
-use dapple::run::sweep::{Kind, Sweep, SweepResult};
+use dapple::run::sweep::{Sweep, SweepKind, SweepResult};
 use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
@@ -22,14 +22,14 @@ use super::settings::FoldName;
 const RATE_STEPS: usize = 100;
 
 /// The kind of sweep in the arguments, if there is one.
-pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<Kind>, Failure> {
+pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<SweepKind>, Failure> {
     match (arguments.settings.fold, arguments.options.seeds) {
         (Some(FoldName::All), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
         (Some(FoldName::All), None) => match config.data.folds {
-            Some(folds) => Ok(Some(Kind::Folds(folds))),
+            Some(folds) => Ok(Some(SweepKind::Folds(folds))),
             None => Err(Failure::input("--fold all needs the number of folds: --folds 5")),
         },
-        (_, Some(seeds)) => Ok(Some(Kind::Seeds(seeds))),
+        (_, Some(seeds)) => Ok(Some(SweepKind::Seeds(seeds))),
         _ => Ok(None),
     }
 }
