@@ -14,13 +14,13 @@ use super::train_options::TrainOptions;
   dapple train --data horses --out runs/horses
   dapple train --data horses --time-budget 30m --out runs/half-an-hour
   dapple train --data horses --loss bce+lovasz --out runs/lovasz
-  dapple train --data horses --model unet --width 16 --epochs 20 --out runs/unet
+  dapple train --data horses --model unet --width 16 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 \\
       --init imagenet --out runs/resnet
   dapple train --data horses --init saved-by-smp --out runs/tuned
   dapple train --data CamVid --recipe segnet-camvid \\
       --init vgg16_bn.pth --out runs/camvid
-  dapple train --config runs/horses/config.toml --lr 0.0003 --out runs/slower
+  dapple train --config runs/horses/config.toml --lr 3e-4 --out runs/slower
   dapple train --data horses --folds 5 --fold all --out runs/folds
   dapple train --data horses --model unet --find-lr rates.png
   dapple train --resume runs/horses

@@ -9,7 +9,7 @@ use super::failure::Failure;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple completions bash > ~/.local/share/bash-completion/completions/dapple
+  dapple completions bash >> ~/.bash_completion
   dapple completions zsh > ~/.zfunc/_dapple
   dapple completions fish > ~/.config/fish/completions/dapple.fish
   dapple completions powershell >> $PROFILE

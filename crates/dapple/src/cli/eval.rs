@@ -29,8 +29,8 @@ use super::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple eval --model runs/horses --data horses
-  dapple eval --model model.safetensors --data horses --part all --json scores.json
-  dapple eval --model runs/horses --data horses --original-size --csv images.csv
+  dapple eval --model horse --data horses --part all --json scores.json
+  dapple eval --model runs/horses --data horses --original-size
   dapple eval --model horse --data weizmann_horse_db --flip horizontal
 
 Scores are those of the network's output at its own size, as in published recipes. With --original-size, the output is first \

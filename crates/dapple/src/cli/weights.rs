@@ -15,7 +15,8 @@ use super::failure::Failure;
 #[command(after_help = "Examples:
   dapple weights list
   dapple weights get vgg16_bn
-  dapple train --data CamVid --recipe segnet-camvid --init imagenet --out runs/camvid
+  dapple train --data CamVid --recipe segnet-camvid --init imagenet \\
+      --out runs/camvid
 
 Files are kept in dapple/weights in the user's cache folder, or in DAPPLE_CACHE/weights. Further environment variables: \
 HTTPS_PROXY and NO_PROXY, SSL_CERT_FILE, DAPPLE_OFFLINE=1, and DAPPLE_WEIGHTS_MIRROR, the address of a mirror with the same \

@@ -17,7 +17,7 @@ use crate::cli::common::values::{at_least_one, size};
   dapple predict --model runs/horses photo.jpg --out masks
   dapple predict runs/horses photos/ --out masks --kind mask,overlay,cutout
   dapple predict horse 'photos/**/*.jpg' --kind cutout --background blur
-  dapple predict fields.safetensors field.tif --tile 512 --kind mask,contours
+  dapple predict runs/fields field.tif --tile 512 --kind mask,contours
   dapple predict horse video.mp4 --kind cutout --background '#00b140'
   dapple predict runs/bayesian photo.jpg --samples 20 --kind uncertainty
   cat photo.jpg | dapple predict horse - > mask.png
