@@ -5,6 +5,19 @@
 //! [`ForegroundMap`], scored by [`salient`] and [`PrecisionRecall`].
 //!
 //! A score that is undefined, such as the IoU of a class that occurs in neither map, is `None`, and means skip it.
+//!
+//! ```
+//! use dapple_metrics::{Evaluator, Protocol};
+//!
+//! // Two rows of three pixels; pixels labelled 255 count nowhere.
+//! let truth = [0, 0, 1, 0, 1, 255];
+//! let prediction = [0, 1, 1, 0, 1, 0];
+//! let mut evaluator = Evaluator::new(Protocol::new(["ground", "horse"], Some(255)))?;
+//! evaluator.add("a.png", &prediction, &truth, 2, 3)?;
+//! // Each class has two pixels right of the three that it has in either map.
+//! assert_eq!(evaluator.finish().dataset.miou, Some(2.0 / 3.0));
+//! # Ok::<(), dapple_metrics::MetricsError>(())
+//! ```
 
 mod bitplane;
 mod bootstrap;

@@ -43,9 +43,10 @@ box_errors!(Checkpoint: CheckpointError, Graph: GraphError, Engine: EngineError)
 impl InputFault for ModelError {
     fn is_input_fault(&self) -> bool {
         match self {
-            Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
+            Self::Data(error) => error.is_input_fault(),
+            Self::Checkpoint(error) => error.is_input_fault(),
             Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
-            Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
+            Self::Graph(_) | Self::Metrics(_) => true,
         }
     }
 }

@@ -12,6 +12,17 @@
 //!
 //! Label maps are [`GrayImage`]s whose grey value is the class index; a [`Palette`] says how they are
 //! named and painted.
+//!
+//! ```
+//! use dapple_data::Classes;
+//! use dapple_report::{GrayImage, Palette, colour_map};
+//!
+//! let palette = Palette::new(Classes::binary("horse"), Some(255))?;
+//! let labels = GrayImage::from_raw(2, 1, vec![0, 1]).expect("two labels");
+//! let painted = colour_map(&labels, &palette)?;
+//! assert_eq!(painted.get_pixel(1, 0).0, palette.colours()[1]);
+//! # Ok::<(), dapple_report::ReportError>(())
+//! ```
 
 mod axis;
 mod chart;

@@ -89,7 +89,7 @@ impl InputFault for RunError {
         match self {
             Self::Train(error) => error.is_input_fault(),
             Self::Model(error) => error.is_input_fault(),
-            Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
+            Self::Data(error) => error.is_input_fault(),
             Self::Lock(error) => error.is_input_fault(),
             Self::Read { .. } | Self::BadFile { .. } | Self::RunExists(_) | Self::NotARun(_) => true,
             Self::Report(_) | Self::Write(_) => false,

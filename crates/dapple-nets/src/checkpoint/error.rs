@@ -112,8 +112,9 @@ impl ContentError {
 
 impl InputFault for CheckpointError {
     /// Model files and weights are the user's input.
+    /// Everything but a failed write.
     fn is_input_fault(&self) -> bool {
-        true
+        !matches!(self, Self::Write(_))
     }
 }
 
