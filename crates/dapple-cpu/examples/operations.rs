@@ -141,7 +141,7 @@ fn loss_and_step(engine: &CpuEngine) -> Result<[f64; 2], Box<dyn std::error::Err
     let loss = Loss::single(LossKind::CrossEntropy);
     let state = State::init(&logits.build(shape)?, 0);
     let network: Arc<dyn Network> = Arc::new(logits);
-    let mut executor = engine.load(network, &state)?;
+    let mut executor = engine.load_trainer(network, &state, Optimizer::adam())?;
     // The whole of it: taking the input in, a factor for each channel and its gradient are in the figure too.
     let loss = best(&mut || {
         let start = Instant::now();

@@ -90,6 +90,15 @@ enum Runner {
     Train(Box<dyn Trainer>),
 }
 
+impl Runner {
+    fn state(&self) -> State {
+        match self {
+            Self::Infer(executor) => executor.state(),
+            Self::Train(trainer) => trainer.state(),
+        }
+    }
+}
+
 /// A network on a device, with its measurements.
 struct Subject {
     device: String,
@@ -203,7 +212,7 @@ fn of_the_cpu(
     }
     if arguments.layers {
         let mode = if arguments.train { Mode::Train } else { Mode::Predict };
-        let steps = engine.profile(network.clone(), &subject.executor.state(), input, mode)?;
+        let steps = engine.profile(network.clone(), &subject.runner.state(), input, mode)?;
         measured.layers = Some(steps.into_iter().map(Layer::from).collect());
     }
     Ok(())
