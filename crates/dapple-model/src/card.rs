@@ -1,4 +1,4 @@
-//! The description that a model file carries: classes, input, and the training it comes from.
+//! The card of a model file: classes, input, and the training that produced it.
 
 use dapple_data::{Classes, Format, InputSettings, LabelCoding};
 use dapple_graph::Loss;
@@ -6,9 +6,9 @@ use dapple_nets::checkpoint::ModelCard;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ModelError;
+use crate::error::ModelError;
 
-/// The weights of a training that a model holds.
+/// The weights of a training that a model file holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weights {
@@ -19,29 +19,29 @@ pub enum Weights {
     Average,
 }
 
-/// The training that a model comes from, kept in its card.
+/// The training that produced a model, kept in its card.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The loss it was trained with, class weights in numbers.
+    /// The loss, with class weights as numbers.
     pub loss: Loss,
     /// The meaning of the values in the mask files.
     pub coding: LabelCoding,
-    /// The format of the folder it learned from.
+    /// The format of the training data's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// The recipe that the training began with.
+    /// The recipe that the training started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
-    /// Weights of a step, or their average.
+    /// Raw or averaged weights.
     #[serde(default)]
     pub weights: Weights,
-    /// Names of the validation samples, in files that are meant to be used away from their run.
+    /// Names of the validation samples, in files that are meant for use apart from their run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation: Vec<String>,
 }
 
 impl Provenance {
-    /// The provenance in a card; `None` for a model that no training of this program wrote.
+    /// The provenance in a card; `None` for a model not trained by this program.
     pub fn of(card: &ModelCard) -> Option<Self> {
         serde_json::from_value(Value::Object(card.extra.clone())).ok()
     }

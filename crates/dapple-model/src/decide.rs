@@ -3,8 +3,8 @@
 use dapple_graph::Tensor;
 use dapple_nets::Activation;
 
-/// The label of every pixel of `logits` (`[n, h, w, k]`), `[n, h, w]`: the class with the highest logit, the lowest of
-/// equals. A single logit is that of class 1, chosen where it is above 0, which is where its probability is above ½.
+/// The label of every pixel of `logits` (`[n, h, w, k]`), `[n, h, w]`: the class with the highest logit, the lowest if
+/// several are equal. A single logit is that of class 1, chosen where it is above 0, which is where its probability is above ½.
 pub fn labels(logits: &Tensor) -> Vec<u8> {
     match logits.shape.c {
         1 => logits.data.iter().map(|&logit| u8::from(logit > 0.0)).collect(),
@@ -24,7 +24,7 @@ fn highest(logits: &[f32]) -> u8 {
 }
 
 /// The probability of every class at every pixel, `[n, h, w, classes]`: softmax over the logits or sigmoid of each. A
-/// single logit gives two classes, the background's probability being the rest.
+/// single logit gives two classes; the background's probability is the complement.
 pub fn probabilities(logits: &Tensor, activation: Activation) -> Vec<f32> {
     let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
     match (logits.shape.c, activation) {
@@ -38,8 +38,8 @@ pub fn probabilities(logits: &Tensor, activation: Activation) -> Vec<f32> {
     }
 }
 
-/// The logits of probabilities `[n, h, w, k]` of as many values a pixel as the network gives: what [`probabilities`] undoes,
-/// up to 1e-7, which probabilities are kept away from 0 and 1 by so that logits stay finite.
+/// The logits of probabilities `[n, h, w, k]`, with as many values per pixel as the network has outputs: the inverse of [`probabilities`].
+/// Probabilities are clamped to within 1e-7 of 0 and 1, so that logits stay finite.
 pub fn logits(probabilities: Tensor, activation: Activation) -> Tensor {
     const LEAST: f32 = 1e-7;
     let Tensor { shape, mut data } = probabilities;

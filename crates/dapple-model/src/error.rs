@@ -1,4 +1,4 @@
-//! Errors of using a model.
+//! Errors of loading, running and evaluating a model.
 
 use dapple_base::InputFault;
 use dapple_data::DataError;
@@ -27,7 +27,7 @@ pub enum ModelError {
     Metrics(#[from] MetricsError),
 }
 
-/// The large ones are boxed, so that a result that may fail costs little to pass on.
+/// Large errors are boxed, so that results stay small.
 macro_rules! box_errors {
     ($($variant:ident: $error:ty),*) => {
         $(impl From<$error> for ModelError {

@@ -1,6 +1,6 @@
-//! Measuring a network on samples of a data set.
+//! Evaluation of a network on samples of a data set.
 //!
-//! Everything that is ever scored goes through [`evaluate_inputs`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
+//! All scores go through [`evaluate_inputs`], one image at a time in [`Mode::Eval`](dapple_graph::Mode),
 //! so that the scores printed in training and those of a later evaluation of the saved file are the same to the last
 //! digit, whatever the batch size. Scores are taken at the network's input size, as the published recipes do;
 //! [`evaluate_labels`] takes them at the images' own sizes, where they are those of the predicted masks.
@@ -13,7 +13,8 @@ use dapple_data::{CacheSettings, Channels, Dataset, InputSettings, Loader, Loade
 use dapple_graph::{Executor, Loss, Shape, Tensor};
 use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
 
-use crate::{ModelError, decide};
+use crate::decide;
+use crate::error::ModelError;
 
 /// The loss and the scores of a model on a set of samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +25,12 @@ pub struct Evaluation {
     pub scores: Scores,
 }
 
-/// The samples to measure on, as the network sees them.
+/// The samples to evaluate on, as the network's inputs.
 #[derive(Clone, Debug)]
 pub struct EvaluationSet(Loader);
 
 impl EvaluationSet {
-    /// The given samples of a data set, shown as `input` says, in their order. `threads` decode images in the
+    /// The given samples of a data set, prepared as `input` says, in their order. `threads` decode images in the
     /// background, and `cache` says where they are kept for the next evaluation.
     ///
     /// # Errors
@@ -45,19 +46,19 @@ impl EvaluationSet {
         Ok(Self(Loader::new(Arc::clone(dataset), samples.to_vec(), settings)?))
     }
 
-    /// The samples in order, one a batch.
+    /// The samples in order, one per batch.
     pub fn batches(&self) -> dapple_data::Epoch {
         self.0.epoch(0)
     }
 
-    /// How many samples there are, at least one.
+    /// The number of samples, at least one.
     #[allow(clippy::len_without_is_empty, reason = "there is always at least one sample")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-/// One image on its way from the network to the scores.
+/// One image between the network and the scores.
 struct Scored {
     sample: usize,
     prediction: Vec<u8>,
@@ -66,8 +67,8 @@ struct Scored {
     width: usize,
 }
 
-/// Runs the network over the samples, in order, and scores its labels; `None` if `on_image`, which hears how many are
-/// done, ends it early.
+/// Runs the network over the samples, in order, and scores its labels; `None` if `on_image`, which receives the number of
+/// images done, ends it early.
 ///
 /// Images are decoded and scored in other threads than the network's.
 ///
@@ -90,7 +91,7 @@ pub fn evaluate(
     Ok(scores.map(|scores| Evaluation { loss: loss_sum / set.len() as f64, scores }))
 }
 
-/// As [`evaluate`], for whatever gives the labels `[h, w]` of an input `[1, h, w, c]`; it sees the truth too.
+/// As [`evaluate`], for any function from an input `[1, h, w, c]` and its ground truth to labels `[h, w]`.
 ///
 /// # Errors
 /// Those of `predict`, and of [`evaluate`].
@@ -104,7 +105,7 @@ pub fn evaluate_inputs<E: From<ModelError>>(
     let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
 
     thread::scope(|scope| {
-        // A few images may wait for their scores; more would only take memory.
+        // A few images may wait for scoring; more would only take memory.
         let (sender, receiver) = mpsc::sync_channel::<Scored>(4);
         let scorer = scope.spawn(move || -> Result<Scores, MetricsError> {
             for image in receiver {
@@ -121,7 +122,7 @@ pub fn evaluate_inputs<E: From<ModelError>>(
             let prediction = predict(&images, &batch.labels)?;
             let image = Scored { sample: batch.indices[0], prediction, truth: batch.labels, height, width };
             if sender.send(image).is_err() {
-                break; // The scorer has met an error, which it returns below.
+                break; // The scorer has failed; its error is returned below.
             }
             if on_image(done).is_break() {
                 return Ok(None);
@@ -134,7 +135,7 @@ pub fn evaluate_inputs<E: From<ModelError>>(
 }
 
 /// Predicts the given samples at the size of their images, in order, and scores the labels there, `[height, width]`; `None`
-/// if `on_image`, which hears the number of images done, ends it early. The scores are those of the predicted masks.
+/// if `on_image`, which receives the number of images done, ends it early. The scores are those of the predicted masks.
 ///
 /// # Errors
 /// Those of `predict`; [`ModelError::Data`] for an image that cannot be loaded, [`ModelError::Metrics`] for labels that
@@ -160,7 +161,7 @@ pub fn evaluate_labels<E: From<ModelError>>(
     Ok(Some(evaluator.finish_with_images()))
 }
 
-/// `count` of `samples` spread evenly over their order, all of them where there are no more.
+/// `count` of `samples`, spread evenly over their order; all of them if there are fewer.
 pub fn spread(samples: &[usize], count: usize) -> Vec<usize> {
     if count >= samples.len() {
         return samples.to_vec();

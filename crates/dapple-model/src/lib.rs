@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = dapple_cpu::CpuEngine::new(None)?;
 //! let model = Model::load(Path::new("runs/horses"), &engine)?;
-//! let photo = dapple_data::decode_image("photo.jpg", 3)?;
+//! let photo = dapple_data::decode_image("photo.jpg")?;
 //! let logits = model.predict(&photo)?;
 //! let labels = logits.labels(); // [height, width], at the photograph's size
 //! let horse = logits.probability(1);

@@ -1,14 +1,14 @@
-//! The logits of one image, brought to the image's size row by row.
+//! The logits of one image, resized to the image's size row by row.
 
 use dapple_graph::{Shape, Tensor};
 use dapple_nets::Activation;
 
 use crate::decide;
 
-/// The logits of a network for one image; labels and probabilities are given at the image's size.
+/// The logits of a network for one image; labels and probabilities are at the image's size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageLogits {
-    /// At the network's size; brought to the image's size row by row where it is asked for.
+    /// At the network's size; resized to the image's size row by row on request.
     pub(crate) logits: Tensor,
     pub(crate) activation: Activation,
     pub(crate) classes: usize,
@@ -32,8 +32,7 @@ impl ImageLogits {
         self.activation
     }
 
-    /// Mixes the logits with those of another image's logits, which counts by `share`, 0 to 1; one whose logits are of another
-    /// shape is left out.
+    /// Mixes in the logits of another image with the weight `share`, 0 to 1; logits of another shape are ignored.
     pub fn blend(&mut self, other: &Self, share: f32) {
         if self.logits.shape == other.logits.shape {
             let pairs = self.logits.data.iter_mut().zip(&other.logits.data);
@@ -52,7 +51,7 @@ impl ImageLogits {
     /// The probability of one class at every pixel, `[height, width]`, 0 to 1.
     ///
     /// # Panics
-    /// If there is no such class.
+    /// If the class does not exist.
     pub fn probability(&self, class: usize) -> Vec<f32> {
         assert!(class < self.classes, "class {class} of {}", self.classes);
         let mut map = Vec::with_capacity(self.width * self.height);
@@ -76,7 +75,7 @@ impl ImageLogits {
     }
 }
 
-/// Gives the logits of an image row by row, interpolated between pixel centres, in memory for one row.
+/// The logits of an image row by row, interpolated between pixel centres, in memory for one row.
 #[derive(Debug)]
 pub struct LogitRows<'a> {
     image: &'a ImageLogits,
@@ -120,7 +119,7 @@ struct Between {
 }
 
 impl Between {
-    /// Where the centre of pixel `index` of `size` lies among `samples`, at the edges on the outermost one.
+    /// The position of the centre of pixel `index` of `size` among `samples`, clamped to the outermost ones.
     fn of(index: usize, size: usize, samples: usize) -> Self {
         let at = (index as f64 + 0.5) * samples as f64 / size as f64 - 0.5;
         let at = at.clamp(0.0, (samples - 1) as f64);

@@ -9,11 +9,12 @@ use dapple_nets::checkpoint::{ModelCard, ModelFile};
 use dapple_nets::{NetConfig, monte_carlo};
 
 use crate::card::{classes_of, input_of};
+use crate::decide;
+use crate::error::ModelError;
 use crate::load::load_model;
 use crate::logits::ImageLogits;
-use crate::{ModelError, decide};
 
-/// A model ready to predict. It may be shared between threads, which then take turns with the network.
+/// A model ready to predict. It may be shared between threads, which take turns with the network.
 pub struct Model {
     card: ModelCard,
     input: InputSettings,
@@ -32,7 +33,7 @@ impl Model {
     /// A model on an engine.
     ///
     /// # Errors
-    /// [`ModelError::Engine`] from the engine, [`ModelError::Data`] for a model that takes no images.
+    /// [`ModelError::Engine`] from the engine, [`ModelError::Data`] for a model whose input is not an image.
     pub fn new(model: ModelFile, engine: &dyn Engine) -> Result<Self, ModelError> {
         let input = input_of(&model.card)?;
         let executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
@@ -65,13 +66,13 @@ impl Model {
         Ok(self.image_logits(self.logits(&input)?, image.width, image.height))
     }
 
-    /// Runs the network on a batch of prepared inputs, `[n, h, w, channels]` of any size that it can take; gives the
+    /// Runs the network on a batch of prepared inputs, `[n, h, w, channels]` of any size that it accepts; returns the
     /// logits of its first output, `[n, h, w, k]`.
     ///
     /// # Errors
     /// [`ModelError::Engine`] from the engine.
     pub fn logits(&self, input: &Tensor) -> Result<Tensor, ModelError> {
-        // A panic of another thread in the engine leaves nothing behind that a forward pass reads.
+        // A forward pass reads no state that a panic of another thread could have left inconsistent.
         let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut outputs = executor.forward(input, Mode::Predict)?;
         Ok(outputs.swap_remove(0))
@@ -87,8 +88,8 @@ impl Model {
         Ok(graph.nodes().iter().any(|node| matches!(node.op, Op::Dropout { rate, .. } if rate > 0.0)))
     }
 
-    /// Runs the network `samples` times with dropout on a batch of prepared inputs, as [`monte_carlo`] does from a place in
-    /// dropout's random numbers on; gives logits, `[n, h, w, k]`, whose probabilities are the means of the samples'.
+    /// Runs the network `samples` times with dropout on a batch of prepared inputs, as [`monte_carlo`] does, starting at a
+    /// given dropout state; returns logits, `[n, h, w, k]`, whose probabilities are the means of the samples'.
     ///
     /// # Errors
     /// [`ModelError::Engine`] from the engine, and for no samples.

@@ -21,23 +21,23 @@ pub(crate) struct Region {
 
 /// Pixels of a row with one label.
 #[derive(Clone, Debug)]
-pub(crate) struct Run {
-    /// Where it lies.
+pub(crate) struct LabelRun {
+    /// Its columns.
     pub columns: Range<usize>,
     /// Its label.
     pub label: u8,
-    /// Its region, which may turn out to be a part of another one: see [`Components::numbers`].
+    /// Its region, which may later be joined to another one: see [`Components::numbers`].
     pub region: usize,
 }
 
 /// Finds the regions of a label map that comes row by row.
 #[derive(Debug)]
 pub(crate) struct Components {
-    /// The regions of this label are left out.
+    /// Regions of this label are ignored.
     background: u8,
     /// Of the row before.
-    above: Vec<Run>,
-    /// Regions found so far; some are parts of others, see `parent`.
+    above: Vec<LabelRun>,
+    /// Regions found so far; some have been joined to others, see `parent`.
     regions: Vec<Region>,
     /// Union-find: a root is its own parent, and older than what belongs to it.
     parent: Vec<usize>,
@@ -62,7 +62,7 @@ impl Components {
     /// Takes the next row.
     pub fn row(&mut self, labels: &[u8]) {
         let y = self.rows;
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<LabelRun> = Vec::new();
         let above = std::mem::take(&mut self.above);
         let mut first_above = 0;
         let mut start = 0;
@@ -95,7 +95,7 @@ impl Components {
             known.area += columns.len() as u64;
             known.columns = known.columns.start.min(columns.start)..known.columns.end.max(columns.end);
             known.rows.end = y + 1;
-            runs.push(Run { columns, label, region });
+            runs.push(LabelRun { columns, label, region });
         }
         self.above = runs;
         self.rows += 1;
@@ -122,11 +122,11 @@ impl Components {
     }
 
     /// The runs of the last row, those of the background left out.
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &[LabelRun] {
         &self.above
     }
 
-    /// For each region that runs were said to be of, the number of the one that it is a part of, and the label of each
+    /// For each region that runs refer to, the number of the final region that it belongs to, and the label of each
     /// number. Regions are numbered in the order of their first pixels.
     pub fn numbers(mut self) -> (Vec<usize>, Vec<u8>) {
         let mut numbers = vec![0; self.parent.len()];

@@ -1,4 +1,4 @@
-//! Errors of predicting, worded so that the reader can act on them.
+//! Errors of prediction, worded so that the reader can act on them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ pub enum PredictError {
     /// Settings that contradict each other, the models or the image.
     #[error("{0}")]
     Settings(String),
-    /// The user stopped it.
-    #[error("stopped before it was done; nothing of it is written")]
+    /// Stopped by the user.
+    #[error("stopped before it was complete; nothing of it is written")]
     Stopped,
     /// A file that cannot be used as it is.
     #[error("{}: {problem}", path.display())]
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and its cure.
         problem: String,
     },
-    /// A file or folder of the results that could not be made.
+    /// A file or folder of the results that could not be written.
     #[error(transparent)]
     File(#[from] WriteError),
     /// A picture that could not be drawn.
@@ -38,19 +38,24 @@ pub enum PredictError {
     /// A result that could not be written.
     #[error("the {what} cannot be written: {source}; check the folder, its permissions and the free space")]
     Write {
-        /// What was being written.
+        /// The kind of result.
         what: &'static str,
-        /// What the operating system or the encoder said.
+        /// The reason, from the operating system or the encoder.
         source: io::Error,
     },
-    /// A program that dapple started did not do what it should.
+    /// A failure of a program that dapple started.
     #[error("{program}: {problem}")]
     Program {
         /// The program.
         program: String,
-        /// What happened and what to do.
+        /// The problem and its cure.
         problem: String,
     },
+    /// A thread that panicked.
+    #[error(
+        "{0} panicked: this is a bug in dapple, not in your input; please report it with the message above"
+    )]
+    Panicked(&'static str),
 }
 
 impl From<DataError> for PredictError {
@@ -64,7 +69,7 @@ impl InputFault for PredictError {
         match self {
             Self::Model(error) => error.is_input_fault(),
             Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
-            Self::Stopped | Self::Write { .. } | Self::File(_) | Self::Report(_) => false,
+            Self::Stopped | Self::Write { .. } | Self::File(_) | Self::Report(_) | Self::Panicked(_) => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the pixels of a georeferenced TIFF lie (OGC 19-008r4, GeoTIFF 1.1).
+//! The place of a georeferenced TIFF's pixels on the ground (OGC 19-008r4, GeoTIFF 1.1).
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
-/// The GeoKey that says whether a tie point is a pixel's corner (1) or its centre (2).
+/// The GeoKey that states whether a tie point is a pixel's corner (1) or its centre (2).
 const RASTER_TYPE: u16 = 1025;
 /// The GeoKeys with the EPSG code of a geographic and of a projected coordinate system.
 const CODES: [u16; 2] = [3072, 2048];
@@ -24,7 +24,7 @@ pub struct GeoReference {
 }
 
 impl GeoReference {
-    /// That of a TIFF file; `None` for one that has none, and for anything else.
+    /// The reference of a TIFF file; `None` for a TIFF without one, and for any other file.
     pub fn of_file(path: &Path) -> Option<Self> {
         let file = std::fs::File::open(path).ok()?;
         Self::read(&mut Decoder::new(std::io::BufReader::new(file)).ok()?)
@@ -59,7 +59,7 @@ impl GeoReference {
         Some(Self { matrix, epsg })
     }
 
-    /// The ground coordinates of a place in the image.
+    /// The ground coordinates of a point of the image.
     pub fn ground(&self, column: f64, row: f64) -> [f64; 2] {
         let m = &self.matrix;
         [m[0] * column + m[1] * row + m[2], m[3] * column + m[4] * row + m[5]]

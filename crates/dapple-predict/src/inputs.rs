@@ -1,4 +1,4 @@
-//! Which images are meant: files, folders, patterns and lists.
+//! The images to predict: files, folders, patterns and lists.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dapple_data::{DataError, images_below};
 
-use crate::PredictError;
+use crate::error::PredictError;
 
 /// An image to predict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// A file that was named itself.
+    /// A file named by itself.
     pub fn file(path: &Path) -> Self {
         let name = path.file_stem().unwrap_or(path.as_os_str());
         Self { path: path.to_owned(), name: name.into() }
@@ -41,12 +41,12 @@ impl Input {
     }
 }
 
-/// The images that are meant by files, folders with all folders in them, and patterns (`*`, `?`, `[a-z]`, and `**` for any
-/// folders). A file is taken even if it does not exist: predicting it then says so. `out`, where results go, is left out of
-/// folders.
+/// The images of files, folders with all their subfolders, and patterns (`*`, `?`, `[a-z]`, and `**` for any
+/// folders). A file is accepted even if it does not exist: its prediction reports that. `out`, the folder of results, is
+/// excluded from folders.
 ///
 /// # Errors
-/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is none.
+/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is invalid.
 pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, PredictError> {
     let out = out.and_then(|out| out.canonicalize().ok());
     let is_result = |path: &Path| {
@@ -56,7 +56,7 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
     let mut found = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            // Results that lie in the folder of the photographs are none of them; where the two are the same, all are.
+            // Results inside the folder of the photographs are not inputs; if both are the same folder, all images are.
             let apart =
                 !out.as_ref().is_some_and(|out| input.canonicalize().is_ok_and(|i| i.starts_with(out)));
             let mut images = images_below(input)?;
@@ -66,7 +66,8 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
             }
             found.extend(images.into_iter().map(|path| Input::below(path, input)));
         } else if let (false, Some(pattern)) = (input.exists(), as_pattern(input)) {
-            let bad = |e: glob::PatternError| PredictError::bad_file(input, format!("no pattern: {e}"));
+            let bad =
+                |e: glob::PatternError| PredictError::bad_file(input, format!("not a valid pattern: {e}"));
             let mut images: Vec<PathBuf> = glob::glob(pattern)
                 .map_err(bad)?
                 .filter_map(Result::ok)
@@ -85,7 +86,7 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
     Ok(found)
 }
 
-/// The paths of a list, one a line; empty lines and those that begin with `#` are left out.
+/// The paths of a list, one per line; empty lines and those that begin with `#` are skipped.
 ///
 /// # Errors
 /// [`PredictError::Model`] if the file cannot be read, or is not text.
@@ -105,12 +106,12 @@ fn as_pattern(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| text.contains(['*', '?', '[']))
 }
 
-/// The folders before the first one with a sign of a pattern.
+/// The folders before the first one with a wildcard.
 fn before_pattern(path: &Path) -> PathBuf {
     path.components().take_while(|part| as_pattern(Path::new(part)).is_none()).collect()
 }
 
-/// The inputs whose results would have the name of an earlier one's.
+/// Marks the inputs whose results would have the name of an earlier input's.
 pub(crate) fn doubles(inputs: &[Input]) -> Vec<bool> {
     let mut names = HashSet::new();
     inputs.iter().map(|input| !names.insert(&input.name)).collect()

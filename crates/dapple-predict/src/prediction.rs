@@ -1,14 +1,14 @@
-//! What is predicted for one image: the mean of all models, flips and scales, at the image's size.
+//! The prediction of one image: the mean of all models, flips and scales, at the image's size.
 
 use dapple_model::{LogitRows, decide};
 
 use crate::decision;
 
-/// What one or several models predict for one image. It keeps logits at the networks' sizes and brings them to the
-/// image's size row by row, so that it is small whatever the image.
+/// The prediction of one or several models for one image. It keeps logits at the networks' sizes and resizes them to the
+/// image's size row by row, so that it is small whatever the image's size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// One a model, flip and scale; at least one, all of one image.
+    /// One per model, flip and scale; at least one, all of one image.
     pub(crate) members: Vec<dapple_model::ImageLogits>,
     pub(crate) classes: usize,
     pub(crate) threshold: Option<f32>,
@@ -25,19 +25,19 @@ impl Prediction {
         self.members[0].height()
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The same with another threshold, see [`crate::Settings::threshold`]; `None` leaves it as it is.
+    /// The same with another threshold, see [`crate::PredictSettings::threshold`]; `None` leaves it as it is.
     #[must_use]
     pub fn with_threshold(self, threshold: Option<f32>) -> Self {
         Self { threshold: threshold.or(self.threshold), ..self }
     }
 
-    /// Mixes the logits with those of another prediction by the same models, which counts by `share`, 0 to 1. One of other
-    /// sizes or models is left out.
+    /// Mixes the logits with those of another prediction by the same models, which has the weight `share`, 0 to 1. A
+    /// prediction of other sizes or models is ignored.
     pub fn blend(&mut self, other: &Self, share: f32) {
         if self.members.len() == other.members.len() {
             self.members.iter_mut().zip(&other.members).for_each(|(own, other)| own.blend(other, share));
@@ -55,7 +55,7 @@ impl Prediction {
     /// The probability of one class at every pixel, `[height, width]`, 0 to 1.
     ///
     /// # Panics
-    /// If there is no such class.
+    /// If the class does not exist.
     pub fn probability(&self, class: usize) -> Vec<f32> {
         assert!(class < self.classes, "class {class} of {}", self.classes);
         let mut map = Vec::with_capacity(self.width() * self.height());
@@ -67,9 +67,9 @@ impl Prediction {
     }
 
     /// The uncertainty of every pixel, `[height, width]`: the predictive entropy, that of the mean probabilities over models,
-    /// flips, scales and samples, as a share of its largest value: 0 (sure) to 1 (any class is as probable).
+    /// flips, scales and samples, as a share of its largest value: 0 (certain) to 1 (all classes equally probable).
     ///
-    /// It holds both what members or samples disagree about and what they all find doubtful (Gal 2016, section 3.3.1).
+    /// It covers both disagreement between members or samples and doubt that all of them share (Gal 2016, section 3.3.1).
     pub fn uncertainty(&self) -> Vec<f32> {
         let mut map = Vec::with_capacity(self.width() * self.height());
         let mut rows = self.rows(Wants { uncertainty: true, ..Wants::default() });
@@ -77,14 +77,14 @@ impl Prediction {
         map
     }
 
-    /// The image's rows, with what is wanted of them.
+    /// The image's rows, with the wanted values.
     pub fn rows(&self, wants: Wants) -> PredictedRows<'_> {
         let members = self.members.iter().map(|m| (m, m.rows())).collect();
         PredictedRows { prediction: self, wants, members, values: RowValues::default() }
     }
 }
 
-/// What is to be computed for a row besides its labels.
+/// The values to compute for a row besides its labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
     /// [`RowValues::probabilities`].
@@ -94,7 +94,7 @@ pub struct Wants {
 }
 
 impl Wants {
-    /// What either wants.
+    /// The values that either wants.
     pub fn or(self, other: Self) -> Self {
         Self {
             probabilities: self.probabilities || other.probabilities,
@@ -103,7 +103,7 @@ impl Wants {
     }
 }
 
-/// What is predicted for one row of an image.
+/// The predicted values of one row of an image.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowValues {
     /// The class of each pixel, `[width]`.
@@ -126,7 +126,7 @@ impl RowValues {
     }
 }
 
-/// Gives what is predicted for an image row by row.
+/// The prediction of an image, row by row.
 #[derive(Debug)]
 pub struct PredictedRows<'a> {
     prediction: &'a Prediction,
@@ -166,7 +166,7 @@ impl PredictedRows<'_> {
             values.probabilities.iter_mut().for_each(|p| *p *= share);
         }
         values.conclude(classes, threshold, self.wants);
-        // The logits of one model decide as they do where no probabilities are wanted, to the last bit.
+        // A single model's logits decide, as in the case without probabilities, to the last bit.
         if let (true, None, Some(labels)) = (alone, threshold, only_logits) {
             values.labels = labels;
         }

@@ -2,32 +2,33 @@
 
 use dapple_data::{Classes, Raster};
 use dapple_graph::{DropoutState, Network, Shape, Tensor};
-use dapple_model::Model;
-use dapple_model::ModelError;
+use dapple_model::{ImageLogits, Model, ModelError};
 
+use crate::error::PredictError;
+use crate::prediction::Prediction;
+use crate::settings::{PredictSettings, Tiling, WorkingSize};
 use crate::tiles::ALIGN;
 use crate::variant::Flip;
-use crate::{PredictError, Prediction, Settings, Tiling, WorkingSize};
 
 /// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
 pub struct Predictor {
     pub(crate) models: Vec<Model>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: PredictSettings,
     pub(crate) flips: Vec<Flip>,
     classes: Classes,
 }
 
-/// An image made ready for the networks, by [`Predictor::prepare`].
+/// An image prepared for the networks by [`Predictor::prepare`].
 #[derive(Debug)]
 pub struct Prepared {
-    inputs: Vec<Input>,
+    inputs: Vec<NetworkInput>,
     width: usize,
     height: usize,
 }
 
-/// What one network sees.
+/// The input of one network.
 #[derive(Debug)]
-struct Input {
+struct NetworkInput {
     model: usize,
     flip: Flip,
     tensor: Tensor,
@@ -39,7 +40,7 @@ impl Predictor {
     /// # Errors
     /// [`PredictError::Settings`] for settings out of range, no model, models of different classes, or samples of a model
     /// without dropout.
-    pub fn new(models: Vec<Model>, settings: Settings) -> Result<Self, PredictError> {
+    pub fn new(models: Vec<Model>, settings: PredictSettings) -> Result<Self, PredictError> {
         settings.validate()?;
         let Some(first) = models.first() else {
             return Err(PredictError::Settings("no model: give at least one".into()));
@@ -58,8 +59,8 @@ impl Predictor {
             for (number, model) in (1..).zip(&models) {
                 if !model.has_dropout()? {
                     return Err(PredictError::Settings(format!(
-                        "model {number} ({}) has no dropout, so that all samples of it are the same; leave the samples \
-                         out, or train bayesian-segnet",
+                        "model {number} ({}) has no dropout, so that all of its samples are the same; omit the \
+                         samples, or train bayesian-segnet",
                         model.card().network.name
                     )));
                 }
@@ -79,12 +80,12 @@ impl Predictor {
         &self.models
     }
 
-    /// How predictions are made.
-    pub fn settings(&self) -> &Settings {
+    /// The settings of its predictions.
+    pub fn settings(&self) -> &PredictSettings {
         &self.settings
     }
 
-    /// The channels that images are to be decoded with: as many as some model sees, and colour rather than grey.
+    /// The number of channels to decode images with: the largest of the models' inputs, and colour rather than grey.
     pub fn channels(&self) -> usize {
         let most = self.models.iter().map(|m| m.input().channels).max().unwrap_or(3);
         if most == 1 { 3 } else { most }
@@ -98,7 +99,7 @@ impl Predictor {
         self.run(self.prepare(image)?)
     }
 
-    /// Makes an image ready for the networks; another thread may do it while the networks are busy.
+    /// Prepares an image for the networks; another thread may do so while the networks are busy.
     ///
     /// # Errors
     /// [`PredictError::Model`] for an image with fewer channels than a model sees.
@@ -116,7 +117,7 @@ impl Predictor {
                 let data = input.prepare_at(image.clone(), height, width)?;
                 let tensor = Tensor::new(Shape::new(1, height, width, input.channels), data);
                 for &flip in &self.flips {
-                    inputs.push(Input { model: index, flip, tensor: flip.apply(tensor.clone()) });
+                    inputs.push(NetworkInput { model: index, flip, tensor: flip.apply(tensor.clone()) });
                 }
             }
         }
@@ -130,7 +131,7 @@ impl Predictor {
     pub fn run(&self, prepared: Prepared) -> Result<Prediction, PredictError> {
         let Prepared { inputs, width, height } = prepared;
         let mut members = Vec::with_capacity(inputs.len());
-        for Input { model, flip, tensor } in inputs {
+        for NetworkInput { model, flip, tensor } in inputs {
             let model = &self.models[model];
             let logits = self.logits(model, &tensor, members.len())?;
             members.push(model.image_logits(flip.apply(logits), width, height));
@@ -148,7 +149,7 @@ impl Predictor {
         let mut inputs = Vec::new();
         for model in 0..self.models.len() {
             let flipped = self.flips.iter().map(|&flip| (flip, flip.apply(input.clone())));
-            inputs.extend(flipped.map(|(flip, tensor)| Input { model, flip, tensor }));
+            inputs.extend(flipped.map(|(flip, tensor)| NetworkInput { model, flip, tensor }));
         }
         self.run(Prepared { inputs, width: w, height: h })
     }
@@ -166,7 +167,7 @@ impl Predictor {
     }
 
     /// Runs the networks on several images at once: inputs of one size become one batch. Samples are drawn image by image,
-    /// so that an image's prediction does not depend on its company.
+    /// so that an image's prediction does not depend on the others.
     ///
     /// # Errors
     /// [`PredictError::Model`] from the engine, for all of them.
@@ -186,7 +187,7 @@ impl Predictor {
                 }
             }
         }
-        let mut members: Vec<Vec<Option<dapple_model::ImageLogits>>> =
+        let mut members: Vec<Vec<Option<ImageLogits>>> =
             images.iter().map(|image| vec![None; image.inputs.len()]).collect();
         for (model, shape, places) in batches {
             let model = &self.models[model];
@@ -202,18 +203,18 @@ impl Predictor {
                 members[image][place] = Some(model.image_logits(logits, width, height));
             }
         }
-        // Every input stood in one batch.
+        // Every input was in one batch.
         Ok(members
             .into_iter()
             .map(|members| self.prediction(members.into_iter().flatten().collect()))
             .collect())
     }
 
-    fn prediction(&self, members: Vec<dapple_model::ImageLogits>) -> Prediction {
+    fn prediction(&self, members: Vec<ImageLogits>) -> Prediction {
         Prediction { members, classes: self.classes.names.len(), threshold: self.settings.threshold }
     }
 
-    /// The side and the overlap of the tiles that an image is to be cut into, if it is.
+    /// The side and the overlap of the tiles that an image is cut into; `None` if it is predicted whole.
     ///
     /// # Errors
     /// [`PredictError::Settings`] for an image that is too large for settings which forbid tiles.
@@ -253,7 +254,7 @@ impl Predictor {
     }
 
     /// An estimate of a network's memory a pixel of its input: that of all activations at once, halved, since an engine
-    /// uses memory again.
+    /// reuses memory.
     fn working_bytes_of_a_pixel(&self) -> Result<u64, PredictError> {
         const SIDE: usize = 256;
         let mut most = 0;

@@ -1,21 +1,21 @@
-//! One row of an image with what is predicted for it: what outputs are made of.
+//! One row of an image with its prediction, from which outputs are made.
 
 use crate::prediction::RowValues;
 
 /// A row of an image with its prediction.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// Which one, from the top.
+pub struct ImageRow<'a> {
+    /// Its index, from the top.
     pub y: usize,
     /// The image's values, `[width, channels]`.
     pub pixels: &'a [u8],
-    /// Values a pixel.
+    /// Values per pixel.
     pub channels: usize,
-    /// What is predicted.
+    /// Its prediction.
     pub values: &'a RowValues,
 }
 
-impl Row<'_> {
+impl ImageRow<'_> {
     /// Appends the red, green and blue of each pixel: the first three channels, or the first one thrice.
     pub fn append_rgb(&self, out: &mut Vec<u8>) {
         match self.channels {

@@ -1,19 +1,19 @@
-//! How a prediction is made.
+//! The settings of a prediction.
 
-use crate::PredictError;
+use crate::error::PredictError;
 
-/// The memory that one image may take unless settings say otherwise, in bytes: what the decoder allows itself.
+/// The default memory limit for one image in bytes, which is also the decoder's limit.
 pub const DEFAULT_MEMORY_BYTES: u64 = dapple_data::DECODE_LIMIT_BYTES;
 
 /// The size at which the network sees an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WorkingSize {
-    /// That of the model's training: the whole image is resized to it.
+    /// The size of the model's training: the whole image is resized to it.
     #[default]
     Input,
-    /// The image's own: nothing is resized.
+    /// The image's own size: nothing is resized.
     Image,
-    /// Another one, to which the whole image is resized.
+    /// Another size, to which the whole image is resized.
     Fixed {
         /// In pixels.
         height: usize,
@@ -25,7 +25,7 @@ pub enum WorkingSize {
 /// Whether an image is cut into tiles, which the network sees at the image's own size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tiling {
-    /// Where the image would not fit into [`Settings::memory_bytes`].
+    /// If the image does not fit into [`PredictSettings::memory_bytes`].
     #[default]
     Auto,
     /// Never.
@@ -34,14 +34,14 @@ pub enum Tiling {
     Side {
         /// Height and width of a tile in pixels; rounded up to a multiple of [`crate::tiles::ALIGN`].
         side: usize,
-        /// How far neighbours overlap, in pixels; a quarter of the side by default.
+        /// Overlap of neighbours in pixels; by default a quarter of the side.
         overlap: Option<usize>,
     },
 }
 
-/// How predictions are made.
+/// The settings of predictions.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct PredictSettings {
     /// The size at which the network sees an image.
     pub size: WorkingSize,
     /// Whether images are cut into tiles.
@@ -53,9 +53,9 @@ pub struct Settings {
     /// Predict at these multiples of the size, and average.
     pub scales: Vec<f32>,
     /// Run networks this many times with dropout and average, as Bayesian SegNet does (Kendall et al. 2017): the spread of
-    /// the samples enters the probabilities and so the uncertainty. Without it, once and with nothing dropped.
+    /// the samples enters the probabilities and hence the uncertainty. If `None`, once without dropout.
     pub samples: Option<usize>,
-    /// What samples are drawn from: the same seed gives the same ones.
+    /// Seed of the samples: the same seed gives the same samples.
     pub seed: u64,
     /// The probability above which a pixel belongs to a class. Two classes: above it is foreground (½ by default).
     /// More: a pixel whose most probable class is not above it becomes [`crate::UNDECIDED`].
@@ -64,7 +64,7 @@ pub struct Settings {
     pub memory_bytes: u64,
 }
 
-impl Default for Settings {
+impl Default for PredictSettings {
     fn default() -> Self {
         Self {
             size: WorkingSize::Input,
@@ -80,8 +80,8 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Checks the ranges and that the settings go together.
+impl PredictSettings {
+    /// Checks the ranges and that the settings are compatible.
     ///
     /// # Errors
     /// [`PredictError::Settings`].
@@ -112,10 +112,10 @@ impl Settings {
                 ));
             }
             if self.scales != [1.0] {
-                return refuse("tiles are seen at the image's own size: leave the scales out".into());
+                return refuse("tiles are predicted at the image's own size: omit the scales".into());
             }
             if matches!(self.size, WorkingSize::Fixed { .. }) {
-                return refuse("tiles are seen at the image's own size: leave the size out".into());
+                return refuse("tiles are predicted at the image's own size: omit the size".into());
             }
         }
         Ok(())

@@ -5,44 +5,46 @@ use dapple_data::{InputSettings, Raster};
 use dapple_graph::{Shape, Tensor};
 use dapple_model::decide;
 
+use crate::error::PredictError;
 use crate::prediction::{RowValues, Wants};
+use crate::predictor::Predictor;
+use crate::row::ImageRow;
 use crate::source::RowSource;
 use crate::tiles::Cuts;
-use crate::{PredictError, Predictor, Row};
 
 impl Predictor {
-    /// Predicts an image in tiles of `side` pixels that overlap by `overlap`, and gives the rows in order to `each`.
+    /// Predicts an image in tiles of `side` pixels that overlap by `overlap`, and passes the rows in order to `each`.
     ///
-    /// Probabilities are the means over models, flips and samples, blended between tiles as [`crate::tiles`] says. The memory is
-    /// that of the networks on one tile and of `side` rows of the image and its probabilities.
+    /// Probabilities are the means over models, flips and samples, blended between tiles as described in [`crate::tiles`]. The
+    /// memory is that of the networks on one tile and of `side` rows of the image and its probabilities.
     ///
     /// # Errors
     /// Those of the source, the engine and `each`; [`PredictError::Settings`] for an image with too few channels;
-    /// [`PredictError::Stopped`] soon after `stop` was raised: a large image takes long.
+    /// [`PredictError::Stopped`] soon after `stop` was raised.
     pub fn predict_tiles(
         &self,
         source: &mut dyn RowSource,
         (side, overlap): (usize, usize),
         wants: Wants,
         stop: &StopFlag,
-        each: &mut dyn FnMut(&Row<'_>) -> Result<(), PredictError>,
+        each: &mut dyn FnMut(&ImageRow<'_>) -> Result<(), PredictError>,
     ) -> Result<(), PredictError> {
         let (width, height, channels) = (source.width(), source.height(), source.channels());
         let most = self.models.iter().map(|m| m.input().channels).max().unwrap_or(1);
         if channels < most && (channels, most) != (1, 3) {
-            let problem = format!("the image has {channels} channels where the model sees {most}");
+            let problem = format!("the image has {channels} channels, but the model needs {most}");
             return Err(PredictError::Settings(problem));
         }
         let largest = self.largest_value(source)?;
         let (columns, rows) = (Cuts::new(width, side, overlap), Cuts::new(height, side, overlap));
         let classes = self.classes().names.len();
-        // Of two classes, the first one's probability is the rest.
+        // With two classes, the first one's probability is the complement.
         let maps = if classes == 2 { 1 } else { classes };
 
         let mut pixels: Vec<u8> = Vec::new();
         let mut sums: Vec<f32> = Vec::new();
         let mut values = RowValues::default();
-        // Of network and input, so that each draws samples of its own.
+        // Counted over networks and inputs, so that each draws its own samples.
         let mut inputs = 0;
         for (index, span) in rows.spans.iter().enumerate() {
             let held = pixels.len() / (width * channels);
@@ -76,7 +78,7 @@ impl Predictor {
                 values.conclude(classes, self.settings.threshold, wants);
                 check(stop)?;
                 let pixels = &pixels[y * width * channels..][..width * channels];
-                each(&Row { y: span.start + y, pixels, channels, values: &values })?;
+                each(&ImageRow { y: span.start + y, pixels, channels, values: &values })?;
             }
             pixels.drain(..done * width * channels);
             sums.drain(..done * width * maps);
@@ -84,7 +86,7 @@ impl Predictor {
         Ok(())
     }
 
-    /// The largest value of the image, where some model divides by it; this reads the image once.
+    /// The largest value of the image, if a model divides by it; this reads the image once.
     fn largest_value(&self, source: &mut dyn RowSource) -> Result<u8, PredictError> {
         if !self.models.iter().any(|m| m.input().normalization == dapple_data::Normalization::U2Net) {
             return Ok(u8::MAX);

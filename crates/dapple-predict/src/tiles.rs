@@ -1,8 +1,8 @@
-//! How an image is cut into overlapping tiles, and how their predictions are blended.
+//! Overlapping tiles of an image, and the weights that blend their predictions.
 //!
 //! Along each side, tiles begin at multiples of [`ALIGN`], so that pooling falls on the same pixels as it would in the
-//! whole image, and end at the image's border. A tile's prediction counts with a Gaussian of the distance to its middle
-//! (as nnU-Net blends, Isensee et al. 2021), and not at all within a margin of its inner edges, where the network sees
+//! whole image, and end at the image's border. A tile's prediction is weighted with a Gaussian of the distance to its centre
+//! (as nnU-Net blends, Isensee et al. 2021), and has no weight within a margin of its inner edges, where the network sees
 //! padding instead of the image. The weight of a pixel is the product of its weights along the sides.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Tiles begin at multiples of this: the largest factor by which a network of the registry shrinks its input.
 pub const ALIGN: usize = 32;
 
-/// The share of the overlap at an inner edge that does not count.
+/// The share of the overlap at an inner edge that has no weight.
 const MARGIN: f32 = 0.375;
 
 /// Standard deviation of the weights over the side of a tile.
@@ -53,7 +53,7 @@ impl Cuts {
         Self { spans, weights }
     }
 
-    /// The first pixel that tiles after the `index`-th one touch: those before it are final.
+    /// The first pixel that tiles after the `index`-th one cover: those before it are final.
     pub fn final_after(&self, index: usize) -> usize {
         self.spans.get(index + 1).map_or(self.spans[index].end, |next| next.start)
     }

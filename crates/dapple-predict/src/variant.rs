@@ -2,7 +2,7 @@
 
 use dapple_graph::{Shape, Tensor};
 
-/// How an input is mirrored.
+/// A way of mirroring an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flip {
     pub horizontal: bool,
@@ -10,14 +10,14 @@ pub(crate) struct Flip {
 }
 
 impl Flip {
-    /// The identity and the mirrored ones that are asked for.
+    /// The identity and the requested flips.
     pub fn all(horizontal: bool, vertical: bool) -> Vec<Self> {
         let ways = |on: bool| if on { &[false, true][..] } else { &[false][..] };
         let of = |v: bool| ways(horizontal).iter().map(move |&h| Self { horizontal: h, vertical: v });
         ways(vertical).iter().flat_map(|&v| of(v)).collect()
     }
 
-    /// Mirrors a batch of maps; the same again undoes it.
+    /// Mirrors a batch of maps; applying it twice restores the input.
     pub fn apply(self, tensor: Tensor) -> Tensor {
         let Shape { n, h, w, c } = tensor.shape;
         if self == Self::default() {

@@ -1,4 +1,4 @@
-//! The log of the epochs beside the metrics table: scores of the classes, and TensorBoard's events.
+//! The log of the epochs next to the metrics table: scores of the classes, and TensorBoard events.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::folder::RunFolder;
 use crate::tensorboard::{EventFile, LoggedPicture};
 use dapple_train::EpochRecord;
 
-/// Pictures are kept about so many times in a training.
+/// The approximate number of times that pictures are kept in a training.
 const TIMES: usize = 10;
 
 /// The validation's scores of the classes in an epoch: a line of `classes.jsonl`.
@@ -47,7 +47,7 @@ impl ClassRow {
     }
 }
 
-/// Reads `classes.jsonl`; lines that cannot be understood are passed over.
+/// Reads `classes.jsonl`; lines that cannot be parsed are skipped.
 pub fn read_class_rows(path: &Path) -> Vec<ClassRow> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

@@ -38,7 +38,7 @@ pub enum RunError {
     /// A file or folder could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A file of a run that cannot be understood or does not fit.
+    /// A file of a run that cannot be parsed or does not fit.
     #[error("{}: {problem}", path.display())]
     BadFile {
         /// The file.
@@ -55,7 +55,7 @@ pub enum RunError {
     /// The folder for a new run holds something else.
     #[error("{}: this folder is not empty and holds no run; give a new folder", .0.display())]
     NotARun(PathBuf),
-    /// Another process writes the run, or its lock cannot be made.
+    /// Another process writes the run, or its lock cannot be created.
     #[error(transparent)]
     Lock(#[from] LockError),
 }

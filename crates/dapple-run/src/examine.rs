@@ -1,6 +1,6 @@
-//! A last look at the best model: what a report shows that only predictions can tell.
+//! The examination of the best model: the parts of a report that need predictions.
 //!
-//! It is taken when a training ends and kept in the run, as `evaluation.json` and the pictures in `extremes/`, so that a
+//! It is made when a training ends and kept in the run, as `evaluation.json` and the pictures in `extremes/`, so that a
 //! report needs neither data nor network later.
 
 use std::path::Path;
@@ -21,12 +21,12 @@ use crate::pixels::PixelCounts;
 use dapple_model::{EvaluationSet, decide, load_model};
 use dapple_train::{TrainConfig, open_dataset};
 
-/// The precision-recall curve is kept with about so many points.
+/// The approximate number of points kept of the precision-recall curve.
 const CURVE_POINTS: usize = 200;
-/// How many images of each kind are shown.
+/// The number of images shown of each kind.
 const SHOWN: [(Place, usize); 3] = [(Place::Worst, 4), (Place::Median, 2), (Place::Best, 2)];
 
-/// What the best model of a run does on the validation part, at the network's input size.
+/// The results of a run's best model on the validation set, at the network's input size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Examination {
     /// The epoch of the model.
@@ -68,7 +68,7 @@ pub struct PrecisionRecallResult {
 /// An image chosen for its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownImage {
-    /// Why it was chosen.
+    /// The reason for the choice.
     pub place: Place,
     /// Its name.
     pub name: String,
@@ -101,7 +101,7 @@ pub struct DataSummary {
     pub folder: String,
     /// The format it was read in.
     pub format: Option<String>,
-    /// The label that counts nowhere.
+    /// The ignored label.
     pub ignore: Option<u8>,
     /// Smallest and largest width and height of the images, in pixels.
     pub sizes: [(usize, usize); 2],
@@ -123,12 +123,12 @@ pub struct ClassSummary {
 }
 
 impl Examination {
-    /// The one that a run keeps; `None` if there is none.
+    /// The examination that a run keeps, if any.
     pub fn load(run: &RunFolder) -> Option<Self> {
         read_json(&run.examination())
     }
 
-    /// Makes that of a run anew: opens its data and runs its best model.
+    /// Repeats the examination of a run: opens its data and runs its best model.
     ///
     /// # Errors
     /// If the data, the model or the scores are not there or do not fit, or the run's folder cannot be written.
@@ -156,10 +156,10 @@ impl Examination {
     }
 }
 
-/// What is examined.
+/// The subject of an examination.
 pub(crate) struct Subject<'a> {
     pub dataset: &'a Arc<Dataset>,
-    /// Where it lies.
+    /// Its folder.
     pub folder: &'a Path,
     pub input: InputSettings,
     /// The samples of each part.

@@ -16,20 +16,20 @@ use dapple_train::TrainingFiles;
 /// |---|---|
 /// | `config.toml` | the settings, see [`TrainConfig`](dapple_train::TrainConfig) |
 /// | `split.json` | the names of the samples for training, validation and test |
-/// | `metrics.csv`, `metrics.jsonl` | a row an epoch, see [`EpochRecord`](dapple_train::EpochRecord) |
+/// | `metrics.csv`, `metrics.jsonl` | one row per epoch, see [`EpochRecord`](dapple_train::EpochRecord) |
 /// | `curves.svg`, `curves.png` | the rows as curves |
-/// | `best.safetensors` | the model of the best epoch, complete by itself |
+/// | `best.safetensors` | the model of the best epoch, usable by itself |
 /// | `best.json` | its validation scores, with those of each image |
-/// | `last.safetensors` | the state that `--resume` goes on from, the moving average of the weights with it |
+/// | `last.safetensors` | the state that `--resume` continues from, with the moving average of the weights |
 /// | `sweep.json`, `members.csv`, `ensemble.safetensors` | of several trainings, see [`Sweep`](crate::sweep::Sweep) |
 /// | `run.lock` | locked by the process that writes the run, and naming it |
 /// | `samples/` | image, truth, prediction and overlay of some validation images |
-/// | `strips/` | their masks, a panel a class |
-/// | `current/` | the same images as the latest epochs see them |
-/// | `classes.jsonl` | the classes' scores, a line an epoch |
+/// | `strips/` | their masks, one panel per class |
+/// | `current/` | the same images with the predictions of the latest epochs |
+/// | `classes.jsonl` | the classes' scores, one line per epoch |
 /// | `tensorboard/` | event files for TensorBoard |
-/// | `run.json`, `progress.json`, `log.txt` | who made it with which command, how far it is, what was said |
-/// | `evaluation.json`, `extremes/` | what the best model does on the validation part, for reports |
+/// | `run.json`, `progress.json`, `log.txt` | origin and command, progress, log |
+/// | `evaluation.json`, `extremes/` | the examination of the best model on the validation set, for reports |
 /// | `report.html`, `report.md`, `report-pictures/` | the report |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
@@ -61,8 +61,8 @@ const FILES: [&str; 19] = [
 const FOLDERS: [&str; 6] = ["samples", "strips", "current", "tensorboard", "extremes", "report-pictures"];
 
 impl RunFolder {
-    /// Checks that a new run may begin in the folder; nothing is written or removed until [`RunFolder::prepare`]. A
-    /// run that stands there is an error unless `force` says that it may be replaced.
+    /// Checks that a new run may begin in the folder; nothing is written or removed until [`RunFolder::prepare`]. An
+    /// existing run is an error unless `force` allows replacing it.
     ///
     /// # Errors
     /// [`RunError::RunExists`], [`RunError::NotARun`] for a folder with other things in it, [`RunError::Write`].
@@ -84,7 +84,7 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Makes the folder, and removes the files of a run that stood there; other files are left alone.
+    /// Creates the folder, and removes the files of an earlier run; other files are kept.
     ///
     /// # Errors
     /// [`RunError::Write`].
@@ -174,7 +174,7 @@ impl RunFolder {
         self.0.join("tensorboard")
     }
 
-    /// `current/`, made if it is not there.
+    /// `current/`, created if it is missing.
     ///
     /// # Errors
     /// [`RunError::Write`].
@@ -182,7 +182,7 @@ impl RunFolder {
         self.folder("current")
     }
 
-    /// `extremes/`, made if it is not there.
+    /// `extremes/`, created if it is missing.
     ///
     /// # Errors
     /// [`RunError::Write`].
@@ -190,7 +190,7 @@ impl RunFolder {
         self.folder("extremes")
     }
 
-    /// `samples/`, made if it is not there.
+    /// `samples/`, created if it is missing.
     ///
     /// # Errors
     /// [`RunError::Write`].
@@ -198,7 +198,7 @@ impl RunFolder {
         self.folder("samples")
     }
 
-    /// `strips/`, made if it is not there.
+    /// `strips/`, created if it is missing.
     ///
     /// # Errors
     /// [`RunError::Write`].
@@ -212,9 +212,9 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Removes what writes cut short by a crash have left behind.
+    /// Removes unfinished files that a crash has left behind.
     pub(crate) fn remove_leftovers(&self) {
-        // One that cannot be removed does no harm.
+        // A file that cannot be removed does no harm.
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             if is_leftover(&entry.file_name()) {
                 let _ = fs::remove_file(entry.path());
@@ -223,7 +223,7 @@ impl RunFolder {
     }
 }
 
-/// Reads a JSON file of a run; `None` if it is missing or cannot be understood.
+/// Reads a JSON file of a run; `None` if it is missing or cannot be parsed.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }

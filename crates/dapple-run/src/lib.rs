@@ -1,7 +1,7 @@
 //! A training run as people see it: its folder, log, pictures, examination, pages and TensorBoard events.
 //!
-//! [`Run`] starts or resumes a training in a [`RunFolder`]; everything that shows the run is read from the folder again, by
-//! [`page`] for instance, on any machine. [`sweep`] is several runs that belong together.
+//! [`Run`] starts or resumes a training in a [`RunFolder`]; everything that shows the run, such as [`page`], reads the
+//! folder alone, on any machine. [`sweep`] is several runs that belong together.
 //!
 //! ```no_run
 //! use dapple_base::StopFlag;
@@ -38,7 +38,7 @@ pub use examine::{
     CalibrationResult, ClassSummary, DataSummary, Examination, Place, PrecisionRecallResult, ShownImage,
 };
 pub use folder::RunFolder;
-pub use log::{Activity, Progress, RunInfo, SessionInfo, Throughput};
+pub use log::{Activity, RunInfo, RunProgress, SessionInfo, Throughput};
 pub use rates::save_rate_plot;
 pub use run::Run;
 pub use text::{duration, grouped, line_of};

@@ -1,6 +1,6 @@
-//! The log of a run while it is being made: `run.json`, `progress.json` and `log.txt`.
+//! The log of a run in progress: `run.json`, `progress.json` and `log.txt`.
 //!
-//! All of it is for people who watch: a training does not read it and does not stop because it cannot be written.
+//! The log is for people: a training does not read it, and does not stop if it cannot be written.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -55,14 +55,14 @@ pub struct SessionInfo {
     pub ended: Option<u64>,
     /// Epochs done before.
     pub epochs_done: usize,
-    /// The most memory that it had, in bytes, where the system says it.
+    /// Its peak memory in bytes, where the system reports it.
     pub peak_memory: Option<u64>,
 }
 
-/// How far a training is: `progress.json`.
+/// The progress of a training: `progress.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Progress {
+pub struct RunProgress {
     /// Its activity.
     pub state: Activity,
     /// The current epoch, from 1.
@@ -71,17 +71,17 @@ pub struct Progress {
     pub epochs: usize,
     /// Batches done of the epoch, or images scored.
     pub done: usize,
-    /// Of so many.
+    /// Their total.
     pub of: usize,
     /// Mean loss of the epoch's batches so far.
     pub loss: Option<f64>,
-    /// Images learned from in a second, validation included.
+    /// Training images per second, validation included.
     pub images_per_second: Option<f64>,
     /// The time until the end, in seconds.
     pub seconds_left: Option<f64>,
     /// When this was written, in seconds since 1970.
     pub updated: u64,
-    /// Why it failed.
+    /// The reason of a failure.
     pub failure: Option<String>,
 }
 
@@ -92,9 +92,9 @@ pub enum Activity {
     /// It has just begun.
     #[default]
     Starting,
-    /// It learns.
+    /// It trains.
     Learning,
-    /// It measures.
+    /// It evaluates.
     Scoring,
     /// All epochs are done.
     Finished,
@@ -112,7 +112,7 @@ pub struct Throughput(Option<Beat>);
 struct Beat {
     started: Instant,
     images: usize,
-    /// Batches done when the watch was started.
+    /// Batches done when the clock was started.
     skipped: usize,
 }
 
@@ -132,12 +132,12 @@ impl Throughput {
     }
 }
 
-/// Writes the files, and tells another observer.
+/// Writes the files, and passes events to another observer.
 pub(crate) struct RunLog<'a> {
     folder: PathBuf,
     next: &'a mut dyn Observer,
     info: RunInfo,
-    progress: Progress,
+    progress: RunProgress,
     pace: Throughput,
     last_write: Option<Instant>,
 }
@@ -146,7 +146,7 @@ impl<'a> RunLog<'a> {
     pub fn new(run: &RunFolder, next: &'a mut dyn Observer) -> Self {
         let folder = run.path().to_owned();
         let info = read_json(&folder.join("run.json")).unwrap_or_default();
-        let (progress, pace) = (Progress::default(), Throughput::default());
+        let (progress, pace) = (RunProgress::default(), Throughput::default());
         Self { folder, next, info, progress, pace, last_write: None }
     }
 
@@ -212,7 +212,7 @@ impl<'a> RunLog<'a> {
             Event::Batch { epoch, epochs, batch, batches, images, loss } => {
                 let pace = self.pace.batch((epoch - 1) * batches + batch, epochs * batches, images);
                 let (rate, left) = pace.unzip();
-                self.progress = Progress {
+                self.progress = RunProgress {
                     state: Activity::Learning,
                     epoch,
                     epochs,
@@ -221,7 +221,7 @@ impl<'a> RunLog<'a> {
                     loss: Some(loss),
                     images_per_second: rate,
                     seconds_left: left,
-                    ..Progress::default()
+                    ..RunProgress::default()
                 };
             }
             Event::Scored { epoch, done, images } => {
@@ -250,7 +250,7 @@ impl<'a> RunLog<'a> {
         let file = OpenOptions::new().create(true).append(true).open(self.folder.join("log.txt"));
         let text: String =
             line.lines().map(|line| format!("{}  {line}\n", clock::utc(clock::now()))).collect();
-        // See above: nothing depends on it.
+        // Nothing depends on the log, see above.
         let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
     }
 
@@ -266,7 +266,7 @@ impl<'a> RunLog<'a> {
 
     fn write(&self, name: &str, value: &impl Serialize) {
         let json = serde_json::to_vec_pretty(value).expect("structures of numbers and words become JSON");
-        // See above: nothing depends on it.
+        // Nothing depends on the log, see above.
         let _ = write_atomic(self.folder.join(name), &json);
     }
 }

@@ -18,7 +18,7 @@ use dapple_train::EpochRecord;
 
 /// Draws `curves.svg` and `curves.png`: loss, pixel accuracy, mean IoU and mean Boundary IoU.
 pub(crate) fn draw_curves(run: &RunFolder, title: &str, records: &[EpochRecord]) -> Result<(), RunError> {
-    // Epochs that were not measured are no gaps.
+    // Epochs without evaluation do not interrupt a line.
     let line = |name: &str, value: fn(&EpochRecord) -> Option<f64>| {
         let points = records.iter().map(|record| (record, value(record)));
         let points = points.filter(|(record, value)| value.is_some() || record.val_loss.is_some());
@@ -198,7 +198,7 @@ fn shown_scores(name: &str, scores: &Scores) -> Vec<(&'static str, f64)> {
     }
 }
 
-/// What images are ordered by: the foreground's IoU for two classes, else the mean IoU.
+/// The score that orders images: the foreground's IoU with two classes, else the mean IoU.
 fn rank(image: &ImageScores, classes: usize) -> Option<f64> {
     if classes == 2 { image.iou(1) } else { image.miou }
 }

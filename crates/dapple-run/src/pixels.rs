@@ -46,7 +46,7 @@ impl PixelCounts {
             if Some(truth) == self.ignore {
                 continue;
             }
-            // A network that has overflowed gives no number, in which there is no confidence.
+            // A network that has overflowed gives NaN, which counts as zero confidence.
             confidence.push(probabilities[usize::from(label)].max(0.0));
             correct.push(label == truth);
             if self.classes == 2 {

@@ -27,7 +27,7 @@ pub(crate) struct RunRecorder {
     drawn: Vec<usize>,
     painter: Painter,
     log: EpochLog,
-    /// Scores and pictures of the epoch that is being measured.
+    /// Scores and pictures of the epoch that is being evaluated.
     classes: Option<ClassRow>,
     panels: Vec<(String, RgbImage)>,
 }

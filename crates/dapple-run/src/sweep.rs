@@ -2,9 +2,8 @@
 //!
 //! The folder holds `config.toml` (the settings that all share), `sweep.json` (what differs), a run for each member
 //! (`fold-0`, `seed-0`, …), and when all are done `members.csv`. Folds also give `ensemble.safetensors`, their models in
-//! one file with the out-of-fold scores: each image scored by the model that has not learned from it.
+//! one file with the out-of-fold scores: each image scored by the model that was not trained on it.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,13 +23,13 @@ use dapple_train::{EpochRecord, TrainConfig, TrainError, best_epoch, open_datase
 
 const FILE: &str = "sweep.json";
 
-/// What the members differ in.
+/// The difference between the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Kind {
-    /// Each validates with another of so many folds.
+pub enum SweepKind {
+    /// Each validates on another fold, of this number.
     Folds(usize),
-    /// Each has another of so many seeds, from the settings' own upwards; the division stays the same.
+    /// Each has another seed, of this number, counted from that of the settings; the split is the same.
     Seeds(usize),
 }
 
@@ -39,10 +38,10 @@ pub enum Kind {
 pub struct Sweep {
     folder: PathBuf,
     config: TrainConfig,
-    kind: Kind,
+    kind: SweepKind,
 }
 
-/// What came of a sweep.
+/// The results of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepResult {
     /// Name and best epoch of each member that scored one.
@@ -59,15 +58,15 @@ impl Sweep {
     ///
     /// # Errors
     /// [`TrainError::Config`] for fewer than two members, and those of [`RunFolder::claim`].
-    pub fn start(folder: &Path, config: TrainConfig, kind: Kind, force: bool) -> Result<Self, RunError> {
+    pub fn start(folder: &Path, config: TrainConfig, kind: SweepKind, force: bool) -> Result<Self, RunError> {
         let mut config = config;
         match kind {
-            Kind::Folds(count) | Kind::Seeds(count) if count < 2 => {
+            SweepKind::Folds(count) | SweepKind::Seeds(count) if count < 2 => {
                 let problem = format!("a sweep of {count} is not a comparison; give at least 2 members");
                 return Err(TrainError::Config(problem).into());
             }
-            Kind::Folds(count) => config.data.folds = Some(count),
-            Kind::Seeds(_) => {}
+            SweepKind::Folds(count) => config.data.folds = Some(count),
+            SweepKind::Seeds(_) => {}
         }
         config.check()?;
         let run = RunFolder::claim(folder, force)?;
@@ -91,7 +90,7 @@ impl Sweep {
         folder.join(FILE).is_file()
     }
 
-    /// The sweep in a folder, to go on with.
+    /// The sweep in a folder, to resume it.
     ///
     /// # Errors
     /// [`RunError::Read`] and [`RunError::BadFile`] for its files.
@@ -100,7 +99,7 @@ impl Sweep {
         let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let kind = serde_json::from_slice(&bytes).map_err(|e| RunError::BadFile {
             path,
-            problem: format!("not the description of a sweep: {e}; start anew with --force"),
+            problem: format!("not the description of a sweep: {e}; start again with --force"),
         })?;
         let config = TrainConfig::load(&RunFolder::open(folder)?.config())?;
         Ok(Self { folder: folder.to_owned(), config, kind })
@@ -119,8 +118,8 @@ impl Sweep {
     /// Names of the members, which are their folders'.
     pub fn members(&self) -> Vec<String> {
         match self.kind {
-            Kind::Folds(count) => (0..count).map(|i| format!("fold-{i}")).collect(),
-            Kind::Seeds(count) => (0..count).map(|i| format!("seed-{i}")).collect(),
+            SweepKind::Folds(count) => (0..count).map(|i| format!("fold-{i}")).collect(),
+            SweepKind::Seeds(count) => (0..count).map(|i| format!("seed-{i}")).collect(),
         }
     }
 
@@ -136,13 +135,13 @@ impl Sweep {
         }
         let mut config = self.config.clone();
         match self.kind {
-            Kind::Folds(_) => config.data.fold = index,
-            Kind::Seeds(_) => config.seed += index as u64,
+            SweepKind::Folds(_) => config.data.fold = index,
+            SweepKind::Seeds(_) => config.seed += index as u64,
         }
         Run::start(config, Arc::clone(dataset), RunFolder::claim(&folder, true)?)
     }
 
-    /// The data that all members learn from.
+    /// The data of all members.
     ///
     /// # Errors
     /// [`RunError::Data`].
@@ -164,8 +163,8 @@ impl Sweep {
         let score = mean_and_deviation(&scores);
         write_atomic(self.folder.join("members.csv"), table(&members).as_bytes())?;
         let ensemble = match self.kind {
-            Kind::Folds(_) => Some(self.unite()?),
-            Kind::Seeds(_) => None,
+            SweepKind::Folds(_) => Some(self.unite()?),
+            SweepKind::Seeds(_) => None,
         };
         Ok(SweepResult { members, score, ensemble })
     }
@@ -181,7 +180,7 @@ impl Sweep {
             let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
             let scores: Scores = serde_json::from_slice(&bytes).map_err(|e| RunError::BadFile {
                 path,
-                problem: format!("not the scores of a run: {e}; train the fold anew"),
+                problem: format!("not the scores of a run: {e}; train the fold again"),
             })?;
             images.extend(scores.images_detail.unwrap_or_default());
         }
@@ -221,7 +220,7 @@ fn mean_and_deviation(values: &[f64]) -> Option<(f64, Option<f64>)> {
     (!values.is_empty()).then_some((mean, deviation))
 }
 
-/// A row a member and one each for mean and deviation; undefined scores are empty.
+/// One row per member, then mean and deviation; undefined scores are empty.
 fn table(members: &[(String, EpochRecord)]) -> String {
     type Column = (&'static str, fn(&EpochRecord) -> Option<f64>);
     const COLUMNS: [Column; 6] = [
@@ -232,22 +231,24 @@ fn table(members: &[(String, EpochRecord)]) -> String {
         ("val_pixel_accuracy", |r| r.val_pixel_accuracy),
         ("average_val_miou", |r| r.average_val_miou),
     ];
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    let mut csv = format!("member,best_epoch,{}\n", names.join(","));
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut row = |member: &str, epoch: &str, cells: Vec<String>| {
+        let record = [member.to_owned(), epoch.to_owned()].into_iter().chain(cells);
+        csv.write_record(record).expect("rows of one length are written to memory");
+    };
     let cell = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    row("member", "best_epoch", COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect());
     for (name, best) in members {
-        let cells: Vec<String> = COLUMNS.iter().map(|(_, of)| cell(of(best))).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(csv, "{name},{},{}", best.epoch, cells.join(","));
+        row(name, &best.epoch.to_string(), COLUMNS.iter().map(|(_, of)| cell(of(best))).collect());
     }
     let of_all = |of: fn(&EpochRecord) -> Option<f64>| {
         mean_and_deviation(&members.iter().filter_map(|(_, best)| of(best)).collect::<Vec<_>>())
     };
-    let means: Vec<String> = COLUMNS.iter().map(|(_, of)| cell(of_all(*of).map(|(mean, _)| mean))).collect();
-    let deviations: Vec<String> =
-        COLUMNS.iter().map(|(_, of)| cell(of_all(*of).and_then(|(_, deviation)| deviation))).collect();
-    let _ = writeln!(csv, "mean,,{}\ndeviation,,{}", means.join(","), deviations.join(","));
-    csv
+    row("mean", "", COLUMNS.iter().map(|(_, of)| cell(of_all(*of).map(|(mean, _)| mean))).collect());
+    let deviation = |of| cell(of_all(of).and_then(|(_, deviation)| deviation));
+    row("deviation", "", COLUMNS.iter().map(|(_, of)| deviation(*of)).collect());
+    let bytes = csv.into_inner().expect("memory takes everything");
+    String::from_utf8(bytes).expect("cells are text")
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub(crate) struct LoggedPicture {
     pub png: Vec<u8>,
 }
 
-/// The event file of a session. A training that goes on begins a file of its own, as is TensorBoard's custom.
+/// The event file of a session. A resumed training begins a file of its own, as TensorBoard expects.
 #[derive(Debug)]
 pub(crate) struct EventFile {
     path: PathBuf,
@@ -83,8 +83,8 @@ pub(crate) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file in `folder`, which is made if it is not there. What older files hold of steps above `done` is cut
-    /// off: these steps are taken again.
+    /// Begins a file in `folder`, which is created if it is missing. Records of steps above `done` are cut off from older files:
+    /// these steps are repeated.
     pub fn begin(folder: &Path, done: usize) -> Result<Self, RunError> {
         let failed = |path: &Path, source| RunError::from(WriteError::new(path.to_owned(), source));
         fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;

@@ -35,7 +35,7 @@ async function ask(path, options = {}) {
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
-/** Sends an image; waits where the server says that it is busy. */
+/** Sends an image; waits if the server is busy. */
 async function predict(blob, query) {
   for (let tries = 0; ; tries++) {
     try {
@@ -44,7 +44,7 @@ async function predict(blob, query) {
       return await ask(`predict?${new URLSearchParams(query)}`, { method: "POST", body });
     } catch (error) {
       if (!error.retry || tries > 20) throw error;
-      say(`The server is busy; trying again in ${error.retry} s`);
+      say(`The server is busy; retrying in ${error.retry} s`);
       await pause(error.retry);
     }
   }
@@ -83,7 +83,7 @@ async function segment(image) {
   });
 }
 
-/** The labels at the threshold that is set. */
+/** The labels at the chosen threshold. */
 function labelsOf(r) {
   if (!r.probability || r.threshold === 50) return r.labels;
   const least = 2.55 * r.threshold;
@@ -161,7 +161,7 @@ function draw() {
   areas(r);
 }
 
-/** The shares in the legend; the buttons stay, so that the keyboard's place is kept. */
+/** Updates the shares in the legend; the buttons are kept, and with them the keyboard focus. */
 function areas(r) {
   const { counts } = r.painted;
   const total = r.width * r.height;
@@ -216,7 +216,7 @@ async function show(image) {
 
 function add(files) {
   const pictures = [...files].filter((f) => f.type.startsWith("image/") || !f.type);
-  if (files.length && !pictures.length) say("These are no images.", true);
+  if (files.length && !pictures.length) say("These files are not images.", true);
   const added = pictures.map((blob) => {
     const image = { name: blob.name || "image", blob, url: URL.createObjectURL(blob), results: new Map() };
     const picture = document.createElement("img");
@@ -232,7 +232,7 @@ function add(files) {
   if (added.length) work(added);
 }
 
-/** Shows the first of several images at once, the others when they are done. */
+/** Shows the first of several images immediately and segments the others in the background. */
 async function work(added) {
   await show(added[0]);
   for (const image of added.slice(1)) {
@@ -269,7 +269,7 @@ async function download(output) {
 function listen() {
   for (const id of ["files", "camera"]) {
     at(id).addEventListener("change", () => { add(at(id).files); at(id).value = ""; });
-    // A label is no button for the keyboard by itself.
+    // A label does not act as a button for the keyboard by itself.
     at(id).parentElement.addEventListener("keydown", (e) => {
       if (e.key === "Enter" || e.key === " ") { e.preventDefault(); at(id).click(); }
     });

@@ -1,4 +1,4 @@
-//! What is sent for a prediction: the one file asked for, or several in one JSON object.
+//! The response to a prediction request: one file, or several in one JSON object.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dapple_data::Raster;
-use dapple_predict::output::{self, ImageInfo, OutputSettings, Part, Target};
-use dapple_predict::{PredictError, Prediction, UNDECIDED};
+use dapple_predict::output::{self, ImageInfo, OutputFile, OutputSettings, Target, output_palette};
+use dapple_predict::{PredictError, Prediction};
 use dapple_report::Palette;
 use serde_json::{Value, json};
 
 use crate::request::Wanted;
 
-/// A file made of a prediction.
+/// An encoded output.
 struct File {
-    part: Part,
+    part: OutputFile,
     media_type: &'static str,
     bytes: Vec<u8>,
 }
 
-/// Makes what is wanted of a prediction; this takes time and belongs on a thread that may block.
+/// Encodes the requested outputs of a prediction; this takes time and belongs on a blocking thread.
 pub(crate) fn answer(
     model: &str,
     classes: &dapple_data::Classes,
@@ -30,8 +30,7 @@ pub(crate) fn answer(
     prediction: &Prediction,
     wanted: &Wanted,
 ) -> Result<Response, PredictError> {
-    let undecided = (classes.names.len() > 2 && wanted.threshold.is_some()).then_some(UNDECIDED);
-    let painted = Arc::new(Palette::new(classes.clone(), undecided)?);
+    let painted = Arc::new(output_palette(classes, wanted.threshold)?);
     let mut files = files(&painted, image, prediction, wanted)?;
     if let (1, 1) = (files.len(), wanted.kinds.len())
         && let Some(file) = files.pop()
@@ -56,7 +55,7 @@ fn files(
 ) -> Result<Vec<File>, PredictError> {
     let settings: &OutputSettings = &wanted.settings;
     let info = ImageInfo { width: image.width, height: image.height, name: "image".into(), geo: None };
-    let parts = wanted.kinds.iter().flat_map(|kind| kind.parts(classes.names(), settings));
+    let parts = wanted.kinds.iter().flat_map(|kind| kind.files(classes.names(), settings));
     let (mut outputs, mut begun) = (Vec::new(), Vec::new());
     for part in parts {
         let target = Target::memory();
@@ -64,7 +63,7 @@ fn files(
         begun.push((part, target));
     }
     output::write_all(image, prediction, outputs)?;
-    let file = |(part, target): (Part, Target)| {
+    let file = |(part, target): (OutputFile, Target)| {
         let media_type = part.kind.media_type(settings);
         Ok(File { part, media_type, bytes: target.commit()? })
     };
@@ -74,7 +73,7 @@ fn files(
 fn one(file: File) -> Response {
     let name = file.part.suffix.trim_start_matches('-');
     let name = if name.starts_with('.') { format!("mask{name}") } else { name.to_owned() };
-    // Class names may hold anything; a header may not.
+    // Class names may contain any character; a header may not.
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect();
     let mut response = file.bytes.into_response();
@@ -85,7 +84,7 @@ fn one(file: File) -> Response {
     response
 }
 
-/// JSON stays JSON, text stays text, the rest becomes base64.
+/// The JSON of a file: JSON and text as they are, anything else in base64.
 fn described(file: &File, names: &[String]) -> Value {
     let text = || String::from_utf8_lossy(&file.bytes).into_owned();
     let (encoding, data) = match file.media_type {

@@ -14,31 +14,18 @@ use dapple_base::{InputFault, Size};
 use dapple_data::{decode_image_bytes, image_size_bytes};
 use dapple_predict::PredictError;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tower_http::cors::CorsLayer;
 
 use crate::answer::answer;
+use crate::app::App;
 use crate::batcher::Stopped;
-use crate::config::Config;
-use crate::guard::{Room, Slot, check_key};
-use crate::metrics::Metrics;
-use crate::models::Model;
+use crate::config::ServeConfig;
+use crate::guard::{Slot, check_key};
 use crate::problem::Problem;
 use crate::request::{Query, drain, image_of};
 use crate::{openapi, page};
 
-/// What the routes share.
-pub(crate) struct App {
-    pub config: Config,
-    /// At least one.
-    pub models: Vec<Arc<Model>>,
-    pub metrics: Arc<Metrics>,
-    pub room: Room,
-    /// Decoding and encoding at a time.
-    pub workers: Arc<Semaphore>,
-}
-
-/// All routes with what surrounds them.
+/// All routes with their middleware.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let keyed = Router::new()
         .route("/predict", post(predict))
@@ -56,7 +43,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this path takes other methods, see the header Allow",
+                "this path takes other methods; see the Allow header",
             )
         })
         .fallback(|| async {
@@ -69,8 +56,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     router.layer(middleware::map_response(headers)).with_state(app)
 }
 
-/// The pages of other origins may do what the list allows; without a list, nothing.
-fn cors(config: &Config) -> Option<CorsLayer> {
+/// Allows the pages of the listed origins to use the API; without a list, none.
+fn cors(config: &ServeConfig) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = config.cors.iter().filter_map(|origin| origin.parse().ok()).collect();
     let headers = [header::CONTENT_TYPE, header::AUTHORIZATION, HeaderName::from_static("x-api-key")];
     let cors = || CorsLayer::new().allow_methods([Method::GET, Method::POST]).allow_headers(headers);
@@ -107,7 +94,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         "/app.css",
         "/examples/{name}",
     ];
-    // Paths that anyone can make up would make metrics without end.
+    // Arbitrary paths as labels would grow the metrics without bound.
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let route = ROUTES.into_iter().find(|route| Some(*route) == path).unwrap_or("other");
     let response = next.run(request).await;
@@ -127,7 +114,7 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.text())
 }
 
-/// One image in, what is wanted of it out. The time for all of it is bounded, the reading of the body included.
+/// Segments one image. The time limit covers the whole request, including the reading of the body.
 async fn predict(
     State(app): State<Arc<App>>,
     query: Result<axum::extract::Query<Query>, QueryRejection>,
@@ -146,7 +133,7 @@ async fn predict(
         tokio::time::timeout(app.config.limits.time, within_time(&app, slot, query, request)).await;
     app.metrics.answered(begin.elapsed());
     response.unwrap_or_else(|_| {
-        let message = "this took longer than the server allows for a request";
+        let message = "the request exceeded the server's time limit";
         Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, message, 10))
     })
 }
@@ -163,41 +150,42 @@ async fn within_time(
             let names: Vec<&str> = app.models.iter().map(|model| model.name.as_str()).collect();
             Problem::new(
                 StatusCode::NOT_FOUND,
-                format!("there is no model `{name}`; there are {}", names.join(", ")),
+                format!("there is no model `{name}`; the models are {}", names.join(", ")),
             )
         })?,
     };
     let wanted = query.wanted(&model.predictor.classes().names)?;
     let bytes = image_of(request).await?;
 
-    // The slot goes where the work is: an abandoned request holds it until its work has ended.
+    // The slot moves with the work: an abandoned request holds it until its work has ended.
     let (predictor, pixels) = (Arc::clone(&model.predictor), app.config.limits.pixels);
     let (slot, image, prepared) = working(app, move || {
         let size = image_size_bytes(&bytes, "the image").map_err(image_problem)?;
         if size.pixels() > pixels {
             let Size { height, width } = size;
             let message =
-                format!("the image has {width} x {height} pixels; this server takes {pixels} at most");
+                format!("the image has {width} x {height} pixels; this server accepts at most {pixels}");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         let image =
             decode_image_bytes(&bytes, "the image", predictor.channels().into()).map_err(image_problem)?;
-        let prepared = predictor.prepare(&image).map_err(predict_problem)?;
+        let prepared = predictor.prepare(&image).map_err(|e| predict_problem(&e))?;
         Ok((slot, image, prepared))
     })
     .await?;
     let predicted = model.batcher.predict(prepared).await.map_err(|Stopped| Problem::internal())?;
-    let prediction = predicted.map_err(predict_problem)?.with_threshold(wanted.threshold);
+    let prediction = predicted.map_err(|e| predict_problem(&e))?.with_threshold(wanted.threshold);
     working(app, move || {
         let classes = model.predictor.classes();
-        let response = answer(&model.name, classes, &image, &prediction, &wanted).map_err(predict_problem);
+        let response =
+            answer(&model.name, classes, &image, &prediction, &wanted).map_err(|e| predict_problem(&e));
         drop(slot);
         response
     })
     .await
 }
 
-/// Runs on a thread that may block, as many at a time as there are workers.
+/// Runs on a blocking thread, at most as many at a time as there are workers.
 async fn working<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -208,7 +196,7 @@ async fn working<T: Send + 'static>(
         drop(permit);
         result
     };
-    // A panic in the work is a bug, and that of one request only.
+    // A panic in the work is a bug: an internal error of this request only.
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?
 }
 
@@ -220,7 +208,7 @@ fn image_problem(error: dapple_data::DataError) -> Problem {
     Problem::new(status, error.to_string())
 }
 
-fn predict_problem(error: PredictError) -> Problem {
+fn predict_problem(error: &PredictError) -> Problem {
     if error.is_input_fault() {
         return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
     }

@@ -1,7 +1,7 @@
 //! Dynamic batching: images that wait for one model become one batch.
 //!
-//! An image waits no longer than the delay for others, and not at all where a batch is full or others waited already while
-//! the networks were busy.
+//! An image waits for others no longer than the delay, and not at all if the batch is full or was filled while the networks
+//! were busy.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,13 +13,16 @@ use tokio::sync::oneshot;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 
-/// An image that waits, and who waits for it.
+/// An image that waits, and the channel for its prediction.
 struct Waiting {
     prepared: Prepared,
-    reply: oneshot::Sender<Result<Prediction, PredictError>>,
+    reply: oneshot::Sender<Predicted>,
 }
 
-/// The queue of one model. How many wait is bounded by those who may send, not here.
+/// The prediction of an image; the images of a batch share an error.
+pub(crate) type Predicted = Result<Prediction, Arc<PredictError>>;
+
+/// The queue of one model. Its length is bounded by the slots for requests, not here.
 pub(crate) struct Batcher {
     queue: Sender<Waiting>,
 }
@@ -37,9 +40,9 @@ impl Batcher {
         Self { queue }
     }
 
-    /// Waits for the prediction of a prepared image. An image whose waiting is given up is not predicted, unless it has
-    /// begun.
-    pub async fn predict(&self, prepared: Prepared) -> Result<Result<Prediction, PredictError>, Stopped> {
+    /// Waits for the prediction of a prepared image. If the caller gives up, the image is not predicted unless its batch
+    /// has begun.
+    pub async fn predict(&self, prepared: Prepared) -> Result<Predicted, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Waiting { prepared, reply }).map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
@@ -64,7 +67,7 @@ fn run(predictor: &Predictor, waiting: &Receiver<Waiting>, most: usize, delay: D
         let begin = Instant::now();
         let result = predictor.run_batch(images);
         metrics.batch(replies.len(), begin.elapsed());
-        // Who has stopped waiting meanwhile is not told.
+        // A caller that has given up meanwhile receives nothing.
         match result {
             Ok(predictions) => {
                 for (reply, prediction) in replies.into_iter().zip(predictions) {
@@ -72,9 +75,9 @@ fn run(predictor: &Predictor, waiting: &Receiver<Waiting>, most: usize, delay: D
                 }
             }
             Err(error) => {
-                let problem = error.to_string();
+                let error = Arc::new(error);
                 for reply in replies {
-                    let _ = reply.send(Err(PredictError::Settings(problem.clone())));
+                    let _ = reply.send(Err(Arc::clone(&error)));
                 }
             }
         }

@@ -1,24 +1,24 @@
-//! What is served, where, and within which limits.
+//! The settings of a server: address, limits, key, origins.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// The bounds that keep a server alive whatever arrives.
+/// Limits that bound memory and time whatever arrives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// The largest body of a request, in bytes.
     pub body_bytes: usize,
-    /// The largest image, in pixels; the header decides before anything is decoded.
+    /// The largest image, in pixels; the header is checked before anything is decoded.
     pub pixels: u64,
-    /// The longest time for a request, from its first byte to its answer.
+    /// The longest time for a request, from its first byte to its response.
     pub time: Duration,
-    /// Requests for predictions on their way at a time; one more is refused with 429.
+    /// In-flight prediction requests; further ones are refused with 429.
     pub queue: usize,
     /// Connections at a time; more wait to be accepted.
     pub connections: usize,
-    /// Images in a batch of a network.
+    /// The largest number of images in a batch of a network.
     pub batch: usize,
-    /// How long an image may wait for others to join its batch.
+    /// The longest time that an image waits for others to join its batch.
     pub batch_delay: Duration,
     /// Images that are decoded, and results that are encoded, at a time.
     pub workers: usize,
@@ -39,12 +39,12 @@ impl Default for Limits {
     }
 }
 
-/// How a server is set up.
+/// The settings of a server.
 #[derive(Clone, Debug)]
-pub struct Config {
-    /// Where it listens.
+pub struct ServeConfig {
+    /// The address to listen on.
     pub address: SocketAddr,
-    /// Its bounds.
+    /// Its limits.
     pub limits: Limits,
     /// The key that requests must carry, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
     pub api_key: Option<String>,
@@ -52,7 +52,7 @@ pub struct Config {
     pub cors: Vec<String>,
 }
 
-impl Default for Config {
+impl Default for ServeConfig {
     /// On the loopback interface, port 8080.
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Who may ask, and whether there is room.
+//! Access: the key, and slots for in-flight requests.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,21 +18,21 @@ pub(crate) fn check_key(wanted: Option<&str>, headers: &HeaderMap) -> Result<(),
         let (scheme, key) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
     });
-    // Slices of different lengths differ at once: the length of the key is no secret.
+    // Slices of different lengths compare at once: the key's length is not a secret.
     match bearer.or_else(|| text("x-api-key")) {
         Some(given) if bool::from(given.ct_eq(wanted.as_bytes())) => Ok(()),
-        _ => Err(Problem::unauthorised()),
+        _ => Err(Problem::unauthorized()),
     }
 }
 
-/// Room for requests on their way.
+/// Slots for in-flight requests.
 pub(crate) struct Room {
     slots: Arc<Semaphore>,
     size: usize,
     metrics: Arc<Metrics>,
 }
 
-/// One of the slots; it becomes free when this is dropped, wherever the work has got to.
+/// One of the slots; dropping it frees the slot, wherever the work has got to.
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
     metrics: Arc<Metrics>,
@@ -50,12 +50,12 @@ impl Room {
         Self { slots: Arc::new(Semaphore::new(size)), size, metrics }
     }
 
-    /// A slot, or 429 with the time after which the queue as it stands will be done.
+    /// A slot, or 429 with the time after which the present queue will be done.
     pub fn enter(&self) -> Result<Slot, Problem> {
         let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.metrics.shed();
             let seconds = self.metrics.seconds_an_image().unwrap_or(1.0) * self.size as f64;
-            let message = "too many images are on their way; come back later";
+            let message = "too many requests in flight; retry later";
             return Err(Problem::later(
                 StatusCode::TOO_MANY_REQUESTS,
                 message,

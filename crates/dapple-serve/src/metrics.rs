@@ -1,4 +1,4 @@
-//! What `/metrics` tells, in the text format of Prometheus (version 0.0.4).
+//! The counts and times at `/metrics`, in the text format of Prometheus (version 0.0.4).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Upper bounds of the classes of times, in seconds.
+/// Upper bounds of the buckets of times, in seconds.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Upper bounds of the classes of batch sizes.
+/// Upper bounds of the buckets of batch sizes.
 const SIZES: [f64; 6] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
 
-/// How values spread over classes.
+/// Counts of values in buckets.
 #[derive(Debug)]
 struct Histogram<const N: usize> {
     bounds: [f64; N],
@@ -26,8 +26,8 @@ impl<const N: usize> Histogram<N> {
     }
 
     fn add(&mut self, value: f64) {
-        if let Some(class) = self.bounds.iter().position(|&bound| value <= bound) {
-            self.counts[class] += 1;
+        if let Some(bucket) = self.bounds.iter().position(|&bound| value <= bound) {
+            self.counts[bucket] += 1;
         }
         self.count += 1;
         self.sum += value;
@@ -55,7 +55,7 @@ pub(crate) struct Metrics {
     batches: Mutex<Histogram<6>>,
     network_micros: AtomicU64,
     shed: AtomicU64,
-    /// Requests for predictions on their way.
+    /// In-flight prediction requests.
     pub in_flight: AtomicUsize,
 }
 
@@ -76,29 +76,29 @@ impl Metrics {
         *lock(&self.requests).entry((route, status)).or_default() += 1;
     }
 
-    /// A prediction was answered.
+    /// Counts a prediction request that was answered.
     pub fn answered(&self, time: Duration) {
         lock(&self.times).add(time.as_secs_f64());
     }
 
-    /// A batch ran through the networks.
+    /// Counts a batch that ran through the networks.
     pub fn batch(&self, images: usize, time: Duration) {
         lock(&self.batches).add(images as f64);
         self.network_micros.fetch_add(time.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// A request was refused because too many are on their way.
+    /// Counts a request refused because too many are in flight.
     pub fn shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Seconds of the networks for an image, in the mean; `None` before the first.
+    /// Mean network time per image in seconds; `None` before the first.
     pub fn seconds_an_image(&self) -> Option<f64> {
         let images = lock(&self.batches).sum;
         (images > 0.0).then(|| self.network_micros.load(Ordering::Relaxed) as f64 / 1e6 / images)
     }
 
-    /// The text.
+    /// The text of `/metrics`.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let head = |text: &mut String, name: &str, kind: &str, help: &str| {
@@ -112,7 +112,7 @@ impl Metrics {
             &mut text,
             "dapple_prediction_seconds",
             "histogram",
-            "Time of predictions, from the body's first byte.",
+            "Time of prediction requests, including the reading of the body.",
         );
         lock(&self.times).write(&mut text, "dapple_prediction_seconds");
         head(&mut text, "dapple_batch_images", "histogram", "Images in the batches of the networks.");
@@ -122,14 +122,14 @@ impl Metrics {
             head(&mut text, name, kind, help);
             let _ = writeln!(text, "{name} {value}");
         };
-        single("dapple_network_seconds_total", "counter", "Time that networks ran.", network);
+        single("dapple_network_seconds_total", "counter", "Time spent in the networks.", network);
         let shed = self.shed.load(Ordering::Relaxed) as f64;
-        single("dapple_shed_total", "counter", "Requests refused because too many were on their way.", shed);
+        single("dapple_shed_total", "counter", "Requests refused because too many were in flight.", shed);
         let in_flight = self.in_flight.load(Ordering::Relaxed) as f64;
-        single("dapple_predictions_in_flight", "gauge", "Requests for predictions on their way.", in_flight);
+        single("dapple_predictions_in_flight", "gauge", "In-flight prediction requests.", in_flight);
         single("dapple_up_seconds", "gauge", "Time since the start.", self.start.elapsed().as_secs_f64());
         if let Some(bytes) = dapple_base::machine::resident_memory() {
-            single("process_resident_memory_bytes", "gauge", "Memory of the process.", bytes as f64);
+            single("process_resident_memory_bytes", "gauge", "Resident memory of the process.", bytes as f64);
         }
         text
     }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_has_cumulative_classes() {
+    fn the_text_has_cumulative_buckets() {
         let metrics = Metrics::new();
         metrics.request("/predict", 200);
         metrics.request("/predict", 200);

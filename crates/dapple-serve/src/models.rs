@@ -10,7 +10,7 @@ use crate::batcher::Batcher;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 
-/// A model with the name that requests give.
+/// A model with the name that requests use.
 pub struct ServedModel {
     /// Its name.
     pub name: String,
@@ -18,16 +18,16 @@ pub struct ServedModel {
     pub predictor: Predictor,
 }
 
-/// A model at work.
-pub(crate) struct Model {
+/// A model with the thread that batches its requests.
+pub(crate) struct ModelWorker {
     pub name: String,
     pub predictor: Arc<Predictor>,
     pub batcher: Batcher,
-    /// What `/models` says of it.
+    /// Its entry at `/models`.
     pub description: Value,
 }
 
-impl Model {
+impl ModelWorker {
     pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, ModelError> {
         let ServedModel { name, predictor } = served;
         let description = describe(&name, &predictor)?;

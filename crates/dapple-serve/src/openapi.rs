@@ -1,14 +1,15 @@
 //! The description of the API (OpenAPI 3.1).
 
-use dapple_predict::output::Kind;
+use dapple_predict::output::OutputKind;
 use serde_json::{Value, json};
 
-use crate::api::App;
+use crate::app::App;
+use crate::request::FORM_FIELD;
 
 /// The document, with this server's models and limits in it.
 pub(crate) fn document(app: &App) -> Value {
     let models: Vec<&str> = app.models.iter().map(|model| model.name.as_str()).collect();
-    // Those of all models, each once.
+    // The classes of all models, each once.
     let mut classes: Vec<&str> = Vec::new();
     for name in app.models.iter().flat_map(|model| &model.predictor.classes().names) {
         if !classes.contains(&name.as_str()) {
@@ -32,7 +33,7 @@ pub(crate) fn document(app: &App) -> Value {
             } },
             "/metrics": { "get": {
                 "operationId": "metrics",
-                "summary": "Counts and times for Prometheus",
+                "summary": "Metrics for Prometheus",
                 "responses": { "200": answer("text/plain", json!({ "type": "string" })) },
             } },
             "/healthz": { "get": {
@@ -85,16 +86,16 @@ fn come_back(why: &str) -> Value {
 }
 
 fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
-    let kinds = Kind::ALL.map(Kind::name);
+    let kinds = OutputKind::ALL.map(OutputKind::name);
     let parameter = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
     let mut output = parameter(
         "output",
-        "What to make of the image. One file is the answer itself; several come in one JSON object.",
+        "Outputs to make of the image. A single file is the response itself; several come in one JSON object.",
         json!({ "type": "array", "items": { "type": "string", "enum": kinds }, "minItems": 1, "default": ["mask"] }),
     );
     let mut class = parameter(
         "class",
-        "Classes that a cut-out keeps, of the model that is asked; all but the first by default",
+        "Classes of the model that a cut-out keeps; by default all but the first",
         json!({ "type": "array", "items": { "type": "string", "enum": classes }, "minItems": 1 }),
     );
     for list in [&mut output, &mut class] {
@@ -113,14 +114,14 @@ fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
             parameter("threshold", "Probability above which a pixel is foreground (two classes) or decided (more; others \
                 become 255)", share()),
             parameter("opacity", "Weight of the colours in overlays", share()),
-            parameter("format", "How probabilities are written", json!({ "type": "string", "enum": ["png8", "png16", "npy"] })),
+            parameter("format", "Format of probabilities", json!({ "type": "string", "enum": ["png8", "png16", "npy"] })),
             class,
-            parameter("background", "What a cut-out stands on",
+            parameter("background", "Background of a cut-out",
                 json!({ "type": "string", "pattern": "^(transparent|blur|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))$" })),
             parameter("refine", "Whether a cut-out's edges are fitted to the photograph", json!({ "type": "boolean" })),
-            parameter("min_area", "Connected regions of fewer pixels are left out of contours, coco and areas",
+            parameter("min_area", "Connected regions of fewer pixels are omitted from contours, coco and areas",
                 json!({ "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 })),
-            parameter("coco", "How coco regions are written", json!({ "type": "string", "enum": ["runs", "polygons"] })),
+            parameter("coco", "Format of COCO regions", json!({ "type": "string", "enum": ["runs", "polygons"] })),
         ],
         "requestBody": {
             "required": true,
@@ -130,13 +131,13 @@ fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
                 "application/octet-stream": binary(),
                 "multipart/form-data": { "schema": {
                     "type": "object",
-                    "required": ["image"],
-                    "properties": { "image": { "type": "string", "contentMediaType": "application/octet-stream" } },
+                    "required": [FORM_FIELD],
+                    "properties": { FORM_FIELD: { "type": "string", "contentMediaType": "application/octet-stream" } },
                 } },
             },
         },
         "responses": {
-            "200": { "description": "What was asked for", "content": {
+            "200": { "description": "The requested output", "content": {
                 "image/png": png(),
                 "application/geo+json": { "schema": { "type": "object" } },
                 "application/json": { "schema": { "type": "object" } },
@@ -146,11 +147,11 @@ fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
             "400": refusal("A parameter or the form is wrong"),
             "404": refusal("There is no such model"),
             "413": refusal("The body or the image is too large"),
-            "415": refusal("The body is said to be no image"),
-            "422": refusal("The body is no image that can be decoded, or the model cannot take it"),
-            "429": come_back("Too many images are on their way"),
-            "500": refusal("The server failed"),
-            "503": come_back("It took too long"),
+            "415": refusal("Unsupported media type"),
+            "422": refusal("The body cannot be decoded as an image, or the model cannot take it"),
+            "429": come_back("Too many in-flight requests"),
+            "500": refusal("Internal error"),
+            "503": come_back("The request exceeded the time limit"),
         },
     })
 }
@@ -188,4 +189,81 @@ fn schemas() -> Value {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::value::Error;
+    use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+    use serde_json::from_value;
+
+    use super::*;
+    use crate::request::Query;
+
+    /// Takes the names of a structure's fields from its derived `Deserialize`.
+    struct FieldNames<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for FieldNames<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("not a structure"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            *self.0 = fields;
+            Err(Error::custom("only the names are wanted"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_the_fields_of_the_query() {
+        let mut fields: &[&str] = &[];
+        assert!(Query::deserialize(FieldNames(&mut fields)).is_err());
+        let operation = predict(&["horse"], &["ground", "horse"], 1);
+        let parameters = operation["parameters"].as_array().expect("a list");
+        let documented: BTreeSet<&str> = parameters.iter().filter_map(|p| p["name"].as_str()).collect();
+        assert_eq!(documented, fields.iter().copied().collect());
+        assert_eq!(documented.len(), parameters.len());
+    }
+
+    #[test]
+    fn documented_values_are_accepted_and_others_refused() {
+        let classes = ["ground".to_owned(), "horse".to_owned()];
+        let accepts = |name: &str, value: Value| {
+            let query = from_value::<Query>(json!({ name: value }));
+            query.is_ok_and(|query| query.wanted(&classes).is_ok())
+        };
+        let operation = predict(&["horse"], &["ground", "horse"], 1);
+        for parameter in operation["parameters"].as_array().expect("a list") {
+            let (name, schema) = (parameter["name"].as_str().expect("a name"), &parameter["schema"]);
+            let values = schema["enum"].as_array().or(schema["items"]["enum"].as_array());
+            for value in values.into_iter().flatten() {
+                assert!(accepts(name, value.clone()), "{name}: {value}");
+            }
+            for bound in
+                [&schema["minimum"], &schema["maximum"]].into_iter().filter(|bound| bound.is_number())
+            {
+                assert!(accepts(name, bound.clone()), "{name}: {bound}");
+            }
+            // The model's name is checked by the route.
+            let free = ["model", "refine"].contains(&name);
+            assert!(free || !accepts(name, json!("no such value")), "{name}");
+        }
+        let form = &operation["requestBody"]["content"]["multipart/form-data"]["schema"];
+        assert_eq!(form["required"], json!([FORM_FIELD]));
+        assert!(form["properties"][FORM_FIELD].is_object());
+    }
 }

@@ -1,6 +1,6 @@
-//! The web page and the pictures that it offers to try.
+//! The web page and its example images.
 //!
-//! Everything is in the binary and comes from this server; the policy forbids everything else.
+//! All of it is in the binary and comes from this server; the policy forbids everything else.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,14 +11,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use dapple_data::{encode_png, synthetic};
 
-use crate::api::App;
+use crate::app::App;
 use crate::problem::Problem;
 
-/// Own scripts, styles, pictures and requests; pictures that the page makes itself; nothing else.
+/// Own scripts, styles, images and requests; images that the page makes itself; nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How many example pictures there are.
+/// The number of example images.
 pub(crate) const EXAMPLES: u64 = 3;
 
 /// Their side in pixels.
@@ -48,9 +48,7 @@ async fn example(Path(name): Path<String>) -> Response {
     let number = name.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
     match number.and_then(|number| PICTURES.get(number.checked_sub(1)?)) {
         Some(picture) => ([(header::CONTENT_TYPE, "image/png")], picture.clone()).into_response(),
-        None => {
-            Problem::new(StatusCode::NOT_FOUND, format!("there are the examples 1.png to {EXAMPLES}.png"))
-                .into_response()
-        }
+        None => Problem::new(StatusCode::NOT_FOUND, format!("the examples are 1.png to {EXAMPLES}.png"))
+            .into_response(),
     }
 }

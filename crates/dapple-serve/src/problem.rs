@@ -1,11 +1,11 @@
-//! Why a request is not answered as it wished: a status and one JSON object.
+//! Error responses: a status and one JSON object.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// A refusal.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -22,20 +22,24 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// Come back after some seconds.
+    /// A response with `Retry-After`.
     pub fn later(status: StatusCode, message: &str, seconds: u64) -> Self {
         Self { header: Some((header::RETRY_AFTER, seconds.into())), ..Self::new(status, message) }
     }
 
-    pub fn unauthorised() -> Self {
+    pub fn unauthorized() -> Self {
         let how = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        let message = "this server wants a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`";
+        let message =
+            "this server requires a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`";
         Self { header: Some(how), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
     /// The server is at fault.
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this; its log says more")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the server failed to process this request; its log has the details",
+        )
     }
 }
 

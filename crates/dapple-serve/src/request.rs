@@ -1,4 +1,4 @@
-//! What a request for a prediction asks for.
+//! Prediction requests: the query and the body.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,16 +9,21 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
+use dapple_predict::output::{
+    Background, CocoForm, OutputKind, OutputSettings, ProbabilityFormat, Refine, UnknownKind,
+};
 use hyper::body::Body;
 use serde::Deserialize;
 
 use crate::problem::Problem;
 
-/// Bodies that are the image itself; curl calls whatever it sends the second one unless it is told otherwise.
+/// Media types whose body is the image itself; the second is curl's default for any body.
 const RAW: [&str; 2] = ["application/octet-stream", "application/x-www-form-urlencoded"];
 
-/// How long the body of a refused request is read.
+/// The field of a form that holds the image.
+pub(crate) const FORM_FIELD: &str = "image";
+
+/// The longest time to read the body of a refused request.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// The query of `POST /predict`.
@@ -31,7 +36,7 @@ pub(crate) struct Query {
     pub output: Option<String>,
     pub threshold: Option<f32>,
     pub opacity: Option<f32>,
-    /// How probabilities are written.
+    /// Format of probabilities.
     pub format: Option<String>,
     /// Classes that a cut-out keeps, separated by commas.
     pub class: Option<String>,
@@ -41,10 +46,10 @@ pub(crate) struct Query {
     pub coco: Option<String>,
 }
 
-/// What is to be made of an image.
+/// The requested outputs and their settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<OutputKind>,
     pub settings: OutputSettings,
     pub threshold: Option<f32>,
 }
@@ -58,9 +63,9 @@ impl Query {
             }
             value => Ok(value),
         };
-        let mut kinds: Vec<Kind> = Vec::new();
+        let mut kinds: Vec<OutputKind> = Vec::new();
         for name in self.output.as_deref().unwrap_or("mask").split(',') {
-            let kind = name.parse().map_err(|e: String| Problem::bad_request(format!("output: {e}")))?;
+            let kind = name.parse().map_err(|e: UnknownKind| Problem::bad_request(format!("output: {e}")))?;
             if !kinds.contains(&kind) {
                 kinds.push(kind);
             }
@@ -109,7 +114,7 @@ fn kept(names: &str, classes: &[String]) -> Result<Vec<u8>, Problem> {
     names.split(',').map(label).collect()
 }
 
-/// The image of a request: the body itself, or the field `image` of a form.
+/// The image of a request: the body itself, or the field [`FORM_FIELD`] of a form.
 pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
     let kind = media_type(request.headers());
     let bytes = match kind.as_deref() {
@@ -118,7 +123,7 @@ pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
         Some(kind) if kind.starts_with("image/") || RAW.contains(&kind) => of_body(request).await?,
         Some(kind) => {
             let message = format!(
-                "a body of {kind}: send an image as image/*, application/octet-stream or multipart/form-data"
+                "unsupported media type {kind}: send an image as image/*, application/octet-stream or multipart/form-data"
             );
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
@@ -129,8 +134,8 @@ pub(crate) async fn image_of(request: Request) -> Result<Bytes, Problem> {
     Ok(bytes)
 }
 
-/// Reads and drops what is left of a body, for a short while: a connection that is closed on a sender who still sends is
-/// broken off, and the answer with it.
+/// Reads and drops the rest of a body, for a short while: closing a connection while the client still sends resets it, and
+/// the response is lost.
 pub(crate) async fn drain(request: Request, most_bytes: usize) {
     let mut body = request.into_body();
     let mut read = 0;
@@ -142,7 +147,7 @@ pub(crate) async fn drain(request: Request, most_bytes: usize) {
             }
         }
     };
-    // Whoever sends longer is broken off after all.
+    // A client that sends for longer loses the connection.
     let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
@@ -160,18 +165,18 @@ async fn of_body(request: Request) -> Result<Bytes, Problem> {
 async fn of_form(request: Request) -> Result<Bytes, Problem> {
     let problem = |e: MultipartError| body_problem(e.status());
     let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|_| Problem::bad_request("a form without a boundary in its Content-Type"))?;
+    let mut form = form.map_err(|_| Problem::bad_request("the form's Content-Type has no boundary"))?;
     while let Some(field) = form.next_field().await.map_err(problem)? {
-        if field.name() == Some("image") {
+        if field.name() == Some(FORM_FIELD) {
             return field.bytes().await.map_err(problem);
         }
     }
-    Err(Problem::bad_request("the form has no field `image`"))
+    Err(Problem::bad_request(format!("the form has no field `{FORM_FIELD}`")))
 }
 
 fn body_problem(status: StatusCode) -> Problem {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the body is larger than this server takes"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the body exceeds this server's limit"),
         _ => Problem::bad_request("the body could not be read"),
     }
 }
@@ -189,7 +194,10 @@ mod tests {
             ..Query::default()
         };
         let wanted = wanted.wanted(&classes).expect("a good query");
-        assert_eq!((wanted.kinds, wanted.settings.keep), (vec![Kind::Areas, Kind::Mask], Some(vec![1])));
+        assert_eq!(
+            (wanted.kinds, wanted.settings.keep),
+            (vec![OutputKind::Areas, OutputKind::Mask], Some(vec![1]))
+        );
         let of = |change: fn(&mut Query)| {
             let mut query = Query::default();
             change(&mut query);

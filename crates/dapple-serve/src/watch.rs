@@ -1,7 +1,7 @@
-//! A live page of a run, from its files alone: the run may be made by another process, on another machine.
+//! A live page of a run, from its files alone: another process, or another machine, may be writing the run.
 //!
-//! The page asks for `/state` every two seconds and replaces the sections that have changed. Files are read while they are
-//! written; what is half there is passed over and seen whole the next time.
+//! The page fetches `/state` every two seconds and replaces the sections that have changed. Files are read while they are
+//! written; an incomplete record is skipped and read the next time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,34 +16,35 @@ use axum::{Json, Router};
 use dapple_base::clock;
 use dapple_report::document::{Document, STYLE};
 use dapple_run::page::{RunData, live, picture_folders};
-use dapple_run::{Activity, Progress};
+use dapple_run::{Activity, RunProgress};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::error::ServeError;
+use crate::listen::{Bounds, accept};
 use crate::problem::Problem;
-use crate::server::{Bounds, ServeError, accept};
 
-/// Own scripts, styles, pictures and requests, and nothing else.
+/// Own scripts, styles, images and requests, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A run that has written nothing for so many seconds is said to be silent.
+/// Seconds without a write after which the page says so.
 const SILENT: u64 = 60;
 
 /// A page that listens but does not answer yet.
-pub struct Watch {
+pub struct LivePage {
     listener: TcpListener,
     router: Router,
 }
 
 struct Watched {
     folder: PathBuf,
-    /// Whether only this machine can ask.
+    /// Whether it listens on the loopback interface only.
     loopback: bool,
 }
 
-impl Watch {
-    /// Listens for those who want to see the run in `folder`, which need not be there yet.
+impl LivePage {
+    /// Listens, for the run in `folder`, which need not exist yet.
     ///
     /// # Errors
     /// [`ServeError::Listen`].
@@ -54,10 +55,10 @@ impl Watch {
         Ok(Self { listener, router: router(Arc::new(watched)) })
     }
 
-    /// Where it listens; of port 0, which one it became.
+    /// The address that it listens on; for port 0, with the port that was assigned.
     ///
     /// # Errors
-    /// What the system says.
+    /// The operating system's error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -85,7 +86,7 @@ fn router(watched: Arc<Watched>) -> Router {
         .with_state(watched)
 }
 
-/// Refuses what another site's page has brought here under its own name, and forbids to embed and to guess types.
+/// Refuses requests under another site's name (DNS rebinding), and forbids embedding and type sniffing.
 async fn guard(State(watched): State<Arc<Watched>>, request: Request, next: Next) -> Response {
     let mut response = match watched.loopback && !is_local(request.headers()) {
         true => Problem::new(StatusCode::FORBIDDEN, "open this page as http://127.0.0.1 or http://localhost")
@@ -120,7 +121,7 @@ async fn state(State(watched): State<Arc<Watched>>) -> Result<Json<Value>, Probl
 
 fn content(folder: &Path) -> Value {
     let Ok(run) = RunData::read(folder) else {
-        let lead = format!("There is no run in {} yet; this page waits for it.", folder.display());
+        let lead = format!("There is no run in {} yet; this page is waiting for it.", folder.display());
         return json!({ "title": "Waiting", "lead": lead, "html": "", "ended": false });
     };
     let address = |folder: &str, file: &str, version: u64| {
@@ -137,13 +138,13 @@ fn content(folder: &Path) -> Value {
     json!({ "title": title, "lead": lead, "html": page.sections_html(), "ended": ended })
 }
 
-/// How long a run has been silent, in words, if that is long.
-fn silence(progress: &Progress, now: u64) -> Option<String> {
+/// The time since the last write, in words, if it is long.
+fn silence(progress: &RunProgress, now: u64) -> Option<String> {
     let seconds = now.saturating_sub(progress.updated);
     (progress.updated > 0 && seconds > SILENT).then(|| dapple_run::duration(seconds as f64))
 }
 
-/// A byte of a file name in an address.
+/// A byte of a file name in a URL.
 fn encoded(byte: u8) -> String {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
@@ -151,13 +152,13 @@ fn encoded(byte: u8) -> String {
     }
 }
 
-/// A picture of the run; only files in the folders for them are given out.
+/// A picture of the run, from the folders for pictures only.
 async fn picture(
     State(watched): State<Arc<Watched>>,
     UrlPath((folder, file)): UrlPath<(String, String)>,
 ) -> Response {
     let plain = file.ends_with(".png") && !file.contains(['/', '\\']) && !file.starts_with('.');
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such picture").into_response();
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "this picture does not exist").into_response();
     if !plain || !picture_folders().contains(&folder.as_str()) {
         return missing();
     }
@@ -194,11 +195,11 @@ mod tests {
 
     #[test]
     fn a_run_that_stops_writing_is_noticed() {
-        let progress = Progress { updated: 1000, ..Progress::default() };
+        let progress = RunProgress { updated: 1000, ..RunProgress::default() };
         assert_eq!(silence(&progress, 1030), None);
         assert_eq!(silence(&progress, 1250).as_deref(), Some("4 min 10 s"));
         assert_eq!(silence(&progress, 10), None);
-        assert_eq!(silence(&Progress::default(), 5000), None);
+        assert_eq!(silence(&RunProgress::default(), 5000), None);
     }
 
     #[test]

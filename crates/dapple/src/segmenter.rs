@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dapple_cpu::CpuEngine;
 use dapple_model::ModelError;
-use dapple_predict::{PredictError, Predictor, Settings};
+use dapple_predict::{PredictError, PredictSettings, Predictor};
 
 use crate::models::FindModelError;
 
@@ -35,14 +35,14 @@ impl Segmenter {
     /// # Errors
     /// If the file cannot be read or is no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Self::load_with(&[path], Settings::default())
+        Self::load_with(&[path], PredictSettings::default())
     }
 
     /// Loads models that predict together, with settings: flips, scales, thresholds, tiles.
     ///
     /// # Errors
     /// As [`Segmenter::load`], and for settings out of range or models of different classes.
-    pub fn load_with(paths: &[impl AsRef<Path>], settings: Settings) -> Result<Self, LoadError> {
+    pub fn load_with(paths: &[impl AsRef<Path>], settings: PredictSettings) -> Result<Self, LoadError> {
         let engine = CpuEngine::new(None).map_err(ModelError::from)?;
         let mut models = Vec::new();
         for path in paths {

@@ -60,7 +60,7 @@ fn inputs_of_all_kinds() {
     assert_eq!(names(&bench.path("photos/masks/a")), ["b", "two-labels.png"]);
     let said = bench.succeed("predict run photos --out photos/masks --kind labels");
     assert!(
-        said.out.contains("0 of 3 images predicted") && said.out.contains("3 were there"),
+        said.out.contains("0 of 3 images predicted") && said.out.contains("3 existed"),
         "{}",
         said.out
     );

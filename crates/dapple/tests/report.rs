@@ -79,7 +79,7 @@ fn several_runs_stand_side_by_side() {
     bench.succeed("train --config first/config.toml --lr 0.01 --out second --quiet");
     bench.succeed("report first second --out both.html --quiet");
     let html = bench.read("both.html");
-    for wanted in ["2 runs", "second less first", "Settings that differ", "learning_rate"] {
+    for wanted in ["2 runs", "second minus first", "Settings that differ", "learning_rate"] {
         assert!(html.contains(wanted), "no {wanted}");
     }
     bench.refuse("report first --out page.txt", &["page.txt", ".html"]);

@@ -1,4 +1,4 @@
-//! A prediction that is stopped leaves whole files only, and goes on.
+//! A prediction that is stopped leaves only complete files, and can be resumed.
 #![cfg(unix)]
 
 mod common;
@@ -42,12 +42,12 @@ fn ctrl_c_in_the_midst_of_a_large_image_leaves_nothing_of_it() {
     let output = child.wait_with_output().expect("the child is ours");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("stopped with 1 images left; the same command goes on"), "{said}");
+    assert!(said.contains("stopped with 1 images left; run the same command to resume"), "{said}");
     assert_eq!(names(&bench.path("out")), ["a-contours.geojson", "a-cutout.png", "a.png"]);
 
     let said = bench.succeed(arguments);
     assert!(
-        said.out.contains("1 of 2 images predicted") && said.out.contains("1 were there"),
+        said.out.contains("1 of 2 images predicted") && said.out.contains("1 existed"),
         "{}",
         said.out
     );

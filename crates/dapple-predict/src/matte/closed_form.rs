@@ -2,20 +2,21 @@
 //! that is best explained as a linear function of colour in every 3 x 3 window, given where it is 0 and 1.
 //!
 //! It is solved on the band of unknown pixels alone, all others are fixed, by conjugate gradients. The matting Laplacian
-//! (their equation 12) is never stored: its product with alpha is what each window's linear fit leaves over.
+//! (their equation 12) is never stored: its product with alpha is the residual of each window's linear fit.
 
-use super::{Plane, box_mean};
+use super::filter::box_mean;
+use super::plane::Plane;
 
-/// Regularisation of a window's covariance, of colours in 0..=1, times the pixels of a window; as in the paper's program.
+/// Regularization of a window's covariance, of colours in 0..=1, times the pixels of a window; as in the authors' code.
 const EPSILON: f64 = 1e-7;
 
 /// Pixels of a window.
 const AREA: f64 = 9.0;
 
-/// The residual, over that of the beginning, at which alpha is good for 8 bits.
+/// The residual, relative to the initial one, at which alpha is accurate to 8 bits.
 const TOLERANCE: f64 = 1e-6;
 
-/// Rounds after which a solution is taken as it is.
+/// Iterations after which a solution is accepted as it is.
 const ROUNDS: usize = 2000;
 
 /// Bytes that an unknown pixel takes while alpha is solved for, windows that reach beyond the band included.
@@ -92,7 +93,7 @@ impl Window {
         Self { sites, colours, inverse: adjugate.map(|v| v / determinant) }
     }
 
-    /// What the inverse makes of a vector.
+    /// The product of the inverse with a vector.
     fn solve(&self, [x, y, z]: [f64; 3]) -> [f64; 3] {
         let [a, b, c, d, e, f] = self.inverse;
         [a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z]
@@ -183,7 +184,7 @@ fn solve(laplacian: &Laplacian, solution: &mut [f64]) {
 mod tests {
     use super::*;
 
-    /// The picture of `tests/golden/closed_form.py`, and how far each pixel lies from the edge.
+    /// The image of `tests/golden/closed_form.py`, and how far each pixel lies from the edge.
     fn scene(width: usize, height: usize) -> (Vec<u8>, Vec<i64>) {
         let (mut rgb, mut distances) = (Vec::new(), Vec::new());
         for i in 0..width * height {

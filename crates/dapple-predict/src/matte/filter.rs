@@ -1,6 +1,6 @@
 //! Means over squares, in time independent of their size.
 
-use super::Plane;
+use super::plane::Plane;
 
 /// The mean over the square of `2 radius + 1` pixels around each pixel, as far as it lies in the plane.
 pub(crate) fn box_mean(plane: &Plane, radius: usize) -> Plane {

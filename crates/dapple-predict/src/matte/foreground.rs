@@ -3,13 +3,14 @@
 //! A soft pixel `I = alpha F + (1 - alpha) B` shows some of its old background, which would be seen as a rim on a new one.
 //! `F` and `B` are estimated by means around each pixel, weighted with alpha, and then corrected by what is left of `I`.
 
-use super::{Plane, box_mean};
+use super::filter::box_mean;
+use super::plane::Plane;
 
-/// Means over no weight are taken over this much.
+/// The smallest weight by which a mean is divided.
 const LEAST: f32 = 1e-4;
 
 /// The foreground's colours, `[height, width, 3]`. `factor` is that by which the picture of the means is reduced,
-/// `radius` the half side of the squares in its pixels. Pixels that are wholly one or the other stay as they are.
+/// `radius` the half side of the squares in its pixels. Pixels that are wholly foreground or background are kept.
 pub(crate) fn foreground(rgb: &[u8], alpha: &Plane, radius: usize, factor: usize) -> Vec<u8> {
     let Plane { width, height, .. } = *alpha;
     let mut out = rgb.to_vec();
@@ -24,7 +25,7 @@ pub(crate) fn foreground(rgb: &[u8], alpha: &Plane, radius: usize, factor: usize
             let sum = box_mean(&image.with(share, |v, share| v * share), radius);
             sum.with(weight, |sum, weight| if weight > LEAST { sum / weight } else { 0.0 })
         });
-        // Where there is no foreground near, or no background, there is nothing to separate.
+        // Without foreground or without background nearby, there is nothing to separate.
         let known = weights[0].with(&weights[1], |f, b| if f.min(b) > LEAST { 1.0 } else { 0.0 });
         for y in 0..height {
             for (plane, line) in means.iter().zip(&mut lines) {

@@ -4,9 +4,10 @@
 //! Around each pixel, alpha is a linear function of red, green and blue that is fitted to the given alpha in a square;
 //! where colours differ along the edge of an object, alpha follows the edge.
 
-use super::{Plane, box_mean};
+use super::filter::box_mean;
+use super::plane::Plane;
 
-/// Regularisation: the variance of colours, of values in 0..=1, below which alpha is smoothed instead of fitted.
+/// Regularization: the variance of colours, of values in 0..=1, below which alpha is smoothed instead of fitted.
 const EPSILON: f32 = 1e-4;
 
 /// Fits `alpha` to a photograph of the same size; `rgb` is `[height, width, 3]`, `factor` that by which the fit's

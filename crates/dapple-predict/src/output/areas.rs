@@ -1,18 +1,20 @@
-//! How much of an image each class covers, and the connected regions, as CSV.
+//! Areas of the classes and of the connected regions, as CSV (RFC 4180).
 
-use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use dapple_report::Palette;
 
-use super::{ImageInfo, Output, Target};
+use super::image_info::ImageInfo;
+use super::sink::Output;
+use super::target::Target;
 use crate::components::Components;
 use crate::decision::UNDECIDED;
-use crate::{PredictError, Row};
+use crate::error::PredictError;
+use crate::row::ImageRow;
 
-/// The first line. A row without a region is about a class in the whole image; `share` is of the image's pixels; a box
-/// is its left upper corner and its size in pixels.
+/// The header line. A row without a region describes a class in the whole image; `share` is of the image's pixels; a box
+/// is its upper left corner and its size in pixels.
 pub const AREAS_HEADER: &str = "image,class,label,region,pixels,share,x,y,width,height\n";
 
 /// Counts pixels and finds regions row by row.
@@ -33,7 +35,7 @@ impl Areas {
 }
 
 impl Output for Areas {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         row.values.labels.iter().for_each(|&label| self.counts[usize::from(label)] += 1);
         self.components.row(&row.values.labels);
         Ok(())
@@ -41,27 +43,30 @@ impl Output for Areas {
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {
         let Self { image, classes, min_area, counts, components, mut target } = *self;
+        target.write_all(AREAS_HEADER.as_bytes()).map_err(|e| PredictError::write("areas", e))?;
+        let mut table = csv::Writer::from_writer(target);
         let total = (image.width * image.height) as f64;
-        let name = field(&image.name);
-        let mut text = AREAS_HEADER.to_owned();
         let mut line = |label: usize, region: String, pixels: u64, place: [String; 4]| {
-            let class = classes.names().get(label).map_or("undecided".into(), |name| field(name));
-            let share = pixels as f64 / total;
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{name},{class},{label},{region},{pixels},{share:.6},{}", place.join(","));
+            let class = classes.names().get(label).map_or("undecided", String::as_str);
+            let share = format!("{:.6}", pixels as f64 / total);
+            let (label, pixels) = (label.to_string(), pixels.to_string());
+            let [x, y, width, height] = &place;
+            let cells: [&str; 10] =
+                [&image.name, class, &label, &region, &pixels, &share, x, y, width, height];
+            table.write_record(cells).map_err(|e| PredictError::write("areas", io::Error::from(e)))
         };
         let undecided = usize::from(UNDECIDED);
         let counted = (0..classes.count()).chain((counts[undecided] > 0).then_some(undecided));
         for label in counted {
-            line(label, String::new(), counts[label], Default::default());
+            line(label, String::new(), counts[label], Default::default())?;
         }
         let regions = components.finish().into_iter().filter(|r| r.area >= min_area && r.label != UNDECIDED);
         for (number, region) in (1..).zip(regions) {
             let (columns, rows) = (region.columns, region.rows);
             let place = [columns.start, rows.start, columns.len(), rows.len()].map(|v| v.to_string());
-            line(usize::from(region.label), number.to_string(), region.area, place);
+            line(usize::from(region.label), number.to_string(), region.area, place)?;
         }
-        target.write_all(text.as_bytes()).map_err(|e| PredictError::write("areas", e))
+        table.flush().map_err(|e| PredictError::write("areas", e))
     }
 }
 
@@ -71,11 +76,27 @@ pub fn merge_areas<'a>(tables: impl IntoIterator<Item = &'a str>) -> String {
     std::iter::once(AREAS_HEADER).chain(rows).collect()
 }
 
-/// A field of a CSV line (RFC 4180).
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prediction::RowValues;
+
+    #[test]
+    fn names_with_commas_and_quotes_are_quoted() {
+        let image = ImageInfo { width: 2, height: 1, name: "a, \"b\".png".into(), geo: None };
+        let names = vec!["ground".to_owned(), "horse, white".to_owned()];
+        let classes = dapple_data::Classes { names, colours: vec![[0; 3], [9; 3]] };
+        let classes = Arc::new(Palette::new(classes, None).expect("two classes"));
+        let target = Target::memory();
+        let mut areas = Box::new(Areas::new(&image, &classes, 1, target.clone()));
+        let values = RowValues { labels: vec![0, 1], ..RowValues::default() };
+        areas.row(&ImageRow { y: 0, pixels: &[0; 6], channels: 3, values: &values }).expect("memory");
+        areas.finish().expect("memory");
+        let wanted = "\"a, \"\"b\"\".png\",ground,0,,1,0.500000,,,,\n\
+            \"a, \"\"b\"\".png\",\"horse, white\",1,,1,0.500000,,,,\n\
+            \"a, \"\"b\"\".png\",\"horse, white\",1,1,1,0.500000,1,0,1,1\n";
+        let found = String::from_utf8(target.commit().expect("memory")).expect("text");
+        assert_eq!(found, format!("{AREAS_HEADER}{wanted}"));
+        assert_eq!(merge_areas([found.as_str(), found.as_str()]).matches("image,class").count(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What cut-outs stand on.
+//! The background of cut-outs.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use dapple_data::Raster;
 
 use crate::matte::{Frame, Plane, blur};
 
-/// What a cut-out stands on.
+/// The background of a cut-out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Background {
     /// Nothing: the file has an alpha channel.
@@ -21,7 +21,7 @@ pub enum Background {
 }
 
 impl Background {
-    /// The colour that a text such as `#20a0ff` or `#fff` means.
+    /// The colour of a text such as `#20a0ff` or `#fff`.
     pub fn colour_of(text: &str) -> Option<[u8; 3]> {
         let digits = text.strip_prefix('#').filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
         let value = u32::from_str_radix(digits, 16).ok()?;
@@ -43,7 +43,7 @@ impl Background {
         }
     }
 
-    /// How far away a pixel may lie that has a say in one of the background, in pixels of the frame's reduced picture.
+    /// The distance up to which pixels influence one of the background, in pixels of the frame's reduced picture.
     pub(super) fn reach(&self, frame: Frame) -> usize {
         if *self == Self::Blur { 3 * frame.small_radius(BLUR_RADIUS) + 2 } else { 0 }
     }
@@ -52,7 +52,7 @@ impl Background {
 /// Standard deviation of the blurred background over the shorter side.
 const BLUR_RADIUS: f32 = 1.0 / 40.0;
 
-/// What a pixel of the foreground counts in the blurred background: nearly nothing, or its colours would shine around it.
+/// The weight of a foreground pixel in the blurred background: small, so that its colours do not bleed around it.
 const SHINE: f32 = 1e-3;
 
 /// Rows of a photograph without their details, means over the background.

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use dapple_report::Palette;
 use serde_json::{Value, json};
 
+use super::image_info::ImageInfo;
 use super::outlined::{check_memory, write_document};
-use super::{CocoForm, ImageInfo, Output, OutputSettings, Target};
+use super::settings::{CocoForm, OutputSettings};
+use super::sink::Output;
+use super::target::Target;
 use crate::decision::UNDECIDED;
+use crate::error::PredictError;
 use crate::outline::{Outlines, Polygon};
-use crate::{PredictError, Row};
+use crate::row::ImageRow;
 
 /// Collects the outlines.
 pub(super) struct Coco {
@@ -39,7 +43,7 @@ impl Coco {
 }
 
 impl Output for Coco {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.outlines.row(&row.values.labels);
         check_memory(&self.outlines, self.memory_bytes)
     }
@@ -120,7 +124,7 @@ fn runs(polygon: &Polygon, width: usize, height: usize) -> Vec<u64> {
     merged(counts)
 }
 
-/// Joins runs that an empty run stands between, as at the end of a column that goes on in the next one.
+/// Joins runs that an empty run stands between, as at the end of a column that continues in the next one.
 fn merged(counts: Vec<u64>) -> Vec<u64> {
     let mut joined: Vec<u64> = Vec::with_capacity(counts.len());
     let mut counts = counts.into_iter();
@@ -134,7 +138,7 @@ fn merged(counts: Vec<u64>) -> Vec<u64> {
     joined
 }
 
-/// COCO's compression: five bits a character from 48 on, lowest first, the sixth says that more follow; from the fourth
+/// COCO's compression: five bits a character from 48 on, lowest first, the sixth marks that more follow; from the fourth
 /// run on, the difference to the run before the last.
 fn compressed(counts: &[u64]) -> String {
     let mut text = String::new();

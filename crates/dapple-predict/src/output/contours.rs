@@ -8,11 +8,15 @@ use std::sync::Arc;
 use dapple_report::Palette;
 use serde_json::{Value, json};
 
+use super::image_info::ImageInfo;
 use super::outlined::{check_memory, write_document};
-use super::{ImageInfo, Output, OutputSettings, Target};
+use super::settings::OutputSettings;
+use super::sink::Output;
+use super::target::Target;
 use crate::decision::UNDECIDED;
+use crate::error::PredictError;
 use crate::outline::{Outlines, Ring};
-use crate::{PredictError, Row};
+use crate::row::ImageRow;
 
 /// Collects the outlines.
 pub(super) struct Contours {
@@ -38,7 +42,7 @@ impl Contours {
 }
 
 impl Output for Contours {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.outlines.row(&row.values.labels);
         check_memory(&self.outlines, self.memory_bytes)
     }

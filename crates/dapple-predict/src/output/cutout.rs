@@ -1,18 +1,23 @@
 //! The foreground with soft edges: transparent around it, or on another background.
 //!
 //! Alpha is the probability of the classes that are kept, fitted to the photograph by a guided filter; the colours of soft
-//! pixels are freed of the old background. Filters look only so far, so that an image which does not fit into the memory is
-//! cut out in strips that overlap by that much, with the same result.
+//! pixels are separated from the old background. Filters have a bounded reach, so that an image which does not fit into memory is
+//! processed in strips that overlap by that reach, with the same result.
 
 use png::{BitDepth, ColorType};
 
-use super::pictures::PngRows;
-use super::{Background, ImageInfo, MEMORY_OF_OUTPUTS, Output, OutputSettings, Refine, Target};
+use super::background::Background;
+use super::image_info::ImageInfo;
+use super::png_rows::PngRows;
+use super::settings::{MEMORY_OF_OUTPUTS, OutputSettings, Refine};
+use super::sink::Output;
+use super::target::Target;
+use crate::error::PredictError;
 use crate::matte::{BYTES_OF_AN_UNKNOWN, Frame, Plane, closed_form, foreground, refine, unknown};
-use crate::prediction::Wants;
-use crate::{PredictError, Prediction, Row};
+use crate::prediction::{Prediction, Wants};
+use crate::row::ImageRow;
 
-/// The half side of the squares that alpha is fitted in, over the shorter side of the image.
+/// Half the side of the squares in which alpha is fitted, over the shorter side of the image.
 const FIT_RADIUS: f32 = 1.0 / 64.0;
 
 /// Alpha below and above which a pixel counts as background and foreground: the filters leave traces around 0 and 1.
@@ -36,7 +41,7 @@ pub(super) struct Cutout {
     written: usize,
 }
 
-/// How an image is cut into strips: so many rows at a time, with a margin above and below. Both are multiples of the factor
+/// The strips of an image: rows at a time, with a margin above and below. Both are multiples of the factor
 /// by which the filters' picture is reduced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Strips {
@@ -114,7 +119,7 @@ impl Output for Cutout {
         Wants { probabilities: true, ..Wants::default() }
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         row.append_rgb(&mut self.rgb);
         self.settings.append_alpha(&row.values.probabilities, self.classes, &mut self.alpha);
         let Strips { rows, margin } = self.strips;
@@ -185,7 +190,7 @@ pub(crate) fn compose(
         return Ok(front
             .flat_map(|(&[r, g, b], a)| {
                 let a = (a * 255.0).round() as u8;
-                // What is not seen compresses best as black.
+                // Invisible pixels compress best as black.
                 if a == 0 { [0; 4] } else { [r, g, b, a] }
             })
             .collect());
@@ -243,7 +248,7 @@ mod tests {
         for (y, (pixels, alpha)) in rgb.chunks_exact(3 * width).zip(alpha.chunks_exact(width)).enumerate() {
             let probabilities = alpha.iter().flat_map(|a| [1.0 - a, *a]).collect();
             let values = crate::RowValues { probabilities, ..Default::default() };
-            cutout.row(&Row { y, pixels, channels: 3, values: &values })?;
+            cutout.row(&ImageRow { y, pixels, channels: 3, values: &values })?;
         }
         cutout.finish()?;
         let png = target.commit()?;

@@ -2,46 +2,48 @@
 
 use std::str::FromStr;
 
-use super::{OutputSettings, ProbabilityFormat};
+use super::settings::{OutputSettings, ProbabilityFormat};
 
-/// What can be made of a prediction.
+/// A kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Class indices with a palette, PNG.
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum OutputKind {
+    /// Class indices at the image's size, PNG with a palette.
     Mask,
-    /// Class indices as grey values, PNG, for programs that replace palettes by colours.
+    /// Class indices as grey values, PNG.
     Labels,
-    /// The classes' colours over the image, PNG.
+    /// The mask's colours over the image.
     Overlay,
-    /// Probabilities, PNG or NumPy.
+    /// Probabilities as grey values, 0 black to 1 white, or a NumPy array.
     Probability,
-    /// How unsure the prediction is: the entropy of the mean probabilities, PNG or NumPy.
+    /// Entropy of the mean probabilities (over samples, models, flips and scales) over its largest value, 0 to 1, as grey
+    /// values or a NumPy array.
     Uncertainty,
-    /// The uncertainty as colours over the image, PNG.
+    /// The uncertainty as colours over the image, from black (sure) over red to yellow.
     Heatmap,
-    /// The foreground with soft edges, PNG.
+    /// The foreground with soft edges, transparent around it or on another background.
     Cutout,
-    /// Outlines with holes, GeoJSON.
+    /// Outlines with holes, GeoJSON; on the ground for a georeferenced TIFF.
     Contours,
-    /// Connected regions as COCO annotations, JSON.
+    /// Connected regions as COCO annotations.
     Coco,
-    /// Pixels and share of each class, connected regions with boxes, CSV.
+    /// Pixels and shares of classes, connected regions and their boxes, CSV.
     Areas,
 }
 
 /// One file of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// What it is.
-    pub kind: Kind,
-    /// The class that it is about, where each has a file of its own.
+pub struct OutputFile {
+    /// Its kind.
+    pub kind: OutputKind,
+    /// Its class, where each class has a file of its own.
     pub class: Option<usize>,
-    /// What stands behind the image's name, extension included: `-overlay.png`.
+    /// The end of its name, after the image's name: `-overlay.png`.
     pub suffix: String,
 }
 
-impl Kind {
-    /// All of them.
+impl OutputKind {
+    /// All kinds.
     pub const ALL: [Self; 10] = [
         Self::Mask,
         Self::Labels,
@@ -84,9 +86,9 @@ impl Kind {
         }
     }
 
-    /// The files that it becomes: one, but probabilities of more than two classes as pictures have one a class.
-    pub fn parts(self, names: &[String], settings: &OutputSettings) -> Vec<Part> {
-        let one = |suffix: &str| vec![Part { kind: self, class: None, suffix: suffix.into() }];
+    /// Its files: one, except that probabilities of more than two classes as PNG have one per class.
+    pub fn files(self, names: &[String], settings: &OutputSettings) -> Vec<OutputFile> {
+        let one = |suffix: &str| vec![OutputFile { kind: self, class: None, suffix: suffix.into() }];
         match self {
             Self::Mask => one(".png"),
             Self::Labels => one("-labels.png"),
@@ -96,7 +98,7 @@ impl Kind {
             Self::Probability => {
                 let part = |(class, name): (usize, &String)| {
                     let suffix = format!("-probability-{}.png", name.replace([' ', '/', '\\'], "-"));
-                    Part { kind: self, class: Some(class), suffix }
+                    OutputFile { kind: self, class: Some(class), suffix }
                 };
                 names.iter().enumerate().map(part).collect()
             }
@@ -111,14 +113,15 @@ impl Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = String;
+/// A name that is not one of an output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no output `{0}`; give some of {known}", known = OutputKind::ALL.map(OutputKind::name).join(", "))]
+pub struct UnknownKind(pub String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| format!("there is no output `{text}`; give some of {}", names()))
+impl FromStr for OutputKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| UnknownKind(text.to_owned()))
     }
 }

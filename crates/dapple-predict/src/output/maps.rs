@@ -2,18 +2,22 @@
 
 use png::{BitDepth, ColorType};
 
+use super::image_info::ImageInfo;
 use super::npy::NpyRows;
-use super::pictures::PngRows;
-use super::{ImageInfo, Output, ProbabilityFormat, Target};
+use super::png_rows::PngRows;
+use super::settings::ProbabilityFormat;
+use super::sink::Output;
+use super::target::Target;
+use crate::error::PredictError;
 use crate::prediction::{RowValues, Wants};
-use crate::{PredictError, Row};
+use crate::row::ImageRow;
 
-/// What of a row is written.
+/// The values of a row that are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Values {
-    /// The probabilities of one class of so many.
+    /// The probabilities of one class, with the number of classes.
     Class(usize, usize),
-    /// The probabilities of all of so many classes.
+    /// The probabilities of all classes, with their number.
     Classes(usize),
     /// The uncertainty.
     Uncertainty,
@@ -40,7 +44,7 @@ impl Values {
     }
 }
 
-/// How the values are encoded.
+/// The encoding of the values.
 enum Form {
     Eight(PngRows),
     Sixteen(PngRows),
@@ -77,7 +81,7 @@ impl Output for Map {
         self.values.wants()
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.bytes.clear();
         let values = self.values.of(row.values);
         // The casts saturate.
@@ -128,7 +132,7 @@ impl Output for Heatmap {
         Values::Uncertainty.wants()
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.painted.clear();
         row.append_rgb(&mut self.painted);
         for (pixel, &value) in self.painted.as_chunks_mut::<3>().0.iter_mut().zip(&row.values.uncertainty) {

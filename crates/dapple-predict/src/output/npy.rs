@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use super::{ImageInfo, Target};
-use crate::PredictError;
+use super::image_info::ImageInfo;
+use super::target::Target;
+use crate::error::PredictError;
 
 /// `float32`, little-endian, C order: `[height, width]` of one value a pixel, else `[height, width, depth]`.
 pub(super) struct NpyRows(Target);

@@ -1,10 +1,10 @@
-//! What outputs made of outlines have in common: a bound on their memory, and documents written item by item.
+//! Common parts of outputs made of outlines: a bound on their memory, and documents written item by item.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::PredictError;
+use crate::error::PredictError;
 use crate::outline::Outlines;
 
 /// Refuses outlines that grow beyond the memory that an output may take: those of noise.
@@ -13,8 +13,8 @@ pub(super) fn check_memory(outlines: &Outlines, most: u64) -> Result<(), Predict
         return Ok(());
     }
     Err(PredictError::Settings(format!(
-        "the outlines of this image need more than {} MiB of memory, so ragged is what is predicted; allow more with \
-         --memory, or write masks instead",
+        "the predicted outlines are so ragged that they need more than {} MiB of memory; allow more with --memory, or \
+         write masks instead",
         most >> 20
     )))
 }

@@ -1,59 +1,16 @@
-//! Pictures of labels that are written row by row: masks and overlays.
+//! Masks and overlays, written row by row.
 
-use std::borrow::Cow;
-use std::io::Write;
 use std::sync::Arc;
 
 use dapple_report::{OverlayStyle, Palette, overlay_row};
-use png::{BitDepth, ColorType, Compression, Filter, StreamWriter};
+use png::{BitDepth, ColorType};
 
-use super::{ImageInfo, Output, Target};
-use crate::{PredictError, Row};
-
-/// A PNG that is written row by row.
-pub(super) struct PngRows(StreamWriter<'static, Target>);
-
-impl PngRows {
-    pub fn new(
-        image: &ImageInfo,
-        color: ColorType,
-        depth: BitDepth,
-        palette: Option<Vec<u8>>,
-        target: Target,
-    ) -> Result<Self, PredictError> {
-        let side = |side: usize| {
-            let fits = u32::try_from(side).ok().filter(|&side| side < 1 << 31);
-            fits.ok_or_else(|| {
-                PredictError::Settings(format!("a side of {side} pixels does not fit into a PNG"))
-            })
-        };
-        let mut encoder = png::Encoder::new(target, side(image.width)?, side(image.height)?);
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        match palette {
-            // Differences between indices mean nothing, so that filters would only hide the runs from the compressor.
-            Some(palette) => {
-                encoder.set_palette(Cow::from(palette));
-                encoder.set_filter(Filter::NoFilter);
-            }
-            None => {
-                // Three times as fast as the default for files a tenth larger: the encoder must keep up with the network.
-                encoder.set_compression(Compression::Fast);
-                encoder.set_filter(Filter::Up);
-            }
-        }
-        let writer = encoder.write_header().and_then(png::Writer::into_stream_writer);
-        writer.map(Self).map_err(|e| PredictError::write("PNG", e))
-    }
-
-    pub fn row(&mut self, bytes: &[u8]) -> Result<(), PredictError> {
-        self.0.write_all(bytes).map_err(|e| PredictError::write("PNG", e))
-    }
-
-    pub fn finish(self) -> Result<(), PredictError> {
-        self.0.finish().map_err(|e| PredictError::write("PNG", e))
-    }
-}
+use super::image_info::ImageInfo;
+use super::png_rows::PngRows;
+use super::sink::Output;
+use super::target::Target;
+use crate::error::PredictError;
+use crate::row::ImageRow;
 
 /// Class indices with a palette.
 pub(super) struct Mask(PngRows);
@@ -70,7 +27,7 @@ impl Mask {
 }
 
 impl Output for Mask {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.0.row(&row.values.labels)
     }
 
@@ -89,7 +46,7 @@ impl Labels {
 }
 
 impl Output for Labels {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.0.row(&row.values.labels)
     }
 
@@ -98,7 +55,7 @@ impl Output for Labels {
     }
 }
 
-/// The classes' colours over the image; the background of two classes is left as it is.
+/// The classes' colours over the image; with two classes, the background is left as it is.
 pub(super) struct Overlay {
     png: PngRows,
     classes: Arc<Palette>,
@@ -121,7 +78,7 @@ impl Overlay {
 }
 
 impl Output for Overlay {
-    fn row(&mut self, row: &Row<'_>) -> Result<(), PredictError> {
+    fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.painted.clear();
         row.append_rgb(&mut self.painted);
         overlay_row(&mut self.painted, &row.values.labels, row.y as u32, &self.classes, self.style);

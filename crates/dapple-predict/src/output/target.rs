@@ -1,4 +1,4 @@
-//! Where the bytes of an output go.
+//! The destination of an output's bytes.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dapple_base::AtomicFile;
 
-use crate::PredictError;
+use crate::error::PredictError;
 
-/// A file that appears when it is complete, or memory. Clones are the same target: an output writes to one, and whoever
-/// keeps another commits it when the output has finished.
+/// A file that appears when it is complete, or memory. Clones share the target: the output writes to one clone, and the
+/// caller commits another when the output has finished.
 #[derive(Clone, Debug)]
 pub struct Target(Arc<Mutex<Sink>>);
 
@@ -23,7 +23,7 @@ impl Target {
     /// A file; the folder must exist.
     ///
     /// # Errors
-    /// [`PredictError::Model`] if it cannot be made.
+    /// [`PredictError::File`] if it cannot be created.
     pub fn file(path: &Path) -> Result<Self, PredictError> {
         Ok(Self(Arc::new(Mutex::new(Sink::File(AtomicFile::create(path)?)))))
     }
@@ -33,10 +33,10 @@ impl Target {
         Self(Arc::new(Mutex::new(Sink::Memory(Vec::new()))))
     }
 
-    /// Gives the file its name; gives the bytes of memory.
+    /// Gives the file its name; returns the bytes of memory.
     ///
     /// # Errors
-    /// [`PredictError::Model`] if the file cannot be completed.
+    /// [`PredictError::File`] if the file cannot be completed.
     pub fn commit(self) -> Result<Vec<u8>, PredictError> {
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *sink, Sink::Memory(Vec::new())) {

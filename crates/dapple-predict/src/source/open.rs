@@ -1,23 +1,52 @@
-//! Opening an image in the way that its size asks for.
+//! Opening an image: whole, or row by row where it is large.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
-use dapple_data::{Raster, decode_image_as};
+use dapple_data::{DataError, Raster, decode_image_as};
 
-use super::{RowSource, open_rows};
+use super::png::PngRows;
+use super::rows::RowSource;
+use super::tiff::TiffRows;
+use crate::error::PredictError;
 use crate::geo::GeoReference;
-use crate::{PredictError, Predictor};
+use crate::predictor::Predictor;
 
-/// An image opened: in memory, or read row by row because it is too large.
+/// An open file, with its place on the ground if it has one.
+pub type OpenRows = (Box<dyn RowSource>, Option<GeoReference>);
+
+/// Opens a file that can be read row by row: TIFF in strips or tiles, and PNG that is not interlaced. `None` for any
+/// other format.
+///
+/// # Errors
+/// [`PredictError::BadFile`] for a damaged file.
+pub fn open_rows(path: &Path) -> Result<Option<OpenRows>, PredictError> {
+    let mut start = [0; 8];
+    File::open(path)
+        .and_then(|mut file| file.read(&mut start))
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    match start {
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
+            let (source, geo) = TiffRows::open(path)?;
+            Ok(Some((Box::new(source), geo)))
+        }
+        [0x89, b'P', b'N', b'G', ..] => {
+            Ok(PngRows::open(path)?.map(|source| (Box::new(source) as Box<dyn RowSource>, None)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// An open image: in memory, or read row by row because it is too large.
 pub enum Opened {
     /// In memory.
     Whole(Raster),
-    /// Row by row.
+    /// ImageRow by row.
     Rows(Box<dyn RowSource>),
 }
 
-/// Opens an image for a predictor, with where it lies on the ground.
+/// Opens an image for a predictor, with its place on the ground.
 ///
 /// # Errors
 /// [`PredictError::Model`] and [`PredictError::BadFile`] for files that cannot be decoded.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use dapple_data::DataError;
 
-use super::RowSource;
-use crate::PredictError;
+use super::rows::RowSource;
+use crate::error::PredictError;
 
 /// A PNG file that is not interlaced. Palettes become colours, 16 bits become 8, alpha is dropped.
 pub(super) struct PngRows {

@@ -9,9 +9,9 @@ use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
+use super::rows::{RowSource, to_byte};
 use super::tiff_plain::PlainStrips;
-use super::{RowSource, to_byte};
-use crate::PredictError;
+use crate::error::PredictError;
 use crate::geo::GeoReference;
 
 /// Rows that are read at once from strips that are not compressed.
@@ -71,7 +71,7 @@ impl TiffRows {
         }
         if decoder.find_tag_unsigned::<u16>(Tag::Orientation).map_err(damaged)?.is_some_and(|o| o != 1) {
             return Err(refuse(
-                "it is stored turned; save it upright, so that it can be read row by row".into(),
+                "it is stored rotated; save it upright, so that it can be read row by row".into(),
             ));
         }
         let (across, down) = decoder.chunk_dimensions();

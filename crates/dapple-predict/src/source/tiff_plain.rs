@@ -8,9 +8,9 @@ use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
-use super::to_byte;
+use super::rows::to_byte;
 
-/// Where rows stand in the file.
+/// The positions of rows in the file.
 pub(super) struct PlainStrips {
     file: File,
     /// Of the strips, from the top.
@@ -24,7 +24,7 @@ pub(super) struct PlainStrips {
 }
 
 impl PlainStrips {
-    /// The strips of the first image, if its values stand in the file as they are; `row` is the values in a row.
+    /// The strips of the first image, if its values are stored uncompressed; `row` is the number of values in a row.
     ///
     /// # Errors
     /// For tags that cannot be read.
@@ -125,7 +125,7 @@ mod tests {
         let colours: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
         assert_eq!(read_back::<RGB8>(&colours, width, height), colours);
         let greys: Vec<u16> = (0..width * height).map(|i| (i * 977 % 65_536) as u16).collect();
-        let wanted: Vec<u8> = greys.iter().map(|&v| crate::source::to_byte(v)).collect();
+        let wanted: Vec<u8> = greys.iter().map(|&v| super::to_byte(v)).collect();
         assert_eq!(read_back::<Gray16>(&greys, width, height), wanted);
     }
 

@@ -1,4 +1,4 @@
-//! The programs on the other ends of the pipes.
+//! The ffmpeg processes on the other ends of the pipes.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 
 use dapple_data::Raster;
 
-use crate::PredictError;
+use crate::error::PredictError;
 
 /// The largest side of a frame in pixels.
 const SIDE_LIMIT: usize = 1 << 14;
 
-/// The size and the pace of a film's frames.
+/// The size and the rate of a video's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// Width in pixels, upright.
@@ -23,14 +23,14 @@ pub struct Stream {
     pub rate: (u32, u32),
 }
 
-/// What the frames of a film that is made have.
+/// The pixel format of the frames that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pixels {
     Rgb,
     Rgba,
 }
 
-/// Asks ffmpeg for the first frame as YUV4MPEG2, whose head says size and pace of what it will give.
+/// Asks ffmpeg for the first frame as YUV4MPEG2, whose header gives size and rate of the frames.
 pub(super) fn probe(ffmpeg: &Path, input: &Path) -> Result<Stream, PredictError> {
     let mut command = quiet(ffmpeg);
     command.arg("-i").arg(input).args([
@@ -47,7 +47,7 @@ pub(super) fn probe(ffmpeg: &Path, input: &Path) -> Result<Stream, PredictError>
     let mut running = Running::start(command)?;
     let mut head = Vec::new();
     let mut stdout = running.stdout()?;
-    // The head is a line of some hundred bytes.
+    // The header is a line of some hundred bytes.
     let mut byte = [0];
     while head.len() < 4096 && matches!(stdout.read(&mut byte), Ok(1)) && byte[0] != b'\n' {
         head.push(byte[0]);
@@ -59,7 +59,7 @@ pub(super) fn probe(ffmpeg: &Path, input: &Path) -> Result<Stream, PredictError>
     match (stream, ended, rest) {
         (Some(stream), ..) => Ok(stream),
         (None, Err(error), _) => Err(error),
-        (None, Ok(()), _) => Err(PredictError::bad_file(input, "ffmpeg finds no film in this file")),
+        (None, Ok(()), _) => Err(PredictError::bad_file(input, "ffmpeg finds no video in this file")),
     }
 }
 
@@ -91,7 +91,7 @@ fn quiet(ffmpeg: &Path) -> Command {
     command
 }
 
-/// A program with its messages, which are read all the time so that it never waits for us to.
+/// A program with its messages, which are read continuously so that it never blocks on them.
 struct Running {
     name: String,
     child: Child,
@@ -105,7 +105,7 @@ impl Running {
         let mut child = command.spawn().map_err(|error| {
             let problem = match error.kind() {
                 ErrorKind::NotFound => {
-                    "is not installed; films need it: install ffmpeg, or say where it is with --ffmpeg".into()
+                    "is not installed; videos need it: install ffmpeg, or give its path with --ffmpeg".into()
                 }
                 _ => format!("cannot be started: {error}"),
             };
@@ -114,7 +114,7 @@ impl Running {
         let messages = child.stderr.take().map(|mut stderr| {
             std::thread::spawn(move || {
                 let mut text = Vec::new();
-                // What is said is for the error message only: as much as is left of it when reading fails.
+                // The text is for the error message only, so that as much as could be read is enough.
                 let _ = stderr.read_to_end(&mut text);
                 String::from_utf8_lossy(&text).into_owned()
             })
@@ -123,21 +123,25 @@ impl Running {
     }
 
     fn stdout(&mut self) -> Result<BufReader<ChildStdout>, PredictError> {
-        self.child.stdout.take().map(BufReader::new).ok_or_else(|| self.failed("its output is taken already"))
+        self.child
+            .stdout
+            .take()
+            .map(BufReader::new)
+            .ok_or_else(|| self.failed("its output is in use already"))
     }
 
     fn failed(&self, problem: impl Into<String>) -> PredictError {
         PredictError::Program { program: self.name.clone(), problem: problem.into() }
     }
 
-    /// Waits for the end; failure is told with the program's last words.
+    /// Waits for the end; a failure carries the program's last message.
     fn end(&mut self) -> Result<(), PredictError> {
         let status = self.child.wait().map_err(|e| self.failed(e.to_string()))?;
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         if status.success() {
             return Ok(());
         }
-        let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let last = messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a message");
         Err(self.failed(format!("{last} ({status})")))
     }
 }
@@ -150,7 +154,7 @@ impl Drop for Running {
     }
 }
 
-/// Gives the frames of a film.
+/// Reads the frames of a video.
 pub(super) struct Decoder {
     stdout: BufReader<ChildStdout>,
     running: Running,
@@ -158,7 +162,7 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Frames come at a constant pace, so that they keep step with the sound.
+    /// Frames come at a constant rate, so that they stay in step with the sound.
     pub fn start(ffmpeg: &Path, input: &Path, stream: Stream) -> Result<Self, PredictError> {
         let mut command = quiet(ffmpeg);
         let (frames, seconds) = stream.rate;
@@ -185,13 +189,13 @@ impl Decoder {
         Ok(Some(Raster::new(width, height, 3, data)))
     }
 
-    /// Whether the film was read to its end.
+    /// Checks that the video was read to its end.
     pub fn finish(mut self) -> Result<(), PredictError> {
         self.running.end()
     }
 }
 
-/// Takes the frames of a film, and the sound of another.
+/// Writes a video from frames and the sound of another video.
 pub(super) struct Encoder {
     stdin: Option<ChildStdin>,
     running: Running,
@@ -221,7 +225,7 @@ impl Encoder {
         ]);
         command.args(["-i", "-", "-i"]).arg(input).args(["-map", "0:v:0", "-map", "1:a?", "-c:a", "copy"]);
         match pixels {
-            // Every player knows this one; it wants even sides.
+            // Every player reads this codec; it needs even sides.
             Pixels::Rgb => command.args([
                 "-c:v",
                 "libx264",
@@ -236,7 +240,7 @@ impl Encoder {
                 "-movflags",
                 "+faststart",
             ]),
-            // Editing programs know this one, with alpha.
+            // Video editors read this codec, with alpha.
             Pixels::Rgba => {
                 command.args(["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"])
             }
@@ -250,17 +254,17 @@ impl Encoder {
     pub fn frame(&mut self, pixels: &[u8]) -> Result<(), PredictError> {
         let written = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(pixels));
         written.map_err(|error| {
-            // A closed pipe says that the program has ended; why, it said itself.
+            // A closed pipe means that the program has ended; its own message says why.
             self.stdin = None;
             self.running.end().err().unwrap_or_else(|| self.running.failed(error.to_string()))
         })
     }
 
-    /// Completes the film and gives it its name.
+    /// Completes the video and gives it its name.
     pub fn finish(mut self) -> Result<(), PredictError> {
         self.stdin = None;
         self.running.end()?;
-        std::fs::rename(&self.temporary, &self.output).map_err(|e| PredictError::write("film", e))
+        std::fs::rename(&self.temporary, &self.output).map_err(|e| PredictError::write("video", e))
     }
 }
 

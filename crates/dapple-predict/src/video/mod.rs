@@ -1,4 +1,4 @@
-//! Films, through the pipes of an installed ffmpeg: frames in, overlays or cut-outs out, the sound kept.
+//! Videos, through the pipes of an installed ffmpeg: frames in, overlays or cut-outs out, the sound kept.
 //!
 //! Reading frames, the networks, and making and writing frames run side by side. Flicker is smoothed by a running mean of
 //! the logits over time.
@@ -7,51 +7,51 @@ mod ffmpeg;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_report::{OverlayStyle, Palette, overlay_row};
 
-use crate::batch::classes_of;
+use crate::error::PredictError;
 use crate::matte::Frame;
-use crate::output::{Background, OutputSettings, compose};
-use crate::prediction::Wants;
-use crate::{PredictError, Prediction, Predictor};
+use crate::output::{Background, OutputSettings, compose, output_palette};
+use crate::prediction::{Prediction, Wants};
+use crate::predictor::Predictor;
 
 pub use ffmpeg::Stream;
 use ffmpeg::{Decoder, Encoder, Pixels};
 
-/// The extensions of files that are taken for films, in lower case.
+/// The extensions of video files, in lower case.
 const EXTENSIONS: [&str; 10] = ["mp4", "mov", "mkv", "webm", "avi", "m4v", "mpg", "mpeg", "wmv", "ts"];
 
-/// Frames between the stages.
+/// Frames queued between two stages.
 const AHEAD: usize = 2;
 
-/// What is made of a film.
+/// The result made of a video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum VideoOutput {
     /// The classes' colours over the frames.
     Overlay,
-    /// The foreground on the background of the output settings; transparent ones become a film with alpha.
+    /// The foreground on the background of the output settings; a transparent one becomes a video with alpha.
     Cutout,
 }
 
-/// How films are predicted.
+/// The settings of a video's prediction.
 #[derive(Clone, Debug)]
 pub struct VideoSettings {
     /// The program, by default `ffmpeg` as the system finds it.
     pub ffmpeg: PathBuf,
-    /// What to make.
-    pub look: Look,
+    /// The result to make.
+    pub kind: VideoOutput,
     /// Opacity, background, classes and edges.
     pub output: OutputSettings,
-    /// The share of the frames before in the logits of a frame, 0 (each for itself) to below 1.
+    /// The share of the previous frames in the logits of a frame, from 0 (none) to below 1.
     pub smoothing: f32,
 }
 
-/// How a film went.
+/// The result of a video's prediction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct VideoSummary {
     /// Frames written.
@@ -60,33 +60,33 @@ pub struct VideoSummary {
     pub elapsed: Duration,
 }
 
-/// What the writer is given.
+/// A message to the writer.
 enum Made {
     Frame(Raster, Prediction),
-    /// All frames were read and predicted: the film may have its name.
+    /// All frames were read and predicted: the video may get its name.
     Complete,
 }
 
-/// Whether a file is a film by its extension.
+/// Whether a file is a video by its extension.
 pub fn is_video(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
 
-/// The extension of the film that is made: that of a container which holds alpha where it is needed.
+/// The extension of the resulting video: that of a container which holds alpha where it is needed.
 pub fn extension(settings: &VideoSettings) -> &'static str {
-    match (settings.look, &settings.output.background) {
-        (Look::Cutout, Background::Transparent) => "mov",
+    match (settings.kind, &settings.output.background) {
+        (VideoOutput::Cutout, Background::Transparent) => "mov",
         _ => "mp4",
     }
 }
 
-/// Predicts all frames of a film and writes another one, which appears under its name when it is complete. `on_frame` hears
-/// how many frames are done.
+/// Predicts all frames of a video and writes another one, which appears under its name when it is complete. `on_frame`
+/// receives the number of frames done.
 ///
 /// # Errors
-/// [`PredictError::Program`] if ffmpeg is not there, or cannot read or write the film; those of the networks;
-/// [`PredictError::Stopped`].
+/// [`PredictError::Program`] if ffmpeg is missing, or cannot read or write the video; those of the networks;
+/// [`PredictError::Stopped`]; [`PredictError::Panicked`].
 pub fn run(
     predictor: &Predictor,
     input: &Path,
@@ -103,7 +103,7 @@ pub fn run(
     }
     let begin = Instant::now();
     let stream = ffmpeg::probe(&settings.ffmpeg, input)?;
-    let classes = classes_of(predictor)?;
+    let classes = output_palette(predictor.classes(), predictor.settings().threshold)?;
     let (see, frames) = sync_channel(AHEAD);
     let (predicted, made) = sync_channel(AHEAD);
     let result = thread::scope(|scope| {
@@ -112,22 +112,30 @@ pub fn run(
         let networks = predict(predictor, settings, stop, &frames, &predicted, on_frame);
         // The reader ends at a closed queue.
         drop(frames);
-        let panicked = |_| PredictError::Settings("a thread ended by a panic; its message is above".into());
-        let all =
-            networks.and_then(|count| reader.join().unwrap_or_else(|e| Err(panicked(e))).map(|()| count));
+        let read = joined(reader, "the thread that reads frames");
+        let all = networks.and_then(|count| read.map(|()| count));
         if all.is_ok() {
-            // A writer that is gone has failed, which it tells.
+            // A writer that is gone has failed, and reports its error below.
             let _ = predicted.send(Made::Complete);
         }
         drop(predicted);
-        let written = writer.join().unwrap_or_else(|e| Err(panicked(e)));
+        let written = joined(writer, "the thread that writes frames");
         all.and_then(|count| written.map(|()| count))
     });
     match result {
+        Err(error @ PredictError::Panicked(_)) => Err(error),
         // Ctrl-C ends ffmpeg too, whose complaint says less.
         Err(_) if stop.is_raised() => Err(PredictError::Stopped),
         result => Ok(VideoSummary { frames: result?, elapsed: begin.elapsed() }),
     }
+}
+
+/// The result of a thread; its panic is a bug of this program, not a fault of the input.
+fn joined(
+    thread: ScopedJoinHandle<'_, Result<(), PredictError>>,
+    name: &'static str,
+) -> Result<(), PredictError> {
+    thread.join().unwrap_or(Err(PredictError::Panicked(name)))
 }
 
 fn read(
@@ -139,7 +147,7 @@ fn read(
     let mut decoder = Decoder::start(&settings.ffmpeg, input, stream)?;
     while let Some(frame) = decoder.frame()? {
         if see.send(frame).is_err() {
-            // The networks have failed or were stopped, which is told elsewhere.
+            // The networks have failed or were stopped, which is reported elsewhere.
             return Ok(());
         }
     }
@@ -168,7 +176,7 @@ fn predict(
             before = Some(prediction.clone());
         }
         if predicted.send(Made::Frame(frame, prediction)).is_err() {
-            // The writer has failed, which it tells.
+            // The writer has failed, and reports its error itself.
             break;
         }
         count += 1;
@@ -184,24 +192,24 @@ fn write(
     classes: &Palette,
     made: &Receiver<Made>,
 ) -> Result<(), PredictError> {
-    let alpha = settings.look == Look::Cutout && settings.output.background == Background::Transparent;
+    let alpha = settings.kind == VideoOutput::Cutout && settings.output.background == Background::Transparent;
     let pixels = if alpha { Pixels::Rgba } else { Pixels::Rgb };
     let mut encoder = None;
     loop {
         let (frame, prediction) = match made.recv() {
             Ok(Made::Frame(frame, prediction)) => (frame, prediction),
             Ok(Made::Complete) => break,
-            // Something has failed, which is told elsewhere; what was written goes with the encoder.
+            // Another stage has failed, and reports it; the encoder removes the unfinished file.
             Err(_) => return Ok(()),
         };
-        let picture = match settings.look {
-            Look::Overlay => painted(frame, &prediction, classes, settings.output.opacity),
-            Look::Cutout => {
+        let picture = match settings.kind {
+            VideoOutput::Overlay => painted(frame, &prediction, classes, settings.output.opacity),
+            VideoOutput::Cutout => {
                 let alpha = settings.output.alpha(&prediction);
                 compose(Frame::new(frame.width, frame.height), 0, &frame.data, alpha, &settings.output)?
             }
         };
-        // Begun with the first frame, so that a film which cannot be read leaves nothing.
+        // Begun with the first frame, so that an unreadable video leaves nothing behind.
         let encoder = match &mut encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::start(&settings.ffmpeg, (input, output), stream, pixels)?),
@@ -210,7 +218,7 @@ fn write(
     }
     match encoder {
         Some(encoder) => encoder.finish(),
-        None => Err(PredictError::bad_file(input, "no frame could be read of this film")),
+        None => Err(PredictError::bad_file(input, "no frame of this video could be read")),
     }
 }
 
@@ -221,4 +229,17 @@ fn painted(mut frame: Raster, prediction: &Prediction, classes: &Palette, opacit
         overlay_row(row, &rows.row(y).labels, y as u32, classes, style);
     }
     frame.data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dapple_base::InputFault;
+
+    #[test]
+    fn a_panic_is_not_the_users_fault() {
+        let error = thread::scope(|scope| joined(scope.spawn(|| panic!("a bug")), "the thread"));
+        let error = error.expect_err("it panicked");
+        assert!(!error.is_input_fault() && error.to_string().contains("this is a bug"), "{error}");
+    }
 }

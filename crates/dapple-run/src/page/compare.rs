@@ -1,57 +1,13 @@
-//! Several runs side by side.
+//! The report of several runs side by side.
 
 use dapple_metrics::{Bootstrap, compare_scores};
 use dapple_report::document::{Block, Cell, Document, Mark, Section, Table};
-use serde::Serialize;
 
-use super::{RunData, curves, measured, score_name, section, sections, shown};
+use super::data::RunData;
+use super::differences::settings;
+use super::parts::{score_name, section, shown};
+use super::{curves, measured, sections};
 use crate::text::duration;
-
-/// A setting that is not the same in two runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Its name, such as `network.width`.
-    pub key: String,
-    /// Its value in the first run; `None` if it is not set there.
-    pub first: Option<String>,
-    /// In the second.
-    pub second: Option<String>,
-}
-
-/// The settings of two `config.toml` that differ, in the order of the first.
-pub fn differences(first: &str, second: &str) -> Vec<Difference> {
-    let (first, second) = (settings(first), settings(second));
-    let find = |all: &[(String, String)], key: &str| {
-        all.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
-    };
-    let mut keys: Vec<&String> = first.iter().map(|(key, _)| key).collect();
-    keys.extend(second.iter().map(|(key, _)| key).filter(|key| first.iter().all(|(name, _)| name != *key)));
-    keys.into_iter()
-        .map(|key| Difference { key: key.clone(), first: find(&first, key), second: find(&second, key) })
-        .filter(|difference| difference.first != difference.second)
-        .collect()
-}
-
-/// The settings by their full names; of a text that is no TOML, none.
-pub(super) fn settings(text: &str) -> Vec<(String, String)> {
-    fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
-        match value {
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                    flatten(&key, value, out);
-                }
-            }
-            toml::Value::String(text) => out.push((prefix.to_owned(), text.clone())),
-            value => out.push((prefix.to_owned(), value.to_string())),
-        }
-    }
-    let mut all = Vec::new();
-    if let Ok(table) = text.parse::<toml::Table>() {
-        flatten("", &toml::Value::Table(table), &mut all);
-    }
-    all
-}
 
 /// The report of several runs.
 pub(super) fn several(runs: &[RunData]) -> Document {
@@ -61,7 +17,7 @@ pub(super) fn several(runs: &[RunData]) -> Document {
     sections.extend(paired(runs));
     let charts = curves::of_runs(runs);
     if !charts.is_empty() {
-        sections.push(section("curves", "Curves of the validation part", vec![Block::Charts(charts)]));
+        sections.push(section("curves", "Curves on the validation set", vec![Block::Charts(charts)]));
     }
     sections.extend(classes(runs));
     sections.push(configurations(runs));
@@ -83,7 +39,10 @@ pub(super) fn several(runs: &[RunData]) -> Document {
     }
     Document {
         title: format!("{} runs", runs.len()),
-        lead: format!("{}. Scores are of each run's best model on its validation part.", names.join(", ")),
+        lead: format!(
+            "{}. Scores are those of each run's best model on its validation set.",
+            names.join(", ")
+        ),
         sections,
     }
 }
@@ -109,7 +68,7 @@ fn overview(runs: &[RunData]) -> Section {
     section("runs", "Runs", vec![Block::Table(table)])
 }
 
-/// Values in columns by run, the largest of each row in strong type.
+/// Values in columns by run, the largest of each row in bold.
 fn side_by_side(caption: &str, runs: &[&RunData], rows: Vec<(String, Vec<Option<f64>>)>) -> Table {
     let row = |(name, values): (String, Vec<Option<f64>>)| {
         let highest = values.iter().flatten().copied().reduce(f64::max);
@@ -136,7 +95,7 @@ fn scores(runs: &[RunData]) -> Option<Section> {
     let rows = longest.iter().map(|entry| {
         (score_name(&entry.score), all.iter().map(|intervals| value(intervals, &entry.score)).collect())
     });
-    let table = side_by_side("Scores side by side, the highest in strong type", &scored, rows.collect());
+    let table = side_by_side("Scores side by side, the highest in bold", &scored, rows.collect());
     Some(section("scores", "Scores", vec![Block::Table(table)]))
 }
 
@@ -145,8 +104,8 @@ fn paired(runs: &[RunData]) -> Option<Section> {
     let (first, others) = runs.split_first()?;
     let bootstrap = Bootstrap::default();
     let mut blocks = vec![Block::Text(format!(
-        "Each score less that of {}, with the {} % interval of the difference: {} times, the same images are drawn with \
-         replacement for both (paired bootstrap). In strong type where the interval does not hold 0.",
+        "Difference of each score from that of {}, with its {} % interval from {} resamples of the same images for both \
+         (paired bootstrap). Bold where the interval excludes 0.",
         first.name,
         bootstrap.confidence * 100.0,
         bootstrap.resamples
@@ -162,7 +121,7 @@ fn paired(runs: &[RunData]) -> Option<Section> {
                 run.name, first.name
             ))),
             Ok(differences) => blocks.push(Block::Table(Table {
-                caption: format!("{} less {}", run.name, first.name),
+                caption: format!("{} minus {}", run.name, first.name),
                 columns: ["Score", &first.name, &run.name, "Difference", "95 % interval"]
                     .map(String::from)
                     .to_vec(),
@@ -201,7 +160,7 @@ fn classes(runs: &[RunData]) -> Option<Section> {
         .collect();
     let first = names.first()?;
     if names.iter().any(|other| other != first) {
-        let text = "The runs have different classes, so that these are not set side by side.";
+        let text = "The runs have different classes, which cannot be compared.";
         return Some(section("classes", "Classes", vec![Block::Notice(text.into())]));
     }
     let table = |caption: &str, score: fn(&dapple_metrics::ClassScores) -> Option<f64>| {
@@ -247,26 +206,4 @@ fn configurations(runs: &[RunData]) -> Section {
         Block::Table(Table { caption: "Settings that differ".into(), columns: columns.collect(), rows })
     };
     section("settings", "Settings", vec![block])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_that_differ_are_named_in_full() {
-        let first = "seed = 1\n[network]\nname = \"unet\"\nwidth = 8\n";
-        let second = "seed = 1\nclip = 2.5\n[network]\nname = \"segnet\"\nwidth = 8\n";
-        let named = |key: &str, first: Option<&str>, second: Option<&str>| Difference {
-            key: key.into(),
-            first: first.map(String::from),
-            second: second.map(String::from),
-        };
-        assert_eq!(
-            differences(first, second),
-            [named("network.name", Some("unet"), Some("segnet")), named("clip", None, Some("2.5"))]
-        );
-        assert!(differences(first, first).is_empty());
-        assert!(settings("no [ toml").is_empty());
-    }
 }

@@ -1,10 +1,10 @@
-//! Charts over the epochs: one a quantity, a line for each column that is of it.
+//! Charts over the epochs: one per quantity, with a line for each of its columns.
 
 use dapple_report::{Best, Chart, Series};
 
-use super::RunData;
+use super::data::RunData;
 
-/// A quantity of the tables: the end of its columns' names, its title, whether it is a share, which value is best.
+/// A quantity of the tables: the suffix of its columns, its title, whether it is a share, which value is best.
 struct Quantity {
     ending: &'static str,
     title: &'static str,
@@ -16,7 +16,7 @@ const fn score(ending: &'static str, title: &'static str) -> Quantity {
     Quantity { ending, title, share: true, best: Some(Best::Highest) }
 }
 
-/// What is drawn, in this order.
+/// The quantities drawn, in this order.
 const DRAWN: [Quantity; 8] = [
     Quantity { ending: "loss", title: "Loss", share: false, best: Some(Best::Lowest) },
     score("miou", "Mean IoU"),
@@ -25,7 +25,7 @@ const DRAWN: [Quantity; 8] = [
     score("foreground_boundary_iou", "Foreground Boundary IoU"),
     score("pixel_accuracy", "Pixel accuracy"),
     Quantity { ending: "learning_rate", title: "Learning rate", share: false, best: None },
-    Quantity { ending: "gradient_norm", title: "Length of the gradient", share: false, best: None },
+    Quantity { ending: "gradient_norm", title: "Gradient norm", share: false, best: None },
 ];
 
 /// Further endings, so that `image_miou` is not taken for a kind of `miou`.
@@ -50,7 +50,7 @@ pub(super) fn of_run(run: &RunData) -> Vec<Chart> {
             .into_iter()
             .filter_map(|column| {
                 let series = Series::new(name_of(column, quantity.ending)?, run.history.column(column));
-                // What was learned from has no best epoch.
+                // Training curves have no best epoch.
                 let marked = quantity.best.filter(|_| !column.starts_with("train"));
                 Some(match marked {
                     Some(best) => series.marking(best),
@@ -63,7 +63,7 @@ pub(super) fn of_run(run: &RunData) -> Vec<Chart> {
     DRAWN.iter().filter_map(chart).collect()
 }
 
-/// Charts with a line a run: the validation's columns, or the only ones.
+/// Charts with one line per run: the validation columns, or the only ones.
 pub(super) fn of_runs(runs: &[RunData]) -> Vec<Chart> {
     let chart = |quantity: &Quantity| {
         let column = format!("val_{}", quantity.ending);
@@ -91,7 +91,7 @@ fn draw(quantity: &Quantity, series: Vec<Series>) -> Chart {
     }
 }
 
-/// What the line of a column is called in the chart of `ending`; `None` if it belongs elsewhere.
+/// The name of a column's line in the chart of `ending`; `None` if it belongs to another chart.
 fn name_of(column: &str, ending: &str) -> Option<String> {
     let known = DRAWN.iter().map(|quantity| quantity.ending).chain(OTHERS);
     let fits = |ending: &&str| column == *ending || column.ends_with(&format!("_{ending}"));

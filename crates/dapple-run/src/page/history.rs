@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The rows of `metrics.jsonl`. Columns that this program does not know are kept, and lines that cannot be understood (the
-/// last one of a folder that is being copied, for instance) are passed over.
+/// The rows of `metrics.jsonl`. Columns that this program does not know are kept, and lines that cannot be parsed (the
+/// last one of a folder that is being copied, for instance) are skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     columns: Vec<String>,
@@ -12,7 +12,7 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the file; no file is no rows.
+    /// Reads the file; a missing file has no rows.
     pub fn read(path: &Path) -> Self {
         Self::parse(&std::fs::read_to_string(path).unwrap_or_default())
     }

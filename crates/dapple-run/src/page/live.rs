@@ -1,4 +1,4 @@
-//! What a page shows of a run in the making.
+//! The live page of a run that is being trained.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,18 @@ use std::time::UNIX_EPOCH;
 use dapple_report::document::{Block, Cell, Document, Mark, Picture, Section, Source, Table};
 use dapple_report::{Chart, Series};
 
-use super::{RunData, curves, section, shown};
-use crate::log::{Activity, Progress};
+use super::curves;
+use super::data::RunData;
+use super::parts::{section, shown};
+use crate::epochs::{ClassRow, ClassValues};
+use crate::log::{Activity, RunProgress};
 use crate::text::duration;
 
 /// Lines of the log that are shown, the latest.
 const LINES: usize = 60;
 /// Pictures that are shown.
 const PICTURES: usize = 6;
-/// Classes with a line each; charts of more would not be told apart.
+/// The largest number of classes with a line each; more lines could not be distinguished.
 const CLASS_LINES: usize = 8;
 
 /// The folders of a run whose pictures a page may show.
@@ -23,7 +26,7 @@ pub fn picture_folders() -> [&'static str; 2] {
     ["current", "samples"]
 }
 
-/// The page of a run as its files now are. `address` makes the address of a picture from folder, file and a number that
+/// The page of a run from its present files. `address` makes the URL of a picture from folder, file and a number that
 /// changes with the file.
 pub fn live(run: &RunData, address: &dyn Fn(&str, &str, u64) -> String) -> Document {
     let mut sections = vec![now(run)];
@@ -37,20 +40,20 @@ pub fn live(run: &RunData, address: &dyn Fn(&str, &str, u64) -> String) -> Docum
     Document { title: format!("{} on {}", run.network(), run.data()), lead: status(run), sections }
 }
 
-/// One line on how far it is.
+/// The progress in one line.
 fn status(run: &RunData) -> String {
     let Some(progress) = &run.progress else {
         return format!("{} epochs done.", run.history.rows().len());
     };
-    let Progress { epoch, epochs, done, of, .. } = *progress;
+    let RunProgress { epoch, epochs, done, of, .. } = *progress;
     match progress.state {
         Activity::Starting => "Starting.".into(),
         Activity::Learning => format!("Epoch {epoch} of {epochs}, batch {done} of {of}."),
         Activity::Scoring => format!("Epoch {epoch} of {epochs}, scoring image {done} of {of}."),
         Activity::Finished => format!("Finished after {} epochs.", run.history.rows().len()),
-        Activity::Interrupted => "Interrupted; it can be gone on with by dapple train --resume.".into(),
+        Activity::Interrupted => "Interrupted; resume it with dapple train --resume.".into(),
         Activity::Failed => {
-            format!("Failed: {}", progress.failure.as_deref().unwrap_or("the reason is not known"))
+            format!("Failed: {}", progress.failure.as_deref().unwrap_or("for an unknown reason"))
         }
     }
 }
@@ -72,7 +75,10 @@ fn now(run: &RunData) -> Section {
     fact("Validation mean IoU", of_last("val_miou").map(|score| shown(Some(score))));
     let (name, best) = run.selection_score();
     fact(&format!("Best {name}"), best.map(|score| shown(Some(score))));
-    fact("Images a second", progress.images_per_second.filter(|_| running).map(|rate| format!("{rate:.1}")));
+    fact(
+        "Images per second",
+        progress.images_per_second.filter(|_| running).map(|rate| format!("{rate:.1}")),
+    );
     fact("Time left", progress.seconds_left.filter(|_| running).map(duration));
     fact("Time so far", Some(duration(run.history.sum("seconds"))));
     section("now", "Now", vec![Block::Facts(facts)])
@@ -94,8 +100,8 @@ fn classes(run: &RunData) -> Option<Section> {
         rows: rows.collect(),
     })];
     if last.classes.len() <= CLASS_LINES {
-        let line = |(label, class): (usize, &crate::ClassValues)| {
-            let value = |row: &crate::ClassRow| row.classes.get(label).and_then(|class| class.iou);
+        let line = |(label, class): (usize, &ClassValues)| {
+            let value = |row: &ClassRow| row.classes.get(label).and_then(|class| class.iou);
             let points = run.class_rows.iter().map(|row| (row.epoch as f64, value(row)));
             Series::new(class.name.clone(), points)
         };

@@ -1,19 +1,19 @@
-//! The sections of a report that only predictions can fill: from `evaluation.json`, `extremes/` and `strips/`.
+//! The sections of a report that need predictions: from `evaluation.json`, `extremes/` and `strips/`.
 
 use dapple_base::Size;
 use dapple_report::document::{Block, Cell, Mark, Picture, Section, Source, Table};
 use dapple_report::{Bar, Chart, ERROR_COLOURS, Series};
 
-use super::sections::fact;
-use super::{RunData, section, shown};
+use super::data::RunData;
+use super::parts::{fact, section, shown};
 use crate::examine::{Examination, Place, background, picture_bytes};
 use crate::text::grouped;
 
-/// A table of confusions is shown for up to so many classes; beyond, the worst confusions are listed.
+/// The largest number of classes with a confusion matrix; with more, only the worst confusions are listed.
 const MATRIX_CLASSES: usize = 40;
-/// How many confusions are listed.
+/// The number of confusions listed.
 const CONFUSIONS: usize = 12;
-/// How many mask strips are shown.
+/// The number of mask strips shown.
 const STRIPS: usize = 4;
 
 pub(super) fn confusion(run: &RunData) -> Option<Section> {
@@ -35,7 +35,8 @@ pub(super) fn confusion(run: &RunData) -> Option<Section> {
             [heading].into_iter().chain((0..names.len()).map(cell)).collect()
         };
         blocks.push(Block::Table(Table {
-            caption: "Of 100 pixels of a class (rows, by the truth), so many were predicted as each class (columns)".into(),
+            caption: "Percentage of the pixels of each true class (rows) predicted as each class (columns)"
+                .into(),
             columns: ["truth"].into_iter().chain(names.iter().copied()).map(String::from).collect(),
             rows: (0..names.len()).map(row).collect(),
         }));
@@ -55,7 +56,7 @@ pub(super) fn confusion(run: &RunData) -> Option<Section> {
         };
         blocks.push(Block::Table(Table {
             caption: "The most frequent confusions".into(),
-            columns: ["Confusion", "Pixels", "Of the class"].map(String::from).to_vec(),
+            columns: ["Confusion", "Pixels", "Share of the class"].map(String::from).to_vec(),
             rows: pairs.iter().take(CONFUSIONS).map(row).collect(),
         }));
     }
@@ -71,7 +72,7 @@ pub(super) fn calibration(run: &RunData) -> Option<Section> {
         .collect();
     let chart = Chart::shares("Reliability", "confidence", "accuracy", Vec::new(), bars)
         .with_diagonal()
-        .with_remark("On the dotted line, confidence and accuracy agree");
+        .with_remark("On the dotted line, confidence equals accuracy");
     let pixels: u64 = calibration.bins.iter().map(|bin| bin.pixels).sum();
     let row = |bin: &dapple_metrics::ReliabilityBin| {
         let share = bin.pixels as f64 / pixels.max(1) as f64;
@@ -92,7 +93,7 @@ pub(super) fn calibration(run: &RunData) -> Option<Section> {
         fact("Maximum calibration error", shown(calibration.maximum_error)),
     ];
     let text = "The probability of the predicted class at each pixel, in 15 bins, against the share of pixels predicted \
-                rightly. Bars below the line: the model is surer than it should be.";
+                correctly. Bars below the line: the model is overconfident.";
     let blocks = vec![
         Block::Text(text.into()),
         Block::Facts(facts),
@@ -132,8 +133,7 @@ pub(super) fn images(run: &RunData) -> Option<Section> {
         rows.push(legend("wrong class", ERROR_COLOURS.wrong_class, "one class predicted as another"));
     }
     blocks.push(Block::Table(Table {
-        caption: "Colours of the error maps; fainter within the boundary's width of an outline of the truth"
-            .into(),
+        caption: "Colours of the error maps; fainter near the outlines of the ground truth".into(),
         columns: vec!["Error".into(), "Meaning".into()],
         rows,
     }));
@@ -167,7 +167,7 @@ pub(super) fn images(run: &RunData) -> Option<Section> {
         if pictures.len() == kinds.len() {
             blocks.push(Block::Pictures(caption, pictures));
         } else {
-            blocks.push(Block::Notice(format!("{caption}. Its pictures in extremes/ are gone.")));
+            blocks.push(Block::Notice(format!("{caption}. Its pictures in extremes/ are missing.")));
         }
     }
     Some(section("images", "Worst, median and best images", blocks))

@@ -1,23 +1,22 @@
 //! The sections of a run's report that its settings, tables and scores fill.
 
+use dapple_base::clock::utc;
 use dapple_metrics::Bootstrap;
 use dapple_report::document::{Block, Cell, Mark, Section, Table};
 
-use super::{RunData, curves as charts, score_name, section, shown};
+use super::curves as charts;
+use super::data::RunData;
+use super::parts::{fact, score_name, section, shown};
+use crate::examine::ClassSummary;
+use crate::log::SessionInfo;
 use crate::text::{duration, grouped};
-use dapple_base::clock::utc;
-
-/// A name with its value.
-pub(super) fn fact(name: &str, value: impl Into<String>) -> (String, String) {
-    (name.into(), value.into())
-}
 
 /// The sentence below the title.
 pub(super) fn lead(run: &RunData) -> String {
     let (name, score) = run.selection_score();
     let mut text = match (score, run.history.best().and_then(|row| row.get("epoch"))) {
-        (Some(score), Some(epoch)) => format!("Validation {name} {score:.4}, best of epoch {epoch}."),
-        _ => "Nothing has been scored.".to_owned(),
+        (Some(score), Some(epoch)) => format!("Validation {name} {score:.4}, best in epoch {epoch}."),
+        _ => "There are no scores.".to_owned(),
     };
     if let Some(start) = run.info.as_ref().and_then(|info| info.sessions.first()) {
         text += &format!(" Trained on {} UTC.", utc(start.started));
@@ -47,7 +46,7 @@ pub(super) fn summary(run: &RunData) -> Option<Section> {
     facts.push(fact("Time", duration(run.history.sum("seconds"))));
     let mut blocks = vec![Block::Facts(facts)];
     blocks.extend(run.not_examined.as_ref().map(|why| Block::Notice(why.clone())));
-    Some(section("summary", "In short", blocks))
+    Some(section("summary", "Summary", blocks))
 }
 
 pub(super) fn scores(run: &RunData) -> Option<Section> {
@@ -72,12 +71,12 @@ pub(super) fn scores(run: &RunData) -> Option<Section> {
     policies.push((
         "intervals".into(),
         format!(
-            "{percent} % of {} means over images drawn with replacement (percentile bootstrap, seed {})",
+            "{percent} % percentile bootstrap from {} resamples of the images (seed {})",
             bootstrap.resamples, bootstrap.seed
         ),
     ));
     let mut blocks = vec![Block::Table(table)];
-    blocks.push(Block::Heading("What was done with special cases".into()));
+    blocks.push(Block::Heading("Treatment of special cases".into()));
     blocks.push(Block::Terms(policies));
     Some(section("scores", "Scores", blocks))
 }
@@ -104,7 +103,7 @@ pub(super) fn curves(run: &RunData) -> Option<Section> {
             .map(|row| columns.iter().map(|column| cell(row.get(*column))).collect())
             .collect(),
     };
-    let blocks = vec![Block::Charts(charts), Block::Folded("The numbers".into(), vec![Block::Table(table)])];
+    let blocks = vec![Block::Charts(charts), Block::Folded("Table".into(), vec![Block::Table(table)])];
     Some(section("curves", "Curves", blocks))
 }
 
@@ -132,7 +131,7 @@ pub(super) fn classes(run: &RunData) -> Option<Section> {
     let columns =
         ["Class", "IoU", "Boundary IoU", "Accuracy (recall)", "Precision", "Dice", "Share of pixels"];
     let table = Table {
-        caption: "The classes, from counts summed over the validation images".into(),
+        caption: "The classes, from pixel counts summed over the validation images".into(),
         columns: columns.map(String::from).to_vec(),
         rows: scores.classes.iter().enumerate().map(row).collect(),
     };
@@ -155,7 +154,7 @@ pub(super) fn data(run: &RunData) -> Option<Section> {
     facts.push(fact("Ignored label", data.ignore.map_or("none".into(), |label| label.to_string())));
     let total = |part: usize| data.classes.iter().map(|class| class.pixels[part]).sum::<u64>().max(1) as f64;
     let parts: Vec<usize> = (0..data.images.len()).filter(|&part| data.images[part].1 > 0).collect();
-    let row = |class: &crate::ClassSummary| {
+    let row = |class: &ClassSummary| {
         let share = |&part: &usize| {
             let share = class.pixels[part] as f64 / total(part);
             Cell::marked(format!("{:.2} %", 100.0 * share), Mark::Bar(share))
@@ -165,7 +164,7 @@ pub(super) fn data(run: &RunData) -> Option<Section> {
     };
     let columns = parts.iter().map(|&part| format!("Share of pixels: {}", data.images[part].0.name()));
     let table = Table {
-        caption: "How often the classes occur, ignored pixels left out".into(),
+        caption: "Class frequencies, without ignored pixels".into(),
         columns: ["Class".to_owned()].into_iter().chain(columns).collect(),
         rows: data.classes.iter().map(row).collect(),
     };
@@ -176,11 +175,11 @@ pub(super) fn effort(run: &RunData) -> Option<Section> {
     let (seconds, epochs) = (run.history.sum("seconds"), run.history.rows().len());
     let mut facts = vec![fact("Time in epochs", duration(seconds))];
     if epochs > 0 {
-        facts.push(fact("An epoch", format!("{:.1} s", seconds / epochs as f64)));
+        facts.push(fact("Per epoch", format!("{:.1} s", seconds / epochs as f64)));
     }
     if run.history.has("wait_seconds") && seconds > 0.0 {
         let share = 100.0 * run.history.sum("wait_seconds") / seconds;
-        facts.push(fact("Of it waiting for images", format!("{share:.1} %")));
+        facts.push(fact("Waiting for images", format!("{share:.1} %")));
     }
     let mut blocks = Vec::new();
     if let Some(info) = &run.info {
@@ -188,13 +187,13 @@ pub(super) fn effort(run: &RunData) -> Option<Section> {
         facts.push(fact("Program", info.program.clone()));
         let peak = info.sessions.iter().filter_map(|session| session.peak_memory).max();
         facts.extend(peak.map(|bytes| fact("Peak memory", format!("{:.0} MiB", bytes as f64 / 1048576.0))));
-        let row = |session: &crate::SessionInfo| {
+        let row = |session: &SessionInfo| {
             let ended = session.ended.map_or_else(|| "–".into(), utc);
             vec![utc(session.started).into(), ended.into(), session.epochs_done.to_string().into()]
         };
         if info.sessions.len() > 1 {
             blocks.push(Block::Table(Table {
-                caption: "It was interrupted and gone on with; times are in UTC".into(),
+                caption: "Sessions: interrupted and resumed; times in UTC".into(),
                 columns: ["Started", "Ended", "Epochs done before"].map(String::from).to_vec(),
                 rows: info.sessions.iter().map(row).collect(),
             }));
@@ -207,7 +206,7 @@ pub(super) fn effort(run: &RunData) -> Option<Section> {
 pub(super) fn configuration(run: &RunData) -> Option<Section> {
     let code = Block::Code("config.toml".into(), run.config.clone());
     let blocks = vec![
-        Block::Text("All settings, with what they mean; this is the run's config.toml.".into()),
+        Block::Text("All settings with explanations: the run's config.toml.".into()),
         Block::Folded("config.toml".into(), vec![code]),
     ];
     Some(section("configuration", "Configuration", blocks))
@@ -218,16 +217,17 @@ pub(super) fn repeat(run: &RunData) -> Option<Section> {
     let sessions = run.info.iter().flat_map(|info| &info.sessions);
     let lines: Vec<String> = sessions.map(|session| shell(&session.command)).collect();
     if !lines.is_empty() {
-        blocks.push(Block::Text("The run was made by".into()));
-        blocks.push(Block::Code("The command that made the run".into(), lines.join("\n")));
+        blocks.push(Block::Text("The run was started by".into()));
+        blocks.push(Block::Code("The command that started the run".into(), lines.join("\n")));
     }
     blocks.push(Block::Text(
-        "The settings alone are enough to repeat it, with the same numbers on the same data and the CPU engine:".into(),
+        "The settings alone reproduce the run, with identical numbers on the same data with the CPU engine:"
+            .into(),
     ));
     let config = run.path.join("config.toml").display().to_string();
     let words = ["dapple", "train", "--config", &config, "--out", "NEW_FOLDER"].map(String::from);
-    blocks.push(Block::Code("The command to repeat it".into(), shell(&words)));
-    Some(section("repeat", "To repeat it", blocks))
+    blocks.push(Block::Code("The command to reproduce it".into(), shell(&words)));
+    Some(section("repeat", "Reproduction", blocks))
 }
 
 /// A command as a shell takes it.

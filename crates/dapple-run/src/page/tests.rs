@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use dapple_metrics::{Evaluator, Protocol};
 use dapple_train::TrainConfig;
@@ -58,7 +60,7 @@ fn a_run_without_anything_but_settings_is_shown() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("config.toml"), "").expect("the folder is writable");
     let run = RunData::read(folder.path()).expect("a run");
-    assert!(report(std::slice::from_ref(&run)).to_html().contains("Nothing has been scored"));
+    assert!(report(std::slice::from_ref(&run)).to_html().contains("There are no scores"));
     let page = live(&run, &|folder, file, version| format!("/{folder}/{file}?{version}"));
     assert_eq!(page.lead, "0 epochs done.");
     assert!(RunData::read(&folder.path().join("absent")).is_err());

@@ -1,4 +1,4 @@
-//! How trainings go: averages, accumulation, early ends, time spans, several trainings that belong together.
+//! Courses of trainings: averages, accumulation, early ends, time spans, several trainings that belong together.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use dapple_cpu::CpuEngine;
 use dapple_data::{Dataset, OpenOptions, synthetic};
 use dapple_graph::{LossKind, LossTerm, Network, Optimizer, Shape};
 use dapple_model::{Provenance, Weights, load_model, load_models};
-use dapple_run::sweep::{Kind, Sweep};
+use dapple_run::sweep::{Sweep, SweepKind};
 use dapple_run::{Run, RunFolder};
 use dapple_run::{RunError, save_rate_plot};
 use dapple_train::{
@@ -20,7 +20,7 @@ use dapple_train::{
 
 const SIDE: usize = 32;
 
-/// Ten pictures, of which eight are learned from.
+/// Ten pictures, eight of them for training.
 fn config(data: &Path, network: &str) -> TrainConfig {
     if !data.exists() {
         synthetic::write(data, 7, 10, SIDE, SIDE).expect("the folder is writable");
@@ -214,15 +214,15 @@ fn folds_give_one_file_and_are_not_trained_twice() {
     let mut config = config(&folder.path().join("data"), "unet");
     config.epochs = 1;
     let data = dataset(&config);
-    let sweep = Sweep::start(&out, config, Kind::Folds(3), false).expect("a new folder");
+    let sweep = Sweep::start(&out, config, SweepKind::Folds(3), false).expect("a new folder");
     let flag = StopFlag::new();
     let stopped =
         sweep.member(0, &data).expect("it begins").train(&engine(), &mut StopAfter(1, &flag), &flag);
     assert!(matches!(stopped, Ok(Outcome::Interrupted { .. })));
 
-    let sweep = Sweep::open(&out).expect("it can be gone on with");
+    let sweep = Sweep::open(&out).expect("it can be resumed");
     for index in 0..sweep.members().len() {
-        finish(sweep.member(index, &data).expect("it begins or goes on"));
+        finish(sweep.member(index, &data).expect("it begins or resumes"));
     }
     let result = sweep.finish().expect("all are finished");
     assert_eq!(result.members.len(), 3);
@@ -259,7 +259,7 @@ fn seeds_differ_in_the_seed_alone() {
     let mut config = config(&folder.path().join("data"), "unet");
     (config.epochs, config.seed) = (1, 5);
     let data = dataset(&config);
-    let sweep = Sweep::start(&out, config, Kind::Seeds(2), false).expect("a new folder");
+    let sweep = Sweep::start(&out, config, SweepKind::Seeds(2), false).expect("a new folder");
     let seeds: Vec<u64> = (0..2)
         .map(|index| {
             let training = sweep.member(index, &data).expect("it begins");

@@ -15,7 +15,7 @@ use dapple_train::{Checkpoint, EpochRecord, Event, Observer, Outcome, TrainConfi
 
 const SIDE: usize = 32;
 
-/// Ten pictures, of which eight are learned from in four batches an epoch.
+/// Ten pictures, eight of them for training, in four batches per epoch.
 fn config(data: &Path) -> TrainConfig {
     if !data.exists() {
         synthetic::write(data, 7, 10, SIDE, SIDE).expect("the folder is writable");

@@ -1,11 +1,11 @@
-// Asks for the run's state and replaces the sections that have changed, so that focus, open parts and scrolled tables of the
-// others stay as they are.
+// Fetches the run's state and replaces the sections that have changed, so that focus, open parts and scroll positions of the
+// others are kept.
 "use strict";
 
 const EVERY = 2000;
 const ENDED = 15000;
 const byId = (id) => document.getElementById(id);
-// What the server sent of each section: what a browser makes of it may be written in another way.
+// The HTML of each section as the server sent it: the browser may serialize it differently.
 const texts = new Map();
 let epochs = "";
 
@@ -34,7 +34,7 @@ function replaceSections(html) {
   for (const section of [...main.children]) if (!wanted.has(section.id)) section.remove();
 }
 
-// Scroll positions and the focus of the old section's places go to the same places of the new one.
+// Moves scroll positions and focus of the old section to the same elements of the new one.
 function replaceKeeping(old, fresh) {
   const places = (root) => [...root.querySelectorAll("[tabindex], summary")];
   const before = places(old).map((place) => [place.scrollLeft, place === document.activeElement]);
@@ -52,7 +52,7 @@ async function renew() {
   let next = EVERY;
   try {
     const response = await fetch("state", { cache: "no-store" });
-    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    if (!response.ok) throw new Error(`the server responded with ${response.status}`);
     const state = await response.json();
     document.title = `${state.title} · dapple watch`;
     setText(byId("title"), state.title);
@@ -64,7 +64,7 @@ async function renew() {
     epochs = now;
     if (state.ended) next = ENDED;
   } catch (error) {
-    setText(byId("lead"), `No connection to dapple watch: ${error.message}. Trying again.`);
+    setText(byId("lead"), `No connection to dapple watch: ${error.message}. Retrying.`);
   }
   setTimeout(renew, next);
 }

@@ -13,7 +13,7 @@ use dapple::model::{
     model_path,
 };
 use dapple::nets::Activation;
-use dapple::predict::{PredictError, Predictor, Settings};
+use dapple::predict::{PredictError, PredictSettings, Predictor};
 
 use super::arguments::{Eval, FlipName, PartName};
 use super::failure::Failure;
@@ -65,10 +65,10 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         let members = std::iter::once(model).chain(others);
         let members =
             members.map(|model| Model::new(model, engine.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let settings = Settings {
+        let settings = PredictSettings {
             flip_horizontal: arguments.flip.is_some_and(FlipName::is_horizontal),
             flip_vertical: arguments.flip.is_some_and(FlipName::is_vertical),
-            ..Settings::default()
+            ..PredictSettings::default()
         };
         let predictor = Predictor::new(members, settings)?;
         let scores = if arguments.original_size {

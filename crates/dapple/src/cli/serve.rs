@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use dapple::predict::{Predictor, Settings};
-use dapple::serve::{Config, Limits, ServeError, ServedModel, Server};
+use dapple::predict::{PredictSettings, Predictor};
+use dapple::serve::{Limits, ServeConfig, ServeError, ServedModel, Server};
+use dapple_base::InputFault;
 
 use super::arguments::{Device, at_least_one};
 use super::failure::Failure;
@@ -61,7 +62,7 @@ pub struct Bounds {
     /// Longest time for a request
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout: u32,
-    /// Images on their way at a time; more are refused with 429
+    /// In-flight requests; more are refused with 429
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub queue: usize,
     /// Connections at a time
@@ -81,11 +82,11 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     for text in &arguments.models {
         let (name, path) = named(text);
         let members = segmenters(path, engine.as_ref(), false)?;
-        let predictor = Predictor::new(members, Settings::default())?;
+        let predictor = Predictor::new(members, PredictSettings::default())?;
         models.push(ServedModel { name, predictor });
     }
     let bounds = &arguments.bounds;
-    let config = Config {
+    let config = ServeConfig {
         address: SocketAddr::new(arguments.host, arguments.port),
         limits: Limits {
             body_bytes: (bounds.max_body as usize) << 20,
@@ -103,11 +104,11 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     if !arguments.host.is_loopback() && config.api_key.is_none() {
         eprintln!("note: without a key, everyone who reaches {} may use this server", arguments.host);
     }
-    let runtime = dapple::serve::server::runtime()?;
+    let runtime = dapple::serve::runtime()?;
     runtime.block_on(async {
         let server = Server::bind(models, config).await?;
         let address = server.address().map_err(Failure::other)?;
-        let interrupted = dapple::serve::server::interrupted()?;
+        let interrupted = dapple::serve::interrupted()?;
         println!("serving {} at http://{address}/", arguments.models.join(", "));
         server.run(interrupted).await;
         println!("stopped");
@@ -140,10 +141,6 @@ fn api_key(file: Option<&Path>) -> Result<Option<String>, Failure> {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        match error {
-            ServeError::Runtime(_) => Self::other(error),
-            ServeError::Model(error) => error.into(),
-            _ => Self::input(error),
-        }
+        if error.is_input_fault() { Self::input(error) } else { Self::other(error) }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dapple::data::Dataset;
 use dapple::device::engine;
 use dapple::run::save_rate_plot;
-use dapple::run::sweep::{Kind, Sweep, SweepResult};
+use dapple::run::sweep::{SweepKind, Sweep, SweepResult};
 use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
@@ -23,14 +23,14 @@ use super::train::stop_on_signal;
 const RATE_STEPS: usize = 100;
 
 /// The several trainings that the arguments ask for, if they do.
-pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<Kind>, Failure> {
+pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<SweepKind>, Failure> {
     match (arguments.settings.fold, arguments.options.seeds) {
         (Some(FoldName::All), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
         (Some(FoldName::All), None) => match config.data.folds {
-            Some(folds) => Ok(Some(Kind::Folds(folds))),
+            Some(folds) => Ok(Some(SweepKind::Folds(folds))),
             None => Err(Failure::input("--fold all needs the number of folds: --folds 5")),
         },
-        (_, Some(seeds)) => Ok(Some(Kind::Seeds(seeds))),
+        (_, Some(seeds)) => Ok(Some(SweepKind::Seeds(seeds))),
         _ => Ok(None),
     }
 }

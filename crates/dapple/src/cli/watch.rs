@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use dapple::serve::server::{interrupted, runtime};
-use dapple::serve::watch::Watch as Page;
+use dapple::serve::watch::LivePage;
+use dapple::serve::{interrupted, runtime};
 
 use super::failure::Failure;
 
@@ -35,7 +35,7 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
         eprintln!("note: everyone who reaches {} can see this run", arguments.host);
     }
     runtime()?.block_on(async {
-        let page = Page::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
+        let page = LivePage::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
         let address = page.address().map_err(Failure::other)?;
         let interrupted = interrupted()?;
         println!("watching {} at http://{address}/", arguments.run.display());

@@ -1,9 +1,10 @@
-//! What `dapple predict` takes.
+//! The arguments of `dapple predict`.
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use dapple::predict::output::{CocoForm, Kind, ProbabilityFormat, Refine};
+use dapple::predict::output::{CocoForm, OutputKind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
 use crate::cli::arguments::{Device, FlipName, at_least_one, size};
@@ -15,19 +16,19 @@ use crate::cli::arguments::{Device, FlipName, at_least_one, size};
   dapple predict runs/horses photos/ --out masks --kind mask,overlay,cutout
   dapple predict model.safetensors 'photos/**/*.jpg' --out cut --kind cutout --background blur
   dapple predict model.safetensors field.tif --tile 512 --out map --kind mask,contours
-  dapple predict model.safetensors film.mp4 --out films --kind cutout --background '#00b140'
+  dapple predict model.safetensors video.mp4 --out videos --kind cutout --background '#00b140'
   dapple predict runs/bayesian photo.jpg --samples 20 --out sure --kind mask,uncertainty,heatmap
   cat photo.jpg | dapple predict model.safetensors - > mask.png
 
 Without --model, the first of the names is the model. Files written for photo.jpg: photo.png (mask),
 photo-labels.png, photo-overlay.png, photo-probability.png (two classes) or photo-probability-CLASS.png,
 photo-uncertainty.png, photo-heatmap.png, photo-cutout.png, photo-contours.geojson, photo-coco.json and photo-areas.csv, with
-coco.json and areas.csv for all images; for film.mp4: film-overlay.mp4 and film-cutout.mp4 (.mov with
-alpha), by an installed ffmpeg. Folders keep their structure. Results that are there are kept, so that
-the same command goes on with a batch that was cut off.
+coco.json and areas.csv for all images; for video.mp4: video-overlay.mp4 and video-cutout.mp4 (.mov
+with alpha), by an installed ffmpeg. Folders keep their structure. Existing results are kept, so that the
+same command resumes an interrupted batch.
 
-Exit codes: 0 done, 2 some image could not be predicted or the input is wrong, 1 anything else: also a
-batch that Ctrl-C stopped, of which nothing is half written.")]
+Exit codes: 0 success, 2 an image could not be predicted or the input is wrong, 1 any other error,
+including a batch stopped by Ctrl-C, which leaves no unfinished file.")]
 pub struct Predict {
     /// A run's folder, a model file, or the name of a model (see `dapple weights list`); several predict together, and
     /// their mean counts
@@ -36,22 +37,22 @@ pub struct Predict {
     /// Images, folders of images, patterns, or - for standard input (the mask goes to standard output)
     #[arg(required_unless_present = "list", value_name = "IMAGE|DIR")]
     pub inputs: Vec<PathBuf>,
-    /// A text file with an image, a folder or a pattern a line
+    /// A text file with one image, folder or pattern per line
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
     /// Folder for the results [default: predictions]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What to write, separated by commas
+    /// Outputs to write, separated by commas
     #[arg(long, value_name = "KINDS", default_value = "mask", value_delimiter = ',')]
-    pub kind: Vec<KindName>,
-    /// Make results anew that are there
+    pub kind: Vec<KindChoice>,
+    /// Overwrite existing results
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
-    pub how: How,
+    pub prediction: PredictionArguments,
     #[command(flatten)]
-    pub look: Look,
+    pub outputs: OutputArguments,
     #[command(flatten)]
     pub device: Device,
     /// Print nothing but errors
@@ -59,10 +60,10 @@ pub struct Predict {
     pub quiet: bool,
 }
 
-/// How predictions are made.
+/// The settings of the prediction.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prediction")]
-pub struct How {
+pub struct PredictionArguments {
     /// Size at which the network sees an image: input (that of its training), image (the image's own), or another one
     #[arg(long, value_name = "input|image|N|HxW", default_value = "input", value_parser = working_size)]
     pub size: WorkingSize,
@@ -85,7 +86,7 @@ pub struct How {
     /// probabilities and uncertainty
     #[arg(long, value_name = "T", value_parser = at_least_one)]
     pub samples: Option<usize>,
-    /// What samples are drawn from; the same seed gives the same ones
+    /// Seed of the samples; the same seed gives the same samples
     #[arg(long, value_name = "N", default_value_t = 0, requires = "samples")]
     pub seed: u64,
     /// Probability above which a pixel is foreground (two classes) or decided (more; others become 255) [default: 0.5
@@ -94,35 +95,35 @@ pub struct How {
     pub threshold: Option<f32>,
 }
 
-/// How results look.
+/// The settings of the outputs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Outputs")]
-pub struct Look {
+pub struct OutputArguments {
     /// Weight of the colours in overlays, 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub opacity: f32,
-    /// How probabilities and uncertainties are written
+    /// Format of probabilities and uncertainties
     #[arg(long, value_name = "FORMAT", default_value = "png8")]
-    pub probability_format: FormatName,
+    pub probability_format: ProbabilityFormat,
     /// Classes that cut-outs keep, by name or label [default: all but the first]
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',')]
     pub class: Vec<String>,
-    /// What cut-outs stand on: transparent, blur, a colour such as #20a0ff, or an image file
+    /// Background of cut-outs: transparent, blur, a colour such as #20a0ff, or an image file
     #[arg(long, value_name = "WHAT", default_value = "transparent")]
     pub background: String,
-    /// How the edges of cut-outs are fitted to the photograph
+    /// Method that fits the edges of cut-outs to the photograph
     #[arg(long, value_name = "HOW", default_value = "guided")]
-    pub refine: RefineName,
+    pub refine: Refine,
     /// Leave out connected regions of fewer pixels in contours, coco and areas
     #[arg(long, value_name = "PIXELS", default_value_t = 1)]
     pub min_area: u64,
-    /// How coco regions are written
+    /// Format of COCO regions
     #[arg(long, value_name = "FORM", default_value = "runs")]
-    pub coco: CocoName,
-    /// Share of the frames before in each frame of a film, 0 to below 1
+    pub coco: CocoForm,
+    /// Share of the previous frames in each frame of a video, 0 to below 1
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub smoothing: f32,
-    /// The program that reads and writes films
+    /// The program that reads and writes videos
     #[arg(long, value_name = "PROGRAM", default_value = "ffmpeg")]
     pub ffmpeg: PathBuf,
     /// Threads that decode images, and as many that encode [default: half of the cores, at most 4]
@@ -130,117 +131,54 @@ pub struct Look {
     pub workers: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum KindName {
-    /// Class indices at the image's size, PNG with a palette
-    Mask,
-    /// Class indices as grey values, PNG
-    Labels,
-    /// The mask's colours over the image
-    Overlay,
-    /// Probabilities as grey values, 0 black to 1 white, or a NumPy array
-    Probability,
-    /// Entropy of the mean probabilities (over samples, models, flips and scales) over its largest value, 0 to 1, as grey
-    /// values or a NumPy array
-    Uncertainty,
-    /// The uncertainty as colours over the image, from black (sure) over red to yellow
-    Heatmap,
-    /// The foreground with soft edges, transparent around it or on another background
-    Cutout,
-    /// Outlines with holes, GeoJSON; on the ground for a georeferenced TIFF
-    Contours,
-    /// Connected regions as COCO annotations
-    Coco,
-    /// Pixels and shares of classes, connected regions and their boxes, CSV
-    Areas,
-    /// Mask, overlay and probability
+/// A value of `--kind`: one kind, or `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KindChoice {
+    One(OutputKind),
     All,
 }
 
-impl KindName {
-    /// The kinds of this name.
-    fn kinds(self) -> &'static [Kind] {
-        match self {
-            Self::Mask => &[Kind::Mask],
-            Self::Labels => &[Kind::Labels],
-            Self::Overlay => &[Kind::Overlay],
-            Self::Probability => &[Kind::Probability],
-            Self::Uncertainty => &[Kind::Uncertainty],
-            Self::Heatmap => &[Kind::Heatmap],
-            Self::Cutout => &[Kind::Cutout],
-            Self::Contours => &[Kind::Contours],
-            Self::Coco => &[Kind::Coco],
-            Self::Areas => &[Kind::Areas],
-            Self::All => &[Kind::Mask, Kind::Overlay, Kind::Probability],
-        }
+/// The kinds that `all` stands for.
+const ALL: [OutputKind; 3] = [OutputKind::Mask, OutputKind::Overlay, OutputKind::Probability];
+
+impl ValueEnum for KindChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        const CHOICES: [KindChoice; OutputKind::ALL.len() + 1] = {
+            let mut choices = [KindChoice::All; OutputKind::ALL.len() + 1];
+            let mut index = 0;
+            while index < OutputKind::ALL.len() {
+                choices[index] = KindChoice::One(OutputKind::ALL[index]);
+                index += 1;
+            }
+            choices
+        };
+        &CHOICES
     }
 
-    /// The kinds of several names, each once.
-    pub fn all(names: &[Self]) -> Vec<Kind> {
-        let mut kinds: Vec<Kind> = Vec::new();
-        for &kind in names.iter().flat_map(|name| name.kinds()) {
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(kind) => kind.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all").help("Mask, overlay and probability")),
+        }
+    }
+}
+
+impl KindChoice {
+    /// The kinds of several values, each once.
+    pub fn all(choices: &[Self]) -> Vec<OutputKind> {
+        let mut kinds: Vec<OutputKind> = Vec::new();
+        for choice in choices {
+            let more = match choice {
+                Self::One(kind) => std::slice::from_ref(kind),
+                Self::All => &ALL,
+            };
+            for kind in more {
+                if !kinds.contains(kind) {
+                    kinds.push(*kind);
+                }
             }
         }
         kinds
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum FormatName {
-    Png8,
-    Png16,
-    Npy,
-}
-
-impl FormatName {
-    /// The format of this name.
-    pub fn format(self) -> ProbabilityFormat {
-        match self {
-            Self::Png8 => ProbabilityFormat::Png8,
-            Self::Png16 => ProbabilityFormat::Png16,
-            Self::Npy => ProbabilityFormat::Npy,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RefineName {
-    /// As the network gives them
-    Off,
-    /// By a guided filter
-    Guided,
-    /// By closed-form matting: finer, takes seconds to minutes
-    ClosedForm,
-}
-
-impl RefineName {
-    /// The way of this name.
-    pub fn refine(self) -> Refine {
-        match self {
-            Self::Off => Refine::Off,
-            Self::Guided => Refine::Guided,
-            Self::ClosedForm => Refine::ClosedForm,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum CocoName {
-    /// Compressed run lengths, exact
-    Runs,
-    /// Outer outlines
-    Polygons,
-}
-
-impl CocoName {
-    /// The form of this name.
-    pub fn form(self) -> CocoForm {
-        match self {
-            Self::Runs => CocoForm::Runs,
-            Self::Polygons => CocoForm::Polygons,
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
 
 mod arguments;
-mod film;
 mod setup;
+mod video;
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use std::sync::Arc;
 use dapple::data::decode_image_bytes;
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
-use dapple::predict::batch::{self, Batch, Event, Summary};
+use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{find, read_list};
-use dapple::predict::output::{self, ImageInfo, Target};
+use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::source::RasterRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
 use dapple_base::StopFlag;
 use indicatif::ProgressBar;
 
-pub use arguments::{KindName, Predict};
+pub use arguments::{KindChoice, Predict};
 
 use super::failure::Failure;
 use super::train::stop_on_signal;
 use setup::{load, output_settings};
 
-/// What stands for standard input and output.
+/// The name of standard input and output.
 const STANDARD: &str = "-";
 /// The folder for results without `--out`.
 const OUT: &str = "predictions";
@@ -38,34 +38,34 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     }
     if named.iter().any(|path| path == Path::new(STANDARD)) {
         if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
-            return Err(Failure::input("an image from standard input comes alone, without --out"));
+            return Err(Failure::input("an image from standard input must be the only input, without --out"));
         }
-        let predictor = load(&models, &arguments.how, &arguments.device, arguments.quiet)?;
+        let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
-    let (films, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
+    let (videos, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
     let inputs = find(&named, Some(&out))?;
-    let predictor = load(&models, &arguments.how, &arguments.device, arguments.quiet)?;
-    let batch = Batch {
-        kinds: KindName::all(&arguments.kind),
-        output: output_settings(&arguments.look, &predictor, arguments.how.memory)?,
+    let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
+    let batch = BatchSettings {
+        kinds: KindChoice::all(&arguments.kind),
+        output: output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?,
         out,
         force: arguments.force,
-        workers: arguments.look.workers.unwrap_or_else(workers),
+        workers: arguments.outputs.workers.unwrap_or_else(workers),
     };
     let stop = StopFlag::new();
     stop_on_signal(
         stop.clone(),
-        "stopping after the image that the network sees; once more to stop at once",
+        "stopping after the image that the network is working on; once more to stop at once",
     )?;
-    film::run_all(&predictor, &films, &batch, arguments, &stop)?;
+    video::run_all(&predictor, &videos, &batch, arguments, &stop)?;
     if inputs.is_empty() {
         return Ok(());
     }
     let bar = progress(inputs.len(), arguments.quiet);
-    let on_event = |event: Event<'_>| {
-        if let Event::Bad(_, error) = event {
+    let on_event = |event: BatchEvent<'_>| {
+        if let BatchEvent::Bad(_, error) = event {
             bar.suspend(|| eprintln!("error: {error}"));
         }
         bar.inc(1);
@@ -102,13 +102,13 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
     }
 }
 
-fn conclude(summary: &Summary, images: usize, out: &Path, quiet: bool) -> Result<(), Failure> {
-    let Summary { predicted, kept, bad, left, .. } = *summary;
+fn conclude(summary: &BatchSummary, images: usize, out: &Path, quiet: bool) -> Result<(), Failure> {
+    let BatchSummary { predicted, kept, bad, left, .. } = *summary;
     if !quiet {
         let seconds = summary.elapsed.as_secs_f64();
         print!("{predicted} of {images} images predicted, written to {}", out.display());
         if kept > 0 {
-            print!("; {kept} were there and are kept (--force makes them anew)");
+            print!("; {kept} existed and are kept (--force overwrites them)");
         }
         println!();
         if predicted > 0 {
@@ -123,7 +123,9 @@ fn conclude(summary: &Summary, images: usize, out: &Path, quiet: bool) -> Result
         return Err(Failure::input(format!("{bad} of {images} images could not be predicted, see above")));
     }
     if left > 0 {
-        return Err(Failure::other(format!("stopped with {left} images left; the same command goes on")));
+        return Err(Failure::other(format!(
+            "stopped with {left} images left; run the same command to resume"
+        )));
     }
     Ok(())
 }
@@ -132,13 +134,13 @@ fn conclude(summary: &Summary, images: usize, out: &Path, quiet: bool) -> Result
 fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes).map_err(|e| Failure::input(format!("standard input: {e}")))?;
-    let settings = output_settings(&arguments.look, predictor, arguments.how.memory)?;
+    let settings = output_settings(&arguments.outputs, predictor, arguments.prediction.memory)?;
     let names = &predictor.classes().names;
     let parts: Vec<_> =
-        KindName::all(&arguments.kind).iter().flat_map(|kind| kind.parts(names, &settings)).collect();
+        KindChoice::all(&arguments.kind).iter().flat_map(|kind| kind.files(names, &settings)).collect();
     let [part] = &parts[..] else {
         return Err(Failure::input(format!(
-            "{} files do not go to standard output; give one kind (probabilities of more than two classes with \
+            "standard output takes one file, not {}; give one kind (probabilities of more than two classes with \
              --probability-format npy)",
             parts.len()
         )));
@@ -147,7 +149,7 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let info =
         ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
     let target = Target::memory();
-    let classes = Arc::new(batch::classes_of(predictor)?);
+    let classes = Arc::new(output_palette(predictor.classes(), predictor.settings().threshold)?);
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
     match predictor.tiles(image.width, image.height)? {
         None => output::write_all(&image, &predictor.predict(&image)?, vec![output])?,
@@ -162,7 +164,7 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     }
     let written = io::stdout().write_all(&target.commit()?).and_then(|()| io::stdout().flush());
     match written {
-        // A reader that closed the pipe has seen what it wanted.
+        // A reader that closed the pipe has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => {
             written.map_err(|e| Failure::other(PredictError::Write { what: "standard output", source: e }))

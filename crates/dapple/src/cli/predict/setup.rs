@@ -4,15 +4,20 @@ use std::path::{Path, PathBuf};
 
 use dapple::data::decode_image;
 use dapple::predict::output::{Background, MEMORY_OF_OUTPUTS, OutputSettings};
-use dapple::predict::{Predictor, Settings, Tiling};
+use dapple::predict::{PredictSettings, Predictor, Tiling};
 
-use super::arguments::{How, Look};
+use super::arguments::{OutputArguments, PredictionArguments};
 use crate::cli::arguments::{Device, FlipName};
 use crate::cli::failure::Failure;
 use crate::cli::weights::segmenters;
 
 /// Loads models that predict together.
-pub fn load(models: &[PathBuf], how: &How, device: &Device, quiet: bool) -> Result<Predictor, Failure> {
+pub fn load(
+    models: &[PathBuf],
+    how: &PredictionArguments,
+    device: &Device,
+    quiet: bool,
+) -> Result<Predictor, Failure> {
     let engine = device.engine(quiet)?;
     let mut members = Vec::new();
     for path in models {
@@ -21,13 +26,13 @@ pub fn load(models: &[PathBuf], how: &How, device: &Device, quiet: bool) -> Resu
     Ok(Predictor::new(members, settings(how)?)?)
 }
 
-fn settings(how: &How) -> Result<Settings, Failure> {
+fn settings(how: &PredictionArguments) -> Result<PredictSettings, Failure> {
     let tile = match (how.tile, how.overlap) {
         (Tiling::Side { side, .. }, overlap) => Tiling::Side { side, overlap },
         (tile, None) => tile,
         (_, Some(_)) => return Err(Failure::input("--overlap needs the side of the tiles: --tile N")),
     };
-    Ok(Settings {
+    Ok(PredictSettings {
         size: how.size,
         tile,
         flip_horizontal: how.flip.is_some_and(FlipName::is_horizontal),
@@ -40,19 +45,23 @@ fn settings(how: &How) -> Result<Settings, Failure> {
     })
 }
 
-/// How the outputs of these models look. What is not written row by row may take more memory than an image.
-pub fn output_settings(look: &Look, predictor: &Predictor, memory: u64) -> Result<OutputSettings, Failure> {
-    if !(0.0..=1.0).contains(&look.opacity) {
-        return Err(Failure::input(format!("--opacity {}: give a number from 0 to 1", look.opacity)));
+/// The settings of outputs. Outputs that are not written row by row may take more memory than an image.
+pub fn output_settings(
+    outputs: &OutputArguments,
+    predictor: &Predictor,
+    memory: u64,
+) -> Result<OutputSettings, Failure> {
+    if !(0.0..=1.0).contains(&outputs.opacity) {
+        return Err(Failure::input(format!("--opacity {}: give a number from 0 to 1", outputs.opacity)));
     }
     Ok(OutputSettings {
-        opacity: look.opacity,
-        probability: look.probability_format.format(),
-        keep: kept(&look.class, &predictor.classes().names)?,
-        refine: look.refine.refine(),
-        background: background(&look.background)?,
-        min_area: look.min_area,
-        coco: look.coco.form(),
+        opacity: outputs.opacity,
+        probability: outputs.probability_format,
+        keep: kept(&outputs.class, &predictor.classes().names)?,
+        refine: outputs.refine,
+        background: background(&outputs.background)?,
+        min_area: outputs.min_area,
+        coco: outputs.coco,
         memory_bytes: memory.saturating_mul(MEMORY_OF_OUTPUTS << 20),
     })
 }

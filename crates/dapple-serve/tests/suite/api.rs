@@ -1,4 +1,4 @@
-//! The API over a real connection: what it answers, what it refuses, how it ends.
+//! The API over a real connection: responses, refusals, shutdown.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,8 +11,8 @@ use dapple_graph::{Network, State};
 use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalization};
 use dapple_nets::{Activation, NetConfig};
-use dapple_predict::{Predictor, Settings};
-use dapple_serve::{Config, ServedModel, Server};
+use dapple_predict::{PredictSettings, Predictor};
+use dapple_serve::{ServeConfig, ServedModel, Server};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -37,7 +37,7 @@ fn model(name: &str, classes: usize) -> ServedModel {
     };
     let engine = CpuEngine::new(Some(2)).expect("threads");
     let segmenter = Model::new(ModelFile { card, state }, &engine).expect("a model");
-    let predictor = Predictor::new(vec![segmenter], Settings::default()).expect("settings in range");
+    let predictor = Predictor::new(vec![segmenter], PredictSettings::default()).expect("settings in range");
     ServedModel { name: name.into(), predictor }
 }
 
@@ -49,13 +49,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+    fn start(change: impl FnOnce(&mut ServeConfig)) -> Self {
+        let mut config =
+            ServeConfig { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServeConfig::default() };
         change(&mut config);
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = dapple_serve::server::runtime().expect("a runtime");
+            let runtime = dapple_serve::runtime().expect("a runtime");
             runtime.block_on(async {
                 let models = vec![model("two", 2), model("many", 3)];
                 let server = Server::bind(models, config).await.expect("a server");
@@ -130,7 +131,7 @@ fn photo(width: usize, height: usize) -> Vec<u8> {
 }
 
 #[test]
-fn an_image_becomes_what_is_asked_for() {
+fn an_image_becomes_the_requested_outputs() {
     let server = Running::start(|_| ());
     let image = photo(40, 30);
 
@@ -182,7 +183,7 @@ fn an_image_becomes_what_is_asked_for() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_and_said() {
+fn wrong_requests_are_refused_with_a_message() {
     let server = Running::start(|config| {
         config.limits.body_bytes = 20_000;
         config.limits.pixels = 5_000;
@@ -283,7 +284,7 @@ fn a_key_and_origins() {
 }
 
 #[test]
-fn beyond_its_queue_it_sheds_and_then_goes_on() {
+fn beyond_its_queue_it_sheds_and_then_continues() {
     let server = Running::start(|config| {
         config.limits.queue = 1;
         config.limits.time = Duration::from_millis(700);
@@ -309,7 +310,7 @@ fn beyond_its_queue_it_sheds_and_then_goes_on() {
 }
 
 #[test]
-fn requests_on_their_way_are_answered_before_the_end() {
+fn in_flight_requests_are_answered_before_the_end() {
     let mut server = Running::start(|config| config.limits.batch_delay = Duration::from_millis(400));
     let address = server.address;
     let asking = std::thread::spawn(move || {
@@ -332,17 +333,17 @@ fn requests_on_their_way_are_answered_before_the_end() {
 }
 
 #[test]
-fn settings_that_make_no_server() {
-    let runtime = dapple_serve::server::runtime().expect("a runtime");
-    let refused = |models: Vec<ServedModel>, config: Config| {
+fn invalid_settings_are_refused() {
+    let runtime = dapple_serve::runtime().expect("a runtime");
+    let refused = |models: Vec<ServedModel>, config: ServeConfig| {
         runtime.block_on(Server::bind(models, config)).err().map(|e| e.to_string()).unwrap_or_default()
     };
-    let config = || Config { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+    let config = || ServeConfig { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServeConfig::default() };
     assert!(refused(vec![], config()).contains("no model"));
     assert!(refused(vec![model("a", 2), model("a", 2)], config()).contains("NAME=FILE"));
-    let cors = Config { cors: vec!["example.org".into()], ..config() };
+    let cors = ServeConfig { cors: vec!["example.org".into()], ..config() };
     assert!(refused(vec![model("a", 2)], cors).contains("https://example.org"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
-    assert!(refused(vec![model("a", 2)], Config { address, ..config() }).contains("--port"));
+    assert!(refused(vec![model("a", 2)], ServeConfig { address, ..config() }).contains("--port"));
 }

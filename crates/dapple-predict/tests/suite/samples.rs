@@ -1,27 +1,25 @@
 //! Samples of networks with dropout.
 
-mod common;
-
-use common::{model, picture, predictor, segmenter};
+use crate::common::{model, picture, predictor, segmenter};
 use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_graph::{DropoutState, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelFile, Normalization};
 use dapple_predict::source::RasterRows;
-use dapple_predict::{PredictError, Predictor, Settings, Wants, WorkingSize};
+use dapple_predict::{PredictError, PredictSettings, Predictor, Wants, WorkingSize};
 
 fn bayesian(classes: usize) -> ModelFile {
     model("bayesian-segnet-basic", classes, Normalization::Unit, 5)
 }
 
-fn sampled(samples: usize, seed: u64) -> Settings {
-    Settings { samples: Some(samples), seed, size: WorkingSize::Image, ..Settings::default() }
+fn sampled(samples: usize, seed: u64) -> PredictSettings {
+    PredictSettings { samples: Some(samples), seed, size: WorkingSize::Image, ..PredictSettings::default() }
 }
 
 fn in_one_tile(predictor: &Predictor, image: &Raster, class: usize) -> Result<Vec<f32>, PredictError> {
     let (mut map, classes) = (Vec::new(), predictor.classes().names.len());
     let wants = Wants { probabilities: true, uncertainty: false };
-    let each = &mut |row: &dapple_predict::Row<'_>| {
+    let each = &mut |row: &dapple_predict::ImageRow<'_>| {
         map.extend(row.values.probabilities.iter().skip(class).step_by(classes));
         Ok(())
     };
@@ -63,7 +61,7 @@ fn a_seed_gives_the_same_samples() {
     let once = of(sampled(4, 1));
     assert_eq!(once, of(sampled(4, 1)));
     assert!(worst(&once.uncertainty(), &of(sampled(4, 2)).uncertainty()) > 1e-4);
-    let certain = of(Settings { size: WorkingSize::Image, ..Settings::default() });
+    let certain = of(PredictSettings { size: WorkingSize::Image, ..PredictSettings::default() });
     assert!(worst(&once.probability(0), &certain.probability(0)) > 1e-4);
     assert!(once.uncertainty().iter().all(|u| (0.0..=1.0).contains(u)));
 
@@ -80,7 +78,7 @@ fn a_seed_gives_the_same_samples() {
 fn a_network_without_dropout_has_no_samples() {
     let of = |name: &str, samples| {
         let models = vec![segmenter(bayesian(2)), segmenter(model(name, 2, Normalization::Unit, 1))];
-        let settings = Settings { samples, ..Settings::default() };
+        let settings = PredictSettings { samples, ..PredictSettings::default() };
         Predictor::new(models, settings).err().map(|error| error.to_string())
     };
     let error = of("unet", Some(3)).expect("no dropout");

@@ -1,13 +1,13 @@
-//! Films named among the images.
+//! Videos named among the images.
 
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dapple::predict::batch::Batch;
-use dapple::predict::output::Kind;
-use dapple::predict::video::{self, Look, VideoSettings, VideoSummary};
+use dapple::predict::batch::BatchSettings;
+use dapple::predict::output::OutputKind;
+use dapple::predict::video::{self, VideoOutput, VideoSettings, VideoSummary};
 use dapple::predict::{PredictError, Predictor};
 use dapple_base::{StopFlag, WriteError};
 use indicatif::ProgressBar;
@@ -15,26 +15,26 @@ use indicatif::ProgressBar;
 use super::Predict;
 use crate::cli::failure::Failure;
 
-/// Makes the overlays and cut-outs of films that are wanted, one film after the other.
+/// Makes the requested overlays and cut-outs, one video after the other.
 pub fn run_all(
     predictor: &Predictor,
-    films: &[PathBuf],
-    batch: &Batch,
+    videos: &[PathBuf],
+    batch: &BatchSettings,
     arguments: &Predict,
     stop: &StopFlag,
 ) -> Result<(), Failure> {
-    let looks: Vec<Look> = batch.kinds.iter().filter_map(|kind| look(*kind)).collect();
+    let kinds: Vec<VideoOutput> = batch.kinds.iter().filter_map(|kind| of_video(*kind)).collect();
     let mut bad = 0;
-    for film in films {
-        if looks.is_empty() {
+    for path in videos {
+        if kinds.is_empty() {
             return Err(Failure::input(format!(
-                "{}: of films, give --kind overlay or cutout",
-                film.display()
+                "{}: for videos, give --kind overlay or cutout",
+                path.display()
             )));
         }
-        for &look in &looks {
-            match one(predictor, film, look, batch, arguments, stop) {
-                // One bad film is no reason to leave the others undone.
+        for &kind in &kinds {
+            match one(predictor, path, kind, batch, arguments, stop) {
+                // One bad video does not prevent the others.
                 Err(Failure::Input(message)) if !stop.is_raised() => {
                     eprintln!("error: {message}");
                     bad += 1;
@@ -45,38 +45,38 @@ pub fn run_all(
     }
     match bad {
         0 => Ok(()),
-        _ => Err(Failure::input(format!("{bad} films could not be made, see above"))),
+        _ => Err(Failure::input(format!("{bad} videos could not be made, see above"))),
     }
 }
 
-fn look(kind: Kind) -> Option<Look> {
+fn of_video(kind: OutputKind) -> Option<VideoOutput> {
     match kind {
-        Kind::Overlay => Some(Look::Overlay),
-        Kind::Cutout => Some(Look::Cutout),
+        OutputKind::Overlay => Some(VideoOutput::Overlay),
+        OutputKind::Cutout => Some(VideoOutput::Cutout),
         _ => None,
     }
 }
 
 fn one(
     predictor: &Predictor,
-    film: &Path,
-    look: Look,
-    batch: &Batch,
+    path: &Path,
+    kind: VideoOutput,
+    batch: &BatchSettings,
     arguments: &Predict,
     stop: &StopFlag,
 ) -> Result<(), Failure> {
     let settings = VideoSettings {
-        ffmpeg: arguments.look.ffmpeg.clone(),
-        look,
+        ffmpeg: arguments.outputs.ffmpeg.clone(),
+        kind,
         output: batch.output.clone(),
-        smoothing: arguments.look.smoothing,
+        smoothing: arguments.outputs.smoothing,
     };
-    let name = film.file_stem().unwrap_or_default().to_string_lossy();
-    let what = if look == Look::Overlay { "overlay" } else { "cutout" };
-    let output = batch.out.join(format!("{name}-{what}.{}", video::extension(&settings)));
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let suffix = if kind == VideoOutput::Overlay { "overlay" } else { "cutout" };
+    let output = batch.out.join(format!("{name}-{suffix}.{}", video::extension(&settings)));
     if output.is_file() && !batch.force {
         if !arguments.quiet {
-            println!("{} is there and is kept (--force makes it anew)", output.display());
+            println!("{} exists and is kept (--force overwrites it)", output.display());
         }
         return Ok(());
     }
@@ -87,9 +87,9 @@ fn one(
     bar.enable_steady_tick(Duration::from_millis(200));
     let on_frame = &mut |frames: usize| {
         let rate = frames as f64 / bar.elapsed().as_secs_f64();
-        bar.set_message(format!("{}: {frames} frames, {rate:.1} frames/s", film.display()));
+        bar.set_message(format!("{}: {frames} frames, {rate:.1} frames/s", path.display()));
     };
-    let result = video::run(predictor, film, &output, &settings, stop, on_frame);
+    let result = video::run(predictor, path, &output, &settings, stop, on_frame);
     bar.finish_and_clear();
     let VideoSummary { frames, elapsed } = result?;
     if !arguments.quiet {

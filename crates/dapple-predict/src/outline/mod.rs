@@ -1,33 +1,22 @@
 //! Outlines of regions along the edges of pixels, with holes, from a label map that comes row by row.
 //!
-//! The outline of a region runs clockwise as one sees the image (y downwards), that of a hole the other way: the region
+//! The outline of a region runs clockwise in the image (y downwards), that of a hole counterclockwise: the region
 //! lies on its right. Regions are those of [`crate::components`]: where two pixels touch at a corner only, the outline
 //! turns right and keeps them apart. Where a region touches itself at a corner, the outlines are cut apart there, so that
-//! each passes through a corner once, as a valid polygon (OGC 06-103r4) asks for: what they enclose becomes a hole.
+//! each passes through a corner once, as a valid polygon (OGC 06-103r4) requires: the enclosed part becomes a hole.
 //!
 //! Between two rows, every corner of pixels where labels change is visited from left to right. An outline that turns there
-//! gets a node; its edges are drawn down, up, left and right by turns, so that of some the begin is known first and of
-//! others the end. Either waits, at the edge, for the other. The memory is that of the outlines and of two rows of runs.
+//! gets a node; its edges run down, up, left or right, so that the start of some is known first, and of others the end.
+//! The known one waits at the edge for the other. The memory is that of the outlines and of two rows of runs.
 
-use std::collections::HashMap;
+mod corner;
+mod ring;
 
-use crate::components::{Components, Run};
+pub(crate) use ring::{Polygon, Ring};
 
-/// A closed line over corners of pixels, each of them once; straight runs have no corners between.
-pub(crate) type Ring = Vec<(u32, u32)>;
-
-/// A region's outlines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Polygon {
-    /// The label of the region.
-    pub label: u8,
-    /// Pixels, holes left out.
-    pub area: u64,
-    /// The outer outline.
-    pub outer: Ring,
-    /// The outlines of the holes.
-    pub holes: Vec<Ring>,
-}
+use self::corner::{Around, Side, Walk, same, way_through};
+use self::ring::{cut_apart, twice_the_area};
+use crate::components::{Components, LabelRun};
 
 /// A corner at which an outline turns.
 #[derive(Clone, Copy, Debug)]
@@ -62,11 +51,8 @@ pub(crate) struct Outlines {
     /// Columns at which labels change in the last row, with the edges there, downwards left of it and upwards right of it.
     cuts: Vec<(usize, Cut)>,
     /// The runs of the last row.
-    above: Vec<Run>,
+    above: Vec<LabelRun>,
 }
-
-/// The four pixels around a corner: above left, above right, below left, below right.
-type Around<'a> = [Option<&'a Run>; 4];
 
 impl Outlines {
     /// Of all labels but `background`.
@@ -91,9 +77,9 @@ impl Outlines {
     }
 
     /// Draws along the upper edge of row `y`, which has these runs.
-    fn line(&mut self, y: u32, below: Vec<Run>) {
+    fn line(&mut self, y: u32, below: Vec<LabelRun>) {
         let above = std::mem::take(&mut self.above);
-        let ends = |run: &Run| [run.columns.start, run.columns.end];
+        let ends = |run: &LabelRun| [run.columns.start, run.columns.end];
         let mut columns: Vec<usize> = above.iter().chain(&below).flat_map(ends).collect();
         columns.sort_unstable();
         columns.dedup();
@@ -136,7 +122,7 @@ impl Outlines {
                     | (Side::West, Side::East)
                     | (Side::East, Side::West)
             );
-            // What is known of the edge that comes in, its begin; and of the one that goes out, its end.
+            // Of the incoming edge, the start is known; of the outgoing edge, the end.
             match (straight, comes) {
                 (true, Side::North) => south.from = north.from,
                 (true, Side::South) => south.to = north.to,
@@ -194,75 +180,6 @@ impl Outlines {
         }
         polygons
     }
-}
-
-/// A side of a corner.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Side {
-    North,
-    East,
-    South,
-    West,
-}
-
-/// Where the outline of these pixels, which have edges in common, comes into the corner between them and where it goes out;
-/// `None` for all four.
-fn way_through([a, b, c, d]: [bool; 4]) -> Option<(Side, Side)> {
-    let sides = [Side::North, Side::South, Side::West, Side::East];
-    let comes = sides.into_iter().zip([a && !b, d && !c, c && !a, b && !d]).find(|(_, at)| *at)?.0;
-    let goes = sides.into_iter().zip([b && !a, c && !d, a && !c, d && !b]).find(|(_, at)| *at)?.0;
-    Some((comes, goes))
-}
-
-fn same(a: Option<&Run>, b: Option<&Run>) -> bool {
-    a.map(|run| run.label) == b.map(|run| run.label)
-}
-
-/// Finds the runs beside columns that are asked for in order.
-struct Walk<'a> {
-    runs: &'a [Run],
-}
-
-impl<'a> Walk<'a> {
-    fn new(runs: &'a [Run]) -> Self {
-        Self { runs }
-    }
-
-    /// The runs left and right of a column's left edge.
-    fn around(&mut self, x: usize) -> (Option<&'a Run>, Option<&'a Run>) {
-        while self.runs.first().is_some_and(|run| run.columns.end < x) {
-            self.runs = &self.runs[1..];
-        }
-        let mut near = self.runs.iter().take(2);
-        let left = near.clone().find(|run| run.columns.start < x && x <= run.columns.end);
-        (left, near.find(|run| run.columns.contains(&x)))
-    }
-}
-
-/// The parts of a ring between visits of the same corner.
-fn cut_apart(ring: Ring) -> Vec<Ring> {
-    let (mut path, mut parts) = (Ring::with_capacity(ring.len()), Vec::new());
-    let mut places = HashMap::with_capacity(ring.len());
-    for corner in ring {
-        if let Some(&place) = places.get(&corner) {
-            let part = path.split_off(place);
-            part.iter().for_each(|corner| _ = places.remove(corner));
-            parts.push(part);
-        }
-        places.insert(corner, path.len());
-        path.push(corner);
-    }
-    parts.extend((!path.is_empty()).then_some(path));
-    parts
-}
-
-/// Twice the signed area of a ring, positive for clockwise ones (y downwards).
-fn twice_the_area(ring: &Ring) -> i64 {
-    let next = ring.iter().cycle().skip(1);
-    ring.iter()
-        .zip(next)
-        .map(|(a, b)| i64::from(a.0) * i64::from(b.1) - i64::from(b.0) * i64::from(a.1))
-        .sum()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use dapple_graph::{Engine, Mode, Network, Shape, State, Tensor};
 use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig};
-use dapple_predict::{Predictor, Settings};
+use dapple_predict::{PredictSettings, Predictor};
 
 /// A network that is quick, with random weights.
 pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64) -> ModelFile {
@@ -33,14 +33,12 @@ pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64
     ModelFile { card, state }
 }
 
-#[allow(dead_code, reason = "not every test file uses all of them")]
 pub fn segmenter(model: ModelFile) -> Model {
     let engine = CpuEngine::new(Some(2)).expect("threads");
     Model::new(model, &engine).expect("a model")
 }
 
-#[allow(dead_code, reason = "not every test file uses all of them")]
-pub fn predictor(model: ModelFile, settings: Settings) -> Predictor {
+pub fn predictor(model: ModelFile, settings: PredictSettings) -> Predictor {
     Predictor::new(vec![segmenter(model)], settings).expect("settings in range")
 }
 

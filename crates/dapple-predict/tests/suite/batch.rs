@@ -1,25 +1,23 @@
 //! Batches, outputs, and images read row by row.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use common::{model, picture, predictor};
+use crate::common::{model, picture, predictor};
 use dapple_base::{InputFault, StopFlag};
 use dapple_data::{Channels, Raster, decode_image, decode_image_as, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::batch::{Batch, Event, Summary, run};
+use dapple_predict::batch::{BatchEvent, BatchSettings, BatchSummary, run};
 use dapple_predict::inputs::find;
-use dapple_predict::output::{Background, CocoForm, Kind, OutputSettings, ProbabilityFormat, Refine};
-use dapple_predict::{GeoReference, PredictError, Predictor, Settings, Tiling, WorkingSize};
+use dapple_predict::output::{Background, CocoForm, OutputKind, OutputSettings, ProbabilityFormat, Refine};
+use dapple_predict::{GeoReference, PredictError, PredictSettings, Predictor, Tiling, WorkingSize};
 use serde_json::Value;
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
 
-fn batch(out: &Path, kinds: &[Kind]) -> Batch {
-    Batch {
+fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
+    BatchSettings {
         kinds: kinds.into(),
         output: OutputSettings::default(),
         out: out.into(),
@@ -29,12 +27,12 @@ fn batch(out: &Path, kinds: &[Kind]) -> Batch {
 }
 
 /// The summary and the messages of bad images.
-fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &Batch) -> (Summary, Vec<String>) {
+fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &BatchSettings) -> (BatchSummary, Vec<String>) {
     let inputs: Vec<_> = inputs.iter().map(|path| path.to_path_buf()).collect();
     let inputs = find(&inputs, Some(&batch.out)).expect("images");
     let bad = Mutex::new(Vec::new());
-    let on_event = |event: Event<'_>| {
-        if let Event::Bad(_, error) = event {
+    let on_event = |event: BatchEvent<'_>| {
+        if let BatchEvent::Bad(_, error) = event {
             bad.lock().expect("no panic").push(error.to_string());
         }
     };
@@ -43,7 +41,7 @@ fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &Batch) -> (Summary
 }
 
 #[test]
-fn a_batch_goes_on_keeps_and_makes_anew() {
+fn a_batch_resumes_keeps_and_overwrites() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
     fs::create_dir_all(photos.join("inner")).expect("a folder");
@@ -52,8 +50,8 @@ fn a_batch_goes_on_keeps_and_makes_anew() {
         fs::write(photos.join(name), bytes).expect("a file");
     }
     fs::write(photos.join("broken.jpg"), "no image").expect("a file");
-    let predictor = predictor(model("unet", 2, Normalization::ImageNet, 4), Settings::default());
-    let mut batch = batch(&out, &Kind::ALL);
+    let predictor = predictor(model("unet", 2, Normalization::ImageNet, 4), PredictSettings::default());
+    let mut batch = batch(&out, &OutputKind::ALL);
 
     let (summary, bad) = predicted(&predictor, &[&photos], &batch);
     assert_eq!((summary.predicted, summary.kept, summary.bad, summary.left), (3, 0, 1, 0));
@@ -66,7 +64,7 @@ fn a_batch_goes_on_keeps_and_makes_anew() {
     assert_eq!((mask.width, mask.height), (33, 36));
     assert!(mask.values.iter().zip(&grey.data).all(|(&a, &b)| a == u16::from(b)));
 
-    // What is there is kept, what is missing is made.
+    // Existing results are kept, missing ones are made.
     fs::remove_file(out.join("a-overlay.png")).expect("it was written");
     let (summary, _) = predicted(&predictor, &[&photos], &batch);
     assert_eq!((summary.predicted, summary.kept, summary.bad), (1, 2, 1));
@@ -91,11 +89,12 @@ fn a_raised_flag_stops_a_batch() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.png");
     fs::write(&path, encode_png(&picture(20, 20)).expect("a PNG")).expect("a file");
-    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), Settings::default());
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), PredictSettings::default());
     let stop = StopFlag::new();
     stop.raise();
     let inputs = find(&[path], None).expect("a file");
-    let summary = run(&predictor, &inputs, &batch(&folder.path().join("out"), &[Kind::Mask]), &stop, &|_| ());
+    let summary =
+        run(&predictor, &inputs, &batch(&folder.path().join("out"), &[OutputKind::Mask]), &stop, &|_| ());
     assert_eq!(summary.expect("a batch").left, 1);
 }
 
@@ -104,9 +103,10 @@ fn a_folder_that_cannot_be_made_ends_the_batch() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
-    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), Settings::default());
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 4), PredictSettings::default());
     let inputs = find(std::slice::from_ref(&file), None).expect("a file");
-    let error = run(&predictor, &inputs, &batch(&file.join("out"), &[Kind::Mask]), &StopFlag::new(), &|_| ());
+    let error =
+        run(&predictor, &inputs, &batch(&file.join("out"), &[OutputKind::Mask]), &StopFlag::new(), &|_| ());
     assert!(error.is_err_and(|e: PredictError| !e.is_input_fault()));
 }
 
@@ -134,10 +134,16 @@ fn a_tiff_read_row_by_row_has_the_masks_of_one_in_memory() {
     write_tiff(&path, &image, true);
     let tile = Tiling::Side { side: 256, overlap: None };
     let of = |memory_bytes, out: &str| {
-        let settings = Settings { tile, memory_bytes, ..Settings::default() };
+        let settings = PredictSettings { tile, memory_bytes, ..PredictSettings::default() };
         let predictor = predictor(model("unet", 3, Normalization::U2Net, 9), settings);
         let out = folder.path().join(out);
-        let kinds = [Kind::Mask, Kind::Overlay, Kind::Probability, Kind::Areas, Kind::Contours];
+        let kinds = [
+            OutputKind::Mask,
+            OutputKind::Overlay,
+            OutputKind::Probability,
+            OutputKind::Areas,
+            OutputKind::Contours,
+        ];
         let (summary, bad) = predicted(&predictor, &[&path], &batch(&out, &kinds));
         assert_eq!(summary.predicted, 1, "{bad:?}");
         out
@@ -177,13 +183,14 @@ fn every_setting_of_outputs_gives_a_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.png");
     fs::write(&path, encode_png(&picture(50, 30)).expect("a PNG")).expect("a file");
-    let settings = Settings { size: WorkingSize::Image, threshold: Some(0.4), ..Settings::default() };
+    let settings =
+        PredictSettings { size: WorkingSize::Image, threshold: Some(0.4), ..PredictSettings::default() };
     let predictor = predictor(model("unet", 3, Normalization::Unit, 2), settings);
     let default = OutputSettings::default();
     let backgrounds = [Background::Colour([1, 2, 3]), Background::Blur, Background::Picture(picture(9, 4))];
     for (number, background) in backgrounds.into_iter().enumerate() {
         let out = folder.path().join(number.to_string());
-        let batch = Batch {
+        let batch = BatchSettings {
             output: OutputSettings {
                 background,
                 keep: Some(vec![0, 2]),
@@ -192,7 +199,7 @@ fn every_setting_of_outputs_gives_a_file() {
                 coco: CocoForm::Polygons,
                 ..default.clone()
             },
-            ..batch(&out, &[Kind::Cutout, Kind::Probability, Kind::Coco, Kind::Mask])
+            ..batch(&out, &[OutputKind::Cutout, OutputKind::Probability, OutputKind::Coco, OutputKind::Mask])
         };
         let (summary, bad) = predicted(&predictor, &[&path], &batch);
         assert_eq!(summary.predicted, 1, "{bad:?}");

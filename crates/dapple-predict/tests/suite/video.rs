@@ -1,20 +1,17 @@
-//! Films through the pipes of a program that stands for ffmpeg: it shows what would be said to the real one.
-#![cfg(unix)]
-
-mod common;
+//! Videos through the pipes of a program that stands for ffmpeg: it records what the real one would be told.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::{model, picture, predictor};
+use crate::common::{model, picture, predictor};
 use dapple_base::StopFlag;
 use dapple_nets::checkpoint::Normalization;
 use dapple_predict::output::{Background, OutputSettings};
-use dapple_predict::video::{Look, VideoSettings, extension, is_video, run};
-use dapple_predict::{PredictError, Settings};
+use dapple_predict::video::{VideoOutput, VideoSettings, extension, is_video, run};
+use dapple_predict::{PredictError, PredictSettings};
 
-/// A script that gives the head of a film of three frames of 32 x 20, or the frames, or keeps those that it is given.
+/// A script that writes the header of a video of three frames of 32 x 20, or the frames, or keeps the frames that it receives.
 const SCRIPT: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 for last; do :; done
@@ -42,22 +39,23 @@ impl Bench {
 
     fn run(
         &self,
-        look: Look,
+        kind: VideoOutput,
         background: Background,
         smoothing: f32,
         out: &str,
     ) -> Result<usize, PredictError> {
         let settings = VideoSettings {
             ffmpeg: self.path("ffmpeg"),
-            look,
+            kind,
             output: OutputSettings { background, ..OutputSettings::default() },
             smoothing,
         };
-        let predictor = predictor(model("unet", 2, Normalization::ImageNet, 3), Settings::default());
+        let predictor = predictor(model("unet", 2, Normalization::ImageNet, 3), PredictSettings::default());
         let mut heard = 0;
         let on_frame = &mut |frames| heard = frames;
         let output = self.path(out);
-        let summary = run(&predictor, Path::new("film.mp4"), &output, &settings, &StopFlag::new(), on_frame)?;
+        let summary =
+            run(&predictor, Path::new("video.mp4"), &output, &settings, &StopFlag::new(), on_frame)?;
         assert_eq!(summary.frames, heard);
         Ok(summary.frames)
     }
@@ -66,23 +64,26 @@ impl Bench {
 #[test]
 fn frames_go_in_and_come_out_with_the_sound() {
     let bench = Bench::new();
-    assert_eq!(bench.run(Look::Overlay, Background::Transparent, 0.0, "overlay.mp4").expect("a film"), 3);
-    let overlay = fs::read(bench.path("overlay.mp4")).expect("a film");
+    assert_eq!(
+        bench.run(VideoOutput::Overlay, Background::Transparent, 0.0, "overlay.mp4").expect("a video"),
+        3
+    );
+    let overlay = fs::read(bench.path("overlay.mp4")).expect("a video");
     assert_eq!(overlay.len(), 3 * 32 * 20 * 3);
     let said = fs::read_to_string(bench.path("said")).expect("it was called");
-    for words in ["-s 32x20 -r 25/2 -i - -i film.mp4", "-map 1:a? -c:a copy", "-pix_fmt rgb24"] {
+    for words in ["-s 32x20 -r 25/2 -i - -i video.mp4", "-map 1:a? -c:a copy", "-pix_fmt rgb24"] {
         assert!(said.contains(words), "no `{words}` in {said}");
     }
-    bench.run(Look::Cutout, Background::Transparent, 0.5, "cut.mov").expect("a film");
-    assert_eq!(fs::read(bench.path("cut.mov")).expect("a film").len(), 3 * 32 * 20 * 4);
-    bench.run(Look::Cutout, Background::Colour([0, 255, 0]), 0.5, "green.mp4").expect("a film");
-    assert_eq!(fs::read(bench.path("green.mp4")).expect("a film").len(), 3 * 32 * 20 * 3);
+    bench.run(VideoOutput::Cutout, Background::Transparent, 0.5, "cut.mov").expect("a video");
+    assert_eq!(fs::read(bench.path("cut.mov")).expect("a video").len(), 3 * 32 * 20 * 4);
+    bench.run(VideoOutput::Cutout, Background::Colour([0, 255, 0]), 0.5, "green.mp4").expect("a video");
+    assert_eq!(fs::read(bench.path("green.mp4")).expect("a video").len(), 3 * 32 * 20 * 3);
 }
 
 #[test]
 fn what_fails_leaves_nothing() {
     let bench = Bench::new();
-    let overlay = |smoothing| bench.run(Look::Overlay, Background::Transparent, smoothing, "out.mp4");
+    let overlay = |smoothing| bench.run(VideoOutput::Overlay, Background::Transparent, smoothing, "out.mp4");
     assert!(overlay(1.0).is_err());
     fs::write(bench.path("broken"), "").expect("a file");
     assert!(overlay(0.0).is_err());
@@ -98,11 +99,11 @@ fn what_fails_leaves_nothing() {
 }
 
 #[test]
-fn films_by_their_names() {
+fn videos_by_their_names() {
     assert!(is_video(Path::new("a.MP4")) && !is_video(Path::new("a.png")));
     let of = |background| VideoSettings {
         ffmpeg: "ffmpeg".into(),
-        look: Look::Cutout,
+        kind: VideoOutput::Cutout,
         output: OutputSettings { background, ..OutputSettings::default() },
         smoothing: 0.0,
     };

@@ -1,0 +1,51 @@
+//! The settings of a batch, and its reports.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::PredictError;
+use crate::inputs::Input;
+use crate::output::{OutputKind, OutputSettings};
+
+/// The outputs to make of each image, and their folder.
+#[derive(Clone, Debug)]
+pub struct BatchSettings {
+    /// The kinds of outputs.
+    pub kinds: Vec<OutputKind>,
+    /// Their settings.
+    pub output: OutputSettings,
+    /// The folder for results; it is created.
+    pub out: PathBuf,
+    /// Overwrite existing results.
+    pub force: bool,
+    /// Threads that decode, and as many that encode.
+    pub workers: usize,
+}
+
+/// The fate of one image.
+#[derive(Debug)]
+pub enum BatchEvent<'a> {
+    /// Its results are written.
+    Predicted(&'a Input),
+    /// Its results existed and are kept.
+    Kept(&'a Input),
+    /// It could not be predicted.
+    Bad(&'a Input, &'a PredictError),
+}
+
+/// The result of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchSummary {
+    /// Images whose results were written.
+    pub predicted: usize,
+    /// Images whose results existed.
+    pub kept: usize,
+    /// Images that could not be predicted.
+    pub bad: usize,
+    /// Images that remained when the batch was stopped.
+    pub left: usize,
+    /// From the first image's decoding to the last file.
+    pub elapsed: Duration,
+    /// Time in the networks.
+    pub network: Duration,
+}
