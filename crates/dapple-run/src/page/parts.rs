@@ -12,7 +12,7 @@ pub(super) fn section(id: &str, title: &str, blocks: Vec<Block>) -> Section {
     Section { id: id.into(), title: title.into(), blocks }
 }
 
-/// The name of a score, by its path in the JSON of [`Scores`].
+/// The name of a score, by its path in the JSON of [`Scores`](dapple_metrics::Scores).
 pub(super) fn score_name(path: &str) -> String {
     let (of, name) = path.split_once('.').unwrap_or(("", path));
     let name = match name {
