@@ -141,7 +141,7 @@ fn loss_and_step(engine: &CpuEngine) -> Result<[f64; 2], Box<dyn std::error::Err
     let loss = Loss::single(LossKind::CrossEntropy);
     let state = State::init(&logits.build(shape)?, 0);
     let network: Arc<dyn Network> = Arc::new(logits);
-    let mut executor = engine.load(network, &state, None)?;
+    let mut executor = engine.load_trainer(network, &state, Optimizer::adam())?;
     // The whole of it: taking the input in, a factor for each channel and its gradient are in the figure too.
     let loss = best(&mut || {
         let start = Instant::now();
@@ -159,7 +159,7 @@ fn loss_and_step(engine: &CpuEngine) -> Result<[f64; 2], Box<dyn std::error::Err
     let state = State::init(&wide.build(shape)?, 0);
     let input = Tensor::new(shape, vec![0.5; shape.len()]);
     let network: Arc<dyn Network> = Arc::new(wide);
-    let mut executor = engine.load(network, &state, Some(Optimizer::adam()))?;
+    let mut executor = engine.load_trainer(network, &state, Optimizer::adam())?;
     let step = best(&mut || {
         executor.accumulate(&input, &[0], &Loss::single(LossKind::Dice), 1.0)?;
         let start = Instant::now();

@@ -10,7 +10,7 @@ use crate::kernels::optim::Segment;
 use crate::kernels::weights::Weights;
 use crate::memory::Buffer;
 use crate::simd::{LANES, padded};
-use dapple_graph::{Conv2d, Graph, Op, Optimizer, ParamId, ParamSpec, Role, State};
+use dapple_graph::{Conv2d, Graph, Op, Optimizer, ParamId, ParamSpec, Role};
 
 /// Place and order of one parameter.
 #[derive(Clone, Copy, Debug)]
@@ -241,16 +241,6 @@ impl Layout {
                 }
             }
         }
-    }
-
-    /// Whether a state is of this network.
-    pub fn fits(&self, state: &State) -> bool {
-        let same =
-            |a: &ParamSpec, b: &ParamSpec| a.name == b.name && a.shape == b.shape && a.offset == b.offset;
-        self.specs.len() == state.specs.len()
-            && self.specs.iter().zip(&state.specs).all(|(a, b)| same(a, b))
-            && state.values.len() == self.outer_len(true)
-            && state.statistics.len() == self.outer_len(false)
     }
 
     /// Values of the flat buffers outside.

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use dapple_cpu::CpuEngine;
-//! use dapple_graph::{Conv2d, Engine, Graph, GraphError, Mode, Network, Shape, State, Tensor};
+//! use dapple_graph::{Conv2d, Engine, Graph, GraphError, Inference, Network, Shape, State, Tensor};
 //! use std::sync::Arc;
 //!
 //! let shape = Shape::new(1, 8, 8, 3);
@@ -14,8 +14,8 @@
 //! });
 //! let state = State::init(&network.build(shape)?, 0);
 //! let engine = CpuEngine::new(None)?;
-//! let mut executor = engine.load(Arc::new(network), &state, None)?;
-//! let logits = executor.forward(&Tensor::zeros(shape), Mode::Predict)?;
+//! let mut executor = engine.load(Arc::new(network), &state)?;
+//! let logits = executor.infer(&Tensor::zeros(shape), Inference::Predict)?;
 //! assert_eq!(logits[0].shape, Shape::new(1, 8, 8, 2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,10 +45,12 @@ mod parallel;
 mod plan;
 mod pool;
 mod recompute;
+mod settings;
 #[allow(unsafe_code)]
 mod simd;
 mod step;
 
-pub use engine::{Convolution, CpuEngine, TrainingMemory};
+pub use engine::CpuEngine;
 pub use executor::StepTime;
+pub use settings::{Convolution, TrainingMemory};
 pub use simd::Level;

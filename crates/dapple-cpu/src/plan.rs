@@ -7,7 +7,6 @@
 use crate::arena;
 use crate::backward;
 use crate::draft::Draft;
-use crate::engine::Convolution;
 use crate::kernels::attention::Attention;
 use crate::kernels::group_norm::GroupNorm;
 use crate::kernels::layer_norm::LayerNorm;
@@ -19,6 +18,7 @@ use crate::kernels::pool::Pool;
 use crate::kernels::resize::Resize;
 use crate::layout::Layout;
 use crate::recompute;
+use crate::settings::Convolution;
 use crate::simd::{LANES, padded};
 use crate::step::{Kernel, Step};
 use dapple_graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId, Op, ParamId, Pointwise, Shape};

@@ -3,7 +3,7 @@
 
 use dapple_cpu::CpuEngine;
 use dapple_graph::{
-    Conv2d, DropoutState, Engine, Executor, Graph, Loss, LossKind, Network, Optimizer, Shape, State,
+    Conv2d, DropoutState, Engine, Graph, Loss, LossKind, Network, Optimizer, Shape, State, Trainer,
 };
 use dapple_reference::random;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted() {
     let loss = Loss::single(LossKind::CrossEntropy);
     let load = |threads, state: &State| {
         let engine = CpuEngine::new(Some(threads)).expect("threads can be started");
-        engine.load(network.clone(), state, Some(Optimizer::adam())).expect("it fits")
+        engine.load_trainer(network.clone(), state, Optimizer::adam()).expect("it fits")
     };
-    let learn = |executor: &mut Box<dyn Executor>| {
+    let learn = |executor: &mut Box<dyn Trainer>| {
         // A batch in two parts: each pass drops other values.
         let losses = [0.5, 0.5].map(|s| executor.accumulate(&input, &labels, &loss, s).expect("it fits"));
         executor.step(0.01, None).expect("it has an optimiser");

@@ -16,7 +16,7 @@ promises! {
     the_average_is_that_of_its_definition
     frozen_parameters_neither_move_nor_count
     the_first_layer_that_is_not_finite_is_found
-    a_gradient_that_is_no_number_changes_nothing
+    a_gradient_that_is_not_finite_changes_nothing
     samples_differ_and_their_mean_is_the_prediction
     wrong_input_is_an_error
 }

@@ -2,7 +2,7 @@
 
 use dapple_cpu::{Convolution, CpuEngine};
 use dapple_graph::{
-    Conv2d, Engine, Graph, GraphError, Loss, LossKind, MaxPool, Mode, Network, Optimizer, Shape, State,
+    Conv2d, Engine, Graph, GraphError, Inference, Loss, LossKind, MaxPool, Network, Optimizer, Shape, State,
     Tensor,
 };
 use dapple_reference::random;
@@ -43,13 +43,14 @@ fn maps_that_are_computed_again_change_no_bit() {
         let upstream: Vec<Tensor> =
             graph.outputs().iter().map(|(_, id)| random::tensor(graph.shape(*id), 3)).collect();
         let shared: Arc<dyn Network> = Arc::new(network.clone());
-        let memory = engine().training_memory(shared.clone(), None, shape).expect("it fits");
+        let memory = engine().training_memory(shared.clone(), Optimizer::adam(), shape).expect("it fits");
         assert!(memory.smallest <= memory.planned);
         saved += usize::from(memory.smallest < memory.planned);
 
         let run = |engine: CpuEngine| {
-            let mut executor = engine.load(shared.clone(), &state, None).expect("it fits");
-            let outputs = executor.forward(&input, Mode::Train)?;
+            let mut executor =
+                engine.load_trainer(shared.clone(), &state, Optimizer::adam()).expect("it fits");
+            let outputs = executor.forward(&input)?;
             executor.backward(&upstream)?;
             Ok::<_, dapple_graph::EngineError>((outputs, executor.gradients(), executor.state()))
         };
@@ -68,7 +69,7 @@ fn maps_that_are_computed_again_change_no_bit() {
 fn a_limit_halves_the_memory_of_a_deep_network_and_too_small_a_one_is_refused() {
     let shape = Shape::new(2, 64, 64, 3);
     let network: Arc<dyn Network> = Arc::new((shape, deep));
-    let optimizer = Some(Optimizer::adam());
+    let optimizer = Optimizer::adam();
     let memory = engine().training_memory(network.clone(), optimizer, shape).expect("it fits");
     assert!(memory.smallest * 2 < memory.planned, "{memory:?}");
 
@@ -77,7 +78,7 @@ fn a_limit_halves_the_memory_of_a_deep_network_and_too_small_a_one_is_refused() 
     let loss = Loss::single(LossKind::CrossEntropy);
     let learn = |limit| {
         let engine = engine().with_memory_limit(limit);
-        let mut executor = engine.load(network.clone(), &state, optimizer).expect("it fits");
+        let mut executor = engine.load_trainer(network.clone(), &state, optimizer).expect("it fits");
         for _ in 0..2 {
             executor.accumulate(&input, &labels, &loss, 1.0)?;
             executor.step(0.01, None)?;
@@ -99,8 +100,8 @@ fn engines_share_a_process_and_pools() {
     let state = State::init(&network.build(shape).expect("it fits"), 0);
     let input = random::tensor(shape, 1);
     let run = |engine: &CpuEngine| {
-        let mut executor = engine.load(network.clone(), &state, None).expect("it fits");
-        executor.forward(&input, Mode::Train).expect("it fits")
+        let mut executor = engine.load_trainer(network.clone(), &state, Optimizer::adam()).expect("it fits");
+        executor.forward(&input).expect("it fits")
     };
     let wanted = run(&engine());
 
@@ -131,8 +132,8 @@ fn both_ways_of_convolution_agree() {
     let input = random::tensor(shape, 1);
     let run = |convolution| {
         let engine = engine().with_convolution(convolution);
-        let mut executor = engine.load(network.clone(), &state, None).expect("it fits");
-        executor.forward(&input, Mode::Predict).expect("it fits").remove(0).data
+        let mut executor = engine.load(network.clone(), &state).expect("it fits");
+        executor.infer(&input, Inference::Predict).expect("it fits").remove(0).data
     };
     let (plain, winograd) = (run(Convolution::Plain), run(Convolution::Winograd));
     assert_ne!(plain, winograd);

@@ -2,7 +2,8 @@
 
 use dapple_cpu::{CpuEngine, Level};
 use dapple_graph::{
-    Conv2d, Decay, DropoutState, Engine, Graph, Mode, Network, NodeId, Optimizer, Shape, State, Tensor,
+    Conv2d, Decay, DropoutState, Engine, Graph, Inference, Mode, Network, NodeId, Optimizer, Shape, State,
+    Tensor,
 };
 use dapple_reference::equivalence::{TOLERANCE, hard_to_normalise, may_tie, some_loss, worst_gradient};
 use dapple_reference::random::{self, RandomNetwork};
@@ -66,12 +67,12 @@ fn check_engine(engine: &CpuEngine, wanted: &Wanted) {
     let graph = &network.graph;
     let description = format!("{:?}: {}", engine.level(), network.description);
     let shared: Arc<dyn Network> = Arc::new((*network).clone());
-    let mut executor = engine.load(shared.clone(), state, None).expect("the state fits");
+    let mut executor = engine.load_trainer(shared.clone(), state, Optimizer::adam()).expect("the state fits");
 
-    for mode in [Mode::Eval, Mode::Predict, Mode::Sample] {
+    for mode in [Inference::Eval, Inference::Predict, Inference::Sample] {
         executor.set_dropout_state(DropoutState { seed: *seed, passes: 3 });
-        let outputs = executor.forward(input, mode).expect("the graph fits");
-        let trace = if mode == Mode::Sample { &wanted.sample } else { &wanted.inference };
+        let outputs = executor.infer(input, mode).expect("the graph fits");
+        let trace = if mode == Inference::Sample { &wanted.sample } else { &wanted.inference };
         if trace.margin() > 1e-4 {
             for (got, wanted) in outputs.iter().zip(trace.outputs()) {
                 close("an output in inference", &description, &got.data, &wanted.data);
@@ -79,7 +80,7 @@ fn check_engine(engine: &CpuEngine, wanted: &Wanted) {
         }
     }
     executor.set_dropout_state(DropoutState::default());
-    let outputs = executor.forward(input, Mode::Train).expect("the graph fits");
+    let outputs = executor.forward(input).expect("the graph fits");
     assert_eq!(outputs.len(), graph.outputs().len());
     for (got, wanted) in outputs.iter().zip(training.outputs()) {
         close("an output in training", &description, &got.data, &wanted.data);
@@ -202,8 +203,8 @@ fn any_number_of_threads_gives_the_same_bits() {
                     graph.outputs().iter().map(|(_, id)| random::tensor(graph.shape(*id), 3)).collect();
                 let network: Arc<dyn Network> = Arc::new(network.clone());
                 let (x, p) = engine.gradients(network.clone(), &state, &input, &upstream).expect("it fits");
-                let mut executor = engine.load(network, &state, None).expect("it fits");
-                let mut all = executor.forward(&input, Mode::Eval).expect("it fits");
+                let mut executor = engine.load(network, &state).expect("it fits");
+                let mut all = executor.infer(&input, Inference::Eval).expect("it fits");
                 all.push(x);
                 let len = p.len();
                 all.push(Tensor::new(dapple_graph::Shape::new(1, 1, 1, len), p));
@@ -247,7 +248,7 @@ fn losses_and_optimisers_agree_with_the_reference() {
 
             let optimizer = optimizers[seed as usize % optimizers.len()];
             let mut executor =
-                engine.load(Arc::new(network.clone()), &state, Some(optimizer)).expect("it fits");
+                engine.load_trainer(Arc::new(network.clone()), &state, optimizer).expect("it fits");
             // In two halves of the loss, which add up to the whole gradient; running statistics move twice.
             let first = executor.accumulate(&input, &labels, &loss, 0.25).expect("it fits");
             executor.set_dropout_state(DropoutState::default());
@@ -292,8 +293,8 @@ fn more_memory_than_the_machine_has_is_an_error() {
     };
     let empty = State { specs: Vec::new(), values: Vec::new(), statistics: Vec::new() };
     let engine = CpuEngine::new(Some(1)).expect("threads can be started");
-    let mut executor = engine.load(Arc::new((shape, build)), &empty, None).expect("there are no parameters");
+    let mut executor = engine.load(Arc::new((shape, build)), &empty).expect("there are no parameters");
     let input = Tensor { shape: Shape::new(1, 1, 1, shape.c), data: vec![0.0; shape.c] };
-    let error = executor.forward(&input, Mode::Predict).expect_err("there is no such memory").to_string();
+    let error = executor.infer(&input, Inference::Predict).expect_err("there is no such memory").to_string();
     assert!(error.contains("GB of memory"), "{error}");
 }

@@ -10,14 +10,14 @@ const INTERFACES: [(&str, wgpu::Backend, WgpuBackend); 3] = [
     ("dx12", wgpu::Backend::Dx12, WgpuBackend::Dx12),
 ];
 
-/// A card, or a program that stands for one, behind one interface.
+/// A card, or a software renderer, behind one interface.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     /// As `--device` takes it, for instance `vulkan:0`.
     pub name: String,
     /// The card's own name with its driver's.
     pub description: String,
-    /// Whether it is a program on the processor, such as Mesa's llvmpipe: right, but slow.
+    /// Whether it is a software renderer, such as Mesa's llvmpipe: correct, but slow.
     pub software: bool,
     /// Bytes of the largest buffer, so of the largest map.
     pub largest_buffer: u64,
@@ -27,7 +27,32 @@ pub struct Adapter {
     pub(crate) interface: WgpuBackend,
 }
 
-/// All adapters, interface by interface; those of an interface with cards before programs.
+/// An adapter that was not found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdapterError {
+    /// A name that is not a card's.
+    #[error("a card is gpu, vulkan, metal or dx12, each with an optional :N")]
+    Name,
+    /// A number that is not one.
+    #[error("`{number}` is not the number of an adapter; write {interface}:0")]
+    Number {
+        /// The text behind the colon.
+        number: String,
+        /// The text before it.
+        interface: String,
+    },
+    /// A number above those of the adapters that were found, so many.
+    #[error("{0} adapters were found, numbered from 0; `dapple devices` lists them")]
+    Beyond(usize),
+    /// No adapter, through any interface or through this one.
+    #[error(
+        "no {}; install the card's driver (without a card, Debian's mesa-vulkan-drivers has a software renderer)",
+        .0.as_ref().map_or("graphics adapter was found".into(), |name| format!("adapter was found through {name}"))
+    )]
+    None(Option<String>),
+}
+
+/// All adapters, interface by interface; those of an interface with cards before software renderers.
 pub fn adapters() -> Vec<Adapter> {
     INTERFACES.into_iter().flat_map(of_interface).collect()
 }
@@ -46,7 +71,7 @@ fn of_interface((name, api, interface): (&str, wgpu::Backend, WgpuBackend)) -> V
         .iter()
         .filter_map(|adapter| {
             let info = adapter.get_info();
-            // Burn counts the adapters of each kind by themselves, knows no others, and one program at most.
+            // Burn counts the adapters of each kind by themselves, knows no others, and one software renderer at most.
             let rank: u8 = match info.device_type {
                 wgpu::DeviceType::DiscreteGpu => 0,
                 wgpu::DeviceType::IntegratedGpu => 1,
@@ -88,12 +113,12 @@ impl Adapter {
     /// the others.
     ///
     /// # Errors
-    /// What was looked for in vain, and what to do.
-    pub fn find(device: &str) -> Result<Self, String> {
+    /// If there is no such adapter, or the name is not one.
+    pub fn find(device: &str) -> Result<Self, AdapterError> {
         let (interface, number) = device.split_once(':').unwrap_or((device, "0"));
         let number: usize = number
             .parse()
-            .map_err(|_| format!("`{number}` is no number of an adapter; write {interface}:0"))?;
+            .map_err(|_| AdapterError::Number { number: number.into(), interface: interface.into() })?;
         let mut all = adapters();
         if interface == "gpu" {
             // A card may be there through several interfaces; the first of them counts.
@@ -104,22 +129,15 @@ impl Adapter {
         } else if INTERFACES.iter().any(|(name, ..)| *name == interface) {
             all.retain(|adapter| adapter.name.starts_with(&format!("{interface}:")));
         } else {
-            return Err("a card is gpu, vulkan, metal or dx12, each with an optional :N".into());
+            return Err(AdapterError::Name);
         }
         let count = all.len();
         if let Some(adapter) = all.into_iter().nth(number) {
             return Ok(adapter);
         }
         if count > 0 {
-            return Err(format!("{count} adapters were found, numbered from 0; `dapple devices` lists them"));
+            return Err(AdapterError::Beyond(count));
         }
-        let what = match interface {
-            "gpu" => "no graphics adapter was found".to_owned(),
-            _ => format!("no adapter was found through {interface}"),
-        };
-        Err(format!(
-            "{what}; install the card's driver (without a card, Debian's mesa-vulkan-drivers has a program that stands \
-             for one)"
-        ))
+        Err(AdapterError::None((interface != "gpu").then(|| interface.to_owned())))
     }
 }

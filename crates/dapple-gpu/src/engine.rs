@@ -1,23 +1,22 @@
 //! A graphics card as an engine.
 
-use crate::adapter::Adapter;
-use crate::executor::GpuExecutor;
+use crate::adapter::{Adapter, AdapterError};
+use crate::card::Card;
+use crate::executor::{GpuExecutor, GpuTrainer};
 use crate::guard;
 use burn_cubecl::cubecl::config::autotune::AutotuneLevel;
 use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn_tensor::Device;
-use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State};
+use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State, Trainer};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The devices that this process has opened, by the names of their adapters. The library opens each once.
 static OPENED: Mutex<Vec<(String, Device)>> = Mutex::new(Vec::new());
 
-/// A graphics card, or a program that stands for one.
+/// A graphics card, or a software renderer.
 #[derive(Clone)]
 pub struct GpuEngine {
-    pub(crate) device: Device,
-    pub(crate) name: String,
-    pub(crate) adapter: Adapter,
+    card: Card,
 }
 
 impl GpuEngine {
@@ -26,7 +25,8 @@ impl GpuEngine {
     /// # Errors
     /// If there is none, or it does not start.
     pub fn open(device: &str) -> Result<Self, EngineError> {
-        let refused = |why: String| EngineError::Device { device: device.into(), why };
+        let refused =
+            |error: AdapterError| EngineError::Device { device: device.into(), why: error.to_string() };
         Self::new(&guard::run(device, || Adapter::find(device).map_err(refused))?)
     }
 
@@ -53,17 +53,17 @@ impl GpuEngine {
                 device
             }
         };
-        Ok(Self { device, name: name.clone(), adapter: adapter.clone() })
+        Ok(Self { card: Card { device, name: name.clone(), adapter: adapter.clone() } })
     }
 
-    /// What it runs on.
+    /// The adapter that it runs on.
     pub fn adapter(&self) -> &Adapter {
-        &self.adapter
+        &self.card.adapter
     }
 }
 
-/// Lets the library measure each kernel once. A program that stands for a card takes longer to compile and run all that
-/// there is to choose from than it gains.
+/// Lets Burn measure each kernel once: a software renderer takes longer to compile and run all candidates than the best one
+/// saves.
 fn tune_little() {
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
     config.autotune.level = AutotuneLevel::Minimal;
@@ -75,15 +75,20 @@ fn tune_little() {
 
 impl Engine for GpuEngine {
     fn device(&self) -> String {
-        self.name.clone()
+        self.card.name.clone()
     }
 
-    fn load(
+    fn load(&self, network: Arc<dyn Network>, state: &State) -> Result<Box<dyn Executor>, EngineError> {
+        Ok(Box::new(GpuExecutor::new(&self.card, network, state)?))
+    }
+
+    fn load_trainer(
         &self,
         network: Arc<dyn Network>,
         state: &State,
-        optimizer: Option<Optimizer>,
-    ) -> Result<Box<dyn Executor>, EngineError> {
-        Ok(Box::new(GpuExecutor::new(self, network, state, optimizer)?))
+        optimizer: Optimizer,
+    ) -> Result<Box<dyn Trainer>, EngineError> {
+        let executor = GpuExecutor::new(&self.card, network, state)?;
+        Ok(Box::new(GpuTrainer::around(executor, optimizer)?))
     }
 }

@@ -1,4 +1,4 @@
-//! Flat buffers of values on the device: parameters, statistics, gradients, the optimiser's memory.
+//! Flat buffers of values on the device: parameters, statistics, gradients, the optimizer's memory.
 
 use burn_tensor::{Device, Tensor, TensorData};
 use dapple_graph::EngineError;

@@ -34,8 +34,23 @@ pub(crate) fn run<T>(device: &str, f: impl FnOnce() -> Result<T, EngineError>) -
     })
 }
 
+/// As [`run`]; where memory was out for a batch of that shape, the error says what to do.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_batch<T>(
+    device: &str,
+    batch: Option<Shape>,
+    f: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    run(device, f).map_err(|error| match batch {
+        Some(shape) => of_batch(error, shape),
+        None => error,
+    })
+}
+
 /// An error of a pass over a batch; where memory was out, with the way out of that.
-pub(crate) fn of_batch(error: EngineError, shape: Shape) -> EngineError {
+fn of_batch(error: EngineError, shape: Shape) -> EngineError {
     match error {
         EngineError::Device { device, why } if is_memory(&why) => {
             let advice = match shape.n {

@@ -3,11 +3,30 @@
 //!
 //! Without the feature `wgpu` the crate is empty. `adapters` lists what there is, `GpuEngine::open` opens one by name.
 //!
+//! ```no_run
+//! use dapple_graph::{Conv2d, Engine, Graph, GraphError, Inference, Network, Shape, State, Tensor};
+//! use std::sync::Arc;
+//!
+//! let shape = Shape::new(1, 8, 8, 3);
+//! let network = (shape, |input: Shape| -> Result<Graph, GraphError> {
+//!     let mut g = Graph::new(input);
+//!     let y = g.conv2d("conv", g.input(), &Conv2d::new(2, 3).padding(1))?;
+//!     g.output("logits", y)?;
+//!     Ok(g)
+//! });
+//! let state = State::init(&network.build(shape)?, 0);
+//! let engine = dapple_gpu::GpuEngine::open("gpu")?;
+//! let mut executor = engine.load(Arc::new(network), &state)?;
+//! let logits = executor.infer(&Tensor::zeros(shape), Inference::Predict)?;
+//! assert_eq!(logits[0].shape, Shape::new(1, 8, 8, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # How a graph is run
 //!
 //! `pass` walks over the nodes in order; each family of operations has a module under `ops`. Maps are tensors
 //! `[n, h, w, c]`, as at the interface: Burn's kernels compute channels-last, so that the transpositions around them cost
-//! nothing. Trainable values, gradients and the optimiser's memory are one flat tensor each on the card; a pass cuts the
+//! nothing. Trainable values, gradients and the optimizer's memory are one flat tensor each on the card; a pass cuts the
 //! parameters out of it. Losses are tensor operations too; what needs an order or distances is decided on the host
 //! (`loss`).
 //!
@@ -37,6 +56,7 @@
 #![cfg(feature = "wgpu")]
 
 mod adapter;
+mod card;
 mod engine;
 mod executor;
 mod flat;
@@ -46,5 +66,5 @@ mod ops;
 mod optim;
 mod pass;
 
-pub use adapter::{Adapter, adapters};
+pub use adapter::{Adapter, AdapterError, adapters};
 pub use engine::GpuEngine;

@@ -1,4 +1,4 @@
-//! The optimisers' updates, on flat tensors.
+//! The optimizers' updates, on flat tensors.
 
 use crate::flat::{Flat, sum};
 use burn_tensor::Tensor;
@@ -10,7 +10,7 @@ const MUON_BETAS: (f32, f32) = (0.9, 0.95);
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
 const ITERATIONS: usize = 5;
 
-/// What one step needs besides values, gradients and memory. All tensors are laid out like the values.
+/// The settings of one step. All tensors are laid out like the values.
 pub(crate) struct Step<'a> {
     pub rule: Optimizer,
     /// The learning rate.

@@ -8,7 +8,7 @@ use burn_tensor::{Device, Tensor, activation};
 use dapple_graph::{DropoutState, Graph, Mode, Node, NodeId, Op, ParamId};
 use std::collections::HashMap;
 
-/// What a pass reads besides its input.
+/// A pass: everything that it reads besides its input.
 pub(crate) struct Pass<'a> {
     pub graph: &'a Graph,
     pub mode: Mode,
@@ -22,7 +22,7 @@ pub(crate) struct Pass<'a> {
     pub probe: bool,
 }
 
-/// What a pass has computed.
+/// The results of a pass.
 #[derive(Default)]
 pub(crate) struct Trace {
     /// The values of the nodes; those that nothing needs any more are gone.
@@ -101,7 +101,7 @@ impl Pass<'_> {
         self.params[id.0].clone()
     }
 
-    /// What a node reads, with a probe on the way if wanted.
+    /// One of a node's inputs, behind a probe in a search for faults.
     fn read(&self, index: usize, id: NodeId, trace: &mut Trace) -> Map {
         let value =
             trace.values[id.0].clone().expect("nodes stand in computing order and keep what is read later");

@@ -3,8 +3,10 @@
 //! Seed, pass and layer are mixed into a key; value `i` then draws output `i` of the SplitMix64 generator (Steele et
 //! al. 2014) that starts there, so that any value can be drawn by itself, in any order, on any number of threads.
 
-/// Where dropout's random numbers stand: with the parameters and the optimiser's memory it is all that a training
-/// must keep to go on with the same bits.
+use crate::Mode;
+
+/// The position in dropout's random numbers: with the parameters and the optimizer's memory it is all that a training
+/// must keep to resume with the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DropoutState {
     /// Of the training or the sampling.
@@ -15,6 +17,15 @@ pub struct DropoutState {
 }
 
 impl DropoutState {
+    /// The position of a pass in this mode; passes that drop move on to the next one.
+    pub fn draw(&mut self, mode: Mode) -> Self {
+        let drawn = *self;
+        if mode.drops() {
+            self.passes += 1;
+        }
+        drawn
+    }
+
     /// The key of the dropout layer `stream` in the pass that comes next.
     pub fn key(self, stream: u64) -> u64 {
         [self.passes, stream].into_iter().fold(mix(self.seed), |key, v| mix(key.wrapping_add(mix(v ^ GAMMA))))

@@ -1,6 +1,7 @@
-//! What can go wrong while a graph is built.
+//! Errors of building a graph.
 
 use crate::Shape;
+use dapple_base::InputFault;
 
 /// An operation that does not fit its inputs, found while the graph is built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum GraphError {
         left: Shape,
         /// Shape of the other input.
         right: Shape,
-        /// What should be equal.
+        /// The condition that they break.
         why: &'static str,
     },
     /// An input is unsuitable by itself, for instance smaller than a kernel.
@@ -28,7 +29,7 @@ pub enum GraphError {
         name: String,
         /// Shape of the input.
         shape: Shape,
-        /// What is wrong and what to do.
+        /// The problem, and the way out.
         why: String,
     },
     /// Two parameters of one name.
@@ -40,4 +41,10 @@ pub enum GraphError {
     /// A network's settings make no sense.
     #[error("{0}")]
     Config(String),
+}
+
+impl InputFault for GraphError {
+    fn is_input_fault(&self) -> bool {
+        true
+    }
 }

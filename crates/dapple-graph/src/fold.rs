@@ -20,11 +20,6 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
             continue;
         }
         let norm = reader_to_fold(graph, &readers, id);
-        let mut copy = |param: ParamId, out: &mut Graph| {
-            let spec = graph.param(param);
-            values.push(state.slice(param.0).to_vec());
-            out.add_param(spec.name.clone(), spec.shape.clone(), spec.role, spec.init)
-        };
         let op = match node.op.clone() {
             Op::Conv2d { weight, bias, mut conv } => {
                 let folded = fold_conv(graph, state, weight, bias, norm);
@@ -38,36 +33,17 @@ pub fn fold_batch_norm(graph: &Graph, state: &State) -> Result<(Graph, State), G
                 conv.bias = bias.is_some();
                 Op::ConvTranspose2d { weight, bias, conv }
             }
-            Op::BatchNorm { gamma, beta, mean, var, norm } => Op::BatchNorm {
-                gamma: copy(gamma, &mut out)?,
-                beta: copy(beta, &mut out)?,
-                mean: copy(mean, &mut out)?,
-                var: copy(var, &mut out)?,
-                norm,
-            },
-            Op::LayerNorm { gamma, beta, eps } => {
-                Op::LayerNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, eps }
+            mut op => {
+                for id in op.params_mut() {
+                    let spec = graph.param(*id);
+                    values.push(state.slice(id.0).to_vec());
+                    *id = out.add_param(spec.name.clone(), spec.shape.clone(), spec.role, spec.init)?;
+                }
+                if let Some(id) = op.reference_mut() {
+                    *id = map[&*id];
+                }
+                op
             }
-            Op::GroupNorm { gamma, beta, groups, eps } => {
-                Op::GroupNorm { gamma: copy(gamma, &mut out)?, beta: copy(beta, &mut out)?, groups, eps }
-            }
-            Op::Scale { factor } => Op::Scale { factor: copy(factor, &mut out)? },
-            Op::MaxUnpool { pool } => Op::MaxUnpool { pool: map[&pool] },
-            Op::Resize { like, interpolation } => Op::Resize { like: map[&like], interpolation },
-            Op::FitTo { like } => Op::FitTo { like: map[&like] },
-            op @ (Op::Input
-            | Op::Relu
-            | Op::MaxPool(_)
-            | Op::Upscale { .. }
-            | Op::Concat
-            | Op::Add
-            | Op::Pointwise(_)
-            | Op::Mul
-            | Op::AdaptiveAvgPool
-            | Op::AvgPool(_)
-            | Op::Attention { .. }
-            | Op::Dropout { .. }
-            | Op::DropPath { .. }) => op,
         };
         let inputs = node.inputs.iter().map(|i| map[i]).collect();
         let new = out.push_node(Node { name: node.name.clone(), op, inputs, shape: node.shape });
@@ -152,7 +128,7 @@ fn affine(graph: &Graph, state: &State, id: NodeId) -> Option<(Vec<f64>, Vec<f64
     Some((scale, shift))
 }
 
-/// For each node, who reads its values; outputs count as a reader of their own.
+/// For each node, the nodes that read its values; outputs count as a reader of their own.
 fn readers(graph: &Graph) -> Vec<Vec<Option<NodeId>>> {
     let mut readers = vec![Vec::new(); graph.nodes().len()];
     for (index, node) in graph.nodes().iter().enumerate() {

@@ -1,9 +1,6 @@
 //! The graph and its builder.
 
-use crate::infer::{conv_size, conv_transpose_size};
-use crate::{
-    BatchNorm, Conv2d, ConvInit, ConvTranspose2d, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape,
-};
+use crate::{ConvInit, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape};
 use std::collections::HashMap;
 
 /// Index of a node in its graph. Nodes stand in an order in which they can be computed.
@@ -15,7 +12,7 @@ pub struct NodeId(pub usize);
 pub struct Node {
     /// Name for messages and tables; the prefix of its parameters where it has any.
     pub name: String,
-    /// What is computed.
+    /// The operation.
     pub op: Op,
     /// The nodes that are read.
     pub inputs: Vec<NodeId>,
@@ -57,7 +54,7 @@ pub struct Graph {
     pub(crate) outputs: Vec<(String, NodeId)>,
     trainable_len: usize,
     statistics_len: usize,
-    conv_init: ConvInit,
+    pub(crate) conv_init: ConvInit,
 }
 
 impl Graph {
@@ -75,7 +72,7 @@ impl Graph {
         }
     }
 
-    /// How convolutions added from now on start.
+    /// Initial values of the convolutions that are added from now on.
     pub fn use_conv_init(&mut self, init: ConvInit) {
         self.conv_init = init;
     }
@@ -106,7 +103,7 @@ impl Graph {
         self.nodes[id.0].shape
     }
 
-    /// All parameters in the order in which they were made.
+    /// All parameters in the order in which they were added.
     pub fn params(&self) -> &[ParamSpec] {
         &self.params
     }
@@ -124,7 +121,7 @@ impl Graph {
         self.by_name.get(name).copied()
     }
 
-    /// Named outputs; the first is the one that inference wants.
+    /// Named outputs, the primary one first.
     pub fn outputs(&self) -> &[(String, NodeId)] {
         &self.outputs
     }
@@ -147,107 +144,6 @@ impl Graph {
         self.check(node)?;
         self.outputs.push((name.to_owned(), node));
         Ok(())
-    }
-
-    /// Convolution with parameters `name.weight` and, if wanted, `name.bias`.
-    ///
-    /// # Errors
-    /// If channels are not divisible by the groups or the kernel is larger than the padded input.
-    pub fn conv2d(&mut self, name: &str, x: NodeId, conv: &Conv2d) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        let bad = |why: String| GraphError::Invalid { op: "conv2d", name: name.into(), shape: s, why };
-        if conv.groups == 0
-            || !s.c.is_multiple_of(conv.groups)
-            || !conv.out_channels.is_multiple_of(conv.groups)
-        {
-            return Err(bad(format!(
-                "{} input and {} output channels are not divisible into {} groups",
-                s.c, conv.out_channels, conv.groups
-            )));
-        }
-        if [conv.kernel, conv.stride, conv.dilation].iter().flatten().any(|&v| v == 0)
-            || conv.out_channels == 0
-        {
-            return Err(bad("kernel, stride, dilation and output channels must be at least 1".into()));
-        }
-        let [h, w] = conv_size(conv, [s.h, s.w])
-            .ok_or_else(|| bad(format!("smaller than the kernel {:?}; use a larger image", conv.kernel)))?;
-        let per_group = s.c / conv.groups;
-        let fan_in = per_group * conv.kernel[0] * conv.kernel[1];
-        let fan_out = conv.out_channels * conv.kernel[0] * conv.kernel[1];
-        let shape = vec![conv.out_channels, per_group, conv.kernel[0], conv.kernel[1]];
-        let init = self.conv_init.weight(fan_in, fan_out);
-        let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvWeight, init)?;
-        let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
-        let shape = Shape::new(s.n, h, w, conv.out_channels);
-        Ok(self.push(name, Op::Conv2d { weight, bias, conv: *conv }, vec![x], shape))
-    }
-
-    /// Transposed convolution with parameters `name.weight` and, if wanted, `name.bias`.
-    ///
-    /// # Errors
-    /// If nothing is left of the output.
-    pub fn conv_transpose2d(
-        &mut self,
-        name: &str,
-        x: NodeId,
-        conv: &ConvTranspose2d,
-    ) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        let bad = |why: &str| GraphError::Invalid {
-            op: "conv_transpose2d",
-            name: name.into(),
-            shape: s,
-            why: why.into(),
-        };
-        if [conv.kernel, conv.stride].iter().flatten().any(|&v| v == 0) || conv.out_channels == 0 {
-            return Err(bad("kernel, stride and output channels must be at least 1"));
-        }
-        let [h, w] =
-            conv_transpose_size(conv, [s.h, s.w]).ok_or_else(|| bad("the padding leaves no output"))?;
-        // PyTorch computes the fan of this layout from its second axis.
-        let fan_in = conv.out_channels * conv.kernel[0] * conv.kernel[1];
-        let shape = vec![s.c, conv.out_channels, conv.kernel[0], conv.kernel[1]];
-        let fan_out = s.c * conv.kernel[0] * conv.kernel[1];
-        let init = self.conv_init.weight(fan_in, fan_out);
-        let weight = self.add_param(format!("{name}.weight"), shape, Role::ConvTransposeWeight, init)?;
-        let bias = self.conv_bias(name, conv.bias, conv.out_channels, fan_in)?;
-        let shape = Shape::new(s.n, h, w, conv.out_channels);
-        Ok(self.push(name, Op::ConvTranspose2d { weight, bias, conv: *conv }, vec![x], shape))
-    }
-
-    /// Batch normalisation with PyTorch's default settings and parameters `name.weight`, `name.bias`,
-    /// `name.running_mean`, `name.running_var`.
-    ///
-    /// # Errors
-    /// If a parameter of that name exists.
-    pub fn batch_norm(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        self.batch_norm_with(name, x, BatchNorm::default())
-    }
-
-    /// Batch normalisation with settings.
-    ///
-    /// # Errors
-    /// If a parameter of that name exists.
-    pub fn batch_norm_with(&mut self, name: &str, x: NodeId, norm: BatchNorm) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        let mut param = |part: &str, role, value| {
-            self.add_param(format!("{name}.{part}"), vec![s.c], role, Init::Constant(value))
-        };
-        let gamma = param("weight", Role::NormScale, 1.0)?;
-        let beta = param("bias", Role::NormShift, 0.0)?;
-        let mean = param("running_mean", Role::RunningMean, 0.0)?;
-        let var = param("running_var", Role::RunningVar, 1.0)?;
-        Ok(self.push(name, Op::BatchNorm { gamma, beta, mean, var, norm }, vec![x], s))
-    }
-
-    /// `max(x, 0)`.
-    ///
-    /// # Errors
-    /// If the node is not of this graph.
-    pub fn relu(&mut self, x: NodeId) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        Ok(self.push_unnamed(Op::Relu, vec![x], s))
     }
 
     /// Adds a node that a rewriting pass has already checked.
@@ -273,17 +169,6 @@ impl Graph {
         *total += spec.len();
         self.params.push(spec);
         Ok(id)
-    }
-
-    fn conv_bias(
-        &mut self,
-        name: &str,
-        on: bool,
-        channels: usize,
-        fan_in: usize,
-    ) -> Result<Option<ParamId>, GraphError> {
-        let init = self.conv_init.bias(fan_in);
-        on.then(|| self.add_param(format!("{name}.bias"), vec![channels], Role::Bias, init)).transpose()
     }
 
     pub(crate) fn check(&self, id: NodeId) -> Result<Shape, GraphError> {

@@ -1,7 +1,67 @@
-//! What training minimises.
+//! Losses: the quantities that training minimizes.
 
 use crate::Shape;
+use dapple_base::InputFault;
 use serde::{Deserialize, Serialize};
+
+/// Labels and settings of a loss that do not fit the outputs or each other.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LossError {
+    /// Not one label for each pixel.
+    #[error("{labels} labels for {} pixels of logits {logits}", logits.pixels())]
+    Labels {
+        /// Labels given.
+        labels: usize,
+        /// Shape of the logits.
+        logits: Shape,
+    },
+    /// A label without a channel.
+    #[error("label {label} is not one of the {classes} classes and not the ignored label")]
+    Label {
+        /// The label.
+        label: u8,
+        /// Channels of the logits.
+        classes: usize,
+    },
+    /// Softmax over one channel.
+    #[error("cross-entropy needs a logit for each of two or more classes; use binary cross-entropy")]
+    OneChannel,
+    /// Not one weight for each class.
+    #[error("{weights} class weights for {classes} classes")]
+    ClassWeights {
+        /// Weights given.
+        weights: usize,
+        /// Classes: the logits' channels or, for one channel, 2.
+        classes: usize,
+    },
+    /// The factor of a term is NaN or infinite.
+    #[error("a loss term's weight is {0}; give a number")]
+    Weight(f32),
+    /// A term with another kind's setting.
+    #[error("a loss term of kind {kind:?} has no `{name}`; leave it out")]
+    ForeignSetting {
+        /// The term's kind.
+        kind: LossKind,
+        /// The setting.
+        name: &'static str,
+    },
+    /// A setting outside its range.
+    #[error("a loss term's `{name}` is {value}; give {allowed}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+        /// Its range, in words.
+        allowed: &'static str,
+    },
+}
+
+impl InputFault for LossError {
+    fn is_input_fault(&self) -> bool {
+        true
+    }
+}
 
 /// One kind of loss between logits `[n, h, w, k]` and a label map `[n, h, w]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +91,7 @@ pub enum LossKind {
     /// Boundary loss (Kervadec et al. 2019, equation 5): the mean over labelled pixels of the sum over classes of
     /// probability times signed distance, in pixels, to the border of the class in the truth, negative inside (see
     /// [`signed_distance`](crate::signed_distance)). All classes that an image has; for one channel the foreground. It can
-    /// be negative, and wants a region loss beside it: `weight` 0.01 is the paper's. No class weights.
+    /// be negative, and needs a region loss with it: `weight` 0.01 is the paper's. No class weights.
     Boundary,
     /// Cross-entropy over the share `keep` of the labelled pixels with the largest one, rounded up (online hard example
     /// mining, Shrivastava et al. 2016; for pixels: Wu et al. 2016, section 3.2), earlier pixels first among equals. One
@@ -91,8 +151,11 @@ impl LossTerm {
         self.keep.unwrap_or(0.25)
     }
 
-    /// What is wrong with the settings, if anything is.
-    pub fn problem(&self) -> Option<String> {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`LossError::Weight`], [`LossError::ForeignSetting`] or [`LossError::Setting`].
+    pub fn check(&self) -> Result<(), LossError> {
         let kind = self.kind;
         let settings = [
             ("smoothing", self.smoothing, LossKind::CrossEntropy, "0 to below 1"),
@@ -102,12 +165,12 @@ impl LossTerm {
             ("keep", self.keep, LossKind::Ohem, "above 0, at most 1"),
         ];
         if !self.weight.is_finite() {
-            return Some(format!("a loss term's weight is {}; give a number", self.weight));
+            return Err(LossError::Weight(self.weight));
         }
         for (name, value, owner, allowed) in settings {
             let Some(value) = value else { continue };
             if kind != owner {
-                return Some(format!("a loss term of kind {kind:?} has no `{name}`; leave it out"));
+                return Err(LossError::ForeignSetting { kind, name });
             }
             let fits = match name {
                 "smoothing" => (0.0..1.0).contains(&value),
@@ -117,10 +180,10 @@ impl LossTerm {
                 _ => value.is_finite() && value >= 0.0,
             };
             if !fits {
-                return Some(format!("a loss term's `{name}` is {value}; give {allowed}"));
+                return Err(LossError::Setting { name, value, allowed });
             }
         }
-        None
+        Ok(())
     }
 }
 
@@ -156,32 +219,25 @@ impl Loss {
     /// Checks labels `[n, h, w]` and settings against logits of a shape; every engine does so before it takes the loss.
     ///
     /// # Errors
-    /// What does not fit: the number of labels or class weights, a label outside the classes, a term's settings.
-    pub fn check(&self, labels: &[u8], logits: Shape) -> Result<(), String> {
+    /// The first misfit: the number of labels or class weights, a label outside the classes, a term's settings.
+    pub fn check(&self, labels: &[u8], logits: Shape) -> Result<(), LossError> {
         if labels.len() != logits.pixels() {
-            return Err(format!("{} labels for {} pixels of logits {logits}", labels.len(), logits.pixels()));
+            return Err(LossError::Labels { labels: labels.len(), logits });
         }
         let classes = logits.c.max(2);
         if let Some(weights) = &self.class_weights
             && weights.len() != classes
         {
-            return Err(format!("{} class weights for {classes} classes", weights.len()));
+            return Err(LossError::ClassWeights { weights: weights.len(), classes });
         }
         if logits.c == 1 && self.terms.iter().any(|t| t.kind == LossKind::CrossEntropy) {
-            return Err(
-                "cross-entropy needs a logit for each of two or more classes; use binary cross-entropy"
-                    .into(),
-            );
+            return Err(LossError::OneChannel);
         }
-        if let Some(problem) = self.terms.iter().find_map(|term| term.problem()) {
-            return Err(problem);
-        }
+        self.terms.iter().try_for_each(LossTerm::check)?;
         let outside =
             |&label: &u8| Some(label) != self.ignore && logits.c > 1 && usize::from(label) >= logits.c;
         match labels.iter().copied().find(outside) {
-            Some(label) => {
-                Err(format!("label {label} is not one of the {} classes and not the ignored label", logits.c))
-            }
+            Some(label) => Err(LossError::Label { label, classes: logits.c }),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! The update rules, in PyTorch's conventions.
+//! Optimizers, in PyTorch's conventions.
 
 use crate::{ParamSpec, Role};
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
-    /// Weights of convolutions only, not biases and normalisations.
+    /// Weights of convolutions only, not biases and normalizations.
     #[default]
     Weights,
     /// Every parameter, as PyTorch does unless told otherwise.
     All,
 }
 
-/// An update rule with its settings; the learning rate comes with each step.
+/// An optimizer with its settings; the learning rate comes with each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimizer {
@@ -79,7 +79,7 @@ pub enum Optimizer {
         decay: Decay,
     },
     /// Lion (Chen et al. 2023, algorithm 2): `p -= lr (sign(beta1 m + (1 - beta1) g) + weight_decay p)`, then
-    /// `m = beta2 m + (1 - beta2) g`. It wants a learning rate 3 to 10 times smaller than AdamW's, and a decay as much
+    /// `m = beta2 m + (1 - beta2) g`. It needs a learning rate 3 to 10 times smaller than AdamW's, and a decay as much
     /// larger.
     Lion {
         /// The mean's share in the direction.
@@ -95,7 +95,7 @@ pub enum Optimizer {
     /// Muon (Jordan et al. 2024): the momentum of a convolution's weight, as a matrix `[out, in kh kw]`, made orthogonal
     /// by five steps of Newton and Schulz's iteration, times `0.2 sqrt(max(rows, columns))`, which gives it the size of
     /// an AdamW step (Liu et al. 2025, equation 4), with decay apart. Convolutions that see one channel (depthwise ones
-    /// above all), transposed ones, and all that is no weight are updated as AdamW's are, with betas 0.9 and 0.95.
+    /// above all), transposed ones, and everything that is not a weight are updated as AdamW's are, with betas 0.9 and 0.95.
     Muon {
         /// Momentum, of Nesterov's form.
         momentum: f32,

@@ -1,7 +1,7 @@
-//! Orders of a batch's errors, largest first, and what the Lovász losses make of them.
+//! Orders of a batch's errors, largest first, and the Lovász losses' gradients from them.
 
 /// A key by which the largest value comes first, and the smallest index among equals: the bits of numbers that are not
-/// negative stand in their order, those that are no numbers behind infinity.
+/// negative stand in their order, NaN behind infinity.
 pub fn key(value: f32, index: usize) -> u64 {
     u64::from(!value.abs().to_bits()) << 32 | index as u64
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub usize);
 
-/// What a parameter is for; decides which buffer holds it and whether weight decay applies.
+/// Use of a parameter; it decides which buffer holds it and whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Weight of a convolution `[out, in / groups, kh, kw]`.
@@ -15,9 +15,9 @@ pub enum Role {
     ConvTransposeWeight,
     /// Bias `[channels]`.
     Bias,
-    /// Scale of a normalisation `[channels]`.
+    /// Scale of a normalization `[channels]`.
     NormScale,
-    /// Shift of a normalisation `[channels]`.
+    /// Shift of a normalization `[channels]`.
     NormShift,
     /// Factor of each channel `[channels, 1, 1]` ([`crate::Op::Scale`]).
     Factor,
@@ -78,7 +78,7 @@ pub struct ParamSpec {
     pub name: String,
     /// Shape in PyTorch's order.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Its use.
     pub role: Role,
     /// Initial values.
     pub init: Init,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// In what numbers convolutions and attention are computed. Parameters, their gradients, normalisations, losses and the
-/// optimiser are single precision always.
+/// Number format of convolutions and attention. Parameters, their gradients, normalizations, losses and the
+/// optimizer are single precision always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

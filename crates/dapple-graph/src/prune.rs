@@ -1,6 +1,6 @@
-//! Removal of what no output depends on.
+//! Removal of nodes that no output depends on.
 
-use crate::{Graph, NodeId, Op};
+use crate::{Graph, NodeId};
 
 impl Graph {
     /// Removes the nodes that no output depends on. Their parameters stay, so that a network that uses a part of a
@@ -12,7 +12,7 @@ impl Graph {
         for index in (0..self.nodes.len()).rev() {
             if live[index] {
                 let node = &self.nodes[index];
-                node.inputs.iter().chain(referenced(&node.op)).for_each(|id| live[id.0] = true);
+                node.inputs.iter().copied().chain(node.op.reference()).for_each(|id| live[id.0] = true);
             }
         }
         let mut next = 0;
@@ -26,23 +26,12 @@ impl Graph {
         let mut index = 0;
         self.nodes.retain_mut(|node| {
             node.inputs.iter_mut().for_each(|id| *id = place[id.0]);
-            match &mut node.op {
-                Op::MaxUnpool { pool: id } | Op::Resize { like: id, .. } | Op::FitTo { like: id } => {
-                    *id = place[id.0];
-                }
-                _ => {}
+            if let Some(id) = node.op.reference_mut() {
+                *id = place[id.0];
             }
             index += 1;
             live[index - 1]
         });
         self.outputs.iter_mut().for_each(|(_, id)| *id = place[id.0]);
-    }
-}
-
-/// The node that an operation refers to besides its inputs.
-fn referenced(op: &Op) -> Option<&NodeId> {
-    match op {
-        Op::MaxUnpool { pool: id } | Op::Resize { like: id, .. } | Op::FitTo { like: id } => Some(id),
-        _ => None,
     }
 }

@@ -1,13 +1,14 @@
 //! Values of all parameters of a network.
 
 use crate::{Graph, Init, ParamSpec};
+use dapple_base::InputFault;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// The values of a network's parameters in two flat buffers, in PyTorch's order within each parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// What stands where.
+    /// Places, shapes and roles of the parameters.
     pub specs: Vec<ParamSpec>,
     /// Trainable values.
     pub values: Vec<f32>,
@@ -15,7 +16,7 @@ pub struct State {
     pub statistics: Vec<f32>,
 }
 
-/// What happened to the entries of a state dict that was loaded.
+/// The fate of the entries of a state dict that was loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Parameters that got their values.
@@ -44,6 +45,12 @@ pub enum StateError {
         /// Values given.
         got: usize,
     },
+}
+
+impl InputFault for StateError {
+    fn is_input_fault(&self) -> bool {
+        true
+    }
 }
 
 impl State {

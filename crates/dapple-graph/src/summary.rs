@@ -1,6 +1,6 @@
 //! Counts read from a graph: parameters, multiply-adds, and a printed table.
 
-use crate::{Graph, Node, Op};
+use crate::{Graph, Node, Op, ParamSpec};
 use std::fmt::Write;
 
 /// Trainable parameters.
@@ -35,17 +35,8 @@ pub fn describe(graph: &Graph) -> String {
     let mut text = String::new();
     let width = graph.nodes().iter().map(|n| n.name.len()).max().unwrap_or(0).max(4);
     for node in graph.nodes() {
-        let own = |p: &crate::ParamId| graph.param(*p).len();
-        let parameters = match &node.op {
-            Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } => {
-                own(weight) + bias.as_ref().map_or(0, own)
-            }
-            Op::BatchNorm { gamma, beta, .. }
-            | Op::LayerNorm { gamma, beta, .. }
-            | Op::GroupNorm { gamma, beta, .. } => own(gamma) + own(beta),
-            Op::Scale { factor } => own(factor),
-            _ => 0,
-        };
+        let own = node.op.params().into_iter().map(|id| graph.param(id));
+        let parameters: usize = own.filter(|spec| spec.role.trainable()).map(ParamSpec::len).sum();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dapple_data::{Classes, InputSettings, Raster};
-use dapple_graph::{DropoutState, Engine, Executor, Mode, Network, Op, Shape, Tensor};
+use dapple_graph::{DropoutState, Engine, Executor, Inference, Network, Op, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
 use dapple_nets::{NetConfig, monte_carlo};
 
@@ -35,7 +35,7 @@ impl Model {
     /// [`ModelError::Engine`] from the engine, [`ModelError::Data`] for a model that takes no images.
     pub fn new(model: ModelFile, engine: &dyn Engine) -> Result<Self, ModelError> {
         let input = input_of(&model.card)?;
-        let executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
+        let executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
         Ok(Self { card: model.card, input, executor: Mutex::new(executor) })
     }
 
@@ -73,7 +73,7 @@ impl Model {
     pub fn logits(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         // A panic of another thread in the engine leaves nothing behind that a forward pass reads.
         let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut outputs = executor.forward(input, Mode::Predict)?;
+        let mut outputs = executor.infer(input, Inference::Predict)?;
         Ok(outputs.swap_remove(0))
     }
 

@@ -3,7 +3,7 @@
 //! <https://arxiv.org/abs/1511.02680>.
 
 use crate::config::Activation;
-use dapple_graph::{EngineError, Executor, Mode, Shape, Tensor};
+use dapple_graph::{EngineError, Executor, Inference, Shape, Tensor};
 
 /// Statistics of several passes with dropout.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Sampled {
 /// The samples are those that follow the executor's dropout state, so that they can be repeated.
 ///
 /// # Errors
-/// As [`Executor::forward`], and for no samples.
+/// As [`Executor::infer`], and for no samples.
 pub fn monte_carlo(
     executor: &mut dyn Executor,
     input: &Tensor,
@@ -27,7 +27,7 @@ pub fn monte_carlo(
 ) -> Result<Sampled, EngineError> {
     let mut sums: Option<(Shape, Vec<f64>, Vec<f64>)> = None;
     for _ in 0..samples {
-        let mut logits = executor.forward(input, Mode::Sample)?.swap_remove(0);
+        let mut logits = executor.infer(input, Inference::Sample)?.swap_remove(0);
         probabilities(&mut logits, activation);
         let (_, sum, squares) = sums.get_or_insert_with(|| {
             (logits.shape, vec![0.0; logits.data.len()], vec![0.0; logits.data.len()])

@@ -6,7 +6,7 @@
 //!   several forms. The weights stand beside it under their published names (`weights.safetensors`).
 //! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
 //!
-//! What dapple makes of the images is computed by the `f64` interpreter, which all its engines are compared with.
+//! Dapple's own results are computed by the `f64` interpreter, which all its engines are compared with.
 //! Each folder has the forms as `FORM.onnx` and `cases.safetensors` with `CASE.input`, `CASE.OUTPUT` and, for the
 //! form with probabilities, `CASE.probabilities`, all channels-first.
 
@@ -91,7 +91,7 @@ fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Erro
     save(&folder.join("cases.safetensors"), tensors)
 }
 
-/// Random weights with which the output depends on the image: in a narrow network without normalisation all ReLUs of a
+/// Random weights with which the output depends on the image: in a narrow network without normalization all ReLUs of a
 /// layer may happen to be dead.
 fn lively_state(config: &NetConfig, side: usize) -> Result<State, Box<dyn Error>> {
     let shape = Shape::new(1, side.max(32), side.max(32), 3);

@@ -1,6 +1,7 @@
-//! What can keep a graph from becoming an ONNX model.
+//! Errors of writing a graph as an ONNX model.
 
 use crate::OPSETS;
+use dapple_base::InputFault;
 use dapple_graph::GraphError;
 
 /// A graph that cannot be written as an ONNX model.
@@ -15,7 +16,7 @@ pub enum ExportError {
     Opset(i64),
     /// The state is of another network.
     #[error("the weights are not those of this network: {0}")]
-    State(String),
+    State(StateMismatch),
     /// The network declares no output.
     #[error("the network has no output")]
     NoOutput,
@@ -25,4 +26,29 @@ pub enum ExportError {
     /// Protocol buffers end at 2 GiB.
     #[error("the model has {0} bytes; an ONNX file holds at most 2 GiB")]
     TooLarge(usize),
+}
+
+/// The difference between a state and its network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateMismatch {
+    /// Another number of parameters.
+    #[error("it has {network} parameters, {given} are given")]
+    Count {
+        /// Parameters of the network.
+        network: usize,
+        /// Parameters of the state.
+        given: usize,
+    },
+    /// A parameter of another name, shape or role.
+    #[error("`{0}` differs")]
+    Parameter(String),
+    /// Fewer or more values than the parameters have.
+    #[error("another number of values")]
+    Values,
+}
+
+impl InputFault for ExportError {
+    fn is_input_fault(&self) -> bool {
+        true
+    }
 }

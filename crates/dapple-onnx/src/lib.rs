@@ -4,11 +4,11 @@
 //! width: nothing of the size that the graph was built for is in the file. Sizes that depend on the input (resizing to
 //! the size of another map, centred padding, unpooling) are computed by the model itself from its maps' shapes.
 //!
-//! - Input `input`, `[batch, channels, height, width]` in `f32`, normalised as the model's metadata say. ONNX is
+//! - Input `input`, `[batch, channels, height, width]` in `f32`, normalized as the model's metadata say. ONNX is
 //!   channels-first; dapple's own maps are channels-last.
 //! - Outputs are logits under the graph's names, the primary one only unless [`Options::all_outputs`] is set; or
 //!   `probabilities` in place of the primary one's logits.
-//! - Parameters keep their names as initialisers. Batch norm is folded into convolutions unless
+//! - Parameters keep their names as initializers. Batch norm is folded into convolutions unless
 //!   [`Options::fold_batch_norm`] is cleared.
 //!
 //! ```
@@ -34,7 +34,7 @@ mod size;
 mod structure;
 mod writer;
 
-pub use error::ExportError;
+pub use error::{ExportError, StateMismatch};
 pub use model::{export, export_graph};
 
 use std::ops::RangeInclusive;
@@ -53,11 +53,11 @@ pub struct Options {
     pub all_outputs: bool,
     /// Puts probabilities in place of the primary output's logits.
     pub probabilities: Option<Probabilities>,
-    /// What else to say about the model, by key, in this order.
+    /// Further metadata of the model, by key, in this order.
     pub metadata: Vec<(String, String)>,
 }
 
-/// What turns logits into probabilities.
+/// The function that turns logits into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probabilities {
     /// Softmax over the channels: one class a pixel.

@@ -6,7 +6,7 @@ use crate::proto::{
 };
 use crate::structure::{build_for_all_sizes, keeps_input_size, needed};
 use crate::writer::Writer;
-use crate::{ExportError, OPSETS, Options, Probabilities, attributes, ops};
+use crate::{ExportError, OPSETS, Options, Probabilities, StateMismatch, attributes, ops};
 use dapple_graph::{Graph, Network, NodeId, Op, State, fold::fold_batch_norm};
 use prost::Message;
 
@@ -56,14 +56,14 @@ fn check_state(graph: &Graph, state: &State) -> Result<(), ExportError> {
     let differs =
         || graph.params().iter().zip(&state.specs).find(|(a, b)| a != b).map(|(a, _)| a.name.clone());
     if graph.params().len() != state.specs.len() {
-        let (here, there) = (graph.params().len(), state.specs.len());
-        return Err(ExportError::State(format!("it has {here} parameters, {there} are given")));
+        let (network, given) = (graph.params().len(), state.specs.len());
+        return Err(ExportError::State(StateMismatch::Count { network, given }));
     }
     if let Some(name) = differs() {
-        return Err(ExportError::State(format!("`{name}` differs")));
+        return Err(ExportError::State(StateMismatch::Parameter(name)));
     }
     if state.values.len() != graph.trainable_len() || state.statistics.len() != graph.statistics_len() {
-        return Err(ExportError::State("another number of values".into()));
+        return Err(ExportError::State(StateMismatch::Values));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct ModelProto {
     /// Version of that program.
     #[prost(string, optional, tag = "3")]
     pub producer_version: Option<String>,
-    /// What it computes.
+    /// Name of the operator.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
     /// Versions of the operator sets.

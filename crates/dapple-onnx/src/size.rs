@@ -2,7 +2,7 @@
 
 use crate::attributes::int;
 use crate::writer::{Value, Writer};
-use dapple_graph::{AvgPool, MaxPool, NodeId, Op};
+use dapple_graph::{AvgPool, MaxPool, NodeId, Sizing};
 
 /// The whole shape of a value, `[4]`.
 pub(crate) fn shape_of(w: &mut Writer, value: &str) -> Value {
@@ -29,13 +29,13 @@ pub(crate) fn size_of(w: &mut Writer, node: NodeId) -> Value {
 fn computed(w: &mut Writer, id: NodeId) -> Value {
     let node = w.graph.node(id).clone();
     let each = |f: &dyn Fn(usize) -> usize| [f(0) as i64, f(1) as i64];
-    match &node.op {
-        Op::Conv2d { conv, .. } => {
+    match node.op.sizing() {
+        Sizing::Conv2d(conv) => {
             let span = each(&|i| conv.dilation[i] * (conv.kernel[i] - 1) + 1);
             let padding = each(&|i| 2 * conv.padding[i]);
             steps(w, node.inputs[0], [padding[0] - span[0], padding[1] - span[1]], conv.stride)
         }
-        Op::ConvTranspose2d { conv, .. } => {
+        Sizing::ConvTranspose2d(conv) => {
             // (input - 1) stride - 2 padding + kernel.
             let stride = w.ints(&each(&|i| conv.stride[i]));
             let rest =
@@ -45,7 +45,7 @@ fn computed(w: &mut Writer, id: NodeId) -> Value {
             let size = w.emit("Mul", &[&size, &stride], Vec::new());
             w.emit("Add", &[&size, &rest], Vec::new())
         }
-        Op::MaxPool(pool) if pool.ceil => {
+        Sizing::MaxPool(pool) if pool.ceil => {
             // Rounded up, but without windows that start in the padding behind the image: the smaller of both.
             let up =
                 [0, 1].map(|i| (2 * pool.padding[i] + pool.stride[i]) as i64 - 1 - pool.kernel[i] as i64);
@@ -54,24 +54,24 @@ fn computed(w: &mut Writer, id: NodeId) -> Value {
             let inside = steps(w, node.inputs[0], inside, pool.stride);
             w.emit("Min", &[&up, &inside], Vec::new())
         }
-        Op::MaxPool(MaxPool { kernel, stride, padding, .. })
-        | Op::AvgPool(AvgPool { kernel, stride, padding }) => {
+        Sizing::MaxPool(MaxPool { kernel, stride, padding, .. })
+        | Sizing::AvgPool(AvgPool { kernel, stride, padding }) => {
             let rest = [0, 1].map(|i| 2 * padding[i] as i64 - kernel[i] as i64);
             steps(w, node.inputs[0], rest, *stride)
         }
-        Op::Upscale { factor, .. } => {
+        Sizing::Times(factor) => {
             let size = size_of(w, node.inputs[0]);
-            let factor = w.ints(&[*factor as i64]);
+            let factor = w.ints(&[factor as i64]);
             w.emit("Mul", &[&size, &factor], Vec::new())
         }
-        Op::AdaptiveAvgPool => w.ints(&[node.shape.h as i64, node.shape.w as i64]),
-        Op::Resize { like, .. } | Op::FitTo { like } => size_of(w, *like),
-        Op::MaxUnpool { pool } => {
-            let source = w.graph.node(*pool).inputs[0];
+        Sizing::Fixed => w.ints(&[node.shape.h as i64, node.shape.w as i64]),
+        Sizing::Like(id) => size_of(w, id),
+        Sizing::LikeInputOf(id) => {
+            let source = w.graph.node(id).inputs[0];
             size_of(w, source)
         }
-        // The image batch is always there; everything else keeps the size of what it reads first.
-        _ => size_of(w, node.inputs[0]),
+        Sizing::Input => unreachable!("the image batch is always written"),
+        Sizing::Kept | Sizing::Equal => size_of(w, node.inputs[0]),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of a network depends on the size of its input, and what does not.
+//! The parts of a network that depend on the size of its input.
 //!
 //! Networks are functions of the input's shape and leave operations out where they would do nothing: padding where
 //! the size is a multiple of the stride, resizing where two maps agree anyway. The graph of a size at which nothing
@@ -6,7 +6,7 @@
 //! before it is written.
 
 use crate::ExportError;
-use dapple_graph::{Graph, Network, NodeId, Op, Shape};
+use dapple_graph::{Graph, Network, NodeId, Op, Shape, Sizing};
 use std::collections::HashSet;
 
 /// Sizes stay odd through so many halvings. Networks have at most six.
@@ -41,7 +41,9 @@ pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, Export
 /// Checks that the general graph computes the same as the other one at the other one's size.
 fn check_same_function(general: &Graph, other: &Graph) -> Result<(), ExportError> {
     let size = other.shape(other.input());
-    let differ = |what: String| Err(ExportError::DependsOnSize(format!("at {} x {} {what}", size.h, size.w)));
+    let differ = |difference: String| {
+        Err(ExportError::DependsOnSize(format!("at {} x {} {difference}", size.h, size.w)))
+    };
     let names = |graph: &Graph| graph.outputs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     if general.params() != other.params() || names(general) != names(other) {
         return differ("it has other parameters or outputs".into());
@@ -76,7 +78,7 @@ fn check_same_function(general: &Graph, other: &Graph) -> Result<(), ExportError
     Ok(())
 }
 
-/// Whether a node gives what it takes, because it changes a size to what it is already.
+/// Whether a node changes nothing, since its input already has the size that it makes.
 fn is_identity(op: &Op, inputs: &[NodeId], shape: Shape, shape_of: impl Fn(NodeId) -> Shape) -> bool {
     matches!(op, Op::Resize { .. } | Op::FitTo { .. }) && shape_of(inputs[0]) == shape
 }
@@ -101,31 +103,21 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
         let same = |stride: [usize; 2], padding: [usize; 2], reach: [usize; 2]| {
             of(&node.inputs[0]) && stride == [1, 1] && padding.map(|p| 2 * p) == reach
         };
-        let keep = match &node.op {
-            Op::Input => true,
-            Op::Conv2d { conv, .. } => {
+        let keep = match node.op.sizing() {
+            Sizing::Input => true,
+            Sizing::Conv2d(conv) => {
                 let reach = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1));
                 same(conv.stride, conv.padding, reach)
             }
-            Op::ConvTranspose2d { conv, .. } => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),
-            Op::MaxPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
-            Op::AvgPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
-            Op::MaxUnpool { pool } => of(&graph.node(*pool).inputs[0]),
-            Op::Resize { like, .. } | Op::FitTo { like } => of(like),
-            Op::Upscale { factor, .. } => of(&node.inputs[0]) && *factor == 1,
-            Op::AdaptiveAvgPool => false,
-            // Inputs of one size.
-            Op::Concat | Op::Add => node.inputs.iter().any(of),
-            Op::BatchNorm { .. }
-            | Op::Relu
-            | Op::Pointwise(_)
-            | Op::Mul
-            | Op::LayerNorm { .. }
-            | Op::GroupNorm { .. }
-            | Op::Scale { .. }
-            | Op::Attention { .. }
-            | Op::Dropout { .. }
-            | Op::DropPath { .. } => of(&node.inputs[0]),
+            Sizing::ConvTranspose2d(conv) => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),
+            Sizing::MaxPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
+            Sizing::AvgPool(pool) => same(pool.stride, pool.padding, pool.kernel.map(|k| k - 1)),
+            Sizing::LikeInputOf(id) => of(&graph.node(id).inputs[0]),
+            Sizing::Like(id) => of(&id),
+            Sizing::Times(factor) => of(&node.inputs[0]) && factor == 1,
+            Sizing::Fixed => false,
+            Sizing::Equal => node.inputs.iter().any(of),
+            Sizing::Kept => of(&node.inputs[0]),
         };
         keeps.push(keep);
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 /// Name of a value in the ONNX graph.
 pub(crate) type Value = String;
 
-/// An ONNX graph in the making.
+/// An unfinished ONNX graph.
 pub(crate) struct Writer<'a> {
     /// The graph that is written.
     pub graph: &'a Graph,
@@ -22,7 +22,7 @@ pub(crate) struct Writer<'a> {
     values: HashMap<NodeId, Value>,
     /// Positions of the maxima that poolings leave for their unpooling.
     pub positions: HashMap<NodeId, Value>,
-    /// `[height, width]` of nodes, where asked for.
+    /// `[height, width]` of the nodes whose size is read.
     pub sizes: HashMap<NodeId, Value>,
     parameters: HashMap<ParamId, Value>,
     constants: HashMap<(DataType, Vec<i64>, Vec<u8>), Value>,
@@ -53,7 +53,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Names of what is written from now on begin with this.
+    /// Sets the prefix of the names that are written from now on.
     pub fn enter(&mut self, scope: &str) {
         scope.clone_into(&mut self.scope);
     }
@@ -68,7 +68,7 @@ impl<'a> Writer<'a> {
         self.values.get(&id).map(String::as_str)
     }
 
-    /// Says what the value of a node is.
+    /// Sets the value of a node.
     pub fn set_value(&mut self, id: NodeId, value: Value) {
         self.values.insert(id, value);
     }

@@ -1,9 +1,9 @@
-//! Slow, obvious `f64` interpreter of a [`dapple_graph::Graph`], forward and backward: the oracle that every
+//! A slow, obvious `f64` interpreter of a [`dapple_graph::Graph`], forward and backward: the oracle that every
 //! engine's tests compare with.
 //!
 //! Each operation is written as nested loops straight from its definition, one file a family; nothing is
-//! fused, skipped or reordered. [`forward`] computes all nodes, [`backward`] the gradients, [`loss`] what
-//! training minimises, [`Stepper`] the optimisers' updates. [`random`] makes networks and values to compare on,
+//! fused, skipped or reordered. [`forward`] computes all nodes, [`backward`] the gradients, [`loss`] the
+//! losses, [`Stepper`] the optimizers' updates. [`random`] makes networks and values to compare on,
 //! [`equivalence`] compares any engine.
 //!
 //! Everything here is for tests: arguments that do not fit their graph panic.
@@ -21,10 +21,11 @@
 //! let gradients = backward(&network.graph, &state, &trace, &gradients);
 //! assert!(value > 0.0);
 //! assert_eq!(gradients.values.len(), state.values.len());
-//! # Ok::<(), dapple_reference::LossError>(())
+//! # Ok::<(), dapple_graph::LossError>(())
 //! ```
 
 mod backward;
+mod draw;
 pub mod equivalence;
 mod forward;
 mod loss;
@@ -34,10 +35,12 @@ pub mod random;
 mod replay;
 mod state;
 mod tensor;
+mod trace;
 
 pub use backward::{Gradients, backward};
-pub use forward::{Trace, forward, forward_with};
-pub use loss::{LossError, loss};
+pub use forward::{forward, forward_with};
+pub use loss::loss;
 pub use optim::Stepper;
 pub use state::State64;
 pub use tensor::{Tensor64, relative_distance};
+pub use trace::Trace;

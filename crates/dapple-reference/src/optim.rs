@@ -1,8 +1,8 @@
-//! The optimisers' updates.
+//! The optimizers' updates.
 
 use dapple_graph::{Decay, Optimizer, ParamSpec, Role};
 
-/// An optimiser with its memory, in `f64`.
+/// An optimizer with its memory, in `f64`.
 #[derive(Clone, Debug)]
 pub struct Stepper {
     optimizer: Optimizer,

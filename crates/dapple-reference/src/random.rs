@@ -5,44 +5,12 @@
 mod network;
 mod operation;
 
+pub use crate::ops::OPERATIONS;
 pub use network::{RandomNetwork, labelled_network, network};
-pub use operation::{OPERATIONS, operation};
+pub use operation::operation;
 
+use crate::draw::Draw;
 use dapple_graph::{Graph, Role, Shape, State, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::ops::RangeInclusive;
-
-/// Draws from a seed.
-pub(crate) struct Draw(ChaCha8Rng);
-
-impl Draw {
-    /// `purpose` keeps draws of the same seed for different things apart.
-    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(purpose);
-        Self(rng)
-    }
-
-    pub(crate) fn within(&mut self, range: RangeInclusive<usize>) -> usize {
-        let count = (range.end() - range.start() + 1) as u64;
-        // The remainder's bias is far below anything a test could see.
-        range.start() + (self.0.next_u64() % count) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, count: usize) -> bool {
-        self.within(1..=count) == 1
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.within(0..=from.len() - 1)]
-    }
-
-    /// Uniform in `[low, high)`.
-    pub(crate) fn uniform(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * (self.0.next_u32() >> 8) as f32 / 16_777_216.0
-    }
-}
 
 /// Values evenly spread over `(-1, 1)` in random order: no two are equal and none is zero, so that a ReLU or a
 /// pooling that reads them has one gradient.
@@ -72,7 +40,7 @@ pub fn labels(count: usize, classes: usize, ignore: Option<u8>, seed: u64) -> Ve
     (0..count).map(|_| label()).collect()
 }
 
-/// The graph's initial state with normalisations as if it had been trained: scales in `[0.5, 1.5)`, now and
+/// The graph's initial state with normalizations as if it had been trained: scales in `[0.5, 1.5)`, now and
 /// then negative, factors the same, shifts, biases and running means in `[-0.5, 0.5)`, running variances in `[0.5, 2)`.
 pub fn state(graph: &Graph, seed: u64) -> State {
     let mut draw = Draw::new(seed, 3);

@@ -5,7 +5,7 @@ use dapple_graph::{ParamId, ParamSpec, State};
 /// The values of a network's parameters in `f64`, laid out as [`State`] has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State64 {
-    /// What stands where.
+    /// Places, shapes and roles of the parameters.
     pub specs: Vec<ParamSpec>,
     /// Trainable values.
     pub values: Vec<f64>,

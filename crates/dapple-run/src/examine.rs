@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dapple_base::write_atomic;
 use dapple_data::{CacheSettings, Dataset, InputSettings, Part, Split};
-use dapple_graph::{Engine, Executor, Mode, Shape, Tensor};
+use dapple_graph::{Engine, Executor, Inference, Shape, Tensor};
 use dapple_metrics::{BOUNDARY_RATIO, PrecisionRecallPoint, ReliabilityBin, Scores, boundary_distance};
 use dapple_nets::Activation;
 use dapple_report::{ReportError, colour_map, encode_jpeg, encode_png, error_map};
@@ -143,7 +143,7 @@ impl Examination {
         let dataset = open_dataset(&config)?;
         let parts = Split::load(run.split())?.indices(&dataset)?;
         let model = load_model(run.path())?;
-        let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
+        let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
         let parts = [(Part::Train, parts.train), (Part::Val, parts.val), (Part::Test, parts.test)];
         let subject = Subject {
             dataset: &dataset,
@@ -184,7 +184,7 @@ impl Subject<'_> {
             let batch = batch?;
             let (height, width) = (batch.h, batch.w);
             let images = Tensor::new(Shape::new(batch.n, height, width, batch.c), batch.images);
-            let logits = executor.forward(&images, Mode::Eval)?.swap_remove(0);
+            let logits = executor.infer(&images, Inference::Eval)?.swap_remove(0);
             let probabilities = decide::probabilities(&logits, activation);
             counts.add(&decide::labels(&logits), &probabilities, &batch.labels, (height, width))?;
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dapple_data::{Dataset, InputSettings, Loader, LoaderSettings, Normalization};
-use dapple_graph::{Executor, Mode, Shape, Tensor};
+use dapple_graph::{Executor, Inference, Shape, Tensor};
 use dapple_metrics::{ImageScores, Scores};
 use dapple_report::{
     Best, Curves, GrayImage, Palette, Panel, PanelStyle, RgbImage, Sample, Series, StripSample, StripStyle,
@@ -155,7 +155,7 @@ impl Painter {
         for (seen, visible) in loader(self.input)?.epoch(0).zip(loader(visible)?.epoch(0)) {
             let (seen, visible) = (seen?, visible?);
             let input = Tensor::new(Shape::new(1, seen.h, seen.w, seen.c), seen.images);
-            let logits = executor.forward(&input, Mode::Eval)?;
+            let logits = executor.infer(&input, Inference::Eval)?;
             let size = (seen.w as u32, seen.h as u32);
             let name = self.dataset.name(seen.indices[0]);
             let pixels = visible.images.iter().map(|v| (v * 255.0).round() as u8).collect();

@@ -9,7 +9,7 @@ use tch::Cuda;
 pub struct Card {
     /// Its number, as in `cuda:1`.
     pub index: usize,
-    /// Its name, where `nvidia-smi` tells and there is no doubt which card is meant.
+    /// Its name, if `nvidia-smi` reports it and it is clear which card is meant.
     pub name: Option<String>,
     /// Its memory in bytes, likewise.
     pub memory: Option<u64>,
@@ -34,7 +34,7 @@ pub fn cards() -> Vec<Card> {
     (0..count).map(card).collect()
 }
 
-/// Why there is no card: what was looked for, and what to do.
+/// The reason why there is no card, and the way out.
 pub fn missing() -> String {
     if !tch::utils::has_cudart() {
         return "this libtorch has no CUDA; build with the PyTorch that pip installs for CUDA".to_owned();
@@ -51,7 +51,7 @@ pub fn missing() -> String {
     }
 }
 
-/// What NVIDIA's tool says: a line a card.
+/// The output of NVIDIA's tool, a line a card.
 fn queried() -> Option<String> {
     let query = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"];
     let output = Command::new("nvidia-smi").args(query).output().ok()?;
@@ -68,6 +68,14 @@ fn told(text: &str, count: usize) -> Option<(String, u64)> {
     let lines: Vec<_> = text.lines().map(line).collect::<Option<_>>()?;
     let first = lines.first()?;
     (lines.len() >= count && lines.iter().all(|other| other == first)).then(|| first.clone())
+}
+
+/// A device's name as `--device` takes it.
+pub(crate) fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "torch-cpu".to_owned(),
+    }
 }
 
 #[cfg(test)]

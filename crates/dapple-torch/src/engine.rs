@@ -1,16 +1,16 @@
 //! libtorch on one device.
 
-use crate::executor::TorchExecutor;
-use crate::{count, missing};
-use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, Precision, State};
+use crate::cards::{count, missing, name};
+use crate::executor::{TorchExecutor, TorchTrainer};
+use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, Precision, State, Trainer};
 use std::sync::Arc;
 use tch::{Cuda, Device};
 
 /// libtorch on a CUDA card or on the CPU.
 #[derive(Clone, Debug)]
 pub struct TorchEngine {
-    pub(crate) device: Device,
-    pub(crate) precision: Precision,
+    device: Device,
+    precision: Precision,
 }
 
 impl TorchEngine {
@@ -45,18 +45,10 @@ impl TorchEngine {
         self
     }
 
-    /// What convolutions and attention are computed in.
+    /// Sets the number format of convolutions and attention.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
-    }
-}
-
-/// As `--device` takes it.
-pub(crate) fn name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "torch-cpu".to_owned(),
     }
 }
 
@@ -65,12 +57,17 @@ impl Engine for TorchEngine {
         name(self.device)
     }
 
-    fn load(
+    fn load(&self, network: Arc<dyn Network>, state: &State) -> Result<Box<dyn Executor>, EngineError> {
+        Ok(Box::new(TorchExecutor::new(self.device, self.precision, network, state)?))
+    }
+
+    fn load_trainer(
         &self,
         network: Arc<dyn Network>,
         state: &State,
-        optimizer: Option<Optimizer>,
-    ) -> Result<Box<dyn Executor>, EngineError> {
-        Ok(Box::new(TorchExecutor::new(self, network, state, optimizer)?))
+        optimizer: Optimizer,
+    ) -> Result<Box<dyn Trainer>, EngineError> {
+        let executor = TorchExecutor::new(self.device, self.precision, network, state)?;
+        Ok(Box::new(TorchTrainer::around(executor, optimizer)?))
     }
 }

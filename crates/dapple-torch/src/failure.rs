@@ -1,6 +1,6 @@
-//! What libtorch throws, in words for the reader.
+//! libtorch's exceptions, explained to the reader.
 
-use crate::engine::name;
+use crate::cards::name;
 use dapple_graph::{EngineError, Graph, GraphError, Network, Optimizer, Shape};
 use tch::{Device, TchError};
 
@@ -31,14 +31,14 @@ impl From<GraphError> for Failure {
 /// Maps that a training keeps for each one that it computes: the map, and about as much for gradients and work space.
 const KEPT: f64 = 2.5;
 
-/// What was going on when libtorch failed.
+/// The circumstances of a failure.
 pub(crate) struct Attempt<'a> {
     pub device: Device,
     pub network: &'a dyn Network,
-    pub optimizer: Option<Optimizer>,
     /// Of the batch.
     pub input: Shape,
-    pub training: bool,
+    /// The optimizer, in training.
+    pub training: Option<Optimizer>,
 }
 
 impl Attempt<'_> {
@@ -52,14 +52,25 @@ impl Attempt<'_> {
         EngineError::Device { device: name(self.device), why }
     }
 
+    /// As [`Attempt::error`], of libtorch's failures.
+    pub fn explain(&self, failure: Failure) -> EngineError {
+        match failure {
+            Failure::Engine(error) => error,
+            Failure::Torch(error) => self.error(&error),
+        }
+    }
+
     fn too_large(&self, text: &str) -> String {
         let Shape { n, h, w, .. } = self.input;
         let more = match self.fitting(capacity(text)) {
             Some(fits) => format!("; by estimate, a batch of {fits} would fit: --batch {fits}"),
             None => "; use a smaller --size or --width".to_owned(),
         };
-        let saved =
-            if self.training { ". The last checkpoint is kept, and the run can be resumed" } else { "" };
+        let saved = if self.training.is_some() {
+            ". The last checkpoint is kept, and the run can be resumed"
+        } else {
+            ""
+        };
         let all = capacity(text).map_or(String::new(), |bytes| format!(" of {:.1} GB", bytes / 1e9));
         format!("a batch of {n} images of {h} x {w} needs more than its memory{all}{more}{saved}")
     }
@@ -76,16 +87,16 @@ impl Attempt<'_> {
         (fits > 0 && fits < self.input.n).then_some(fits)
     }
 
-    /// Bytes that do not depend on the batch: parameters, gradients and the optimiser's memory.
+    /// Bytes that do not depend on the batch: parameters, gradients and the optimizer's memory.
     fn parameters(&self, graph: &Graph) -> f64 {
-        let copies = if self.training { 3 + self.optimizer.map_or(0, |o| o.slots()) } else { 2 };
+        let copies = self.training.map_or(2, |optimizer| 3 + optimizer.slots());
         (graph.trainable_len() * size_of::<f32>() * copies) as f64
     }
 
     /// Bytes for an image.
     fn image(&self, graph: &Graph) -> f64 {
         let maps = graph.nodes().iter().map(|node| node.shape.len());
-        let values = if self.training {
+        let values = if self.training.is_some() {
             KEPT * maps.sum::<usize>() as f64
         } else {
             3.0 * maps.max().unwrap_or(0) as f64
@@ -136,24 +147,20 @@ mod tests {
     fn memory_that_is_full_names_a_batch_that_fits() {
         let shape = Shape::new(64, 512, 512, 3);
         let network = (shape, build);
-        let attempt = |input, training| Attempt {
-            device: Device::Cuda(1),
-            network: &network,
-            optimizer: Some(Optimizer::adam()),
-            input,
-            training,
-        };
+        let attempt =
+            |input, training| Attempt { device: Device::Cuda(1), network: &network, input, training };
         let message =
             |text: &str, attempt: Attempt<'_>| attempt.error(&TchError::Torch(text.to_owned())).to_string();
         // 67 maps of 512 x 512 are 70 MB, which is 176 MB in training: 5 in 90 % of 1 GiB.
-        let full = message(FULL, attempt(shape, true));
+        let full = message(FULL, attempt(shape, Some(Optimizer::adam())));
         assert!(full.starts_with("cuda:1: a batch of 64 images of 512 x 512"), "{full}");
         assert!(full.contains("--batch 5") && full.contains("1.1 GB") && full.contains("resumed"), "{full}");
-        let unknown = message("DefaultCPUAllocator: can't allocate memory", attempt(shape, true));
+        let unknown =
+            message("DefaultCPUAllocator: can't allocate memory", attempt(shape, Some(Optimizer::adam())));
         assert!(unknown.contains("--batch 32"), "{unknown}");
-        let single = message(FULL, attempt(Shape { n: 1, ..shape }, false));
+        let single = message(FULL, attempt(Shape { n: 1, ..shape }, None));
         assert!(single.contains("--size") && !single.contains("resumed"), "{single}");
-        let other = message("shapes differ\nframe #0: c10::Error", attempt(shape, true));
+        let other = message("shapes differ\nframe #0: c10::Error", attempt(shape, Some(Optimizer::adam())));
         assert_eq!(other, "cuda:1: Internal torch error: shapes differ");
     }
 }

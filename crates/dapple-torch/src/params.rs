@@ -1,4 +1,4 @@
-//! Parameters as flat buffers and as libtorch wants them in a pass.
+//! Parameters as flat buffers, and as libtorch takes them in a pass.
 
 use crate::transfer::{extent, upload};
 use dapple_graph::{ParamId, ParamSpec, State};
@@ -20,15 +20,6 @@ impl Params {
             values: upload(&state.values, device)?,
             statistics: upload(&state.statistics, device)?,
         })
-    }
-
-    /// Whether a state is of these parameters.
-    pub fn fits(&self, state: &State) -> bool {
-        let trainable: usize = self.specs.iter().filter(|s| s.role.trainable()).map(ParamSpec::len).sum();
-        let all: usize = self.specs.iter().map(ParamSpec::len).sum();
-        state.specs == self.specs
-            && state.values.len() == trainable
-            && state.statistics.len() == all - trainable
     }
 
     /// The parameters for one pass. With `low`, weights are there in that kind too.

@@ -1,4 +1,4 @@
-//! A graph for one input shape with what a pass wants to know of it.
+//! A graph for one input shape, and the lifetimes of its values.
 
 use dapple_graph::{Graph, NodeId, Op};
 

@@ -46,7 +46,7 @@ impl Factor {
     }
 }
 
-/// What differs between parameters in a step.
+/// The settings of a step that differ between parameters.
 pub(crate) struct Rates {
     /// Factors of the learning rate, one for each parameter.
     pub factors: Vec<f32>,
@@ -62,10 +62,10 @@ impl Rates {
     pub fn new(
         factors: Vec<f32>,
         specs: &[ParamSpec],
-        optimizer: Option<Optimizer>,
+        optimizer: Optimizer,
         device: Device,
     ) -> Result<Self, TchError> {
-        let (amount, decay) = optimizer.map_or((0.0, Decay::All), weight_decay);
+        let (amount, decay) = weight_decay(optimizer);
         let decays = |spec: &ParamSpec| decay == Decay::All || spec.role.decays();
         let frozen = |index: usize, _: &ParamSpec| if factors[index] == 0.0 { 1.0 } else { 0.0 };
         let frozen = match spread(specs, device, frozen)? {

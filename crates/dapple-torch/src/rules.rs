@@ -1,7 +1,7 @@
-//! The optimisers' rules over the flat buffers: a few calls for all parameters together.
+//! The optimizers over the flat buffers: a few calls for all parameters together.
 //!
-//! In PyTorch's conventions, and with its memory laid out as the other engines have it, so that a checkpoint of one goes on
-//! with another.
+//! In PyTorch's conventions, and with its memory laid out as the other engines have it, so that a training can move from one
+//! to another.
 
 use crate::muon;
 use crate::params::Params;
@@ -13,7 +13,7 @@ use tch::{TchError, Tensor};
 /// Smoothing of what Muon leaves to AdamW.
 const MUON_BETAS: (f32, f32) = (0.9, 0.95);
 
-/// An optimiser with its memory and the factors of the parameters' rates.
+/// An optimizer with its memory and the factors of the parameters' rates.
 pub(crate) struct Rules {
     pub optimizer: Optimizer,
     pub steps: u64,

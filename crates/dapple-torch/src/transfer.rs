@@ -9,7 +9,7 @@ pub(crate) fn extent(value: usize) -> i64 {
     i64::try_from(value).expect("no more than there are addresses")
 }
 
-/// A batch `[n, h, w, c]` as libtorch wants it: `[n, c, h, w]` with the strides of channels-last.
+/// A batch `[n, h, w, c]` as libtorch takes it: `[n, c, h, w]` with the strides of channels-last.
 pub(crate) fn upload_map(map: &Map, device: Device) -> Result<Tensor, TchError> {
     let Shape { n, h, w, c } = map.shape;
     let tensor = upload(&map.data, device)?.f_view_([n, h, w, c].map(extent))?;

@@ -2,8 +2,8 @@
 
 use dapple_cpu::CpuEngine;
 use dapple_graph::{
-    Conv2d, Engine, Graph, GraphError, Interpolation, Loss, LossKind, Mode, Network, Optimizer, Precision,
-    Shape, State, Tensor,
+    Conv2d, Engine, Graph, GraphError, Inference, Interpolation, Loss, LossKind, Network, Optimizer,
+    Precision, Shape, State, Tensor,
 };
 use dapple_reference::equivalence::{
     self, Pair, Row, Smooth, Subject, TOLERANCE, behaviour, hand_over, pair, small, together,
@@ -16,7 +16,7 @@ fn check(rows: &[Row], limit: f64) {
     rows.iter().for_each(|row| row.check(limit));
 }
 
-/// Twice the tolerance, as for the processor's engine: what single precision rounds, normalisations of nearly equal values
+/// Twice the tolerance, as for the processor's engine: what single precision rounds, normalizations of nearly equal values
 /// magnify.
 const NORMED: f64 = 2.0 * TOLERANCE;
 
@@ -67,12 +67,12 @@ fn it_trains_as_the_cpu_engine_does() {
 fn losses(precision: Precision) -> Vec<f64> {
     let engine = TorchEngine::cpu().with_precision(precision);
     let state = State::init(&small(SHAPE).expect("it fits"), 3);
-    let mut executor = engine.load(network(), &state, Some(Optimizer::adam())).expect("it fits");
+    let mut executor = engine.load_trainer(network(), &state, Optimizer::adam()).expect("it fits");
     let (input, labels) = (random::tensor(SHAPE, 1), random::labels(SHAPE.pixels(), 3, None, 1));
     let loss = Loss::single(LossKind::CrossEntropy);
     let step = |_| {
         let value = executor.accumulate(&input, &labels, &loss, 1.0).expect("it fits");
-        assert!(executor.step(1e-2, None).expect("it has an optimiser").is_finite());
+        assert!(executor.step(1e-2, None).expect("it has an optimizer").is_finite());
         value
     };
     (0..8).map(step).collect()
@@ -97,7 +97,7 @@ fn half_precision_loses_no_gradient() {
     let gradients = |precision, scale: f32| {
         let engine = TorchEngine::cpu().with_precision(precision);
         let state = State::init(&small(SHAPE).expect("it fits"), 3);
-        let mut executor = engine.load(network(), &state, None).expect("it fits");
+        let mut executor = engine.load_trainer(network(), &state, Optimizer::adam()).expect("it fits");
         let (input, labels) = (random::tensor(SHAPE, 1), random::labels(SHAPE.pixels(), 3, None, 1));
         let loss = Loss::single(LossKind::CrossEntropy);
         executor.accumulate(&input, &labels, &loss, scale).expect("it fits");
@@ -114,12 +114,14 @@ fn half_precision_loses_no_gradient() {
 fn more_memory_than_there_is_is_an_error_that_can_be_gone_on_from() {
     let engine = TorchEngine::cpu();
     let state = State::init(&small(SHAPE).expect("it fits"), 3);
-    let mut executor = engine.load(network(), &state, None).expect("it fits");
-    let mut other = engine.load(Arc::new((SHAPE, huge)), &empty(), None).expect("there are no parameters");
+    let mut executor = engine.load(network(), &state).expect("it fits");
+    let mut other = engine
+        .load_trainer(Arc::new((SHAPE, huge)), &empty(), Optimizer::adam())
+        .expect("there are no parameters");
     let input = random::tensor(SHAPE, 1);
-    let error = other.forward(&input, Mode::Train).expect_err("there is no such memory").to_string();
+    let error = other.forward(&input).expect_err("there is no such memory").to_string();
     assert!(error.starts_with("torch-cpu: a batch of 2 images") && error.contains("--batch 1"), "{error}");
-    assert!(executor.forward(&input, Mode::Eval).is_ok());
+    assert!(executor.infer(&input, Inference::Eval).is_ok());
 }
 
 fn empty() -> State {
@@ -150,8 +152,8 @@ fn grey_and_single_pixels_keep_their_layout() {
         let state = State::init(&graph(shape).expect("it fits"), 2);
         let input = random::tensor(shape, 4);
         let forward = |engine: &dyn Engine| -> Tensor {
-            let mut executor = engine.load(Arc::new((shape, graph)), &state, None).expect("it fits");
-            executor.forward(&input, Mode::Eval).expect("it fits").swap_remove(0)
+            let mut executor = engine.load(Arc::new((shape, graph)), &state).expect("it fits");
+            executor.infer(&input, Inference::Eval).expect("it fits").swap_remove(0)
         };
         let wanted = forward(&CpuEngine::new(Some(1)).expect("a thread can be started"));
         let found = forward(&TorchEngine::cpu());

@@ -1,25 +1,26 @@
-//! The moving average of parameters and running statistics.
+//! The moving average (EMA) of parameters and running statistics.
 
-use super::CpuExecutor;
+use super::CpuTrainer;
 use crate::memory::Buffer;
 use rayon::prelude::*;
 
 /// Values of a task.
 const CHUNK: usize = 64 << 10;
 
-impl CpuExecutor {
+impl CpuTrainer {
     /// `average = decay average + (1 - decay) values`; the first time, the values.
     pub(super) fn move_average(&mut self, decay: f32) {
+        let now = &self.executor;
         let first = self.average.is_none();
-        let average = self.average.get_or_insert_with(|| {
-            [Buffer::zeroed(self.params.len()), Buffer::zeroed(self.statistics.len())]
-        });
+        let [params, statistics] = self
+            .average
+            .get_or_insert_with(|| [Buffer::zeroed(now.params.len()), Buffer::zeroed(now.statistics.len())]);
         let share = if first { 1.0 } else { 1.0 - decay };
-        let [params, statistics] = average;
-        self.pool.install(|| {
-            approach(params, &self.params, share);
-            approach(statistics, &self.statistics, share);
+        now.resources.pool.install(|| {
+            approach(params, &now.params, share);
+            approach(statistics, &now.statistics, share);
         });
+        self.count_kept_values();
     }
 }
 

@@ -1,21 +1,22 @@
-//! Where numbers stop being numbers: a pass, step by step, each looked at.
+//! The first NaN or infinite value of a pass, which runs step by step for that.
 
-use super::CpuExecutor;
+use super::CpuTrainer;
 use crate::step::Kernel;
-use dapple_graph::{EngineError, Fault, FaultKind, Loss, Mode, Tensor};
+use dapple_graph::engine::build;
+use dapple_graph::{EngineError, Executor, Fault, FaultKind, Loss, Tensor};
 
-impl CpuExecutor {
+impl CpuTrainer {
     pub(super) fn first_fault(
         &mut self,
         input: &Tensor,
         labels: &[u8],
         loss: &Loss,
     ) -> Result<Option<Fault>, EngineError> {
-        let state = self.exported(&self.params, &self.statistics);
+        let state = self.executor.state();
         if let Some(fault) = Fault::of_parameters(&state) {
             return Ok(Some(fault));
         }
-        let graph = self.graph(input.shape)?;
+        let graph = build(self.executor.network.as_ref(), input.shape)?;
         let fault = |node: usize, kind| {
             let place = graph.nodes()[node].name.clone();
             Ok(Some(Fault { place, kind }))
@@ -23,34 +24,34 @@ impl CpuExecutor {
         if input.data.iter().any(|v| !v.is_finite()) {
             return fault(0, FaultKind::Output);
         }
-        let plan = self.begin_forward(input, Mode::Train)?;
+        let plan = self.begin_forward(input)?;
         for (i, step) in plan.steps[..plan.forward].iter().enumerate() {
-            self.run(&plan, i..i + 1, Mode::Train);
+            self.run(&plan, i..i + 1);
             if !self.is_finite(&step.kernel) {
                 return fault(step.node, FaultKind::Output);
             }
         }
-        if !self.loss(&plan, labels, loss, Some(1.0))?.is_finite() {
-            return Ok(Some(Fault { place: String::new(), kind: FaultKind::Loss }));
+        if !self.executor.loss(&plan, labels, loss, Some(1.0))?.is_finite() {
+            return Ok(Some(Fault::of_loss()));
         }
         self.fresh = true;
         self.begin_backward(&plan);
         for (i, step) in plan.steps.iter().enumerate().skip(plan.forward) {
-            self.run(&plan, i..i + 1, Mode::Train);
+            self.run(&plan, i..i + 1);
             if !self.is_finite(&step.kernel) {
                 return fault(step.node, FaultKind::Gradient);
             }
         }
-        self.folded = None;
+        self.executor.folded = None;
         Ok(None)
     }
 
     /// Whether everything that a step wrote is finite.
     fn is_finite(&mut self, kernel: &Kernel) -> bool {
-        let arena = self.scratch.arena.base();
+        let arena = self.executor.scratch.arena.base();
         let written = kernel.writes_gradients();
         let of_parameters = |values: &[f32]| {
-            let segments = self.layout.segments(&self.rate_factors);
+            let segments = self.executor.layout.segments(&self.rate_factors);
             let written = segments.iter().filter(|segment| written.contains(&segment.start));
             let mut values = written.flat_map(|s| &values[s.start..s.start + s.len]);
             values.all(|v| v.is_finite())

@@ -1,40 +1,40 @@
-//! One step of the optimiser.
+//! One step of the optimizer.
 
-use super::CpuExecutor;
+use super::CpuTrainer;
 use crate::kernels::muon;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::memory::Buffer;
-use dapple_graph::{EngineError, Optimizer};
+use dapple_graph::engine::clip_factor;
+use dapple_graph::{EngineError, InputError, Optimizer};
 
-impl CpuExecutor {
+impl CpuTrainer {
     pub(super) fn learn(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {
-        let rule = self.optimizer.ok_or_else(|| EngineError::Input("loaded without an optimiser".into()))?;
-        let level = self.level;
+        let rule = self.optimizer;
+        let level = self.executor.resources.level;
         let Some(gradients) = self.gradients.as_mut() else {
-            return Err(EngineError::Input("a step needs gradients; none were accumulated".into()));
+            return Err(InputError::NoGradients.into());
         };
         let frozen = |task: &&Segment| task.rate == 0.0;
         self.tasks
             .iter()
             .filter(frozen)
             .for_each(|task| pixels::zero(gradients.base(), task.start, task.len));
-        let pool = self.pool.clone();
+        let pool = self.executor.resources.pool.clone();
         let norm = pool.install(|| optim::norm(level, gradients));
         self.fresh = true;
         if !norm.is_finite() {
             return Ok(norm as f32);
         }
-        // As PyTorch's clip_grad_norm_.
-        let scale = clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0)) as f32;
+        let scale = clip_factor(norm, clip) as f32;
         let matrices = match rule {
-            Optimizer::Muon { .. } => self.layout.matrices(),
+            Optimizer::Muon { .. } => self.executor.layout.matrices(),
             _ => Vec::new(),
         };
         let learned = |task: &&Segment| task.rate != 0.0 && !matrices.contains(&task.param);
         let tasks: Vec<Segment> = self.tasks.iter().filter(learned).copied().collect();
         let slots: Vec<_> = self.slots.iter_mut().map(Buffer::base).collect();
-        let params = self.params.base();
+        let params = self.executor.params.base();
         let steps = self.steps;
         pool.install(|| {
             let gradients = gradients.base();
@@ -45,18 +45,18 @@ impl CpuExecutor {
             pool.install(|| self.learn_matrices(&rule, &matrices));
         }
         self.steps += 1;
-        self.folded = None;
+        self.executor.folded = None;
         Ok(norm as f32)
     }
 
     /// Muon's steps, on PyTorch's order of the values.
     fn learn_matrices(&mut self, rule: &muon::Rule, matrices: &[usize]) {
         let Some(gradients) = &self.gradients else { return };
-        let gradients = self.layout.export(true, gradients);
-        let mut values = self.layout.export(true, &self.params);
-        let mut momentum = self.layout.export(true, &self.slots[0]);
+        let gradients = self.executor.layout.export(true, gradients);
+        let mut values = self.executor.layout.export(true, &self.executor.params);
+        let mut momentum = self.executor.layout.export(true, &self.slots[0]);
         for &param in matrices {
-            let (spec, factor) = (&self.layout.specs[param], self.rate_factors[param]);
+            let (spec, factor) = (&self.executor.layout.specs[param], self.rate_factors[param]);
             if factor == 0.0 {
                 continue;
             }
@@ -69,7 +69,7 @@ impl CpuExecutor {
                 &mut momentum[range],
             );
         }
-        self.layout.import(true, &values, &mut self.params);
-        self.layout.import(true, &momentum, &mut self.slots[0]);
+        self.executor.layout.import(true, &values, &mut self.executor.params);
+        self.executor.layout.import(true, &momentum, &mut self.slots[0]);
     }
 }

@@ -1,6 +1,5 @@
 //! The steps of convolutions: which kernel computes which.
 
-use crate::engine::Convolution;
 use crate::kernels::conv_gemm::ConvGemm;
 use crate::kernels::conv_thin::ConvThin;
 use crate::kernels::conv3x3::Conv3x3;
@@ -10,6 +9,7 @@ use crate::kernels::operand::{Operand, Target};
 use crate::kernels::winograd::{POINTS, Tiling};
 use crate::layout::{Bundle, depthwise};
 use crate::plan::{Builder, Tape, ValueId};
+use crate::settings::Convolution;
 use crate::simd::LANES;
 use crate::step::Kernel;
 use dapple_graph::{Conv2d, ConvTranspose2d, Node, Op, ParamId, Shape};

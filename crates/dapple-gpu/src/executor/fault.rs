@@ -1,30 +1,30 @@
-//! Where numbers stop being numbers: a pass whose every value and gradient is looked at.
+//! The first NaN or infinite value of a pass, in which each value and each gradient is checked.
 
-use super::GpuExecutor;
+use super::GpuTrainer;
 use crate::flat::read;
 use crate::loss;
-use dapple_graph::{EngineError, Fault, FaultKind, Loss, Mode, Op, ParamId, Tensor};
+use dapple_graph::{EngineError, Fault, FaultKind, Loss, Mode, ParamId, Tensor};
 
-impl GpuExecutor {
+impl GpuTrainer {
     pub(super) fn first_fault(
         &mut self,
         input: &Tensor,
         labels: &[u8],
         loss: &Loss,
     ) -> Result<Option<Fault>, EngineError> {
-        let name = self.engine.name.clone();
+        let name = self.executor.card.name.clone();
         let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
-        if let Some(fault) = Fault::of_parameters(&self.exported(&self.parameters)?) {
+        if let Some(fault) = Fault::of_parameters(&self.executor.exported(&self.executor.parameters)?) {
             return Ok(Some(fault));
         }
-        let graph = self.graph(input.shape)?;
+        let graph = self.executor.graph(input.shape)?;
         let fault = |node: usize, kind| {
             let place = graph.nodes()[node].name.clone();
             Ok(Some(Fault { place, kind }))
         };
-        let images = self.upload(input)?;
-        let leaves = self.leaves(true);
-        let trace = self.pass(&graph, &leaves, images, Mode::Train, true);
+        let images = self.executor.upload(input)?;
+        let leaves = self.executor.leaves(true);
+        let trace = self.executor.pass(&graph, &leaves, images, Mode::Train, true);
         for (node, value) in trace.values.iter().enumerate() {
             if let Some(value) = value
                 && !finite(&read(value.clone().inner(), &name)?)
@@ -33,11 +33,11 @@ impl GpuExecutor {
             }
         }
         let outputs = trace.outputs(&graph, Mode::Train);
-        let Some(total) = loss::loss(&outputs, labels, loss, &self.engine.device, &name)? else {
+        let Some(total) = loss::loss(&outputs, labels, loss, &self.executor.card.device, &name)? else {
             return Ok(None);
         };
         if !finite(&read(total.clone().inner(), &name)?) {
-            return Ok(Some(Fault { place: String::new(), kind: FaultKind::Loss }));
+            return Ok(Some(Fault::of_loss()));
         }
         if !total.is_tracked() {
             return Ok(None);
@@ -51,7 +51,8 @@ impl GpuExecutor {
                     return fault(index, FaultKind::Gradient);
                 }
             }
-            for id in parameters(&node.op) {
+            let trained = |id: &ParamId| graph.param(*id).role.trainable();
+            for id in node.op.params().into_iter().filter(trained) {
                 if let Some(gradient) = leaves[id.0].grad_remove(&mut gradients)
                     && !finite(&read(gradient, &name)?)
                 {
@@ -60,19 +61,5 @@ impl GpuExecutor {
             }
         }
         Ok(None)
-    }
-}
-
-/// The trained parameters of an operation.
-fn parameters(op: &Op) -> Vec<ParamId> {
-    match op {
-        Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } => {
-            std::iter::once(*weight).chain(*bias).collect()
-        }
-        Op::BatchNorm { gamma, beta, .. }
-        | Op::LayerNorm { gamma, beta, .. }
-        | Op::GroupNorm { gamma, beta, .. } => vec![*gamma, *beta],
-        Op::Scale { factor } => vec![*factor],
-        _ => Vec::new(),
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Truth<'a> {
     ) -> Result<Self, EngineError> {
         let [n, h, w, c] = logits.dims();
         let shape = Shape::new(n, h, w, c);
-        loss.check(labels, shape).map_err(EngineError::Input)?;
+        loss.check(labels, shape)?;
         let pixels = shape.pixels();
         let number = |&label: &u8| if Some(label) == loss.ignore { -1 } else { i32::from(label) };
         let numbers: Vec<i32> = labels.iter().map(number).collect();

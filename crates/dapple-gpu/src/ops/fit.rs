@@ -14,7 +14,7 @@ pub(crate) fn fit(x: Map, [oh, ow]: [usize; 2], device: &Device) -> Map {
     }
 }
 
-/// What is taken of an axis, and where it goes.
+/// The part of an axis that is taken, and its place in the output.
 fn place(input: usize, output: usize) -> (Range<usize>, Range<usize>) {
     let (less, more) = (input.saturating_sub(output) / 2, output.saturating_sub(input) / 2);
     let len = input.min(output);

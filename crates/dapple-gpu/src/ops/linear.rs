@@ -9,7 +9,7 @@ use burn_tensor::{Device, Tensor};
 use dapple_graph::{AvgPool, Interpolation};
 use std::collections::HashMap;
 
-/// What is done along an axis.
+/// The operation along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Sample(Interpolation),

@@ -1,4 +1,4 @@
-//! Normalisations, from means and centred squares.
+//! Normalizations, from means and centred squares.
 //!
 //! Means are taken axis by axis, columns first, so that no sum in fp32 is long.
 

@@ -1,4 +1,4 @@
-//! Cards against the `f64` interpreter and the CPU engine: every operation, loss and optimiser, a network, with gradients,
+//! Cards against the `f64` interpreter and the CPU engine: every operation, loss and optimizer, a network, with gradients,
 //! and what an executor promises between passes.
 //!
 //! ```sh
@@ -18,7 +18,7 @@ use dapple_gpu::GpuEngine;
 use dapple_reference::equivalence::{self, Row, TOLERANCE, behaviour, markdown};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One test at a time has the card: a program that stands for one takes all processors anyway.
+/// One test at a time has the card: a software renderer takes all processors anyway.
 static CARD: Mutex<()> = Mutex::new(());
 
 /// The engine to compare, if there is an adapter.
@@ -90,8 +90,8 @@ promises! {
     the_average_is_that_of_its_definition
     frozen_parameters_neither_move_nor_count
     the_first_layer_that_is_not_finite_is_found
-    a_gradient_that_is_no_number_changes_nothing
-    a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted
+    a_gradient_that_is_not_finite_changes_nothing
+    a_training_with_dropout_resumes_as_if_it_had_not_been_interrupted
     samples_differ_and_their_mean_is_the_prediction
     wrong_input_is_an_error
 }

@@ -2,7 +2,7 @@
 
 use crate::engine;
 use dapple_graph::{
-    Conv2d, Engine, Executor, Graph, GraphError, Loss, LossKind, Mode, Optimizer, Shape, State, Tensor,
+    Conv2d, Engine, Graph, GraphError, Inference, Loss, LossKind, Optimizer, Shape, State, Tensor, Trainer,
 };
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ fn a_batch_that_is_too_large_is_told_one_that_fits() {
     }
     let state = State::init(&build(sample).expect("it fits"), 1);
     let mut executor =
-        engine.load(Arc::new((sample, build)), &state, Some(Optimizer::adam())).expect("it fits");
-    let learn = |executor: &mut dyn Executor, n: usize| {
+        engine.load_trainer(Arc::new((sample, build)), &state, Optimizer::adam()).expect("it fits");
+    let learn = |executor: &mut dyn Trainer, n: usize| {
         let input = Tensor::zeros(Shape { n, ..sample });
         let labels = vec![1; input.shape.pixels()];
         executor.accumulate(&input, &labels, &Loss::single(LossKind::CrossEntropy), 1.0)
@@ -39,12 +39,13 @@ fn a_batch_that_is_too_large_is_told_one_that_fits() {
     let error = learn(executor.as_mut(), fits as usize + 1).expect_err("one more than fit").to_string();
     println!("{error}");
     assert!(error.contains(&format!("use a batch of {fits} at most")), "{error}");
-    let error =
-        executor.forward(&Tensor::zeros(Shape::new(1, 4096, 4096, 3)), Mode::Predict).expect_err("too large");
+    let error = executor
+        .infer(&Tensor::zeros(Shape::new(1, 4096, 4096, 3)), Inference::Predict)
+        .expect_err("too large");
     assert!(error.to_string().contains("use smaller images"), "{error}");
-    // The run goes on.
+    // The training continues.
     learn(executor.as_mut(), 1).expect("one image fits");
-    assert!(executor.step(0.01, None).expect("it has an optimiser").is_finite());
+    assert!(executor.step(0.01, None).expect("it has an optimizer").is_finite());
 }
 
 #[test]
@@ -56,11 +57,11 @@ fn sums_that_a_program_would_cut_short_are_refused() {
     let shape = Shape::new(17, 64, 64, 3);
     let state = State::init(&build(shape).expect("it fits"), 1);
     let mut executor =
-        engine.load(Arc::new((shape, build)), &state, Some(Optimizer::adam())).expect("it fits");
+        engine.load_trainer(Arc::new((shape, build)), &state, Optimizer::adam()).expect("it fits");
     let labels = vec![1; shape.pixels()];
     let error = executor
         .accumulate(&Tensor::zeros(shape), &labels, &Loss::single(LossKind::CrossEntropy), 1.0)
         .expect_err("it has more pixels than a loop has turns");
     assert!(error.to_string().contains("use a batch of 15 at most"), "{error}");
-    executor.forward(&Tensor::zeros(shape), Mode::Predict).expect("without training it fits");
+    executor.infer(&Tensor::zeros(shape), Inference::Predict).expect("without training it fits");
 }

@@ -2,7 +2,7 @@
 //! and gradients.
 
 use dapple_cpu::CpuEngine;
-use dapple_graph::{Engine, Graph, Loss, LossKind, Mode, Network, Shape, State};
+use dapple_graph::{Engine, Graph, Inference, Loss, LossKind, Mode, Network, Optimizer, Shape, State};
 use dapple_nets::checkpoint::{NamedTensor, init_from, read_state_dict};
 use dapple_nets::{Head, NetConfig};
 use dapple_reference::{State64, Tensor64, backward, forward, loss};
@@ -118,18 +118,20 @@ fn reference(golden: &Golden) -> Run {
 
 /// An engine's values.
 fn run(engine: &dyn Engine, golden: &Golden) -> Run {
-    let load = || engine.load(Arc::new(golden.config.clone()), &golden.state, None).unwrap();
+    let load = || {
+        engine.load_trainer(Arc::new(golden.config.clone()), &golden.state, Optimizer::sgd(0.0, 0.0)).unwrap()
+    };
     let outputs = |name: &str, mode| -> Vec<Tensor64> {
-        load().forward(&golden.map(name).to_f32(), mode).unwrap().iter().map(Tensor64::from).collect()
+        load().infer(&golden.map(name).to_f32(), mode).unwrap().iter().map(Tensor64::from).collect()
     };
     let mut executor = load();
     let input = golden.map("input").to_f32();
     let loss = executor.accumulate(&input, &golden.labels(), &golden.loss(), 1.0).unwrap();
     let widen = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
     Run {
-        eval: outputs("input", Mode::Eval),
-        eval32: outputs("input32", Mode::Predict).swap_remove(0),
-        train: outputs("input", Mode::Train),
+        eval: outputs("input", Inference::Eval),
+        eval32: outputs("input32", Inference::Predict).swap_remove(0),
+        train: load().forward(&input).unwrap().iter().map(Tensor64::from).collect(),
         loss,
         statistics: widen(&executor.state().statistics),
         gradients: widen(&executor.gradients()),

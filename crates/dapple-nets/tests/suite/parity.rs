@@ -10,7 +10,7 @@
 //! ```
 
 use dapple_cpu::CpuEngine;
-use dapple_graph::{Engine, Loss, LossKind, Mode, Network, Shape, State};
+use dapple_graph::{Engine, Inference, Loss, LossKind, Mode, Network, Optimizer, Shape, State};
 use dapple_nets::NetConfig;
 use dapple_nets::checkpoint::{NamedTensor, init_from, published, read_state_dict};
 use dapple_reference::{State64, Tensor64, backward, forward, loss};
@@ -169,12 +169,13 @@ fn reference(golden: &Golden) -> Differences {
 
 /// Those of an engine.
 fn run(engine: &dyn Engine, golden: &Golden) -> Differences {
-    let load = || engine.load(Arc::new(golden.config.clone()), &golden.state, None).unwrap();
-    let input = golden.input.to_f32();
-    let forward = |mode| -> Vec<Tensor64> {
-        load().forward(&input, mode).unwrap().iter().map(Tensor64::from).collect()
+    let load = || {
+        engine.load_trainer(Arc::new(golden.config.clone()), &golden.state, Optimizer::sgd(0.0, 0.0)).unwrap()
     };
-    let outputs = golden.outputs(&forward(Mode::Eval)).max(golden.outputs(&forward(Mode::Predict)));
+    let input = golden.input.to_f32();
+    let forward =
+        |mode| -> Vec<Tensor64> { load().infer(&input, mode).unwrap().iter().map(Tensor64::from).collect() };
+    let outputs = golden.outputs(&forward(Inference::Eval)).max(golden.outputs(&forward(Inference::Predict)));
     if !golden.trains {
         return [outputs, 0.0, 0.0, 0.0];
     }

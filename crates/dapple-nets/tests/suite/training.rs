@@ -3,7 +3,8 @@
 use dapple_cpu::CpuEngine;
 use dapple_graph::dropout::DropoutState;
 use dapple_graph::{
-    Engine, Executor, Graph, Loss, LossKind, Mode, Network, Op, Optimizer, ParamSpec, Shape, State, Tensor,
+    Engine, Executor, Graph, Inference, Loss, LossKind, Network, Op, Optimizer, ParamSpec, Shape, State,
+    Tensor, Trainer,
 };
 use dapple_nets::{Activation, NetConfig, monte_carlo, registry};
 use std::collections::HashSet;
@@ -53,7 +54,7 @@ fn learns(name: &str, width: usize, side: usize) {
     let graph = config.build(shape).unwrap();
     let state = State::init(&graph, 3);
     let engine = CpuEngine::new(None).unwrap();
-    let mut executor = engine.load(Arc::new(config), &state, Some(Optimizer::adam())).unwrap();
+    let mut executor = engine.load_trainer(Arc::new(config), &state, Optimizer::adam()).unwrap();
     let (input, labels) = batch(shape);
     let loss = Loss::single(LossKind::CrossEntropy);
     let mut losses = Vec::new();
@@ -107,9 +108,10 @@ learns! {
     deconvnet "deconvnet" 1 224
 }
 
-fn loaded(config: &NetConfig, shape: Shape) -> Box<dyn Executor> {
+fn loaded(config: &NetConfig, shape: Shape) -> Box<dyn Trainer> {
     let state = State::init(&config.build(shape).unwrap(), 1);
-    CpuEngine::new(None).unwrap().load(Arc::new(config.clone()), &state, None).unwrap()
+    let engine = CpuEngine::new(None).unwrap();
+    engine.load_trainer(Arc::new(config.clone()), &state, Optimizer::adam()).unwrap()
 }
 
 #[test]
@@ -135,7 +137,7 @@ fn bayesian_networks_are_sampled_with_their_uncertainty() {
     let mut certain = loaded(&narrow("bayesian-segnet-basic", 8), shape);
     let sampled = sample(&mut *certain);
     assert!(sampled.uncertainty.data.iter().all(|&v| v < 1e-12));
-    let logits = certain.forward(&input, Mode::Eval).unwrap().swap_remove(0);
+    let logits = certain.infer(&input, Inference::Eval).unwrap().swap_remove(0);
     for (mean, logits) in sampled.mean.data.chunks(2).zip(logits.data.chunks(2)) {
         assert!((mean[1] - 1.0 / (1.0 + (logits[0] - logits[1]).exp())).abs() < 1e-5);
     }
@@ -146,7 +148,7 @@ fn passes(config: &NetConfig, seed: u64) -> (f64, Tensor) {
     let shape = Shape::new(4, 64, 64, 3);
     let (input, labels) = batch(shape);
     let mut executor = loaded(config, shape);
-    let logits = executor.forward(&input, Mode::Eval).unwrap().swap_remove(0);
+    let logits = executor.infer(&input, Inference::Eval).unwrap().swap_remove(0);
     executor.set_dropout_state(DropoutState { seed, passes: 0 });
     let loss = Loss::single(LossKind::CrossEntropy);
     (executor.accumulate(&input, &labels, &loss, 1.0).unwrap(), logits)

@@ -1,4 +1,4 @@
-//! Normalisations.
+//! Normalizations.
 
 use crate::attributes::{float, int, ints};
 use crate::size::shape_of;
@@ -11,7 +11,7 @@ pub(crate) fn batch(w: &mut Writer, x: &str, params: [ParamId; 4], eps: f32) -> 
     w.emit("BatchNormalization", &[x, &gamma, &beta, &mean, &var], vec![float("epsilon", eps)])
 }
 
-/// Over the channels of each pixel. ONNX normalises over the last axes, so that the channels go there and back.
+/// Over the channels of each pixel. ONNX normalizes over the last axes, so that the channels go there and back.
 pub(crate) fn layer(w: &mut Writer, x: &str, params: [ParamId; 2], eps: f32) -> Value {
     let [gamma, beta] = params.map(|param| w.parameter(param));
     let last = w.emit("Transpose", &[x], vec![ints("perm", [0, 2, 3, 1])]);

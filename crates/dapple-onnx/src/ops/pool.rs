@@ -6,7 +6,7 @@ use crate::size::{shape_of, size_of};
 use crate::writer::{Value, Writer};
 use dapple_graph::{MaxPool, NodeId, Op};
 
-/// Max pooling, with the positions of the maxima where an unpooling wants them.
+/// Max pooling, with the positions of the maxima where an unpooling needs them.
 pub(crate) fn max_pool(w: &mut Writer, id: NodeId, x: &str, pool: &MaxPool, needed: &[bool]) -> Value {
     let attributes = vec![
         ints("kernel_shape", pool.kernel),

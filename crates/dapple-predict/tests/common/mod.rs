@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use dapple_cpu::CpuEngine;
 use dapple_data::{InputSettings, Normalization, Raster};
-use dapple_graph::{Engine, Mode, Network, Shape, State, Tensor};
-use dapple_model::Model;
-use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
+use dapple_graph::{Engine, Inference, Network, Shape, State, Tensor};
+use dapple_model::Inferencel;
+use dapple_nets::checkpoint::{Class, InferencelCard, InferencelFile};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{Predictor, Settings};
 
@@ -61,8 +61,8 @@ fn spread_logits(network: &NetConfig, state: &mut State) {
     let input = InputSettings { normalization: Normalization::Unit, ..InputSettings::new(96, 96) };
     let input = Tensor::new(Shape::new(1, 96, 96, 3), input.prepare(image).expect("a picture"));
     let engine = CpuEngine::new(Some(2)).expect("threads");
-    let mut executor = engine.load(Arc::new(network.clone()), state, None).expect("a network");
-    let logits = executor.forward(&input, Mode::Predict).expect("logits").swap_remove(0);
+    let mut executor = engine.load(Arc::new(network.clone()), state).expect("a network");
+    let logits = executor.infer(&input, Inference::Predict).expect("logits").swap_remove(0);
     let (count, classes) = (logits.shape.pixels() as f32, logits.shape.c);
     let bias = state.values.len() - classes;
     let weights =

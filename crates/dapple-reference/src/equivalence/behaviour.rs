@@ -1,12 +1,13 @@
-//! What an executor promises between passes: states, averages, rates, dropout, errors, looking for numbers that are none.
+//! The promises of executors and trainers between passes: states, averages, rates, dropout, errors, the search for NaN and
+//! infinite values.
 //!
 //! Each function panics where an engine breaks the promise in its name.
 
 use super::{TOLERANCE, some_loss};
 use crate::random;
 use dapple_graph::{
-    Conv2d, DropoutState, Engine, EngineError, Executor, FaultKind, Graph, GraphError, Loss, LossKind, Mode,
-    Network, Optimizer, ParamSpec, Shape, State, Tensor,
+    Conv2d, DropoutState, Engine, EngineError, FaultKind, Graph, GraphError, Inference, Loss, LossKind,
+    Network, Optimizer, ParamSpec, Shape, State, Tensor, Trainer,
 };
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ pub fn all(engine: &dyn Engine) {
     the_average_is_that_of_its_definition(engine);
     frozen_parameters_neither_move_nor_count(engine);
     the_first_layer_that_is_not_finite_is_found(engine);
-    a_gradient_that_is_no_number_changes_nothing(engine);
-    a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted(engine);
+    a_gradient_that_is_not_finite_changes_nothing(engine);
+    a_training_with_dropout_resumes_as_if_it_had_not_been_interrupted(engine);
     samples_differ_and_their_mean_is_the_prediction(engine);
     wrong_input_is_an_error(engine);
 }
@@ -42,8 +43,8 @@ fn state() -> State {
     State::init(&build(SHAPE).expect("it fits"), 7)
 }
 
-fn load(engine: &dyn Engine, state: &State, optimizer: Optimizer) -> Box<dyn Executor> {
-    engine.load(Arc::new((SHAPE, build)), state, Some(optimizer)).expect(FITS)
+fn load(engine: &dyn Engine, state: &State, optimizer: Optimizer) -> Box<dyn Trainer> {
+    engine.load_trainer(Arc::new((SHAPE, build)), state, optimizer).expect(FITS)
 }
 
 fn images() -> Tensor {
@@ -54,10 +55,10 @@ fn labels() -> Vec<u8> {
     (0..SHAPE.pixels()).map(|i| u8::from(i % 3 == 0)).collect()
 }
 
-fn learn(executor: &mut dyn Executor, rate: f32) -> f32 {
+fn learn(executor: &mut dyn Trainer, rate: f32) -> f32 {
     let loss = Loss::single(LossKind::CrossEntropy);
     executor.accumulate(&images(), &labels(), &loss, 1.0).expect(FITS);
-    executor.step(rate, None).expect("it has an optimiser")
+    executor.step(rate, None).expect("it has an optimizer")
 }
 
 /// Parameters and running statistics are given out as they were taken, to the bit.
@@ -68,7 +69,7 @@ pub fn states_come_back_as_they_went_in(engine: &dyn Engine) {
     for seed in 0..40 {
         let network = random::network(seed);
         let state = random::state(&network.graph, seed);
-        let mut executor = engine.load(Arc::new(network.clone()), &state, None).expect(FITS);
+        let mut executor = engine.load(Arc::new(network.clone()), &state).expect(FITS);
         assert_eq!(executor.state(), state, "{}", network.description);
         let other = random::state(&network.graph, seed + 1);
         executor.set_state(&other).expect("of the same network");
@@ -76,7 +77,7 @@ pub fn states_come_back_as_they_went_in(engine: &dyn Engine) {
     }
 }
 
-/// [`Executor::update_average`] and what belongs to it.
+/// [`Trainer::update_average`] and what belongs to it.
 ///
 /// # Panics
 /// Where the average is another, or is not exchanged.
@@ -112,7 +113,7 @@ pub fn the_average_is_that_of_its_definition(engine: &dyn Engine) {
     assert_eq!(other.average(), Some(found));
 }
 
-/// [`Executor::set_rate_factors`].
+/// [`Trainer::set_rate_factors`].
 ///
 /// # Panics
 /// Where a frozen parameter moves or counts in the norm, or half a rate is not half the way.
@@ -133,7 +134,7 @@ pub fn frozen_parameters_neither_move_nor_count(engine: &dyn Engine) {
         let counted = begin.specs.iter().enumerate().filter(head);
         let squares = counted.flat_map(|(_, spec)| &gradients[spec.offset..spec.offset + spec.len()]);
         let wanted = squares.map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        let norm = executor.step(0.1, None).expect("it has an optimiser");
+        let norm = executor.step(0.1, None).expect("it has an optimizer");
         assert!((f64::from(norm) - wanted).abs() < 1e-5 * wanted, "{norm} for {wanted}");
         let after = executor.state();
         for (i, spec) in begin.specs.iter().enumerate().filter(|(_, spec)| spec.role.trainable()) {
@@ -160,7 +161,7 @@ pub fn frozen_parameters_neither_move_nor_count(engine: &dyn Engine) {
     assert!(matches!(refused, Err(EngineError::Input(_))));
 }
 
-/// [`Executor::find_fault`].
+/// [`Trainer::find_fault`].
 ///
 /// # Panics
 /// Where it names another place, or one where there is none.
@@ -189,15 +190,15 @@ pub fn the_first_layer_that_is_not_finite_is_found(engine: &dyn Engine) {
     assert_eq!((fault.place.as_str(), fault.kind), ("head", FaultKind::Output));
 }
 
-/// [`Executor::step`] with a gradient that is not finite.
+/// [`Trainer::step`] with a gradient that is not finite.
 ///
 /// # Panics
 /// Where parameters or the memory changed.
-pub fn a_gradient_that_is_no_number_changes_nothing(engine: &dyn Engine) {
+pub fn a_gradient_that_is_not_finite_changes_nothing(engine: &dyn Engine) {
     let mut executor = load(engine, &state(), Optimizer::adam());
     let loss = Loss::single(LossKind::CrossEntropy);
     executor.accumulate(&images(), &labels(), &loss, f32::INFINITY).expect(FITS);
-    assert!(!executor.step(0.1, Some(1.0)).expect("it has an optimiser").is_finite());
+    assert!(!executor.step(0.1, Some(1.0)).expect("it has an optimizer").is_finite());
     assert_eq!(executor.state().values, state().values);
     assert_eq!(executor.optimizer_state().steps, 0);
     // The next step begins anew.
@@ -205,12 +206,12 @@ pub fn a_gradient_that_is_no_number_changes_nothing(engine: &dyn Engine) {
     assert_ne!(executor.state().values, state().values);
 }
 
-/// With state, optimiser's memory and dropout's position a training goes on, whatever was run in between: the losses agree
+/// With state, optimizer's memory and dropout's position a training resumes, whatever was run in between: the losses agree
 /// to rounding, as an engine may add in another order each time.
 ///
 /// # Panics
-/// Where it goes on otherwise.
-pub fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted(engine: &dyn Engine) {
+/// Where it resumes otherwise.
+pub fn a_training_with_dropout_resumes_as_if_it_had_not_been_interrupted(engine: &dyn Engine) {
     let shape = Shape::new(2, 6, 5, 4);
     let build = move |input: Shape| {
         let mut g = Graph::new(input);
@@ -224,11 +225,11 @@ pub fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted(engine:
     let state = State::init(&network.build(shape).expect("it fits"), 1);
     let (input, labels) = (random::tensor(shape, 2), random::labels(shape.pixels(), 3, None, 2));
     let loss = Loss::single(LossKind::CrossEntropy);
-    let load = |state: &State| engine.load(network.clone(), state, Some(Optimizer::adam())).expect(FITS);
-    let learn = |executor: &mut Box<dyn Executor>| {
+    let load = |state: &State| engine.load_trainer(network.clone(), state, Optimizer::adam()).expect(FITS);
+    let learn = |executor: &mut Box<dyn Trainer>| {
         // A batch in two parts: each pass drops other values.
         let losses = [0.5, 0.5].map(|s| executor.accumulate(&input, &labels, &loss, s).expect(FITS));
-        executor.step(0.01, None).expect("it has an optimiser");
+        executor.step(0.01, None).expect("it has an optimizer");
         losses
     };
     let mut whole = load(&state);
@@ -252,7 +253,7 @@ pub fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted(engine:
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
-/// [`Mode::Sample`] drops other values in each pass, and their mean is what [`Mode::Predict`] gives.
+/// [`Inference::Sample`] drops other values in each pass, and their mean is what [`Inference::Predict`] gives.
 ///
 /// # Panics
 /// Where it does not.
@@ -265,14 +266,14 @@ pub fn samples_differ_and_their_mean_is_the_prediction(engine: &dyn Engine) {
         Ok(g)
     };
     let empty = State { specs: Vec::new(), values: Vec::new(), statistics: Vec::new() };
-    let mut executor = engine.load(Arc::new((shape, build)), &empty, None).expect("there are no parameters");
+    let mut executor = engine.load(Arc::new((shape, build)), &empty).expect("there are no parameters");
     let input = Tensor::new(shape, vec![1.0; shape.len()]);
-    let mut draw = |mode| executor.forward(&input, mode).expect(FITS).remove(0).data;
-    assert_eq!(draw(Mode::Predict), input.data);
-    assert_ne!(draw(Mode::Sample), draw(Mode::Sample));
+    let mut draw = |mode| executor.infer(&input, mode).expect(FITS).remove(0).data;
+    assert_eq!(draw(Inference::Predict), input.data);
+    assert_ne!(draw(Inference::Sample), draw(Inference::Sample));
     let mut means = vec![0.0; shape.len()];
     for _ in 0..1000 {
-        draw(Mode::Sample).iter().zip(&mut means).for_each(|(v, m)| *m += v / 1000.0);
+        draw(Inference::Sample).iter().zip(&mut means).for_each(|(v, m)| *m += v / 1000.0);
     }
     // Six standard deviations of a mean of 1000 draws.
     assert!(means.iter().all(|m| (m - 1.0).abs() < 0.11), "{means:?}");
@@ -288,7 +289,7 @@ pub fn wrong_input_is_an_error(engine: &dyn Engine) {
     let shape = graph.shape(graph.input());
     let channels = graph.shape(graph.outputs()[0].1).c;
     let state = random::state(&graph, 0);
-    let mut executor = engine.load(Arc::new(network), &state, None).expect(FITS);
+    let mut executor = engine.load_trainer(Arc::new(network), &state, Optimizer::adam()).expect(FITS);
     let input = random::tensor(shape, 0);
     let loss = some_loss(channels, 0);
     let message = |r: Result<f64, EngineError>| r.expect_err("refused").to_string();
@@ -298,15 +299,15 @@ pub fn wrong_input_is_an_error(engine: &dyn Engine) {
         assert!(message(executor.accumulate(&input, &labels, &loss, 1.0)).contains("label 200"));
     }
     let short = Tensor { shape, data: vec![0.0] };
-    assert!(message(executor.forward(&short, Mode::Eval).map(|_| 0.0)).contains("1 values for"));
+    assert!(message(executor.infer(&short, Inference::Eval).map(|_| 0.0)).contains("1 values for"));
     assert!(executor.backward(&[]).expect_err("nothing to undo").to_string().contains("forward pass"));
-    executor.forward(&input, Mode::Train).expect(FITS);
+    executor.forward(&input).expect(FITS);
     assert!(executor.backward(&[]).expect_err("no gradients").to_string().contains("for outputs"));
-    assert!(executor.step(0.1, None).is_err());
+    assert!(executor.step(0.1, None).expect_err("no gradients").to_string().contains("needs gradients"));
     let other = random::network(4);
     let wrong = random::state(&other.graph, 0);
     assert!(executor.set_state(&wrong).is_err() && executor.set_average(&wrong).is_err());
-    assert!(executor.set_optimizer_state(&Default::default()).is_ok(), "there is no optimiser, so no memory");
+    assert!(executor.set_optimizer_state(&Default::default()).is_err(), "Adam has memory");
     let labels = random::labels(shape.pixels(), channels.max(2), None, 0);
     assert!(executor.accumulate(&input, &labels, &loss, 1.0).expect(FITS).is_finite());
 }

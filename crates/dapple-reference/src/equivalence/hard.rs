@@ -1,4 +1,4 @@
-//! What single precision cannot decide, and how gradients are measured.
+//! Cases that single precision cannot decide, and the measure of gradients.
 
 use super::TOLERANCE;
 use crate::Trace;
@@ -24,7 +24,7 @@ pub fn worst_gradient<'a>(graph: &'a Graph, wanted: &[f64], got: &[f64]) -> (f64
     errors.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, "none"))
 }
 
-/// Whether some batch norm's input has a nearly constant channel, which is all rounding errors once normalised, or a
+/// Whether some batch norm's input has a nearly constant channel, which is all rounding errors once normalized, or a
 /// few values, whose gradient is the small difference of large numbers.
 pub fn hard_to_normalise(graph: &Graph, trace: &Trace) -> bool {
     graph.nodes().iter().filter(|n| matches!(n.op, Op::BatchNorm { .. })).any(|node| {

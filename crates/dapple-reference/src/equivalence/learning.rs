@@ -1,4 +1,4 @@
-//! Losses with their gradients, and the optimisers' steps.
+//! Losses with their gradients, and the optimizers' steps.
 
 use super::{Row, may_tie};
 use crate::random;
@@ -125,7 +125,8 @@ fn compare(
     let gradients = backward(graph, &wide, &trace, &slopes).values;
     let case = format!("{:?}, {case}", loss.terms);
     let fits = "the engine takes what the graph takes";
-    let mut executor = engine.load(Arc::new(network.clone()), &state, None).expect(fits);
+    let mut executor =
+        engine.load_trainer(Arc::new(network.clone()), &state, Optimizer::sgd(0.0, 0.0)).expect(fits);
     // In two parts, which add up to the whole gradient; running statistics move twice.
     let first = executor.accumulate(&input, &labels, loss, 0.25).expect(fits);
     executor.set_dropout_state(DropoutState::default());
@@ -136,7 +137,7 @@ fn compare(
     row.note("gradients", relative_distance(&gradients, &executor.gradients()), &case);
 }
 
-/// Every optimiser with its settings, a row each: three steps, of which the first is clipped, from the engine's own
+/// Every optimizer with its settings, a row each: three steps, of which the first is clipped, from the engine's own
 /// gradients, so that only the rules are compared. Kinds of values: `norms`, `parameters`, `memory`.
 ///
 /// # Panics
@@ -181,7 +182,7 @@ fn step(engine: &dyn Engine, rule: Optimizer, seed: u64, row: &mut Row) {
     let labels = random::labels(shape.pixels(), channels.max(2), None, seed);
     let loss = Loss::single(LossKind::BinaryCrossEntropy);
     let fits = "the engine takes what the graph takes";
-    let mut executor = engine.load(Arc::new(network.clone()), &state, Some(rule)).expect(fits);
+    let mut executor = engine.load_trainer(Arc::new(network.clone()), &state, rule).expect(fits);
     let mut stepper = Stepper::new(rule, graph.trainable_len());
     let widen = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let mut values = widen(&state.values);
@@ -189,7 +190,7 @@ fn step(engine: &dyn Engine, rule: Optimizer, seed: u64, row: &mut Row) {
         executor.accumulate(&input, &labels, &loss, 1.0).expect(fits);
         let gradients = widen(&executor.gradients());
         let wanted = stepper.step(graph.params(), &mut values, &gradients, 0.01, clip.map(f64::from));
-        let norm = executor.step(0.01, clip).expect("it has an optimiser");
+        let norm = executor.step(0.01, clip).expect("it has an optimizer");
         row.note("norms", (f64::from(norm) - wanted).abs() / wanted.max(f64::MIN_POSITIVE), case);
         row.note("parameters", relative_distance(&values, &executor.state().values), case);
     }

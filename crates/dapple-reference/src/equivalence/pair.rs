@@ -3,7 +3,7 @@
 use super::Row;
 use crate::random;
 use dapple_graph::{
-    DropoutState, Engine, Executor, Graph, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor,
+    DropoutState, Engine, Graph, Inference, Loss, LossKind, Network, Optimizer, Shape, State, Tensor, Trainer,
 };
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Pair<'a> {
     pub second: &'a dyn Engine,
 }
 
-/// What they are compared on.
+/// The network and the batch that they are compared on.
 pub struct Subject {
     /// For messages.
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Subject {
     pub input: Tensor,
     /// Their labels.
     pub labels: Vec<u8>,
-    /// What is minimised.
+    /// The loss.
     pub loss: Loss,
 }
 
@@ -56,15 +56,15 @@ impl Subject {
         }
     }
 
-    fn load(&self, engine: &dyn Engine, state: &State, rule: Option<Optimizer>) -> Box<dyn Executor> {
-        let mut executor = engine.load(self.network.clone(), state, rule).expect(FITS);
+    fn load(&self, engine: &dyn Engine, state: &State, rule: Optimizer) -> Box<dyn Trainer> {
+        let mut executor = engine.load_trainer(self.network.clone(), state, rule).expect(FITS);
         executor.set_dropout_state(DropoutState { seed: 11, passes: 0 });
         executor
     }
 
-    fn learn(&self, executor: &mut dyn Executor, rate: f32) -> f64 {
+    fn learn(&self, executor: &mut dyn Trainer, rate: f32) -> f64 {
         let loss = executor.accumulate(&self.input, &self.labels, &self.loss, 1.0).expect(FITS);
-        executor.step(rate, Some(1.0)).expect("it has an optimiser");
+        executor.step(rate, Some(1.0)).expect("it has an optimizer");
         loss
     }
 }
@@ -84,17 +84,21 @@ pub fn pair(engines: Pair<'_>, subject: &Subject) -> Row {
     let mut row = Row::new(&subject.name);
     row.compared = 1;
     let case = subject.name.as_str();
-    let [mut first, mut second] =
-        [engines.first, engines.second].map(|engine| subject.load(engine, &subject.state, None));
-    for mode in [Mode::Eval, Mode::Predict, Mode::Sample, Mode::Train] {
-        let [a, b] = [&mut first, &mut second].map(|e| e.forward(&subject.input, mode).expect(FITS));
+    let [mut first, mut second] = [engines.first, engines.second]
+        .map(|engine| subject.load(engine, &subject.state, Optimizer::sgd(0.0, 0.0)));
+    let mut note = |kind, mode: &str, a: Vec<Tensor>, b: Vec<Tensor>| {
         assert_eq!(a.len(), b.len(), "{case}");
-        let kind = if mode == Mode::Train { "training outputs" } else { "outputs" };
         for (a, b) in a.iter().zip(&b) {
             assert_eq!(a.shape, b.shape, "{case}");
-            row.note(kind, distance(&a.data, &b.data), &format!("{case}, {mode:?}"));
+            row.note(kind, distance(&a.data, &b.data), &format!("{case}, {mode}"));
         }
+    };
+    for mode in [Inference::Eval, Inference::Predict, Inference::Sample] {
+        let [a, b] = [&mut first, &mut second].map(|e| e.infer(&subject.input, mode).expect(FITS));
+        note("outputs", &format!("{mode:?}"), a, b);
     }
+    let [a, b] = [&mut first, &mut second].map(|e| e.forward(&subject.input).expect(FITS));
+    note("training outputs", "Train", a, b);
     if !subject.state.statistics.is_empty() {
         row.note("statistics", distance(&first.state().statistics, &second.state().statistics), case);
     }
@@ -124,7 +128,7 @@ pub fn together(engines: Pair<'_>, subject: &Subject, steps: usize) -> Row {
     let mut row = Row::new(&subject.name);
     row.compared = 1;
     let [mut first, mut second] = [engines.first, engines.second]
-        .map(|engine| subject.load(engine, &subject.state, Some(Optimizer::sgd(0.9, 1e-4))));
+        .map(|engine| subject.load(engine, &subject.state, Optimizer::sgd(0.9, 1e-4)));
     for step in 0..steps {
         let [a, b] = [&mut first, &mut second].map(|e| subject.learn(e.as_mut(), 1e-2));
         row.note("losses", (a - b).abs() / a.abs(), &format!("{}, step {step}", subject.name));
@@ -146,7 +150,7 @@ pub fn together(engines: Pair<'_>, subject: &Subject, steps: usize) -> Row {
 pub fn hand_over(engines: Pair<'_>, subject: &Subject) -> Row {
     let mut row = Row::new(&subject.name);
     row.compared = 1;
-    let rule = Some(Optimizer::adamw(0.01));
+    let rule = Optimizer::adamw(0.01);
     for (from, to) in [(engines.first, engines.second), (engines.second, engines.first)] {
         let mut whole = subject.load(from, &subject.state, rule);
         for _ in 0..3 {
@@ -155,7 +159,7 @@ pub fn hand_over(engines: Pair<'_>, subject: &Subject) -> Row {
         whole.update_average(0.9);
         let (state, memory, average) = (whole.state(), whole.optimizer_state(), whole.average());
         let mut other = subject.load(to, &state, rule);
-        other.set_optimizer_state(&memory).expect("of the same network and optimiser");
+        other.set_optimizer_state(&memory).expect("of the same network and optimizer");
         other.set_dropout_state(whole.dropout_state());
         other.set_average(average.as_ref().expect("it was updated")).expect("of the same network");
         let what = format!("{} from {} to {}", subject.name, from.device(), to.device());

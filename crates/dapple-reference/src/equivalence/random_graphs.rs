@@ -3,7 +3,7 @@
 use super::{Row, TOLERANCE, free_input, hard_to_normalise, may_tie, worst_gradient};
 use crate::random::{self, RandomNetwork};
 use crate::{State64, Tensor64, Trace, backward, forward, forward_with, relative_distance};
-use dapple_graph::{DropoutState, Engine, Mode, Network, NodeId, Tensor};
+use dapple_graph::{DropoutState, Engine, Inference, Mode, Network, NodeId, Optimizer, Tensor};
 use std::sync::Arc;
 
 /// Rectifying or pooling values that tie within this may go either way.
@@ -55,22 +55,22 @@ fn compare(engine: &dyn Engine, network: &RandomNetwork, seed: u64, family: &str
     row.compared = 1;
     let fits = "the engine takes what the graph takes";
     let shared: Arc<dyn Network> = Arc::new(network.clone());
-    let mut executor = engine.load(shared, &state, None).expect(fits);
+    let mut executor = engine.load_trainer(shared, &state, Optimizer::sgd(0.0, 0.0)).expect(fits);
 
     let dropout = DropoutState { seed, passes: 3 };
     let inference = forward(graph, &wide, &wide_input, Mode::Eval);
     let sample = forward_with(graph, &wide, &wide_input, Mode::Sample, dropout);
-    for mode in [Mode::Eval, Mode::Predict, Mode::Sample] {
+    for mode in [Inference::Eval, Inference::Predict, Inference::Sample] {
         executor.set_dropout_state(dropout);
-        let outputs = executor.forward(&input, mode).expect(fits);
-        let trace = if mode == Mode::Sample { &sample } else { &inference };
+        let outputs = executor.infer(&input, mode).expect(fits);
+        let trace = if mode == Inference::Sample { &sample } else { &inference };
         if trace.margin() >= MARGIN && !may_tie(graph, trace) {
             note_outputs(&mut row, trace, &outputs, case);
         }
     }
 
     executor.set_dropout_state(DropoutState::default());
-    let outputs = executor.forward(&input, Mode::Train).expect(fits);
+    let outputs = executor.forward(&input).expect(fits);
     assert_eq!(outputs.len(), graph.outputs().len(), "{case}");
     note_outputs(&mut row, &training, &outputs, case);
     let statistics = relative_distance(&training.statistics, &executor.state().statistics);

@@ -1,11 +1,11 @@
-//! What was found, a row a family.
+//! Results of a comparison, a row a family.
 
 use std::fmt::Write;
 
 /// The largest differences among all cases of a family, as shares of the largest value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// What was compared.
+    /// Name of the family.
     pub family: String,
     /// Kinds of values with their largest difference and the case that has it.
     pub differences: Vec<(&'static str, f64, String)>,
@@ -21,7 +21,7 @@ impl Row {
         Self { family: family.to_owned(), differences: Vec::new(), compared: 0, left_out: 0 }
     }
 
-    /// Takes note of a difference in a case. What is no number is the largest.
+    /// Takes note of a difference in a case. NaN is the largest.
     pub fn note(&mut self, kind: &'static str, difference: f64, case: &str) {
         let difference = if difference.is_nan() { f64::INFINITY } else { difference };
         match self.differences.iter_mut().find(|(known, ..)| *known == kind) {
@@ -59,7 +59,7 @@ impl Row {
         }
     }
 
-    /// What differs by more than `limit`, with the case; or that nothing was compared.
+    /// The kinds that differ by more than `limit`, with the case; or that nothing was compared.
     pub fn faults(&self, limit: f64) -> Vec<String> {
         if self.compared == 0 {
             return vec![format!("{}: nothing could be compared", self.family)];

@@ -4,39 +4,7 @@ mod pixels;
 mod regions;
 
 use crate::Tensor64;
-use dapple_graph::{Loss, LossKind, LossTerm};
-
-/// Outputs, labels and settings that do not fit each other.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LossError {
-    /// Another number of labels than pixels.
-    #[error("{labels} labels for an output of {pixels} pixels")]
-    Size {
-        /// Labels given.
-        labels: usize,
-        /// Pixels of the output.
-        pixels: usize,
-    },
-    /// A label without a channel.
-    #[error("label {label} is outside the {classes} classes and is not ignored")]
-    Label {
-        /// The label.
-        label: u8,
-        /// Channels of the output.
-        classes: usize,
-    },
-    /// Softmax of one channel.
-    #[error("cross-entropy needs two classes or more; use binary cross-entropy for one channel")]
-    OneChannel,
-    /// Another number of class weights than classes.
-    #[error("{weights} class weights for {classes} classes")]
-    ClassWeights {
-        /// Weights given.
-        weights: usize,
-        /// Classes: the output's channels or, for one channel, 2.
-        classes: usize,
-    },
-}
+use dapple_graph::{Loss, LossError, LossKind, LossTerm};
 
 /// The sum over all outputs and terms, with the gradient of each output. `labels` is `[n, h, w]`.
 ///
@@ -44,17 +12,16 @@ pub enum LossError {
 /// and there are two class weights: that of the rest and that of label 1. Dice has no class weights.
 ///
 /// # Errors
-/// If the sizes differ, a label is outside the classes, or the class weights are not one for each class.
+/// As [`Loss::check`].
 pub fn loss(outputs: &[Tensor64], labels: &[u8], loss: &Loss) -> Result<(f64, Vec<Tensor64>), LossError> {
     let mut total = 0.0;
     let mut gradients = Vec::new();
     for (i, logits) in outputs.iter().enumerate() {
-        check(logits, labels, loss)?;
+        loss.check(labels, logits.shape)?;
         let mut gradient = Tensor64::zeros(logits.shape);
         for term in &loss.terms {
             let factor = f64::from(loss.output_weight(i)) * f64::from(term.weight);
             let (value, mut part) = match term.kind {
-                LossKind::CrossEntropy if logits.shape.c < 2 => return Err(LossError::OneChannel),
                 LossKind::CrossEntropy => cross_entropy(logits, labels, loss, term),
                 LossKind::BinaryCrossEntropy => binary_cross_entropy(logits, labels, loss),
                 LossKind::Dice => dice(logits, labels, loss),
@@ -71,23 +38,6 @@ pub fn loss(outputs: &[Tensor64], labels: &[u8], loss: &Loss) -> Result<(f64, Ve
         gradients.push(gradient);
     }
     Ok((total, gradients))
-}
-
-fn check(logits: &Tensor64, labels: &[u8], loss: &Loss) -> Result<(), LossError> {
-    let (pixels, channels) = (logits.shape.pixels(), logits.shape.c);
-    if labels.len() != pixels {
-        return Err(LossError::Size { labels: labels.len(), pixels });
-    }
-    let outside = |&label: &u8| Some(label) != loss.ignore && channels > 1 && usize::from(label) >= channels;
-    if let Some(label) = labels.iter().copied().find(outside) {
-        return Err(LossError::Label { label, classes: channels });
-    }
-    match &loss.class_weights {
-        Some(w) if w.len() != channels.max(2) => {
-            Err(LossError::ClassWeights { weights: w.len(), classes: channels.max(2) })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Sum of `weight * -log softmax[label]` over sum of weights; with smoothing, the truth is spread over all classes, each

@@ -1,8 +1,9 @@
 //! Multi-head scaled dot-product attention over pixels.
 
 use crate::Tensor64;
+use crate::draw::{Draw, other_size};
 use crate::tensor::index;
-use dapple_graph::Shape;
+use dapple_graph::{Conv2d, Graph, GraphError, NodeId, Shape};
 
 /// One head of one image: the weights `[queries, keys]` and where its values stand.
 struct Head {
@@ -87,4 +88,17 @@ pub(crate) fn backward(
         }
     });
     vec![gq, gk, gv]
+}
+
+/// Attention with queries of the input and keys of the same or another size.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    let heads = draw.pick(&[1, 1, 2, 3, 5, 8]);
+    let width = draw.pick(&[1, 3, 8, 16, 20, 32]);
+    let keys = if draw.one_in(2) { x } else { other_size(g, draw)? };
+    let q = g.conv2d("q", x, &Conv2d::new(heads * width, 1))?;
+    let k = g.conv2d("k", keys, &Conv2d::new(heads * width, 1))?;
+    let v = g.conv2d("v", keys, &Conv2d::new(heads * width, 1))?;
+    let (q, k, v) = if keys == x && draw.one_in(4) { (q, q, q) } else { (q, k, v) };
+    g.attention(q, k, v, heads)
 }

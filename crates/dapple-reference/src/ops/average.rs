@@ -1,8 +1,9 @@
 //! Average pooling: means over windows that divide the map, or over windows of one size.
 
 use crate::Tensor64;
+use crate::draw::Draw;
 use crate::tensor::index;
-use dapple_graph::{AvgPool, Shape};
+use dapple_graph::{AvgPool, Graph, GraphError, NodeId, Shape};
 use std::ops::Range;
 
 /// Which windows.
@@ -60,4 +61,19 @@ fn taps(windows: Windows, input: Shape, output: Shape, mut visit: impl FnMut(usi
             }
         }
     }
+}
+
+/// An average pooling of the input, of either kind.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    match draw.one_in(2) {
+        true => g.avg_pool(g.input(), &avg_pool_settings(draw)),
+        false => g.adaptive_avg_pool(g.input(), [0, 1].map(|_| draw.pick(&[1, 1, 2, 3, 6, 7, 20]))),
+    }
+}
+
+/// An average pooling.
+pub(crate) fn avg_pool_settings(draw: &mut Draw) -> AvgPool {
+    let kernel = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 5, 9, 17]));
+    let stride = [0, 1].map(|_| draw.pick(&[1, 2, 2, 3, 4, 8]));
+    AvgPool { kernel, stride, padding: kernel.map(|k| draw.within(0..=k / 2)) }
 }

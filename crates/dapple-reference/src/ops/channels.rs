@@ -1,6 +1,8 @@
-//! Layer normalisation and scaling of channels.
+//! Layer normalization and scaling of channels.
 
 use crate::Tensor64;
+use crate::draw::Draw;
+use dapple_graph::{Graph, GraphError, NodeId};
 
 pub(crate) struct ChannelGradients {
     pub(crate) input: Tensor64,
@@ -11,7 +13,7 @@ pub(crate) struct ChannelGradients {
 }
 
 /// `(x - mean) / sqrt(var + eps)` over the channels of each pixel, and that root's inverse for each pixel.
-fn normalise(x: &Tensor64, eps: f32) -> (Vec<f64>, Vec<f64>) {
+fn normalize(x: &Tensor64, eps: f32) -> (Vec<f64>, Vec<f64>) {
     let (mut data, mut inverses) = (Vec::new(), Vec::new());
     for pixel in x.data.chunks_exact(x.shape.c) {
         let count = pixel.len() as f64;
@@ -25,18 +27,18 @@ fn normalise(x: &Tensor64, eps: f32) -> (Vec<f64>, Vec<f64>) {
 }
 
 pub(crate) fn layer_norm(x: &Tensor64, gamma: &[f64], beta: &[f64], eps: f32) -> Tensor64 {
-    let (mut data, _) = normalise(x, eps);
+    let (mut data, _) = normalize(x, eps);
     data.iter_mut().enumerate().for_each(|(i, v)| *v = *v * gamma[i % x.shape.c] + beta[i % x.shape.c]);
     Tensor64::new(x.shape, data)
 }
 
 pub(crate) fn layer_norm_backward(x: &Tensor64, gamma: &[f64], eps: f32, gy: &Tensor64) -> ChannelGradients {
     let c = x.shape.c;
-    let (normalised, inverses) = normalise(x, eps);
+    let (normalized, inverses) = normalize(x, eps);
     let (mut factor, mut shift) = (vec![0.0; c], vec![0.0; c]);
     let mut input = Tensor64::zeros(x.shape);
     for (pixel, inverse) in inverses.iter().enumerate() {
-        let (z, g) = (&normalised[pixel * c..(pixel + 1) * c], &gy.data[pixel * c..(pixel + 1) * c]);
+        let (z, g) = (&normalized[pixel * c..(pixel + 1) * c], &gy.data[pixel * c..(pixel + 1) * c]);
         let scaled: Vec<f64> = g.iter().zip(gamma).map(|(g, gamma)| g * gamma).collect();
         let mean = scaled.iter().sum::<f64>() / c as f64;
         let along = scaled.iter().zip(z).map(|(s, z)| s * z).sum::<f64>() / c as f64;
@@ -62,4 +64,14 @@ pub(crate) fn scale_backward(x: &Tensor64, factor: &[f64], gy: &Tensor64) -> Cha
         gradients.factor[i % factor.len()] += x * g;
     }
     gradients
+}
+
+/// A layer norm of the input.
+pub(crate) fn random_layer_norm(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    g.layer_norm("ln", g.input(), draw.pick(&[1e-5, 1e-6, 1e-2]))
+}
+
+/// The input times factors of its channels.
+pub(crate) fn random_scale(g: &mut Graph) -> Result<NodeId, GraphError> {
+    g.scale("scale", g.input(), 1.0)
 }

@@ -5,8 +5,9 @@
 //! are then one line each.
 
 use crate::Tensor64;
+use crate::draw::Draw;
 use crate::tensor::index;
-use dapple_graph::{Conv2d, ConvTranspose2d, Shape};
+use dapple_graph::{Conv2d, ConvTranspose2d, Graph, GraphError, NodeId, Shape};
 
 /// Gradients of a convolution.
 pub(crate) struct ConvGradients {
@@ -122,4 +123,57 @@ fn grid(h: usize, w: usize) -> impl Iterator<Item = (usize, usize)> {
 
 fn pixels(s: Shape) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..s.n).flat_map(move |n| grid(s.h, s.w).map(move |(y, x)| (n, y, x)))
+}
+
+/// A convolution of the input.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    let conv = conv_settings(draw, g.shape(x).c);
+    g.conv2d("conv", x, &conv)
+}
+
+/// A transposed convolution of the input.
+pub(crate) fn random_transposed(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let conv = transpose_settings(draw);
+    g.conv_transpose2d("conv", g.input(), &conv)
+}
+
+/// A convolution for `c` input channels: plain, strided, dilated, grouped, depthwise, rectangular.
+pub(crate) fn conv_settings(draw: &mut Draw, c: usize) -> Conv2d {
+    let kernel = draw.pick(&[1, 1, 2, 3, 3, 3, 3, 4, 5, 7]);
+    let mut conv = Conv2d::new(draw.channels(), kernel).bias(draw.one_in(2));
+    if draw.one_in(6) {
+        conv.kernel = [draw.within(1..=7), draw.within(1..=7)];
+    }
+    if draw.one_in(3) {
+        conv.stride = draw.pick(&[[2, 2], [2, 2], [1, 2], [2, 1], [3, 3], [4, 4]]);
+    }
+    if draw.one_in(4) {
+        conv.dilation = draw.pick(&[[2, 2], [2, 2], [3, 3], [4, 4], [1, 2], [3, 1]]);
+    }
+    conv.padding = match draw.within(0..=5) {
+        0 => [0, 0],
+        1 => [draw.within(0..=8), draw.within(0..=8)],
+        _ => [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1) / 2),
+    };
+    if draw.one_in(4) {
+        let divisors: Vec<usize> = (1..=c).filter(|d| c.is_multiple_of(*d)).collect();
+        conv.groups = if draw.one_in(2) { c } else { draw.pick(&divisors) };
+        conv.out_channels = conv.groups * draw.within(1..=(40 / conv.groups).max(1));
+    }
+    conv
+}
+
+/// A transposed convolution.
+pub(crate) fn transpose_settings(draw: &mut Draw) -> ConvTranspose2d {
+    let (kernel, stride, padding) =
+        draw.pick(&[(2, 2, 0), (2, 2, 0), (4, 2, 1), (3, 2, 1), (3, 1, 1), (1, 1, 0), (2, 3, 0), (8, 4, 2)]);
+    let mut conv =
+        ConvTranspose2d::new(draw.channels(), kernel, stride).padding(padding).bias(draw.one_in(2));
+    if draw.one_in(4) {
+        conv.kernel = [draw.within(1..=5), draw.within(1..=5)];
+        conv.stride = [draw.within(1..=4), draw.within(1..=4)];
+        conv.padding = [draw.within(0..=2), draw.within(0..=2)];
+    }
+    conv
 }

@@ -1,8 +1,9 @@
 //! Centred zero-padding or cropping to another size.
 
 use crate::Tensor64;
+use crate::draw::{Draw, other_size};
 use crate::tensor::index;
-use dapple_graph::Shape;
+use dapple_graph::{Conv2d, Graph, GraphError, NodeId, Shape};
 
 pub(crate) fn forward(x: &Tensor64, shape: Shape) -> Tensor64 {
     let mut y = Tensor64::zeros(shape);
@@ -40,4 +41,19 @@ fn source(i: usize, input: usize, output: usize) -> Option<usize> {
     } else {
         Some(i + (input - output) / 2)
     }
+}
+
+/// The input cropped or padded to another size.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let like = other_size(g, draw)?;
+    g.fit_to(g.input(), like)
+}
+
+/// An enlargement cropped to the input's size.
+pub(crate) fn random_crop(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    // The size of an unread enlargement: back down to the input's.
+    let large = Conv2d::new(g.shape(x).c, 1).padding(draw.within(0..=6));
+    let large = g.conv2d("large", x, &large)?;
+    g.fit_to(large, x)
 }

@@ -1,9 +1,10 @@
-//! Batch normalisation (Ioffe and Szegedy 2015): `gamma (x - mean) / sqrt(var + eps) + beta` per channel.
+//! Batch normalization (Ioffe and Szegedy 2015): `gamma (x - mean) / sqrt(var + eps) + beta` per channel.
 
 use crate::Tensor64;
-use dapple_graph::BatchNorm;
+use crate::draw::{Draw, other_size};
+use dapple_graph::{BatchNorm, Graph, GraphError, NodeId};
 
-/// Mean and biased variance of each channel that a batch was normalised with.
+/// Mean and biased variance of each channel that a batch was normalized with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Moments {
     pub(crate) mean: Vec<f64>,
@@ -53,8 +54,8 @@ pub(crate) fn forward(
     beta: &[f64],
 ) -> Tensor64 {
     let c = x.shape.c;
-    let normalised = normalise(norm, x, moments);
-    let data = normalised.iter().enumerate().map(|(i, v)| gamma[i % c] * v + beta[i % c]).collect();
+    let normalized = normalize(norm, x, moments);
+    let data = normalized.iter().enumerate().map(|(i, v)| gamma[i % c] * v + beta[i % c]).collect();
     Tensor64::new(x.shape, data)
 }
 
@@ -68,21 +69,21 @@ pub(crate) fn backward(
     gy: &Tensor64,
 ) -> NormGradients {
     let (c, count) = (x.shape.c, x.shape.pixels() as f64);
-    let normalised = normalise(norm, x, moments);
+    let normalized = normalize(norm, x, moments);
     let (mut g_gamma, mut g_beta) = (vec![0.0; c], vec![0.0; c]);
     for (i, g) in gy.data.iter().enumerate() {
-        g_gamma[i % c] += g * normalised[i];
+        g_gamma[i % c] += g * normalized[i];
         g_beta[i % c] += g;
     }
     let input = gy.data.iter().enumerate().map(|(i, g)| {
         let k = i % c;
-        let through_moments = if batch { (g_beta[k] + normalised[i] * g_gamma[k]) / count } else { 0.0 };
+        let through_moments = if batch { (g_beta[k] + normalized[i] * g_gamma[k]) / count } else { 0.0 };
         gamma[k] * (g - through_moments) / deviation(norm, moments, k)
     });
     NormGradients { input: Tensor64::new(x.shape, input.collect()), gamma: g_gamma, beta: g_beta }
 }
 
-fn normalise(norm: BatchNorm, x: &Tensor64, moments: &Moments) -> Vec<f64> {
+fn normalize(norm: BatchNorm, x: &Tensor64, moments: &Moments) -> Vec<f64> {
     let c = x.shape.c;
     let each = |(i, v): (usize, &f64)| (v - moments.mean[i % c]) / deviation(norm, moments, i % c);
     x.data.iter().enumerate().map(each).collect()
@@ -90,4 +91,12 @@ fn normalise(norm: BatchNorm, x: &Tensor64, moments: &Moments) -> Vec<f64> {
 
 fn deviation(norm: BatchNorm, moments: &Moments, channel: usize) -> f64 {
     (moments.var[channel] + f64::from(norm.eps)).sqrt()
+}
+
+/// A batch norm of the input, or of more pixels than one.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    let norm = BatchNorm { eps: draw.pick(&[1e-5, 1e-3]), momentum: draw.pick(&[0.1, 0.01, 1.0]) };
+    let y = if g.shape(x).pixels() < 2 { other_size(g, draw)? } else { x };
+    g.batch_norm_with("bn", y, norm)
 }

@@ -1,7 +1,8 @@
 //! Functions of each value by itself.
 
 use crate::Tensor64;
-use dapple_graph::Pointwise;
+use crate::draw::Draw;
+use dapple_graph::{Graph, GraphError, NodeId, Pointwise};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 pub(crate) fn forward(function: Pointwise, x: &Tensor64) -> Tensor64 {
@@ -71,4 +72,17 @@ fn erf(x: f64) -> f64 {
         term *= 2.0 * x * x / (2.0 * n + 1.0);
     }
     2.0 / PI.sqrt() * (-x * x).exp() * sum
+}
+
+/// All functions of single values.
+pub(crate) const POINTWISE: [Pointwise; 5] =
+    [Pointwise::Sigmoid, Pointwise::HardSigmoid, Pointwise::HardSwish, Pointwise::Silu, Pointwise::Gelu];
+
+/// A function of multiples of the input.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    // A wide range of values.
+    let y = g.scale("wide", x, 1.0)?;
+    let y = (0..draw.within(0..=4)).try_fold(y, |y, _| g.add(y, y))?;
+    g.activate(y, draw.pick(&POINTWISE))
 }

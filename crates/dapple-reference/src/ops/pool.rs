@@ -1,7 +1,8 @@
 //! Max pooling that keeps where the maxima stood, and its unpooling.
 
 use crate::Tensor64;
-use dapple_graph::{MaxPool, Shape};
+use crate::draw::Draw;
+use dapple_graph::{Conv2d, Graph, GraphError, MaxPool, NodeId, Shape};
 use std::ops::Range;
 
 /// The maxima and, for each, its index in the input's data. The first of equal values in row-major order wins.
@@ -76,4 +77,33 @@ fn window(pool: &MaxPool, axis: usize, out: usize, size: usize) -> Range<usize> 
     let start = out * pool.stride[axis];
     let end = (start + pool.kernel[axis]).saturating_sub(pool.padding[axis]);
     start.saturating_sub(pool.padding[axis])..end.min(size)
+}
+
+/// A max pooling of the input.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    g.max_pool(g.input(), &pool_settings(draw))
+}
+
+/// A max pooling of the input and its unpooling.
+pub(crate) fn random_unpool(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let x = g.input();
+    let mut pool = pool_settings(draw);
+    pool.stride = [0, 1].map(|i| pool.kernel[i] + draw.within(0..=1));
+    let pooled = g.max_pool(x, &pool)?;
+    let y = g.conv2d("inner", pooled, &Conv2d::new(g.shape(x).c, 1))?;
+    g.max_unpool(y, pooled)
+}
+
+/// A max pooling.
+pub(crate) fn pool_settings(draw: &mut Draw) -> MaxPool {
+    let (kernel, stride) = draw.pick(&[(2, 2), (2, 2), (2, 2), (3, 2), (3, 3), (3, 1), (2, 1), (5, 1)]);
+    let mut pool = MaxPool::new(kernel, stride).ceil(draw.one_in(2));
+    if draw.one_in(5) {
+        pool.kernel = [draw.within(1..=5), draw.within(1..=5)];
+        pool.stride = [draw.within(1..=4), draw.within(1..=4)];
+    }
+    if draw.one_in(3) {
+        pool.padding = pool.kernel.map(|k| draw.within(0..=k / 2));
+    }
+    pool
 }

@@ -2,8 +2,9 @@
 //! columns.
 
 use crate::Tensor64;
+use crate::draw::{Draw, other_size};
 use crate::tensor::index;
-use dapple_graph::{Interpolation, Shape};
+use dapple_graph::{Graph, GraphError, Interpolation, NodeId, Shape};
 
 pub(crate) fn forward(interpolation: Interpolation, x: &Tensor64, shape: Shape) -> Tensor64 {
     let mut y = Tensor64::zeros(shape);
@@ -48,4 +49,24 @@ fn sources(interpolation: Interpolation, i: usize, input: usize, output: usize) 
     let second = (first + 1).min(input - 1);
     let share = source - first as f64;
     vec![(first, 1.0 - share), (second, share)]
+}
+
+/// The input sampled at another size.
+pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    let like = other_size(g, draw)?;
+    g.resize(g.input(), like, interpolation(draw))
+}
+
+/// The input sampled at a multiple of its size.
+pub(crate) fn random_upscale(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    g.upscale(g.input(), draw.within(1..=4), interpolation(draw))
+}
+
+/// A way of sampling.
+pub(crate) fn interpolation(draw: &mut Draw) -> Interpolation {
+    draw.pick(&[
+        Interpolation::Nearest,
+        Interpolation::Bilinear { align_corners: false },
+        Interpolation::Bilinear { align_corners: true },
+    ])
 }

@@ -1,10 +1,12 @@
 //! Small random networks.
 
-use super::Draw;
-use super::operation::{
-    POINTWISE, avg_pool_settings, conv_settings, input_shape, interpolation, pool_settings,
-    transpose_settings,
-};
+use super::operation::input_shape;
+use crate::draw::Draw;
+use crate::ops::average::avg_pool_settings;
+use crate::ops::conv::{conv_settings, transpose_settings};
+use crate::ops::pointwise::POINTWISE;
+use crate::ops::pool::pool_settings;
+use crate::ops::resize::interpolation;
 use crate::replay;
 use dapple_graph::summary::multiply_adds;
 use dapple_graph::{Conv2d, Graph, GraphError, Network, NodeId, Op, Pointwise, Shape};
@@ -330,16 +332,6 @@ impl Sketch<'_> {
         let reads = |op: &Op| if let Op::MaxUnpool { pool } = op { Some(*pool) } else { None };
         let read = |id: &NodeId| nodes.iter().any(|n| n.inputs.contains(id) || reads(&n.op) == Some(*id));
         (1..nodes.len()).map(NodeId).filter(|id| !read(id)).collect()
-    }
-}
-
-/// 1 to 40 channels, often a multiple of 16, now and then 64 or 96.
-pub(super) fn channels(draw: &mut Draw) -> usize {
-    match draw.within(0..=9) {
-        0 => draw.pick(&[64, 96]),
-        1 | 2 => draw.pick(&[16, 32]),
-        3 | 4 => draw.within(1..=4),
-        _ => draw.within(1..=40),
     }
 }
 

@@ -115,7 +115,7 @@ fn a_saved_model_measures_as_it_did_in_training() {
     let set =
         EvaluationSet::new(&dataset, &samples, input, 2, CacheSettings::None).expect("there are samples");
     let network = Arc::new(model.card.network.clone());
-    let mut executor = engine().load(network, &model.state, None).expect("the state fits");
+    let mut executor = engine().load(network, &model.state).expect("the state fits");
     let loss = Provenance::of(&model.card).expect("a model of this program").loss;
     let found = evaluate(executor.as_mut(), &set, &loss, &mut |_| ControlFlow::Continue(()))
         .expect("it evaluates")

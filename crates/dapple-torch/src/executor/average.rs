@@ -1,12 +1,12 @@
-//! The moving average of parameters and running statistics.
+//! The moving average (EMA) of parameters and running statistics.
 
-use super::TorchExecutor;
+use super::TorchTrainer;
 use tch::{Kind, TchError};
 
-impl TorchExecutor {
+impl TorchTrainer {
     /// `average = decay average + (1 - decay) values`; the first time, the values.
     pub(super) fn move_average(&mut self, decay: f32) -> Result<(), TchError> {
-        let now = [&self.params.values, &self.params.statistics];
+        let now = [&self.executor.params.values, &self.executor.params.statistics];
         match &mut self.average {
             None => {
                 // Copies: running statistics are moved in their place.

@@ -1,23 +1,25 @@
-//! Where numbers stop being numbers: a pass with each value and each gradient looked at.
+//! The first NaN or infinite value of a pass, in which each value and each gradient is checked.
 
-use super::{TorchExecutor, is_finite};
+use super::TorchTrainer;
+use super::trainer::is_finite;
 use crate::failure::Failure;
 use crate::transfer::download;
+use dapple_graph::engine::build;
 use dapple_graph::{Fault, FaultKind, Loss, Tensor as Map};
 use tch::Tensor;
 
-impl TorchExecutor {
+impl TorchTrainer {
     pub(super) fn first_fault(
         &mut self,
         input: &Map,
         labels: &[u8],
         loss: &Loss,
     ) -> Result<Option<Fault>, Failure> {
-        let state = self.exported(&self.params.values, &self.params.statistics)?;
+        let state = self.executor.exported(&self.executor.params.values, &self.executor.params.statistics)?;
         if let Some(fault) = Fault::of_parameters(&state) {
             return Ok(Some(fault));
         }
-        let graph = self.graph(input.shape)?;
+        let graph = build(self.executor.network.as_ref(), input.shape)?;
         let fault = |node: usize, kind| {
             let place = graph.nodes()[node].name.clone();
             Ok(Some(Fault { place, kind }))
@@ -36,9 +38,11 @@ impl TorchExecutor {
         if let Some(node) = first {
             return fault(node, FaultKind::Output);
         }
-        let Some(total) = self.loss(&taped.outputs, &taped.shapes, labels, loss)? else { return Ok(None) };
+        let Some(total) = self.executor.loss(&taped.outputs, &taped.shapes, labels, loss)? else {
+            return Ok(None);
+        };
         if !total.f_double_value(&[])?.is_finite() {
-            return Ok(Some(Fault { place: String::new(), kind: FaultKind::Loss }));
+            return Ok(Some(Fault::of_loss()));
         }
         if !total.requires_grad() {
             return Ok(None);
@@ -55,7 +59,7 @@ impl TorchExecutor {
         let all = gradients.last().expect("the parameters' is the last");
         if all.defined() && !is_finite(all)? {
             let all = download(all)?;
-            let specs = self.params.specs.iter().filter(|spec| spec.role.trainable());
+            let specs = self.executor.params.specs.iter().filter(|spec| spec.role.trainable());
             let mut wrong =
                 specs.filter(|s| !all[s.offset..s.offset + s.len()].iter().all(|v| v.is_finite()));
             if let Some(spec) = wrong.next() {

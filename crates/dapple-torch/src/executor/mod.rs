@@ -2,133 +2,69 @@
 
 mod average;
 mod fault;
-mod interface;
 mod learn;
+mod trainer;
 
-use crate::engine::TorchEngine;
+pub(crate) use trainer::TorchTrainer;
+
 use crate::failure::{Attempt, Failure};
 use crate::folded::Folded;
 use crate::loss::{self, Truth};
 use crate::ops::Context;
 use crate::params::Params;
-use crate::plan::Plan;
-use crate::rates::Rates;
-use crate::rules::Rules;
-use crate::scaling::Scaling;
-use crate::transfer::{download, upload_map};
-use crate::{pass, transfer};
+use crate::pass;
+use crate::transfer::{download, download_map, upload, upload_map};
+use dapple_graph::engine::{build, check_input, check_labels, check_state};
 use dapple_graph::{
-    DropoutState, EngineError, Graph, Loss, Mode, Network, Optimizer, Precision, Shape, State, Tensor as Map,
+    DropoutState, EngineError, Executor, Inference, Loss, Mode, Network, Precision, Shape, State,
+    Tensor as Map,
 };
-use std::collections::HashMap;
 use std::sync::Arc;
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Shapes whose graphs are kept; more start anew.
-const MAX_PLANS: usize = 32;
+/// For errors that do not depend on a batch.
+const NO_BATCH: Shape = Shape::new(1, 1, 1, 1);
 
+/// Runs a network.
 pub(crate) struct TorchExecutor {
     device: Device,
     precision: Precision,
     network: Arc<dyn Network>,
     params: Params,
-    rules: Option<Rules>,
-    rates: Rates,
-    /// Of parameters and running statistics.
-    average: Option<[Tensor; 2]>,
-    /// Accumulated since the last step, `[values]`; `None` where nothing was.
-    gradient: Option<Tensor>,
-    scaling: Scaling,
-    plans: HashMap<Shape, Arc<Plan>>,
-    /// Made when inference first wants it, dropped when parameters change.
+    /// Built when inference first needs it, dropped when parameters change.
     folded: Option<Folded>,
-    /// What the last forward pass was in training.
-    pending: Option<Taped>,
     /// Of the next pass that drops.
     dropout: DropoutState,
-    /// What failed where the interface has no error: the next call that has one gives it.
-    deferred: Option<TchError>,
-}
-
-/// A forward pass that can be differentiated.
-struct Taped {
-    outputs: Vec<Tensor>,
-    shapes: Vec<Shape>,
-    /// The parameters' buffer in it.
-    leaf: Tensor,
 }
 
 impl TorchExecutor {
     pub fn new(
-        engine: &TorchEngine,
+        device: Device,
+        precision: Precision,
         network: Arc<dyn Network>,
         state: &State,
-        optimizer: Option<Optimizer>,
     ) -> Result<Self, EngineError> {
-        let device = engine.device;
-        let graph = network.build(network.example_input())?;
-        let attempt = Attempt {
-            device,
-            network: network.as_ref(),
-            optimizer,
-            input: network.example_input(),
-            training: optimizer.is_some(),
-        };
-        if state.specs != graph.params() {
-            return Err(foreign_state());
-        }
-        let params = Params::new(state, device).map_err(|e| attempt.error(&e))?;
-        if !params.fits(state) {
-            return Err(foreign_state());
-        }
-        let rules = optimizer.map(|optimizer| Rules::new(optimizer, &params)).transpose();
-        let rules = rules.map_err(|e| attempt.error(&e))?;
-        let rates = Rates::new(vec![1.0; params.specs.len()], &params.specs, optimizer, device);
-        let rates = rates.map_err(|e| attempt.error(&e))?;
-        Ok(Self {
-            device,
-            precision: engine.precision,
-            rates,
-            params,
-            rules,
-            average: None,
-            gradient: None,
-            scaling: Scaling::new(engine.precision),
-            plans: HashMap::new(),
-            folded: None,
-            pending: None,
-            dropout: DropoutState::default(),
-            deferred: None,
-            network,
-        })
+        let input = network.example_input();
+        let graph = network.build(input)?;
+        check_state(graph.params(), state)?;
+        let attempt = Attempt { device, network: network.as_ref(), input, training: None };
+        let params = Params::new(state, device).map_err(|error| attempt.error(&error))?;
+        Ok(Self { device, precision, params, folded: None, dropout: DropoutState::default(), network })
     }
 
-    /// Runs what may fail in libtorch, and says in the reader's words how it failed.
+    /// Runs what may fail in libtorch, and explains how it failed.
     fn attempt<T>(
         &mut self,
         input: Shape,
-        training: bool,
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, EngineError> {
-        let result = match self.deferred.take() {
-            Some(error) => Err(Failure::Torch(error)),
-            None => work(self),
-        };
-        result.map_err(|failure| {
-            // What a failed pass left behind is memory that the next one may need.
-            self.pending = None;
-            match failure {
-                Failure::Engine(error) => error,
-                Failure::Torch(error) => {
-                    let optimizer = self.rules.as_ref().map(|rules| rules.optimizer);
-                    let network = self.network.as_ref();
-                    Attempt { device: self.device, network, optimizer, input, training }.error(&error)
-                }
-            }
+        work(self).map_err(|failure| {
+            let network = self.network.as_ref();
+            Attempt { device: self.device, network, input, training: None }.explain(failure)
         })
     }
 
-    /// What convolutions are computed in, where it is not single precision.
+    /// The number format of convolutions and attention, where it is not single precision.
     fn low(&self) -> Option<Kind> {
         match self.precision {
             Precision::Fp32 => None,
@@ -137,65 +73,16 @@ impl TorchExecutor {
         }
     }
 
-    fn graph(&self, shape: Shape) -> Result<Graph, EngineError> {
-        if shape.is_empty() {
-            return Err(EngineError::Input(format!("an input of shape {shape} has no pixels")));
-        }
-        Ok(self.network.build(shape)?)
-    }
-
-    /// The plan for training.
-    fn plan(&mut self, shape: Shape) -> Result<Arc<Plan>, EngineError> {
-        if let Some(plan) = self.plans.get(&shape) {
-            return Ok(plan.clone());
-        }
-        if self.plans.len() >= MAX_PLANS {
-            self.plans.clear();
-        }
-        let plan = Arc::new(Plan::new(self.graph(shape)?, false));
-        self.plans.insert(shape, plan.clone());
-        Ok(plan)
-    }
-
-    /// The dropout position of a pass in a mode; those that drop take the next one.
-    fn draw(&mut self, mode: Mode) -> DropoutState {
-        let drawn = self.dropout;
-        if matches!(mode, Mode::Train | Mode::Sample) {
-            self.dropout.passes += 1;
-        }
-        drawn
-    }
-
-    /// Forward in training, with what backward needs. `look` sees each node's value.
-    fn tape(
-        &mut self,
-        input: &Map,
-        look: impl FnMut(usize, &Tensor) -> Result<(), TchError>,
-    ) -> Result<Taped, Failure> {
-        self.pending = None;
-        checked(input)?;
-        let plan = self.plan(input.shape)?;
-        let views = self.params.views(self.low())?;
-        let dropout = self.draw(Mode::Train);
-        // Running statistics move, whether or not the pass succeeds.
-        self.folded = None;
-        let context =
-            Context { views: &views, device: self.device, mode: Mode::Train, low: self.low(), dropout };
-        let outputs = pass::run(&plan, &context, upload_map(input, self.device)?, look)?;
-        let shapes = plan.outputs.iter().map(|id| plan.graph.shape(*id)).collect();
-        Ok(Taped { outputs, shapes, leaf: views.leaf })
-    }
-
     /// Forward without gradients; outputs stay on the device.
-    fn infer(&mut self, input: &Map, mode: Mode) -> Result<(Vec<Tensor>, Vec<Shape>), Failure> {
-        self.pending = None;
-        checked(input)?;
-        let graph = self.graph(input.shape)?;
+    fn run(&mut self, input: &Map, mode: Inference) -> Result<(Vec<Tensor>, Vec<Shape>), Failure> {
+        check_input(input)?;
+        let mode = Mode::from(mode);
+        let graph = build(self.network.as_ref(), input.shape)?;
         if self.folded.is_none() {
             let state = self.exported(&self.params.values, &self.params.statistics)?;
             self.folded = Some(Folded::new(&graph, state, self.device)?);
         }
-        let dropout = self.draw(mode);
+        let dropout = self.dropout.draw(mode);
         let low = self.low();
         let folded = self.folded.as_mut().expect("made above");
         let plan = folded.plan(&graph, mode == Mode::Predict)?;
@@ -207,7 +94,7 @@ impl TorchExecutor {
         Ok((outputs, shapes))
     }
 
-    /// The loss of outputs; `None` where nothing counts.
+    /// The loss of outputs; `None` where no pixel counts.
     fn loss(
         &self,
         outputs: &[Tensor],
@@ -215,7 +102,7 @@ impl TorchExecutor {
         labels: &[u8],
         loss: &Loss,
     ) -> Result<Option<Tensor>, Failure> {
-        loss::check(loss, labels, shapes)?;
+        check_labels(loss, labels, shapes)?;
         let mut truth: Option<Truth<'_>> = None;
         let mut total: Option<Tensor> = None;
         for (index, (logits, shape)) in outputs.iter().zip(shapes).enumerate() {
@@ -233,36 +120,7 @@ impl TorchExecutor {
         Ok(total)
     }
 
-    /// Adds the gradient of a sum by the parameters to the gradient.
-    fn differentiate(&mut self, total: &Tensor, leaf: &Tensor) -> Result<(), Failure> {
-        if !total.requires_grad() {
-            // No parameter has a part in it.
-            if self.gradient.is_none() {
-                self.gradient = Some(leaf.f_detach()?.f_zeros_like()?);
-            }
-            return Ok(());
-        }
-        let adapts = self.scaling.adapts();
-        let gradient = loop {
-            let factor = self.scaling.factor();
-            let scaled = if factor == 1.0 { total.shallow_clone() } else { total.f_mul_scalar(factor)? };
-            let mut found = Tensor::f_run_backward(&[scaled], &[leaf], adapts, false)?;
-            let gradient = found.pop().expect("one for the one input");
-            let gradient = if gradient.defined() { gradient } else { leaf.f_detach()?.f_zeros_like()? };
-            let gradient = if factor == 1.0 { gradient } else { gradient.f_mul_scalar(1.0 / factor)? };
-            if !adapts || is_finite(&gradient)? || !self.scaling.shrink() {
-                break gradient;
-            }
-        };
-        self.scaling.passed();
-        self.gradient = Some(match self.gradient.take() {
-            Some(sum) => sum.f_add(&gradient)?,
-            None => gradient,
-        });
-        Ok(())
-    }
-
-    /// Values as they are given out.
+    /// Values in the order of checkpoints.
     fn exported(&self, values: &Tensor, statistics: &Tensor) -> Result<State, TchError> {
         Ok(State {
             specs: self.params.specs.clone(),
@@ -271,28 +129,60 @@ impl TorchExecutor {
         })
     }
 
-    /// The outputs as batches.
-    fn downloaded(outputs: &[Tensor], shapes: &[Shape]) -> Result<Vec<Map>, TchError> {
-        outputs.iter().zip(shapes).map(|(output, shape)| transfer::download_map(output, *shape)).collect()
+    /// As [`TorchExecutor::exported`]; NaN where the device has failed and gives none.
+    fn exported_or_lost(&self, values: &Tensor, statistics: &Tensor) -> State {
+        State { specs: self.params.specs.clone(), values: readable(values), statistics: readable(statistics) }
     }
 }
 
-/// Whether all values are finite.
-fn is_finite(values: &Tensor) -> Result<bool, TchError> {
-    Ok(values.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+/// A flat buffer's values; NaN where the device has failed and gives none.
+fn readable(flat: &Tensor) -> Vec<f32> {
+    download(flat).unwrap_or_else(|_| vec![f32::NAN; flat.numel()])
 }
 
-fn checked(input: &Map) -> Result<(), EngineError> {
-    match input.data.len() == input.shape.len() {
-        true => Ok(()),
-        false => Err(EngineError::Input(format!(
-            "{} values for an input of shape {}",
-            input.data.len(),
-            input.shape
-        ))),
+/// The outputs as batches.
+fn downloaded(outputs: &[Tensor], shapes: &[Shape]) -> Result<Vec<Map>, TchError> {
+    outputs.iter().zip(shapes).map(|(output, shape)| download_map(output, *shape)).collect()
+}
+
+impl Executor for TorchExecutor {
+    fn infer(&mut self, input: &Map, mode: Inference) -> Result<Vec<Map>, EngineError> {
+        self.attempt(input.shape, |executor| {
+            let (outputs, shapes) = executor.run(input, mode)?;
+            Ok(downloaded(&outputs, &shapes)?)
+        })
     }
-}
 
-fn foreign_state() -> EngineError {
-    EngineError::Input("the state's parameters are not those of the network".into())
+    fn evaluate(&mut self, input: &Map, labels: &[u8], loss: &Loss) -> Result<(f64, Map), EngineError> {
+        self.attempt(input.shape, |executor| {
+            let (outputs, shapes) = executor.run(input, Inference::Eval)?;
+            let _guard = tch::no_grad_guard();
+            let total = executor.loss(&outputs, &shapes, labels, loss)?;
+            let value = total.map_or(Ok(0.0), |total| total.f_double_value(&[]))?;
+            let first = downloaded(&outputs[..1], &shapes[..1])?.swap_remove(0);
+            Ok((value, first))
+        })
+    }
+
+    fn state(&self) -> State {
+        self.exported_or_lost(&self.params.values, &self.params.statistics)
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
+        check_state(&self.params.specs, state)?;
+        self.attempt(NO_BATCH, |executor| {
+            executor.params.values = upload(&state.values, executor.device)?;
+            executor.params.statistics = upload(&state.statistics, executor.device)?;
+            executor.folded = None;
+            Ok(())
+        })
+    }
+
+    fn dropout_state(&self) -> DropoutState {
+        self.dropout
+    }
+
+    fn set_dropout_state(&mut self, state: DropoutState) {
+        self.dropout = state;
+    }
 }

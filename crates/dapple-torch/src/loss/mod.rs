@@ -1,14 +1,14 @@
 //! Losses, as calls that autograd differentiates. Definitions: [`LossKind`].
 //!
-//! What depends on labels alone is counted on the host: weights, pixels of each class, and the signed distances of the
-//! boundary loss, which libtorch has no operation for.
+//! Quantities that depend on labels alone are counted on the host: weights, pixels of each class, and the signed distances
+//! of the boundary loss, for which libtorch has no operation.
 
 mod pixels;
 mod regions;
 mod sorted;
 
 use crate::transfer::{extent, upload};
-use dapple_graph::{EngineError, Loss, LossKind, LossTerm, Shape};
+use dapple_graph::{Loss, LossKind, LossTerm, Shape};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Labels with what is counted of them, once for all outputs of a network.
@@ -192,9 +192,4 @@ impl<'a> View<'a> {
             None => values.f_sum(Kind::Float),
         }
     }
-}
-
-/// Checks labels and settings against every output.
-pub(crate) fn check(loss: &Loss, labels: &[u8], outputs: &[Shape]) -> Result<(), EngineError> {
-    outputs.iter().try_for_each(|shape| loss.check(labels, *shape)).map_err(EngineError::Input)
 }

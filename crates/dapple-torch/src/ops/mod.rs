@@ -1,4 +1,4 @@
-//! A graph's operations as calls of libtorch, one file a family. Values are `[n, c, h, w]` in channels-last memory.
+//! A graph's operations as calls of libtorch: single calls here, all others in a file for each family. Values are `[n, c, h, w]` in channels-last memory.
 
 mod attention;
 mod conv;
@@ -8,10 +8,11 @@ mod pool;
 mod resize;
 
 use crate::params::Views;
+use crate::transfer::extent;
 use dapple_graph::{DropoutState, Mode, Node, Op, Pointwise};
 use tch::{Device, Kind, TchError, Tensor};
 
-/// What all operations of a pass share.
+/// The circumstances of a pass.
 pub(crate) struct Context<'a> {
     pub views: &'a Views,
     pub device: Device,
@@ -69,7 +70,15 @@ pub(crate) fn compute(
         }
         Op::LayerNorm { gamma, beta, eps } => norm::layer(context, x, *gamma, *beta, *eps)?,
         Op::GroupNorm { gamma, beta, groups, eps } => {
-            norm::group(context, x, [*gamma, *beta], *groups, *eps)?
+            let [scale, shift] = [gamma, beta].map(|id| context.views.get(*id));
+            let x = x.f_to_kind(Kind::Float)?;
+            channels_last(&x.f_group_norm(
+                extent(*groups),
+                Some(scale),
+                Some(shift),
+                f64::from(*eps),
+                true,
+            )?)?
         }
         Op::Relu => x.f_relu()?,
         Op::Pointwise(Pointwise::Sigmoid) => x.f_sigmoid()?,

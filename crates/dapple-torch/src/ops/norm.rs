@@ -1,7 +1,6 @@
-//! Normalisations, in single precision whatever comes in.
+//! Normalizations, in single precision whatever comes in.
 
-use super::{Context, channels_last};
-use crate::transfer::extent;
+use super::Context;
 use dapple_graph::{BatchNorm, Mode, ParamId};
 use tch::{Kind, TchError, Tensor};
 
@@ -49,17 +48,4 @@ pub(super) fn layer(
     let pixels = x.f_permute([0, 2, 3, 1])?.f_to_kind(Kind::Float)?;
     let normed = pixels.f_layer_norm(scale.size(), Some(scale), Some(shift), f64::from(eps), true)?;
     normed.f_permute([0, 3, 1, 2])
-}
-
-/// Group norm.
-pub(super) fn group(
-    context: &Context<'_>,
-    x: &Tensor,
-    params: [ParamId; 2],
-    groups: usize,
-    eps: f32,
-) -> Result<Tensor, TchError> {
-    let [scale, shift] = params.map(|id| context.views.get(id));
-    let x = x.f_to_kind(Kind::Float)?;
-    channels_last(&x.f_group_norm(extent(groups), Some(scale), Some(shift), f64::from(eps), true)?)
 }

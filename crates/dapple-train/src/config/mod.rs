@@ -358,8 +358,8 @@ impl TrainConfig {
             Some("small_images and augment.crop cannot be had together; leave one of them out".to_owned())
         } else if self.encoder_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             Some("encoder_rate must be above 0; freeze_encoder keeps the encoder from learning".to_owned())
-        } else if let Some(problem) = self.loss.terms.iter().find_map(LossTerm::problem) {
-            Some(problem)
+        } else if let Some(error) = self.loss.terms.iter().find_map(|term| term.check().err()) {
+            Some(error.to_string())
         } else if self.network.in_channels != self.input.channels {
             let (network, input) = (self.network.in_channels, self.input.channels);
             Some(format!("the network takes {network} channels but the input has {input}; make them equal"))

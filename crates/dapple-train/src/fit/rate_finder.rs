@@ -70,7 +70,7 @@ impl RateSweep {
             init_from(path, &config.network, &mut state)?;
         }
         let network = Arc::new(config.network.clone());
-        let mut executor = engine.load(network, &state, Some(config.optimizer))?;
+        let mut executor = engine.load_trainer(network, &state, config.optimizer)?;
         executor.set_rate_factors(&rate_factors(config, graph.params(), 0)?)?;
         executor.set_dropout_state(DropoutState { seed: config.seed, passes: 0 });
         let loss = config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train));

@@ -94,7 +94,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     };
     let loss = provenance.map_or_else(|| Loss::single(usual), |provenance| provenance.loss);
     let set = EvaluationSet::new(&dataset, &samples, input, 1, CacheSettings::None)?;
-    let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state, None)?;
+    let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
     let scored = evaluate(executor.as_mut(), &set, &loss, &mut go_on)?;
     let Evaluation { loss, scores } = scored.expect("nothing ends the evaluation early");
     Ok((scores, Some(loss)))

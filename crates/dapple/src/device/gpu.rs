@@ -31,14 +31,14 @@ impl Backend for Gpu {
             |name: &str| DeviceInfo { built_in: true, note: None, ..super::not_built_in(name, FEATURE) };
         let found = dapple_gpu::adapters();
         if found.is_empty() {
-            let note = dapple_gpu::Adapter::find("gpu").err();
+            let note = dapple_gpu::Adapter::find("gpu").err().map(|error| error.to_string());
             return vec![DeviceInfo { note, ..info("gpu") }];
         }
         let of = |adapter: dapple_gpu::Adapter| DeviceInfo {
             present: true,
             card: Some(adapter.description),
-            note: adapter.software.then(|| "a program on the processor, for testing".to_owned()),
-            // A program that stands for a card is slower than the CPU engine.
+            note: adapter.software.then(|| "a software renderer, for testing".to_owned()),
+            // A software renderer is slower than the CPU engine.
             rank: (!adapter.software).then_some(1),
             ..info(&adapter.name)
         };
@@ -64,7 +64,7 @@ impl Backend for Gpu {
             return cannot("keeps to no memory limit; leave the limit out and use a smaller batch".into());
         }
         let adapter = dapple_gpu::Adapter::find(device)
-            .map_err(|looked_for| DeviceError::Absent { name: name(), looked_for })?;
+            .map_err(|error| DeviceError::Absent { name: name(), looked_for: error.to_string() })?;
         Ok(Box::new(dapple_gpu::GpuEngine::new(&adapter)?))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dapple_data::{Loader, LoaderSettings};
-use dapple_graph::{DropoutState, Engine, Executor, Loss};
+use dapple_graph::{DropoutState, Engine, Loss, Trainer};
 
 use dapple_base::StopFlag;
 use dapple_model::{EvaluationSet, spread};
@@ -31,7 +31,7 @@ const COURSE: u64 = 1_000_000;
 pub(crate) struct Session<'a> {
     setup: Setup,
     files: TrainingFiles,
-    executor: Box<dyn Executor>,
+    executor: Box<dyn Trainer>,
     observer: &'a mut dyn Observer,
     recorder: &'a mut dyn Recorder,
     stop: &'a StopFlag,
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         let Watchers { observer, recorder, stop } = watchers;
         let Setup { config, parts, dataset, .. } = &setup;
         let input = config.input;
-        let load = |state| engine.load(Arc::new(config.network.clone()), state, Some(config.optimizer));
+        let load = |state| engine.load_trainer(Arc::new(config.network.clone()), state, config.optimizer);
         let is_new = matches!(beginning, Beginning::New(..));
         let (mut executor, mut position, records) = match beginning {
             Beginning::New(state, note) => {

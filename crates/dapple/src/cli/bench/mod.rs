@@ -11,7 +11,7 @@ use dapple::cpu::CpuEngine;
 use dapple::device::{self, EngineOptions};
 use dapple::graph::{
     Engine, Executor, Graph, Loss, LossKind, Mode, Network, Optimizer, Precision, Shape, State, Tensor,
-    summary,
+    Trainer, summary,
 };
 use dapple::nets::{NetConfig, checkpoint};
 use dapple_base::ByteSize;
@@ -84,10 +84,25 @@ pub struct Bench {
     pub dump: Option<PathBuf>,
 }
 
+/// A network on a device.
+enum Runner {
+    Infer(Box<dyn Executor>),
+    Train(Box<dyn Trainer>),
+}
+
+impl Runner {
+    fn state(&self) -> State {
+        match self {
+            Self::Infer(executor) => executor.state(),
+            Self::Train(trainer) => trainer.state(),
+        }
+    }
+}
+
 /// A network on a device, with what was measured of it.
 struct Subject {
     device: String,
-    executor: Box<dyn Executor>,
+    runner: Runner,
     /// Losses of training steps.
     losses: Vec<f32>,
     /// Of the first inference.
@@ -116,10 +131,14 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     let network: Arc<dyn Network> = Arc::new(config.clone());
     let mut subjects = Vec::new();
     for engine in engines(arguments)? {
-        let executor = engine.load(network.clone(), &state, Some(Optimizer::adam()))?;
+        let runner = if arguments.train {
+            Runner::Train(engine.load_trainer(network.clone(), &state, Optimizer::adam())?)
+        } else {
+            Runner::Infer(engine.load(network.clone(), &state)?)
+        };
         subjects.push(Subject {
             device: engine.device(),
-            executor,
+            runner,
             losses: Vec::new(),
             output: None,
             seconds: Vec::new(),
@@ -128,12 +147,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     // The engines have the values now; kept, they would be counted as their memory.
     drop(state);
     let kind = if config.logits() == 1 { LossKind::BinaryCrossEntropy } else { LossKind::CrossEntropy };
-    let work = Work {
-        train: arguments.train,
-        input: image(shape),
-        loss: Loss::single(kind),
-        labels: labels(shape, arguments.classes),
-    };
+    let work =
+        Work { input: image(shape), loss: Loss::single(kind), labels: labels(shape, arguments.classes) };
     work.in_turns(&mut subjects, arguments.runs)?;
     let peak_rss_mb = peak_memory().map(|bytes| bytes as f64 / 1e6);
 
@@ -193,12 +208,12 @@ fn of_the_processor(
     measured.threads = Some(engine.threads());
     measured.simd = Some(engine.level().name());
     if arguments.train {
-        let memory = engine.training_memory(network.clone(), Some(Optimizer::adam()), input.shape)?;
+        let memory = engine.training_memory(network.clone(), Optimizer::adam(), input.shape)?;
         measured.planned_mb = Some(memory.planned as f64 / 1e6);
     }
     if arguments.layers {
         let mode = if arguments.train { Mode::Train } else { Mode::Predict };
-        let steps = engine.profile(network.clone(), &subject.executor.state(), input, mode)?;
+        let steps = engine.profile(network.clone(), &subject.runner.state(), input, mode)?;
         measured.layers = Some(steps.into_iter().map(Layer::from).collect());
     }
     Ok(())

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use dapple::graph::{Loss, Mode, Shape, Tensor};
+use dapple::graph::{Inference, Loss, Shape, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::Subject;
+use super::{Runner, Subject};
 use crate::cli::failure::Failure;
 
 /// Training steps, or inference, on one batch.
 pub(super) struct Work {
-    pub train: bool,
     pub input: Tensor,
     pub loss: Loss,
     pub labels: Vec<u8>,
@@ -35,13 +34,15 @@ impl Work {
 
     /// One training step, or one inference with its output.
     fn once(&self, subject: &mut Subject) -> Result<(), Failure> {
-        let executor = subject.executor.as_mut();
-        if self.train {
-            subject.losses.push(executor.accumulate(&self.input, &self.labels, &self.loss, 1.0)? as f32);
-            executor.step(1e-4, None)?;
-        } else {
-            let output = executor.forward(&self.input, Mode::Predict)?.into_iter().next();
-            subject.output = subject.output.take().or(output);
+        match &mut subject.runner {
+            Runner::Train(trainer) => {
+                subject.losses.push(trainer.accumulate(&self.input, &self.labels, &self.loss, 1.0)? as f32);
+                trainer.step(1e-4, None)?;
+            }
+            Runner::Infer(executor) => {
+                let output = executor.infer(&self.input, Inference::Predict)?.into_iter().next();
+                subject.output = subject.output.take().or(output);
+            }
         }
         Ok(())
     }

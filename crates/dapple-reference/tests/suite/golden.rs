@@ -8,7 +8,7 @@ use dapple_reference::{State64, Stepper, Tensor64, backward, forward, loss};
 use serde_json::Value;
 
 fn golden(section: &str) -> Vec<Value> {
-    let text = include_str!("golden/golden.json");
+    let text = include_str!("../golden/golden.json");
     let mut value: Value = serde_json::from_str(text).expect("the script writes JSON");
     serde_json::from_value(value[section].take()).expect("each section is a list")
 }
@@ -247,8 +247,8 @@ fn losses_agree_with_pytorch() {
 }
 
 #[test]
-fn optimisers_agree_with_pytorch() {
-    let cases = golden("optimisers");
+fn optimizers_agree_with_pytorch() {
+    let cases = golden("optimizers");
     assert!(cases.len() > 40);
     for case in cases {
         let what = format!("{}, clipping {}", case["optimizer"], case["clip"]);

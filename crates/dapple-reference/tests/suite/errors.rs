@@ -1,7 +1,7 @@
-//! What a loss refuses, and what it takes where one might doubt.
+//! Arguments that a loss refuses, and doubtful ones that it takes.
 
-use dapple_graph::{Loss, LossKind, Shape};
-use dapple_reference::{LossError, Tensor64, loss, random};
+use dapple_graph::{Loss, LossError, LossKind, Shape};
+use dapple_reference::{Tensor64, loss, random};
 
 const KINDS: [LossKind; 8] = [
     LossKind::CrossEntropy,
@@ -45,7 +45,7 @@ fn one_channel_takes_label_1_against_the_rest() {
 #[test]
 fn sizes_must_agree() {
     let mut settings = Loss::single(LossKind::CrossEntropy);
-    let size = LossError::Size { labels: 3, pixels: 4 };
+    let size = LossError::Labels { labels: 3, logits: Shape::new(1, 2, 2, 2) };
     assert_eq!(loss(&logits(2), &[0; 3], &settings).unwrap_err(), size);
     settings.class_weights = Some(vec![1.0; 3]);
     let weights = LossError::ClassWeights { weights: 3, classes: 2 };

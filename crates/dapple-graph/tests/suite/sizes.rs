@@ -25,7 +25,7 @@ fn build(graph: &mut Graph, fields: &[&str]) -> Result<NodeId, GraphError> {
 
 #[test]
 fn sizes_are_pytorchs_and_what_pytorch_refuses_is_refused() {
-    for line in include_str!("golden/sizes.csv").lines() {
+    for line in include_str!("../golden/sizes.csv").lines() {
         let fields: Vec<&str> = line.split(',').collect();
         let [h, w] = pair(fields[1]);
         let mut graph = Graph::new(Shape::new(1, h, w, 1));

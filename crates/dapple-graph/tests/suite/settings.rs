@@ -1,4 +1,4 @@
-//! Losses and optimisers as they stand in configuration files.
+//! Losses and optimizers as they stand in configuration files.
 
 use dapple_graph::{Decay, Loss, LossKind, LossTerm, Optimizer};
 use serde::de::DeserializeOwned;
@@ -23,15 +23,15 @@ fn losses_survive_toml() {
 fn settings_of_another_kind_are_named() {
     let smoothed = LossTerm { smoothing: Some(0.1), ..LossTerm::new(LossKind::CrossEntropy, 1.0) };
     round_trip(&smoothed);
-    assert_eq!(smoothed.problem(), None);
+    assert_eq!(smoothed.check(), Ok(()));
     let misplaced = LossTerm { kind: LossKind::Dice, ..smoothed };
-    assert!(misplaced.problem().is_some_and(|problem| problem.contains("smoothing")));
+    assert!(misplaced.check().is_err_and(|error| error.to_string().contains("smoothing")));
     let steep = LossTerm { gamma: Some(0.5), ..LossTerm::new(LossKind::Focal, 1.0) };
-    assert!(steep.problem().is_some_and(|problem| problem.contains("at least 1")));
+    assert!(steep.check().is_err_and(|error| error.to_string().contains("at least 1")));
 }
 
 #[test]
-fn optimisers_survive_toml() {
+fn optimizers_survive_toml() {
     let nesterov =
         Optimizer::Sgd { momentum: 0.99, nesterov: true, weight_decay: 3e-5, decay: Decay::Weights };
     for optimizer in [

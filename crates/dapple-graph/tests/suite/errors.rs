@@ -1,4 +1,4 @@
-//! What the builder refuses, and that it says where and why.
+//! The builder's errors, which say where and why.
 
 use dapple_graph::{
     AvgPool, Conv2d, ConvTranspose2d, Graph, GraphError, Interpolation, MaxPool, NodeId, Pointwise, Shape,

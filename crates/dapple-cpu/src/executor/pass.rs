@@ -1,0 +1,124 @@
+//! Passes over a plan.
+
+use super::{CpuExecutor, Scratch};
+use crate::kernels::loss::LossInput;
+use crate::kernels::pixels;
+use crate::memory::Buffer;
+use crate::plan::Plan;
+use crate::step::Memory;
+use dapple_graph::engine::{check_input, check_labels};
+use dapple_graph::{DropoutState, EngineError, Inference, Loss, Mode, Shape, Tensor};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The circumstances in which steps run.
+pub(super) struct Pass<'a> {
+    pub mode: Mode,
+    pub dropout: DropoutState,
+    /// None outside training.
+    pub gradients: Option<&'a mut Buffer>,
+    /// Add to the gradients instead of overwriting them.
+    pub accumulate: bool,
+}
+
+impl Pass<'_> {
+    /// A pass forward.
+    pub fn forward(mode: Mode, dropout: DropoutState) -> Self {
+        Self { mode, dropout, gradients: None, accumulate: false }
+    }
+}
+
+impl CpuExecutor {
+    /// Runs a range of a plan's steps.
+    pub(super) fn run(&mut self, plan: &Plan, steps: Range<usize>, pass: Pass<'_>) {
+        let Scratch { arena, shared, local } = &mut self.scratch;
+        let (layout, params, statistics) = match (&mut self.folded, pass.mode) {
+            (Some(folded), Mode::Eval | Mode::Predict | Mode::Sample) => {
+                (&folded.layout, &mut folded.params, &mut folded.statistics)
+            }
+            _ => (&self.layout, &mut self.params, &mut self.statistics),
+        };
+        let mut memory = Memory {
+            arena: arena.base(),
+            params: params.base(),
+            statistics: statistics.base(),
+            shared: shared.base(),
+            local: local.base(),
+            gradients: pass.gradients,
+            accumulate: pass.accumulate,
+            dropout: pass.dropout,
+        };
+        let level = self.resources.level;
+        self.resources.pool.install(|| {
+            for step in &plan.steps[steps] {
+                step.kernel.run(level, layout, &mut memory);
+            }
+        });
+    }
+
+    /// Puts an input into the arena of its plan, and takes the pass's position in dropout's random numbers.
+    pub(super) fn begin_forward(
+        &mut self,
+        input: &Tensor,
+        mode: Mode,
+        input_gradient: bool,
+    ) -> Result<(Arc<Plan>, DropoutState), EngineError> {
+        check_input(input)?;
+        let plan = self.plan(input.shape, mode, input_gradient)?;
+        let drawn = self.dropout.draw(mode);
+        let arena = self.scratch.arena.base();
+        self.resources.pool.install(|| pixels::read_in(arena, &input.data, input.shape, plan.input_offset));
+        Ok((plan, drawn))
+    }
+
+    /// A pass without gradients; its outputs are in the arena.
+    pub(super) fn run_inference(
+        &mut self,
+        input: &Tensor,
+        mode: Inference,
+    ) -> Result<Arc<Plan>, EngineError> {
+        let mode = Mode::from(mode);
+        let (plan, drawn) = self.begin_forward(input, mode, false)?;
+        self.run(&plan, 0..plan.forward, Pass::forward(mode, drawn));
+        Ok(plan)
+    }
+
+    /// One of the outputs in the arena.
+    pub(super) fn output(&mut self, plan: &Plan, index: usize) -> Tensor {
+        let (shape, offset) = plan.outputs[index];
+        let mut tensor = Tensor::zeros(shape);
+        pixels::read_out(self.scratch.arena.base(), offset, shape, &mut tensor.data);
+        tensor
+    }
+
+    /// All outputs in the arena.
+    pub(super) fn outputs(&mut self, plan: &Plan) -> Vec<Tensor> {
+        (0..plan.outputs.len()).map(|index| self.output(plan, index)).collect()
+    }
+
+    /// The loss of the outputs in the arena. With a scale, for training plans only, the outputs' gradients times the scale are
+    /// written too.
+    pub(super) fn loss(
+        &mut self,
+        plan: &Plan,
+        labels: &[u8],
+        loss: &Loss,
+        scale: Option<f32>,
+    ) -> Result<f64, EngineError> {
+        let shapes: Vec<Shape> = plan.outputs.iter().map(|output| output.0).collect();
+        check_labels(loss, labels, &shapes)?;
+        let arena = self.scratch.arena.base();
+        let mut total = 0.0;
+        for (i, &(shape, logits)) in plan.outputs.iter().enumerate() {
+            let weight = f64::from(loss.output_weight(i));
+            let input = LossInput { logits, shape, labels, loss };
+            let target = scale.map(|s| (weight * f64::from(s), &plan.output_gradients[i]));
+            total += weight
+                * self.resources.pool.install(|| match target {
+                    Some((factor, target)) => input.run(arena, factor, Some(target)),
+                    None => input.run(arena, 0.0, None),
+                });
+        }
+        Ok(total)
+    }
+}

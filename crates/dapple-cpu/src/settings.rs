@@ -1,0 +1,54 @@
+//! Settings of an engine that its plans depend on.
+
+use crate::pool::Pool;
+use crate::simd::Level;
+use dapple_graph::{EngineError, InputError};
+
+/// What an executor needs of its engine.
+#[derive(Clone)]
+pub(crate) struct Resources {
+    pub pool: Pool,
+    pub level: Level,
+    pub settings: Settings,
+}
+
+/// What plans are made by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Bytes that an executor may take.
+    pub memory_limit: Option<usize>,
+    pub convolution: Convolution,
+}
+
+/// Algorithm of 3 x 3 convolutions of stride 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convolution {
+    /// Winograd's, with a quarter of the multiplications; errors of about 2e-6 of the largest value.
+    #[default]
+    Winograd,
+    /// Matrix products, as for all others; errors of about 1e-6. To compare with.
+    Plain,
+}
+
+impl Convolution {
+    /// The one that the variable `DAPPLE_CONV` names.
+    pub(crate) fn from_environment() -> Result<Self, EngineError> {
+        match std::env::var("DAPPLE_CONV").as_deref() {
+            Err(_) | Ok("winograd") => Ok(Self::Winograd),
+            Ok("plain") => Ok(Self::Plain),
+            Ok(other) => Err(InputError::Setting(format!(
+                "DAPPLE_CONV={other} is not an algorithm of convolution; give winograd or plain"
+            ))
+            .into()),
+        }
+    }
+}
+
+/// Bytes of memory that a training takes, including what is kept between passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainingMemory {
+    /// With the engine's limit, or without one where it has none.
+    pub planned: usize,
+    /// The smallest limit that suffices.
+    pub smallest: usize,
+}

@@ -1,0 +1,93 @@
+//! Checks of arguments that every engine makes.
+
+use super::{EngineError, InputError, OptimizerState, Tensor};
+use crate::{Graph, Loss, Network, Optimizer, ParamSpec, Shape, State};
+
+/// Checks that an input's values fill its shape.
+///
+/// # Errors
+/// [`InputError::Values`] otherwise.
+pub fn check_input(input: &Tensor) -> Result<(), EngineError> {
+    let (values, shape) = (input.data.len(), input.shape);
+    if values == shape.len() { Ok(()) } else { Err(InputError::Values { values, shape }.into()) }
+}
+
+/// A network's graph for an input shape with pixels.
+///
+/// # Errors
+/// [`InputError::Empty`], or [`EngineError::Graph`] where the network does not fit the shape.
+pub fn build(network: &dyn Network, shape: Shape) -> Result<Graph, EngineError> {
+    if shape.is_empty() {
+        return Err(InputError::Empty(shape).into());
+    }
+    Ok(network.build(shape)?)
+}
+
+/// Checks that a state has these parameters: names, shapes, roles and numbers of values.
+///
+/// # Errors
+/// [`InputError::ForeignState`] otherwise.
+pub fn check_state(specs: &[ParamSpec], state: &State) -> Result<(), EngineError> {
+    let same = |(a, b): (&ParamSpec, &ParamSpec)| {
+        a.name == b.name && a.shape == b.shape && a.role == b.role && a.offset == b.offset
+    };
+    let total = |trainable| -> usize {
+        specs.iter().filter(|s| s.role.trainable() == trainable).map(ParamSpec::len).sum()
+    };
+    let fits = specs.len() == state.specs.len()
+        && specs.iter().zip(&state.specs).all(same)
+        && state.values.len() == total(true)
+        && state.statistics.len() == total(false);
+    if fits { Ok(()) } else { Err(InputError::ForeignState.into()) }
+}
+
+/// Checks an optimizer's memory for a network of so many trainable values.
+///
+/// # Errors
+/// [`InputError::ForeignOptimizerState`] if it is not of this optimizer and number of values.
+pub fn check_optimizer_state(
+    optimizer: Optimizer,
+    trainable: usize,
+    state: &OptimizerState,
+) -> Result<(), EngineError> {
+    let fits = state.slots.len() == optimizer.slots() && state.slots.iter().all(|s| s.len() == trainable);
+    if fits { Ok(()) } else { Err(InputError::ForeignOptimizerState.into()) }
+}
+
+/// Checks that there is one factor of the learning rate for each parameter.
+///
+/// # Errors
+/// [`InputError::RateFactors`] otherwise.
+pub fn check_rate_factors(factors: &[f32], parameters: usize) -> Result<(), EngineError> {
+    if factors.len() == parameters {
+        return Ok(());
+    }
+    Err(InputError::RateFactors { factors: factors.len(), parameters }.into())
+}
+
+/// Checks that there is a gradient of the right shape for each output.
+///
+/// # Errors
+/// [`InputError::Gradients`] otherwise.
+pub fn check_gradients(gradients: &[Tensor], outputs: &[Shape]) -> Result<(), EngineError> {
+    gradients.iter().try_for_each(check_input)?;
+    if gradients.iter().map(|gradient| gradient.shape).eq(outputs.iter().copied()) {
+        return Ok(());
+    }
+    let gradients = gradients.iter().map(|gradient| gradient.shape).collect();
+    Err(InputError::Gradients { gradients, outputs: outputs.to_vec() }.into())
+}
+
+/// Checks labels and a loss against the shapes of all outputs.
+///
+/// # Errors
+/// As [`Loss::check`].
+pub fn check_labels(loss: &Loss, labels: &[u8], outputs: &[Shape]) -> Result<(), EngineError> {
+    Ok(outputs.iter().try_for_each(|shape| loss.check(labels, *shape))?)
+}
+
+/// The factor of a gradient of this norm that clips it to the norm `clip`, as PyTorch's `clip_grad_norm_` has it; 1
+/// without a limit.
+pub fn clip_factor(norm: f64, clip: Option<f32>) -> f64 {
+    clip.map_or(1.0, |clip| (f64::from(clip) / (norm + 1e-6)).min(1.0))
+}

@@ -1,0 +1,8 @@
+//! Tests of the crate by its public face.
+
+mod errors;
+mod fold;
+mod prune;
+mod settings;
+mod sizes;
+mod state;
