@@ -5,7 +5,9 @@ mod fault;
 mod interface;
 mod learn;
 
+use crate::compile::compile;
 use crate::engine::{CpuEngine, Settings, TrainingMemory};
+use crate::kernels::kernel::Memory;
 use crate::kernels::loss::LossInput;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
@@ -14,7 +16,6 @@ use crate::memory::{self, Buffer};
 use crate::plan::{Budget, Plan, Purpose};
 use crate::pool::Pool;
 use crate::simd::Level;
-use crate::step::Memory;
 use dapple_graph::fold::fold_batch_norm;
 use dapple_graph::{
     DropoutState, EngineError, Executor, Graph, Loss, Mode, Network, Optimizer, Shape, State, Tensor,
@@ -150,14 +151,14 @@ impl CpuExecutor {
         let plan = match mode {
             Mode::Train => {
                 let purpose = Purpose::Train { input_gradient: self.input_gradient };
-                Plan::new(&graph, &self.layout, purpose, self.settings.convolution, self.budget())
+                compile(&graph, &self.layout, purpose, self.settings.convolution, self.budget())
             }
             Mode::Eval | Mode::Predict | Mode::Sample => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
                 let purpose =
                     Purpose::Infer { first_only: mode == Mode::Predict, sample: mode == Mode::Sample };
-                Plan::new(&graph, &folded.layout, purpose, self.settings.convolution, self.budget())
+                compile(&graph, &folded.layout, purpose, self.settings.convolution, self.budget())
             }
         };
         let local_len = plan.local_len * self.threads;
@@ -214,7 +215,7 @@ impl CpuExecutor {
         let graph = self.graph(shape)?;
         let purpose = Purpose::Train { input_gradient: self.input_gradient };
         let bytes = |budget| {
-            let plan = Plan::new(&graph, &self.layout, purpose, self.settings.convolution, budget);
+            let plan = compile(&graph, &self.layout, purpose, self.settings.convolution, budget);
             (plan.values(self.threads) + self.kept_values()) * size_of::<f32>()
         };
         let smallest = bytes(Budget { values: 0, threads: self.threads });
@@ -251,11 +252,11 @@ impl CpuExecutor {
     /// Runs a range of a plan's steps.
     fn run(&mut self, plan: &Plan, steps: std::ops::Range<usize>, mode: Mode) {
         let Scratch { arena, shared, local } = &mut self.scratch;
-        let (layout, params, statistics) = match (&mut self.folded, mode) {
+        let (params, statistics) = match (&mut self.folded, mode) {
             (Some(folded), Mode::Eval | Mode::Predict | Mode::Sample) => {
-                (&folded.layout, &mut folded.params, &mut folded.statistics)
+                (&mut folded.params, &mut folded.statistics)
             }
-            _ => (&self.layout, &mut self.params, &mut self.statistics),
+            _ => (&mut self.params, &mut self.statistics),
         };
         let mut memory = Memory {
             arena: arena.base(),
@@ -270,7 +271,7 @@ impl CpuExecutor {
         let level = self.level;
         self.pool.install(|| {
             for step in &plan.steps[steps] {
-                step.kernel.run(level, layout, &mut memory);
+                step.kernel.run(level, &mut memory);
             }
         });
     }

@@ -1,7 +1,7 @@
 //! Where numbers stop being numbers: a pass, step by step, each looked at.
 
 use super::CpuExecutor;
-use crate::step::Kernel;
+use crate::kernels::kernel::Kernel;
 use dapple_graph::{EngineError, Fault, FaultKind, Loss, Mode, Tensor};
 
 impl CpuExecutor {
@@ -26,7 +26,7 @@ impl CpuExecutor {
         let plan = self.begin_forward(input, Mode::Train)?;
         for (i, step) in plan.steps[..plan.forward].iter().enumerate() {
             self.run(&plan, i..i + 1, Mode::Train);
-            if !self.is_finite(&step.kernel) {
+            if !self.is_finite(&*step.kernel) {
                 return fault(step.node, FaultKind::Output);
             }
         }
@@ -37,7 +37,7 @@ impl CpuExecutor {
         self.begin_backward(&plan);
         for (i, step) in plan.steps.iter().enumerate().skip(plan.forward) {
             self.run(&plan, i..i + 1, Mode::Train);
-            if !self.is_finite(&step.kernel) {
+            if !self.is_finite(&*step.kernel) {
                 return fault(step.node, FaultKind::Gradient);
             }
         }
@@ -46,7 +46,7 @@ impl CpuExecutor {
     }
 
     /// Whether everything that a step wrote is finite.
-    fn is_finite(&mut self, kernel: &Kernel) -> bool {
+    fn is_finite(&mut self, kernel: &dyn Kernel) -> bool {
         let arena = self.scratch.arena.base();
         let written = kernel.writes_gradients();
         let of_parameters = |values: &[f32]| {
