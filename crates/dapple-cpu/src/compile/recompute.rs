@@ -1,5 +1,5 @@
-//! Less memory for more time: maps of the forward pass that are dropped and computed again in the backward pass
-//! (gradient checkpointing, Chen et al. 2016).
+//! The fourth pass trades time for memory: feature maps of the forward pass are dropped and computed again in the
+//! backward pass (gradient checkpointing, Chen et al. 2016).
 //!
 //! The forward steps are cut into segments. Maps that only steps of their own segment read are dropped; the first
 //! backward step that wants one gets the steps that make it once more in front of it, from the maps that were kept.
@@ -9,10 +9,9 @@
 //! Of several cuts, and with as many as possible of the costliest maps kept after all, the plan is the one that fits
 //! with the least work.
 
-use crate::arena;
-use crate::draft::Draft;
-use crate::plan::Budget;
-use crate::step::Step;
+use super::arena;
+use super::draft::Draft;
+use crate::plan::{Budget, Step};
 use dapple_graph::Graph;
 use dapple_graph::summary::node_multiply_adds;
 
@@ -21,10 +20,10 @@ const SEGMENTS: [usize; 13] = [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48];
 
 /// The draft itself if it fits the budget or there is no backward pass; else one that computes maps again, and fits
 /// if any does.
-pub(crate) fn within(mut draft: Draft, graph: &Graph, budget: Budget) -> Draft {
-    let (shared, local) = draft.scratch();
-    let room = budget.values.saturating_sub(shared + budget.threads * local);
-    let (_, len) = draft.places();
+pub(super) fn within(mut draft: Draft, graph: &Graph, budget: Budget) -> Draft {
+    let scratch = draft.scratch();
+    let room = budget.values.saturating_sub(scratch.shared + budget.threads * scratch.local);
+    let len = draft.arena_len();
     if draft.forward == draft.steps.len() || len <= room {
         return draft;
     }
@@ -36,7 +35,7 @@ pub(crate) fn within(mut draft: Draft, graph: &Graph, budget: Budget) -> Draft {
     best.draft
 }
 
-/// A draft with what it costs.
+/// A draft with its costs.
 struct Candidate {
     draft: Draft,
     len: usize,
@@ -53,9 +52,9 @@ impl Candidate {
     }
 }
 
-/// What the forward pass makes.
+/// The feature maps of the forward pass.
 struct Maps {
-    /// For each buffer of the draft the forward steps that write it; none for what must not be dropped.
+    /// For each buffer of the draft the forward steps that write it; none for buffers that must not be dropped.
     makers: Vec<Vec<usize>>,
     /// Last forward step that touches each buffer.
     last_use: Vec<usize>,
@@ -85,8 +84,8 @@ impl Maps {
         Self { makers, last_use, work }
     }
 
-    /// The buffers that only steps of their own segment touch, of `count` segments that make about as much each; those
-    /// that save most for their work first. The last segment's are left out: the backward pass wants them at once.
+    /// The buffers that only steps of their own segment touch, of `count` segments that write about as much each; those
+    /// that save most for their work first. The last segment is left out: the backward pass reads it at once.
     fn dropped(&self, lens: &[usize], count: usize) -> Vec<usize> {
         let mut made = vec![0; self.work.len()];
         for (buffer, makers) in self.makers.iter().enumerate() {
@@ -130,7 +129,7 @@ impl Maps {
         best
     }
 
-    /// The draft with these buffers made again in the backward pass.
+    /// The draft with these buffers computed again in the backward pass.
     fn without(&self, draft: &Draft, dropped: &[usize]) -> Candidate {
         let mut again = Again {
             maps: self,
@@ -148,19 +147,19 @@ impl Maps {
         }
         let Again { buffers, steps, work, .. } = again;
         let mut draft = Draft { steps, buffers, ..draft.clone() };
-        let (_, len) = draft.places();
+        let len = draft.arena_len();
         Candidate { draft, len, work }
     }
 }
 
-/// A draft whose backward pass is being written anew.
+/// A draft whose backward pass is being rewritten.
 struct Again<'a> {
     maps: &'a Maps,
     forward: &'a [Step],
     dropped: Vec<bool>,
-    /// The buffers that dropped ones are made again in.
+    /// The buffers that dropped ones are computed into again.
     renamed: Vec<Option<usize>>,
-    /// Forward steps that stand in the backward pass again.
+    /// Forward steps that are repeated in the backward pass.
     done: Vec<bool>,
     buffers: Vec<usize>,
     steps: Vec<Step>,
@@ -168,7 +167,7 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    /// Appends a step, behind what makes the dropped buffers that it touches.
+    /// Appends a step, behind the steps that make the dropped buffers that it touches.
     fn push(&mut self, step: &Step) {
         let mut step = step.clone();
         let mut touched = Vec::new();

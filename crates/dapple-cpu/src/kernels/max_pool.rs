@@ -1,5 +1,6 @@
 //! Max pooling that remembers where the maxima stood, one byte each, and unpooling.
 
+use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
@@ -62,43 +63,131 @@ impl Pool {
             && 2 * small.h <= large.h
             && 2 * small.w <= large.w
     }
+}
 
-    /// The maxima of `from` to `to`, their positions to the arena.
-    pub fn forward(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
-        parallel::for_each(self.small.n * self.small.h, |row| {
+/// Writes the maxima of `from` to `to`, and their positions to the arena.
+#[derive(Clone, Debug)]
+pub(crate) struct MaxPooling {
+    pub pool: Pool,
+    pub from: Operand,
+    pub to: Target,
+}
+
+impl Kernel for MaxPooling {
+    fn name(&self) -> &'static str {
+        "max pool"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { pool, from, to }) = (memory.arena, self);
+        parallel::for_each(pool.small.n * pool.small.h, |row| {
             // SAFETY: each task writes its own row.
             unsafe {
-                if self.halves() {
-                    halve_row(level, self, arena, from, to, row)
+                if pool.halves() {
+                    halve_row(level, pool, arena, from, to, row)
                 } else {
-                    forward_row(level, self, arena, from, to, row)
+                    forward_row(level, pool, arena, from, to, row)
                 }
             }
         });
     }
 
-    /// Values of the small map to where their maxima stood in the large one, zero (or nothing added) elsewhere:
-    /// unpooling, and the gradient of pooling.
-    pub fn spread(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
-        if self.halves() && 2 * self.small.h == self.large.h && 2 * self.small.w == self.large.w {
-            parallel::for_each(self.small.n * self.small.h, |row| {
+    fn visit(&mut self, f: Visit) {
+        self.pool.positions.iter_mut().for_each(&mut *f);
+        self.from.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+
+    fn makes(&self) -> Vec<usize> {
+        std::iter::once(self.to.blocks[0].offset).chain(self.pool.positions).collect()
+    }
+}
+
+impl Backward for MaxPooling {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        Some(Box::new(Scatter { pool: self.pool.clone(), from: gradient, to: to? }))
+    }
+}
+
+/// Values of the small map to where their maxima stood in the large one, zero (or nothing added) elsewhere: unpooling,
+/// and the gradient of pooling.
+#[derive(Clone, Debug)]
+pub(crate) struct Scatter {
+    pub pool: Pool,
+    pub from: Operand,
+    pub to: Target,
+}
+
+impl Kernel for Scatter {
+    fn name(&self) -> &'static str {
+        "scatter"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { pool, from, to }) = (memory.arena, self);
+        if pool.halves() && 2 * pool.small.h == pool.large.h && 2 * pool.small.w == pool.large.w {
+            parallel::for_each(pool.small.n * pool.small.h, |row| {
                 // SAFETY: each task writes its own pair of rows.
-                unsafe { double_row(level, self, arena, from, to, row) }
+                unsafe { double_row(level, pool, arena, from, to, row) }
             });
             return;
         }
-        parallel::for_each(self.large.n * self.large.h, |row| {
+        parallel::for_each(pool.large.n * pool.large.h, |row| {
             // SAFETY: each task writes its own row.
-            unsafe { spread_row(level, self, arena, from, to, row) }
+            unsafe { scatter_row(level, pool, arena, from, to, row) }
         });
     }
 
-    /// Values of the large map from where the maxima stood: the gradient of unpooling.
-    pub fn collect(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
-        parallel::for_each(self.small.n * self.small.h, |row| {
+    fn visit(&mut self, f: Visit) {
+        self.pool.positions.iter_mut().for_each(&mut *f);
+        self.from.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+}
+
+impl Backward for Scatter {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        Some(Box::new(Gather { pool: self.pool.clone(), from: gradient, to: to? }))
+    }
+}
+
+/// Values of the large map from where the maxima stood, to the small one: the gradient of unpooling.
+#[derive(Clone, Debug)]
+pub(crate) struct Gather {
+    pub pool: Pool,
+    pub from: Operand,
+    pub to: Target,
+}
+
+impl Kernel for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { pool, from, to }) = (memory.arena, self);
+        parallel::for_each(pool.small.n * pool.small.h, |row| {
             // SAFETY: each task writes its own row.
-            unsafe { collect_row(level, self, arena, from, to, row) }
+            unsafe { gather_row(level, pool, arena, from, to, row) }
         });
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.pool.positions.iter_mut().for_each(&mut *f);
+        self.from.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
     }
 }
 
@@ -202,11 +291,11 @@ unsafe fn halve_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Tar
 simd_fn! {
     /// # Safety
     /// No other task may write this row of the large map.
-    spread_row = spread_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+    scatter_row = scatter_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
 }
 
 #[inline(always)]
-unsafe fn spread_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+unsafe fn scatter_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
     let (large, small) = (pool.large, pool.small);
     let (n, y) = (row / large.h, row % large.h);
     let bytes = pool.bytes(arena);
@@ -237,7 +326,7 @@ unsafe fn spread_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Ta
 }
 
 simd_fn! {
-    /// The two rows that a row of the small map spreads to, where windows of 2 x 2 cover the large one.
+    /// The two rows that a row of the small map is scattered to, where windows of 2 x 2 cover the large one.
     ///
     /// # Safety
     /// No other task may write these rows of the large map.
@@ -273,11 +362,11 @@ unsafe fn double_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Ta
 simd_fn! {
     /// # Safety
     /// No other task may write this row of the small map.
-    collect_row = collect_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
+    gather_row = gather_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
 }
 
 #[inline(always)]
-unsafe fn collect_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
+unsafe fn gather_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
     let (large, small) = (pool.large, pool.small);
     let (n, y) = (row / small.h, row % small.h);
     let bytes = pool.bytes(arena);

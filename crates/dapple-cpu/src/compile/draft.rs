@@ -1,15 +1,15 @@
 //! A plan whose buffers have no places yet: from the steps that touch it follows each buffer's life, and from the
 //! lives follow the places.
 
-use crate::arena::{self, Life};
+use super::arena::{self, Life};
+use crate::kernels::kernel::Scratch;
 use crate::kernels::operand::Target;
-use crate::plan::Plan;
-use crate::step::{Step, visit_target};
+use crate::plan::Step;
 use dapple_graph::Shape;
 
 /// All steps, on places as [`arena::place`] makes them.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub(super) struct Draft {
     pub steps: Vec<Step>,
     /// Steps before this one are the forward pass.
     pub forward: usize,
@@ -23,8 +23,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Where each buffer goes, and the length of all.
-    pub fn places(&mut self) -> (Vec<usize>, usize) {
+    /// The life of each buffer.
+    pub fn lives(&mut self) -> Vec<Life> {
         let mut lives: Vec<Life> = self.buffers.iter().map(|&len| Life { len, steps: None }).collect();
         let mut touch = |place: usize, step: usize| {
             let life = &mut lives[arena::buffer(place)].steps;
@@ -39,43 +39,25 @@ impl Draft {
         }
         self.outputs.iter().for_each(|(_, place)| touch(*place, self.forward + 1));
         for target in &mut self.output_gradients {
-            visit_target(target, &mut |place| touch(*place, self.forward + 1));
+            target.visit(&mut |place| touch(*place, self.forward + 1));
         }
         if let Some(place) = self.input_gradient {
             touch(place, self.steps.len() + 2);
         }
-        arena::assign(&lives)
+        lives
     }
 
-    /// Scratch memory that the steps need: shared, and for each thread.
-    pub fn scratch(&self) -> (usize, usize) {
+    /// Values that all buffers take together.
+    pub fn arena_len(&mut self) -> usize {
+        arena::assign(&self.lives()).1
+    }
+
+    /// Scratch memory that the steps need.
+    pub fn scratch(&self) -> Scratch {
         let each = self.steps.iter().map(|step| step.kernel.scratch());
-        each.fold((0, 0), |most, now| (most.0.max(now.0), most.1.max(now.1)))
-    }
-
-    /// The plan, every place resolved.
-    pub fn settle(mut self) -> Plan {
-        let (offsets, arena_len) = self.places();
-        let (shared_len, local_len) = self.scratch();
-        let mut resolve = |place: &mut usize| *place = arena::resolve(&offsets, *place);
-        for step in &mut self.steps {
-            step.kernel.visit(&mut resolve);
-        }
-        self.outputs.iter_mut().for_each(|(_, place)| resolve(place));
-        self.output_gradients.iter_mut().for_each(|target| visit_target(target, &mut resolve));
-        resolve(&mut self.input);
-        self.input_gradient.iter_mut().for_each(resolve);
-        let Self { steps, forward, input, outputs, output_gradients, input_gradient, .. } = self;
-        Plan {
-            steps,
-            forward,
-            input_offset: input,
-            outputs,
-            output_gradients,
-            input_gradient,
-            arena_len,
-            shared_len,
-            local_len,
-        }
+        each.fold(Scratch::default(), |most, now| Scratch {
+            shared: most.shared.max(now.shared),
+            local: most.local.max(now.local),
+        })
     }
 }

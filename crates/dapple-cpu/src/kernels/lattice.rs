@@ -167,7 +167,7 @@ simd_fn! {
     ///
     /// # Safety
     /// The lattice must read `operand`'s map; `to` must be valid for the rows and sixteen values more.
-    pub(crate) gather = gather_impl(
+    pub(crate) gather_rows = gather_rows_impl(
         lattice: &Lattice,
         operand: &Operand,
         arena: Base,
@@ -178,7 +178,7 @@ simd_fn! {
 }
 
 #[inline(always)]
-unsafe fn gather_impl<S: Simd>(
+unsafe fn gather_rows_impl<S: Simd>(
     lattice: &Lattice,
     operand: &Operand,
     arena: Base,

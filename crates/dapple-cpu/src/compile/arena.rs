@@ -1,6 +1,6 @@
 //! Places in the arena from lifetimes.
 //!
-//! While a plan is built, a place is a buffer's number in the upper bits and an offset in the lower ones
+//! While a plan is compiled, a place is a buffer's number in the upper bits and an offset in the lower ones
 //! ([`place`]). When all steps are known, the first and last step that touch a buffer are its life; buffers whose
 //! lives do not overlap share memory.
 
@@ -8,30 +8,35 @@
 const BITS: u32 = 40;
 
 /// The address of a buffer's first value while a plan is built.
-pub(crate) fn place(buffer: usize) -> usize {
+pub(super) fn place(buffer: usize) -> usize {
     buffer << BITS
 }
 
 /// The buffer of a place.
-pub(crate) fn buffer(place: usize) -> usize {
+pub(super) fn buffer(place: usize) -> usize {
     place >> BITS
 }
 
+/// The offset of a place within its buffer.
+pub(super) fn offset(place: usize) -> usize {
+    place & ((1 << BITS) - 1)
+}
+
 /// The same offset in another buffer.
-pub(crate) fn moved(place: usize, buffer: usize) -> usize {
-    self::place(buffer) | (place & ((1 << BITS) - 1))
+pub(super) fn moved(place: usize, buffer: usize) -> usize {
+    self::place(buffer) | offset(place)
 }
 
 /// A buffer's length and life.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Life {
+pub(super) struct Life {
     pub len: usize,
     /// First and last step; none if nothing uses it.
     pub steps: Option<(usize, usize)>,
 }
 
 /// Final offsets, and the arena's length. The largest buffers choose first, each the lowest free place.
-pub(crate) fn assign(lives: &[Life]) -> (Vec<usize>, usize) {
+pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..lives.len()).filter(|&i| lives[i].steps.is_some()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(lives[i].len), i));
     let mut offsets = vec![0; lives.len()];
@@ -66,6 +71,16 @@ fn overlap(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> bool {
 }
 
 /// The final offset of a place.
-pub(crate) fn resolve(offsets: &[usize], place: usize) -> usize {
-    offsets[buffer(place)] + (place & ((1 << BITS) - 1))
+pub(super) fn resolve(offsets: &[usize], place: usize) -> usize {
+    offsets[buffer(place)] + offset(place)
+}
+
+/// Whether no two buffers that live at the same time share memory.
+pub(super) fn disjoint(lives: &[Life], offsets: &[usize]) -> bool {
+    let shares = |i: usize, j: usize| {
+        overlap(lives[i].steps, lives[j].steps)
+            && offsets[i] < offsets[j] + lives[j].len
+            && offsets[j] < offsets[i] + lives[i].len
+    };
+    (0..lives.len()).all(|i| (0..i).all(|j| !shares(i, j)))
 }
