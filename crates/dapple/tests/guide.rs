@@ -22,7 +22,7 @@ const REASONS: [(&str, &str); 7] = [
     ("server", "it runs until it is stopped; the tests of the server and of `watch` run it"),
 ];
 
-/// Options for every training that does not set them itself.
+/// Options for every training, in place of what the page says; the network stays where the page names one.
 const SHORT: [(&str, &str); 4] = [("--model", "unet"), ("--width", "4"), ("--size", "64"), ("--epochs", "1")];
 
 /// Where the repository's own files are for readers of the book.
@@ -87,7 +87,7 @@ fn shortened(command: &str) -> String {
         return command.to_owned();
     }
     let mut words: Vec<&str> = command.split(' ').collect();
-    for option in ["--time-budget", "--epochs", "--size"] {
+    for option in ["--time-budget", "--epochs", "--size", "--width"] {
         if let Some(place) = words.iter().position(|word| *word == option) {
             words.drain(place..place + 2);
         }
