@@ -92,10 +92,10 @@ def main():
     text = f"""## A CUDA card
 
 Made by `bench/run cards --rounds {args.rounds}` on {datetime.date.today()}, commit {commit.strip()}:
-{torch.cuda.get_device_name(args.device)}, torch {torch.__version__}. Medians of {args.rounds} alternating rounds of 20 runs each,
-every program in a process of its own, same weights and inputs. The ratio is the best peer's time over ours, round by round;
-the difference is the largest between our output (in training: the first two losses) and any peer's, as a share of the
-largest value.
+{torch.cuda.get_device_name(args.device)}, torch {torch.__version__}. Medians of {args.rounds} alternating rounds of 20 runs each, each program in its own process,
+with the same weights and inputs. The ratio is the best peer's time divided by ours, round by round;
+the difference is the largest one between our output (in training: the first two losses) and any peer's, relative to the largest
+value.
 
 | work | dapple, ms | PyTorch, ms | ratio | difference |
 |---|---|---|---|---|
