@@ -2,7 +2,7 @@
 
     bench/run cards [--device cuda:0] [--rounds N] [--only unet,segnet] [--precision fp32,bf16]
 
-Needs a card and the PyTorch that dapple is built with (README, "Graphics cards"): both then use the same libtorch, cuDNN and
+Needs a card and the PyTorch that dapple is built with (docs/guide, "Graphics cards"): both then use the same libtorch, cuDNN and
 driver. Same weights and inputs; each program in a process of its own. PyTorch runs plain, in channels-last memory, and
 compiled by torch.compile, in bf16 and fp16 under its autocast; TF32 is off in both.
 """
