@@ -279,8 +279,7 @@ fn report(device: &str, verdict: &mut Verdict) -> String {
     table("Optimizers, three steps:", &optimizers, &["gradient norm", "parameters", "state"]);
     let title = "Every network, with smooth activations, a row for each family, against the CPU engine:";
     table(title, &groups, &["outputs", "training outputs", "losses", "gradients", "statistics"]);
-    let title =
-        "Losses of training steps compared with the CPU engine, and of checkpoints handed over:";
+    let title = "Losses of training steps compared with the CPU engine, and of checkpoints handed over:";
     table(title, &trainings, &["ten steps, smooth", "ten steps", "handed over"]);
     text
 }
