@@ -2,7 +2,7 @@
 
     bench/run cards [--device cuda:0] [--rounds N] [--only unet,segnet] [--precision fp32,bf16]
 
-Needs a card and the PyTorch that dapple is built with (README, "Graphics cards"): both then use the same libtorch, cuDNN and
+Needs a card and the PyTorch that dapple is built with (docs/guide, "Graphics cards"): both then use the same libtorch, cuDNN and
 driver. Same weights and inputs; each program in a process of its own. PyTorch runs plain, in channels-last memory, and
 compiled by torch.compile, in bf16 and fp16 under its autocast; TF32 is off in both.
 """
@@ -92,10 +92,10 @@ def main():
     text = f"""## A CUDA card
 
 Made by `bench/run cards --rounds {args.rounds}` on {datetime.date.today()}, commit {commit.strip()}:
-{torch.cuda.get_device_name(args.device)}, torch {torch.__version__}. Medians of {args.rounds} alternating rounds of 20 runs each,
-every program in a process of its own, same weights and inputs. The ratio is the best peer's time over ours, round by round;
-the difference is the largest between our output (in training: the first two losses) and any peer's, as a share of the
-largest value.
+{torch.cuda.get_device_name(args.device)}, torch {torch.__version__}. Medians of {args.rounds} alternating rounds of 20 runs each, each program in its own process,
+with the same weights and inputs. The ratio is the best peer's time divided by ours, round by round;
+the difference is the largest one between our output (in training: the first two losses) and any peer's, relative to the largest
+value.
 
 | work | dapple, ms | PyTorch, ms | ratio | difference |
 |---|---|---|---|---|

@@ -127,18 +127,18 @@ def main():
     text = f"""## Whole networks
 
 Made by `{command}` on {datetime.date.today()}, commit {commit.strip()}: {cpu()}, {args.threads} threads,
-{versions()}. Medians of {rounds} alternating rounds of {runs} runs each, every program in a process
-of its own, same weights and inputs. The ratio is the best peer's time over ours, round by round; memory is the process's peak (ours /
-the best peer's). The difference is the largest between our output (in training: the first two losses) and any peer's, as
-a share of the largest value.
+{versions()}. Medians of {rounds} alternating rounds of {runs} runs each, each program in its own process,
+with the same weights and inputs. The ratio is the best peer's time divided by ours, round by round; memory is the peak of the process (ours /
+the best peer's). The difference is the largest one between our output (in training: the first two losses) and any peer's, relative to
+the largest value.
 
 | work | dapple, ms | peers, ms | ratio | goal | memory, MB | difference |
 |---|---|---|---|---|---|---|
 """ + "\n".join(rows) + """
 
-A training step is forward, loss, backward and Adam. PyTorch cannot export SegNet's unpooling to ONNX, so that
-onnxruntime and OpenVINO have no figure for it; where two values of a pooling window are equal within rounding, its output
-differs by more than rounding. Where the time goes: `dapple bench NAME --train --layers`.
+A training step is forward, loss, backward and Adam. PyTorch cannot export SegNet's unpooling to ONNX, so onnxruntime and OpenVINO
+have no figure for it; where two values of a pooling window are equal within rounding, its outputs differ by more than rounding.
+`dapple bench NAME --train --layers` shows where the time goes.
 """
     write_section("networks", text)
 

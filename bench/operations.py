@@ -157,12 +157,12 @@ def main():
 
     write_section("operations", f"""## Single operations
 
-Made by `bench/run operations --rounds {args.rounds}`: the best of {args.rounds} x 15 passes, {args.threads} threads, ms of
-dapple / of PyTorch (the better of contiguous and channels_last), and the share. Backward is the gradients of the map and of
-the weights. What dapple's later kernels do while they read (the scale of batch norm, a concatenation) is timed here with a
-copy that stores it, which a network does not need. Cross-entropy is forward and backward together.
+Made by `bench/run operations --rounds {args.rounds}`: the best of {args.rounds} x 15 passes, {args.threads} threads, time in ms of
+dapple / PyTorch (the better of contiguous and channels_last), and their quotient. Backward computes the gradients of the feature map and
+of the weights. Operations that dapple's next kernel applies while reading (the scale of batch norm, a concatenation) are timed here with a
+copy that stores the result, which a network does not need. Cross-entropy is forward and backward together.
 
-| operation | map | forward, ms | share | backward, ms | share |
+| operation | feature map | forward, ms | quotient | backward, ms | quotient |
 |---|---|---|---|---|---|
 """ + "\n".join(rows) + "\n")
 

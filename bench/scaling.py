@@ -61,8 +61,8 @@ def scaling(rounds, networks):
     heads = " | ".join(f"{name}, ms an image | PyTorch | ratio" for name in networks)
     write_section("scaling", f"""## Threads, batches and sizes
 
-Made by `bench/run scaling --rounds {rounds} --only {','.join(networks)}`: inference, medians, batch 1 at 224 x 224 with {cores} threads where nothing else
-is said; PyTorch is the better of contiguous and channels_last, the ratio its time over ours.
+Made by `bench/run scaling --rounds {rounds} --only {','.join(networks)}`: inference, medians, batch 1 at 224 x 224 with {cores} threads unless
+the row says otherwise; PyTorch is the better of contiguous and channels_last, the ratio its time divided by ours.
 
 | | {heads} |
 |---|{"---|" * 3 * len(networks)}
@@ -97,12 +97,12 @@ def memory(rounds):
         seconds = statistics.median(r["median_s"] for r in results)
         lines.append(f"| {name}, batch {batch} | {limit} | {planned:.0f} / {peak:.0f} "
                      f"| {seconds * 1e3:.0f} | {ratio:.2f} |")
-    write_section("memory", f"""## Training within a limit of memory
+    write_section("memory", f"""## Training within a memory limit
 
-Made by `bench/run memory --rounds {rounds}`: `dapple bench NAME --train --memory-limit SIZE` at 224 x 224. Maps that do not fit are
-computed again in the backward pass; every bit of the result stays the same.
+Made by `bench/run memory --rounds {rounds}`: `dapple bench NAME --train --memory-limit SIZE` at 224 x 224. Feature maps that
+do not fit are recomputed in the backward pass; every bit of the result stays the same.
 
-| step | limit | engine's plan / process's peak, MB | ms | time, as a share of the unlimited |
+| step | limit | engine's plan / peak of the process, MB | ms | time relative to no limit |
 |---|---|---|---|---|
 """ + "\n".join(lines))
 

@@ -1,15 +1,15 @@
-//! Where parameters stand in the engine's flat buffers, and in which order.
+//! The places and the order of parameters in the engine's flat buffers.
 //!
-//! Outside, parameters have PyTorch's shapes. Inside, kernels want output channels side by side: convolution
-//! weights stand in panels of them ([`Weights`]), vectors are `[channels]`, all channels padded to a multiple of 16 with zeros,
-//! which stay zero: their gradients are. Depthwise weights are `[taps, channels]`. Other grouped convolutions are stored
-//! in bundles of as few groups as fill whole vectors, each a dense convolution whose entries between its groups are
-//! zero; [`Layout::clear_between_groups`] keeps their gradients zero.
+//! Outside, parameters have PyTorch's shapes. Inside, kernels want output channels side by side: convolution weights
+//! stand in panels of them ([`Weights`]), vectors are `[channels]`, all channels padded to a multiple of 16 with zeros,
+//! which stay zero, since their gradients are. Depthwise weights are `[taps, channels]`. Other grouped convolutions are
+//! stored in bundles of as few groups as fill whole vectors, each a dense convolution whose entries between its groups
+//! are zero; [`ClearBetweenGroups`](crate::kernels::weights::ClearBetweenGroups) keeps their gradients zero.
 
 use crate::kernels::optim::Segment;
-use crate::kernels::weights::Weights;
+use crate::kernels::weights::{Bundle, Weights};
 use crate::memory::Buffer;
-use crate::simd::{LANES, padded};
+use crate::simd::padded;
 use dapple_graph::{Conv2d, Graph, Op, Optimizer, ParamId, ParamSpec, Role};
 
 /// Place and order of one parameter.
@@ -39,42 +39,6 @@ enum Order {
         out_channels: usize,
         taps: usize,
     },
-}
-
-/// Groups of a convolution that are computed together as a dense one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bundle {
-    /// How many of them the convolution has.
-    pub count: usize,
-    pub groups: usize,
-    /// Input and output channels of a group.
-    pub ins: usize,
-    pub outs: usize,
-}
-
-impl Bundle {
-    /// As few groups as fill whole vectors of both input and output channels; all of them where none do.
-    pub fn new(conv: &Conv2d, in_channels: usize) -> Self {
-        let (ins, outs) = (in_channels / conv.groups, conv.out_channels / conv.groups);
-        let fills = |&groups: &usize| {
-            conv.groups.is_multiple_of(groups)
-                && (groups * ins).is_multiple_of(LANES)
-                && (groups * outs).is_multiple_of(LANES)
-        };
-        let groups = (1..=conv.groups).find(fills).unwrap_or(conv.groups);
-        Self { count: conv.groups / groups, groups, ins, outs }
-    }
-
-    /// Input and output channels of the dense convolution.
-    pub fn channels(&self) -> [usize; 2] {
-        [self.groups * self.ins, self.groups * self.outs]
-    }
-
-    /// Values of its weights.
-    fn len(&self, taps: usize) -> usize {
-        let [ins, outs] = self.channels();
-        taps * padded(ins) * padded(outs)
-    }
 }
 
 /// Whether each channel has a kernel of its own, which a kernel of its own computes.
@@ -143,11 +107,10 @@ impl Layout {
                 unreachable!("asked of convolutions with two channel axes")
             }
         };
-        let weights = Weights { offset, taps, ins: padded(ins), outs: padded(outs) };
-        Weights { offset: offset + index * weights.len(), ..weights }
+        Weights { offset, taps, ins: padded(ins), outs: padded(outs) }.of_bundle(index)
     }
 
-    /// Runs of the trainable buffer for the optimiser, with the factor of each parameter's rate.
+    /// Runs of the trainable buffer for the optimizer, with the factor of each parameter's rate.
     pub fn segments(&self, rates: &[f32]) -> Vec<Segment> {
         let all = self.specs.iter().zip(&self.places).zip(rates);
         let trainable = all.enumerate().filter(|(_, ((spec, _), _))| spec.role.trainable());
@@ -165,22 +128,6 @@ impl Layout {
     /// Parameters that are matrices to Muon.
     pub fn matrices(&self) -> Vec<usize> {
         (0..self.specs.len()).filter(|&i| Optimizer::is_matrix(&self.specs[i])).collect()
-    }
-
-    /// Clears what the dense gradients of a grouped convolution's bundles have between the groups.
-    pub fn clear_between_groups(&self, id: ParamId, gradients: &mut [f32]) {
-        let Order::Conv { bundle, taps } = self.places[id.0].order else { return };
-        let [ins, outs] = bundle.channels();
-        for index in 0..bundle.count {
-            let weights = self.weights(id, index);
-            // What the padding has is zero already.
-            for (tap, i, o) in (0..taps)
-                .flat_map(|tap| (0..ins).flat_map(move |i| (0..outs).map(move |o| (tap, i, o))))
-                .filter(|(_, i, o)| i / bundle.ins != o / bundle.outs)
-            {
-                gradients[weights.offset + weights.at(tap, i, o)] = 0.0;
-            }
-        }
     }
 
     /// Copies flat values in PyTorch's order (of the trainable parameters or of the statistics) in.

@@ -29,26 +29,29 @@
 //!
 //! Results are the same bits whatever the number of threads: work is cut into tasks that depend on shapes alone,
 //! and partial sums are added in the order of the tasks.
+//!
+//! # Inside
+//!
+//! A graph is compiled once for each input shape, in passes that `compile/mod.rs` lists, into a plan: a list of steps on
+//! places in one arena, pure data. The executor runs it. A step is a kernel, one family a file in `kernels/`, which says
+//! itself how it runs, which scratch memory it needs and what it reads and writes; kernels are written once over sixteen
+//! lanes (`simd/`). A new operation with one input is a kernel file and a line in `compile/forward/mod.rs`; its gradient
+//! is named by the kernel.
 
-mod arena;
-mod backward;
-mod draft;
+mod compile;
 mod engine;
 mod executor;
 #[allow(unsafe_code)]
 mod kernels;
 mod layout;
-mod lower;
 #[allow(unsafe_code)]
 mod memory;
 mod parallel;
 mod plan;
 mod pool;
-mod recompute;
 mod settings;
 #[allow(unsafe_code)]
 mod simd;
-mod step;
 
 pub use engine::CpuEngine;
 pub use executor::StepTime;

@@ -40,12 +40,12 @@ impl Buffer {
     }
 
     pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `len` initialised values; no one writes while the shared borrow lives.
+        // SAFETY: `len` initialized values; no one writes while the shared borrow lives.
         unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: `len` initialised values, borrowed exclusively.
+        // SAFETY: `len` initialized values, borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.ptr, self.len) }
     }
 

@@ -3,12 +3,12 @@
 use dapple_graph::EngineError;
 use std::sync::Arc;
 
-/// A thread pool that is left alone where its work is called for inside another one of its size.
+/// A thread pool, which is left alone where its work is started inside another pool of its size.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<rayon::ThreadPool>);
 
 impl Pool {
-    /// A pool of that many threads; by default as many as the rayon pool has that this is called in, or as there are
+    /// A pool of that many threads; by default as many as the rayon pool that this is called in has, or as there are
     /// cores.
     pub fn new(threads: Option<usize>) -> Result<Self, EngineError> {
         let threads = match threads {
@@ -34,7 +34,7 @@ impl Pool {
         self.0.current_num_threads()
     }
 
-    /// Runs `work` on a pool of [`Pool::threads`] threads: the one that this is called in if it is such a one, or its
+    /// Runs `work` on a pool of [`Pool::threads`] threads: the one that this is called in if it has that size, else its
     /// own.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let inside = rayon::current_thread_index().is_some();

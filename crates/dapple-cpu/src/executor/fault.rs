@@ -1,7 +1,7 @@
 //! The first NaN or infinite value of a pass, which runs step by step for that.
 
 use super::CpuTrainer;
-use crate::step::Kernel;
+use crate::kernels::kernel::Kernel;
 use dapple_graph::engine::build;
 use dapple_graph::{EngineError, Executor, Fault, FaultKind, Loss, Tensor};
 
@@ -27,7 +27,7 @@ impl CpuTrainer {
         let plan = self.begin_forward(input)?;
         for (i, step) in plan.steps[..plan.forward].iter().enumerate() {
             self.run(&plan, i..i + 1);
-            if !self.is_finite(&step.kernel) {
+            if !self.is_finite(&*step.kernel) {
                 return fault(step.node, FaultKind::Output);
             }
         }
@@ -38,7 +38,7 @@ impl CpuTrainer {
         self.begin_backward(&plan);
         for (i, step) in plan.steps.iter().enumerate().skip(plan.forward) {
             self.run(&plan, i..i + 1);
-            if !self.is_finite(&step.kernel) {
+            if !self.is_finite(&*step.kernel) {
                 return fault(step.node, FaultKind::Gradient);
             }
         }
@@ -47,7 +47,7 @@ impl CpuTrainer {
     }
 
     /// Whether everything that a step wrote is finite.
-    fn is_finite(&mut self, kernel: &Kernel) -> bool {
+    fn is_finite(&mut self, kernel: &dyn Kernel) -> bool {
         let arena = self.executor.scratch.arena.base();
         let written = kernel.writes_gradients();
         let of_parameters = |values: &[f32]| {

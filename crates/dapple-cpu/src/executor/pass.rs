@@ -1,11 +1,11 @@
 //! Passes over a plan.
 
 use super::{CpuExecutor, Scratch};
+use crate::kernels::kernel::Memory;
 use crate::kernels::loss::LossInput;
 use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
-use crate::step::Memory;
 use dapple_graph::engine::{check_input, check_labels};
 use dapple_graph::{DropoutState, EngineError, Inference, Loss, Mode, Shape, Tensor};
 use std::ops::Range;
@@ -32,11 +32,11 @@ impl CpuExecutor {
     /// Runs a range of a plan's steps.
     pub(super) fn run(&mut self, plan: &Plan, steps: Range<usize>, pass: Pass<'_>) {
         let Scratch { arena, shared, local } = &mut self.scratch;
-        let (layout, params, statistics) = match (&mut self.folded, pass.mode) {
+        let (params, statistics) = match (&mut self.folded, pass.mode) {
             (Some(folded), Mode::Eval | Mode::Predict | Mode::Sample) => {
-                (&folded.layout, &mut folded.params, &mut folded.statistics)
+                (&mut folded.params, &mut folded.statistics)
             }
-            _ => (&self.layout, &mut self.params, &mut self.statistics),
+            _ => (&mut self.params, &mut self.statistics),
         };
         let mut memory = Memory {
             arena: arena.base(),
@@ -51,7 +51,7 @@ impl CpuExecutor {
         let level = self.resources.level;
         self.resources.pool.install(|| {
             for step in &plan.steps[steps] {
-                step.kernel.run(level, layout, &mut memory);
+                step.kernel.run(level, &mut memory);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! Plans for input shapes, with their memory.
 
 use super::{CpuExecutor, Folded};
+use crate::compile::compile;
 use crate::layout::Layout;
 use crate::memory::{self, Buffer};
 use crate::plan::{Budget, Plan, Purpose};
@@ -31,14 +32,14 @@ impl CpuExecutor {
         let plan = match mode {
             Mode::Train => {
                 let purpose = Purpose::Train { input_gradient };
-                Plan::new(&graph, &self.layout, purpose, settings.convolution, self.budget())
+                compile(&graph, &self.layout, purpose, settings.convolution, self.budget())
             }
             Mode::Eval | Mode::Predict | Mode::Sample => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
                 let purpose =
                     Purpose::Infer { first_only: mode == Mode::Predict, sample: mode == Mode::Sample };
-                Plan::new(&graph, &folded.layout, purpose, settings.convolution, self.budget())
+                compile(&graph, &folded.layout, purpose, settings.convolution, self.budget())
             }
         };
         let local_len = plan.local_len * threads;
@@ -103,7 +104,7 @@ impl CpuExecutor {
         let bytes = |budget| {
             let purpose = Purpose::Train { input_gradient: false };
             let convolution = self.resources.settings.convolution;
-            let plan = Plan::new(&graph, &self.layout, purpose, convolution, budget);
+            let plan = compile(&graph, &self.layout, purpose, convolution, budget);
             (plan.values(threads) + self.kept_values()) * size_of::<f32>()
         };
         let smallest = bytes(Budget { values: 0, threads });

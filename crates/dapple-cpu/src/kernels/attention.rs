@@ -6,9 +6,9 @@
 
 use super::elementary::exp;
 use super::gemm::{Batch, PANEL, Product, product};
+use super::kernel::{Scratch, Visit};
 use super::operand::{Operand, Target};
 use crate::memory::Base;
-use crate::parallel;
 use crate::simd::{LANES, Level, Simd, padded, simd_fn};
 use dapple_graph::Shape;
 
@@ -33,6 +33,13 @@ pub(super) struct Head {
 }
 
 impl Attention {
+    /// Shows every place in the arena to `f`.
+    pub(super) fn visit(&mut self, f: Visit) {
+        self.q.visit(f);
+        self.k.visit(f);
+        self.v.visit(f);
+    }
+
     /// Channels of a head.
     pub(super) fn width(&self) -> usize {
         self.q.shape.c / self.heads
@@ -76,59 +83,13 @@ impl Attention {
         [self.width() * keys, keys * padded(self.width())]
     }
 
-    /// Values of shared scratch memory: packed keys and values of all heads.
-    pub fn shared_scratch(&self) -> usize {
-        self.all_heads() * self.packed().iter().sum::<usize>()
-    }
-
-    /// Values of scratch memory for each thread: weights and results of a block, a value for each row.
-    pub fn thread_scratch(&self) -> usize {
-        self.block() * (self.pitch() + padded(self.width()) + 1)
-    }
-
-    /// Writes the attended values.
-    pub fn forward(&self, level: Level, arena: Base, shared: Base, local: Base, to: &Target) {
-        let [turned_len, rows_len] = self.packed();
-        let per_head = turned_len + rows_len;
-        parallel::for_each(self.all_heads(), |index| {
-            let (head, place) = (self.head(index), shared.at(index * per_head, per_head));
-            // SAFETY: each task writes its own head's part.
-            unsafe {
-                self.pack_turned(arena, &self.k, head, place);
-                self.pack_rows(
-                    arena,
-                    &self.v,
-                    head,
-                    0,
-                    self.keys(),
-                    padded(self.keys()),
-                    place.add(turned_len),
-                );
-            }
-        });
-        let (pitch, width, block) = (self.pitch(), padded(self.width()), self.block());
-        parallel::for_each(self.all_heads() * self.blocks(), |task| {
-            let (index, first) = (task / self.blocks(), task % self.blocks() * block);
-            let (head, rows) = (self.head(index), block.min(self.queries() - first));
-            let packed = shared.at(index * per_head, per_head);
-            let weights = local.at(parallel::thread() * self.thread_scratch(), self.thread_scratch());
-            // SAFETY: the scratch is this thread's; tasks write disjoint pixels or channels.
-            unsafe {
-                let result = weights.add(block * pitch);
-                let inverses = result.add(block * width);
-                let q = self.address(arena, &self.q, head, first);
-                self.scores(level, q, padded(self.q.shape.c), packed, rows, weights);
-                softmax(level, weights, rows, self.keys(), pitch, self.scale(), inverses);
-                let values = Right { at: packed.add(turned_len), row: width, columns: width };
-                times(level, Left::rows(weights, pitch), values, result, width, rows, self.keys(), false);
-                for r in 0..rows {
-                    for i in 0..self.width() {
-                        *result.add(r * width + i) *= *inverses.add(r);
-                    }
-                }
-                self.store(arena, to, head, first, rows, result);
-            }
-        });
+    /// Scratch memory: packed keys and values of all heads; for each thread weights and results of a block, and a value
+    /// for each row.
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch {
+            shared: self.all_heads() * self.packed().iter().sum::<usize>(),
+            local: self.block() * (self.pitch() + padded(self.width()) + 1),
+        }
     }
 
     /// `1 / sqrt(d)`.

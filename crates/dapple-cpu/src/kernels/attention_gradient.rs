@@ -5,6 +5,7 @@
 //! queries are split into parts that depend on shapes alone and added in their order.
 
 use super::attention::{Attention, Left, Right, softmax, times};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
@@ -24,37 +25,13 @@ pub(crate) struct AttentionGradient {
 /// Tasks that the work is split into at least, where there are as many blocks.
 const TASKS: usize = 16;
 
-impl AttentionGradient {
-    /// Parts of the queries of a head.
-    fn parts(&self) -> usize {
-        TASKS.div_ceil(self.forward.all_heads()).min(self.forward.blocks())
+impl Kernel for AttentionGradient {
+    fn name(&self) -> &'static str {
+        "attention gradient"
     }
 
-    /// Values of a head's packed maps: keys and values transposed, keys as rows.
-    fn packed(&self) -> usize {
-        let [turned, rows] = self.forward.packed();
-        2 * turned + rows
-    }
-
-    /// Values of a part's sums for keys (or for values).
-    fn sums(&self) -> usize {
-        self.forward.packed()[1]
-    }
-
-    /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
-        self.forward.all_heads() * (self.packed() + self.parts() * 2 * self.sums())
-    }
-
-    /// Values of scratch memory for each thread: weights and their gradients; queries, gradients and results as rows;
-    /// a value for each row.
-    pub fn thread_scratch(&self) -> usize {
-        let f = &self.forward;
-        f.block() * (2 * f.pitch() + 3 * padded(f.width()) + 1)
-    }
-
-    /// Runs it.
-    pub fn run(&self, level: Level, arena: Base, shared: Base, local: Base) {
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, shared, local, .. } = *memory;
         let f = &self.forward;
         let [turned, _] = f.packed();
         parallel::for_each(f.all_heads(), |index| {
@@ -94,6 +71,50 @@ impl AttentionGradient {
                 }
             });
         }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.forward.visit(f);
+        self.gradient.visit(f);
+        self.to.iter_mut().flatten().for_each(|to| to.visit(f));
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        self.to.iter().flatten().collect()
+    }
+}
+
+impl AttentionGradient {
+    /// Parts of the queries of a head.
+    fn parts(&self) -> usize {
+        TASKS.div_ceil(self.forward.all_heads()).min(self.forward.blocks())
+    }
+
+    /// Values of a head's packed maps: keys and values transposed, keys as rows.
+    fn packed(&self) -> usize {
+        let [turned, rows] = self.forward.packed();
+        2 * turned + rows
+    }
+
+    /// Values of a part's sums for keys (or for values).
+    fn sums(&self) -> usize {
+        self.forward.packed()[1]
+    }
+
+    /// Values of shared scratch memory.
+    fn shared_scratch(&self) -> usize {
+        self.forward.all_heads() * (self.packed() + self.parts() * 2 * self.sums())
+    }
+
+    /// Values of scratch memory for each thread: weights and their gradients; queries, gradients and results as rows;
+    /// a value for each row.
+    fn thread_scratch(&self) -> usize {
+        let f = &self.forward;
+        f.block() * (2 * f.pitch() + 3 * padded(f.width()) + 1)
     }
 
     /// One block of queries of a head. `accumulate`: the sums of keys and values hold something.

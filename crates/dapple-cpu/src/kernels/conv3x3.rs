@@ -7,6 +7,7 @@
 //! so that they (151 MB for 1024 x 1024) never reach memory.
 
 use super::gemm::{Batch, PANEL, Product, product};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::{Finish, Operand, Target};
 use super::weights::Weights;
 use super::winograd::{POINTS, Tiling, plane, transform_weights};
@@ -39,6 +40,51 @@ const LARGE_GROUP: usize = 196;
 /// Depth of the on-the-fly transformed weights.
 const DEPTH: usize = 64;
 
+impl Kernel for Conv3x3 {
+    fn name(&self) -> &'static str {
+        if self.transposed { "conv3x3 data gradient" } else { "conv3x3" }
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, shared, local, .. } = *memory;
+        if self.few() {
+            self.run_few(level, arena, params, shared, local);
+        } else {
+            self.run_many(level, arena, params, shared, local);
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        let (depth, group) = (self.depth(), self.large_group());
+        let (shared, local) = match self.few() {
+            true => (plane(group, depth), plane(group, PANEL) + plane(DEPTH, PANEL)),
+            false => {
+                let panels = self.columns().div_ceil(PANEL);
+                (panels * plane(depth, PANEL), plane(GROUP, depth) + plane(GROUP, CHUNK))
+            }
+        };
+        Scratch { shared: POINTS * shared, local: POINTS * local }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.output.visit(f);
+        self.residual.iter_mut().for_each(|r| r.visit(f));
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.output]
+    }
+
+    fn multiplies(&self) -> bool {
+        true
+    }
+
+    fn residual(&mut self) -> Option<(&Target, &mut Option<Operand>)> {
+        Some((&self.output, &mut self.residual))
+    }
+}
+
 impl Conv3x3 {
     fn depth(&self) -> usize {
         self.input.blocks.len() * LANES
@@ -56,33 +102,6 @@ impl Conv3x3 {
         // Nearly equal groups.
         let count = self.tiling.count();
         count.div_ceil(count.div_ceil(LARGE_GROUP))
-    }
-
-    /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
-        if self.few() {
-            POINTS * plane(self.large_group(), self.depth())
-        } else {
-            self.columns().div_ceil(PANEL) * POINTS * plane(self.depth(), PANEL)
-        }
-    }
-
-    /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
-        if self.few() {
-            POINTS * (plane(self.large_group(), PANEL) + plane(DEPTH, PANEL))
-        } else {
-            POINTS * (plane(GROUP, self.depth()) + plane(GROUP, CHUNK))
-        }
-    }
-
-    /// Runs it. `shared` and `local` are the scratch memories; `local` holds one part a thread.
-    pub fn run(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
-        if self.few() {
-            self.run_few(level, arena, params, shared, local);
-        } else {
-            self.run_many(level, arena, params, shared, local);
-        }
     }
 
     fn run_many(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
@@ -110,7 +129,7 @@ impl Conv3x3 {
             }
         });
         let count = self.tiling.count();
-        let need = self.thread_scratch();
+        let need = self.scratch().local;
         parallel::for_each(count.div_ceil(GROUP), |task| {
             let tiles = task * GROUP..count.min((task + 1) * GROUP);
             let scratch = local.at(parallel::thread() * need, need);
@@ -159,7 +178,7 @@ impl Conv3x3 {
 
     fn run_few(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
         let (depth, columns) = (self.depth(), self.columns());
-        let (count, group, need) = (self.tiling.count(), self.large_group(), self.thread_scratch());
+        let (count, group, need) = (self.tiling.count(), self.large_group(), self.scratch().local);
         let v_plane = plane(group, depth);
         let (m_plane, u_plane) = (plane(group, PANEL), plane(DEPTH, PANEL));
         for start in (0..count).step_by(group) {

@@ -5,6 +5,7 @@
 //! runs over its share of the tiles.
 
 use super::gemm::{Batch, PANEL, Product, product};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::Operand;
 use super::weights::Weights;
 use super::winograd::{POINTS, Tiling, plane, transform_weight_gradient};
@@ -27,6 +28,49 @@ pub(crate) struct Conv3x3Weights {
 const BLOCK: usize = 64;
 /// Bytes of transformed tiles that are kept beside the accumulators.
 const TILE_BYTES: usize = 400 << 10;
+
+impl Kernel for Conv3x3Weights {
+    fn name(&self) -> &'static str {
+        "conv3x3 weight gradient"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let gradients = memory.gradients();
+        let Memory { arena, shared, local, accumulate, .. } = *memory;
+        let (parts, in_blocks) = (self.parts(), self.ins().div_ceil(BLOCK));
+        parallel::for_each(parts * self.blocks(), |task| {
+            let (part, block) = (task % parts, task / parts);
+            let (i, o) = (block % in_blocks * BLOCK, block / in_blocks * BLOCK);
+            let ins = i..self.ins().min(i + BLOCK);
+            let outs = o..self.outs().min(o + BLOCK);
+            let tiles = parallel::run(self.tiling.count(), parts, part);
+            self.block(level, arena, shared, local, part, ins, outs, tiles);
+        });
+        super::reduce::sum_parts(
+            level,
+            shared,
+            0,
+            parts,
+            self.weights.len(),
+            gradients,
+            self.weights.offset,
+            accumulate,
+        );
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.gradient.visit(f);
+    }
+
+    fn writes_gradients(&self) -> Vec<usize> {
+        vec![self.weights.offset]
+    }
+}
 
 impl Conv3x3Weights {
     fn ins(&self) -> usize {
@@ -52,7 +96,7 @@ impl Conv3x3Weights {
     }
 
     /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
+    fn shared_scratch(&self) -> usize {
         self.parts() * self.weights.len()
     }
 
@@ -61,40 +105,9 @@ impl Conv3x3Weights {
     }
 
     /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
+    fn thread_scratch(&self) -> usize {
         let (ins, outs) = (BLOCK.min(self.ins()), BLOCK.min(self.outs()));
         POINTS * (self.s_plane() + plane(self.group(), ins) + plane(self.group(), outs))
-    }
-
-    /// Adds to (`accumulate`) or overwrites the gradient.
-    pub fn run(
-        &self,
-        level: Level,
-        arena: Base,
-        gradients: Base,
-        shared: Base,
-        local: Base,
-        accumulate: bool,
-    ) {
-        let (parts, in_blocks) = (self.parts(), self.ins().div_ceil(BLOCK));
-        parallel::for_each(parts * self.blocks(), |task| {
-            let (part, block) = (task % parts, task / parts);
-            let (i, o) = (block % in_blocks * BLOCK, block / in_blocks * BLOCK);
-            let ins = i..self.ins().min(i + BLOCK);
-            let outs = o..self.outs().min(o + BLOCK);
-            let tiles = parallel::run(self.tiling.count(), parts, part);
-            self.block(level, arena, shared, local, part, ins, outs, tiles);
-        });
-        super::reduce::sum_parts(
-            level,
-            shared,
-            0,
-            parts,
-            self.weights.len(),
-            gradients,
-            self.weights.offset,
-            accumulate,
-        );
     }
 
     #[allow(clippy::too_many_arguments)]

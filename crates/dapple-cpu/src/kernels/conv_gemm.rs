@@ -1,8 +1,9 @@
 //! Convolutions of any kernel, stride, dilation and padding, and transposed ones, as matrix products over
 //! gathered rows (im2col in blocks that stay in the cache).
 
-use super::gather::{Lattice, gather, gathered_channels};
 use super::gemm::{Batch, PANEL, Product, product};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
+use super::lattice::{Lattice, gather_rows, gathered_channels};
 use super::operand::{Finish, Operand, Target};
 use super::weights::Weights;
 use crate::memory::Base;
@@ -32,39 +33,13 @@ const GATHERED: usize = 48 << 10;
 /// Columns of the product that are kept at a time.
 const CHUNK: usize = 64;
 
-impl ConvGemm {
-    fn columns(&self) -> usize {
-        self.output.blocks.len() * LANES
+impl Kernel for ConvGemm {
+    fn name(&self) -> &'static str {
+        if self.turned { "conv data gradient" } else { "conv" }
     }
 
-    fn max_row(&self) -> usize {
-        self.lattices.iter().map(|l| l.taps.len()).max().unwrap_or(0) * gathered_channels(&self.input)
-    }
-
-    fn group(&self) -> usize {
-        (GATHERED / self.max_row().max(1) / 14 * 14).clamp(14, 112)
-    }
-
-    /// Values of shared scratch memory: a lattice's weights, where they cannot be used as they stand.
-    pub fn shared_scratch(&self) -> usize {
-        if self.lattices.iter().all(|l| self.as_they_stand(l)) { 0 } else { self.max_row() * self.columns() }
-    }
-
-    /// Whether the right matrix of a lattice stands in the parameter buffer already: taps one behind the other, whole
-    /// vectors of channels.
-    fn as_they_stand(&self, lattice: &Lattice) -> bool {
-        !self.turned
-            && gathered_channels(&self.input) == self.weights.ins
-            && lattice.taps.windows(2).all(|pair| pair[1].index == pair[0].index + 1)
-    }
-
-    /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
-        self.group() * self.max_row() + LANES + self.group() * CHUNK
-    }
-
-    /// Runs it. `shared` and `local` are the scratch memories; `local` holds one part a thread.
-    pub fn run(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, shared, local, .. } = *memory;
         let channels = gathered_channels(&self.input);
         let columns = self.columns();
         let (group, need) = (self.group(), self.thread_scratch());
@@ -97,7 +72,7 @@ impl ConvGemm {
                             (arena.at(offset + now.start * stride, len), stride)
                         }
                         None => {
-                            gather(level, lattice, &self.input, arena, now.clone(), channels, scratch);
+                            gather_rows(level, lattice, &self.input, arena, now.clone(), channels, scratch);
                             (scratch, depth)
                         }
                     };
@@ -142,6 +117,60 @@ impl ConvGemm {
                 }
             });
         }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.output.visit(f);
+        self.residual.iter_mut().for_each(|r| r.visit(f));
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.output]
+    }
+
+    fn multiplies(&self) -> bool {
+        true
+    }
+
+    fn residual(&mut self) -> Option<(&Target, &mut Option<Operand>)> {
+        Some((&self.output, &mut self.residual))
+    }
+}
+
+impl ConvGemm {
+    fn columns(&self) -> usize {
+        self.output.blocks.len() * LANES
+    }
+
+    fn max_row(&self) -> usize {
+        self.lattices.iter().map(|l| l.taps.len()).max().unwrap_or(0) * gathered_channels(&self.input)
+    }
+
+    fn group(&self) -> usize {
+        (GATHERED / self.max_row().max(1) / 14 * 14).clamp(14, 112)
+    }
+
+    /// Values of shared scratch memory: a lattice's weights, where they cannot be used as they stand.
+    fn shared_scratch(&self) -> usize {
+        if self.lattices.iter().all(|l| self.as_they_stand(l)) { 0 } else { self.max_row() * self.columns() }
+    }
+
+    /// Whether the right matrix of a lattice stands in the parameter buffer already: taps one behind the other, whole
+    /// vectors of channels.
+    fn as_they_stand(&self, lattice: &Lattice) -> bool {
+        !self.turned
+            && gathered_channels(&self.input) == self.weights.ins
+            && lattice.taps.windows(2).all(|pair| pair[1].index == pair[0].index + 1)
+    }
+
+    /// Values of scratch memory for each thread.
+    fn thread_scratch(&self) -> usize {
+        self.group() * self.max_row() + LANES + self.group() * CHUNK
     }
 }
 

@@ -1,8 +1,9 @@
-//! The weights' gradient of a convolution of any kernel, forward or transposed: products of gathered rows with rows of
+//! The weight gradient of a convolution of any kernel, forward or transposed: products of gathered rows with rows of
 //! points.
 
-use super::gather::{Lattice, gather, gathered_channels};
 use super::gemm::{Batch, PANEL, Product, product};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
+use super::lattice::{Lattice, gather_rows, gathered_channels};
 use super::operand::Operand;
 use super::reduce::sum_parts_strided;
 use super::weights::Weights;
@@ -14,9 +15,9 @@ use std::ops::Range;
 /// The planned gradient of a (transposed) convolution's weights.
 #[derive(Clone, Debug)]
 pub(crate) struct GemmWeights {
-    /// What is gathered: the input of a convolution, the output gradient of a transposed one.
+    /// The map whose rows are gathered: the input of a convolution, the output gradient of a transposed one.
     pub gathered: Operand,
-    /// What is read point by point: the output gradient of a convolution, the input of a transposed one.
+    /// The map that is read point by point: the output gradient of a convolution, the input of a transposed one.
     pub points: Operand,
     pub lattice: Lattice,
     /// Where the gradient stands in the gradient buffer.
@@ -25,59 +26,14 @@ pub(crate) struct GemmWeights {
     pub points_are_inputs: bool,
 }
 
-impl GemmWeights {
-    /// Channels gathered for each tap. As columns of the product they must be whole vectors.
-    fn channels(&self) -> usize {
-        if self.points_are_inputs {
-            self.gathered.blocks.len() * LANES
-        } else {
-            gathered_channels(&self.gathered)
-        }
+impl Kernel for GemmWeights {
+    fn name(&self) -> &'static str {
+        "conv weight gradient"
     }
 
-    fn gathered_row(&self) -> usize {
-        self.lattice.taps.len() * self.channels()
-    }
-
-    fn point_row(&self) -> usize {
-        self.points.blocks.len() * LANES
-    }
-
-    /// Points whose rows are gathered at a time.
-    fn group(&self) -> usize {
-        ((256 << 10) / (self.gathered_row() + self.point_row())).clamp(32, 512)
-    }
-
-    fn len(&self) -> usize {
-        self.gathered_row() * self.point_row()
-    }
-
-    fn parts(&self) -> usize {
-        let by_work = self.lattice.points().div_ceil(self.group());
-        let by_memory = ((4 << 20) / self.len()).max(2);
-        by_work.min(by_memory).clamp(1, 16)
-    }
-
-    /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
-        self.parts() * self.len()
-    }
-
-    /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
-        self.group() * (self.gathered_row() + self.point_row()) + 2 * LANES
-    }
-
-    /// Adds to (`accumulate`) or overwrites the gradient.
-    pub fn run(
-        &self,
-        level: Level,
-        arena: Base,
-        gradients: Base,
-        shared: Base,
-        local: Base,
-        accumulate: bool,
-    ) {
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let gradients = memory.gradients();
+        let Memory { arena, shared, local, accumulate, .. } = *memory;
         let (group, need, parts) = (self.group(), self.thread_scratch(), self.parts());
         let (gathered_row, point_row) = (self.gathered_row(), self.point_row());
         let channels = self.channels();
@@ -91,7 +47,7 @@ impl GemmWeights {
                 let d = scratch.add(group * gathered_row + LANES);
                 for start in points.clone().step_by(group) {
                     let now = start..points.end.min(start + group);
-                    gather(level, &self.lattice, &self.gathered, arena, now.clone(), channels, g);
+                    gather_rows(level, &self.lattice, &self.gathered, arena, now.clone(), channels, g);
                     read_points(level, &self.lattice, &self.points, arena, now.clone(), d);
                     let (taps, rows, row) = if self.points_are_inputs {
                         (self.lattice.taps.len(), point_row, channels)
@@ -146,6 +102,63 @@ impl GemmWeights {
                 sum_parts_strided(level, shared, from, self.len(), parts, rows, gradients, to, accumulate);
             }
         }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.gathered.visit(f);
+        self.points.visit(f);
+    }
+
+    fn writes_gradients(&self) -> Vec<usize> {
+        vec![self.weights.offset]
+    }
+}
+
+impl GemmWeights {
+    /// Channels gathered for each tap. As columns of the product they must be whole vectors.
+    fn channels(&self) -> usize {
+        if self.points_are_inputs {
+            self.gathered.blocks.len() * LANES
+        } else {
+            gathered_channels(&self.gathered)
+        }
+    }
+
+    fn gathered_row(&self) -> usize {
+        self.lattice.taps.len() * self.channels()
+    }
+
+    fn point_row(&self) -> usize {
+        self.points.blocks.len() * LANES
+    }
+
+    /// Points whose rows are gathered at a time.
+    fn group(&self) -> usize {
+        ((256 << 10) / (self.gathered_row() + self.point_row())).clamp(32, 512)
+    }
+
+    fn len(&self) -> usize {
+        self.gathered_row() * self.point_row()
+    }
+
+    fn parts(&self) -> usize {
+        let by_work = self.lattice.points().div_ceil(self.group());
+        let by_memory = ((4 << 20) / self.len()).max(2);
+        by_work.min(by_memory).clamp(1, 16)
+    }
+
+    /// Values of shared scratch memory.
+    fn shared_scratch(&self) -> usize {
+        self.parts() * self.len()
+    }
+
+    /// Values of scratch memory for each thread.
+    fn thread_scratch(&self) -> usize {
+        self.group() * (self.gathered_row() + self.point_row()) + 2 * LANES
     }
 }
 

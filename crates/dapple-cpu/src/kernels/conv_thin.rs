@@ -1,8 +1,9 @@
-//! Convolutions of stride 1 to a single channel, such as the side outputs of U²-Net: one product gives what each tap takes
-//! from each pixel, `[pixels, taps]`, and an output is the sum of its taps' shares at their distances. As a convolution
+//! Convolutions of stride 1 to a single channel, such as the side outputs of U²-Net: one product gives the share of each
+//! tap of each pixel, `[pixels, taps]`, and an output is the sum of its taps' shares at their distances. As a convolution
 //! to sixteen channels, which a vector has, it would take sixteen times the work.
 
 use super::gemm::{Batch, Product, product_impl};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::{Finish, Operand, Target};
 use super::weights::Weights;
 use crate::memory::Base;
@@ -25,6 +26,55 @@ pub(crate) struct ConvThin {
 
 /// Values of shares that a task makes at a time, which stay in its second-level cache.
 const SHARES: usize = 96 << 10;
+
+impl Kernel for ConvThin {
+    fn name(&self) -> &'static str {
+        "conv to one channel"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, shared, local, .. } = *memory;
+        let weights = params.at(self.weights.offset, self.weights.len());
+        let turned = shared.at(0, self.shared_scratch());
+        for c in 0..self.depth() {
+            for tap in 0..LANES {
+                let given = tap < self.weights.taps && c < self.weights.ins;
+                // SAFETY: both places are inside their buffers; nothing else runs now.
+                unsafe {
+                    *turned.add(c * LANES + tap) =
+                        if given { *weights.add(self.weights.at(tap, c, 0)) } else { 0.0 };
+                }
+            }
+        }
+        let height = self.output.shape.h;
+        let bands = height.div_ceil(self.band());
+        let need = self.thread_scratch();
+        parallel::for_each(self.output.shape.n * bands, |task| {
+            let (image, band) = (task / bands, task % bands);
+            let rows = band * self.band()..height.min((band + 1) * self.band());
+            let scratch = local.at(parallel::thread() * need, need);
+            // SAFETY: the scratch is this thread's; each task writes its own rows of the output.
+            unsafe { band_of(level, self, arena, params, shared, image, rows, scratch) };
+        });
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.output.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.output]
+    }
+
+    fn multiplies(&self) -> bool {
+        true
+    }
+}
 
 impl ConvThin {
     /// Whether a convolution is of this kind.
@@ -49,40 +99,14 @@ impl ConvThin {
     }
 
     /// Values of shared scratch memory: the weights, `[channels, taps]`.
-    pub fn shared_scratch(&self) -> usize {
+    fn shared_scratch(&self) -> usize {
         self.depth() * LANES
     }
 
     /// Values of scratch memory for each thread: shares, and a row of the input.
-    pub fn thread_scratch(&self) -> usize {
+    fn thread_scratch(&self) -> usize {
         let width = self.input.shape.w;
         (self.band() + self.reach()) * width * LANES + width * self.depth()
-    }
-
-    /// Runs it. `shared` and `local` are the scratch memories; `local` holds one part a thread.
-    pub fn run(&self, level: Level, arena: Base, params: Base, shared: Base, local: Base) {
-        let weights = params.at(self.weights.offset, self.weights.len());
-        let turned = shared.at(0, self.shared_scratch());
-        for c in 0..self.depth() {
-            for tap in 0..LANES {
-                let given = tap < self.weights.taps && c < self.weights.ins;
-                // SAFETY: both places are inside their buffers; nothing else runs now.
-                unsafe {
-                    *turned.add(c * LANES + tap) =
-                        if given { *weights.add(self.weights.at(tap, c, 0)) } else { 0.0 };
-                }
-            }
-        }
-        let height = self.output.shape.h;
-        let bands = height.div_ceil(self.band());
-        let need = self.thread_scratch();
-        parallel::for_each(self.output.shape.n * bands, |task| {
-            let (image, band) = (task / bands, task % bands);
-            let rows = band * self.band()..height.min((band + 1) * self.band());
-            let scratch = local.at(parallel::thread() * need, need);
-            // SAFETY: the scratch is this thread's; each task writes its own rows of the output.
-            unsafe { band_of(level, self, arena, params, shared, image, rows, scratch) };
-        });
     }
 }
 

@@ -5,7 +5,8 @@
 //! the tile reads to scratch memory that stays in the nearest cache, with batch norm and ReLU applied and zeros
 //! outside of the map, so that the sums know no borders.
 
-use super::gather::Lattice;
+use super::kernel::{Kernel, Memory, Scratch, Visit};
+use super::lattice::Lattice;
 use super::operand::{Block, Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
@@ -160,18 +161,17 @@ pub(crate) struct Depthwise {
     /// Where the bias stands there.
     pub bias: Option<usize>,
     pub relu: bool,
-    /// For tables.
+    /// Whether it is the gradient of an input, for tables.
     pub gradient: bool,
 }
 
-impl Depthwise {
-    /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
-        self.phases.iter().map(Tiles::window).max().unwrap_or(0)
+impl Kernel for Depthwise {
+    fn name(&self) -> &'static str {
+        if self.gradient { "depthwise data gradient" } else { "depthwise" }
     }
 
-    /// Runs it.
-    pub fn run(&self, level: Level, arena: Base, params: Base, local: Base) {
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, local, .. } = *memory;
         let (blocks, need) = (self.input.blocks.len(), self.thread_scratch());
         let chunks = blocks.div_ceil(BLOCKS);
         for tiles in &self.phases {
@@ -183,6 +183,30 @@ impl Depthwise {
                 unsafe { tile_of(level, self, tiles, &tile, chunk, arena, params, scratch) };
             });
         }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: 0, local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.output.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.output]
+    }
+
+    fn multiplies(&self) -> bool {
+        true
+    }
+}
+
+impl Depthwise {
+    /// Values of scratch memory for each thread.
+    fn thread_scratch(&self) -> usize {
+        self.phases.iter().map(Tiles::window).max().unwrap_or(0)
     }
 }
 
@@ -252,7 +276,7 @@ unsafe fn tile_impl<S: Simd>(
 
 /// Neighbouring points of a row.
 struct Points<S: Simd> {
-    /// What the first tap's column of the first point is counted from.
+    /// The window at the first point: taps are counted from here.
     from: *const f32,
     weights: *const f32,
     channels: usize,

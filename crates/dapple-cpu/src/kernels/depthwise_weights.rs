@@ -1,6 +1,7 @@
 //! The gradient of a depthwise convolution's weights: for each tap the sum over the points of gradient times input.
 
 use super::depthwise::{BLOCKS, Tile, Tiles, with_count};
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::Operand;
 use super::reduce::sum_parts;
 use crate::memory::Base;
@@ -18,37 +19,14 @@ pub(crate) struct DepthwiseWeights {
     pub weights: usize,
 }
 
-impl DepthwiseWeights {
-    /// Parts that the tiles are split into.
-    fn parts(&self) -> usize {
-        self.tiles.count().min(8)
+impl Kernel for DepthwiseWeights {
+    fn name(&self) -> &'static str {
+        "depthwise weight gradient"
     }
 
-    /// Values of the gradient.
-    fn len(&self) -> usize {
-        self.tiles.taps.len() * self.input.blocks.len() * LANES
-    }
-
-    /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
-        self.parts() * self.len()
-    }
-
-    /// Values of scratch memory for each thread.
-    pub fn thread_scratch(&self) -> usize {
-        self.tiles.window()
-    }
-
-    /// Adds to (`accumulate`) or overwrites the gradient.
-    pub fn run(
-        &self,
-        level: Level,
-        arena: Base,
-        gradients: Base,
-        shared: Base,
-        local: Base,
-        accumulate: bool,
-    ) {
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let gradients = memory.gradients();
+        let Memory { arena, shared, local, accumulate, .. } = *memory;
         let (blocks, need, parts) = (self.input.blocks.len(), self.thread_scratch(), self.parts());
         let chunks = blocks.div_ceil(BLOCKS);
         parallel::for_each(parts * chunks, |task| {
@@ -63,6 +41,41 @@ impl DepthwiseWeights {
             }
         });
         sum_parts(level, shared, 0, parts, self.len(), gradients, self.weights, accumulate);
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.shared_scratch(), local: self.thread_scratch() }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.input.visit(f);
+        self.gradient.visit(f);
+    }
+
+    fn writes_gradients(&self) -> Vec<usize> {
+        vec![self.weights]
+    }
+}
+
+impl DepthwiseWeights {
+    /// Parts that the tiles are split into.
+    fn parts(&self) -> usize {
+        self.tiles.count().min(8)
+    }
+
+    /// Values of the gradient.
+    fn len(&self) -> usize {
+        self.tiles.taps.len() * self.input.blocks.len() * LANES
+    }
+
+    /// Values of shared scratch memory.
+    fn shared_scratch(&self) -> usize {
+        self.parts() * self.len()
+    }
+
+    /// Values of scratch memory for each thread.
+    fn thread_scratch(&self) -> usize {
+        self.tiles.window()
     }
 }
 

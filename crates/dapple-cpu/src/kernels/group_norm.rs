@@ -1,14 +1,15 @@
-//! Group normalisation (Wu and He 2018), and its gradient.
+//! Group normalization (Wu and He 2018), and its gradient.
 //!
-//! The sums that moments are made of are taken for each image and sixteen channels, and then joined over the channels of
-//! a group. The gradient takes the moments again instead of keeping them.
+//! Sums for the moments are taken for each image and sixteen channels, and then joined over the channels of a group. The
+//! gradient takes the moments again instead of keeping them.
 
+use super::kernel::{Backward, Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 
-/// A planned group normalisation.
+/// A planned group normalization.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupNorm {
     pub source: Operand,
@@ -23,16 +24,16 @@ pub(crate) struct GroupNorm {
 const CHUNK: usize = 256;
 
 /// Rows of shared scratch memory for each image, of a value for each channel: mean, inverse deviation, and for the
-/// gradient the sums of the gradient and of its products with the normalised values.
+/// gradient the sums of the gradient and of its products with the normalized values.
 const ROWS: usize = 4;
 
-/// What is summed.
+/// The terms of a sum over pixels.
 #[derive(Clone, Copy)]
 enum Sum {
     Values,
     /// Squares of the distances from the mean.
     Squares,
-    /// The gradient, and its products with the normalised values.
+    /// The gradient, and its products with the normalized values.
     Gradient,
 }
 
@@ -47,60 +48,13 @@ impl GroupNorm {
     }
 
     /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
+    fn shared_scratch(&self) -> usize {
         self.source.shape.n * ROWS * self.channels()
     }
 
     /// Place of a row of an image in shared memory.
     fn row(&self, image: usize, row: usize) -> usize {
         (image * ROWS + row) * self.channels()
-    }
-
-    /// Writes the normalised map.
-    pub fn forward(&self, level: Level, arena: Base, params: Base, shared: Base, to: &Target) {
-        self.moments(level, arena, shared);
-        self.for_each_run(|image, start, count| {
-            // SAFETY: tasks write disjoint pixels.
-            unsafe { forward_run(level, self, arena, params, shared, to, [image, start, count]) }
-        });
-    }
-
-    /// From the gradient of the normalised map to that of the source, in `to`, which may be the gradient's own place,
-    /// and the gradients of scale and shift.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward(
-        &self,
-        level: Level,
-        arena: Base,
-        params: Base,
-        gradients: Base,
-        shared: Base,
-        gradient: &Operand,
-        to: Option<&Target>,
-        accumulate: bool,
-    ) {
-        let shape = self.source.shape;
-        self.moments(level, arena, shared);
-        self.sum(level, arena, shared, Sum::Gradient, gradient);
-        // SAFETY: `at` checks each place; nothing else runs now.
-        let value = |base: Base, at: usize| unsafe { f64::from(*base.at(at, 1)) };
-        for (row, place) in [(3, self.gamma), (2, self.beta)] {
-            for c in 0..shape.c {
-                let new: f64 = (0..shape.n).map(|image| value(shared, self.row(image, row) + c)).sum();
-                let old = if accumulate { value(gradients, place + c) } else { 0.0 };
-                // SAFETY: as above.
-                unsafe { *gradients.at(place + c, 1) = (old + new) as f32 };
-            }
-        }
-        let Some(to) = to else { return };
-        // The sums become means over the groups of the gradient of the normalised values.
-        for row in [2, 3] {
-            self.join(shared, row, |c, sum| value(params, self.gamma + c) * sum, |mean| mean);
-        }
-        self.for_each_run(|image, start, count| {
-            // SAFETY: tasks write disjoint pixels, after they were read.
-            unsafe { backward_run(level, self, arena, params, shared, gradient, to, [image, start, count]) }
-        });
     }
 
     /// Mean and inverse deviation of each channel's group, in rows 0 and 1.
@@ -145,6 +99,109 @@ impl GroupNorm {
             let (image, start) = (index / runs, index % runs * CHUNK);
             task(image, image * pixels + start, CHUNK.min(pixels - start));
         });
+    }
+}
+
+/// Writes the normalized map to `to`.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    pub norm: GroupNorm,
+    pub to: Target,
+}
+
+impl Kernel for Forward {
+    fn name(&self) -> &'static str {
+        "group norm"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, shared, .. } = *memory;
+        let Self { norm, to } = self;
+        norm.moments(level, arena, shared);
+        norm.for_each_run(|image, start, count| {
+            // SAFETY: tasks write disjoint pixels.
+            unsafe { forward_run(level, norm, arena, params, shared, to, [image, start, count]) }
+        });
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.norm.shared_scratch(), local: 0 }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.norm.source.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+}
+
+impl Backward for Forward {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        Some(Box::new(Gradient { norm: self.norm.clone(), gradient, to }))
+    }
+}
+
+/// From the gradient of the normalized map to that of the source, in `to`, which may be the gradient's own place, if it
+/// is wanted; and the gradients of scale and shift.
+#[derive(Clone, Debug)]
+struct Gradient {
+    norm: GroupNorm,
+    gradient: Operand,
+    to: Option<Target>,
+}
+
+impl Kernel for Gradient {
+    fn name(&self) -> &'static str {
+        "group norm gradient"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let gradients = memory.gradients();
+        let Memory { arena, params, shared, accumulate, .. } = *memory;
+        let (norm, gradient, to) = (&self.norm, &self.gradient, self.to.as_ref());
+        let shape = norm.source.shape;
+        norm.moments(level, arena, shared);
+        norm.sum(level, arena, shared, Sum::Gradient, gradient);
+        // SAFETY: `at` checks each place; nothing else runs now.
+        let value = |base: Base, at: usize| unsafe { f64::from(*base.at(at, 1)) };
+        for (row, place) in [(3, norm.gamma), (2, norm.beta)] {
+            for c in 0..shape.c {
+                let new: f64 = (0..shape.n).map(|image| value(shared, norm.row(image, row) + c)).sum();
+                let old = if accumulate { value(gradients, place + c) } else { 0.0 };
+                // SAFETY: as above.
+                unsafe { *gradients.at(place + c, 1) = (old + new) as f32 };
+            }
+        }
+        let Some(to) = to else { return };
+        // The sums become means over the groups of the gradient of the normalized values.
+        for row in [2, 3] {
+            norm.join(shared, row, |c, sum| value(params, norm.gamma + c) * sum, |mean| mean);
+        }
+        norm.for_each_run(|image, start, count| {
+            // SAFETY: tasks write disjoint pixels, after they were read.
+            unsafe { backward_run(level, norm, arena, params, shared, gradient, to, [image, start, count]) }
+        });
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.norm.shared_scratch(), local: 0 }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.norm.source.visit(f);
+        self.gradient.visit(f);
+        self.to.iter_mut().for_each(|to| to.visit(f));
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        self.to.iter().collect()
+    }
+
+    fn writes_gradients(&self) -> Vec<usize> {
+        vec![self.norm.gamma, self.norm.beta]
     }
 }
 

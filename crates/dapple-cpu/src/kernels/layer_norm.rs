@@ -1,8 +1,9 @@
-//! Layer normalisation over the channels of each pixel (Ba et al. 2016), and its gradient.
+//! Layer normalization over the channels of each pixel (Ba et al. 2016), and its gradient.
 //!
 //! Moments are taken in two passes over a few pixels that stay in the cache, and again in the gradient instead of
 //! being kept.
 
+use super::kernel::{Backward, Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
 use super::pointwise::mask;
 use crate::memory::Base;
@@ -10,7 +11,7 @@ use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use std::ops::Range;
 
-/// A planned layer normalisation.
+/// A planned layer normalization.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNorm {
     pub source: Operand,
@@ -34,43 +35,77 @@ impl LayerNorm {
     }
 
     /// Values of shared scratch memory that the gradient needs.
-    pub fn shared_scratch(&self) -> usize {
+    fn shared_scratch(&self) -> usize {
         self.parts() * 2 * self.channels()
     }
+}
 
-    /// Writes the normalised map.
-    pub fn forward(&self, level: Level, arena: Base, params: Base, to: &Target) {
-        let pixels = self.source.shape.pixels();
+/// Writes the normalized map to `to`.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    pub norm: LayerNorm,
+    pub to: Target,
+}
+
+impl Kernel for Forward {
+    fn name(&self) -> &'static str {
+        "layer norm"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, params, .. } = *memory;
+        let Self { norm, to } = self;
+        let pixels = norm.source.shape.pixels();
         parallel::for_each(pixels.div_ceil(CHUNK), |task| {
             let run = task * CHUNK..pixels.min((task + 1) * CHUNK);
             // SAFETY: tasks write disjoint pixels.
-            unsafe { forward_part(level, self, arena, params, to, run) }
+            unsafe { forward_part(level, norm, arena, params, to, run) }
         });
     }
 
-    /// From the gradient of the normalised map to that of the source, in `to`, which may be the gradient's own place,
-    /// and the gradients of scale and shift.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward(
-        &self,
-        level: Level,
-        arena: Base,
-        params: Base,
-        gradients: Base,
-        shared: Base,
-        gradient: &Operand,
-        to: Option<&Target>,
-        accumulate: bool,
-    ) {
-        let (pixels, parts, channels) = (self.source.shape.pixels(), self.parts(), self.channels());
+    fn visit(&mut self, f: Visit) {
+        self.norm.source.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+}
+
+impl Backward for Forward {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        Some(Box::new(Gradient { norm: self.norm.clone(), gradient, to }))
+    }
+}
+
+/// From the gradient of the normalized map to that of the source, in `to`, which may be the gradient's own place, if it
+/// is wanted; and the gradients of scale and shift.
+#[derive(Clone, Debug)]
+struct Gradient {
+    norm: LayerNorm,
+    gradient: Operand,
+    to: Option<Target>,
+}
+
+impl Kernel for Gradient {
+    fn name(&self) -> &'static str {
+        "layer norm gradient"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let gradients = memory.gradients();
+        let Memory { arena, params, shared, accumulate, .. } = *memory;
+        let (norm, gradient, to) = (&self.norm, &self.gradient, self.to.as_ref());
+        let (pixels, parts, channels) = (norm.source.shape.pixels(), norm.parts(), norm.channels());
         parallel::for_each(parts, |part| {
             let sums = shared.at(part * 2 * channels, 2 * channels);
             let run = parallel::run(pixels, parts, part);
             // SAFETY: each task writes its own sums and pixels, these after they were read.
-            unsafe { backward_part(level, self, arena, params, gradient, to, run, sums) };
+            unsafe { backward_part(level, norm, arena, params, gradient, to, run, sums) };
         });
-        for (row, place) in [(0, self.gamma), (1, self.beta)] {
-            for c in 0..self.source.shape.c {
+        for (row, place) in [(0, norm.gamma), (1, norm.beta)] {
+            for c in 0..norm.source.shape.c {
                 // SAFETY: `at` checks each place; nothing else runs now.
                 unsafe {
                     let part = |part: usize| *shared.at((2 * part + row) * channels + c, 1);
@@ -80,6 +115,24 @@ impl LayerNorm {
                 }
             }
         }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch { shared: self.norm.shared_scratch(), local: 0 }
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.norm.source.visit(f);
+        self.gradient.visit(f);
+        self.to.iter_mut().for_each(|to| to.visit(f));
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        self.to.iter().collect()
+    }
+
+    fn writes_gradients(&self) -> Vec<usize> {
+        vec![self.norm.gamma, self.norm.beta]
     }
 }
 
@@ -165,7 +218,7 @@ unsafe fn forward_impl<S: Simd>(
 }
 
 simd_fn! {
-    /// Sums of the products of gradient and normalised value, and of the gradient, to `sums`: `[2, channels]`.
+    /// Sums of the products of gradient and normalized value, and of the gradient, to `sums`: `[2, channels]`.
     ///
     /// # Safety
     /// `sums` must be valid for them; no other task may write these pixels.

@@ -1,4 +1,4 @@
-//! What kernels read and write: maps in the arena, sixteen channels at a time.
+//! The inputs and outputs of kernels: feature maps in the arena, sixteen channels at a time.
 //!
 //! Every map is stored channels-last with its channels padded to a multiple of 16; the lanes of the padding are
 //! always zero. A kernel's input need not be stored as such: batch norm and ReLU are applied while reading, and
@@ -132,7 +132,7 @@ impl OutBlock {
     }
 }
 
-/// What becomes of sixteen channels of a convolution's outputs, and where: `max(low, y + bias) + residual`.
+/// The last steps of sixteen channels of a convolution's output, and its place: `max(low, y + bias) + residual`.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<S: Simd> {
     bias: S::V,
@@ -200,6 +200,17 @@ impl<S: Simd> Finish<S> {
 }
 
 impl Target {
+    /// Shows every place to `f`, which may change it.
+    pub fn visit(&mut self, f: &mut dyn FnMut(&mut usize)) {
+        self.blocks.iter_mut().for_each(|b| f(&mut b.offset));
+    }
+
+    /// `count` channels from `first` on: all of them, or whole vectors.
+    pub fn run(&self, first: usize, count: usize) -> Self {
+        let blocks = self.blocks[first / LANES..(first + count).div_ceil(LANES)].to_vec();
+        Self { shape: self.shape.with_channels(count), blocks }
+    }
+
     /// Overwrites a stored map of this shape at `offset`.
     pub fn stored(shape: Shape, offset: usize) -> Self {
         let stride = crate::simd::padded(shape.c);
@@ -225,6 +236,23 @@ impl Target {
 }
 
 impl Operand {
+    /// Shows every place to `f`, which may change it.
+    pub fn visit(&mut self, f: &mut dyn FnMut(&mut usize)) {
+        for block in &mut self.blocks {
+            f(&mut block.offset);
+            if let Some((scale, shift)) = &mut block.affine {
+                f(scale);
+                f(shift);
+            }
+        }
+    }
+
+    /// As [`Target::run`].
+    pub fn run(&self, first: usize, count: usize) -> Self {
+        let blocks = self.blocks[first / LANES..(first + count).div_ceil(LANES)].to_vec();
+        Self { shape: self.shape.with_channels(count), blocks }
+    }
+
     /// Where the values stand in rows of whole pixels as they are read: the place of pixel 0 and the distance between
     /// pixels.
     pub fn rows(&self) -> Option<(usize, usize)> {

@@ -1,4 +1,4 @@
-//! The update rules over the flat buffers, in one pass.
+//! The optimizers over the flat buffers, in one pass.
 
 use crate::memory::{Base, Buffer};
 use crate::parallel;
@@ -18,7 +18,7 @@ pub(crate) struct Segment {
     pub param: usize,
 }
 
-/// Smoothing of what Muon leaves to AdamW.
+/// Smoothing of the parameters that Muon leaves to AdamW.
 const MUON_BETAS: (f32, f32) = (0.9, 0.95);
 
 /// Values that a task updates.
@@ -78,7 +78,7 @@ unsafe fn square_sum_impl<S: Simd>(values: *const f32, count: usize, out: *mut f
 /// A step's factors, ready for the kernel.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    rule: Optimizer,
+    optimizer: Optimizer,
     rate: f32,
     /// Factor of the gradient (clipping).
     scale: f32,
@@ -91,7 +91,7 @@ struct Step {
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn step(
     level: Level,
-    rule: Optimizer,
+    optimizer: Optimizer,
     tasks: &[Segment],
     params: Base,
     gradients: Base,
@@ -101,13 +101,13 @@ pub(crate) fn step(
     steps: u64,
 ) {
     let t = (steps + 1) as f64;
-    let (b1, b2) = match rule {
+    let (b1, b2) = match optimizer {
         Optimizer::Adam { beta1, beta2, .. } | Optimizer::AdamW { beta1, beta2, .. } => (beta1, beta2),
         Optimizer::Muon { .. } => MUON_BETAS,
         _ => (0.0, 0.0),
     };
     let step = Step {
-        rule,
+        optimizer,
         rate,
         scale,
         mean_correction: (1.0 / (1.0 - f64::from(b1).powf(t))) as f32,
@@ -158,7 +158,7 @@ unsafe fn update_impl<S: Simd>(
             let g = S::mul(S::load(gradients.add(i)), scale);
             let p = S::load(params.add(i));
             let a = S::load(first.add(i));
-            let p = match step.rule {
+            let p = match step.optimizer {
                 Optimizer::Sgd { momentum, nesterov, weight_decay, decay } => {
                     let g = S::fma(S::splat(decay_of(weight_decay, decay)), p, g);
                     let v = S::fma(S::splat(momentum), a, g);

@@ -1,11 +1,11 @@
-//! Functions of single values (all but ReLU, which is how kernels read), their gradients, and dropout.
+//! Activations: functions of single values, all but ReLU, which is how kernels read; and their gradients.
 
 use super::elementary::{normal, sigmoid};
+use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
 use crate::memory::Base;
 use crate::simd::{LANES, Level, Simd, simd_fn};
-use dapple_graph::dropout::keeps;
 use dapple_graph::{Pointwise, Shape};
 use std::ops::Range;
 
@@ -86,11 +86,41 @@ unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
 }
 
 /// Writes the function of each value of `from` to `to`.
-pub(crate) fn forward(level: Level, arena: Base, function: Pointwise, from: &Operand, to: &Target) {
-    over(to.shape.pixels(), to.blocks.len(), |pixels| {
-        // SAFETY: pixels are inside the maps; tasks write disjoint pixels.
-        unsafe { forward_part(level, arena, function, from, to, pixels) }
-    });
+#[derive(Clone, Debug)]
+pub(crate) struct Activation {
+    pub function: Pointwise,
+    pub from: Operand,
+    pub to: Target,
+}
+
+impl Kernel for Activation {
+    fn name(&self) -> &'static str {
+        "activation"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { function, from, to }) = (memory.arena, self);
+        over(to.shape.pixels(), to.blocks.len(), |pixels| {
+            // SAFETY: pixels are inside the maps; tasks write disjoint pixels.
+            unsafe { forward_part(level, arena, *function, from, to, pixels) }
+        });
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.from.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+}
+
+impl Backward for Activation {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        let (function, value) = (self.function, self.from.clone());
+        Some(Box::new(ActivationGradient { function, value, gradient, to: to? }))
+    }
 }
 
 simd_fn! {
@@ -139,20 +169,38 @@ pub(super) unsafe fn mask<S: Simd>(shape: Shape, b: usize) -> S::V {
     unsafe { S::load(lanes.as_ptr()) }
 }
 
-/// The gradient of `from` (whose values are `value`) from that of the function, to `to`, which may be the gradient's
-/// own place.
-pub(crate) fn backward(
-    level: Level,
-    arena: Base,
+/// The gradient of an activation's input `value` from that of its output, to `to`, which may be the gradient's own
+/// place.
+#[derive(Clone, Debug)]
+pub(crate) struct ActivationGradient {
     function: Pointwise,
-    value: &Operand,
-    gradient: &Operand,
-    to: &Target,
-) {
-    over(to.shape.pixels(), to.blocks.len(), |pixels| {
-        // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
-        unsafe { backward_part(level, arena, function, value, gradient, to, pixels) }
-    });
+    value: Operand,
+    gradient: Operand,
+    to: Target,
+}
+
+impl Kernel for ActivationGradient {
+    fn name(&self) -> &'static str {
+        "activation gradient"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { function, value, gradient, to }) = (memory.arena, self);
+        over(to.shape.pixels(), to.blocks.len(), |pixels| {
+            // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
+            unsafe { backward_part(level, arena, *function, value, gradient, to, pixels) }
+        });
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.value.visit(f);
+        self.gradient.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
 }
 
 simd_fn! {
@@ -199,76 +247,6 @@ unsafe fn backward_of<S: Simd, const F: u8>(
                 let new = S::mul(slope::<S, F>(v.get(pixel)), g.raw(pixel));
                 let p = p.add(pixel * target.stride);
                 S::store(p, if target.accumulate { S::add(S::load(p), new) } else { new });
-            }
-        }
-    }
-}
-
-/// A planned dropout or stochastic depth: of values, or of the gradient that comes back.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dropout {
-    /// Number of the layer.
-    pub stream: u64,
-    /// As [`dapple_graph::dropout::threshold`] has it.
-    pub threshold: u32,
-    /// Of the values that are kept.
-    pub factor: f32,
-    /// Whole images are kept or not (stochastic depth).
-    pub images: bool,
-}
-
-impl Dropout {
-    /// Writes or adds what is kept of `from`, with the mask of `key`; `to` may be the place of `from`.
-    pub fn run(&self, level: Level, arena: Base, key: u64, from: &Operand, to: &Target) {
-        over(to.shape.pixels(), to.blocks.len(), |pixels| {
-            // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
-            unsafe { drop_part(level, self, arena, key, from, to, pixels) }
-        });
-    }
-}
-
-simd_fn! {
-    /// # Safety
-    /// No other task may write these pixels.
-    drop_part = drop_impl(
-        dropout: &Dropout,
-        arena: Base,
-        key: u64,
-        from: &Operand,
-        to: &Target,
-        pixels: Range<usize>,
-    )
-}
-
-#[inline(always)]
-unsafe fn drop_impl<S: Simd>(
-    dropout: &Dropout,
-    arena: Base,
-    key: u64,
-    from: &Operand,
-    to: &Target,
-    pixels: Range<usize>,
-) {
-    // SAFETY: as in `forward_of`.
-    unsafe {
-        let all = to.shape.pixels();
-        for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
-            let source = block.source::<S>(arena, all);
-            let p = target.address(arena, all);
-            for pixel in pixels.clone() {
-                let factor = |index: usize| match keeps(key, index as u64, dropout.threshold) {
-                    true => dropout.factor,
-                    false => 0.0,
-                };
-                // Padding channels draw numbers too, of other values; their product is zero all the same.
-                let first = pixel * to.shape.c + b * LANES;
-                let factors: [f32; LANES] = match dropout.images {
-                    true => [factor(pixel / (to.shape.h * to.shape.w)); LANES],
-                    false => std::array::from_fn(|lane| factor(first + lane)),
-                };
-                let v = S::mul(source.get(pixel), S::load(factors.as_ptr()));
-                let p = p.add(pixel * target.stride);
-                S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
             }
         }
     }

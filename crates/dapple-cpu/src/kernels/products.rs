@@ -1,6 +1,7 @@
 //! Products of maps: with another map, with a gate that is one pixel for each image, and the sums of products over
 //! pixels that are the gradients of gates and of factors of channels.
 
+use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
 use crate::memory::Base;
@@ -8,12 +9,38 @@ use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use std::ops::Range;
 
-/// Writes (or adds) `a b` to `to`, which may be the place of `a`. A `gate` has one pixel for each image of `a`.
-pub(crate) fn multiply(level: Level, arena: Base, a: &Operand, b: &Operand, gate: bool, to: &Target) {
-    over(to.shape.pixels(), to.blocks.len(), |pixels| {
-        // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
-        unsafe { multiply_part(level, arena, a, b, gate, to, pixels) }
-    });
+/// Writes (or adds) `a b` to `to`, which may be the place of `a`.
+#[derive(Clone, Debug)]
+pub(crate) struct Multiply {
+    pub a: Operand,
+    pub b: Operand,
+    /// `b` has one pixel for each image of `a`.
+    pub gate: bool,
+    pub to: Target,
+}
+
+impl Kernel for Multiply {
+    fn name(&self) -> &'static str {
+        "multiply"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { a, b, gate, to }) = (memory.arena, self);
+        over(to.shape.pixels(), to.blocks.len(), |pixels| {
+            // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
+            unsafe { multiply_part(level, arena, a, b, *gate, to, pixels) }
+        });
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.a.visit(f);
+        self.b.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
 }
 
 simd_fn! {
@@ -82,11 +109,17 @@ impl ProductSums {
         pixels.div_ceil(256).min(64)
     }
 
-    /// Values of shared scratch memory.
-    pub fn shared_scratch(&self) -> usize {
+    /// Scratch memory that the sums need.
+    pub(super) fn scratch(&self) -> Scratch {
         // Images together have no more parts than one by one.
         let shape = self.a.shape;
-        shape.n * Self::parts(shape.h * shape.w) * self.channels()
+        Scratch { shared: shape.n * Self::parts(shape.h * shape.w) * self.channels(), local: 0 }
+    }
+
+    /// Shows every place in the arena to `f`.
+    pub(super) fn visit(&mut self, f: Visit) {
+        self.a.visit(f);
+        self.b.visit(f);
     }
 
     /// The parts' sums of `groups` equal runs of pixels, to `shared`: `[groups, parts, channels]`.
@@ -104,7 +137,7 @@ impl ProductSums {
     }
 
     /// The sum over all images, added to (`accumulate`) or written to `to` in the gradient buffer.
-    pub fn of_all(
+    pub(super) fn of_all(
         &self,
         level: Level,
         arena: Base,
@@ -124,10 +157,31 @@ impl ProductSums {
         }
     }
 
-    /// The sums of each image, to its pixel of `to`.
-    pub fn of_images(&self, level: Level, arena: Base, shared: Base, to: &Target) {
-        let images = self.a.shape.n;
-        let parts = self.partial(level, arena, shared, images);
+    /// The sum of a channel's parts in their order.
+    unsafe fn total(&self, shared: Base, group: usize, parts: usize, channel: usize) -> f64 {
+        let place = |part: usize| shared.at((group * parts + part) * self.channels() + channel, 1);
+        // SAFETY: `at` checks each place; the caller vouches that nothing writes them now.
+        (0..parts).map(|part| f64::from(unsafe { *place(part) })).sum()
+    }
+}
+
+/// The gradient of a gate: the sums of each image, to its pixel of `to`.
+#[derive(Clone, Debug)]
+pub(crate) struct GateGradient {
+    pub sums: ProductSums,
+    pub to: Target,
+}
+
+impl Kernel for GateGradient {
+    fn name(&self) -> &'static str {
+        "gate gradient"
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let Memory { arena, shared, .. } = *memory;
+        let Self { sums, to } = self;
+        let images = sums.a.shape.n;
+        let parts = sums.partial(level, arena, shared, images);
         for (b, block) in to.blocks.iter().enumerate() {
             let address = block.address(arena, images);
             for (image, lane) in (0..images).flat_map(|i| (0..LANES).map(move |lane| (i, lane))) {
@@ -135,17 +189,23 @@ impl ProductSums {
                 unsafe {
                     let place = address.add(image * block.stride + lane);
                     let old = if block.accumulate { f64::from(*place) } else { 0.0 };
-                    *place = (old + self.total(shared, image, parts, b * LANES + lane)) as f32;
+                    *place = (old + sums.total(shared, image, parts, b * LANES + lane)) as f32;
                 }
             }
         }
     }
 
-    /// The sum of a channel's parts in their order.
-    unsafe fn total(&self, shared: Base, group: usize, parts: usize, channel: usize) -> f64 {
-        let place = |part: usize| shared.at((group * parts + part) * self.channels() + channel, 1);
-        // SAFETY: `at` checks each place; the caller vouches that nothing writes them now.
-        (0..parts).map(|part| f64::from(unsafe { *place(part) })).sum()
+    fn scratch(&self) -> Scratch {
+        self.sums.scratch()
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.sums.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
     }
 }
 

@@ -1,5 +1,6 @@
-//! Sampling at another size: nearest, bilinear and means over windows of both kinds, separable, from tables made once.
+//! Resampling: nearest, bilinear, and average pooling of both kinds; separable, from tables made once.
 
+use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use crate::memory::Base;
 use crate::parallel;
@@ -26,7 +27,7 @@ fn pairs(samples: &Samples) -> Option<Vec<Pair>> {
     samples.iter().map(pair).collect()
 }
 
-/// A planned resize.
+/// The tables of a resampling.
 #[derive(Clone, Debug)]
 pub(crate) struct Resize {
     source: Shape,
@@ -35,7 +36,7 @@ pub(crate) struct Resize {
     columns: Samples,
     /// The same where no position is made of more than two, as in any upsampling.
     pairs: Option<[Vec<Pair>; 2]>,
-    /// For tables.
+    /// Whether it averages, for tables.
     average: bool,
 }
 
@@ -127,31 +128,55 @@ impl Resize {
         Self { source, target, rows, columns, pairs, average }
     }
 
-    /// Name in tables.
-    pub fn name(&self) -> &'static str {
-        if self.average { "average pool" } else { "resize" }
-    }
-
     /// The gradient of the source from that of the target: also a sum of samples.
-    pub fn gradient(&self) -> Self {
+    fn gradient(&self) -> Self {
         let (rows, columns) = (turned(&self.rows, self.source.h), turned(&self.columns, self.source.w));
         Self::from_samples(self.target, self.source, rows, columns, self.average)
     }
+}
 
-    /// Runs it.
-    pub fn run(&self, level: Level, arena: Base, from: &Operand, to: &Target) {
+/// Writes (or adds) the resampled values, or gradients.
+#[derive(Clone, Debug)]
+pub(crate) struct Resample {
+    pub resize: Resize,
+    pub from: Operand,
+    pub to: Target,
+}
+
+impl Kernel for Resample {
+    fn name(&self) -> &'static str {
+        if self.resize.average { "average pool" } else { "resize" }
+    }
+
+    fn run(&self, level: Level, memory: &mut Memory) {
+        let (arena, Self { resize, from, to }) = (memory.arena, self);
         // A task is part of a row, so that upsampling's gradient, with few rows of much work, is spread too.
-        let parts = self.target.w.div_ceil(32);
-        let rows = self.target.n * self.target.h;
+        let parts = resize.target.w.div_ceil(32);
+        let rows = resize.target.n * resize.target.h;
         // Few targets of many sources, such as a mean of all: channels are spread as well.
         let chunks = if rows * parts < 16 { to.blocks.len().div_ceil(4) } else { 1 };
         parallel::for_each(rows * parts * chunks, |task| {
             let (task, chunk) = (task / chunks, task % chunks);
-            let columns = parallel::run(self.target.w, parts, task % parts);
+            let columns = parallel::run(resize.target.w, parts, task % parts);
             let blocks = parallel::run(to.blocks.len(), chunks, chunk);
             // SAFETY: each task writes its own channels of its own part of a row.
-            unsafe { resize_row(level, self, arena, from, to, task / parts, columns, blocks) }
+            unsafe { resize_row(level, resize, arena, from, to, task / parts, columns, blocks) }
         });
+    }
+
+    fn visit(&mut self, f: Visit) {
+        self.from.visit(f);
+        self.to.visit(f);
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.to]
+    }
+}
+
+impl Backward for Resample {
+    fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
+        Some(Box::new(Self { resize: self.resize.gradient(), from: gradient, to: to? }))
     }
 }
 

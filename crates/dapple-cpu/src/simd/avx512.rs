@@ -3,7 +3,7 @@
 // One argument covers all methods; it stands at the implementation.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Simd;
+use super::lanes::Simd;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]

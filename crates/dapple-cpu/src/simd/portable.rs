@@ -3,7 +3,7 @@
 // One argument covers all methods; it stands at the implementation.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::{LANES, Simd};
+use super::lanes::{LANES, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;

@@ -274,11 +274,10 @@ fn report(device: &str, verdict: &mut Verdict) -> String {
     let title = "Operations and random networks, against the `f64` reference:";
     table(title, &operations, &["outputs", "gradients", "statistics"]);
     table("Losses:", &losses, &["losses", "gradients"]);
-    table("Optimisers, three steps:", &optimizers, &["norms", "parameters", "memory"]);
-    let title = "Every network without its kinks, a row a family, against the processor's engine:";
+    table("Optimizers, three steps:", &optimizers, &["gradient norm", "parameters", "state"]);
+    let title = "Every network, with smooth activations, a row for each family, against the CPU engine:";
     table(title, &groups, &["outputs", "training outputs", "losses", "gradients", "statistics"]);
-    let title =
-        "Losses of training steps beside the processor's engine, and of checkpoints that change hands:";
+    let title = "Losses of training steps compared with the CPU engine, and of checkpoints handed over:";
     table(title, &trainings, &["ten steps, smooth", "ten steps", "handed over"]);
     text
 }

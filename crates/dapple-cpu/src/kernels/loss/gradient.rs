@@ -1,9 +1,9 @@
 //! The gradient of the logits.
 
+use super::input::{LossInput, ratio, sigmoid};
 use super::sums::Sums;
 use super::terms::Terms;
 use super::whole::Whole;
-use super::{LossInput, ratio, sigmoid};
 use crate::kernels::operand::Target;
 use crate::memory::Base;
 use crate::simd::{LANES, padded};

@@ -1,35 +1,22 @@
 //! Losses between logits in the arena and label maps, with their gradients. Definitions:
 //! [`LossKind`](dapple_graph::LossKind).
 //!
-//! Passes over the pixels: the first takes the sums that most losses are made of ([`sums`]), another what needs an order
-//! or the distances of a whole batch ([`whole`]), the last, if wanted, the gradient ([`gradient`]). Sums are f64 over
-//! fixed chunks, added in order.
+//! Passes over the pixels: the first takes the sums of most losses ([`sums`]), another the losses that need an order or the
+//! distances of a whole batch ([`whole`]), the last, if wanted, the gradient ([`gradient`]). Sums are f64 over fixed chunks,
+//! added in order.
 
 mod gradient;
+mod input;
 mod sums;
 mod terms;
 mod whole;
 
+pub(crate) use input::LossInput;
+
 use super::operand::Target;
 use crate::memory::Base;
-use crate::parallel;
-use crate::simd::padded;
-use dapple_graph::{Loss, Shape};
-use std::ops::Range;
 use terms::Terms;
 use whole::Whole;
-
-/// Pixels of a task.
-const CHUNK: usize = 2048;
-
-/// One output's logits with the labels.
-pub(crate) struct LossInput<'a> {
-    /// Arena offset of the stored logits.
-    pub logits: usize,
-    pub shape: Shape,
-    pub labels: &'a [u8],
-    pub loss: &'a Loss,
-}
 
 impl LossInput<'_> {
     /// The loss; with `gradient`, that of the logits times `factor` goes there. The input must have passed
@@ -43,92 +30,4 @@ impl LossInput<'_> {
         }
         sums.value(&terms, self.shape.c) + whole.value
     }
-
-    fn class_weight(&self, class: usize) -> f32 {
-        self.loss.class_weights.as_ref().map_or(1.0, |w| w[class])
-    }
-
-    /// Truth and weight of channel `k` for binary losses.
-    fn binary_target(&self, k: usize, label: usize) -> (f32, f32) {
-        if self.shape.c == 1 {
-            (if label == 1 { 1.0 } else { 0.0 }, self.class_weight(usize::from(label == 1)))
-        } else {
-            (if label == k { 1.0 } else { 0.0 }, self.class_weight(k))
-        }
-    }
-
-    /// Whether a label is the truth of channel `k`: of one channel, label 1 is.
-    fn is_truth(&self, k: usize, label: usize) -> bool {
-        if self.shape.c == 1 { label == 1 } else { label == k }
-    }
-
-    /// The weight of a label's pixel.
-    fn pixel_weight(&self, label: usize) -> f32 {
-        self.class_weight(if self.shape.c == 1 { usize::from(label == 1) } else { label })
-    }
-
-    fn logits(&self, arena: Base, pixel: usize) -> &[f32] {
-        let from = arena.at(self.logits + pixel * padded(self.shape.c), self.shape.c);
-        // SAFETY: the range is checked by `at`; logits are only read while the loss runs.
-        unsafe { std::slice::from_raw_parts(from, self.shape.c) }
-    }
-
-    /// The pixels of a run that count, with labels.
-    fn labelled(&self, pixels: Range<usize>) -> impl Iterator<Item = (usize, usize)> + '_ {
-        pixels
-            .filter(|&pixel| Some(self.labels[pixel]) != self.loss.ignore)
-            .map(|pixel| (pixel, usize::from(self.labels[pixel])))
-    }
-
-    /// Probabilities of a pixel's channels: softmax, or the sigmoid of a single one. Returns what the logits exceed
-    /// their logarithms by (softmax only).
-    fn probabilities(&self, z: &[f32], p: &mut [f32]) -> f32 {
-        match z {
-            [z] => {
-                p[0] = sigmoid(*z);
-                0.0
-            }
-            z => softmax(z, p),
-        }
-    }
-
-    /// Logarithm of the probability of the truth.
-    fn log_truth(&self, z: &[f32], log_sum: f32, label: usize) -> f32 {
-        match z {
-            [z] => -softplus(if label == 1 { -*z } else { *z }),
-            z => z[label] - log_sum,
-        }
-    }
-
-    /// Calls `f` for every chunk of the pixels, in any order.
-    fn each_chunk(&self, f: impl Fn(usize, Range<usize>) + Sync) {
-        let pixels = self.shape.pixels();
-        parallel::for_each(pixels.div_ceil(CHUNK), |i| f(i, i * CHUNK..pixels.min((i + 1) * CHUNK)));
-    }
-}
-
-/// `a / b`, and 0 where nothing was counted.
-fn ratio(a: f64, b: f64) -> f64 {
-    if b == 0.0 { 0.0 } else { a / b }
-}
-
-/// Softmax of `z` to `p`; returns `log sum exp z`.
-fn softmax(z: &[f32], p: &mut [f32]) -> f32 {
-    let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for (p, &z) in p.iter_mut().zip(z) {
-        *p = (z - largest).exp();
-        sum += *p;
-    }
-    p.iter_mut().for_each(|p| *p /= sum);
-    largest + sum.ln()
-}
-
-fn sigmoid(z: f32) -> f32 {
-    1.0 / (1.0 + (-z).exp())
-}
-
-/// `ln(1 + exp(z))` without overflow.
-fn softplus(z: f32) -> f32 {
-    z.max(0.0) + (-z.abs()).exp().ln_1p()
 }

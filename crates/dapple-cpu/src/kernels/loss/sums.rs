@@ -1,12 +1,12 @@
 //! The sums over pixels that most losses are made of.
 
+use super::input::{LossInput, ratio, softplus};
 use super::terms::{Overlap, Terms};
-use super::{LossInput, ratio, softplus};
 use crate::memory::Base;
 use std::ops::Range;
 use std::sync::Mutex;
 
-/// What the first pass adds up.
+/// The sums of the first pass.
 #[derive(Clone)]
 pub(super) struct Sums {
     /// Weighted `-log p` of the truth, that of all classes, and the truth's weights.
@@ -55,7 +55,7 @@ impl Sums {
             + terms.overlaps.iter().map(|overlap| overlap.weight * self.overlap(overlap)).sum::<f64>()
     }
 
-    /// What focal losses are divided by: as cross-entropy and binary cross-entropy are.
+    /// The divisor of focal losses: that of cross-entropy or of binary cross-entropy.
     pub fn focal_count(&self, channels: usize) -> f64 {
         if channels == 1 { self.labelled } else { self.weights }
     }
@@ -110,7 +110,7 @@ impl Overlap {
 
 impl LossInput<'_> {
     pub(super) fn sums(&self, arena: Base, terms: &Terms) -> Sums {
-        let chunks = self.shape.pixels().div_ceil(super::CHUNK);
+        let chunks = self.shape.pixels().div_ceil(super::input::CHUNK);
         let mut partial = vec![Sums::new(self.shape.c, terms); chunks];
         let slots: Vec<Mutex<&mut Sums>> = partial.iter_mut().map(Mutex::new).collect();
         self.each_chunk(|i, pixels| {

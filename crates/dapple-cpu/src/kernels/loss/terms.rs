@@ -1,4 +1,4 @@
-//! The terms of a loss, those that share their sums put together.
+//! The terms of a loss, grouped by the sums that they share.
 
 use dapple_graph::{Loss, LossKind, LossTerm};
 
@@ -21,7 +21,7 @@ pub(super) struct Terms {
 /// A Tversky loss; Dice is that of ½ and ½.
 pub(super) struct Overlap {
     pub weight: f64,
-    /// What false positives and false negatives count.
+    /// Weights of false positives and of false negatives.
     pub alpha: f64,
     pub beta: f64,
 }

@@ -1,13 +1,13 @@
 //! Losses that need the order of a whole batch's errors, or the distances within its images.
 
+use super::input::{LossInput, ratio};
 use super::terms::Terms;
-use super::{LossInput, ratio};
 use crate::memory::Base;
 use dapple_graph::order::{self, index, key};
 use dapple_graph::signed_distance;
 use rayon::prelude::*;
 
-/// What these losses add to the value and, for each pixel, to the gradient; empty where no term needs it.
+/// The share of these losses in the value and, for each pixel, in the gradient; empty where no term needs it.
 #[derive(Default)]
 pub(super) struct Whole {
     pub value: f64,
@@ -48,7 +48,7 @@ impl Whole {
         let pixel_count = input.shape.pixels();
         if *channels == 1 {
             let sign = |label| if label == 1 { 1.0 } else { -1.0 };
-            // Below zero nothing counts, and not a number stays what it is.
+            // Below zero nothing counts; NaN stays NaN.
             let hinge = |i: usize| {
                 let (pixel, label) = labelled[i];
                 let error = 1.0 - pixels.logits[pixel] * sign(label);
@@ -140,7 +140,7 @@ impl Whole {
     }
 }
 
-/// What these losses read of every pixel.
+/// The pixels as these losses read them.
 struct Pixels<'a> {
     input: &'a LossInput<'a>,
     /// Pixels that count, with labels.

@@ -1,0 +1,62 @@
+//! Instruction sets, chosen at run time.
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// AVX-512 F, VL, DQ and BW.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// The target's baseline.
+    Portable,
+}
+
+impl Level {
+    /// All levels that this machine has, the fastest first.
+    pub fn available() -> Vec<Level> {
+        let mut levels = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("fma")
+            {
+                levels.push(Level::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Level::Avx2);
+            }
+        }
+        levels.push(Level::Portable);
+        levels
+    }
+
+    /// The fastest level of this machine, or the one that the environment variable `DAPPLE_SIMD` names
+    /// (`avx512`, `avx2` or `portable`).
+    ///
+    /// # Errors
+    /// If the variable names a level that does not exist or that this machine lacks.
+    pub fn detect() -> Result<Level, String> {
+        let available = Self::available();
+        let Ok(wanted) = std::env::var("DAPPLE_SIMD") else { return Ok(available[0]) };
+        available.iter().copied().find(|level| level.name() == wanted).ok_or_else(|| {
+            let names: Vec<&str> = available.iter().map(|level| level.name()).collect();
+            format!("DAPPLE_SIMD={wanted}: this machine has {}", names.join(", "))
+        })
+    }
+
+    /// Its name as `DAPPLE_SIMD` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            Level::Portable => "portable",
+        }
+    }
+}
