@@ -6,11 +6,11 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dapple::data::{Format, Part};
 use dapple::graph::Precision;
+use dapple::train::auto::Profile;
+use dapple::train::settings;
 use dapple_base::ByteSize;
 
 use super::settings::Settings;
-
-use super::train_options::TrainOptions;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -76,7 +76,7 @@ pub struct Demo {
     /// Folder for the run; its pictures are under samples/ and strips/
     #[arg(long, value_name = "RUN", default_value = "dapple-demo")]
     pub out: PathBuf,
-    /// Replace the run that stands in the folder
+    /// Overwrite the run in the folder
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -89,12 +89,10 @@ pub struct Demo {
 /// Where the network runs.
 #[derive(Clone, Debug, Args)]
 pub struct Device {
-    /// Engine: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest that is built in and there [default:
-    /// auto]
+    /// Engine: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest available [default: auto]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// What convolutions and attention are computed in: fp32, bf16 or fp16; the engine on the processor has fp32 only
-    /// [default: fp32]
+    /// Number format of convolutions and attention: fp32, bf16 or fp16; the CPU engine has fp32 only [default: fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
     /// Threads of the engine; without effect on the results [default: physical cores]
@@ -116,7 +114,7 @@ pub struct Device {
   dapple train --data horses --model unet --find-lr rates.png
   dapple train --resume runs/horses
 
-Data layouts found by themselves:
+Data layouts that are recognized:
   images/ masks/                  any name beside mask/, masks/, annotations/ or labels/
   train/ trainannot/ val/ ...     or trainmask/ valmask/, images/train/ masks/train/, train/images/ train/masks/
 
@@ -135,30 +133,37 @@ pub struct Train {
     /// Folder for the run
     #[arg(long, value_name = "RUN", required_unless_present_any = ["resume", "find_lr"])]
     pub out: Option<PathBuf>,
-    /// Go on with a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "TrainOptions", "force"])]
+    /// Resume a run where it stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
     pub resume: Option<PathBuf>,
-    /// What to begin with: auto (rules that look at the data and the machine), plain (the same for all data), or a
-    /// published recipe [default: auto]
+    /// Settings to begin with: auto (chosen by the data and the machine), plain (the same for all data), or a published
+    /// recipe [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub recipe: Option<String>,
     /// Begin with the settings of a config.toml
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub config: Option<PathBuf>,
+    /// Time that --recipe auto plans for: fast (minutes), balanced (an hour), best (hours) [default: balanced]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub profile: Option<Profile>,
+    /// Train with this many seeds, from --seed upwards, into RUN/seed-0 and so on; prints mean and deviation
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub seeds: Option<usize>,
+    /// Train nothing: try 100 rising learning rates on the first batches, draw the losses, and suggest a rate
+    #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "learning-rates.png")]
+    pub find_lr: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
-    #[command(flatten)]
-    pub options: TrainOptions,
-    /// Download no weights; DAPPLE_OFFLINE=1 says the same
+    /// Download no weights, as with DAPPLE_OFFLINE=1
     #[arg(long)]
     pub offline: bool,
     #[command(flatten)]
     pub device: Device,
-    /// Memory of the engine, 2GiB for instance: beyond it maps are computed twice instead of being kept, with the same
-    /// results
+    /// Memory of the engine, 2GiB for example: feature maps beyond it are computed again instead of being kept, with the
+    /// same results
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
-    /// Replace the run that stands in the folder
+    /// Overwrite the run in the folder
     #[arg(long)]
     pub force: bool,
     /// Print nothing but errors
@@ -281,9 +286,5 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 pub fn size(text: &str) -> Result<(usize, usize), String> {
-    let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
-    match (height.trim().parse(), width.trim().parse()) {
-        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),
-        _ => Err("give a side (224) or height x width (360x480) in pixels".into()),
-    }
+    settings::size(text).map_err(|problem| problem.to_string())
 }

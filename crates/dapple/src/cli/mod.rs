@@ -11,7 +11,6 @@ mod eval;
 mod exact;
 mod export;
 mod failure;
-mod loss_terms;
 mod models;
 mod output;
 mod predict;
@@ -23,7 +22,6 @@ mod serve;
 mod settings;
 mod train;
 mod train_many;
-mod train_options;
 mod watch;
 mod weights;
 

@@ -1,7 +1,8 @@
-//! `dapple train`: a new run, or going on with one.
+//! `dapple train`: a new run, or a resumed one.
 
 use std::path::Path;
 use std::process;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,11 @@ use super::arguments::{Device, Train};
 use super::devices;
 use super::failure::Failure;
 use super::progress::Progress;
+use super::settings::Settings;
 use super::train_many;
 use super::weights::initial_weights;
 
-/// What `--recipe` calls the settings that are the same for all data.
+/// The recipe of the settings that are the same for all data.
 const PLAIN: &str = "plain";
 
 pub fn run(arguments: &Train) -> Result<(), Failure> {
@@ -35,7 +37,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         return train(Run::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
     }
     let (config, dataset) = prepare(arguments)?;
-    if let Some(plot) = &arguments.options.find_lr {
+    if let Some(plot) = &arguments.find_lr {
         return train_many::find_rate(&config, &dataset, plot, *quiet);
     }
     let out = arguments.out.as_deref().expect("clap asks for --out without --resume and --find-lr");
@@ -52,7 +54,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     }
 }
 
-/// Runs a training to its end or to an interruption, and says what to do next.
+/// Runs a training to its end or to an interruption, and prints the next step.
 pub fn train(
     training: Run,
     device: &Device,
@@ -74,7 +76,7 @@ pub fn train(
     Ok(outcome)
 }
 
-/// The first Ctrl-C (or request to terminate) raises the flag and says what then happens, the second one ends the program.
+/// The first Ctrl-C (or request to terminate) raises the flag and prints `said`, the second one ends the program.
 pub fn stop_on_signal(stop: StopFlag, said: &'static str) -> Result<(), Failure> {
     /// Some supervisors send a signal to a program and to its group, which then arrives twice.
     const SAME_SIGNAL: Duration = Duration::from_millis(500);
@@ -96,7 +98,7 @@ fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
     match outcome {
         Outcome::Interrupted { epochs_done, batches_done } => {
             println!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
-            println!("go on with: dapple train --resume {folder}");
+            println!("resume with: dapple train --resume {folder}");
         }
         Outcome::Finished { records } => {
             if let Some(best) = best_epoch(records) {
@@ -111,7 +113,7 @@ fn say_how_it_ended(outcome: &Outcome, folder: &Path) {
     }
 }
 
-/// Says what was odd about the data, and names the pairs that were left out.
+/// Prints warnings about the data and the pairs that were left out.
 pub fn warn_of_skipped(dataset: &Dataset) {
     for warning in dataset.warnings() {
         eprintln!("warning: {warning}");
@@ -132,23 +134,20 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
             if let Some(data) = &arguments.data {
                 config.data.dir.clone_from(data);
             }
-            config.data.skip_bad |= arguments.settings.skip_bad;
-            config.data.format = arguments.settings.format.or(config.data.format);
+            arguments.settings.apply(&mut config)?;
             let dataset = open_dataset(&config)?;
             (config, None, dataset)
         }
         None => begin(arguments)?,
     };
-    arguments.settings.apply(&mut config);
-    arguments.options.apply(&mut config)?;
     for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
         if !arguments.quiet {
             println!("{choice}");
         }
         config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
     }
-    if let Some(init) = &arguments.settings.init {
-        let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
+    if let Some(init) = arguments.settings.given("init") {
+        let init = initial_weights(Path::new(init), &config.network, arguments.offline, arguments.quiet)?;
         // Checked before the folder is made, and again when the weights are read.
         check_saved(&init, &config.network).map_err(Failure::input)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
@@ -166,7 +165,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     Ok((config, dataset))
 }
 
-/// The defaults or the recipe, what the automatic recipe chose, and the data, which say how many classes there are.
+/// The defaults or the recipe with the flags, the choices of the automatic recipe, and the data.
 fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
@@ -181,21 +180,21 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
         (None, None) => None,
     };
-    // Settings of the network that the weights come from are taken over with them.
-    let saved = match settings.init.as_deref() {
-        Some(init) => saved_network(init).map_err(Failure::input)?,
+    // The settings of a network come with its weights.
+    let saved = match settings.given("init") {
+        Some(init) => saved_network(Path::new(init)).map_err(Failure::input)?,
         None => None,
     };
     let network = named.or(saved.as_ref().map(|saved| saved.name.as_str()));
-    if network.is_none() && settings.init.is_some() {
+    if network.is_none() && settings.given("init").is_some() {
         return Err(Failure::input(NO_NETWORK));
     }
     let options = OpenOptions {
-        format: settings.format,
-        classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
-        ignore: settings.ignore.or(recipe.and_then(|recipe| recipe.ignore)),
+        format: given(settings, "format"),
+        classes: given(settings, "classes").or(recipe.map(|recipe| recipe.classes)),
+        ignore: given(settings, "ignore").or(recipe.and_then(|recipe| recipe.ignore)),
         coding: None,
-        skip_bad: settings.skip_bad,
+        skip_bad: settings.given("skip-bad").is_some(),
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
@@ -225,8 +224,13 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
-    config.data.skip_bad = settings.skip_bad;
+    settings.apply(&mut config)?;
     Ok((config, chosen, dataset))
+}
+
+/// The value of a flag, whose text was checked when the arguments were read.
+fn given<T: FromStr>(settings: &Settings, flag: &str) -> Option<T> {
+    settings.given(flag)?.parse().ok()
 }
 
 /// The settings that fit the data and the machine.
@@ -236,19 +240,19 @@ fn automatic(
     dataset: &Dataset,
     dir: &Path,
 ) -> Result<Chosen, Failure> {
-    let (settings, options) = (&arguments.settings, &arguments.options);
+    let settings = &arguments.settings;
     // As the flags divide the data.
     let mut plain = TrainConfig::for_network(network.unwrap_or("unet"), dataset.classes().len(), dir)?;
-    settings.apply(&mut plain);
+    settings.apply(&mut plain)?;
     let facts = DataFacts::of(dataset, &plain.data.divide(dataset)?)?;
     let wishes = Wishes {
         network: network.map(str::to_owned),
-        width: settings.width,
-        size: settings.size,
-        batch: settings.batch,
-        epochs: settings.epochs,
-        profile: options.profile.unwrap_or_default(),
-        time_budget: options.time_budget,
+        width: settings.given("width").map(|_| plain.network.width),
+        size: settings.given("size").map(|_| (plain.input.height, plain.input.width)),
+        batch: settings.given("batch").map(|_| plain.batch),
+        epochs: settings.given("epochs").map(|_| plain.epochs),
+        profile: arguments.profile.unwrap_or_default(),
+        time_budget: plain.time_budget,
     };
     let machine = MachineFacts::here(arguments.device.threads);
     Ok(auto::choose(&facts, &machine, &wishes, dir)?)
@@ -257,7 +261,7 @@ fn automatic(
 const NO_NETWORK: &str = "give --model: these weights do not say which network they are of, as does a folder that \
     segmentation_models_pytorch saved, by its config.json";
 
-/// The network for so many classes; it has the activation of the weights' network only if that has as many.
+/// The network for that number of classes, with the activation of the weights' network only if that has as many.
 fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
     let activation = if saved.classes == classes { saved.activation } else { saved.entry()?.activation };
     Ok(NetConfig { classes, activation, ..saved.clone() })

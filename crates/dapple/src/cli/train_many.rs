@@ -16,7 +16,6 @@ use super::arguments::{Device, Train};
 use super::devices;
 use super::failure::Failure;
 use super::progress::Progress;
-use super::settings::FoldName;
 use super::train::stop_on_signal;
 
 /// Steps of a sweep of learning rates.
@@ -24,9 +23,9 @@ const RATE_STEPS: usize = 100;
 
 /// The several trainings that the arguments ask for, if they do.
 pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<Kind>, Failure> {
-    match (arguments.settings.fold, arguments.options.seeds) {
-        (Some(FoldName::All), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
-        (Some(FoldName::All), None) => match config.data.folds {
+    match (arguments.settings.given("fold"), arguments.seeds) {
+        (Some("all"), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
+        (Some("all"), None) => match config.data.folds {
             Some(folds) => Ok(Some(Kind::Folds(folds))),
             None => Err(Failure::input("--fold all needs the number of folds: --folds 5")),
         },
@@ -57,7 +56,7 @@ pub fn run(
         if matches!(outcome, Outcome::Interrupted { .. }) {
             if !quiet {
                 println!("interrupted in {member}; the state is saved");
-                println!("go on with: dapple train --resume {}", sweep.folder().display());
+                println!("resume with: dapple train --resume {}", sweep.folder().display());
             }
             return Ok(());
         }
