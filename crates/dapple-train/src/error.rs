@@ -1,5 +1,6 @@
 //! Errors of a training, worded so that the reader can act on them.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,8 +12,6 @@ use dapple_model::ModelError;
 use dapple_nets::ConfigError;
 use dapple_nets::checkpoint::CheckpointError;
 
-use crate::fit::recorder::RecorderError;
-
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,7 +19,7 @@ pub enum TrainError {
     /// The data or a file of the run.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Settings that make no network.
+    /// Settings of a network that are not valid.
     #[error(transparent)]
     Network(#[from] ConfigError),
     /// A model file, or weights to start from.
@@ -46,32 +45,32 @@ pub enum TrainError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file or folder could not be made.
+    /// A file or folder could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A file of a run that cannot be understood or does not fit.
+    /// A file of a run that cannot be parsed or does not fit.
     #[error("{}: {problem}", path.display())]
     BadRunFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: String,
     },
     /// Settings that contradict each other or the data.
     #[error("{0}")]
     Config(String),
-    /// The loss, the gradient or the weights overflowed, or the loss has become so large that nothing can be learned.
+    /// The training diverged: NaN or infinite loss, gradient or weights, or a loss so large that nothing can be learned.
     #[error("{0}")]
     NotFinite(Box<NotFinite>),
 }
 
-/// Numbers that ended a training.
+/// The value that ended a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotFinite {
-    /// `loss`, `gradient` or `weights`.
+    /// The quantity: `loss`, `gradient` or `weights`.
     pub what: &'static str,
     /// Its value.
     pub value: f64,
@@ -79,9 +78,9 @@ pub struct NotFinite {
     pub epoch: usize,
     /// The batch in the epoch, from 1.
     pub batch: usize,
-    /// The images of the batch, or of all batches of the step where none of them alone is at fault.
+    /// The images of the batch, or of all batches of the step where no single one is at fault.
     pub names: Vec<String>,
-    /// What was not finite first, in words; absent if running the batch again found nothing that is not.
+    /// The first place with a NaN or infinite value; absent if running the batch again found none.
     pub place: Option<String>,
     /// The checkpoint with the last good weights.
     pub last: Option<PathBuf>,
@@ -109,13 +108,13 @@ impl fmt::Display for NotFinite {
             }
         }
         f.write_str(
-            ". Lower the learning rate (--lr), clip the gradient (--clip 1), or look at these images; then start anew, \
-             with --init from the best model if you like",
+            ". Lower the learning rate (--lr), clip the gradient (--clip 1), or look at these images; then start a new \
+             run, with --init from the best model if you like",
         )
     }
 }
 
-/// The large ones are boxed, so that a result that may fail costs little to pass on.
+/// Large errors are boxed, which keeps results small.
 macro_rules! box_errors {
     ($($variant:ident: $error:ty),*) => {
         $(impl From<$error> for TrainError {
@@ -139,5 +138,34 @@ impl InputFault for TrainError {
             Self::Read { .. } | Self::BadRunFile { .. } | Self::Config(_) => true,
             Self::Write(_) | Self::NotFinite(_) => false,
         }
+    }
+}
+
+/// The error of a [`Recorder`](crate::Recorder).
+#[derive(Debug)]
+pub struct RecorderError(Box<dyn InputFault + Send + Sync>);
+
+impl RecorderError {
+    /// Wraps the recorder's own error.
+    pub fn new(error: impl InputFault + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for RecorderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for RecorderError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl InputFault for RecorderError {
+    fn is_input_fault(&self) -> bool {
+        self.0.is_input_fault()
     }
 }

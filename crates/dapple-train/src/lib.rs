@@ -1,8 +1,10 @@
 //! Training a network: settings, recipes, the automatic recipe, and the loop.
 //!
 //! A training is [`TrainConfig`] (all settings) and a data set; [`Training::run`] runs it on an engine and writes its
-//! [`TrainingFiles`]. Nothing here prints or draws: an [`Observer`] hears of events, a [`Recorder`] is handed the network at
-//! the moments that pictures are made of, a [`dapple_base::StopFlag`] ends the training after a batch.
+//! [`TrainingFiles`]. Nothing here prints or draws: an [`Observer`] is told of events, a [`Recorder`] gets the network at the
+//! moments that are drawn, a [`dapple_base::StopFlag`] ends the training after a batch.
+//!
+//! Each setting is defined once; [`settings`] lists them with their documentation, ranges and flags.
 //!
 //! ```no_run
 //! use dapple_base::StopFlag;
@@ -23,13 +25,16 @@ mod error;
 mod fit;
 pub mod recipe;
 
+pub use config::data::{CachePlace, DataConfig};
 pub use config::defaults::DEFAULT_SIZE;
+pub use config::file::ParseError;
+pub use config::loss::{ClassWeights, LossConfig};
+pub use config::measuring::{CheckpointConfig, EvaluationConfig};
 pub use config::schedule::Schedule;
+pub use config::settings;
 pub use config::small_images::SmallImages;
-pub use config::{
-    CachePlace, CheckpointConfig, ClassWeights, DataConfig, EvaluationConfig, LossConfig, TrainConfig,
-};
-pub use error::{NotFinite, TrainError};
+pub use config::train_config::TrainConfig;
+pub use error::{NotFinite, RecorderError, TrainError};
 pub use fit::checkpoint::{Checkpoint, Position};
 pub use fit::files::TrainingFiles;
 pub use fit::observer::{Event, Observer};
@@ -37,6 +42,6 @@ pub use fit::outcome::Outcome;
 pub use fit::pace::Pace;
 pub use fit::rate_finder::{RateStep, RateSweep};
 pub use fit::record::{EpochRecord, best_epoch, read_records};
-pub use fit::recorder::{Recorder, RecorderError};
+pub use fit::recorder::Recorder;
 pub use fit::training::{Training, open_dataset};
 pub use recipe::Recipe;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dapple_cpu::CpuEngine;
 use dapple_data::{InputSettings, Normalization, Raster};
 use dapple_graph::{Engine, Inference, Network, Shape, State, Tensor};
-use dapple_model::Inferencel;
-use dapple_nets::checkpoint::{Class, InferencelCard, InferencelFile};
+use dapple_model::Model;
+use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{PredictSettings, Predictor};
 

@@ -1,19 +1,19 @@
-//! What is known of the data.
+//! Facts about the data.
 
 use dapple_data::{Dataset, Size, Split};
 
 use crate::error::TrainError;
 use dapple_model::spread;
 
-/// Masks that are looked at for thin structures.
+/// Masks that are examined for thin structures.
 const MASKS: usize = 24;
 
 /// The data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataFacts {
-    /// Images to learn from.
+    /// Training images.
     pub train_images: usize,
-    /// Images to measure with.
+    /// Validation images.
     pub val_images: usize,
     /// Classes, the background included.
     pub classes: usize,
@@ -21,22 +21,22 @@ pub struct DataFacts {
     pub size: (usize, usize),
     /// Share of the labelled pixels of each class.
     pub shares: Vec<f64>,
-    /// Median width of what is not of an image's most frequent class, in pixels of the median image: twice the area over
-    /// the number of border pixels. `None` where there is nothing.
+    /// Median width of regions outside an image's most frequent class, in pixels of the median image: twice the area over
+    /// the number of border pixels. `None` without such regions.
     pub thickness: Option<f64>,
 }
 
 impl DataFacts {
-    /// Of data that are divided so; sizes, shares and widths are those of the samples that are learned from.
+    /// The facts about data with that division; sizes, shares and widths are those of the training samples.
     ///
     /// # Errors
     /// [`TrainError::Data`] for a mask that cannot be read and a division of other data, [`TrainError::Config`] without a
-    /// sample to learn from.
+    /// training sample.
     pub fn of(dataset: &Dataset, split: &Split) -> Result<Self, TrainError> {
         let indices = split.indices(dataset)?;
         let samples = &indices.train[..];
         if samples.is_empty() {
-            return Err(TrainError::Config("there is no image to learn from".into()));
+            return Err(TrainError::Config("there is no training image".into()));
         }
         let median_of = |side: fn(Size) -> usize| {
             let mut sides: Vec<usize> = samples.iter().map(|&i| side(dataset.size(i))).collect();

@@ -1,4 +1,4 @@
-//! What is known of the machine.
+//! Facts about the machine.
 
 use std::thread;
 
@@ -9,14 +9,14 @@ use dapple_base::machine;
 pub struct MachineFacts {
     /// Threads that the engine may use.
     pub threads: usize,
-    /// Memory in bytes that can be had; 4 GiB are assumed where the system does not tell.
+    /// Available memory in bytes; 4 GiB where the system does not report it.
     pub memory: u64,
     /// Multiply-adds a second of one thread in training.
     pub speed: f64,
 }
 
 impl MachineFacts {
-    /// This machine, with as many threads of the engine as were asked for.
+    /// This machine, with that number of threads, or all cores.
     pub fn here(threads: Option<usize>) -> Self {
         let cores = thread::available_parallelism().map_or(1, |n| n.get());
         let memory = machine::available_memory().unwrap_or(4 << 30);
@@ -24,7 +24,7 @@ impl MachineFacts {
     }
 }
 
-/// What a thread of a common processor with these instructions does, in multiply-adds of the plain definition: a little less
+/// Multiply-adds a second (by the plain definition) of a thread of a common processor with these instructions: a little less
 /// than the CPU engine was measured to reach on an EPYC with AVX-512 (U-Net of width 16 to 64: 0.9e11 to 1.4e11). A guess is
 /// enough: the length of a training is measured where the time matters (`time_budget`).
 fn speed() -> f64 {

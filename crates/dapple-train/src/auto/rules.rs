@@ -3,37 +3,44 @@
 use std::path::Path;
 
 use dapple_data::Augment;
-use dapple_graph::{Network, Shape, summary};
+use dapple_graph::{Network, Shape};
 use dapple_nets::NetConfig;
 
-use super::{Choice, Chosen, DataFacts, MachineFacts, NAME, Profile, Wishes};
-use crate::{ClassWeights, SmallImages, TrainConfig, TrainError};
+use super::choice::{Choice, Chosen};
+use super::cost::{Cost, PASSES};
+use super::data_facts::DataFacts;
+use super::machine_facts::MachineFacts;
+use super::wishes::{Profile, Wishes};
+use crate::config::loss::ClassWeights;
+use crate::config::small_images::SmallImages;
+use crate::config::train_config::TrainConfig;
+use crate::error::TrainError;
 
-/// A step's work: once forward, twice backward.
-const PASSES: f64 = 3.0;
+/// The name of these rules as a recipe.
+pub const NAME: &str = "auto";
 /// Learns more from an image than a U-Net, at the cost of one of 32 channels (RESULTS.md).
 const THOROUGH: &str = "u2net-lite";
 /// Part of the profile's images that is enough for [`THOROUGH`].
 const THOROUGH_SHOWN: f64 = 0.5;
 /// It has seven outputs, which many classes make slow.
 const THOROUGH_CLASSES: usize = 12;
-/// Widths of U-Net that are tried else.
+/// Widths of U-Net that are tried otherwise.
 const WIDTHS: [usize; 6] = [64, 48, 32, 24, 16, 8];
-/// Sides of the input are multiples of it, which all networks of five stages can take.
+/// Sides of the input are multiples of it, which all networks of five stages take.
 const STRIDE: usize = 32;
-/// Narrower things than this, in pixels of the input, are lost in the first stages.
+/// Regions narrower than this, in pixels of the input, are lost in the first stages.
 const THIN: f64 = 4.0;
 /// Learning rate for batches of [`USUAL_BATCH`]; for others by the square root, as the noise of Adam's steps goes.
 const RATE: f64 = 1e-3;
 const USUAL_BATCH: f64 = 8.0;
 /// Share of the training with small images.
 const SMALL: f64 = 0.5;
-/// Part of a training's work that measuring may be.
+/// Share of measuring in the work of a training.
 const MEASURING: f64 = 0.1;
-/// Part of the memory that a training may take.
+/// Share of the memory that a training may take.
 const MEMORY: f64 = 0.5;
 
-/// What a profile allows.
+/// The limits of a profile.
 struct Limits {
     /// Pixels of the input.
     pixels: usize,
@@ -57,9 +64,9 @@ impl Limits {
 
 /// Settings for these data on this machine; `dir` is the data's folder.
 ///
-/// | what | rule |
+/// | setting | rule |
 /// |---|---|
-/// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where what is to be found is thinner than 4 pixels there |
+/// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where regions are thinner than 4 pixels there |
 /// | network | U²-Net lite where there are at most 12 classes and the time lets half of the profile's images be shown (4, 20, 60 thousand); else U-Net, as wide as it lets all of them be shown, of 8 to 64 channels |
 /// | batch | 8, less for fewer than 1024 images, which many small steps learn better from (a 128th of them, at least 2), or little memory, of which half may be taken; less than these are accumulated to them |
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
@@ -96,7 +103,7 @@ pub fn choose(
     let thorough = TrainConfig::for_network(THOROUGH, data.classes, dir)?;
     let enough = (shown as f64 * THOROUGH_SHOWN) as usize;
     let fits = |cost: Cost| cost.seconds * enough as f64 <= limits.seconds;
-    // A size that was asked for may be one that only other networks take.
+    // A size that the user gave may be one that only other networks take.
     let thoroughly = free && data.classes <= THOROUGH_CLASSES && cost(&thorough.network).is_ok_and(fits);
     let mut config = match wishes.network.as_deref() {
         None if thoroughly => thorough,
@@ -107,7 +114,7 @@ pub fn choose(
     config.network.width = wishes.width.unwrap_or(config.network.width);
     if thoroughly {
         let reason = format!(
-            "learns most from an image, and {} threads can show it {enough} in {}",
+            "learns most from an image, and {} threads can train it on {enough} in {}",
             machine.threads,
             span(limits.seconds)
         );
@@ -120,7 +127,7 @@ pub fn choose(
             }
         }
         let reason = format!(
-            "the widest U-Net that {} threads can show {shown} images to in {}",
+            "the widest U-Net that {} threads can train on {shown} images in {}",
             machine.threads,
             span(limits.seconds)
         );
@@ -166,7 +173,7 @@ pub fn choose(
         chose(
             "time_budget",
             span.to_string(),
-            "as asked for; the first steps tell how many epochs that is".into(),
+            "as given; the first steps tell how many epochs that is".into(),
         );
     } else if wishes.epochs.is_none() {
         let reason = match epochs < wanted {
@@ -200,7 +207,7 @@ pub fn choose(
         (measured / (PASSES * data.train_images as f64) / MEASURING).round().clamp(1.0, 10.0) as usize;
     config.evaluation.every = every;
     if every > 1 {
-        chose("evaluation.every", every.to_string(), format!("{} images to measure with", data.val_images));
+        chose("evaluation.every", every.to_string(), format!("{} validation images", data.val_images));
     }
 
     let steps = config.epochs * (data.train_images / config.batch.max(1)).max(1).div_ceil(config.accumulate);
@@ -221,42 +228,6 @@ pub fn choose(
     Ok(Chosen { config, choices })
 }
 
-/// What a network costs for one image.
-struct Cost {
-    /// Of a training step.
-    seconds: f64,
-    /// Of all maps.
-    values: usize,
-    parameters: usize,
-}
-
-impl Cost {
-    /// For inputs of this height and width.
-    fn of(
-        network: &NetConfig,
-        (height, width): (usize, usize),
-        machine: &MachineFacts,
-    ) -> Result<Self, TrainError> {
-        let graph = network.build(Shape::new(1, height, width, network.in_channels))?;
-        Ok(Self {
-            seconds: summary::multiply_adds(&graph) as f64 * PASSES
-                / (machine.speed * machine.threads as f64),
-            values: graph.nodes().iter().map(|node| node.shape.len()).sum(),
-            parameters: graph.trainable_len(),
-        })
-    }
-
-    /// Bytes that are kept between steps: parameters, gradients, the optimiser's two and their average.
-    fn kept(&self) -> f64 {
-        5.0 * 4.0 * self.parameters as f64
-    }
-
-    /// Bytes of an image's maps and their gradients.
-    fn of_image(&self) -> f64 {
-        2.0 * 4.0 * self.values as f64
-    }
-}
-
 /// Height and width of the input, and why.
 fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, usize), String) {
     let (height, width) = (data.size.0.max(1) as f64, data.size.1.max(1) as f64);
@@ -271,7 +242,7 @@ fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, us
     };
     if let Some(thickness) = data.thickness.filter(|t| t * scale < THIN && scale < 1.0) {
         scale = scale_for(2 * limits.pixels);
-        reason += &format!(", twice as many since things are {thickness:.1} pixels wide in it");
+        reason += &format!(", twice as many since regions are {thickness:.1} pixels wide in it");
     }
     let side = |length: f64| ((length * scale / STRIDE as f64).round() as usize).max(1) * STRIDE;
     ((side(height), side(width)), reason)
@@ -288,6 +259,7 @@ fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::find;
     use dapple_base::TimeSpan;
 
     fn horses() -> DataFacts {
@@ -307,6 +279,9 @@ mod tests {
         let chosen =
             choose(data, &machine, &wishes, Path::new("data")).expect("the rules fit their networks");
         chosen.config.check().expect("the rules' settings are valid");
+        for Choice { key, .. } in &chosen.choices {
+            assert!(find(key).is_some_and(|setting| setting.auto), "{key}");
+        }
         chosen
     }
 

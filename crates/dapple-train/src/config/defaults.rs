@@ -1,4 +1,4 @@
-//! Settings for a data set about which nothing else is known.
+//! Default settings, for data about which nothing is known.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -7,9 +7,12 @@ use dapple_data::{Augment, DEFAULT_TRAIN_FRACTION, InputSettings};
 use dapple_graph::{LossKind, Optimizer};
 use dapple_nets::{Activation, NetConfig};
 
-use crate::{
-    CachePlace, CheckpointConfig, DataConfig, EvaluationConfig, LossConfig, Schedule, TrainConfig, TrainError,
-};
+use super::data::{CachePlace, DataConfig};
+use super::loss::LossConfig;
+use super::measuring::{CheckpointConfig, EvaluationConfig};
+use super::schedule::Schedule;
+use super::train_config::TrainConfig;
+use crate::error::TrainError;
 
 /// Height and width of the network's input unless it is set.
 pub const DEFAULT_SIZE: usize = 224;
@@ -20,9 +23,9 @@ impl TrainConfig {
     ///
     /// | | unet, unet-bilinear | u2net | u2net-lite | segnet |
     /// |---|---|---|---|---|
-    /// | input | 224 x 224, ImageNet normalisation | same | same | same |
+    /// | input | 224 x 224, ImageNet normalization | same | same | same |
     /// | loss | cross-entropy + Dice | BCE + Dice, summed over 7 outputs | same | cross-entropy + Dice |
-    /// | optimiser | AdamW 1e-3, decay 0.01 on weights | same | same | same |
+    /// | optimizer | AdamW 1e-3, decay 0.01 on weights | same | same | same |
     /// | schedule | cosine, 5 % warm-up, down to 1 % | same | same | same |
     /// | gradient | clipped to norm 1 | same | same | same |
     /// | batch | 4 | 4 | 8 | 4 |
@@ -32,7 +35,7 @@ impl TrainConfig {
     /// All others are trained as `unet` is; auxiliary heads count half in the loss.
     ///
     /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
-    /// cross-entropy + Dice, because exactly one class is right at a pixel.
+    /// cross-entropy + Dice, because each pixel has exactly one class.
     ///
     /// # Errors
     /// [`TrainError::Network`] for an unknown name or a bad number of classes.
@@ -44,7 +47,7 @@ impl TrainConfig {
         Self::for_config(network, dir)
     }
 
-    /// Those for a network with its channels, classes and other settings.
+    /// The settings for a network with its channels, classes and other settings.
     ///
     /// # Errors
     /// [`TrainError::Network`] if there is no such network.
@@ -92,7 +95,7 @@ impl TrainConfig {
     }
 }
 
-/// The loss that suits what turns the logits into probabilities.
+/// The loss that suits the activation.
 fn loss_for(activation: Activation) -> LossConfig {
     LossConfig::sum_of(match activation {
         Activation::Softmax => &[LossKind::CrossEntropy, LossKind::Dice],

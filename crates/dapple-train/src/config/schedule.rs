@@ -1,8 +1,26 @@
-//! How the learning rate changes over the steps of a training.
+//! The learning-rate schedule.
 
 use serde::{Deserialize, Serialize};
 
-/// The learning rate's course, as a factor of the configured learning rate.
+use super::kind::{Range, Word};
+use super::setting::{Group, number, settings, word};
+
+const NAMES: &[Word] = &[("constant", ""), ("poly", ""), ("cosine", "")];
+
+settings! {
+    pub(super) const SETTINGS("schedule.", Group::Schedule) {
+        /// Name of the schedule.
+        name = word(NAMES).example("\"poly\""),
+        /// poly: the exponent of (1 - step / steps).
+        power = number(Range::from(0.0)).default("0.9").example("1.0"),
+        /// cosine: share of the steps in which the learning rate rises from 0 (warm-up).
+        warm_up = number(Range::from(0.0).below(1.0)).example("0.1"),
+        /// cosine: factor of the learning rate at the end.
+        floor = number(Range::from(0.0).to(1.0)).example("0.0"),
+    }
+}
+
+/// The schedule: a factor of the configured learning rate at each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
@@ -16,7 +34,7 @@ pub enum Schedule {
     /// A linear rise from 0 over the first steps, then half a cosine down to `floor` (SGDR: Loshchilov and Hutter 2017,
     /// equation 5, without restarts).
     Cosine {
-        /// The rise's share of all steps, 0 to 1 (1 excluded).
+        /// The share of the rise in all steps, 0 to 1 (1 excluded).
         warm_up: f64,
         /// The factor at the end, 0 to 1.
         floor: f64,
@@ -47,22 +65,6 @@ impl Schedule {
                 let way = (step - rise) / (steps - rise).max(1.0);
                 floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())
             }
-        }
-    }
-
-    /// What is wrong with the settings, if anything is.
-    pub(crate) fn problem(&self) -> Option<String> {
-        match *self {
-            Self::Poly { power } if !(power.is_finite() && power >= 0.0) => {
-                Some(format!("the poly schedule's power is {power}; give 0 or more"))
-            }
-            Self::Cosine { warm_up, .. } if !(0.0..1.0).contains(&warm_up) => Some(format!(
-                "the cosine schedule's warm_up is {warm_up}; give a share of the steps, 0 to below 1"
-            )),
-            Self::Cosine { floor, .. } if !(0.0..=1.0).contains(&floor) => {
-                Some(format!("the cosine schedule's floor is {floor}; give a factor, 0 to 1"))
-            }
-            _ => None,
         }
     }
 }
@@ -106,17 +108,5 @@ mod tests {
         ] {
             assert_eq!(schedule.factor(0, 1), 1.0, "{schedule:?}");
         }
-    }
-
-    #[test]
-    fn settings_out_of_range_are_named() {
-        assert!(Schedule::Poly { power: -1.0 }.problem().is_some_and(|p| p.contains("power")));
-        assert!(
-            Schedule::Cosine { warm_up: 1.0, floor: 0.0 }.problem().is_some_and(|p| p.contains("warm_up"))
-        );
-        assert!(
-            Schedule::Cosine { warm_up: 0.1, floor: f64::NAN }.problem().is_some_and(|p| p.contains("floor"))
-        );
-        assert!(Schedule::Cosine { warm_up: 0.1, floor: 0.0 }.problem().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Beginning a training with small images, which a network learns much from in little time.
+//! Small images at the beginning of a training, from which a network learns much in little time.
 //!
 //! Tan and Le, "EfficientNetV2", ICML 2021, section 4, <https://arxiv.org/abs/2104.00298>, raise the size in steps; here there
 //! are two sizes, so that the engine plans two shapes only.
@@ -6,20 +6,27 @@
 use dapple_data::InputSettings;
 use serde::{Deserialize, Serialize};
 
+use super::kind::Range;
+use super::setting::{Group, number, settings};
+
 /// Sides of small images are multiples of it, as most networks' stages divide them.
 const STEP: usize = 16;
 /// Factor of the sides where none is given: a little less than half of the pixels.
 const SCALE: f64 = 0.67;
 
-/// The part of a training that shows small images, before the one that shows those of the input's size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SmallImages {
-    /// Share of the training, above 0 and below 1: of the epochs, or of the time of a time span. Whole epochs are of one size.
-    pub share: f64,
-    /// Factor of the input's height and width, above 0 and below 1; sides are rounded to multiples of 16.
-    #[serde(default = "scale")]
-    pub scale: f64,
+settings! {
+    /// The first part of a training, in which images are smaller than the input's size.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct SmallImages: SETTINGS("small_images.", Group::Schedule) {
+        /// Share of the training, at its beginning, in which images are smaller.
+        ///
+        /// Of the epochs, or of the time where a span of time is given. Each epoch has images of one size.
+        share: f64 = number(Range::above(0.0).below(1.0)).auto().default("0.5 with `--recipe auto`").example("0.5"),
+        /// Factor of their height and width; sides are rounded to multiples of 16.
+        #[serde(default = "scale")]
+        scale: f64 = number(Range::above(0.0).below(1.0)).default("0.67").example("0.5"),
+    }
 }
 
 fn scale() -> f64 {
@@ -32,23 +39,13 @@ impl SmallImages {
         Self { share, scale: SCALE }
     }
 
-    /// The input in that part.
+    /// The input with small images.
     pub fn input(&self, input: InputSettings) -> InputSettings {
         let small = |side: usize| {
             let steps = (side as f64 * self.scale / STEP as f64).round() as usize;
             (steps.max(1) * STEP).min(side)
         };
         InputSettings { height: small(input.height), width: small(input.width), ..input }
-    }
-
-    /// What is wrong with it.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let inside = |value: f64| value > 0.0 && value < 1.0;
-        (!inside(self.share) || !inside(self.scale)).then(|| {
-            "small_images: share and scale must be above 0 and below 1, 0.5 and 0.67 for instance; leave the table out to \
-             show all images at the input's size"
-                .to_owned()
-        })
     }
 }
 

@@ -1,10 +1,9 @@
-//! The last state of a training, complete enough to go on as if it had never stopped.
+//! The last state of a training, complete enough to resume as if it had never stopped.
 //!
-//! One safetensors file: the parameters and running statistics under `state.<name>`, the optimiser's memory under
+//! One safetensors file: the parameters and running statistics under `state.<name>`, the optimizer's state under
 //! `optimizer.<slot>` (flat, in the order of the trainable parameters), their moving average, if there is one, under
-//! `average.<name>`, and a JSON header with the position. Batches,
-//! augmentation and initial values are functions of the seed, the epoch and the sample, so that the position is all the
-//! random state there is.
+//! `average.<name>`, and a JSON header with the position. Batches, augmentation and initial weights are functions of the
+//! seed, the epoch and the sample: the position is all the random state there is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,7 +20,7 @@ use crate::error::TrainError;
 /// The key of the header in the file's metadata.
 const KEY: &str = "dapple.checkpoint";
 const VERSION: u32 = 1;
-/// What the names of tensors begin with.
+/// Prefixes of the names of tensors.
 const STATE: &str = "state.";
 const AVERAGE: &str = "average.";
 
@@ -36,21 +35,21 @@ pub struct Position {
     pub epochs_done: usize,
     /// Batches done of the epoch after them.
     pub batches_done: usize,
-    /// Steps the optimiser has taken.
+    /// Steps of the optimizer.
     pub steps: u64,
-    /// Forward passes in training: where dropout's random numbers stand.
+    /// Forward passes in training, which dropout's random numbers depend on.
     #[serde(default)]
     pub passes: u64,
     /// Sum of the losses of the unfinished epoch's batches.
     pub loss_sum: f64,
-    /// Sum of the gradient's lengths over the unfinished epoch's batches.
+    /// Sum of the gradient norms of the unfinished epoch's steps.
     pub gradient_norm_sum: f64,
     /// Part of `seconds` spent waiting for batches.
     #[serde(default)]
     pub wait_seconds: f64,
     /// Wall-clock time spent on the unfinished epoch, in seconds.
     pub seconds: f64,
-    /// Loss of the very first batch, by which an exploding one is known.
+    /// Loss of the first batch, with which later ones are compared to detect divergence.
     #[serde(default)]
     pub first_loss: Option<f64>,
     /// Whether the unfinished epoch, or the one before it where it has not begun, shows small images.
@@ -68,7 +67,7 @@ struct Header {
     optimizer_steps: u64,
 }
 
-/// All that a training needs to go on.
+/// Everything that a resumed training needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// How far it has come.
@@ -77,7 +76,7 @@ pub struct Checkpoint {
     pub state: State,
     /// Their moving average.
     pub average: Option<State>,
-    /// The optimiser's memory.
+    /// The optimizer's state.
     pub optimizer: OptimizerState,
 }
 
@@ -85,7 +84,7 @@ impl Checkpoint {
     /// Writes the file in one step: a crash at any moment leaves the old one or the new one.
     ///
     /// # Errors
-    /// [`TrainError::Data`] if it cannot be written.
+    /// [`TrainError::Write`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let mut tensors: Vec<(String, Floats<'_>)> = Vec::new();
         for (prefix, state) in [(STATE, Some(&self.state)), (AVERAGE, self.average.as_ref())] {
@@ -109,7 +108,7 @@ impl Checkpoint {
         Ok(write_atomic(path, &bytes)?)
     }
 
-    /// Reads a checkpoint of the network that `graph` is.
+    /// Reads a checkpoint of the network `graph`.
     ///
     /// # Errors
     /// [`TrainError::Read`], and [`TrainError::BadRunFile`] if it is damaged or of another network.
@@ -120,7 +119,7 @@ impl Checkpoint {
             bad(
                 path,
                 format!(
-                    "not a complete checkpoint: {what}; start anew, or with --init from best.safetensors"
+                    "not a complete checkpoint: {what}; start a new run, with --init best.safetensors to keep what was learned"
                 ),
             )
         };
@@ -181,7 +180,7 @@ fn bad(path: &Path, problem: String) -> TrainError {
     TrainError::BadRunFile { path: path.to_owned(), problem }
 }
 
-/// Values that become little-endian bytes when they are written.
+/// Values to be written as little-endian bytes.
 struct Floats<'a> {
     shape: Vec<usize>,
     values: &'a [f32],

@@ -1,7 +1,7 @@
 //! The loop, from the parts upwards.
 //!
-//! - `files`, `record`, `pace`, `checkpoint`: what a training keeps of itself.
-//! - `observer`, `recorder`: those who follow it.
+//! - `files`, `record`, `pace`, `checkpoint`: files and state of a training.
+//! - `observer`, `recorder`: its watchers.
 //! - `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
 //! - `session`: batches, the end of an epoch, the end.
 //! - `training`: the public face; `rate_finder`: the search for a learning rate.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::record::EpochRecord;
-use crate::config::TrainConfig;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 /// The model of a training, to be written with the weights of an epoch.

@@ -1,11 +1,11 @@
-//! What a training tells of its progress. Nothing in this crate prints.
+//! The progress of a training. Nothing in this crate prints.
 
 use super::record::EpochRecord;
 
 /// Something that happened in a training.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<'a> {
-    /// The training begins or goes on.
+    /// The training begins or resumes.
     Started {
         /// Name of the network.
         network: &'a str,
@@ -26,7 +26,7 @@ pub enum Event<'a> {
         /// Epochs in all.
         epochs: usize,
     },
-    /// Something worth knowing, for instance which weights were taken over from a file.
+    /// Something worth knowing, for example which weights were loaded from a file.
     Note(&'a str),
     /// A batch was learned from.
     Batch {
@@ -63,13 +63,13 @@ pub enum Event<'a> {
     },
 }
 
-/// Whoever wants to know how a training goes.
+/// A watcher of a training's progress.
 pub trait Observer {
-    /// Hears of an event.
+    /// Takes an event.
     fn notice(&mut self, event: &Event<'_>);
 }
 
-/// Nobody.
+/// Ignores every event.
 impl Observer for () {
     fn notice(&mut self, _: &Event<'_>) {}
 }

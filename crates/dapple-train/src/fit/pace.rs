@@ -1,15 +1,15 @@
-//! Training for a span of time: how many steps fit into what is left of it.
+//! Training for a span of time: how many steps fit into the rest of it.
 //!
-//! The course of the learning rate is a function of a share that has been done, 0 to 1, and each step adds to that share
-//! what makes it 1 when the time is over. How much a step adds is decided after the first few steps, at the end of each
-//! epoch, and after each twentieth of the way, from the times measured so far. The decision stands in the checkpoint:
+//! The schedule is a function of the share done, 0 to 1. Each step adds to that share so that it is 1 when the time is
+//! over. How much a step adds is decided after the first few steps, at the end of each epoch, and after each twentieth of
+//! the schedule, from the times measured so far. The decision is part of the checkpoint:
 //! from a checkpoint on, a resumed training takes the same steps with the same rates until the next decision, which
 //! depends on the clock. Only differences of a monotonic clock count, so that setting the clock changes nothing; time
 //! in which the program does not run is not used.
 
 use serde::{Deserialize, Serialize};
 
-/// The share by which the way may be changed between decisions.
+/// Share of the schedule between decisions.
 const LEG: f64 = 0.05;
 /// Steps after which the first decision is taken. The very first one, in which the network is planned, is not measured.
 const FIRST: u64 = 4;
@@ -22,9 +22,9 @@ const RECENT: f64 = 0.1;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pace {
-    /// What has been done of the learning rate's course, 0 to 1.
+    /// Share of the schedule that is done, 0 to 1.
     pub share: f64,
-    /// What a step adds to it; none is decided before the first steps were measured.
+    /// Share that a step adds; 0 before the first steps were measured.
     pub per_step: f64,
     /// The share at the latest decision.
     pub decided_at: f64,
@@ -36,19 +36,19 @@ pub struct Pace {
     pub pause: f64,
 }
 
-/// What a decision needs to know.
+/// The basis of a decision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
     /// Seconds of the whole span.
     pub span: f64,
-    /// Steps that are left of the epoch.
+    /// Remaining steps of the epoch.
     pub steps_left: u64,
     /// Steps of an epoch.
     pub steps: u64,
 }
 
 impl Pace {
-    /// Takes note of a step, after which `used` seconds are used, `seconds` of them by it; whether a decision is due.
+    /// Records a step, after which `used` seconds are used, `seconds` of them by it; whether a decision is due.
     pub(crate) fn stepped(&mut self, steps: u64, used: f64, seconds: f64) -> bool {
         self.used = used;
         if steps > 1 {
@@ -58,14 +58,14 @@ impl Pace {
         if self.per_step == 0.0 { steps >= FIRST } else { self.share - self.decided_at >= LEG }
     }
 
-    /// Decides what a step adds from now on.
+    /// Decides the share that each step adds from now on.
     pub(crate) fn decide(&mut self, ahead: &Ahead) {
         let steps = self.steps_that_fit(ahead).max(1);
         self.per_step = (1.0 - self.share) / steps as f64;
         self.decided_at = self.share;
     }
 
-    /// Whether the course is at its end.
+    /// Whether the schedule is at its end.
     pub(crate) fn is_done(&self) -> bool {
         self.share >= 1.0 - 1e-9
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_course_ends_at_one_and_never_runs_backwards() {
+    fn the_schedule_ends_at_one_and_never_runs_backwards() {
         let mut pace = Pace { step: 1.0, ..Pace::default() };
         pace.decide(&Ahead { span: 100.0, steps_left: 10, steps: 10 });
         assert_eq!(pace.steps_to_go(), Some(98));

@@ -9,7 +9,7 @@ use dapple_graph::{DropoutState, Engine, Network, Shape, State, Tensor};
 
 use super::model_file::init_from;
 use super::rates::rate_factors;
-use crate::config::TrainConfig;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 /// The first and the last rate.
@@ -41,7 +41,7 @@ pub struct RateSweep {
 
 impl RateSweep {
     /// Trains the network from its first state for up to `steps` steps with rising rates. No file is written; `on_step`
-    /// hears of each step and may end it.
+    /// is called after each step and may end it.
     ///
     /// # Errors
     /// Those of [`TrainConfig::check`], of the data and of the engine.
@@ -83,7 +83,7 @@ impl RateSweep {
             let images = Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images);
             let value = executor.accumulate(&images, &batch.labels, &loss, 1.0)?;
             mean = SMOOTHING * mean + (1.0 - SMOOTHING) * value;
-            // Of a mean that began with 0.
+            // Corrects for a mean that began with 0.
             let smoothed = mean / (1.0 - SMOOTHING.powi(step as i32 + 1));
             if !smoothed.is_finite() {
                 break;

@@ -1,8 +1,8 @@
-//! How fast each parameter learns: a smaller rate for the encoder, a frozen encoder, and its gradual unfreezing.
+//! Learning rates of the parameters: a smaller rate for the encoder, a frozen encoder, and its gradual unfreezing.
 
 use dapple_graph::ParamSpec;
 
-use crate::config::TrainConfig;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 /// Parts in which a frozen encoder is unfrozen.
@@ -11,7 +11,7 @@ const STAGES: usize = 4;
 /// The factor of every parameter's learning rate in an epoch (from 0).
 ///
 /// For `freeze_encoder` epochs the encoder does not learn. From then on a quarter of its layers more learns with each
-/// epoch, the deepest first (Howard and Ruder 2018, section 3.3). `encoder_rate` multiplies what learns of the encoder.
+/// epoch, the deepest first (Howard and Ruder 2018, section 3.3). `encoder_rate` multiplies the rates of the layers that learn.
 ///
 /// # Errors
 /// [`TrainError::Config`] if one of the two is set for a network without an encoder of its own.
@@ -27,7 +27,7 @@ pub(crate) fn rate_factors(
     let prefix = config.network.entry()?.encoder_prefix.ok_or_else(|| {
         TrainError::Config(format!(
             "network `{}` has no encoder that could be frozen or learn at a rate of its own; leave freeze_encoder and \
-             encoder_rate out, or take a network on an encoder, unet-resnet34 for instance",
+             encoder_rate out, or take a network on an encoder, unet-resnet34 for example",
             config.network.name
         ))
     })?;

@@ -1,4 +1,4 @@
-//! What is known about an epoch, and the two tables that keep it: `metrics.csv` and `metrics.jsonl`.
+//! The log of a training, a row for each epoch, in two tables: `metrics.csv` and `metrics.jsonl`.
 
 use crate::error::TrainError;
 use dapple_base::write_atomic;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::Path;
 
-/// One row of the tables. Scores are undefined (`None`) where nothing could be scored, for instance without a
+/// One row of the tables. Scores are undefined (`None`) where nothing could be scored, for example without a
 /// validation part.
 ///
 /// `…_miou`, `…_boundary_miou` and `…_foreground_…` come from counts summed over the data set; names with `image` are
@@ -26,7 +26,7 @@ pub struct EpochRecord {
     pub val_miou: Option<f64>,
     /// Mean Boundary IoU over the classes.
     pub val_boundary_miou: Option<f64>,
-    /// Share of the pixels that got their class.
+    /// Share of the pixels with the right class.
     pub val_pixel_accuracy: Option<f64>,
     /// IoU of class 1 (two classes only).
     pub val_foreground_iou: Option<f64>,
@@ -38,7 +38,7 @@ pub struct EpochRecord {
     pub val_image_miou: Option<f64>,
     /// Mean over the images of each image's mean Boundary IoU.
     pub val_image_boundary_miou: Option<f64>,
-    /// Mean over the images of the IoU of class 1 (two classes only); the horse literature's figure.
+    /// Mean over the images of the IoU of class 1 (two classes only), as the literature on the horses reports it.
     pub val_image_foreground_iou: Option<f64>,
     /// Mean over the images of the Boundary IoU of class 1 (two classes only).
     pub val_image_foreground_boundary_iou: Option<f64>,
@@ -62,9 +62,9 @@ pub struct EpochRecord {
     pub train_pixel_accuracy: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
-    /// Mean length of the gradient before clipping.
+    /// Mean gradient norm before clipping.
     pub gradient_norm: f64,
-    /// Part of `seconds` in which training waited for its next batch to be decoded and augmented.
+    /// Part of `seconds` spent waiting for batches to be decoded and augmented.
     #[serde(default)]
     pub wait_seconds: f64,
     /// Wall-clock time of the epoch in seconds, validation included.
@@ -143,7 +143,7 @@ pub fn best_epoch(records: &[EpochRecord]) -> Option<&EpochRecord> {
     best.map(|(record, _)| record)
 }
 
-/// Writes both tables anew, each in one step, so that a reader never sees half a row.
+/// Overwrites both tables, each in one step: a reader never sees half a row.
 pub(crate) fn write_tables(folder: &Path, records: &[EpochRecord]) -> Result<(), TrainError> {
     let (csv, jsonl) = (to_csv(records), to_jsonl(records));
     write_atomic(folder.join("metrics.csv"), csv.as_bytes())?;

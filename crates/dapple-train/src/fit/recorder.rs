@@ -1,13 +1,10 @@
 //! The watcher that a training hands its network to.
 
-use std::error::Error;
-use std::fmt;
-
-use dapple_base::InputFault;
 use dapple_graph::Executor;
 use dapple_metrics::Scores;
 
 use super::record::EpochRecord;
+use crate::error::RecorderError;
 
 /// Draws and records what a training achieves, at the moments when the network holds the weights concerned.
 ///
@@ -72,34 +69,5 @@ impl Recorder for () {
         _: &mut dyn Executor,
     ) -> Result<(), RecorderError> {
         Ok(())
-    }
-}
-
-/// The error of a [`Recorder`].
-#[derive(Debug)]
-pub struct RecorderError(Box<dyn InputFault + Send + Sync>);
-
-impl RecorderError {
-    /// Wraps the recorder's own error.
-    pub fn new(error: impl InputFault + Send + Sync + 'static) -> Self {
-        Self(Box::new(error))
-    }
-}
-
-impl fmt::Display for RecorderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for RecorderError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl InputFault for RecorderError {
-    fn is_input_fault(&self) -> bool {
-        self.0.is_input_fault()
     }
 }

@@ -1,4 +1,4 @@
-//! A training's fixed parts, checked against each other, and where it begins.
+//! The fixed parts of a training, checked against each other, and its first state.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use dapple_graph::{Graph, Network, Shape, State};
 use super::checkpoint::Checkpoint;
 use super::model_file::init_from;
 use super::rates::rate_factors;
-use crate::config::TrainConfig;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 /// The parts that stay the same over a training.
@@ -24,9 +24,9 @@ pub(crate) struct Setup {
 /// Where a training begins.
 #[derive(Debug)]
 pub(crate) enum Beginning {
-    /// The first state, drawn from the seed, and a note on the weights that a file has put over it.
+    /// The first state, drawn from the seed, and a note on the weights that were loaded from a file.
     New(State, Option<String>),
-    /// Where it was left.
+    /// The state of a checkpoint.
     Checkpoint(Box<Checkpoint>),
 }
 

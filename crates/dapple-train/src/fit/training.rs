@@ -13,7 +13,7 @@ use super::outcome::Outcome;
 use super::recorder::Recorder;
 use super::session::{Session, Watchers};
 use super::setup::{Beginning, Setup};
-use crate::config::TrainConfig;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 /// A training that can be run: settings, data and their split, checked against each other. Nothing is written before
@@ -38,7 +38,7 @@ impl Training {
         Ok(Self { setup, split, beginning })
     }
 
-    /// A training to be resumed from its checkpoint, or started again if it was stopped before the first one.
+    /// A training to be resumed from its checkpoint, or started again if it was stopped before the first one was written.
     ///
     /// # Errors
     /// [`TrainError::Read`] and [`TrainError::BadRunFile`] for the checkpoint, [`TrainError::Data`] for data that the split
@@ -98,7 +98,7 @@ impl Training {
     }
 }
 
-/// Opens the data that the settings name.
+/// Opens the data set of the settings.
 ///
 /// # Errors
 /// [`TrainError::Data`].

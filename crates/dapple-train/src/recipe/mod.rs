@@ -1,16 +1,16 @@
-//! Published recipes, to be repeated and compared with.
+//! Published recipes, for reproduction and comparison.
 //!
 //! Unless it says so, a recipe keeps the learning rate constant, does not limit the gradient and does not change the
-//! training images. What the texts leave open is decided here:
+//! training images. Details that the publications leave open are decided here:
 //!
-//! | recipe | left open | decided |
+//! | recipe | open | decided |
 //! |---|---|---|
-//! | `unet-horse` | normalisation | values 0 to 1 |
-//! | `u2net-horse`, `u2net-lite-horse` | normalisation | U²-Net's own |
+//! | `unet-horse` | normalization | values 0 to 1 |
+//! | `u2net-horse`, `u2net-lite-horse` | normalization | U²-Net's own |
 //! | `segnet-camvid` | learning rate, momentum | 0.01, 0.9 |
-//! | | normalisation | ImageNet's, with which VGG16 was trained |
+//! | | normalization | ImageNet's, with which VGG16 was trained |
 //! | `segnet-camvid-paper` | epochs | 440 of 91 batches, which are the 40,000 steps |
-//! | | normalisation | ImageNet's, with which VGG16 was trained |
+//! | | normalization | ImageNet's, with which VGG16 was trained |
 //! | | class weights where there are not eleven classes | median frequency, as the published ones are |
 //! | `u2net` | epochs | 680: the paper's 600,000 steps of 12 on the 10,553 images of DUTS-TR |
 //! | | flips | left and right, as in the published code |
@@ -22,12 +22,15 @@ use dapple_data::{Augment, Normalization};
 use dapple_graph::{LossKind, Optimizer};
 use dapple_nets::{Activation, Head};
 
-use crate::{ClassWeights, LossConfig, Schedule, TrainConfig, TrainError};
+use crate::config::loss::{ClassWeights, LossConfig};
+use crate::config::schedule::Schedule;
+use crate::config::train_config::TrainConfig;
+use crate::error::TrainError;
 
 /// A published way to train a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
-    /// What `--recipe` says.
+    /// The name that `--recipe` takes.
     pub name: &'static str,
     /// The networks it is for, its own first.
     pub networks: &'static [&'static str],
@@ -108,7 +111,7 @@ pub fn find(name: &str) -> Result<&'static Recipe, TrainError> {
 }
 
 impl Recipe {
-    /// The network to train: the one that was asked for, or its own.
+    /// The network to train: `wanted`, or its own.
     ///
     /// # Errors
     /// [`TrainError::Config`] for a network that it is not for.

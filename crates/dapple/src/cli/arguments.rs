@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dapple::train::auto::Profile;
 use dapple_base::ByteSize;
 
 use super::common::device::Device;
+use super::common::values::at_least_one;
 use super::settings::Settings;
-use super::train_options::TrainOptions;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -46,21 +47,28 @@ pub struct Train {
     /// Folder for the run
     #[arg(long, value_name = "RUN", required_unless_present_any = ["resume", "find_lr"])]
     pub out: Option<PathBuf>,
-    /// Resume a run
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "TrainOptions", "force"])]
+    /// Resume a run where it stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
     pub resume: Option<PathBuf>,
-    /// Initial settings: auto (by rules for the data and the machine), plain (the same for all data), or a published recipe
-    /// [default: auto]
+    /// Settings to begin with: auto (chosen by the data and the machine), plain (the same for all data), or a published
+    /// recipe [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub recipe: Option<String>,
     /// Start from the settings of a config.toml
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub config: Option<PathBuf>,
+    /// Time that --recipe auto plans for: fast (minutes), balanced (an hour), best (hours) [default: balanced]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub profile: Option<Profile>,
+    /// Train with this many seeds, from --seed upwards, into RUN/seed-0 and so on; prints mean and deviation
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub seeds: Option<usize>,
+    /// Train nothing: try 100 rising learning rates on the first batches, draw the losses, and suggest a rate
+    #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "learning-rates.png")]
+    pub find_lr: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
-    #[command(flatten)]
-    pub options: TrainOptions,
-    /// Download no weights, like DAPPLE_OFFLINE=1
+    /// Download no weights, as with DAPPLE_OFFLINE=1
     #[arg(long)]
     pub offline: bool,
     #[command(flatten)]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use dapple::data::{Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview};
+use dapple::data::{Augment, Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview};
 use dapple_base::write_atomic;
 
 use super::common::data::warn_of_skipped;
 use super::common::json::write_json;
 use super::common::values::size;
 use super::failure::Failure;
-use super::settings::AugmentName;
+use super::settings::augmentation_preset;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -91,8 +91,8 @@ struct Preview {
     #[command(flatten)]
     reading: Reading,
     /// Augmentation, as in training
-    #[arg(long, value_name = "NAME", default_value = "medium")]
-    augment: AugmentName,
+    #[arg(long, value_name = "NAME", default_value = "medium", value_parser = augmentation_preset())]
+    augment: Augment,
     /// Size of the network's input
     #[arg(long, value_name = "N|HxW", value_parser = size, default_value = "224")]
     size: (usize, usize),
@@ -165,8 +165,7 @@ fn draw(arguments: &Preview) -> Result<(), Failure> {
     let dataset = Arc::new(arguments.reading.open(&arguments.data, false)?);
     warn_of_skipped(&dataset);
     let input = InputSettings::new(arguments.size.0, arguments.size.1);
-    let sheet =
-        preview::sheet(&dataset, input, arguments.augment.settings(), arguments.seed, arguments.samples)?;
+    let sheet = preview::sheet(&dataset, input, arguments.augment, arguments.seed, arguments.samples)?;
     write_atomic(&arguments.out, &encode_png(&sheet)?)?;
     println!("written to {}", arguments.out.display());
     Ok(())

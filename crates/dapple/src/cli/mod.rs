@@ -14,7 +14,6 @@ mod eval;
 mod exact;
 mod export;
 mod failure;
-mod loss_terms;
 mod man;
 mod models;
 mod predict;
@@ -25,7 +24,6 @@ mod serve;
 mod settings;
 mod train;
 mod train_many;
-mod train_options;
 mod watch;
 mod weights;
 

@@ -1,6 +1,7 @@
 //! `dapple train`: starts a run, or resumes one.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions};
@@ -20,6 +21,7 @@ use super::common::models::initial_weights;
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
 use super::failure::Failure;
+use super::settings::Settings;
 use super::train_many;
 
 /// The value of `--recipe` for settings that are the same for all data.
@@ -35,7 +37,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         return train(Run::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
     }
     let (config, dataset) = prepare(arguments)?;
-    if let Some(plot) = &arguments.options.find_lr {
+    if let Some(plot) = &arguments.find_lr {
         return train_many::find_rate(&config, &dataset, plot, *quiet);
     }
     let out = arguments.out.as_deref().expect("clap asks for --out without --resume and --find-lr");
@@ -102,24 +104,21 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
             if let Some(data) = &arguments.data {
                 config.data.dir.clone_from(data);
             }
-            config.data.skip_bad |= arguments.settings.skip_bad;
-            config.data.format = arguments.settings.format.or(config.data.format);
+            arguments.settings.apply(&mut config)?;
             let dataset = open_dataset(&config)?;
             (config, None, dataset)
         }
         None => begin(arguments)?,
     };
-    arguments.settings.apply(&mut config);
-    arguments.options.apply(&mut config)?;
     for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
         if !arguments.quiet {
             println!("{choice}");
         }
         config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
     }
-    if let Some(init) = &arguments.settings.init {
-        let init = initial_weights(init, &config.network, arguments.offline, arguments.quiet)?;
-        // Checked before the folder is created, and again when the weights are read.
+    if let Some(init) = arguments.settings.given("init") {
+        let init = initial_weights(Path::new(init), &config.network, arguments.offline, arguments.quiet)?;
+        // Checked before the folder is made, and again when the weights are read.
         check_saved(&init, &config.network).map_err(Failure::input)?;
         config.init = Some(std::path::absolute(&init).unwrap_or(init));
     }
@@ -151,21 +150,21 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         (None, Some(model)) => Some(dapple::nets::registry::find(model)?.name.as_str()),
         (None, None) => None,
     };
-    // The weights bring the settings of their network.
-    let saved = match settings.init.as_deref() {
-        Some(init) => saved_network(init).map_err(Failure::input)?,
+    // The settings of a network come with its weights.
+    let saved = match settings.given("init") {
+        Some(init) => saved_network(Path::new(init)).map_err(Failure::input)?,
         None => None,
     };
     let network = named.or(saved.as_ref().map(|saved| saved.name.as_str()));
-    if network.is_none() && settings.init.is_some() {
+    if network.is_none() && settings.given("init").is_some() {
         return Err(Failure::input(NO_NETWORK));
     }
     let options = OpenOptions {
-        format: settings.format,
-        classes: settings.classes.or(recipe.map(|recipe| recipe.classes)),
-        ignore: settings.ignore.or(recipe.and_then(|recipe| recipe.ignore)),
+        format: given(settings, "format"),
+        classes: given(settings, "classes").or(recipe.map(|recipe| recipe.classes)),
+        ignore: given(settings, "ignore").or(recipe.and_then(|recipe| recipe.ignore)),
         coding: None,
-        skip_bad: settings.skip_bad,
+        skip_bad: settings.given("skip-bad").is_some(),
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
@@ -195,8 +194,13 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
     config.data.coding = Some(dataset.coding());
-    config.data.skip_bad = settings.skip_bad;
+    settings.apply(&mut config)?;
     Ok((config, chosen, dataset))
+}
+
+/// The value of a flag, whose text was checked when the arguments were read.
+fn given<T: FromStr>(settings: &Settings, flag: &str) -> Option<T> {
+    settings.given(flag)?.parse().ok()
 }
 
 /// The settings for these data and this machine.
@@ -206,19 +210,19 @@ fn automatic(
     dataset: &Dataset,
     dir: &Path,
 ) -> Result<Chosen, Failure> {
-    let (settings, options) = (&arguments.settings, &arguments.options);
+    let settings = &arguments.settings;
     // As the flags divide the data.
     let mut plain = TrainConfig::for_network(network.unwrap_or("unet"), dataset.classes().len(), dir)?;
-    settings.apply(&mut plain);
+    settings.apply(&mut plain)?;
     let facts = DataFacts::of(dataset, &plain.data.divide(dataset)?)?;
     let wishes = Wishes {
         network: network.map(str::to_owned),
-        width: settings.width,
-        size: settings.size,
-        batch: settings.batch,
-        epochs: settings.epochs,
-        profile: options.profile.unwrap_or_default(),
-        time_budget: options.time_budget,
+        width: settings.given("width").map(|_| plain.network.width),
+        size: settings.given("size").map(|_| (plain.input.height, plain.input.width)),
+        batch: settings.given("batch").map(|_| plain.batch),
+        epochs: settings.given("epochs").map(|_| plain.epochs),
+        profile: arguments.profile.unwrap_or_default(),
+        time_budget: plain.time_budget,
     };
     let machine = MachineFacts::here(arguments.device.threads);
     Ok(auto::choose(&facts, &machine, &wishes, dir)?)

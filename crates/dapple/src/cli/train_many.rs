@@ -16,16 +16,15 @@ use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
 use super::failure::Failure;
-use super::settings::FoldName;
 
 /// Steps of the learning-rate sweep.
 const RATE_STEPS: usize = 100;
 
 /// The kind of sweep in the arguments, if there is one.
 pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<SweepKind>, Failure> {
-    match (arguments.settings.fold, arguments.options.seeds) {
-        (Some(FoldName::All), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
-        (Some(FoldName::All), None) => match config.data.folds {
+    match (arguments.settings.given("fold"), arguments.seeds) {
+        (Some("all"), Some(_)) => Err(Failure::input("give --fold all or --seeds, not both")),
+        (Some("all"), None) => match config.data.folds {
             Some(folds) => Ok(Some(SweepKind::Folds(folds))),
             None => Err(Failure::input("--fold all needs the number of folds: --folds 5")),
         },

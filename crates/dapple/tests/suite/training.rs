@@ -1,4 +1,4 @@
-//! How trainings are asked for on the command line.
+//! Trainings of the command line: recipes, flags, folds and seeds.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn what_flags_set_is_not_given_out_as_chosen() {
 }
 
 #[test]
-fn the_course_is_set_by_flags() {
+fn flags_set_the_training() {
     let bench = Bench::new();
     bench.succeed(
         "train --data data --recipe plain --model unet-resnet18 --width 4 --size 32 --epochs 2 --batch 2 --out run --quiet \
@@ -57,8 +57,8 @@ fn the_course_is_set_by_flags() {
     };
     refused("--freeze-encoder 2", &["unet", "no encoder"]);
     refused("--loss dice --label-smoothing 0.1", &["--label-smoothing", "cross-entropy"]);
-    refused("--ema 1.5", &["ema_decay"]);
-    refused("--small-images 1.5", &["small_images", "below 1"]);
+    refused("--ema 1.5", &["--ema", "below 1"]);
+    refused("--small-images 1.5", &["--small-images", "below 1"]);
     refused("--fold all", &["--folds"]);
 }
 

@@ -20,7 +20,7 @@ fn arguments() {
     bench.refuse(&format!("{train} --model unet --epochs 0"), &["--epochs", "at least 1"]);
     bench.refuse(&format!("{train} --model unet --batch x"), &["--batch"]);
     bench.refuse(&format!("{train} --model unet --lr=-1"), &["--lr", "above 0"]);
-    bench.refuse(&format!("{train} --model unet --train-fraction 2"), &["train fraction"]);
+    bench.refuse(&format!("{train} --model unet --train-fraction 2"), &["--train-fraction", "above 0"]);
     bench.refuse(&format!("{train} --model unet --channels 65"), &["grey"]);
     bench.refuse(&format!("{train} --model unet --loss mse"), &["ce+dice"]);
     bench.refuse(&format!("{train} --model unet --class-weights 1,2"), &["5 numbers"]);

@@ -80,7 +80,7 @@ impl Session<'_> {
         self.position = Position { epochs_done, steps, first_loss, small, pace, ..Position::default() };
         let used = self.used_seconds();
         if let Some(pace) = &mut self.position.pace {
-            // Of an epoch in the mean, measured or not.
+            // The mean over epochs, measured or not.
             pace.pause += (used - began - pace.pause) / self.setup.config.evaluation.every as f64;
             pace.used = used;
         }
@@ -113,7 +113,7 @@ impl Session<'_> {
         epoch == 1 || is_last || epoch.is_multiple_of(config.evaluation.every)
     }
 
-    /// Scores the validation images and the chosen training images; `None` if asked to stop meanwhile.
+    /// Scores the validation images and the chosen training images; `None` if the stop flag was raised meanwhile.
     fn measure(&mut self, epoch: usize) -> Result<Option<Measured>, TrainError> {
         let averaged = self.setup.config.ema_decay.is_some() && self.position.steps > 0;
         let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len);

@@ -1,22 +1,21 @@
-//! One step of the optimiser, and what is said when its numbers are none.
+//! One step of the optimizer, and the diagnosis of NaN and infinite values.
 
 use dapple_data::Batch;
 use dapple_graph::{DropoutState, Shape, Tensor};
 
 use super::Session;
-use crate::error::NotFinite;
-use crate::error::TrainError;
+use crate::error::{NotFinite, TrainError};
 
 /// A loss this many times as large as the first one (or than 1, where that was less) has exploded: the weights are
-/// beyond repair although they still are numbers.
+/// beyond repair although they are still finite.
 const EXPLODED: f64 = 1e4;
 
-/// A batch that was run, to be run again where its numbers went wrong.
+/// A batch that was run, to be run again for a diagnosis.
 struct Run {
     images: Tensor,
     labels: Vec<u8>,
     indices: Vec<usize>,
-    /// Where dropout stood.
+    /// The state of dropout before it.
     dropout: DropoutState,
 }
 
@@ -58,7 +57,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Looks for the layer in the batches, the weights being those that they were run with.
+    /// Finds the layer at fault by running the batches again with the same weights.
     fn diagnosed(&mut self, what: &'static str, value: f64, runs: Vec<Run>) -> TrainError {
         let mut names = Vec::new();
         for run in runs {
@@ -96,7 +95,7 @@ impl Session<'_> {
     }
 }
 
-/// The decay after a number of steps: averages begin short, so that they do not remember the first weights for long.
+/// The decay after a number of steps: averages begin short and soon forget the first weights.
 fn warmed_up(decay: f64, steps: u64) -> f32 {
     let steps = steps as f64;
     decay.min((1.0 + steps) / (10.0 + steps)) as f32

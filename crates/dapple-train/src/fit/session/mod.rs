@@ -24,8 +24,8 @@ use super::setup::{Beginning, Setup};
 use crate::config::small_images::SmallImages;
 use crate::error::TrainError;
 
-/// Parts that the learning rate's course is cut into where it follows the clock.
-const COURSE: u64 = 1_000_000;
+/// Steps of the schedule where it follows the clock.
+const CLOCK_STEPS: u64 = 1_000_000;
 
 /// A training in progress.
 pub(crate) struct Session<'a> {
@@ -37,7 +37,7 @@ pub(crate) struct Session<'a> {
     stop: &'a StopFlag,
     loss: Loss,
     loader: Loader,
-    /// That of the epochs with small images.
+    /// The loader of the epochs with small images.
     small_loader: Option<Loader>,
     /// The validation images.
     val: Option<EvaluationSet>,
@@ -46,20 +46,20 @@ pub(crate) struct Session<'a> {
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
-    /// When this process began to train, and what of the time span was used before.
+    /// When this process began to train, and the seconds of the time span used before.
     began: Instant,
     used_before: f64,
 }
 
-/// What became of an epoch's batches.
+/// How the batches of an epoch ended.
 #[derive(PartialEq, Eq)]
 enum Batches {
     Done,
-    /// A stop was asked for.
+    /// The stop flag was raised.
     Stopped,
 }
 
-/// Everyone whom a training tells of its progress, and the flag that ends it.
+/// The watchers of a training, and the flag that ends it.
 pub(crate) struct Watchers<'a> {
     pub observer: &'a mut dyn Observer,
     pub recorder: &'a mut dyn Recorder,
@@ -67,7 +67,7 @@ pub(crate) struct Watchers<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Loads the network with its first state, or with the one it was left in.
+    /// Loads the network with its first state, or with that of a checkpoint.
     pub fn begin(
         setup: Setup,
         files: TrainingFiles,
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
             epochs,
         });
         if is_new {
-            // So that there always is a last good state, and a folder that cannot be written to is found at once.
+            // There is always a last good state, and a folder that cannot be written to is found at once.
             session.write_checkpoint()?;
         }
         Ok(session)
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Finished { records: self.records })
     }
 
-    /// Whether all epochs, or all of the time, are done, or nothing has become better for long enough.
+    /// Whether all epochs, or all of the time, are done, or patience is at its end.
     fn is_done(&mut self) -> bool {
         let config = &self.setup.config;
         let done = match &self.position.pace {
@@ -212,7 +212,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The batches of an epoch that are left, or as many as the time allows.
+    /// Trains on the remaining batches of an epoch, or on as many as the time allows.
     fn train_epoch(&mut self, clock: &Clock) -> Result<Batches, TrainError> {
         let batches = self.loader.batches_per_epoch();
         if self.position.batches_done == 0 {
@@ -279,7 +279,7 @@ impl<'a> Session<'a> {
         self.position.small = small;
     }
 
-    /// Steps of the optimiser in an epoch.
+    /// Steps of the optimizer in an epoch.
     fn steps_per_epoch(&self) -> u64 {
         self.loader.batches_per_epoch().div_ceil(self.setup.config.accumulate) as u64
     }
@@ -292,22 +292,22 @@ impl<'a> Session<'a> {
         self.position.epochs_done + (steps.div_ceil(self.steps_per_epoch().max(1)) as usize).max(1)
     }
 
-    /// The learning rate of a step, counted from 0 or, by the clock, of a share of the course.
+    /// The learning rate of a step, counted from 0 or, by the clock, at a share of the schedule.
     fn learning_rate(&self, step: u64, share: f64) -> f64 {
         let config = &self.setup.config;
         let factor = match self.position.pace {
-            Some(_) => config.schedule.factor((share * COURSE as f64) as u64, COURSE),
+            Some(_) => config.schedule.factor((share * CLOCK_STEPS as f64) as u64, CLOCK_STEPS),
             None => config.schedule.factor(step, config.epochs as u64 * self.steps_per_epoch()),
         };
         config.learning_rate * factor
     }
 
-    /// That of the next step.
+    /// The learning rate of the next step.
     fn next_rate(&self) -> f64 {
         self.learning_rate(self.position.steps, self.position.pace.as_ref().map_or(0.0, |pace| pace.share))
     }
 
-    /// That of the step before.
+    /// The learning rate of the step before.
     fn last_rate(&self) -> f64 {
         let before = |pace: &Pace| (pace.share - pace.per_step).max(0.0);
         let share = self.position.pace.as_ref().map_or(0.0, before);
@@ -318,7 +318,7 @@ impl<'a> Session<'a> {
         self.used_before + self.began.elapsed().as_secs_f64()
     }
 
-    /// Takes note of a step's time and decides, where it is due, how many are to come.
+    /// Records the time of a step and, where it is due, decides how many steps follow.
     fn keep_pace(&mut self, seconds: f64) {
         let (used, steps) = (self.used_seconds(), self.position.steps);
         let Some(pace) = &mut self.position.pace else { return };
@@ -368,7 +368,7 @@ impl<'a> Session<'a> {
         self.write_checkpoint()
     }
 
-    /// Overwrites the checkpoint, but never with weights that are no numbers.
+    /// Overwrites the checkpoint, but never with NaN or infinite weights.
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
         let passes = self.executor.dropout_state().passes;
         let used = self.used_seconds();
@@ -390,7 +390,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether there are scores of an epoch; not of each, where `evaluation.every` is more than 1.
+/// Whether an epoch was scored; not every one is where `evaluation.every` is more than 1.
 fn is_scored(record: Option<&EpochRecord>) -> bool {
     record.is_some_and(|record| record.selection_score().is_some())
 }

@@ -1,12 +1,11 @@
-//! Losses as the command line takes them: `ce+dice`, `focal+lovasz`, `ce+0.01*boundary`.
+//! Losses as a flag has them: `ce+dice`, `focal+lovasz`, `ce+0.01*boundary`.
 
-use dapple::graph::{LossKind, LossTerm};
+use dapple_base::nearest;
+use dapple_graph::{LossKind, LossTerm};
 
-/// The addends of a loss.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Terms(pub Vec<LossTerm>);
+use super::kind::BadValue;
 
-/// Names and kinds, with what a term counts unless told otherwise.
+/// Names and kinds with the usual weight of a term.
 const KINDS: [(&str, LossKind, f32); 10] = [
     ("ce", LossKind::CrossEntropy, 1.0),
     ("cross-entropy", LossKind::CrossEntropy, 1.0),
@@ -21,30 +20,36 @@ const KINDS: [(&str, LossKind, f32); 10] = [
     ("ohem", LossKind::Ohem, 1.0),
 ];
 
-/// Reads the sum of terms.
-pub fn terms(text: &str) -> Result<Terms, String> {
-    text.split('+').map(term).collect::<Result<_, _>>().map(Terms)
+/// Reads a sum of terms.
+pub(super) fn loss_terms(text: &str) -> Result<Vec<LossTerm>, BadValue> {
+    text.split('+').map(term).collect()
 }
 
-fn term(text: &str) -> Result<LossTerm, String> {
+fn term(text: &str) -> Result<LossTerm, BadValue> {
     let (factor, name) = match text.split_once('*') {
         Some((factor, name)) => (Some(factor.trim()), name.trim()),
         None => (None, text.trim()),
     };
     let known = KINDS.iter().find(|(known, ..)| *known == name);
     let Some(&(_, kind, usual)) = known else {
-        let near = dapple_base::nearest(name, KINDS.iter().map(|(known, ..)| *known));
+        let near = nearest(name, KINDS.iter().map(|(known, ..)| *known));
         let hint = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
-        return Err(format!(
+        return Err(BadValue(format!(
             "there is no loss `{name}`{hint}; give ce, bce, dice, focal, tversky, lovasz, boundary, ohem, or a sum such \
              as ce+dice or ce+0.01*boundary"
-        ));
+        )));
     };
     let weight = match factor {
         None => usual,
-        Some(factor) => factor.parse().ok().filter(|weight: &f32| weight.is_finite()).ok_or_else(|| {
-            format!("`{factor}` is no factor of a loss; give a number, 0.5*dice for instance")
-        })?,
+        Some(factor) => {
+            let weight = factor.parse().ok().filter(|weight: &f32| weight.is_finite() && *weight >= 0.0);
+            let problem = || {
+                BadValue(format!(
+                    "`{factor}` is not a factor of a loss; give a number of at least 0, 0.5*dice for example"
+                ))
+            };
+            weight.ok_or_else(problem)?
+        }
     };
     Ok(LossTerm::new(kind, weight))
 }
@@ -55,11 +60,13 @@ mod tests {
 
     #[test]
     fn sums_have_factors() {
-        let found = terms("ce + 0.5*dice+boundary").expect("all are known").0;
+        let found = loss_terms("ce + 0.5*dice+boundary").expect("all are known");
         let wanted = [(LossKind::CrossEntropy, 1.0), (LossKind::Dice, 0.5), (LossKind::Boundary, 0.01)];
         assert_eq!(found, wanted.map(|(kind, weight)| LossTerm::new(kind, weight)));
-        assert!(terms("ce+lovas").expect_err("misspelt").contains("did you mean `lovasz`"));
-        assert!(terms("x*dice").expect_err("no number").contains("factor"));
-        assert!(terms("").is_err());
+        let refused = |text| loss_terms(text).expect_err(text).to_string();
+        assert!(refused("ce+lovas").contains("did you mean `lovasz`"));
+        assert!(refused("x*dice").contains("factor"));
+        assert!(refused("ce+-1*dice").contains("at least 0"));
+        assert!(loss_terms("").is_err());
     }
 }

@@ -1,0 +1,52 @@
+//! Settings as `config.toml`.
+
+use std::path::Path;
+
+use dapple_base::{with_suggestion, write_atomic};
+
+use super::comments::with_comments;
+use super::train_config::TrainConfig;
+use crate::error::TrainError;
+
+/// TOML that is not a file of settings. The message has the place and, for an unknown key, the nearest one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(String);
+
+impl TrainConfig {
+    /// Reads and checks a `config.toml`.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`]; [`TrainError::BadRunFile`] for a file that cannot be parsed, with the nearest key for an
+    /// unknown one; those of [`TrainConfig::check`].
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let config = Self::from_toml(&text)
+            .map_err(|error| TrainError::BadRunFile { path: path.to_owned(), problem: error.to_string() })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Parses TOML.
+    ///
+    /// # Errors
+    /// [`ParseError`].
+    pub fn from_toml(text: &str) -> Result<Self, ParseError> {
+        toml::from_str(text).map_err(|error| ParseError(with_suggestion(error.to_string())))
+    }
+
+    /// The settings as TOML with a comment at every key.
+    pub fn to_toml(&self) -> String {
+        let text = toml::to_string(self).expect("settings are numbers, words, lists and tables of these");
+        with_comments(&text, &self.reasons)
+    }
+
+    /// Writes [`TrainConfig::to_toml`].
+    ///
+    /// # Errors
+    /// [`TrainError::Write`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        Ok(write_atomic(path, self.to_toml().as_bytes())?)
+    }
+}
