@@ -6,7 +6,7 @@
 //! | [`forward`] | graph, uses | [`tape::Lowered`]: the steps of the forward pass, and a tape of them |
 //! | [`backward`] | the lowered steps | [`draft::Draft`]: the backward steps behind them, in reverse order of the tape |
 //! | [`recompute`] | draft | a draft that fits the memory limit: feature maps dropped and computed again |
-//! | [`place`] | draft | [`Plan`]: every buffer placed in the arena |
+//! | [`place`] | draft | [`Plan`](crate::plan::Plan): every buffer placed in the arena |
 //!
 //! Batch norm, ReLU, layer scale and aligned concatenation are not steps of their own: they become part of how later
 //! kernels read ([`crate::kernels::operand`]). The first backward step that writes a gradient overwrites, later ones
