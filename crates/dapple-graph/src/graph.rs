@@ -1,11 +1,7 @@
 //! The graph and its builder.
 
-use crate::{ConvInit, GraphError, Init, Op, ParamId, ParamSpec, Role, Shape};
+use crate::{ConvInit, GraphError, Init, NodeId, Op, ParamId, ParamSpec, Role, Shape};
 use std::collections::HashMap;
-
-/// Index of a node in its graph. Nodes stand in an order in which they can be computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub usize);
 
 /// One operation with its inputs and the shape of its output.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,6 +21,7 @@
 //! # Ok::<(), dapple_graph::GraphError>(())
 //! ```
 
+mod build;
 mod conv_init;
 mod distance;
 pub mod dropout;
@@ -29,6 +30,7 @@ mod error;
 pub mod fold;
 mod graph;
 mod loss;
+mod node_id;
 mod ops;
 mod optim;
 pub mod order;
@@ -47,8 +49,9 @@ pub use engine::{
     Engine, EngineError, Executor, Fault, FaultKind, Inference, InputError, Mode, Tensor, Trainer,
 };
 pub use error::GraphError;
-pub use graph::{Graph, Network, Node, NodeId};
+pub use graph::{Graph, Network, Node};
 pub use loss::{Loss, LossError, LossKind, LossTerm};
+pub use node_id::NodeId;
 pub use ops::{AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op, Pointwise, Sizing};
 pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};

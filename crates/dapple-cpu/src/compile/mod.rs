@@ -1,4 +1,4 @@
-//! From a graph to a plan, in passes. Each reads the output of the one before and nothing above it:
+//! From a graph to a plan, in passes ([`compile`]). Each reads the output of the one before and nothing above it:
 //!
 //! | pass | from | to |
 //! |---|---|---|
@@ -6,7 +6,7 @@
 //! | [`forward`] | graph, uses | [`tape::Lowered`]: the steps of the forward pass, and a tape of them |
 //! | [`backward`] | the lowered steps | [`draft::Draft`]: the backward steps behind them, in reverse order of the tape |
 //! | [`recompute`] | draft | a draft that fits the memory limit: feature maps dropped and computed again |
-//! | [`place`] | draft | [`Plan`]: every buffer placed in the arena |
+//! | [`place`] | draft | [`Plan`](crate::plan::Plan): every buffer placed in the arena |
 //!
 //! Batch norm, ReLU, layer scale and aligned concatenation are not steps of their own: they become part of how later
 //! kernels read ([`crate::kernels::operand`]). The first backward step that writes a gradient overwrites, later ones
@@ -19,84 +19,10 @@ mod check;
 mod conv;
 mod draft;
 mod forward;
+mod passes;
 mod place;
 mod recompute;
 mod tape;
 mod uses;
 
-use crate::layout::Layout;
-use crate::plan::{Budget, Plan, Purpose};
-use crate::settings::Convolution;
-use dapple_graph::Graph;
-
-/// The plan of a graph. One for training that is larger than the budget computes feature maps again in the backward
-/// pass instead of keeping them; where that does not suffice, it is the smallest there is.
-pub(crate) fn compile(
-    graph: &Graph,
-    layout: &Layout,
-    purpose: Purpose,
-    convolution: Convolution,
-    budget: Budget,
-) -> Plan {
-    let uses = uses::of(graph, purpose);
-    let lowered = forward::lower(graph, uses, layout, purpose, convolution);
-    let draft = backward::append(lowered);
-    check::draft(&draft, graph);
-    let draft = recompute::within(draft, graph, budget);
-    check::draft(&draft, graph);
-    place::settle(draft)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dapple_graph::{Conv2d, GraphError, MaxPool, Shape};
-
-    fn graph() -> Result<Graph, GraphError> {
-        let mut g = Graph::new(Shape::new(1, 24, 24, 16));
-        let x = g.conv2d("conv", g.input(), &Conv2d::new(16, 3).padding(1).bias(false))?;
-        let x = g.batch_norm("bn", x)?;
-        let x = g.relu(x)?;
-        let x = g.max_pool(x, &MaxPool::new(2, 2))?;
-        let x = g.conv2d("logits", x, &Conv2d::new(2, 1))?;
-        g.output("logits", x)?;
-        Ok(g)
-    }
-
-    fn plan(purpose: Purpose, values: usize) -> Plan {
-        let graph = graph().expect("the shapes fit");
-        let budget = Budget { values, threads: 1 };
-        compile(&graph, &Layout::new(&graph), purpose, Convolution::Winograd, budget)
-    }
-
-    fn names(plan: &Plan) -> [Vec<&'static str>; 2] {
-        let (forward, backward) = plan.steps.split_at(plan.forward);
-        [forward, backward].map(|steps| steps.iter().map(|step| step.kernel.name()).collect())
-    }
-
-    #[test]
-    fn a_block_becomes_its_kernels() {
-        let train = Purpose::Train { input_gradient: false };
-        let [forward, backward] = names(&plan(train, usize::MAX));
-        assert_eq!(forward, ["conv3x3", "batch norm", "max pool", "conv"]);
-        let wanted = [
-            "conv weight gradient",
-            "bias gradient",
-            "conv data gradient",
-            "scatter",
-            "batch norm gradient",
-            "conv3x3 weight gradient",
-        ];
-        assert_eq!(backward, wanted);
-        let infer = Purpose::Infer { first_only: true, sample: false };
-        assert_eq!(names(&plan(infer, usize::MAX)), [forward, Vec::new()]);
-    }
-
-    #[test]
-    fn a_small_budget_repeats_forward_steps_in_the_backward_pass() {
-        let train = Purpose::Train { input_gradient: true };
-        let (whole, small) = (plan(train, usize::MAX), plan(train, 0));
-        assert_eq!(names(&whole)[0], names(&small)[0]);
-        assert!(small.steps.len() >= whole.steps.len() && small.values(1) <= whole.values(1));
-    }
-}
+pub(crate) use passes::compile;

@@ -1,6 +1,6 @@
 //! The moving average (EMA) of parameters and running statistics.
 
-use super::CpuTrainer;
+use super::trainer::CpuTrainer;
 use crate::memory::Buffer;
 use rayon::prelude::*;
 

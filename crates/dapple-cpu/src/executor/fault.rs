@@ -1,6 +1,6 @@
 //! The first NaN or infinite value of a pass, which runs step by step for that.
 
-use super::CpuTrainer;
+use super::trainer::CpuTrainer;
 use crate::kernels::kernel::Kernel;
 use dapple_graph::engine::build;
 use dapple_graph::{EngineError, Executor, Fault, FaultKind, Loss, Tensor};

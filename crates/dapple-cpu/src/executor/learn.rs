@@ -1,6 +1,6 @@
 //! One step of the optimizer.
 
-use super::CpuTrainer;
+use super::trainer::CpuTrainer;
 use crate::kernels::muon;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;

@@ -1,6 +1,6 @@
 //! Passes over a plan.
 
-use super::{CpuExecutor, Scratch};
+use super::inference::{CpuExecutor, Scratch};
 use crate::kernels::kernel::Memory;
 use crate::kernels::loss::LossInput;
 use crate::kernels::pixels;

@@ -1,6 +1,6 @@
 //! Plans for input shapes, with their memory.
 
-use super::{CpuExecutor, Folded};
+use super::inference::{CpuExecutor, Folded};
 use crate::compile::compile;
 use crate::layout::Layout;
 use crate::memory::{self, Buffer};

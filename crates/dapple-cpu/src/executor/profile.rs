@@ -1,6 +1,7 @@
 //! Times of the single steps of a pass.
 
-use super::{CpuExecutor, CpuTrainer};
+use super::inference::CpuExecutor;
+use super::trainer::CpuTrainer;
 use crate::executor::pass::Pass;
 use crate::kernels::pixels;
 use crate::plan::Plan;

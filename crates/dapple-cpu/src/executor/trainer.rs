@@ -1,6 +1,6 @@
 //! A network in training: an executor with gradients, an optimizer and a moving average.
 
-use super::CpuExecutor;
+use super::inference::CpuExecutor;
 use super::pass::Pass;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;

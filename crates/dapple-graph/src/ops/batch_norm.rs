@@ -1,6 +1,4 @@
-//! Batch normalization.
-
-use crate::{Graph, GraphError, Init, NodeId, Op, Role};
+//! Batch normalization: its settings.
 
 /// Settings of batch normalization (Ioffe and Szegedy 2015).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,32 +12,5 @@ pub struct BatchNorm {
 impl Default for BatchNorm {
     fn default() -> Self {
         Self { eps: 1e-5, momentum: 0.1 }
-    }
-}
-
-impl Graph {
-    /// Batch normalization with PyTorch's default settings and parameters `name.weight`, `name.bias`,
-    /// `name.running_mean`, `name.running_var`.
-    ///
-    /// # Errors
-    /// If a parameter of that name exists.
-    pub fn batch_norm(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        self.batch_norm_with(name, x, BatchNorm::default())
-    }
-
-    /// Batch normalization with settings.
-    ///
-    /// # Errors
-    /// If a parameter of that name exists.
-    pub fn batch_norm_with(&mut self, name: &str, x: NodeId, norm: BatchNorm) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        let mut param = |part: &str, role, value| {
-            self.add_param(format!("{name}.{part}"), vec![s.c], role, Init::Constant(value))
-        };
-        let gamma = param("weight", Role::NormScale, 1.0)?;
-        let beta = param("bias", Role::NormShift, 0.0)?;
-        let mean = param("running_mean", Role::RunningMean, 0.0)?;
-        let var = param("running_var", Role::RunningVar, 1.0)?;
-        Ok(self.push(name, Op::BatchNorm { gamma, beta, mean, var, norm }, vec![x], s))
     }
 }

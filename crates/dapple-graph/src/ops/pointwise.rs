@@ -1,6 +1,4 @@
-//! Functions of single values.
-
-use crate::{Graph, GraphError, NodeId, Op};
+//! Functions of single values: its settings.
 
 /// A function of each value by itself. [`Op::Relu`](crate::Op::Relu) is an operation of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,15 +14,4 @@ pub enum Pointwise {
     /// `x` times the normal distribution function of `x` (Hendrycks and Gimpel 2016), exact:
     /// `x (1 + erf(x / sqrt(2))) / 2`.
     Gelu,
-}
-
-impl Graph {
-    /// A function of each value.
-    ///
-    /// # Errors
-    /// If the node is not of this graph.
-    pub fn activate(&mut self, x: NodeId, function: Pointwise) -> Result<NodeId, GraphError> {
-        let s = self.check(x)?;
-        Ok(self.push_unnamed(Op::Pointwise(function), vec![x], s))
-    }
 }

@@ -14,6 +14,7 @@ mod random_graphs;
 mod row;
 mod small;
 mod smooth;
+mod tolerance;
 
 pub use free_input::free_input;
 pub use hard::{hard_to_normalise, may_tie, worst_gradient};
@@ -23,6 +24,4 @@ pub use random_graphs::{networks, operations};
 pub use row::{Row, markdown};
 pub use small::small;
 pub use smooth::Smooth;
-
-/// Largest difference of an engine's single precision from the definition, as a share of the largest value.
-pub const TOLERANCE: f64 = 1e-4;
+pub use tolerance::TOLERANCE;

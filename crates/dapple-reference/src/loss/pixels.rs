@@ -1,6 +1,6 @@
 //! Losses that add up over pixels: focal loss and hard example mining.
 
-use super::{channels, class_weight, labelled, one_hot, sigmoid, softmax, softplus};
+use super::probability::{channels, class_weight, labelled, one_hot, sigmoid, softmax, softplus};
 use crate::Tensor64;
 use dapple_graph::Loss;
 

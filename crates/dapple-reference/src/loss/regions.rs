@@ -1,6 +1,6 @@
 //! Losses of regions: Tversky, Lovász and boundary loss.
 
-use super::{channels, labelled, one_hot, sigmoid, softmax};
+use super::probability::{channels, labelled, one_hot, sigmoid, softmax};
 use crate::Tensor64;
 use dapple_graph::Loss;
 
