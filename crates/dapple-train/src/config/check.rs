@@ -99,11 +99,7 @@ fn check_table(key: &str, table: &Table) -> Result<(), BadValue> {
     for (name, value) in table {
         let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
         match (find(&key), value) {
-            (Some(setting), _) if !matches!(setting.kind, Kind::Table) => {
-                if !setting.kind.takes(value) {
-                    return Err(setting.refusal(value));
-                }
-            }
+            (Some(setting), _) if !matches!(setting.kind, Kind::Table) => setting.check(value)?,
             (_, Value::Table(inner)) => check_table(&key, inner)?,
             (_, Value::Array(tables)) => {
                 tables.iter().filter_map(Value::as_table).try_for_each(|inner| check_table(&key, inner))?;

@@ -199,8 +199,13 @@ impl Setting {
         }
     }
 
+    /// Checks a value against the range.
+    pub(super) fn check(&self, value: &toml::Value) -> Result<(), BadValue> {
+        if self.kind.takes(value) { Ok(()) } else { Err(self.refusal(value)) }
+    }
+
     /// The message about a value of the key that it does not take.
-    pub(crate) fn refusal(&self, value: &impl Display) -> BadValue {
+    fn refusal(&self, value: &impl Display) -> BadValue {
         let Self { key, kind, unset, .. } = self;
         let unset = unset.map(|unset| format!(", or leave it out for {unset}")).unwrap_or_default();
         BadValue(format!("`{key}` is {value}; give {kind}{unset}"))

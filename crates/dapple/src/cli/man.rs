@@ -36,6 +36,6 @@ fn write(command: &Command, dir: &Path) -> Result<usize, Failure> {
     let page = clap_mangen::Man::new(command.clone());
     let mut text = Vec::new();
     page.render(&mut text).map_err(Failure::other)?;
-    write_atomic(&dir.join(page.get_filename()), &text)?;
+    write_atomic(dir.join(page.get_filename()), &text)?;
     command.get_subcommands().try_fold(1, |pages, below| Ok(pages + write(below, dir)?))
 }
