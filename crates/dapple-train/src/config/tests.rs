@@ -157,7 +157,8 @@ fn values_out_of_range_are_named_with_those_that_fit() {
         refused(|c| c.clip_norm = Some(0.0)),
         "`clip_norm` is 0.0; give a number above 0, or leave it out for no limit"
     );
-    let cases: [(fn(&mut TrainConfig), &str); 17] = [
+    type Change = fn(&mut TrainConfig);
+    let cases: [(Change, &str); 17] = [
         (|c| c.epochs = 0, "`epochs`"),
         (|c| c.learning_rate = f64::NAN, "`learning_rate` is nan"),
         (|c| c.learning_rate = f64::INFINITY, "`learning_rate` is inf"),
