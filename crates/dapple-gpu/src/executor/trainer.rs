@@ -1,6 +1,6 @@
 //! A network in training: an executor with Burn's gradients, an optimizer and a moving average.
 
-use super::{GpuExecutor, Parameters, advice, download, shape_of};
+use super::inference::{GpuExecutor, Parameters, advice, download, shape_of};
 use crate::card::Card;
 use crate::flat::{Flat, read};
 use crate::guard;

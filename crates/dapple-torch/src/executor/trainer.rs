@@ -1,6 +1,6 @@
 //! A network in training: an executor with gradients from autograd, an optimizer and a moving average.
 
-use super::{NO_BATCH, TorchExecutor, downloaded, readable};
+use super::inference::{NO_BATCH, TorchExecutor, downloaded, readable};
 use crate::failure::{Attempt, Failure};
 use crate::ops::Context;
 use crate::pass;

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention over pixels.
 
-use super::Context;
+use super::context::Context;
 use crate::transfer::extent;
 use tch::{TchError, Tensor};
 

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::{Context, channels_last};
+use super::context::{Context, channels_last};
 use crate::transfer::extent;
 use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
 use tch::{TchError, Tensor};

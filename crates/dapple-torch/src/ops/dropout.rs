@@ -1,6 +1,6 @@
 //! Dropout, whose random numbers are those of all engines ([`dapple_graph::dropout`]), drawn on the device.
 
-use super::Context;
+use super::context::Context;
 use crate::transfer::extent;
 use dapple_graph::Shape;
 use dapple_graph::dropout::{GAMMA, LAST_SHIFT, ROUNDS, threshold};

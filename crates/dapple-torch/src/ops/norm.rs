@@ -1,6 +1,6 @@
 //! Normalizations, in single precision whatever comes in.
 
-use super::Context;
+use super::context::Context;
 use dapple_graph::{BatchNorm, Mode, ParamId};
 use tch::{Kind, TchError, Tensor};
 

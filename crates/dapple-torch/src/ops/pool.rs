@@ -1,6 +1,6 @@
 //! Pooling and unpooling.
 
-use super::{Computed, channels_last};
+use super::context::{Computed, channels_last};
 use crate::transfer::extent;
 use dapple_graph::{AvgPool, MaxPool, Shape};
 use tch::{TchError, Tensor};

@@ -1,6 +1,6 @@
 //! Sampling at another size, padding and cropping.
 
-use super::channels_last;
+use super::context::channels_last;
 use crate::transfer::extent;
 use dapple_graph::{Interpolation, Shape};
 use tch::{TchError, Tensor};

@@ -1,6 +1,6 @@
 //! The CPU, which is always available.
 
-use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
+use super::backend::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_base::machine;
 use dapple_cpu::CpuEngine;
 use dapple_graph::{Engine, Precision};

@@ -1,6 +1,6 @@
 //! Cards of any maker over Vulkan, Metal and DirectX 12: the cargo feature `gpu`.
 
-use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
+use super::backend::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_graph::Engine;
 
 const FEATURE: &str = "gpu";
@@ -22,13 +22,16 @@ impl Backend for Gpu {
 
     #[cfg(not(feature = "gpu"))]
     fn devices(&self) -> Vec<DeviceInfo> {
-        vec![super::not_built_in("gpu", FEATURE)]
+        vec![super::backend::not_built_in("gpu", FEATURE)]
     }
 
     #[cfg(feature = "gpu")]
     fn devices(&self) -> Vec<DeviceInfo> {
-        let info =
-            |name: &str| DeviceInfo { built_in: true, note: None, ..super::not_built_in(name, FEATURE) };
+        let info = |name: &str| DeviceInfo {
+            built_in: true,
+            note: None,
+            ..super::backend::not_built_in(name, FEATURE)
+        };
         let found = dapple_gpu::adapters();
         if found.is_empty() {
             let note = dapple_gpu::Adapter::find("gpu").err().map(|error| error.to_string());
@@ -47,7 +50,7 @@ impl Backend for Gpu {
 
     #[cfg(not(feature = "gpu"))]
     fn engine(&self, device: &str, _: &EngineOptions) -> Result<Box<dyn Engine>, DeviceError> {
-        Err(DeviceError::NotBuiltIn { name: device.to_owned(), feature: FEATURE })
+        Err(DeviceError::NotBuiltIn { name: device.to_owned(), feature: FEATURE, built_in: vec!["cpu"] })
     }
 
     #[cfg(feature = "gpu")]

@@ -1,6 +1,6 @@
 //! libtorch: CUDA cards and, for comparisons, the CPU. The cargo feature `torch`.
 
-use super::{Backend, DeviceError, DeviceInfo, EngineOptions};
+use super::backend::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_graph::Engine;
 
 const FEATURE: &str = "torch";
@@ -31,12 +31,12 @@ impl Backend for Torch {
 
 #[cfg(not(feature = "torch"))]
 fn devices() -> Vec<DeviceInfo> {
-    vec![super::not_built_in("cuda", FEATURE)]
+    vec![super::backend::not_built_in("cuda", FEATURE)]
 }
 
 #[cfg(not(feature = "torch"))]
 fn engine(device: &str, _: &EngineOptions) -> Result<Box<dyn Engine>, DeviceError> {
-    Err(DeviceError::NotBuiltIn { name: device.to_owned(), feature: FEATURE })
+    Err(DeviceError::NotBuiltIn { name: device.to_owned(), feature: FEATURE, built_in: vec!["cpu"] })
 }
 
 /// The rank of a CUDA card for `auto`: above all others.

@@ -1,114 +1,23 @@
 //! `dapple bench`: the speed of a network, as a whole and by operation, on one device or several in turns.
 
+mod arguments;
 mod report;
+mod subject;
 mod work;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
 use dapple::cpu::CpuEngine;
 use dapple::device::{self, EngineOptions};
-use dapple::graph::{
-    Engine, Executor, Graph, Loss, LossKind, Mode, Network, Optimizer, Precision, Shape, State, Tensor,
-    Trainer, summary,
-};
+use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor};
 use dapple::nets::{NetConfig, checkpoint};
-use dapple_base::ByteSize;
 use dapple_base::machine::peak_memory;
 
-use super::common::values::at_least_one;
 use super::failure::Failure;
+pub use arguments::Bench;
 use report::{Compared, Layer, Measured};
+use subject::{Runner, Subject};
 use work::{Work, image, labels};
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  dapple bench unet --size 224 --batch 4 --train
-  dapple bench unet --batch 4 --train --device cpu,cuda:0
-  dapple bench u2net-lite --size 320 --layers
-  dapple bench unet --batch 4 --train --memory-limit 1GiB
-  dapple bench segnet --classes 12 --batch 2 --train --json -
-
-Times are wall-clock medians after one uncounted run. A training step is forward, loss, backward and Adam. GFLOP/s count two \
-operations for each multiply-add of the plain definition (three times as many in training), whatever algorithm computes it. \
-Several devices take turns, run by run, with the same weights and input; a ratio is the median over the turns of the first \
-device's time divided by the device's.")]
-pub struct Bench {
-    /// Network: see `dapple models`
-    #[arg(value_name = "NAME")]
-    pub network: String,
-    /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available
-    /// [default: auto; cpu with --layers]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub device: Vec<String>,
-    /// Precision of convolutions and attention: fp32, bf16 or fp16
-    #[arg(long, value_name = "NAME", default_value_t = Precision::Fp32)]
-    pub precision: Precision,
-    /// Side of the input in pixels
-    #[arg(long, value_name = "N", default_value_t = 224)]
-    pub size: usize,
-    /// Images in a batch
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub batch: usize,
-    /// Time training steps instead of inference
-    #[arg(long)]
-    pub train: bool,
-    /// Channels of the network's first stage
-    #[arg(long, value_name = "N")]
-    pub width: Option<usize>,
-    /// Number of classes, the background included
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub classes: usize,
-    /// Also print the time of each operation; on the CPU only
-    #[arg(long)]
-    pub layers: bool,
-    /// Number of counted runs
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
-    pub runs: usize,
-    /// Threads of the engine [default: physical cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub threads: Option<usize>,
-    /// Memory limit of the engine, such as 2GiB: in training, activations beyond it are recomputed
-    #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<ByteSize>,
-    /// Weights: a model file, published weights, or a folder saved by segmentation_models_pytorch [default: random]
-    #[arg(long, value_name = "FILE|DIR")]
-    pub init: Option<PathBuf>,
-    /// Write the result as JSON; - writes it to standard output and nothing else
-    #[arg(long, value_name = "FILE|-")]
-    pub json: Option<PathBuf>,
-    /// Write the input and the first output [batch, height, width, channels] (in training: the losses) of the first device
-    /// as safetensors, for comparisons with other programs
-    #[arg(long, value_name = "FILE")]
-    pub dump: Option<PathBuf>,
-}
-
-/// A network on a device.
-enum Runner {
-    Infer(Box<dyn Executor>),
-    Train(Box<dyn Trainer>),
-}
-
-impl Runner {
-    fn state(&self) -> State {
-        match self {
-            Self::Infer(executor) => executor.state(),
-            Self::Train(trainer) => trainer.state(),
-        }
-    }
-}
-
-/// A network on a device, with its measurements.
-struct Subject {
-    device: String,
-    runner: Runner,
-    /// Losses of training steps.
-    losses: Vec<f32>,
-    /// Of the first inference.
-    output: Option<Tensor>,
-    seconds: Vec<f64>,
-}
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
     let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
@@ -216,10 +125,4 @@ fn of_the_cpu(
         measured.layers = Some(steps.into_iter().map(Layer::from).collect());
     }
     Ok(())
-}
-
-/// Multiply-adds of the plain definition, twice, in units of 10^9: of a pass, or of a training step, which is three.
-fn giga_operations(graph: &Graph, train: bool) -> f64 {
-    let passes = if train { 3.0 } else { 1.0 };
-    2.0 * passes * summary::multiply_adds(graph) as f64 / 1e9
 }

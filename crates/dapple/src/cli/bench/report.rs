@@ -7,7 +7,8 @@ use dapple::graph::{Graph, summary};
 use dapple::run::grouped;
 use serde::Serialize;
 
-use super::{Bench, Subject, giga_operations};
+use super::arguments::Bench;
+use super::subject::{Subject, giga_operations};
 use crate::cli::common::json::write_json;
 use crate::cli::failure::Failure;
 

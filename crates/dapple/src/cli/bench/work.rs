@@ -6,7 +6,7 @@ use std::time::Instant;
 use dapple::graph::{Inference, Loss, Shape, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::{Runner, Subject};
+use super::subject::{Runner, Subject};
 use crate::cli::failure::Failure;
 
 /// Training steps, or inference, on one batch.

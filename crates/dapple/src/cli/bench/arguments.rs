@@ -1,0 +1,71 @@
+//! The arguments of `dapple bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dapple::graph::Precision;
+use dapple_base::ByteSize;
+
+use crate::cli::common::values::at_least_one;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple bench unet --size 224 --batch 4 --train
+  dapple bench unet --batch 4 --train --device cpu,cuda:0
+  dapple bench u2net-lite --size 320 --layers
+  dapple bench unet --batch 4 --train --memory-limit 1GiB
+  dapple bench segnet --classes 12 --batch 2 --train --json -
+
+Times are wall-clock medians after one uncounted run. A training step is forward, loss, backward and Adam. GFLOP/s count two \
+operations for each multiply-add of the plain definition (three times as many in training), whatever algorithm computes it. \
+Several devices take turns, run by run, with the same weights and input; a ratio is the median over the turns of the first \
+device's time divided by the device's.")]
+pub struct Bench {
+    /// Network: see `dapple models`
+    #[arg(value_name = "NAME")]
+    pub network: String,
+    /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available
+    /// [default: auto; cpu with --layers]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub device: Vec<String>,
+    /// Precision of convolutions and attention: fp32, bf16 or fp16
+    #[arg(long, value_name = "NAME", default_value_t = Precision::Fp32)]
+    pub precision: Precision,
+    /// Side of the input in pixels
+    #[arg(long, value_name = "N", default_value_t = 224)]
+    pub size: usize,
+    /// Images in a batch
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub batch: usize,
+    /// Time training steps instead of inference
+    #[arg(long)]
+    pub train: bool,
+    /// Channels of the network's first stage
+    #[arg(long, value_name = "N")]
+    pub width: Option<usize>,
+    /// Number of classes, the background included
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub classes: usize,
+    /// Also print the time of each operation; on the CPU only
+    #[arg(long)]
+    pub layers: bool,
+    /// Number of counted runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub runs: usize,
+    /// Threads of the engine [default: physical cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Memory limit of the engine, such as 2GiB: in training, activations beyond it are recomputed
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
+    /// Weights: a model file, published weights, or a folder saved by segmentation_models_pytorch [default: random]
+    #[arg(long, value_name = "FILE|DIR")]
+    pub init: Option<PathBuf>,
+    /// Write the result as JSON; - writes it to standard output and nothing else
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    /// Write the input and the first output [batch, height, width, channels] (in training: the losses) of the first device
+    /// as safetensors, for comparisons with other programs
+    #[arg(long, value_name = "FILE")]
+    pub dump: Option<PathBuf>,
+}
