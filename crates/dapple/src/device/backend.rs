@@ -90,7 +90,7 @@ pub enum DeviceError {
     /// The engine is not built in.
     #[error(
         "device `{name}` needs the cargo feature `{feature}`, which this program was built without; built in: {}. Build it \
-         with: cargo install --path crates/dapple --features {feature} (README, \"Graphics cards\")",
+         with: cargo install --path crates/dapple --features {feature} (the guide, \"Graphics cards\")",
         built_in.join(", ")
     )]
     NotBuiltIn {
