@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use tch::Cuda;
+use tch::{Cuda, Device};
 
 /// A CUDA card.
 #[derive(Clone, Debug, PartialEq, Eq)]

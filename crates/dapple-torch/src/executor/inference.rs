@@ -2,7 +2,7 @@
 
 use crate::failure::{Attempt, Failure};
 use crate::folded::Folded;
-use crate::loss::{self, Truth};
+use crate::loss::Truth;
 use crate::ops::Context;
 use crate::params::Params;
 use crate::pass;
