@@ -9,7 +9,7 @@ use dapple_graph::{DropoutState, Mode, NodeId};
 pub struct Trace {
     /// The value of each node, in the graph's order.
     pub values: Vec<Tensor64>,
-    /// The running statistics after the pass, laid out like [`State64::statistics`].
+    /// The running statistics after the pass, laid out like [`State64::statistics`](crate::State64::statistics).
     pub statistics: Vec<f64>,
     pub(crate) mode: Mode,
     pub(crate) dropout: DropoutState,

@@ -28,7 +28,7 @@ impl Format {
     /// The format of a folder by what lies in it.
     ///
     /// # Errors
-    /// [`DataError::Read`] if the folder cannot be read, [`DataError::NoLayout`] if no format is recognized.
+    /// [`DataError::Read`](crate::DataError::Read) if the folder cannot be read, [`DataError::NoLayout`](crate::DataError::NoLayout) if no format is recognized.
     pub fn detect(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         match Self::ALL.into_iter().find(|format| format.probe(root)) {
