@@ -3,7 +3,8 @@
 //!
 //! Without the feature `wgpu` the crate is empty. `adapters` lists what there is, `GpuEngine::open` opens one by name.
 //!
-//! ```no_run
+#![cfg_attr(feature = "wgpu", doc = "```no_run")]
+#![cfg_attr(not(feature = "wgpu"), doc = "```ignore")]
 //! use dapple_graph::{Conv2d, Engine, Graph, GraphError, Inference, Network, Shape, State, Tensor};
 //! use std::sync::Arc;
 //!

@@ -8,7 +8,8 @@
 //! Built with the feature `libtorch` only; without it the crate is empty. The README says how to build it with the
 //! PyTorch that pip installs.
 //!
-//! ```no_run
+#![cfg_attr(feature = "libtorch", doc = "```no_run")]
+#![cfg_attr(not(feature = "libtorch"), doc = "```ignore")]
 //! use dapple_graph::{Conv2d, Engine, Graph, GraphError, Inference, Network, Shape, State, Tensor};
 //! use std::sync::Arc;
 //!

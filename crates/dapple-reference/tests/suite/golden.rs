@@ -248,7 +248,7 @@ fn losses_agree_with_pytorch() {
 
 #[test]
 fn optimizers_agree_with_pytorch() {
-    let cases = golden("optimizers");
+    let cases = golden("optimisers");
     assert!(cases.len() > 40);
     for case in cases {
         let what = format!("{}, clipping {}", case["optimizer"], case["clip"]);

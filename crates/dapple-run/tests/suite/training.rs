@@ -217,8 +217,8 @@ fn settings_that_do_not_fit_are_refused() {
     };
     refused(&|c| c.network.classes = 3, "3 classes but the data has 5");
     refused(&|c| c.network.in_channels = 1, "make them equal");
-    refused(&|c| c.learning_rate = -1.0, "learning rate");
+    refused(&|c| c.learning_rate = -1.0, "`learning_rate`");
     refused(&|c| c.batch = 0, "at least 1");
     refused(&|c| c.loss.terms.clear(), "no terms");
-    refused(&|c| c.data.train_fraction = 1.5, "train fraction");
+    refused(&|c| c.data.train_fraction = 1.5, "`data.train_fraction`");
 }

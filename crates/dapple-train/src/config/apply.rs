@@ -6,6 +6,7 @@ use std::path::Path;
 use dapple_base::with_suggestion;
 use toml::Table;
 
+use super::catalogue::all;
 use super::edits::place;
 use super::kind::BadValue;
 use super::setting::{Edit, Setting};
@@ -14,18 +15,21 @@ use crate::error::TrainError;
 
 impl TrainConfig {
     /// Applies flags, each given by its setting and its text. Flags that change several settings come first, so that one
-    /// of a single setting stands above them; those of the command itself ([`Edit::Command`]) are not applied.
+    /// of a single setting stands above them; among themselves they follow the order of the settings, whatever the order
+    /// in which they are given. Those of the command itself ([`Edit::Command`]) are not applied.
     ///
     /// # Errors
     /// [`TrainError::Config`] for a value that the setting does not take.
     pub fn apply<'a>(
         &mut self,
-        flags: impl IntoIterator<Item = (&'a Setting, &'a str)> + Clone,
+        flags: impl IntoIterator<Item = (&'a Setting, &'a str)>,
     ) -> Result<(), TrainError> {
+        let mut flags: Vec<(&Setting, &str)> = flags.into_iter().collect();
+        flags.sort_by_key(|(setting, _)| all().position(|known| known.key == setting.key));
         let unwritable = |error: toml::ser::Error| TrainError::Config(error.to_string());
         let mut table = Table::try_from(&*self).map_err(unwritable)?;
         for values in [false, true] {
-            for (setting, text) in flags.clone() {
+            for &(setting, text) in &flags {
                 let Some(flag) = &setting.flag else { continue };
                 let edited = match flag.edit {
                     Edit::Value if values => {
