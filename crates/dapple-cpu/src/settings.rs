@@ -4,7 +4,7 @@ use crate::pool::Pool;
 use crate::simd::Level;
 use dapple_graph::{EngineError, InputError};
 
-/// What an executor needs of its engine.
+/// The parts of an engine that an executor needs.
 #[derive(Clone)]
 pub(crate) struct Resources {
     pub pool: Pool,
@@ -12,7 +12,7 @@ pub(crate) struct Resources {
     pub settings: Settings,
 }
 
-/// What plans are made by.
+/// The settings that plans depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// Bytes that an executor may take.

@@ -8,7 +8,7 @@ use dapple_graph::{
 use dapple_reference::random;
 use std::sync::Arc;
 
-/// With state, optimiser's memory and dropout's position a training goes on with the same bits, whatever was run in
+/// With state, optimizer state and dropout's position a training is resumed with the same bits, whatever was run in
 /// between.
 #[test]
 fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted() {
@@ -32,7 +32,7 @@ fn a_training_with_dropout_goes_on_as_if_it_had_not_been_interrupted() {
     let learn = |executor: &mut Box<dyn Trainer>| {
         // A batch in two parts: each pass drops other values.
         let losses = [0.5, 0.5].map(|s| executor.accumulate(&input, &labels, &loss, s).expect("it fits"));
-        executor.step(0.01, None).expect("it has an optimiser");
+        executor.step(0.01, None).expect("it has an optimizer");
         losses
     };
     let mut whole = load(2, &state);

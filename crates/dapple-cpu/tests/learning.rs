@@ -1,4 +1,4 @@
-//! What an executor does between steps, as all engines are tested.
+//! The behaviour of an executor between steps, tested as for all engines.
 
 use dapple_cpu::CpuEngine;
 use dapple_reference::equivalence::behaviour;

@@ -26,7 +26,7 @@ fn close(what: &str, description: &str, got: &[f32], wanted: &[f64]) {
     assert!(distance < TOLERANCE, "{what} differs by {distance:.2e}: {description}");
 }
 
-/// What the reference computes for a network.
+/// The results of the reference for a network.
 struct Wanted<'a> {
     network: &'a RandomNetwork,
     seed: u64,
@@ -156,7 +156,7 @@ fn large_convolutions_agree_with_the_reference() {
     }
 }
 
-/// What a convolution adds to its own output in inference, and where it must not.
+/// The addends of a convolution's output in inference, and where there must be none.
 #[test]
 fn residuals_agree_with_the_reference() {
     // Kernel and channels; whether the sum's other input comes first, goes through a batch norm, and whether the
@@ -217,7 +217,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn losses_and_optimisers_agree_with_the_reference() {
+fn losses_and_optimizers_agree_with_the_reference() {
     let optimizers = [
         Optimizer::sgd(0.9, 5e-4),
         Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.1, decay: Decay::Weights },
@@ -268,7 +268,7 @@ fn losses_and_optimisers_agree_with_the_reference() {
             for clip in [Some(0.1), None] {
                 let gradients: Vec<f64> = executor.gradients().iter().map(|&v| f64::from(v)).collect();
                 let wanted = stepper.step(graph.params(), &mut values, &gradients, 0.01, clip.map(f64::from));
-                let norm = executor.step(0.01, clip).expect("it has an optimiser");
+                let norm = executor.step(0.01, clip).expect("it has an optimizer");
                 assert!(
                     (f64::from(norm) - wanted).abs() <= 1e-4 * wanted,
                     "norm {norm} for {wanted}: {description}"

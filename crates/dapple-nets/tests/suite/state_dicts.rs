@@ -339,7 +339,7 @@ fn vgg16_fills_segnets_encoder() {
         for (theirs, own) in convolutions.zip(own) {
             assert_eq!(here.get(&own.name).unwrap(), theirs.values, "{} as {}", theirs.name, own.name);
         }
-        // What VGG does not have stays.
+        // Parameters that VGG does not have stay.
         let initial = state(&config, 1);
         for (i, spec) in here.specs.iter().enumerate().filter(|(_, s)| !report.loaded.contains(&s.name)) {
             assert_eq!(here.slice(i), initial.slice(i), "{}", spec.name);

@@ -63,7 +63,7 @@ pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoRef
         }
         Ok(None) => {}
         Err(error) => {
-            // What cannot be read row by row may still be decoded at once, unless the file alone is too large.
+            // A file that cannot be read row by row may still be decoded at once, unless the file alone is too large.
             if fs::metadata(path).is_ok_and(|file| file.len() > limit) {
                 return Err(error);
             }

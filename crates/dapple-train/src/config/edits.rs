@@ -14,7 +14,7 @@ use super::small_images::SmallImages;
 
 type Edited = Result<(), BadValue>;
 
-/// What `--optimizer` takes.
+/// The values of `--optimizer`.
 pub(super) const OPTIMIZERS: &[Word] = &[
     ("sgd", "Momentum 0.9"),
     ("rmsprop", "Momentum 0.9"),
@@ -24,7 +24,7 @@ pub(super) const OPTIMIZERS: &[Word] = &[
     ("muon", "Weight decay 0.01"),
 ];
 
-/// What `--schedule` takes.
+/// The values of `--schedule`.
 pub(super) const SCHEDULES: &[Word] =
     &[("constant", ""), ("poly", "Power 0.9"), ("cosine", "With 5 % warm-up, down to 1 %")];
 

@@ -32,7 +32,7 @@ pub enum Kind {
     WordOrNumbers(&'static [Word], Range),
     /// Text in a form of its own.
     Text {
-        /// What it is, as a noun phrase.
+        /// Its description, as a noun phrase.
         what: &'static str,
         /// Reads it as a flag has it.
         read: fn(&str) -> Result<Value, BadValue>,

@@ -20,7 +20,7 @@ pub struct Setting {
     pub flag: Option<Flag>,
     /// The default in words, where the default configuration does not have one that holds for all networks and machines.
     pub default: Option<&'static str>,
-    /// What holds where the key is left out, as a noun phrase; absent where the key may not be left out.
+    /// The behaviour where the key is left out, as a noun phrase; absent where the key may not be left out.
     pub unset: Option<&'static str>,
     /// A value as the file has it.
     pub example: &'static str,

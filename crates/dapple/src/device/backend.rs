@@ -106,7 +106,7 @@ pub enum DeviceError {
     Absent {
         /// The requested name.
         name: String,
-        /// What was searched for, and what to do.
+        /// The devices searched for, and the way out.
         looked_for: String,
     },
     /// The engine does not support an option.
@@ -114,7 +114,7 @@ pub enum DeviceError {
     Unsupported {
         /// The device.
         name: String,
-        /// What it does not support, and what to do.
+        /// The unsupported option, and the way out.
         cannot: String,
     },
     /// The engine failed to start.

@@ -9,7 +9,7 @@ use dapple::data::synthetic;
 /// A folder to run the program in, with `data/`, ten synthetic pictures.
 pub struct Bench(tempfile::TempDir);
 
-/// What the program said and how it ended.
+/// The output of the program and its exit code.
 pub struct Said {
     pub code: Option<i32>,
     pub out: String,

@@ -1,4 +1,4 @@
-//! The optional engines against the processor's: operations, losses, optimisers, every network, training steps, checkpoints
+//! The optional engines against the processor's: operations, losses, optimizers, every network, training steps, checkpoints
 //! that change hands.
 //!
 //! Runs on the devices that `DAPPLE_ENGINES` names (separated by commas), or on all of the optional engines that are there but
@@ -48,7 +48,7 @@ const DRAWS: u64 = 5;
 /// The seed of the first of them.
 const FIRST_DRAW: u64 = 3;
 
-/// What an environment variable lists.
+/// The words in an environment variable.
 fn listed(variable: &str) -> Option<Vec<String>> {
     Some(std::env::var(variable).ok()?.split(',').map(str::to_owned).collect())
 }
@@ -88,7 +88,7 @@ fn processor() -> CpuEngine {
 /// A network of the registry, narrow and small.
 fn subject(entry: &NetworkEntry, smooth: bool, seed: u64) -> Subject {
     let width = match entry.smallest {
-        // What wants large images is narrower still.
+        // Networks that need large images are narrower still.
         129.. => entry.width_step,
         _ => 8usize.next_multiple_of(entry.width_step),
     };
@@ -143,7 +143,7 @@ fn compare(device: &str, engines: Pair<'_>, entry: &NetworkEntry) -> Row {
     row
 }
 
-/// What was found above its limit, so that all of it is told.
+/// The values above their limits, so that all of them are reported.
 #[derive(Default)]
 struct Verdict(Vec<String>);
 

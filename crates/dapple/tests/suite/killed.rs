@@ -26,7 +26,7 @@ fn begin(bench: &Bench, epochs: usize) -> TrainConfig {
     config
 }
 
-/// What goes on with a training, or begins it where it was killed before its settings were written.
+/// The command that resumes a training, or begins it again if it was killed before its settings were written.
 fn onwards(bench: &Bench, run: &str) -> String {
     let begun = ["split.json", "config.toml"].iter().all(|file| bench.path(run).join(file).exists());
     match begun {
@@ -201,7 +201,7 @@ fn two_programs_do_not_write_one_run() {
     bench.refuse(&format!("{arguments} --force"), &["being written by", &process]);
     child.kill().expect("the child is ours");
     child.wait().expect("the child is ours");
-    // What was killed holds no lock.
+    // A killed process holds no lock.
     let mut child = bench.command("train --resume run --quiet").spawn().expect("it starts");
     sleep(Duration::from_millis(300));
     assert!(child.try_wait().expect("the child is ours").is_none(), "it goes on");

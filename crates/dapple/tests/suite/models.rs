@@ -57,7 +57,7 @@ fn mirrored_images_are_scored_too() {
 #[test]
 fn published_weights_predict_by_name() {
     let bench = Bench::new();
-    // What the authors publish: a state dict of the network with one logit, in the cache under its name.
+    // The authors publish a state dict of the network with one logit, in the cache under its name.
     let config = NetConfig {
         activation: Activation::Sigmoid,
         ..NetConfig::new("u2net-lite", 3, 2).expect("a network of the registry")
