@@ -45,7 +45,7 @@ impl InputFault for ModelError {
         match self {
             Self::Data(error) => error.is_input_fault(),
             Self::Checkpoint(error) => error.is_input_fault(),
-            Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
+            Self::Engine(error) => error.is_input_fault(),
             Self::Graph(_) | Self::Metrics(_) => true,
         }
     }

@@ -130,11 +130,12 @@ box_errors!(Checkpoint: CheckpointError, Graph: GraphError, Engine: EngineError)
 impl InputFault for TrainError {
     fn is_input_fault(&self) -> bool {
         match self {
-            Self::Data(error) => !matches!(error, DataError::Write(_) | DataError::LoaderStopped),
-            Self::Engine(error) => matches!(**error, EngineError::Graph(_)),
+            Self::Data(error) => error.is_input_fault(),
+            Self::Checkpoint(error) => error.is_input_fault(),
+            Self::Engine(error) => error.is_input_fault(),
             Self::Model(error) => error.is_input_fault(),
             Self::Recorder(error) => error.is_input_fault(),
-            Self::Network(_) | Self::Checkpoint(_) | Self::Graph(_) | Self::Metrics(_) => true,
+            Self::Network(_) | Self::Graph(_) | Self::Metrics(_) => true,
             Self::Read { .. } | Self::BadRunFile { .. } | Self::Config(_) => true,
             Self::Write(_) | Self::NotFinite(_) => false,
         }
