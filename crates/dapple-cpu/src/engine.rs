@@ -21,38 +21,30 @@ const NEVER_STEPPED: Optimizer =
     Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0, decay: Decay::All };
 
 impl CpuEngine {
-    /// An engine with a pool of that many threads, by default as the [crate] says, and the best instructions there are
-    /// (`DAPPLE_SIMD` forces others). `DAPPLE_CONV` (`winograd` or `plain`) stands for
-    /// [`CpuEngine::with_convolution`].
+    /// An engine with a pool of that many threads, by default as the [crate] says, and the fastest instructions of this
+    /// machine.
     ///
     /// # Errors
-    /// If threads cannot be started, `DAPPLE_SIMD` names instructions that are not there, or `DAPPLE_CONV` something
-    /// else.
+    /// If threads cannot be started.
     pub fn new(threads: Option<usize>) -> Result<Self, EngineError> {
-        Self::with_level(threads, Level::detect().map_err(InputError::from)?)
+        Self::with_level(threads, Level::detect())
     }
 
     /// An engine with chosen instructions.
     ///
     /// # Errors
-    /// If threads cannot be started or the machine does not have the instructions; `DAPPLE_CONV` as in
-    /// [`CpuEngine::new`].
+    /// If threads cannot be started or the machine does not have the instructions.
     pub fn with_level(threads: Option<usize>, level: Level) -> Result<Self, EngineError> {
         if !Level::available().contains(&level) {
             return Err(InputError::Setting(format!("this machine does not have {}", level.name())).into());
         }
-        let settings = Settings { memory_limit: None, convolution: Convolution::from_environment()? };
-        Ok(Self { resources: Resources { pool: Pool::new(threads)?, level, settings } })
+        Ok(Self { resources: Resources { pool: Pool::new(threads)?, level, settings: Settings::default() } })
     }
 
     /// An engine that works on the threads of a rayon pool that others use too.
-    ///
-    /// # Errors
-    /// As [`CpuEngine::new`], but for the threads.
-    pub fn in_pool(pool: Arc<rayon::ThreadPool>) -> Result<Self, EngineError> {
-        let settings = Settings { memory_limit: None, convolution: Convolution::from_environment()? };
-        let level = Level::detect().map_err(InputError::from)?;
-        Ok(Self { resources: Resources { pool: Pool::shared(pool), level, settings } })
+    pub fn in_pool(pool: Arc<rayon::ThreadPool>) -> Self {
+        let settings = Settings::default();
+        Self { resources: Resources { pool: Pool::shared(pool), level: Level::detect(), settings } }
     }
 
     /// Limits the bytes of an executor's feature maps, scratch memory, parameters, gradients and optimizer's memory. Where a

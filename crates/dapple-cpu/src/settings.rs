@@ -2,7 +2,8 @@
 
 use crate::pool::Pool;
 use crate::simd::Level;
-use dapple_graph::{EngineError, InputError};
+use dapple_graph::InputError;
+use std::str::FromStr;
 
 /// The parts of an engine that an executor needs.
 #[derive(Clone)]
@@ -13,7 +14,7 @@ pub(crate) struct Resources {
 }
 
 /// The settings that plans depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     /// Bytes that an executor may take.
     pub memory_limit: Option<usize>,
@@ -30,16 +31,16 @@ pub enum Convolution {
     Plain,
 }
 
-impl Convolution {
-    /// The one that the variable `DAPPLE_CONV` names.
-    pub(crate) fn from_environment() -> Result<Self, EngineError> {
-        match std::env::var("DAPPLE_CONV").as_deref() {
-            Err(_) | Ok("winograd") => Ok(Self::Winograd),
-            Ok("plain") => Ok(Self::Plain),
-            Ok(other) => Err(InputError::Setting(format!(
-                "DAPPLE_CONV={other} is not an algorithm of convolution; give winograd or plain"
-            ))
-            .into()),
+impl FromStr for Convolution {
+    type Err = InputError;
+
+    fn from_str(name: &str) -> Result<Self, InputError> {
+        match name {
+            "winograd" => Ok(Self::Winograd),
+            "plain" => Ok(Self::Plain),
+            other => Err(InputError::Setting(format!(
+                "`{other}` is not an algorithm of convolution; give winograd or plain"
+            ))),
         }
     }
 }

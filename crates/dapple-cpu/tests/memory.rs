@@ -113,7 +113,7 @@ fn engines_share_a_process_and_pools() {
     assert_eq!(inside, (3, wanted.clone()));
     // Another number of threads than the pool it is called in.
     assert_eq!(pool.install(|| run(&engine())), wanted);
-    let shared = CpuEngine::in_pool(Arc::new(pool)).expect("the level is available");
+    let shared = CpuEngine::in_pool(Arc::new(pool));
     assert_eq!(shared.threads(), 3);
     let (first, second) = (shared.clone(), engine());
     let found = std::thread::scope(|scope| {

@@ -39,16 +39,12 @@ pub fn missing() -> String {
     if !tch::utils::has_cudart() {
         return "this libtorch has no CUDA; build with the PyTorch that pip installs for CUDA".to_owned();
     }
-    let driver = Path::new("/proc/driver/nvidia/version").exists();
-    match std::env::var("CUDA_VISIBLE_DEVICES") {
-        Ok(visible) if driver => {
-            format!("libtorch finds no such card; CUDA_VISIBLE_DEVICES={visible} may hide it")
-        }
-        _ if driver => {
-            "libtorch finds no such card; `nvidia-smi` tells which there are, and whether the driver is new enough".to_owned()
-        }
-        _ => "there is no NVIDIA driver (/proc/driver/nvidia/version)".to_owned(),
+    if !Path::new("/proc/driver/nvidia/version").exists() {
+        return "there is no NVIDIA driver (/proc/driver/nvidia/version)".to_owned();
     }
+    "libtorch finds no such card; `nvidia-smi` tells which there are and whether the driver is new enough, and \
+     CUDA_VISIBLE_DEVICES may hide some"
+        .to_owned()
 }
 
 /// The output of NVIDIA's tool, a line a card.

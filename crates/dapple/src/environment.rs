@@ -2,12 +2,32 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use dapple::device::EngineOptions;
+use dapple::graph::InputError;
 use dapple::weights::{ProxySettings, StoreSettings, WeightsError};
 
 /// Proxy variables in their order; empty and invalid ones are skipped.
 const PROXIES: [&str; 6] =
     ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// Options of engines: `DAPPLE_SIMD` (`avx512`, `avx2` or `portable`) and `DAPPLE_CONV` (`winograd` or `plain`) choose kernels of
+/// the CPU engine, for tests and comparisons; the others are the defaults.
+///
+/// # Errors
+/// If a variable names something that this machine does not have.
+pub fn engine_options() -> Result<EngineOptions, InputError> {
+    let simd = parsed("DAPPLE_SIMD")?;
+    let convolution = parsed("DAPPLE_CONV")?.unwrap_or_default();
+    Ok(EngineOptions { simd, convolution, ..EngineOptions::default() })
+}
+
+/// The value of a variable, if it is set.
+fn parsed<T: FromStr<Err = InputError>>(name: &str) -> Result<Option<T>, InputError> {
+    let Ok(value) = env::var(name) else { return Ok(None) };
+    value.parse().map(Some).map_err(|error| InputError::Setting(format!("{name}: {error}")))
+}
 
 /// The key that requests to `dapple serve` must carry, from `DAPPLE_API_KEY`.
 pub fn api_key() -> Option<String> {

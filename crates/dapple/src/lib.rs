@@ -34,8 +34,7 @@
 //! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
 //! This crate itself adds the choice of a [`device`], [`models`] by name, and [`export`].
 //!
-//! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program. Only
-//! `DAPPLE_SIMD` and `DAPPLE_CONV`, which select kernels of the CPU engine for tests, and `CUDA_VISIBLE_DEVICES` are read here.
+//! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program.
 
 pub mod device;
 pub mod export;

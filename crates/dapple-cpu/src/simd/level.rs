@@ -1,5 +1,8 @@
 //! Instruction sets, chosen at run time.
 
+use dapple_graph::InputError;
+use std::str::FromStr;
+
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -35,21 +38,12 @@ impl Level {
         levels
     }
 
-    /// The fastest level of this machine, or the one that the environment variable `DAPPLE_SIMD` names
-    /// (`avx512`, `avx2` or `portable`).
-    ///
-    /// # Errors
-    /// If the variable names a level that does not exist or that this machine lacks.
-    pub fn detect() -> Result<Level, String> {
-        let available = Self::available();
-        let Ok(wanted) = std::env::var("DAPPLE_SIMD") else { return Ok(available[0]) };
-        available.iter().copied().find(|level| level.name() == wanted).ok_or_else(|| {
-            let names: Vec<&str> = available.iter().map(|level| level.name()).collect();
-            format!("DAPPLE_SIMD={wanted}: this machine has {}", names.join(", "))
-        })
+    /// The fastest level of this machine.
+    pub fn detect() -> Level {
+        Self::available()[0]
     }
 
-    /// Its name as `DAPPLE_SIMD` takes it.
+    /// Its name: `avx512`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -58,5 +52,21 @@ impl Level {
             Level::Avx2 => "avx2",
             Level::Portable => "portable",
         }
+    }
+}
+
+impl FromStr for Level {
+    type Err = InputError;
+
+    /// A level of this machine by its name.
+    fn from_str(name: &str) -> Result<Self, InputError> {
+        let available = Self::available();
+        available.iter().copied().find(|level| level.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = available.iter().map(|level| level.name()).collect();
+            InputError::Setting(format!(
+                "`{name}` is not an instruction set of this machine; it has {}",
+                names.join(", ")
+            ))
+        })
     }
 }

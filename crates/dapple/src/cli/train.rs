@@ -129,7 +129,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     config.threads = arguments.device.threads.or(config.threads);
     config.memory_limit = arguments.memory_limit.or(config.memory_limit);
     // Checked before the folder is created, and again with the data.
-    engine(&config.device, &engine_options(&config))?;
+    engine(&config.device, &engine_options(&config)?)?;
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
     Ok((config, dataset))

@@ -99,7 +99,7 @@ pub fn find_rate(
     plot: &Path,
     quiet: bool,
 ) -> Result<(), Failure> {
-    let engine = engine(&config.device, &engine_options(config))?;
+    let engine = engine(&config.device, &engine_options(config)?)?;
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this step")?;
     let sweep = RateSweep::measure(config, dataset, engine.as_ref(), RATE_STEPS, &mut |step, point| {

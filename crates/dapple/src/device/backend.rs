@@ -1,6 +1,7 @@
 //! An engine as the choice of devices sees it: its devices, its options, its errors.
 
 use dapple_base::InputFault;
+use dapple_cpu::{Convolution, Level};
 use dapple_graph::{Engine, EngineError, Precision};
 use serde::Serialize;
 
@@ -13,6 +14,10 @@ pub struct EngineOptions {
     pub memory_limit: Option<usize>,
     /// Precision of convolutions and attention.
     pub precision: Precision,
+    /// Instruction set of the CPU engine, the fastest one if `None`; other engines have no such choice.
+    pub simd: Option<Level>,
+    /// Algorithm of the CPU engine's 3 x 3 convolutions; other engines have no such choice.
+    pub convolution: Convolution,
 }
 
 impl EngineOptions {

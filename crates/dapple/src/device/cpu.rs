@@ -2,8 +2,8 @@
 
 use super::backend::{Backend, DeviceError, DeviceInfo, EngineOptions};
 use dapple_base::machine;
-use dapple_cpu::CpuEngine;
-use dapple_graph::{Engine, Precision};
+use dapple_cpu::{CpuEngine, Level};
+use dapple_graph::{Engine, EngineError, Precision};
 
 pub(super) struct Cpu;
 
@@ -39,6 +39,16 @@ impl Backend for Cpu {
                 format!("computes in fp32 only, not in {}; leave the precision out", options.precision);
             return Err(DeviceError::Unsupported { name: device.to_owned(), cannot });
         }
-        Ok(Box::new(CpuEngine::new(options.threads)?.with_memory_limit(options.memory_limit)))
+        Ok(Box::new(cpu_engine(options)?))
     }
+}
+
+/// The CPU engine itself, for measurements that only it has; the precision is left out.
+///
+/// # Errors
+/// If threads cannot be started or the instruction set is not there.
+pub fn cpu_engine(options: &EngineOptions) -> Result<CpuEngine, EngineError> {
+    let level = options.simd.unwrap_or_else(Level::detect);
+    let engine = CpuEngine::with_level(options.threads, level)?;
+    Ok(engine.with_memory_limit(options.memory_limit).with_convolution(options.convolution))
 }

@@ -11,6 +11,7 @@ use dapple_base::nearest;
 use dapple_graph::Engine;
 
 pub use backend::{DeviceError, DeviceInfo, EngineOptions};
+pub use cpu::cpu_engine;
 
 use backend::Backend;
 

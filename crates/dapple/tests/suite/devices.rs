@@ -72,6 +72,26 @@ fn devices_are_timed_in_turns() {
     bench.succeed(&format!("{small} --layers"));
 }
 
+#[test]
+fn variables_choose_the_kernels_of_the_cpu_engine() {
+    let bench = Bench::empty();
+    let run = |variable: &str, value: &str| {
+        let mut command =
+            bench.command("bench unet --width 2 --size 32 --runs 1 --threads 1 --device cpu --json -");
+        let output = command.env(variable, value).output().expect("the program starts");
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let (code, json, _) = run("DAPPLE_SIMD", "portable");
+    let json: Value = serde_json::from_slice(&json).expect("nothing but JSON on standard output");
+    assert!(code == Some(0) && json["simd"] == "portable", "{json}");
+    assert_eq!(run("DAPPLE_CONV", "plain").0, Some(0));
+    for (variable, value) in [("DAPPLE_SIMD", "mmx"), ("DAPPLE_CONV", "fft")] {
+        let (code, _, message) = run(variable, value);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(variable) && message.contains(value), "{message}");
+    }
+}
+
 /// Trained on one engine, scored on another: the same numbers to rounding.
 #[cfg(feature = "torch")]
 #[test]

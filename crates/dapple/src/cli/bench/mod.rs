@@ -7,13 +7,13 @@ mod work;
 
 use std::sync::Arc;
 
-use dapple::cpu::CpuEngine;
 use dapple::device::{self, EngineOptions};
 use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor};
 use dapple::nets::{NetConfig, checkpoint};
 use dapple_base::machine::peak_memory;
 
 use super::failure::Failure;
+use crate::environment;
 pub use arguments::Bench;
 use report::{Compared, Layer, Measured};
 use subject::{Runner, Subject};
@@ -78,13 +78,19 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     }
 }
 
-/// The engines of the devices.
-fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
-    let options = EngineOptions {
+/// The engines' options.
+fn options(arguments: &Bench) -> Result<EngineOptions, Failure> {
+    Ok(EngineOptions {
         threads: arguments.threads,
         memory_limit: arguments.memory_limit.map(|size| size.0),
         precision: arguments.precision,
-    };
+        ..environment::engine_options()?
+    })
+}
+
+/// The engines of the devices.
+fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
+    let options = options(arguments)?;
     let names: Vec<&str> = match &arguments.device[..] {
         [] if arguments.layers => vec!["cpu"],
         [] => vec!["auto"],
@@ -111,8 +117,7 @@ fn of_the_cpu(
     subject: &Subject,
     measured: &mut Measured,
 ) -> Result<(), Failure> {
-    let limit = arguments.memory_limit.map(|size| size.0);
-    let engine = CpuEngine::new(arguments.threads)?.with_memory_limit(limit);
+    let engine = device::cpu_engine(&options(arguments)?)?;
     measured.threads = Some(engine.threads());
     measured.simd = Some(engine.level().name());
     if arguments.train {

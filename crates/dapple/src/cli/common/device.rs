@@ -8,6 +8,7 @@ use dapple_base::ByteSize;
 
 use super::values::at_least_one;
 use crate::cli::failure::Failure;
+use crate::environment;
 
 /// The device that runs the network.
 #[derive(Clone, Debug, Args)]
@@ -27,7 +28,7 @@ impl Device {
     /// The engine that the flags select; without `--device`, the fastest one.
     pub fn engine(&self, quiet: bool) -> Result<Box<dyn Engine>, Failure> {
         let precision = self.precision.unwrap_or_default();
-        let options = EngineOptions { precision, ..EngineOptions::threads(self.threads) };
+        let options = EngineOptions { precision, threads: self.threads, ..environment::engine_options()? };
         start(self.device.as_deref().unwrap_or("auto"), &options, quiet)
     }
 
@@ -38,23 +39,25 @@ impl Device {
         memory_limit: Option<ByteSize>,
         quiet: bool,
     ) -> Result<Box<dyn Engine>, Failure> {
-        let of_config = engine_options(config);
+        let of_config = engine_options(config)?;
         let options = EngineOptions {
             threads: self.threads.or(of_config.threads),
             memory_limit: memory_limit.map(|size| size.0).or(of_config.memory_limit),
             precision: self.precision.unwrap_or(of_config.precision),
+            ..of_config
         };
         start(self.device.as_deref().unwrap_or(&config.device), &options, quiet)
     }
 }
 
-/// The engine's options in a training's settings.
-pub fn engine_options(config: &TrainConfig) -> EngineOptions {
-    EngineOptions {
+/// The engine's options in a training's settings and in the environment.
+pub fn engine_options(config: &TrainConfig) -> Result<EngineOptions, Failure> {
+    Ok(EngineOptions {
         threads: config.threads,
         memory_limit: config.memory_limit.map(|size| size.0),
         precision: config.precision,
-    }
+        ..environment::engine_options()?
+    })
 }
 
 /// Starts an engine. Where `auto` had a choice, prints the device and the reason.
