@@ -19,7 +19,7 @@ use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
 use dapple_nets::checkpoint::{published, write_state_dict};
 use dapple_nets::registry::{NetworkEntry, networks};
 use dapple_nets::{Activation, NetConfig};
-use dapple_onnx::{OPSETS, Options, Probabilities, export, export_graph};
+use dapple_onnx::{OPSETS, Options, OutputFunction, export, export_graph};
 use dapple_reference::random::{self, OPERATIONS, RandomNetwork};
 use dapple_reference::{State64, Tensor64, forward};
 use safetensors::tensor::{Dtype, TensorView};
@@ -58,8 +58,8 @@ fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Erro
     fs::create_dir_all(folder)?;
 
     let kind = match config.activation {
-        Activation::Softmax => Probabilities::Softmax,
-        Activation::Sigmoid => Probabilities::Sigmoid,
+        Activation::Softmax => OutputFunction::Softmax,
+        Activation::Sigmoid => OutputFunction::Sigmoid,
     };
     let newest = *OPSETS.end();
     let forms = [
@@ -111,12 +111,12 @@ fn lively_state(config: &NetConfig, side: usize) -> Result<State, Box<dyn Error>
 }
 
 /// From the definitions.
-fn probabilities(logits: &Tensor, kind: Probabilities) -> Tensor {
+fn probabilities(logits: &Tensor, kind: OutputFunction) -> Tensor {
     let pixel = |logits: &[f32]| -> Vec<f32> {
         let exp: Vec<f64> = logits.iter().map(|&v| f64::from(v).exp()).collect();
         let sum: f64 = exp.iter().sum();
         exp.iter()
-            .map(|e| if kind == Probabilities::Softmax { e / sum } else { e / (1.0 + e) } as f32)
+            .map(|e| if kind == OutputFunction::Softmax { e / sum } else { e / (1.0 + e) } as f32)
             .collect()
     };
     Tensor::new(logits.shape, logits.data.chunks_exact(logits.shape.c).flat_map(pixel).collect())

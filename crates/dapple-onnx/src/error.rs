@@ -7,7 +7,7 @@ use dapple_graph::GraphError;
 /// A graph that cannot be written as an ONNX model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ExportError {
+pub enum OnnxError {
     /// The network cannot be built.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -47,7 +47,7 @@ pub enum StateMismatch {
     Values,
 }
 
-impl InputFault for ExportError {
+impl InputFault for OnnxError {
     fn is_input_fault(&self) -> bool {
         true
     }

@@ -34,7 +34,7 @@ mod size;
 mod structure;
 mod writer;
 
-pub use error::{ExportError, StateMismatch};
+pub use error::{OnnxError, StateMismatch};
 pub use model::{export, export_graph};
 
 use std::ops::RangeInclusive;
@@ -52,14 +52,14 @@ pub struct Options {
     /// Writes side outputs too.
     pub all_outputs: bool,
     /// Puts probabilities in place of the primary output's logits.
-    pub probabilities: Option<Probabilities>,
+    pub probabilities: Option<OutputFunction>,
     /// Further metadata of the model, by key, in this order.
     pub metadata: Vec<(String, String)>,
 }
 
 /// The function that turns logits into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probabilities {
+pub enum OutputFunction {
     /// Softmax over the channels: one class a pixel.
     Softmax,
     /// Sigmoid of each channel: each class against the rest.

@@ -6,7 +6,7 @@ use crate::proto::{
 };
 use crate::structure::{build_for_all_sizes, keeps_input_size, needed};
 use crate::writer::Writer;
-use crate::{ExportError, OPSETS, Options, Probabilities, StateMismatch, attributes, ops};
+use crate::{OPSETS, OnnxError, Options, OutputFunction, StateMismatch, attributes, ops};
 use dapple_graph::{Graph, Network, NodeId, Op, State, fold::fold_batch_norm};
 use prost::Message;
 
@@ -23,9 +23,9 @@ const MAX_BYTES: usize = 1 << 31;
 /// same network always gives the same bytes.
 ///
 /// # Errors
-/// [`ExportError`]: for an opset outside of [`OPSETS`], a state of another network, a network without outputs or one
+/// [`OnnxError`]: for an opset outside of [`OPSETS`], a state of another network, a network without outputs or one
 /// whose operations depend on the size of its input, and for more than 2 GiB.
-pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result<Vec<u8>, ExportError> {
+pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result<Vec<u8>, OnnxError> {
     export_graph(&build_for_all_sizes(network)?, state, options)
 }
 
@@ -34,9 +34,9 @@ pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result
 ///
 /// # Errors
 /// As [`export`].
-pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<Vec<u8>, ExportError> {
+pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<Vec<u8>, OnnxError> {
     if !OPSETS.contains(&options.opset) {
-        return Err(ExportError::Opset(options.opset));
+        return Err(OnnxError::Opset(options.opset));
     }
     check_state(graph, state)?;
     let model = if options.fold_batch_norm {
@@ -47,30 +47,30 @@ pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<V
     };
     let len = model.encoded_len();
     if len >= MAX_BYTES {
-        return Err(ExportError::TooLarge(len));
+        return Err(OnnxError::TooLarge(len));
     }
     Ok(model.encode_to_vec())
 }
 
-fn check_state(graph: &Graph, state: &State) -> Result<(), ExportError> {
+fn check_state(graph: &Graph, state: &State) -> Result<(), OnnxError> {
     let differs =
         || graph.params().iter().zip(&state.specs).find(|(a, b)| a != b).map(|(a, _)| a.name.clone());
     if graph.params().len() != state.specs.len() {
         let (network, given) = (graph.params().len(), state.specs.len());
-        return Err(ExportError::State(StateMismatch::Count { network, given }));
+        return Err(OnnxError::State(StateMismatch::Count { network, given }));
     }
     if let Some(name) = differs() {
-        return Err(ExportError::State(StateMismatch::Parameter(name)));
+        return Err(OnnxError::State(StateMismatch::Parameter(name)));
     }
     if state.values.len() != graph.trainable_len() || state.statistics.len() != graph.statistics_len() {
-        return Err(ExportError::State(StateMismatch::Values));
+        return Err(OnnxError::State(StateMismatch::Values));
     }
     Ok(())
 }
 
-fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, ExportError> {
+fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, OnnxError> {
     let outputs = match (graph.outputs(), options.all_outputs) {
-        ([], _) => return Err(ExportError::NoOutput),
+        ([], _) => return Err(OnnxError::NoOutput),
         (all, true) => all,
         (all, false) => &all[..1],
     };
@@ -121,11 +121,11 @@ fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, 
     })
 }
 
-fn probabilities(w: &mut Writer, logits: &str, kind: Probabilities) -> String {
+fn probabilities(w: &mut Writer, logits: &str, kind: OutputFunction) -> String {
     w.enter(PROBABILITIES);
     match kind {
-        Probabilities::Softmax => w.emit("Softmax", &[logits], vec![attributes::int("axis", 1)]),
-        Probabilities::Sigmoid => w.emit("Sigmoid", &[logits], Vec::new()),
+        OutputFunction::Softmax => w.emit("Softmax", &[logits], vec![attributes::int("axis", 1)]),
+        OutputFunction::Sigmoid => w.emit("Sigmoid", &[logits], Vec::new()),
     }
 }
 

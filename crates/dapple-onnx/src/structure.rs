@@ -5,7 +5,7 @@
 //! agrees by chance has all of them, and computes the same as the other graphs at their sizes. That is checked here
 //! before it is written.
 
-use crate::ExportError;
+use crate::OnnxError;
 use dapple_graph::{Graph, Network, NodeId, Op, Shape, Sizing};
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 const HALVINGS: u32 = 7;
 
 /// The network's graph that is right for all sizes.
-pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, ExportError> {
+pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, OnnxError> {
     let example = network.example_input();
     // One more than a multiple stays odd where halving rounds up, one less where it rounds down.
     let multiple = |side: usize, more: usize| (side.div_ceil(1 << HALVINGS) + more) << HALVINGS;
@@ -39,10 +39,10 @@ pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, Export
 }
 
 /// Checks that the general graph computes the same as the other one at the other one's size.
-fn check_same_function(general: &Graph, other: &Graph) -> Result<(), ExportError> {
+fn check_same_function(general: &Graph, other: &Graph) -> Result<(), OnnxError> {
     let size = other.shape(other.input());
     let differ = |difference: String| {
-        Err(ExportError::DependsOnSize(format!("at {} x {} {difference}", size.h, size.w)))
+        Err(OnnxError::DependsOnSize(format!("at {} x {} {difference}", size.h, size.w)))
     };
     let names = |graph: &Graph| graph.outputs().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     if general.params() != other.params() || names(general) != names(other) {
@@ -160,7 +160,7 @@ mod tests {
             Ok::<Graph, GraphError>(g)
         };
         let error = build_for_all_sizes(&(Shape::new(1, 256, 256, 3), build)).unwrap_err();
-        assert!(matches!(error, ExportError::DependsOnSize(_)), "{error}");
+        assert!(matches!(error, OnnxError::DependsOnSize(_)), "{error}");
         // A size that is a part of the operations.
         let build = |input: Shape| {
             let mut g = Graph::new(input);
@@ -169,7 +169,7 @@ mod tests {
             Ok::<Graph, GraphError>(g)
         };
         let error = build_for_all_sizes(&(Shape::new(1, 256, 256, 3), build)).unwrap_err();
-        assert!(matches!(error, ExportError::DependsOnSize(_)), "{error}");
+        assert!(matches!(error, OnnxError::DependsOnSize(_)), "{error}");
     }
 
     #[test]

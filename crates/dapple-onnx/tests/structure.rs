@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use dapple_graph::{Conv2d, Graph, GraphError, Network, Shape, State};
 use dapple_nets::{NetConfig, registry::networks};
 use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto};
-use dapple_onnx::{ExportError, OPSETS, Options, Probabilities, export, export_graph};
+use dapple_onnx::{OPSETS, OnnxError, Options, OutputFunction, export, export_graph};
 use dapple_reference::random;
 use prost::Message;
 
@@ -155,14 +155,14 @@ fn side_outputs_and_what_only_they_need_are_left_out() -> Result<(), Box<dyn std
     let mut config = NetConfig::new("u2net-lite", 3, 2)?;
     config.width = 4;
     let state = state_of(&config);
-    let outputs = |options: &Options| -> Result<Vec<String>, ExportError> {
+    let outputs = |options: &Options| -> Result<Vec<String>, OnnxError> {
         let graph = decode(&export(&config, &state, options)?).graph.expect("a graph");
         Ok(graph.output.iter().map(|output| output.name().to_owned()).collect())
     };
     assert_eq!(outputs(&Options::default())?, ["d0"]);
     let all = Options { all_outputs: true, ..Options::default() };
     assert_eq!(outputs(&all)?, ["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
-    let probabilities = Options { probabilities: Some(Probabilities::Sigmoid), ..all };
+    let probabilities = Options { probabilities: Some(OutputFunction::Sigmoid), ..all };
     assert_eq!(outputs(&probabilities)?[..2], ["probabilities", "d1"]);
     Ok(())
 }
@@ -203,14 +203,14 @@ fn what_cannot_be_written_says_why() -> Result<(), Box<dyn std::error::Error>> {
     let state = state_of(&network);
     for opset in [OPSETS.start() - 1, OPSETS.end() + 1] {
         let error = export(&network, &state, &Options { opset, ..Options::default() }).unwrap_err();
-        assert_eq!(error, ExportError::Opset(opset));
+        assert_eq!(error, OnnxError::Opset(opset));
         assert!(error.to_string().contains("17"), "{error}");
     }
     let other = NetConfig::new("unet", 3, 2)?;
     let error = export(&other, &state, &Options::default()).unwrap_err();
-    assert!(matches!(error, ExportError::State(_)), "{error}");
+    assert!(matches!(error, OnnxError::State(_)), "{error}");
     let none = (Shape::new(1, 8, 8, 3), |input| Ok::<_, GraphError>(Graph::new(input)));
     let error = export(&none, &state_of(&none), &Options::default()).unwrap_err();
-    assert_eq!(error, ExportError::NoOutput);
+    assert_eq!(error, OnnxError::NoOutput);
     Ok(())
 }

@@ -8,7 +8,7 @@ pub struct CatalogueEntry {
     /// Name on command lines.
     pub name: &'static str,
     /// Purpose.
-    pub group: Group,
+    pub purpose: Purpose,
     /// File name, in the cache and at the publisher.
     pub file: &'static str,
     /// Address.
@@ -21,7 +21,7 @@ pub struct CatalogueEntry {
 
 /// Purpose of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum Purpose {
     /// A classifier trained on ImageNet-1k, for a network's encoder.
     ImageNet,
     /// A segmentation network trained on the part of COCO that has Pascal VOC's 21 classes.
@@ -30,7 +30,7 @@ pub enum Group {
     Saliency,
 }
 
-impl Group {
+impl Purpose {
     /// Title for tables.
     pub fn title(self) -> &'static str {
         match self {
@@ -43,10 +43,10 @@ impl Group {
 
 /// A file of torchvision, whose name ends in the first digits of its SHA-256.
 macro_rules! torchvision {
-    ($group:ident, $name:literal, $stem:literal, $sum:literal, $megabytes:literal) => {
+    ($purpose:ident, $name:literal, $stem:literal, $sum:literal, $megabytes:literal) => {
         CatalogueEntry {
             name: $name,
-            group: Group::$group,
+            purpose: Purpose::$purpose,
             file: concat!($stem, "-", $sum, ".pth"),
             url: concat!("https://download.pytorch.org/models/", $stem, "-", $sum, ".pth"),
             checksum: Checksum::Sha256Prefix($sum),
@@ -60,7 +60,7 @@ macro_rules! u2net {
     ($name:literal, $id:literal, $megabytes:literal) => {
         CatalogueEntry {
             name: $name,
-            group: Group::Saliency,
+            purpose: Purpose::Saliency,
             file: concat!($name, ".pth"),
             url: concat!(
                 "https://drive.usercontent.google.com/download?id=",
@@ -73,7 +73,7 @@ macro_rules! u2net {
     };
 }
 
-/// All files, by group. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`) and of
+/// All files, by purpose. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`) and of
 /// U²-Net's repository (<https://github.com/xuebinqin/U-2-Net>). `NAME-v2` are weights of
 /// torchvision's second training recipe; its segmentation networks start from those of the first.
 pub const CATALOGUE: &[CatalogueEntry] = &[

@@ -29,7 +29,7 @@ mod settings;
 mod shipped;
 mod store;
 
-pub use catalogue::{CATALOGUE, CatalogueEntry, Group, find};
+pub use catalogue::{CATALOGUE, CatalogueEntry, Purpose, find};
 pub use checksum::Checksum;
 pub use download::DownloadProgress;
 pub use error::WeightsError;

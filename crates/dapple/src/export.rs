@@ -6,7 +6,7 @@ use dapple_model::ModelError;
 use dapple_model::input_of;
 use dapple_nets::Activation;
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
-use dapple_onnx::{Options, Probabilities};
+use dapple_onnx::{Options, OutputFunction};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub enum ExportError {
     /// The network cannot be written.
     #[error(transparent)]
-    Onnx(#[from] dapple_onnx::ExportError),
+    Onnx(#[from] dapple_onnx::OnnxError),
     /// The model's description is unusable.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -57,8 +57,8 @@ impl Default for OnnxSettings {
 /// As [`dapple_onnx::export`], and for a model that does not take images.
 pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, ExportError> {
     let probabilities = match model.card.network.activation {
-        Activation::Softmax => Probabilities::Softmax,
-        Activation::Sigmoid => Probabilities::Sigmoid,
+        Activation::Softmax => OutputFunction::Softmax,
+        Activation::Sigmoid => OutputFunction::Sigmoid,
     };
     let options = Options {
         opset: settings.opset,

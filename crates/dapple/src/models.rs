@@ -16,7 +16,7 @@ use dapple_nets::checkpoint::{
 };
 use dapple_nets::{Activation, ConfigError, NetConfig};
 use dapple_weights::{
-    CATALOGUE, CatalogueEntry, Group, SHIPPED, Shipped, Store, StoreSettings, WeightsError,
+    CATALOGUE, CatalogueEntry, Purpose, SHIPPED, Shipped, Store, StoreSettings, WeightsError,
 };
 
 /// The origin of a model.
@@ -91,7 +91,7 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
         return Ok(Origin::Shipped(shipped));
     }
     match dapple_weights::find(text) {
-        Some(entry) if entry.group == Group::ImageNet => Err(FindModelError::Encoder(entry.name)),
+        Some(entry) if entry.purpose == Purpose::ImageNet => Err(FindModelError::Encoder(entry.name)),
         Some(entry) => Ok(Origin::Published(entry)),
         // A folder without a model, or an unreadable file: reading it reports the reason.
         None if name.exists() => Ok(Origin::File(name.to_owned())),
@@ -141,17 +141,17 @@ pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModel
 
 /// A published file as a model, with the classes and the input that its publisher documents.
 fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
-    let (network, classes, activation, side, normalisation) = match entry.group {
+    let (network, classes, activation, side, normalisation) = match entry.purpose {
         // torchvision's `SemanticSegmentation` preset resizes the short side to 520; a fixed input can only be a square.
-        Group::CocoVoc => {
+        Purpose::CocoVoc => {
             let name = entry.name.replace("mobilenet_v3", "mobilenetv3").replace('_', "-");
             (name, Classes::voc(), Activation::Softmax, 520, Normalization::ImageNet)
         }
-        Group::Saliency => {
+        Purpose::Saliency => {
             let name = if entry.name == "u2netp" { "u2net-lite" } else { entry.name };
             (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalization::U2Net)
         }
-        Group::ImageNet => return Err(FindModelError::Encoder(entry.name)),
+        Purpose::ImageNet => return Err(FindModelError::Encoder(entry.name)),
     };
     let config = NetConfig::new(&network, 3, classes.len())
         .map_err(|source| FindModelError::Network { name: entry.name, source })?;
@@ -176,7 +176,7 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
 
 /// The names of whole networks.
 fn names() -> impl Iterator<Item = &'static str> {
-    let published = CATALOGUE.iter().filter(|entry| entry.group != Group::ImageNet);
+    let published = CATALOGUE.iter().filter(|entry| entry.purpose != Purpose::ImageNet);
     SHIPPED.iter().map(|shipped| shipped.name).chain(published.map(|entry| entry.name))
 }
 
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_published_network_is_one_of_ours() {
-        let networks = CATALOGUE.iter().filter(|entry| entry.group != Group::ImageNet);
+        let networks = CATALOGUE.iter().filter(|entry| entry.purpose != Purpose::ImageNet);
         for entry in networks {
             // The network is found before the file is opened, which is not there.
             let error = published(entry, Path::new("absent.pth")).expect_err("there is no file");

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use dapple_weights::{CatalogueEntry, Checksum, Group};
+use dapple_weights::{CatalogueEntry, Checksum, Purpose};
 
 /// Python: `hashlib.sha256(bytes((i * 31 + i // 251) % 256 for i in range(300_000))).hexdigest()`.
 pub const SUM: &str = "84651a6efc7acd687cd804fa2f7ef24f84e8290d6dfc12c181a526af7d144083";
@@ -18,7 +18,7 @@ pub fn content() -> Vec<u8> {
 /// Its entry.
 pub const ENTRY: CatalogueEntry = CatalogueEntry {
     name: "tiny",
-    group: Group::ImageNet,
+    purpose: Purpose::ImageNet,
     file: "tiny-84651a6e.pth",
     url: "https://example.invalid/tiny-84651a6e.pth",
     checksum: Checksum::Sha256Prefix("84651a6e"),

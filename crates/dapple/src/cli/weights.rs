@@ -95,7 +95,7 @@ fn list(json: bool) -> Result<(), Failure> {
     if json {
         let row = |entry: &CatalogueEntry| Row {
             name: entry.name,
-            purpose: entry.group.title(),
+            purpose: entry.purpose.title(),
             megabytes: entry.megabytes.into(),
             url: Some(entry.url),
             path: Some(store.path(entry)),
@@ -123,7 +123,7 @@ fn list(json: bool) -> Result<(), Failure> {
             CacheState::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
             CacheState::Present => "yes".into(),
         };
-        println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.group.title());
+        println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.purpose.title());
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ const BACKENDS: [&dyn Backend; 3] = [&cpu::Cpu, &torch::Torch, &gpu::Gpu];
 
 /// A device, and the reason for its choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct ChosenDevice {
     /// Name for `--device`.
     pub device: String,
     /// The reason, if there was a choice: for `auto` in a program with several engines.
@@ -42,18 +42,18 @@ pub fn devices() -> Vec<DeviceInfo> {
 }
 
 /// The device that a name stands for: itself, or for `auto` the fastest one available.
-pub fn choose(device: &str) -> Choice {
+pub fn choose(device: &str) -> ChosenDevice {
     if device != "auto" {
-        return Choice { device: device.to_owned(), why: None };
+        return ChosenDevice { device: device.to_owned(), why: None };
     }
     if BACKENDS.into_iter().filter(|backend| backend.built_in()).count() == 1 {
-        return Choice { device: "cpu".to_owned(), why: None };
+        return ChosenDevice { device: "cpu".to_owned(), why: None };
     }
     best(&devices())
 }
 
 /// The present device of the highest rank, the first one among equals.
-fn best(devices: &[DeviceInfo]) -> Choice {
+fn best(devices: &[DeviceInfo]) -> ChosenDevice {
     let present = devices.iter().filter(|device| device.present);
     let ranked = present.filter_map(|device| Some((device.rank?, device)));
     // `max_by_key` would give the last one among equals.
@@ -63,13 +63,13 @@ fn best(devices: &[DeviceInfo]) -> Choice {
         let others =
             devices.iter().filter(|device| device.built_in && (device.rank.is_none() || !device.present));
         let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
-        return Choice {
+        return ChosenDevice {
             device: "cpu".to_owned(),
             why: Some(format!("none of the other built-in engines has a card here ({})", others.join(", "))),
         };
     };
     let card = best.card.as_deref().unwrap_or("a card");
-    Choice { device: best.name.clone(), why: Some(format!("{card}, the fastest one available")) }
+    ChosenDevice { device: best.name.clone(), why: Some(format!("{card}, the fastest one available")) }
 }
 
 /// The engine on a device; `auto` is the fastest one available.
