@@ -1,0 +1,7 @@
+//! The CPU engine against the f64 reference, and the promises of its interface.
+
+mod dropout;
+mod equivalence;
+mod learning;
+mod memory;
+mod reference;
