@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use dapple::device::EngineOptions;
-use dapple::graph::InputError;
+use dapple::graph::{EngineError, InputError};
 use dapple::weights::{ProxySettings, StoreSettings, WeightsError};
 
 /// Proxy variables in their order; empty and invalid ones are skipped.
@@ -17,16 +17,16 @@ const PROXIES: [&str; 6] =
 ///
 /// # Errors
 /// If a variable names something that this machine does not have.
-pub fn engine_options() -> Result<EngineOptions, InputError> {
+pub fn engine_options() -> Result<EngineOptions, EngineError> {
     let simd = parsed("DAPPLE_SIMD")?;
     let convolution = parsed("DAPPLE_CONV")?.unwrap_or_default();
     Ok(EngineOptions { simd, convolution, ..EngineOptions::default() })
 }
 
 /// The value of a variable, if it is set.
-fn parsed<T: FromStr<Err = InputError>>(name: &str) -> Result<Option<T>, InputError> {
+fn parsed<T: FromStr<Err = InputError>>(name: &str) -> Result<Option<T>, EngineError> {
     let Ok(value) = env::var(name) else { return Ok(None) };
-    value.parse().map(Some).map_err(|error| InputError::Setting(format!("{name}: {error}")))
+    value.parse().map(Some).map_err(|error| InputError::Setting(format!("{name}: {error}")).into())
 }
 
 /// The key that requests to `dapple serve` must carry, from `DAPPLE_API_KEY`.
