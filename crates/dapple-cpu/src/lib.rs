@@ -32,11 +32,11 @@
 //!
 //! # Inside
 //!
-//! A graph is compiled once for each input shape, in passes that `compile/mod.rs` lists, into a plan: a list of steps on
+//! A graph is compiled once for each input shape, in passes that `compile/passes.rs` lists, into a plan: a list of steps on
 //! places in one arena, pure data. The executor runs it. A step is a kernel, one family a file in `kernels/`, which says
 //! itself how it runs, which scratch memory it needs and what it reads and writes; kernels are written once over sixteen
-//! lanes (`simd/`). A new operation with one input is a kernel file and a line in `compile/forward/mod.rs`; its gradient
-//! is named by the kernel.
+//! lanes (`simd/`). A new operation with one input is a kernel file and an arm in `compile/forward/lower.rs`; its
+//! gradient is named by the kernel.
 
 mod compile;
 mod engine;
