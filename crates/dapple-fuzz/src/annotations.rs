@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The files that are written, by the first byte of the input.
-const FILES: [&str; 11] = [
+const FILES: [&str; 19] = [
     "folders/classes.txt",
     "folders/classes.csv",
     "folders/classes.json",
@@ -21,6 +21,14 @@ const FILES: [&str; 11] = [
     "panoptic/annotations/panoptic_train.json",
     "labelme/a.json",
     "voc/ImageSets/Segmentation/train.txt",
+    "yolo/labels/a.txt",
+    "yolo/data.yaml",
+    "via/via.json",
+    "cvat/annotations.xml",
+    "supervisely/ann/a.png.json",
+    "labelstudio/export.json",
+    "runs/train.csv",
+    "nnunet/dataset.json",
 ];
 
 /// Width and height of the pictures.
@@ -49,9 +57,20 @@ fn make_folder() -> TempDir {
         ("labelme/a.png", &image),
         ("voc/JPEGImages/a.png", &image),
         ("voc/SegmentationClass/a.png", &mask),
+        ("yolo/images/a.png", &image),
+        ("via/a.png", &image),
+        ("cvat/a.png", &image),
+        ("supervisely/img/a.png", &image),
+        ("labelstudio/a.png", &image),
+        ("runs/a.png", &image),
+        ("nnunet/imagesTr/a_0000.png", &image),
+        ("nnunet/labelsTr/a.png", &mask),
     ] {
         write(&folder.path().join(path), bytes);
     }
+    // Without these the files that are written would not be looked at.
+    write(&folder.path().join("supervisely/meta.json"), br#"{"classes":[{"title":"horse"}]}"#);
+    write(&folder.path().join("yolo/classes.txt"), b"horse\n");
     folder
 }
 
@@ -125,6 +144,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let coco = r#"{"images":[{"id":1,"file_name":"a.png","width":6,"height":4}],"categories":[{"id":1,"name":"horse"}],"annotations":[{"id":1,"image_id":1,"category_id":1,"iscrowd":0,"segmentation":[[1,1,5,1,5,3]]}]}"#;
     let panoptic = r#"{"images":[{"id":1,"file_name":"a.png","width":6,"height":4}],"categories":[{"id":1,"name":"sky","isthing":0}],"annotations":[{"image_id":1,"file_name":"a.png","segments_info":[{"id":131328,"category_id":1}]}]}"#;
     let labelme = r#"{"imagePath":"a.png","imageWidth":6,"imageHeight":4,"shapes":[{"label":"horse","shape_type":"polygon","points":[[1,1],[5,1],[5,3]]},{"label":"horse","shape_type":"circle","points":[[2,2],[3,3]]}]}"#;
+    let via = r#"{"a.png1":{"filename":"a.png","regions":[{"shape_attributes":{"name":"circle","cx":3,"cy":2,"r":1},"region_attributes":{"kind":"horse"}}]}}"#;
+    let cvat = r#"<annotations><image id="0" name="a.png" width="6" height="4"><polygon label="horse" points="1,1;5,1;5,3"/></image></annotations>"#;
+    let supervisely = r#"{"size":{"width":6,"height":4},"objects":[{"classTitle":"horse","geometryType":"polygon","points":{"exterior":[[1,1],[5,1],[5,3]],"interior":[]}}]}"#;
+    let label_studio = r#"[{"id":1,"data":{"image":"a.png"},"annotations":[{"result":[{"type":"polygonlabels","value":{"points":[[20,20],[80,20],[80,80]],"polygonlabels":["horse"]}}]}]}]"#;
+    let nnunet = r#"{"labels":{"background":0,"horse":1},"file_ending":".png"}"#;
     let texts = [
         "background\nhorse 200 100 0\n",
         "name,r,g,b\nbackground,0,0,0\nhorse,200,100,0\n",
@@ -137,6 +161,14 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         panoptic,
         labelme,
         "a\n",
+        "0 0.2 0.2 0.8 0.2 0.8 0.8\n",
+        "names: [horse]\n",
+        via,
+        cvat,
+        supervisely,
+        label_studio,
+        "ImageId,EncodedPixels\na,6 2 10 2\n",
+        nnunet,
     ];
     let seed = |(file, text): (u8, &str)| [&[file], text.as_bytes()].concat();
     (0..).zip(texts).map(seed).collect()

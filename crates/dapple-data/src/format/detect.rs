@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::kind::Format;
-use super::{ade20k, camvid, cityscapes, coco, coco_stuff, folders, labelme, lists, panoptic, voc};
+use super::{
+    ade20k, camvid, cityscapes, coco, coco_stuff, cvat_xml, folders, label_studio, labelme, lists, nnunet,
+    panoptic, run_lengths, supervisely, via, voc, yolo,
+};
 use crate::error::Result;
 use crate::format::found::{Found, Notes};
 
@@ -19,6 +22,13 @@ impl Format {
             Self::Ade20k => ade20k::probe(root),
             Self::Camvid => camvid::probe(root),
             Self::Labelme => labelme::probe(root),
+            Self::Supervisely => supervisely::probe(root),
+            Self::NnUnet => nnunet::probe(root),
+            Self::CvatXml => cvat_xml::probe(root),
+            Self::LabelStudio => label_studio::probe(root),
+            Self::Via => via::probe(root),
+            Self::Yolo => yolo::probe(root),
+            Self::RunLengths => run_lengths::probe(root),
             Self::Folders => folders::find_folders(root).is_ok(),
             Self::Lists => lists::probe(root),
             Self::Colours | Self::Camvid11 | Self::Camvid12 => false,
@@ -53,6 +63,13 @@ impl Format {
             Self::CocoStuff => coco_stuff::find(root, notes),
             Self::CocoPanoptic => panoptic::find(root, notes),
             Self::Labelme => labelme::find(root, notes),
+            Self::Supervisely => supervisely::find(root, notes),
+            Self::NnUnet => nnunet::find(root, notes),
+            Self::CvatXml => cvat_xml::find(root, notes),
+            Self::LabelStudio => label_studio::find(root, notes),
+            Self::Via => via::find(root, notes),
+            Self::Yolo => yolo::find(root, notes),
+            Self::RunLengths => run_lengths::find(root, notes),
         }
     }
 }

@@ -39,12 +39,27 @@ pub enum Format {
     CocoPanoptic,
     /// Labelme: one JSON with polygons for each image.
     Labelme,
+    /// Supervisely: `meta.json`, folders `img` and `ann`.
+    Supervisely,
+    /// nnU-Net: `dataset.json`, `imagesTr`, `labelsTr`.
+    #[serde(rename = "nnunet")]
+    NnUnet,
+    /// CVAT for images: `annotations.xml`.
+    CvatXml,
+    /// Label Studio: a JSON of tasks.
+    LabelStudio,
+    /// VGG Image Annotator: a JSON with the regions of all images.
+    Via,
+    /// YOLO segmentation: a text file of polygons for each image.
+    Yolo,
+    /// Run lengths in a CSV, as Kaggle has them.
+    RunLengths,
 }
 
 impl Format {
     /// All formats in the order in which they are looked for; [`Format::Colours`] and groupings of CamVid are only used
     /// when they are named.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::Voc,
         Self::Cityscapes,
         Self::CocoPanoptic,
@@ -52,7 +67,14 @@ impl Format {
         Self::Coco,
         Self::Ade20k,
         Self::Camvid,
+        Self::NnUnet,
+        Self::Supervisely,
+        Self::CvatXml,
+        Self::LabelStudio,
+        Self::Via,
         Self::Labelme,
+        Self::Yolo,
+        Self::RunLengths,
         Self::Folders,
         Self::Lists,
         Self::Colours,
@@ -76,6 +98,13 @@ impl Format {
             Self::CocoStuff => "coco-stuff",
             Self::CocoPanoptic => "coco-panoptic",
             Self::Labelme => "labelme",
+            Self::Supervisely => "supervisely",
+            Self::NnUnet => "nnunet",
+            Self::CvatXml => "cvat-xml",
+            Self::LabelStudio => "label-studio",
+            Self::Via => "via",
+            Self::Yolo => "yolo",
+            Self::RunLengths => "run-lengths",
         }
     }
 }

@@ -1,25 +1,20 @@
 //! Labelme: beside each image a JSON of the same name with labelled polygons, rectangles, circles and bitmaps, drawn in
 //! their order.
 //!
-//! Label 0 is the background; the others follow `labels.txt` where there is one, else the alphabet. `__ignore__` is
-//! ignored. Russell et al., "LabelMe: a database and web-based tool for image annotation", IJCV 2008.
+//! Russell et al., "LabelMe: a database and web-based tool for image annotation", IJCV 2008.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
-use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::found::{Found, Notes};
+use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     EXTENSIONS, bad_file, files_below, has_extension, inside, read_text, relative_stem, shown,
 };
-use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
-use crate::mask::decoder::MaskDecoder;
 use crate::mask::raw::RawMask;
 use crate::mask::regions::{Regions, Shape};
 use crate::part::Part;
@@ -51,7 +46,7 @@ fn polygon() -> String {
 
 /// The content of one JSON file.
 #[derive(Debug)]
-pub(crate) struct Annotated {
+pub(crate) struct Shapes {
     /// Where the image is, relative to the JSON.
     pub image: String,
     pub width: usize,
@@ -59,9 +54,6 @@ pub(crate) struct Annotated {
     /// Label and pixels in the order of drawing.
     pub shapes: Vec<(String, Shape)>,
 }
-
-const BACKGROUND: [&str; 2] = ["_background_", "background"];
-const IGNORE: &str = "__ignore__";
 
 pub(super) fn probe(root: &Path) -> bool {
     // One file is enough to see: folders of this format hold little else.
@@ -78,14 +70,13 @@ fn looks_like_labelme(path: &Path) -> bool {
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
     for path in files_below(root, &|path| has_extension(path, &["json"]))? {
-        match read_text(&path).and_then(|text| parse(&path, &text)) {
-            Ok(file) => annotated.push((path, file)),
-            Err(error) => notes.bad(error)?,
-        }
-    }
-    let names = class_names(root, &annotated)?;
-    let mut records = Vec::new();
-    for (path, file) in annotated {
+        let file = match read_text(&path).and_then(|text| parse(&path, &text)) {
+            Ok(file) => file,
+            Err(error) => {
+                notes.bad(error)?;
+                continue;
+            }
+        };
         let Some(image) = image_of(root, &path, &file.image) else {
             notes.bad(super::coco::missing(&path, &file.image))?;
             continue;
@@ -96,30 +87,13 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         };
         let part = stem.split_once('/').and_then(|(folder, _)| Part::in_name(folder));
         let name = match (part, stem.split_once('/')) {
-            (Some(_), Some((_, rest))) => Part::prefixed(part, rest),
+            (Some(_), Some((_, rest))) => rest.to_owned(),
             _ => stem,
         };
-        let Annotated { width, height, shapes, .. } = file;
-        let label = |name: &str| names.iter().position(|known| known == name).map(|label| label as u8);
-        let shapes: Option<Vec<(u8, Shape)>> = shapes
-            .into_iter()
-            .map(|(name, shape)| Some((if name == IGNORE { IGNORED } else { label(normal(&name))? }, shape)))
-            .collect();
-        let Some(shapes) = shapes else {
-            notes.bad(bad_file(&path, "a shape has a label that labels.txt lacks; add it there"))?;
-            continue;
-        };
-        let regions = Arc::new(Regions { width, height, background: 0, regions: shapes });
-        records.push(Record { name, part, image, target: Target::Regions { path, regions } });
+        let Shapes { width, height, shapes, .. } = file;
+        annotated.push(Annotated { path, image, name, part, width, height, shapes });
     }
-    let decoder = MaskDecoder::Values(LabelCoding::Indices);
-    records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
-    Ok(Found::fixed(records, Classes::named(names), decoder))
-}
-
-/// The background by one name.
-fn normal(name: &str) -> &str {
-    if BACKGROUND.contains(&name) { "background" } else { name }
+    named::found(root, annotated, None, notes)
 }
 
 /// The image that a JSON names, or the one beside it with its stem: the path was true where the JSON was written.
@@ -136,35 +110,11 @@ fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
     inside(root, folder, named).filter(|path| path.is_file()).or_else(beside)
 }
 
-/// The classes: background first.
-fn class_names(root: &Path, annotated: &[(PathBuf, Annotated)]) -> Result<Vec<String>> {
-    let list = root.join("labels.txt");
-    let labels: Vec<String> = if list.is_file() {
-        read_text(&list)?.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    } else {
-        let all = annotated.iter().flat_map(|(_, file)| file.shapes.iter().map(|(name, _)| name.clone()));
-        all.collect::<BTreeSet<String>>().into_iter().collect()
-    };
-    let mut names = vec!["background".to_owned()];
-    for label in labels {
-        if label != IGNORE && !names.iter().any(|name| name == normal(&label)) {
-            names.push(label);
-        }
-    }
-    if names.len() < 2 || names.len() > 255 {
-        return Err(bad_file(
-            root,
-            format!("the shapes have {} labels; 1 to 254 can be learned", names.len() - 1),
-        ));
-    }
-    Ok(names)
-}
-
 /// Parses one JSON.
 ///
 /// # Errors
 /// [`DataError::BadFile`] that says which shape is wrong.
-pub(crate) fn parse(path: &Path, text: &str) -> Result<Annotated> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
     let file: File =
         serde_json::from_str(text).map_err(|e| bad_file(path, format!("not a Labelme JSON: {e}")))?;
     let mut shapes = Vec::with_capacity(file.shapes.len());
@@ -182,7 +132,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Annotated> {
         return Err(bad_file(path, problem));
     }
     let shapes = names.into_iter().zip(regions.regions.into_iter().map(|(_, shape)| shape)).collect();
-    Ok(Annotated { image: file.image_path, width: file.width, height: file.height, shapes })
+    Ok(Shapes { image: file.image_path, width: file.width, height: file.height, shapes })
 }
 
 fn shape_of(path: &Path, shape: &FileShape) -> std::result::Result<Shape, String> {

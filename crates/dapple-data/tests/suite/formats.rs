@@ -7,11 +7,11 @@ use dapple_data::{Channels, DataError, Dataset, Format, OpenOptions, Part};
 use tempfile::{TempDir, tempdir};
 
 /// Opens a folder, checks its format, and that converting it loses nothing.
-fn open(root: &TempDir, format: Format) -> Dataset {
+pub fn open(root: &TempDir, format: Format) -> Dataset {
     open_with(root, format, &OpenOptions::default())
 }
 
-fn open_with(root: &TempDir, format: Format, options: &OpenOptions) -> Dataset {
+pub fn open_with(root: &TempDir, format: Format, options: &OpenOptions) -> Dataset {
     let dataset = Dataset::open(root.path(), options).unwrap();
     assert_eq!(dataset.format(), Some(format));
     let out = tempdir().unwrap();
@@ -30,15 +30,15 @@ fn open_with(root: &TempDir, format: Format, options: &OpenOptions) -> Dataset {
     dataset
 }
 
-fn names(dataset: &Dataset) -> Vec<&str> {
+pub fn names(dataset: &Dataset) -> Vec<&str> {
     (0..dataset.len()).map(|i| dataset.name(i)).collect()
 }
 
-fn labels(dataset: &Dataset, index: usize) -> Vec<u8> {
+pub fn labels(dataset: &Dataset, index: usize) -> Vec<u8> {
     dataset.labels(index).unwrap().labels
 }
 
-fn image(root: &TempDir, file: &str) {
+pub fn image(root: &TempDir, file: &str) {
     put(root.path(), file, &rgb_png(4, 3));
 }
 
@@ -54,7 +54,7 @@ fn coloured(root: &TempDir, file: &str, colours: &[[u8; 3]]) {
     put(root.path(), file, &rgb_mask_png(4, 3, colours));
 }
 
-fn text(root: &TempDir, file: &str, content: &str) {
+pub fn text(root: &TempDir, file: &str, content: &str) {
     put(root.path(), file, content.as_bytes());
 }
 
@@ -362,7 +362,7 @@ fn labelme() {
     assert_eq!(open(&root, Format::Labelme).classes().names, ["background", "dog", "cat"]);
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -13,4 +13,5 @@ mod soft_masks;
 mod splits;
 mod synthetic;
 mod tiff_files;
+mod tools;
 mod turned;

@@ -26,7 +26,7 @@ settings! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         format: Option<Format> = parsed::<Format>("the name of a format").unset("the format that the files have").example("\"voc\"").flag(
             Flag::new("format", "NAME").help(
-                "Format of the data: folders, lists, voc, camvid, cityscapes, ade20k, coco, labelme … [default: found from the files]",
+                "Format of the data: folders, lists, voc, camvid, cityscapes, ade20k, coco, yolo, labelme … [default: found from the files]",
             ),
         ),
         /// Label of pixels that count neither in the loss nor in the scores.

@@ -32,6 +32,11 @@ Formats, detected or named with --format:
   coco        JSON with polygons or run lengths; coco-stuff and
               coco-panoptic for masks
   labelme     a JSON file beside each image
+  yolo        images and labels, a text file of polygons for each image
+  label-studio, via, cvat-xml, supervisely
+              exports of these tools
+  nnunet      imagesTr, labelsTr, dataset.json
+  run-lengths images and a CSV of run lengths, as Kaggle has them
 
 Class names come from classes.toml, classes.txt, classes.csv, classes.json, class_dict.csv, label_colors.txt or labelmap.txt \
 in the folder.")]

@@ -1,0 +1,181 @@
+//! Shapes of annotation tools as sets of pixels, checked: a shape that cannot mean a region is refused, because drawing
+//! nothing would call its pixels background.
+
+use std::f32::consts::TAU;
+
+use crate::mask::regions::{Regions, Shape};
+
+/// How far corners of an ellipse's polygon cut into it, in pixels.
+const SAGITTA: f32 = 0.02;
+
+/// A polygon with corners in pixels, on an image of width and height.
+///
+/// # Errors
+/// The problem, in words: under three corners, coordinates that are not numbers, no area, outside of the image, or shares of
+/// the image's sides in place of pixels.
+pub(super) fn polygon(corners: Vec<[f32; 2]>, size: (usize, usize)) -> Result<Shape, String> {
+    if corners.len() < 3 {
+        return Err(format!("a polygon of {} corners has no area; draw at least three", corners.len()));
+    }
+    check_corners(&corners, size)?;
+    let shape = Shape::Polygon(corners);
+    if Regions::area(&shape) == 0.0 {
+        return Err("a polygon without area; draw it again or remove it".into());
+    }
+    Ok(shape)
+}
+
+/// A polygon with holes: the even-odd rule over one path that goes to each ring and back.
+///
+/// # Errors
+/// As [`polygon`], for each ring.
+pub(super) fn rings(
+    outer: Vec<[f32; 2]>,
+    holes: Vec<Vec<[f32; 2]>>,
+    size: (usize, usize),
+) -> Result<Shape, String> {
+    polygon(outer.clone(), size)?;
+    let Some(&start) = outer.first() else { return polygon(outer, size) };
+    let mut path = outer;
+    for hole in holes.into_iter().filter(|hole| hole.len() > 2) {
+        check_corners(&hole, size)?;
+        // The way to a ring is walked twice, so that it counts for nothing.
+        path.push(start);
+        path.extend(hole.iter().copied());
+        path.extend(hole.first().copied());
+    }
+    path.push(start);
+    Ok(Shape::Polygon(path))
+}
+
+/// A rectangle from two opposite corners, turned about its first corner by `angle` in degrees clockwise.
+///
+/// # Errors
+/// As [`polygon`].
+pub(super) fn rectangle(
+    [x0, y0]: [f32; 2],
+    [x1, y1]: [f32; 2],
+    angle: f32,
+    size: (usize, usize),
+) -> Result<Shape, String> {
+    let corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+    polygon(corners.map(|corner| turned(corner, [x0, y0], angle)).to_vec(), size)
+}
+
+/// An ellipse by its centre and its half axes, turned about the centre by `angle` in degrees clockwise; a polygon that is off
+/// by at most [`SAGITTA`].
+///
+/// # Errors
+/// As [`polygon`].
+pub(super) fn ellipse(
+    centre: [f32; 2],
+    [rx, ry]: [f32; 2],
+    angle: f32,
+    size: (usize, usize),
+) -> Result<Shape, String> {
+    let largest = rx.max(ry);
+    if !(rx > 0.0 && ry > 0.0 && largest <= 1e6) {
+        return Err(format!("an ellipse with half axes {rx} and {ry}"));
+    }
+    let count = (TAU / (2.0 * (1.0 - SAGITTA / largest.max(1.0)).acos())).ceil().max(16.0) as usize;
+    let corner = |i: usize| {
+        let (sin, cos) = (TAU * i as f32 / count as f32).sin_cos();
+        turned([centre[0] + rx * cos, centre[1] + ry * sin], centre, angle)
+    };
+    polygon((0..count).map(corner).collect(), size)
+}
+
+/// A bitmap of a whole image, row by row, as runs: they take far less memory.
+pub(super) fn runs(bits: &[u8], width: usize) -> Shape {
+    let height = bits.len() / width.max(1);
+    let column_by_column = (0..width).flat_map(|x| (0..height).map(move |y| bits[y * width + x] != 0));
+    let (mut counts, mut inside) = (vec![0_u32], false);
+    for bit in column_by_column {
+        if bit != inside {
+            counts.push(0);
+            inside = bit;
+        }
+        if let Some(last) = counts.last_mut() {
+            *last += 1;
+        }
+    }
+    Shape::Runs(counts)
+}
+
+/// A point turned about another, degrees clockwise where y goes down.
+pub(super) fn turned([x, y]: [f32; 2], [cx, cy]: [f32; 2], angle: f32) -> [f32; 2] {
+    if angle == 0.0 {
+        return [x, y];
+    }
+    let (sin, cos) = angle.to_radians().sin_cos();
+    let (dx, dy) = (x - cx, y - cy);
+    [cx + dx * cos - dy * sin, cy + dx * sin + dy * cos]
+}
+
+fn check_corners(corners: &[[f32; 2]], (width, height): (usize, usize)) -> Result<(), String> {
+    let all = || corners.iter().flatten();
+    if let Some(bad) = all().find(|v| !(v.abs() <= 1e7)) {
+        return Err(format!("a coordinate is {bad}; give pixels"));
+    }
+    if width.max(height) > 4 && all().all(|v| (0.0..=1.0).contains(v)) {
+        return Err(
+            "all coordinates lie between 0 and 1: shares of the image's sides where pixels are expected"
+                .into(),
+        );
+    }
+    let outside = |axis: usize, length: usize| {
+        corners.iter().all(|corner| corner[axis] <= 0.0)
+            || corners.iter().all(|corner| corner[axis] >= length as f32)
+    };
+    if outside(0, width) || outside(1, height) {
+        return Err(format!("it lies outside of the image of {width} x {height} pixels"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (10, 8);
+
+    fn drawn(shape: Shape) -> usize {
+        let regions = Regions { width: SIZE.0, height: SIZE.1, background: 0, regions: vec![(1, shape)] };
+        assert_eq!(regions.problem(), None);
+        regions.draw().labels.iter().filter(|&&label| label == 1).count()
+    }
+
+    #[test]
+    fn a_hole_is_left_out() {
+        let square = |from: f32, to: f32| vec![[from, from], [to, from], [to, to], [from, to]];
+        let whole = rings(square(1.0, 7.0), Vec::new(), SIZE).expect("a square");
+        let with_hole = rings(square(1.0, 7.0), vec![square(2.0, 4.0), square(5.0, 6.0)], SIZE);
+        assert_eq!((drawn(whole), drawn(with_hole.expect("a square with holes"))), (36, 36 - 4 - 1));
+    }
+
+    #[test]
+    fn an_ellipse_has_its_area_and_turns() {
+        let big = ellipse([500.0, 400.0], [300.0, 200.0], 30.0, (1000, 800)).expect("an ellipse");
+        let area = f64::from(TAU / 2.0) * 300.0 * 200.0;
+        assert!((Regions::area(&big) / area - 1.0).abs() < 1e-3);
+        let turned = rectangle([5.0, 1.0], [9.0, 3.0], 90.0, SIZE).expect("a rectangle");
+        let Shape::Polygon(corners) = turned else { panic!("a polygon") };
+        assert!((corners[2][0] - 3.0).abs() < 1e-4 && (corners[2][1] - 5.0).abs() < 1e-4, "{corners:?}");
+    }
+
+    #[test]
+    fn shapes_that_draw_nothing_are_refused() {
+        let cases = [
+            (vec![[1.0, 1.0], [2.0, 2.0]], "2 corners"),
+            (vec![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], "without area"),
+            (vec![[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]], "between 0 and 1"),
+            (vec![[20.0, 1.0], [30.0, 1.0], [25.0, 5.0]], "outside"),
+            (vec![[1.0, f32::NAN], [3.0, 1.0], [2.0, 5.0]], "NaN"),
+            (vec![[1e30, 1.0], [3.0, 1.0], [2.0, 5.0]], "coordinate"),
+        ];
+        for (corners, word) in cases {
+            let problem = polygon(corners, SIZE).expect_err(word);
+            assert!(problem.contains(word), "{problem}");
+        }
+    }
+}
