@@ -6,6 +6,7 @@
 //! - [`nearest`] and [`with_suggestion`]: "did you mean …?".
 //! - [`machine`]: the processor and the memory of this machine; [`clock`]: the time.
 //! - [`StopFlag`]: asks a long computation to stop.
+//! - [`contain`]: panics of libraries, as errors.
 //! - [`DistanceTransform`]: exact Euclidean distances.
 //! - [`Normalization`]: how pixel values become the input of a network.
 //! - [`Size`]: height and width.
@@ -21,6 +22,7 @@
 mod atomic;
 mod byte_size;
 pub mod clock;
+mod contain;
 mod distance;
 mod fault;
 mod lock;
@@ -33,6 +35,7 @@ mod time_span;
 
 pub use atomic::{AtomicFile, WriteError, write_atomic};
 pub use byte_size::{ByteSize, ByteSizeError};
+pub use contain::{PanicPlace, Panicked, contain, panic_place};
 pub use distance::DistanceTransform;
 pub use fault::InputFault;
 pub use lock::{FolderLock, LockError};

@@ -1,5 +1,7 @@
 //! The processor and the memory of this machine, as Linux tells them; `None` on systems that do not.
 
+use std::path::Path;
+
 /// The name of the processor.
 pub fn processor() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
@@ -10,6 +12,42 @@ pub fn processor() -> Option<String> {
 /// The memory of the machine in bytes.
 pub fn memory() -> Option<u64> {
     kibibytes("/proc/meminfo", "MemTotal:")
+}
+
+/// The memory in bytes that this process may use: that of the machine, or less where a container or `ulimit -v` limits it.
+pub fn memory_limit() -> Option<u64> {
+    let limits = [memory(), group_limit(), address_space()];
+    limits.into_iter().flatten().min()
+}
+
+/// The limit of the control group, by version 2 or 1 of their interface.
+fn group_limit() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limit = |folder: &Path, file: &str| {
+        // "max", or in version 1 a number beyond any memory, means none.
+        std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok()
+    };
+    let of_line = |line: &str| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (parts.next()?, parts.next()?);
+        let (root, file) = match controllers.split(',').any(|name| name == "memory") {
+            true => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            false if controllers.is_empty() => ("/sys/fs/cgroup", "memory.max"),
+            false => return None,
+        };
+        // Every group above limits too; inside of a container, the path may be that of the outside.
+        let group = Path::new(group.trim_start_matches('/'));
+        group.ancestors().filter_map(|group| limit(&Path::new(root).join(group), file)).min()
+    };
+    groups.lines().filter_map(of_line).min()
+}
+
+/// The address space that is left below its limit.
+fn address_space() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(limit.saturating_sub(kibibytes("/proc/self/status", "VmSize:").unwrap_or(0)))
 }
 
 /// The memory in bytes that can be had without swapping.
@@ -42,6 +80,7 @@ mod tests {
     fn linux_tells_all() {
         let total = memory().expect("MemTotal");
         assert!(available_memory().is_some_and(|available| available <= total));
+        assert!(memory_limit().is_some_and(|limit| limit > 0 && limit <= total));
         let resident = resident_memory().expect("VmRSS");
         assert!(resident > 0 && peak_memory().is_some_and(|peak| peak >= resident.min(peak)));
     }
