@@ -33,6 +33,14 @@ impl Target {
         Self(Arc::new(Mutex::new(Sink::Memory(Vec::new()))))
     }
 
+    /// Takes the bytes that are in memory so far; of a file, none.
+    pub fn take(&self) -> Vec<u8> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::File(_) => Vec::new(),
+            Sink::Memory(bytes) => std::mem::take(bytes),
+        }
+    }
+
     /// Gives the file its name; returns the bytes of memory.
     ///
     /// # Errors
