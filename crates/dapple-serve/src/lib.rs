@@ -2,13 +2,14 @@
 //!
 //! - [`Server`] with its [`ServeConfig`] and [`Limits`] serves [`ServedModel`]s; [`watch::LivePage`] shows a run.
 //! - [`runtime`] and [`interrupted`]: the process around them.
-//! - Inside: `listen` accepts connections; `api` has the routes, which share `app`; `request` reads a request, `answer`
-//!   writes the response, `problem` an error; `batcher` is one thread per model that gathers waiting images into batches;
-//!   `guard` holds the key and the slots; `metrics` and `openapi` describe the server.
+//! - Inside, a request passes `listen` (connections), `api` (the routes), `access` (who may ask) and `predict` with `request` (what
+//!   is asked), `batcher` (one thread per model that gathers waiting images into batches) and `response` (made while it is sent),
+//!   within the `bounds`. `health`, `metrics` and `openapi` describe the server.
 //!
 //! An image passes through three stages: decoding and preparation on a blocking thread, the networks on their own thread,
-//! outputs on a blocking thread again. At most [`Limits::queue`] requests are in flight; others are told when to retry.
-//! Memory is therefore bounded whatever arrives.
+//! outputs on a blocking thread again. At most [`Limits::queue`] requests are in flight, and all together hold at most
+//! [`Limits::memory_bytes`]; others are told when to retry. A request holds its slot until its answer is sent, and a client that
+//! neither sends nor takes at [`Limits::min_rate`] loses its connection. Memory is therefore bounded whatever arrives.
 //!
 //! ```
 //! use dapple_serve::{ServeConfig, ServedModel, Server, runtime};
@@ -38,26 +39,33 @@
 //! # }
 //! ```
 
-mod answer;
+mod access;
 mod api;
 mod app;
 mod batcher;
+mod bounds;
 mod config;
 mod error;
-mod guard;
+mod health;
 mod listen;
+mod log;
 mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod predict;
 mod problem;
 mod process;
 mod request;
+mod response;
 mod server;
 pub mod watch;
+mod work;
 
 pub use config::{Limits, ServeConfig};
 pub use error::ServeError;
 pub use models::ServedModel;
 pub use process::{interrupted, runtime};
+#[doc(hidden)]
+pub use request::submission::image_in;
 pub use server::Server;

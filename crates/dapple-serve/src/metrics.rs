@@ -98,8 +98,8 @@ impl Metrics {
         (images > 0.0).then(|| self.network_micros.load(Ordering::Relaxed) as f64 / 1e6 / images)
     }
 
-    /// The text of `/metrics`.
-    pub fn text(&self) -> String {
+    /// The text of `/metrics`, with the memory that requests hold.
+    pub fn text(&self, held_bytes: u64) -> String {
         let mut text = String::new();
         let head = |text: &mut String, name: &str, kind: &str, help: &str| {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -127,6 +127,7 @@ impl Metrics {
         single("dapple_shed_total", "counter", "Requests refused because too many were in flight.", shed);
         let in_flight = self.in_flight.load(Ordering::Relaxed) as f64;
         single("dapple_predictions_in_flight", "gauge", "In-flight prediction requests.", in_flight);
+        single("dapple_request_memory_bytes", "gauge", "Memory set aside for requests.", held_bytes as f64);
         single("dapple_up_seconds", "gauge", "Time since the start.", self.start.elapsed().as_secs_f64());
         if let Some(bytes) = dapple_base::machine::resident_memory() {
             single("process_resident_memory_bytes", "gauge", "Resident memory of the process.", bytes as f64);
@@ -153,7 +154,7 @@ mod tests {
         metrics.batch(3, Duration::from_millis(600));
         metrics.answered(Duration::from_millis(30));
         metrics.answered(Duration::from_secs(100));
-        let text = metrics.text();
+        let text = metrics.text(4096);
         for line in [
             "dapple_requests_total{route=\"/predict\",status=\"200\"} 2",
             "dapple_requests_total{route=\"/models\",status=\"401\"} 1",
@@ -163,6 +164,7 @@ mod tests {
             "dapple_prediction_seconds_bucket{le=\"+Inf\"} 2",
             "dapple_batch_images_bucket{le=\"4\"} 1",
             "dapple_network_seconds_total 0.6",
+            "dapple_request_memory_bytes 4096",
         ] {
             assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::batcher::Batcher;
 use crate::config::Limits;
+use crate::error::ServeError;
 use crate::metrics::Metrics;
 
 /// A model with the name that requests use.
@@ -28,11 +29,12 @@ pub(crate) struct ModelWorker {
 }
 
 impl ModelWorker {
-    pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, ModelError> {
+    pub fn start(served: ServedModel, limits: &Limits, metrics: &Arc<Metrics>) -> Result<Self, ServeError> {
         let ServedModel { name, predictor } = served;
         let description = describe(&name, &predictor)?;
         let predictor = Arc::new(predictor);
-        let batcher = Batcher::start(Arc::clone(&predictor), limits, Arc::clone(metrics));
+        let batcher = Batcher::start(Arc::clone(&predictor), limits, Arc::clone(metrics))
+            .map_err(ServeError::Runtime)?;
         Ok(Self { name, predictor, batcher, description })
     }
 }

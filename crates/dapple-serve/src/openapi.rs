@@ -1,10 +1,10 @@
 //! The description of the API (OpenAPI 3.1).
 
 use dapple_predict::output::OutputKind;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::request::FORM_FIELD;
+use crate::request::submission::{IMAGE, URL};
 
 /// The document, with this server's models and limits in it.
 pub(crate) fn document(app: &App) -> Value {
@@ -38,9 +38,21 @@ pub(crate) fn document(app: &App) -> Value {
             } },
             "/healthz": { "get": {
                 "operationId": "healthz",
-                "summary": "Whether the server answers",
+                "summary": "Whether the server and its models live",
                 "security": [],
-                "responses": { "200": answer("application/json", schema("Health")) },
+                "responses": {
+                    "200": answer("application/json", schema("Health")),
+                    "503": unwell("A model's thread has ended or is stuck: restart the server"),
+                },
+            } },
+            "/readyz": { "get": {
+                "operationId": "readyz",
+                "summary": "Whether the server takes requests now",
+                "security": [],
+                "responses": {
+                    "200": answer("application/json", schema("Health")),
+                    "503": unwell("It is full, ends, or does not live"),
+                },
             } },
             "/openapi.json": { "get": {
                 "operationId": "openapi",
@@ -73,6 +85,10 @@ fn answer(media_type: &str, schema: Value) -> Value {
     json!({ "description": "Done", "content": { media_type: { "schema": schema } } })
 }
 
+fn unwell(why: &str) -> Value {
+    json!({ "description": why, "content": { "application/json": { "schema": schema("Health") } } })
+}
+
 fn refusal(why: &str) -> Value {
     json!({ "description": why, "content": { "application/json": { "schema": schema("Problem") } } })
 }
@@ -85,55 +101,82 @@ fn come_back(why: &str) -> Value {
     refusal
 }
 
-fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
+/// Name, description and schema of each parameter.
+fn parameters(models: &[&str], classes: &[&str]) -> [(&'static str, &'static str, Value); 10] {
     let kinds = OutputKind::ALL.map(OutputKind::name);
-    let parameter = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
-    let mut output = parameter(
-        "output",
-        "Outputs to make of the image. A single file is the response itself; several come in one JSON object.",
-        json!({ "type": "array", "items": { "type": "string", "enum": kinds }, "minItems": 1, "default": ["mask"] }),
-    );
-    let mut class = parameter(
-        "class",
-        "Classes of the model that a cut-out keeps; by default all but the first",
-        json!({ "type": "array", "items": { "type": "string", "enum": classes }, "minItems": 1 }),
-    );
-    for list in [&mut output, &mut class] {
-        list["style"] = "form".into();
-        list["explode"] = false.into();
-    }
     let share = || json!({ "type": "number", "minimum": 0, "maximum": 1 });
+    [
+        ("model", "Name of the model", json!({ "type": "string", "enum": models, "default": models[0] })),
+        (
+            "output",
+            "Outputs to make of the image. A single file is the response itself; several come in one JSON object.",
+            json!({ "type": "array", "items": { "type": "string", "enum": kinds }, "minItems": 1, "default": ["mask"] }),
+        ),
+        (
+            "threshold",
+            "Probability above which a pixel is foreground (two classes) or decided (more; others become 255)",
+            share(),
+        ),
+        ("opacity", "Weight of the colours in overlays", share()),
+        ("format", "Format of probabilities", json!({ "type": "string", "enum": ["png8", "png16", "npy"] })),
+        (
+            "class",
+            "Classes of the model that a cut-out keeps; by default all but the first",
+            json!({ "type": "array", "items": { "type": "string", "enum": classes }, "minItems": 1 }),
+        ),
+        (
+            "background",
+            "Background of a cut-out",
+            json!({ "type": "string", "pattern": "^(transparent|blur|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))$" }),
+        ),
+        ("refine", "Whether a cut-out's edges are fitted to the photograph", json!({ "type": "boolean" })),
+        (
+            "min_area",
+            "Connected regions of fewer pixels are omitted from contours, coco and areas",
+            json!({ "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 }),
+        ),
+        ("coco", "Format of COCO regions", json!({ "type": "string", "enum": ["runs", "polygons"] })),
+    ]
+}
+
+fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
+    let described = parameters(models, classes);
     let binary = || json!({ "schema": { "type": "string", "contentMediaType": "application/octet-stream" } });
     let png = || json!({ "schema": { "type": "string", "contentMediaType": "image/png" } });
+    let parameters: Vec<Value> = described
+        .iter()
+        .map(|(name, about, schema)| {
+            let mut parameter = json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
+            if schema["type"] == "array" {
+                parameter["style"] = "form".into();
+                parameter["explode"] = false.into();
+            }
+            parameter
+        })
+        .collect();
+    // The same as fields of a form and members of an object, beside the image or its address.
+    let with_image = |image: Value| {
+        let mut properties = Map::from_iter([(IMAGE.to_owned(), image)]);
+        properties.insert(URL.into(), json!({
+            "type": "string",
+            "description": "The image's address instead of the image, on a host that the server's owner lists",
+        }));
+        properties.extend(described.iter().map(|(name, _, schema)| ((*name).to_owned(), schema.clone())));
+        let one_of = json!([{ "required": [IMAGE] }, { "required": [URL] }]);
+        json!({ "schema": { "type": "object", "properties": properties, "oneOf": one_of, "additionalProperties": false } })
+    };
     json!({
         "operationId": "predict",
         "summary": "Segment an image",
-        "parameters": [
-            parameter("model", "Name of the model", json!({ "type": "string", "enum": models, "default": models[0] })),
-            output,
-            parameter("threshold", "Probability above which a pixel is foreground (two classes) or decided (more; others \
-                become 255)", share()),
-            parameter("opacity", "Weight of the colours in overlays", share()),
-            parameter("format", "Format of probabilities", json!({ "type": "string", "enum": ["png8", "png16", "npy"] })),
-            class,
-            parameter("background", "Background of a cut-out",
-                json!({ "type": "string", "pattern": "^(transparent|blur|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))$" })),
-            parameter("refine", "Whether a cut-out's edges are fitted to the photograph", json!({ "type": "boolean" })),
-            parameter("min_area", "Connected regions of fewer pixels are omitted from contours, coco and areas",
-                json!({ "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 })),
-            parameter("coco", "Format of COCO regions", json!({ "type": "string", "enum": ["runs", "polygons"] })),
-        ],
+        "parameters": parameters,
         "requestBody": {
             "required": true,
             "description": format!("A PNG, JPEG, WebP, TIFF, BMP or PNM image of at most {body_bytes} bytes."),
             "content": {
                 "image/*": { "schema": { "type": "string", "contentMediaType": "image/*" } },
                 "application/octet-stream": binary(),
-                "multipart/form-data": { "schema": {
-                    "type": "object",
-                    "required": [FORM_FIELD],
-                    "properties": { FORM_FIELD: { "type": "string", "contentMediaType": "application/octet-stream" } },
-                } },
+                "multipart/form-data": with_image(json!({ "type": "string", "contentMediaType": "application/octet-stream" })),
+                "application/json": with_image(json!({ "type": "string", "contentEncoding": "base64" })),
             },
         },
         "responses": {
@@ -145,13 +188,15 @@ fn predict(models: &[&str], classes: &[&str], body_bytes: usize) -> Value {
                 "application/octet-stream": binary(),
             } },
             "400": refusal("A parameter or the form is wrong"),
+            "403": refusal("The page or the image's host is not allowed"),
             "404": refusal("There is no such model"),
-            "413": refusal("The body or the image is too large"),
+            "408": refusal("The body came too slowly"),
+            "413": refusal("The body or the image is too large, or the outputs need too much memory"),
             "415": refusal("Unsupported media type"),
             "422": refusal("The body cannot be decoded as an image, or the model cannot take it"),
             "429": come_back("Too many in-flight requests"),
             "500": refusal("Internal error"),
-            "503": come_back("The request exceeded the time limit"),
+            "503": come_back("The request exceeded the time limit, or memory is short"),
         },
     })
 }
@@ -165,8 +210,11 @@ fn schemas() -> Value {
         },
         "Health": {
             "type": "object",
-            "required": ["status"],
-            "properties": { "status": { "const": "ok" } },
+            "required": ["status", "models"],
+            "properties": {
+                "status": { "type": "string", "enum": ["ok", "failing", "ready", "full", "ending"] },
+                "models": { "type": "object", "additionalProperties": { "type": "string", "enum": ["ok", "stuck", "dead"] } },
+            },
         },
         "Models": {
             "type": "array",
@@ -193,77 +241,41 @@ fn schemas() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use serde::de::value::Error;
-    use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
-    use serde_json::from_value;
-
     use super::*;
-    use crate::request::Query;
-
-    /// Takes the names of a structure's fields from its derived `Deserialize`.
-    struct FieldNames<'a>(&'a mut &'static [&'static str]);
-
-    impl<'de> Deserializer<'de> for FieldNames<'_> {
-        type Error = Error;
-
-        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-            Err(Error::custom("not a structure"))
-        }
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _: &'static str,
-            fields: &'static [&'static str],
-            _: V,
-        ) -> Result<V::Value, Error> {
-            *self.0 = fields;
-            Err(Error::custom("only the names are wanted"))
-        }
-
-        serde::forward_to_deserialize_any! {
-            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
-            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-        }
-    }
+    use crate::request::parameters::{NAMES, Parameters};
 
     #[test]
-    fn the_parameters_are_the_fields_of_the_query() {
-        let mut fields: &[&str] = &[];
-        assert!(Query::deserialize(FieldNames(&mut fields)).is_err());
+    fn the_parameters_are_those_that_are_read() {
+        assert_eq!(parameters(&["horse"], &["ground", "horse"]).map(|(name, ..)| name), NAMES);
         let operation = predict(&["horse"], &["ground", "horse"], 1);
-        let parameters = operation["parameters"].as_array().expect("a list");
-        let documented: BTreeSet<&str> = parameters.iter().filter_map(|p| p["name"].as_str()).collect();
-        assert_eq!(documented, fields.iter().copied().collect());
-        assert_eq!(documented.len(), parameters.len());
+        for kind in ["multipart/form-data", "application/json"] {
+            let properties = &operation["requestBody"]["content"][kind]["schema"]["properties"];
+            for name in NAMES.into_iter().chain([IMAGE, URL]) {
+                assert!(properties[name].is_object(), "{kind}: {name}");
+            }
+        }
     }
 
     #[test]
     fn documented_values_are_accepted_and_others_refused() {
         let classes = ["ground".to_owned(), "horse".to_owned()];
-        let accepts = |name: &str, value: Value| {
-            let query = from_value::<Query>(json!({ name: value }));
-            query.is_ok_and(|query| query.wanted(&classes).is_ok())
+        let accepts = |name: &str, value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let mut parameters = Parameters::default();
+            parameters.add(name, text).and_then(|()| parameters.wanted(&classes)).is_ok()
         };
-        let operation = predict(&["horse"], &["ground", "horse"], 1);
-        for parameter in operation["parameters"].as_array().expect("a list") {
-            let (name, schema) = (parameter["name"].as_str().expect("a name"), &parameter["schema"]);
+        for (name, _, schema) in parameters(&["horse"], &["ground", "horse"]) {
             let values = schema["enum"].as_array().or(schema["items"]["enum"].as_array());
             for value in values.into_iter().flatten() {
-                assert!(accepts(name, value.clone()), "{name}: {value}");
+                assert!(accepts(name, value), "{name}: {value}");
             }
             for bound in
                 [&schema["minimum"], &schema["maximum"]].into_iter().filter(|bound| bound.is_number())
             {
-                assert!(accepts(name, bound.clone()), "{name}: {bound}");
+                assert!(accepts(name, bound), "{name}: {bound}");
             }
             // The model's name is checked by the route.
-            let free = ["model", "refine"].contains(&name);
-            assert!(free || !accepts(name, json!("no such value")), "{name}");
+            assert!(name == "model" || !accepts(name, &json!("no such value")), "{name}");
         }
-        let form = &operation["requestBody"]["content"]["multipart/form-data"]["schema"];
-        assert_eq!(form["required"], json!([FORM_FIELD]));
-        assert!(form["properties"][FORM_FIELD].is_object());
     }
 }

@@ -3,7 +3,12 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dapple_base::InputFault;
+use dapple_data::DataError;
+use dapple_predict::PredictError;
 use serde_json::json;
+
+use crate::log::log;
 
 /// An error response.
 #[derive(Debug)]
@@ -11,11 +16,12 @@ pub(crate) struct Problem {
     status: StatusCode,
     message: String,
     header: Option<(HeaderName, HeaderValue)>,
+    closing: bool,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), header: None }
+        Self { status, message: message.into(), header: None, closing: false }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -34,6 +40,35 @@ impl Problem {
         Self { header: Some(how), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
+    /// The same, after which the connection ends: the rest of its body is not read.
+    pub fn closing(self) -> Self {
+        Self { closing: true, ..self }
+    }
+
+    /// The message.
+    #[cfg(test)]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// An image that cannot be used.
+    pub fn of_image(error: &DataError) -> Self {
+        let status = match error {
+            DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.to_string())
+    }
+
+    /// A failed prediction: the image's fault, or an internal error that the log has.
+    pub fn of_prediction(error: &PredictError) -> Self {
+        if error.is_input_fault() {
+            return Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+        }
+        log(format_args!("error: {error}"));
+        Self::internal()
+    }
+
     /// The server is at fault.
     pub fn internal() -> Self {
         Self::new(
@@ -47,6 +82,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
         response.headers_mut().extend(self.header);
+        if self.closing {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }

@@ -3,25 +3,26 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::access::origin::{OriginRules, fault_of_origin};
 use crate::api::router;
 use crate::app::App;
+use crate::bounds::shares::Shares;
 use crate::config::ServeConfig;
 use crate::error::ServeError;
-use crate::guard::Room;
 use crate::listen::{Bounds, accept};
 use crate::metrics::Metrics;
 use crate::models::{ModelWorker, ServedModel};
+use crate::request::fetch::Fetcher;
 
 /// A server that listens but does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    router: Router,
-    config: ServeConfig,
+    app: Arc<App>,
 }
 
 impl Server {
@@ -44,25 +45,30 @@ impl Server {
         if config.api_key.as_ref().is_some_and(String::is_empty) {
             return Err(ServeError::Settings("the API key is empty; give a key, or omit it".into()));
         }
-        if let Some(bad) = config.cors.iter().find(|origin| !is_origin(origin)) {
-            return Err(ServeError::Settings(format!(
-                "`{bad}` is not an origin; give origins as https://example.org"
-            )));
+        for origin in &config.cors {
+            if let Some(fault) = fault_of_origin(origin) {
+                return Err(ServeError::Settings(format!("--cors `{origin}` can never match: {fault}")));
+            }
         }
         let metrics = Arc::new(Metrics::new());
+        let shares = Arc::new(Shares::new(&config.limits)?);
+        let fetcher = Fetcher::new(&config.url_hosts, &config.limits)?;
         let start = |served| ModelWorker::start(served, &config.limits, &metrics).map(Arc::new);
         let models = models.into_iter().map(start).collect::<Result<_, _>>()?;
         let address = config.address;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let app = App {
-            room: Room::new(config.limits.queue, Arc::clone(&metrics)),
+            shares,
+            origins: OriginRules::new(address, &config.host_names, &config.cors),
+            fetcher,
             workers: Arc::new(Semaphore::new(config.limits.workers.max(1))),
+            ending: AtomicBool::new(false),
             metrics,
             models,
-            config: config.clone(),
+            config,
         };
-        Ok(Self { listener, router: router(Arc::new(app)), config })
+        Ok(Self { listener, app: Arc::new(app) })
     }
 
     /// The address that it listens on; for port 0, with the port that was assigned.
@@ -76,16 +82,14 @@ impl Server {
     /// Answers until `shutdown` is ready; then accepts no further connections, and ends when the in-flight requests are
     /// answered, or the time limit of a request is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, router, config } = self;
-        let bounds = Bounds { connections: config.limits.connections, farewell: config.limits.time };
-        accept(listener, router, bounds, shutdown).await;
+        let Self { listener, app } = self;
+        let bounds =
+            Bounds { shares: Arc::clone(&app.shares), pace: app.pace(), farewell: app.config.limits.time };
+        let router = router(Arc::clone(&app));
+        let ending = async {
+            shutdown.await;
+            app.ending.store(true, Ordering::SeqCst);
+        };
+        accept(listener, router, bounds, ending).await;
     }
-}
-
-/// Whether a text is a scheme and a host, as browsers name origins.
-fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| {
-        !host.is_empty() && !host.contains('/') && host.bytes().all(|b| b.is_ascii_graphic())
-    })
 }

@@ -3,12 +3,13 @@
 //! The page fetches `/state` every two seconds and replaces the sections that have changed. Files are read while they are
 //! written; an incomplete record is skipped and read the next time.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path as UrlPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -20,6 +21,9 @@ use dapple_run::{Activity, RunProgress};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::access::origin::OriginRules;
+use crate::bounds::shares::Shares;
+use crate::config::Limits;
 use crate::error::ServeError;
 use crate::listen::{Bounds, accept};
 use crate::problem::Problem;
@@ -28,6 +32,9 @@ use crate::problem::Problem;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The time for in-flight requests at shutdown.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Seconds without a write after which the page says so.
 const SILENT: u64 = 60;
 
@@ -35,12 +42,12 @@ const SILENT: u64 = 60;
 pub struct LivePage {
     listener: TcpListener,
     router: Router,
+    bounds: Bounds,
 }
 
 struct Watched {
     folder: PathBuf,
-    /// Whether it listens on the loopback interface only.
-    loopback: bool,
+    origins: OriginRules,
 }
 
 impl LivePage {
@@ -51,8 +58,12 @@ impl LivePage {
     pub async fn bind(folder: &Path, address: SocketAddr) -> Result<Self, ServeError> {
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        let watched = Watched { folder: folder.to_owned(), loopback: address.ip().is_loopback() };
-        Ok(Self { listener, router: router(Arc::new(watched)) })
+        let watched = Watched { folder: folder.to_owned(), origins: OriginRules::new(address, &[], &[]) };
+        // For a few people.
+        let limits = Limits { connections: 64, ..Limits::default() };
+        let bounds =
+            Bounds { shares: Arc::new(Shares::new(&limits)?), pace: limits.pace(), farewell: FAREWELL };
+        Ok(Self { listener, router: router(Arc::new(watched)), bounds })
     }
 
     /// The address that it listens on; for port 0, with the port that was assigned.
@@ -65,7 +76,7 @@ impl LivePage {
 
     /// Answers until `shutdown` is ready.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        accept(self.listener, self.router, Bounds::default(), shutdown).await;
+        accept(self.listener, self.router, self.bounds, shutdown).await;
     }
 }
 
@@ -86,12 +97,11 @@ fn router(watched: Arc<Watched>) -> Router {
         .with_state(watched)
 }
 
-/// Refuses requests under another site's name (DNS rebinding), and forbids embedding and type sniffing.
+/// Refuses requests of other sites' pages, and forbids embedding and type sniffing.
 async fn guard(State(watched): State<Arc<Watched>>, request: Request, next: Next) -> Response {
-    let mut response = match watched.loopback && !is_local(request.headers()) {
-        true => Problem::new(StatusCode::FORBIDDEN, "open this page as http://127.0.0.1 or http://localhost")
-            .into_response(),
-        false => next.run(request).await,
+    let mut response = match watched.origins.check(request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -99,17 +109,6 @@ async fn guard(State(watched): State<Arc<Watched>>, request: Request, next: Next
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
-}
-
-/// Whether a request names this machine as its host, with or without a port.
-fn is_local(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The page's content: title, status line and sections as HTML.
@@ -120,6 +119,12 @@ async fn state(State(watched): State<Arc<Watched>>) -> Result<Json<Value>, Probl
 }
 
 fn content(folder: &Path) -> Value {
+    if let Some(link) = link_out_of(folder) {
+        let lead = format!(
+            "{link} is a link out of the run's folder; it is not followed. Put the file itself there."
+        );
+        return json!({ "title": "Not shown", "lead": lead, "html": "", "ended": false });
+    }
     let Ok(run) = RunData::read(folder) else {
         let lead = format!("There is no run in {} yet; this page is waiting for it.", folder.display());
         return json!({ "title": "Waiting", "lead": lead, "html": "", "ended": false });
@@ -152,6 +157,27 @@ fn encoded(byte: u8) -> String {
     }
 }
 
+/// The file behind a path, if it lies in the folder: a link may lead out of it.
+fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
+    let (folder, path) = (std::fs::canonicalize(folder).ok()?, std::fs::canonicalize(path).ok()?);
+    (path.starts_with(folder) && path.is_file()).then_some(path)
+}
+
+/// A file that the page shows and that is a link out of the run's folder.
+fn link_out_of(folder: &Path) -> Option<String> {
+    /// The kinds of files that the page is made from; links to models and data are nothing to it.
+    const SHOWN: [&str; 4] = ["toml", "json", "jsonl", "txt"];
+    let root = std::fs::canonicalize(folder).ok()?;
+    let leads_out = |path: &PathBuf| {
+        let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
+        let is_link = path.symlink_metadata().is_ok_and(|found| found.file_type().is_symlink());
+        let is_shown = SHOWN.contains(&kind) || picture_folders().iter().any(|folder| path.ends_with(folder));
+        is_link && is_shown && std::fs::canonicalize(path).is_ok_and(|path| !path.starts_with(&root))
+    };
+    let mut paths = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    paths.find(leads_out).map(|path| path.display().to_string())
+}
+
 /// A picture of the run, from the folders for pictures only.
 async fn picture(
     State(watched): State<Arc<Watched>>,
@@ -162,9 +188,12 @@ async fn picture(
     if !plain || !picture_folders().contains(&folder.as_str()) {
         return missing();
     }
-    let path = watched.folder.join(folder).join(file);
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
-        Ok(Ok(bytes)) => ([(header::CONTENT_TYPE, "image/png")], bytes).into_response(),
+    let read = move || {
+        let path = inside(&watched.folder, &watched.folder.join(folder).join(file))?;
+        std::fs::read(path).ok()
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "image/png")], bytes).into_response(),
         _ => missing(),
     }
 }
@@ -172,21 +201,6 @@ async fn picture(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_this_machine_is_local() {
-        let with = |host: &str| {
-            HeaderMap::from_iter([(header::HOST, host.parse::<HeaderValue>().expect("a header's value"))])
-        };
-        for host in ["localhost", "LOCALHOST:8081", "127.0.0.1:8081", "127.1.2.3", "[::1]:80", "[::1]"] {
-            assert!(is_local(&with(host)), "{host}");
-        }
-        for host in ["example.org", "localhost.example.org:80", "192.168.0.7:80", "127.0.0.1.example.org", ""]
-        {
-            assert!(!is_local(&with(host)), "{host}");
-        }
-        assert!(!is_local(&HeaderMap::new()));
-    }
 
     #[test]
     fn file_names_stand_in_addresses() {

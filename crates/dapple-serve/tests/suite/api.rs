@@ -5,130 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dapple_cpu::CpuEngine;
 use dapple_data::{Raster, encode_png};
-use dapple_graph::{Network, State};
-use dapple_model::Model;
-use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalization};
-use dapple_nets::{Activation, NetConfig};
-use dapple_predict::{PredictSettings, Predictor};
 use dapple_serve::{ServeConfig, ServedModel, Server};
-use serde_json::Value;
-use tokio::sync::oneshot;
 
-/// A small network with random weights.
-fn model(name: &str, classes: usize) -> ServedModel {
-    let activation = if classes == 2 { Activation::Sigmoid } else { Activation::Softmax };
-    let network =
-        NetConfig { activation, width: 2, ..NetConfig::new("unet", 3, classes).expect("a network") };
-    let graph = network.build(network.example_input()).expect("it fits its example");
-    let state = State::init(&graph, 3);
-    let class = |i: usize| Class { name: format!("class {i}"), colour: [0, 99, (40 * i) as u8] };
-    let card = ModelCard {
-        network,
-        classes: (0..classes).map(class).collect(),
-        ignore: None,
-        input_size: [32, 32],
-        normalisation: Normalization::Unit,
-        seed: 0,
-        epoch: 0,
-        scores: serde_json::Map::new(),
-        extra: serde_json::Map::new(),
-    };
-    let engine = CpuEngine::new(Some(2)).expect("threads");
-    let segmenter = Model::new(ModelFile { card, state }, &engine).expect("a model");
-    let predictor = Predictor::new(vec![segmenter], PredictSettings::default()).expect("settings in range");
-    ServedModel { name: name.into(), predictor }
-}
-
-/// A server on a port of its own that ends with the value.
-struct Running {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Running {
-    fn start(change: impl FnOnce(&mut ServeConfig)) -> Self {
-        let mut config =
-            ServeConfig { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServeConfig::default() };
-        change(&mut config);
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = dapple_serve::runtime().expect("a runtime");
-            runtime.block_on(async {
-                let models = vec![model("two", 2), model("many", 3)];
-                let server = Server::bind(models, config).await.expect("a server");
-                tell.send(server.address().expect("an address")).expect("someone listens");
-                server.run(async { stopped.await.unwrap_or(()) }).await;
-            });
-        });
-        let address = told.recv().expect("the server starts");
-        Self { address, stop: Some(stop), thread: Some(thread) }
-    }
-
-    fn send(&self, head: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        let length = body.len();
-        let (request, others) = head.split_once('\n').unwrap_or((head, ""));
-        let mut head =
-            format!("{request} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {length}\r\n");
-        others.lines().for_each(|line| head += &format!("{line}\r\n"));
-        // The server may answer and close before it has read everything.
-        let _ = stream.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| stream.write_all(body));
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        Answer::of(&bytes)
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.send(&format!("GET {path}"), &[])
-    }
-
-    fn predict(&self, query: &str, body: &[u8]) -> Answer {
-        self.send(&format!("POST /predict{query}"), body)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok(), "the server panicked");
-        }
-    }
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn of(bytes: &[u8]) -> Self {
-        let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
-        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
-        Self { status, head, body: bytes[end + 4..].to_vec() }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
-    }
-
-    fn has(&self, header: &str) -> bool {
-        self.head.lines().any(|line| line.starts_with(header))
-    }
-}
-
-fn photo(width: usize, height: usize) -> Vec<u8> {
-    let data = (0..width * height * 3).map(|i| (i * 7 % 256) as u8).collect();
-    encode_png(&Raster::new(width, height, 3, data)).expect("a PNG")
-}
+use crate::common::{Answer, Running, form, model, photo};
 
 #[test]
 fn an_image_becomes_the_requested_outputs() {
@@ -172,14 +52,51 @@ fn an_image_becomes_the_requested_outputs() {
     let head = "POST /predict\nContent-Type: application/x-www-form-urlencoded";
     assert_eq!(server.send(head, &image).status, 200);
 
-    // As a form, with another field before the image.
-    let mut form = b"--xyz\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--xyz\r\n\
-        Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
-        .to_vec();
-    form.extend(&image);
-    form.extend(b"\r\n--xyz--\r\n");
-    let head = "POST /predict?output=labels\nContent-Type: multipart/form-data; boundary=xyz";
-    assert_eq!(server.send(head, &form).status, 200);
+    let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &image);
+    let head = "POST /predict\nContent-Type: application/json";
+    let answer = server.send(head, format!(r#"{{"image":"{base64}","output":"cutout"}}"#).as_bytes());
+    assert!(
+        answer.status == 200 && answer.has("content-disposition: inline; filename=\"cutout.png\""),
+        "{}",
+        answer.head
+    );
+}
+
+#[test]
+fn form_fields_are_parameters() {
+    let server = Running::start(|_| ());
+    let image = photo(40, 30);
+    let send = |query: &str, fields: &[(&str, &[u8])]| {
+        let (kind, body) = form(fields);
+        server.send(&format!("POST /predict{query}\n{kind}"), &body)
+    };
+    // Before the image and after it.
+    let cutout = "content-disposition: inline; filename=\"cutout.png\"";
+    for fields in
+        [[("output", &b"cutout"[..]), ("image", &image)], [("image", &image), ("output", b"cutout")]]
+    {
+        let answer = send("", &fields);
+        assert!(answer.status == 200 && answer.has(cutout), "{}", answer.head);
+    }
+    let answer = send(
+        "?opacity=0.2",
+        &[("image", &image), ("output", b"mask"), ("output", b"areas"), ("model", b"many")],
+    );
+    let answer = answer.json();
+    assert_eq!(
+        (answer["model"].as_str(), answer["outputs"].as_array().map(Vec::len)),
+        (Some("many"), Some(2))
+    );
+    for (query, fields, word) in [
+        ("?output=mask", vec![("output", &b"cutout"[..]), ("image", &image)], "in one of them"),
+        ("", vec![("outptu", b"cutout"), ("image", &image)], "did you mean `output`"),
+        ("", vec![("threshold", b"7"), ("image", &image)], "threshold"),
+        ("", vec![("output", b"mask")], "no `image`"),
+    ] {
+        let answer = send(query, &fields);
+        let error = answer.json()["error"].to_string();
+        assert!(answer.status == 400 && error.contains(word), "{}: {error}", answer.status);
+    }
 }
 
 #[test]
@@ -287,26 +204,18 @@ fn a_key_and_origins() {
 fn beyond_its_queue_it_sheds_and_then_continues() {
     let server = Running::start(|config| {
         config.limits.queue = 1;
-        config.limits.time = Duration::from_millis(700);
+        config.limits.batch_delay = Duration::from_millis(1500);
     });
-    // A request whose body does not come holds the only place.
-    let mut slow = TcpStream::connect(server.address).expect("the server listens");
-    let head = "POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n";
-    slow.write_all(head.as_bytes()).expect("a head");
-    std::thread::sleep(Duration::from_millis(200));
-    let shed = server.predict("", &photo(9, 9));
-    assert!(shed.status == 429 && shed.has("retry-after: "), "{} {}", shed.status, shed.head);
-    let mut bytes = Vec::new();
-    slow.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
-    let mut part = [0; 4096];
-    while !bytes.windows(4).any(|w| w == b"\r\n\r\n") {
-        let read = slow.read(&mut part).expect("an answer");
-        assert!(read > 0, "closed without an answer");
-        bytes.extend_from_slice(&part[..read]);
-    }
-    assert_eq!(Answer::of(&bytes).status, 503);
-    drop(slow);
-    assert_eq!(server.predict("", &photo(9, 9)).status, 200);
+    std::thread::scope(|scope| {
+        // It waits for others to join its batch, and holds the only slot.
+        let first = scope.spawn(|| server.predict("", &photo(9, 9)).status);
+        std::thread::sleep(Duration::from_millis(500));
+        let shed = server.predict("", &photo(9, 9));
+        assert!(shed.status == 429 && shed.has("retry-after: "), "{} {}", shed.status, shed.head);
+        assert_eq!((server.get("/readyz").status, server.get("/healthz").status), (503, 200));
+        assert_eq!(first.join().expect("no panic"), 200);
+    });
+    assert_eq!((server.predict("", &photo(9, 9)).status, server.get("/readyz").status), (200, 200));
 }
 
 #[test]
@@ -317,7 +226,7 @@ fn in_flight_requests_are_answered_before_the_end() {
         let image = photo(30, 30);
         let mut stream = TcpStream::connect(address).expect("the server listens");
         let head = format!(
-            "POST /predict HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             image.len()
         );
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&image)).expect("a request");
@@ -341,8 +250,16 @@ fn invalid_settings_are_refused() {
     let config = || ServeConfig { address: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServeConfig::default() };
     assert!(refused(vec![], config()).contains("no model"));
     assert!(refused(vec![model("a", 2), model("a", 2)], config()).contains("NAME=FILE"));
-    let cors = ServeConfig { cors: vec!["example.org".into()], ..config() };
-    assert!(refused(vec![model("a", 2)], cors).contains("https://example.org"));
+    for origin in ["example.org", "https://example.org/", "https://Example.org", "*", "null"] {
+        let cors = ServeConfig { cors: vec![origin.into()], ..config() };
+        let said = refused(vec![model("a", 2)], cors);
+        assert!(said.contains("https://example.org") && said.contains("can never match"), "{said}");
+    }
+    let hosts = ServeConfig { url_hosts: vec!["https://example.org".into()], ..config() };
+    assert!(refused(vec![model("a", 2)], hosts).contains("*.example.org"));
+    let mut small = config();
+    small.limits.memory_bytes = 64 << 20;
+    assert!(refused(vec![model("a", 2)], small).contains("--max-body"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     assert!(refused(vec![model("a", 2)], ServeConfig { address, ..config() }).contains("--port"));

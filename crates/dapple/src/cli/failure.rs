@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 
-use dapple_base::InputFault;
+use dapple_base::{InputFault, PanicPlace, panic_place};
 
 /// Exit code for wrong input.
 const INPUT: u8 = 2;
@@ -83,6 +84,20 @@ pub fn explain_panics() {
         usual(info);
         eprintln!("error: this is a bug in dapple, not in your input; please report the lines above");
         process::exit(OTHER.into());
+    }));
+}
+
+/// From now on, a panic ends nothing but the request that met it: for a service, in place of [`explain_panics`].
+pub fn survive_panics() {
+    drop(panic::take_hook());
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+        // A contained one is told by the work that contains it.
+        if panic_place(info) != PanicPlace::Contained {
+            usual(info);
+            let said = "error: this is a bug in dapple; please report the lines above. The service goes on";
+            let _ = writeln!(io::stderr(), "{said}");
+        }
     }));
 }
 

@@ -12,7 +12,7 @@ use dapple::serve::{Limits, ServeConfig, ServedModel, Server};
 use super::common::device::Device;
 use super::common::models::load_on;
 use super::common::values::at_least_one;
-use super::failure::Failure;
+use super::failure::{Failure, survive_panics};
 use crate::environment;
 
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ Then open http://127.0.0.1:8080/, or send an image:
   curl --data-binary @photo.jpg -o cutout.png \\
       'http://127.0.0.1:8080/predict?output=cutout'
 
-The API is described at /openapi.json. Ctrl-C answers the in-flight requests and ends.")]
+The API is described at /openapi.json. Ctrl-C answers the in-flight requests and ends; a second one ends at once.")]
 pub struct Serve {
     /// Models: folders of runs, model files or names of models, as MODEL or NAME=MODEL
     #[arg(required = true, value_name = "MODEL")]
@@ -44,6 +44,12 @@ pub struct Serve {
     /// Origins whose web pages may use the API
     #[arg(long, value_name = "ORIGIN,…", value_delimiter = ',')]
     pub cors: Vec<String>,
+    /// Names under which a reverse proxy asks for a server that listens on this machine only
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub host_names: Vec<String>,
+    /// Hosts that images may be fetched from, as example.org or *.example.org; without them, none
+    #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
+    pub url_hosts: Vec<String>,
     #[command(flatten)]
     pub bounds: Bounds,
     #[command(flatten)]
@@ -69,6 +75,19 @@ pub struct Bounds {
     /// Most connections
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = at_least_one)]
     pub connections: usize,
+    /// Most of the connections, the in-flight requests and the memory that one address can hold, in percent; 100 behind a
+    /// reverse proxy
+    #[arg(long, value_name = "PERCENT", default_value_t = 75, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub peer_share: u8,
+    /// Memory for all requests together, in MiB; by default half of what the process may use, at most 4096
+    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u32).range(64..=4_000_000))]
+    pub memory: Option<u32>,
+    /// Least pace of a client that sends or takes data, in KiB a second
+    #[arg(long, value_name = "KiB", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub min_rate: u32,
+    /// Longest time that a client sends or takes nothing, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub patience: u32,
     /// Most images in a batch of the network
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
     pub batch: usize,
@@ -87,6 +106,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
         models.push(ServedModel { name, predictor });
     }
     let bounds = &arguments.bounds;
+    let default = Limits::default();
     let config = ServeConfig {
         address: SocketAddr::new(arguments.host, arguments.port),
         limits: Limits {
@@ -95,16 +115,23 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
             time: Duration::from_secs(bounds.timeout.into()),
             queue: bounds.queue,
             connections: bounds.connections,
+            peer_share: f64::from(bounds.peer_share) / 100.0,
+            memory_bytes: bounds.memory.map_or(default.memory_bytes, |mebibytes| u64::from(mebibytes) << 20),
+            min_rate: u64::from(bounds.min_rate) << 10,
+            patience: Duration::from_secs(bounds.patience.into()),
             batch: bounds.batch,
             batch_delay: Duration::from_millis(bounds.batch_delay),
-            ..Limits::default()
+            ..default
         },
         api_key: api_key(arguments.api_key_file.as_deref())?,
         cors: arguments.cors.clone(),
+        host_names: arguments.host_names.clone(),
+        url_hosts: arguments.url_hosts.clone(),
     };
     if !arguments.host.is_loopback() && config.api_key.is_none() {
         eprintln!("note: without a key, everyone who reaches {} can use this server", arguments.host);
     }
+    survive_panics();
     let runtime = dapple::serve::runtime()?;
     runtime.block_on(async {
         let server = Server::bind(models, config).await?;

@@ -7,7 +7,7 @@ use clap::Args;
 use dapple::serve::watch::LivePage;
 use dapple::serve::{interrupted, runtime};
 
-use super::failure::Failure;
+use super::failure::{Failure, survive_panics};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -34,6 +34,7 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
     if !arguments.host.is_loopback() {
         eprintln!("note: everyone who reaches {} can see this run", arguments.host);
     }
+    survive_panics();
     runtime()?.block_on(async {
         let page = LivePage::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
         let address = page.address().map_err(Failure::other)?;

@@ -1,0 +1,50 @@
+//! Work that takes time, on blocking threads; its panics are errors of one request.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use dapple_base::contain;
+use dapple_data::DataError;
+use tokio::sync::Semaphore;
+
+use crate::log::log;
+use crate::problem::Problem;
+
+/// Runs on a blocking thread, at most as many at a time as there are workers.
+pub(crate) async fn working<T: Send + 'static>(
+    workers: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let permit = Arc::clone(workers).acquire_owned().await.map_err(|_| Problem::internal())?;
+    aside(move || {
+        let result = work();
+        drop(permit);
+        result
+    })
+    .await
+}
+
+/// Runs on a blocking thread.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let contained = move || {
+        contain(work).unwrap_or_else(|panicked| {
+            log(format_args!("error: a request failed by a bug in dapple: {panicked}"));
+            Err(Problem::internal())
+        })
+    };
+    tokio::task::spawn_blocking(contained).await.map_err(|_| Problem::internal())?
+}
+
+/// Runs a decoder; a panic in it is a fault of the image that it was given.
+pub(crate) fn decoding<T>(work: impl FnOnce() -> Result<T, DataError>) -> Result<T, Problem> {
+    match contain(work) {
+        Ok(result) => result.map_err(|error| Problem::of_image(&error)),
+        Err(panicked) => {
+            log(format_args!("error: a decoder failed: {panicked}"));
+            let message = "the image cannot be decoded: its decoder failed; save it again as PNG or JPEG";
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))
+        }
+    }
+}
