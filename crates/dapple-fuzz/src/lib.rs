@@ -16,6 +16,7 @@ mod annotations;
 mod config;
 mod images;
 mod mutate;
+mod requests;
 mod rows;
 mod weights;
 
@@ -35,7 +36,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "images", run: images::images, seeds: images::image_seeds, inputs: 3000 },
     Target { name: "masks", run: images::masks, seeds: images::mask_seeds, inputs: 2000 },
     Target { name: "annotations", run: annotations::annotations, seeds: annotations::seeds, inputs: 1500 },
@@ -52,6 +53,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "metadata", run: weights::metadata, seeds: weights::card_seeds, inputs: 1000 },
     Target { name: "config", run: config::config, seeds: config::seeds, inputs: 3000 },
     Target { name: "tiff_rows", run: rows::tiff_rows, seeds: rows::seeds, inputs: 1500 },
+    Target { name: "multipart", run: requests::multipart, seeds: requests::seeds, inputs: 5000 },
 ];
 
 /// The target of a name.

@@ -39,10 +39,11 @@ bounded!(
     safetensors,
     metadata,
     config,
-    tiff_rows
+    tiff_rows,
+    multipart
 );
 
 #[test]
 fn every_target_is_run() {
-    assert_eq!(TARGETS.len(), 11, "name a new target in `bounded!` above and in fuzz/");
+    assert_eq!(TARGETS.len(), 12, "name a new target in `bounded!` above and in fuzz/");
 }
