@@ -6,6 +6,8 @@ mod devices;
 #[cfg(any(feature = "torch", feature = "gpu"))]
 mod engines;
 mod export;
+#[cfg(target_os = "linux")]
+mod failing;
 mod generated;
 #[cfg(unix)]
 mod killed;
@@ -15,6 +17,8 @@ mod report;
 mod runs;
 mod saved;
 mod score;
+#[cfg(unix)]
+mod serve;
 #[cfg(unix)]
 mod stopped;
 mod training;

@@ -109,3 +109,44 @@ fn an_interrupt_ends_it_with_success() {
     assert_eq!(page.0.wait().expect("it ends").code(), Some(0));
     bench.refuse("watch data --port 99999", &[]);
 }
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_run_are_not_followed() {
+    use std::os::unix::fs::symlink;
+
+    let bench = Bench::new();
+    bench.train("run");
+    fs::write(bench.path("secret.png"), b"\x89PNG secret").expect("a file");
+    fs::write(bench.path("secret.txt"), "secret").expect("a file");
+    let folder = bench.path("run/current");
+    fs::create_dir_all(&folder).expect("a folder");
+    symlink(bench.path("secret.png"), folder.join("out.png")).expect("a link");
+    let page = Page::open(&bench, "run");
+    let (head, _) = page.ask("/picture/current/out.png", "localhost");
+    assert!(head.starts_with("http/1.1 404"), "{head}");
+
+    fs::remove_file(bench.path("run/log.txt")).expect("the run has a log");
+    symlink(bench.path("secret.txt"), bench.path("run/log.txt")).expect("a link");
+    let state = page.state();
+    assert!(!state.to_string().contains("secret\""), "{state}");
+    assert!(state["lead"].as_str().is_some_and(|lead| lead.contains("log.txt is a link out")), "{state}");
+
+    // The folder itself may be behind a link, and files within it may be links to others.
+    fs::remove_file(bench.path("run/log.txt")).expect("it was just made");
+    fs::write(bench.path("run/real.log"), "epoch 7/7").expect("a file");
+    symlink(bench.path("run/real.log"), bench.path("run/log.txt")).expect("a link");
+    symlink(bench.path("run"), bench.path("latest")).expect("a link");
+    let page = Page::open(&bench, "latest");
+    assert!(page.state()["html"].as_str().is_some_and(|html| html.contains("epoch 7/7")));
+}
+
+#[test]
+fn pages_of_other_sites_are_refused() {
+    let bench = Bench::empty();
+    let page = Page::open(&bench, "run");
+    for headers in ["localhost\r\nOrigin: https://evil.example", "localhost\r\nSec-Fetch-Site: cross-site"] {
+        let (head, _) = page.ask("/state", headers);
+        assert!(head.starts_with("http/1.1 403"), "{head}");
+    }
+}
