@@ -1,9 +1,11 @@
 //! Writing files so that a reader never sees half of one.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::InputFault;
 
@@ -68,7 +70,12 @@ impl AtomicFile {
         }
         let temporary = temporary_name(&path);
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => Ok(Self { path, temporary, writer: Some(BufWriter::new(file)) }),
+            Ok(file) => {
+                // Tells `remove_leftovers` that somebody is still writing. Where a file system has no locks, nothing is
+                // removed.
+                let _ = file.try_lock();
+                Ok(Self { path, temporary, writer: Some(BufWriter::new(file)) })
+            }
             Err(source) => Err(WriteError { path, source }),
         }
     }
@@ -121,13 +128,68 @@ fn sync_folder(path: &Path) {
     }
 }
 
-/// A name beside `path` that no other thread or process of this machine uses.
+/// The most bytes of the final name in the temporary one, which must not be longer than a file system allows: 255.
+const KEPT: usize = 200;
+
+/// The age from which a file without a lock is left over: nobody is between making and locking it.
+const LEAST_AGE: Duration = Duration::from_secs(10);
+
+/// A name beside `path` that no other thread or process of this machine uses: `.NAME.PROCESS.NUMBER.tmp`.
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
+    let final_name = path.file_name().unwrap_or_default();
+    let mut name = OsString::from(".");
+    if final_name.len() > KEPT {
+        // The beginning tells a reader enough; the number makes the name unique.
+        let text = final_name.to_string_lossy();
+        let mut end = KEPT;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        name.push(&text[..end]);
+    } else {
+        name.push(final_name);
+    }
     name.push(format!(".{}.{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
+}
+
+/// Whether a file has the name of a temporary one, [`temporary_name`].
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut parts = name.rsplit('.');
+    let is_number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    name.starts_with('.') && parts.next() == Some("tmp") && is_number(parts.next()) && is_number(parts.next())
+}
+
+/// Removes the temporary files that killed programs left in a folder and those below it, and gives their number.
+///
+/// Files that somebody still writes stay. What cannot be looked at or removed stays too: it harms nobody.
+pub fn remove_leftovers(folder: impl AsRef<Path>) -> usize {
+    let mut removed = 0;
+    let mut folders = vec![folder.as_ref().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(path),
+                Ok(kind) if kind.is_file() && is_temporary(&path) && is_left_over(&path) => {
+                    removed += usize::from(fs::remove_file(&path).is_ok());
+                }
+                _ => {}
+            }
+        }
+    }
+    removed
+}
+
+/// Whether nobody has locked a file that is old enough to be locked.
+fn is_left_over(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let age = file.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age >= LEAST_AGE) && file.try_lock().is_ok()
 }
 
 #[cfg(test)]
@@ -170,5 +232,38 @@ mod tests {
         fs::create_dir_all(taken.join("inside")).expect("the folder is writable");
         write_atomic(&taken, b"x").expect_err("a folder cannot be replaced by a file");
         assert_eq!(names(folder.path()), ["taken"]);
+    }
+
+    #[test]
+    fn names_as_long_as_the_file_system_allows() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["x".repeat(255), "\u{e9}".repeat(127), "\u{1f40e}".repeat(63)] {
+            write_atomic(folder.path().join(&name), b"x").expect("a name of at most 255 bytes");
+            assert!(names(folder.path()).contains(&name));
+        }
+    }
+
+    #[test]
+    fn leftovers_of_killed_programs_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).expect("the folder is writable");
+        let old = std::time::SystemTime::now() - 2 * LEAST_AGE;
+        let put = |path: PathBuf, time| {
+            let file = File::create(path).expect("the folder is writable");
+            file.set_modified(time).expect("a time");
+        };
+        put(folder.path().join(".a.png.123.4.tmp"), old);
+        put(inner.join(".b.png.99.0.tmp"), old);
+        for other in ["a.png", ".a.tmp", ".a.png.12.tmp", "a.1.2.tmp", ".a.b.c.tmp"] {
+            put(folder.path().join(other), old);
+        }
+        put(folder.path().join(".new.png.123.4.tmp"), std::time::SystemTime::now());
+        let writing = AtomicFile::create(folder.path().join("c.png")).expect("the folder is writable");
+        let file = File::options().write(true).open(&writing.temporary).expect("just made");
+        file.set_modified(old).expect("a time");
+        assert_eq!(remove_leftovers(folder.path()), 2);
+        assert_eq!((names(folder.path()).len(), names(&inner).len()), (8, 0));
+        writing.commit().expect("it was not removed");
     }
 }

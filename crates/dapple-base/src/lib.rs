@@ -33,7 +33,7 @@ mod stop;
 mod suggest;
 mod time_span;
 
-pub use atomic::{AtomicFile, WriteError, write_atomic};
+pub use atomic::{AtomicFile, WriteError, remove_leftovers, write_atomic};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use contain::{PanicPlace, Panicked, contain, panic_place};
 pub use distance::DistanceTransform;

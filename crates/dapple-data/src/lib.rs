@@ -57,10 +57,12 @@ pub use self::image::encode::{encode_indexed_png, encode_png, write_indexed_png}
 pub use self::image::input::InputSettings;
 pub use self::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, luma};
 pub use augment::settings::{Augment, Border};
-pub use dataset::samples::{Dataset, OpenOptions};
+pub use dataset::reader::MaskReader;
+pub use dataset::samples::{Dataset, MaskOrientation, OpenOptions};
 pub use dataset::synthetic;
 pub use error::{DataError, Result};
 pub use format::mask_files::mask_files;
+pub use format::unread::Unread;
 pub use format::walk::images_below;
 pub use format::{Format, UnknownFormat};
 pub use inspect::{Inspection, preview};

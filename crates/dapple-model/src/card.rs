@@ -24,8 +24,9 @@ pub enum Weights {
 pub struct Provenance {
     /// The loss, with class weights as numbers.
     pub loss: Loss,
-    /// The meaning of the values in the mask files.
-    pub coding: LabelCoding,
+    /// The meaning of the values in the mask files, where that is all that is needed to read them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coding: Option<LabelCoding>,
     /// The format of the training data's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,

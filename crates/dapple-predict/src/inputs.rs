@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use dapple_data::{DataError, images_below};
+use dapple_data::{DataError, Unread, images_below};
 
 use crate::error::PredictError;
 
@@ -62,7 +62,12 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
             let mut images = images_below(input)?;
             images.retain(|image| !(apart && is_result(image)));
             if images.is_empty() {
-                return Err(PredictError::bad_file(input, "no images in this folder"));
+                let unread = Unread::below(input)?;
+                let problem = match unread.is_empty() {
+                    true => "no images in this folder".to_owned(),
+                    false => format!("no image in this folder that can be read; {unread}"),
+                };
+                return Err(PredictError::bad_file(input, problem));
             }
             found.extend(images.into_iter().map(|path| Input::below(path, input)));
         } else if let (false, Some(pattern)) = (input.exists(), as_pattern(input)) {
@@ -84,6 +89,16 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<Vec<Input>, Predic
         }
     }
     Ok(found)
+}
+
+/// The files in the folders among the inputs that are pictures or videos of kinds that are not read, by folder.
+///
+/// # Errors
+/// [`PredictError::Model`] for a folder that cannot be read.
+pub fn unread(inputs: &[PathBuf]) -> Result<Vec<Unread>, PredictError> {
+    let folders = inputs.iter().filter(|input| input.is_dir());
+    let unread = folders.map(|folder| Unread::below(folder)).collect::<Result<Vec<_>, _>>()?;
+    Ok(unread.into_iter().filter(|unread| !unread.is_empty()).collect())
 }
 
 /// The paths of a list, one per line; empty lines and those that begin with `#` are skipped.

@@ -147,6 +147,10 @@ impl Painter {
         samples: &[usize],
         scores: &Scores,
     ) -> Result<Vec<Shown>, RunError> {
+        if samples.is_empty() {
+            // Where no image has a score, none is the best or the worst.
+            return Ok(Vec::new());
+        }
         // Values of 0 to 1 times 255 are the resized image's bytes again.
         let visible = InputSettings { channels: 3, normalization: Normalization::Unit, ..self.input };
         let loader =

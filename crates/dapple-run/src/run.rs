@@ -70,6 +70,11 @@ impl Run {
         self.training.dataset()
     }
 
+    /// The division of the data.
+    pub fn split(&self) -> &Split {
+        self.training.split()
+    }
+
     /// The folder of the run.
     pub fn folder(&self) -> &RunFolder {
         &self.folder

@@ -1,6 +1,7 @@
 //! Writing a data set as the canonical folder: `images/`, `masks/` with class indices and a palette, `classes.toml`.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
@@ -8,18 +9,21 @@ use image::{DynamicImage, ImageFormat};
 use crate::dataset::samples::Dataset;
 use crate::error::{DataError, Result};
 use crate::format::class_table::to_toml;
-use crate::format::found::UNASSIGNED;
-use crate::format::walk::{EXTENSIONS, bad_file, inside};
+use crate::format::found::{UNASSIGNED, UNFINISHED};
+use crate::format::walk::{EXTENSIONS, bad_file, entries, inside};
 use crate::image::decode::{decode_dynamic, image_header, read_file};
 use crate::image::encode::{encode_png, write_indexed_png};
 use crate::image::orientation::UPRIGHT;
 use crate::image::raster::Channels;
 use crate::parallel::in_parallel;
-use dapple_base::{WriteError, write_atomic};
+use dapple_base::{WriteError, remove_leftovers, write_atomic};
 
 impl Dataset {
     /// Writes the data set to `out` as a folder that every program reads: `images/` with the files as they are,
     /// `masks/` with the labels as palette PNG, below `train/`, `val/` and `test/` where there are parts, and `classes.toml`.
+    ///
+    /// While it is written the folder holds a file `unfinished-conversion.json`, with which no program takes it for a data
+    /// set; a conversion that was killed is finished by running it again.
     ///
     /// Nothing is lost: image files are copied; those that are to be turned by their EXIF data, which other programs may
     /// overlook, are decoded, turned and written as PNG.
@@ -28,13 +32,39 @@ impl Dataset {
     /// [`DataError::BadFile`] if `out` is not empty, those of reading and decoding, [`DataError::Write`].
     pub fn convert(&self, out: impl AsRef<Path>) -> Result<()> {
         let out = out.as_ref();
-        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(bad_file(out, "the folder is not empty; name a new one"));
+        let marker = out.join(UNFINISHED);
+        let fingerprint = format!("{{\"data\": \"{:016x}\"}}\n", self.fingerprint());
+        if out.is_dir() {
+            remove_leftovers(out);
+            match fs::read_to_string(&marker) {
+                Ok(text) if text == fingerprint => {}
+                Ok(_) => {
+                    let problem = "the folder holds the unfinished conversion of other data; delete it, or name a new one";
+                    return Err(bad_file(out, problem));
+                }
+                Err(_) if entries(out)?.is_empty() => {}
+                Err(_) => return Err(bad_file(out, "the folder is not empty; name a new one")),
+            }
         }
+        make_folder(&marker)?;
+        write_atomic(&marker, fingerprint.as_bytes())?;
         let has_parts = (0..self.len()).any(|index| self.part(index).is_some());
         let written = in_parallel(self.len(), |index| self.convert_sample(index, out, has_parts));
         written.into_iter().collect::<Result<()>>()?;
-        Ok(write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())?)
+        write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())?;
+        fs::remove_file(&marker).map_err(|source| WriteError::new(marker, source).into())
+    }
+
+    /// A number that differs for other samples, classes or labels.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.classes().names, &self.classes().colours, self.ignore()).hash(&mut hasher);
+        for index in 0..self.len() {
+            let size = self.size(index);
+            (self.name(index), self.part(index), size.height, size.width).hash(&mut hasher);
+            self.label_counts(index).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn convert_sample(&self, index: usize, out: &Path, has_parts: bool) -> Result<()> {
@@ -47,8 +77,13 @@ impl Dataset {
             let path = inside(out, &out.join(folder), &file);
             path.ok_or_else(|| bad_file(out, format!("the sample `{name}` would be written outside of it")))
         };
-        let labels = self.labels(index)?;
         let mask = path("masks", "png")?;
+        // The image is written last.
+        let written = |extension: &&str| path("images", extension).is_ok_and(|image| image.is_file());
+        if mask.is_file() && EXTENSIONS.iter().any(written) {
+            return Ok(());
+        }
+        let labels = self.labels(index)?;
         make_folder(&mask)?;
         let (width, height) = (labels.width as u32, labels.height as u32);
         write_indexed_png(mask, width, height, &labels.labels, &self.classes().colours)?;

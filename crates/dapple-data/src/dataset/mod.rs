@@ -1,8 +1,14 @@
 //! Data sets: opening a folder, learning what its masks mean, and giving its samples.
 
+mod advice;
 mod convert;
 mod infer;
+mod levels;
+mod meaning;
 mod open;
+mod planes;
+pub(crate) mod reader;
 pub(crate) mod samples;
 mod survey;
 pub mod synthetic;
+mod turns;

@@ -1,9 +1,11 @@
 //! A data set: named pairs of an image and a label map, in files or in memory, and their classes.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use dapple_base::Size;
 use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
 use crate::format::Format;
@@ -12,8 +14,9 @@ use crate::image::decode::decode_image_as;
 use crate::image::raster::{Channels, Raster};
 use crate::mask::classes::Classes;
 use crate::mask::coding::{LabelCoding, mask_value_error};
-use crate::mask::decoder::{MaskDecoder, decode_segments};
+use crate::mask::decoder::{Code, MaskDecoder, decode_segments};
 use crate::mask::label_map::{LabelMap, LabelledImage};
+use crate::mask::raw::Plane;
 use crate::mask::statistics::ClassStatistics;
 use crate::part::Part;
 
@@ -28,9 +31,33 @@ pub struct OpenOptions {
     pub ignore: Option<u8>,
     /// The meaning of the values in masks; found from the masks if not given.
     pub coding: Option<LabelCoding>,
+    /// How masks lie on images that EXIF data turn; found from all of them if not given.
+    pub mask_orientation: Option<MaskOrientation>,
     /// Drop bad pairs with a warning each ([`Dataset::skipped`]) instead of stopping. All images are then decoded once
     /// while opening, so that none can turn out to be damaged later.
     pub skip_bad: bool,
+}
+
+/// How masks without an orientation of their own lie on images that EXIF data turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskOrientation {
+    /// As the pixels of the image are stored: they are turned with it.
+    AsImage,
+    /// On the upright image, as viewers show it.
+    Upright,
+}
+
+impl FromStr for MaskOrientation {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> std::result::Result<Self, Self::Err> {
+        match name {
+            "as-image" => Ok(Self::AsImage),
+            "upright" => Ok(Self::Upright),
+            _ => Err("give as-image or upright"),
+        }
+    }
 }
 
 /// One pair of image and label map.
@@ -69,6 +96,7 @@ pub struct Dataset {
     pub(crate) format: Option<Format>,
     pub(crate) skipped: Vec<DataError>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) folders: Vec<String>,
 }
 
 impl Dataset {
@@ -106,9 +134,9 @@ impl Dataset {
                 source: Source::Memory { image, labels },
             });
         }
-        let decoder = MaskDecoder::Values(coding);
+        let decoder = MaskDecoder::indices();
         let (skipped, warnings) = (Vec::new(), Vec::new());
-        Ok(Self { samples, classes, ignore, decoder, format: None, skipped, warnings })
+        Ok(Self { samples, classes, ignore, decoder, format: None, skipped, warnings, folders: Vec::new() })
     }
 
     /// The number of samples.
@@ -170,10 +198,7 @@ impl Dataset {
 
     /// The meaning of the values in mask files; [`LabelCoding::Indices`] where the format or colours say it.
     pub fn coding(&self) -> LabelCoding {
-        match self.decoder {
-            MaskDecoder::Values(coding) => coding,
-            MaskDecoder::Table(_) | MaskDecoder::Colours(_) => LabelCoding::Indices,
-        }
+        self.decoder.coding()
     }
 
     /// The format of the folder; `None` for a data set in memory.
@@ -184,6 +209,32 @@ impl Dataset {
     /// Interpretations that the user should know of, a sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The folders that images and masks were taken from, in words; empty where the format tells them.
+    pub fn folders(&self) -> &[String] {
+        &self.folders
+    }
+
+    /// The classes that no pixel of these samples has.
+    pub fn missing_classes(&self, indices: &[usize]) -> Vec<&str> {
+        let pixels = self.class_statistics(indices).pixels;
+        self.classes
+            .names
+            .iter()
+            .zip(pixels)
+            .filter(|(_, n)| *n == 0)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// The meaning of stored values, where it is all that is needed to read the masks in the same way again; formats,
+    /// tables, colours and the values of all masks together say more.
+    pub fn stored_coding(&self) -> Option<LabelCoding> {
+        match (self.decoder.plane, &self.decoder.code) {
+            (Plane::Stored, Code::Values(coding)) => Some(*coding),
+            _ => None,
+        }
     }
 
     /// Why pairs were dropped, one error each; empty unless [`OpenOptions::skip_bad`].
@@ -208,11 +259,9 @@ impl Dataset {
     /// Those of [`decode_labels`](crate::decode_labels), and [`DataError::Decode`] for a colour or segment without a class.
     pub fn labels(&self, index: usize) -> Result<LabelMap> {
         match &self.samples[index].source {
-            Source::Files { target, turn, .. } => match target {
-                Target::Mask(path) => self.decoder.decode(path, *turn, self.classes.len(), self.ignore),
-                Target::Segments { path, labels } => decode_segments(path, labels, *turn),
-                Target::Regions { regions, .. } => Ok(regions.draw().turned(*turn)),
-            },
+            Source::Files { target, turn, .. } => {
+                labels_of(target, &self.decoder, *turn, self.classes.len(), self.ignore)
+            }
             Source::Memory { labels, .. } => Ok(labels.clone()),
         }
     }
@@ -247,6 +296,21 @@ impl Dataset {
             statistics.add_image((sample.width * sample.height) as u64, counts);
         }
         statistics
+    }
+}
+
+/// The labels that a file holds, turned.
+pub(crate) fn labels_of(
+    target: &Target,
+    decoder: &MaskDecoder,
+    turn: Orientation,
+    classes: usize,
+    ignore: Option<u8>,
+) -> Result<LabelMap> {
+    match target {
+        Target::Mask(path) => decoder.decode(path, turn, classes, ignore),
+        Target::Segments { path, labels } => decode_segments(path, labels, turn),
+        Target::Regions { regions, .. } => Ok(regions.draw().turned(turn)),
     }
 }
 

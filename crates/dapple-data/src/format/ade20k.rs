@@ -53,5 +53,5 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     }
     let mut table: BTreeMap<u16, u8> = (1..=COUNT).map(|value| (u16::from(value), value - 1)).collect();
     table.insert(0, IGNORED);
-    Ok(Found::fixed(records, Classes::named(NAMES), MaskDecoder::Table(table.into())))
+    Ok(Found::fixed(records, Classes::named(NAMES), MaskDecoder::ids(table)))
 }

@@ -93,18 +93,18 @@ pub(super) fn find(root: &Path, grouping: Grouping, notes: &mut Notes) -> Result
             let entries = CLASSES.iter().zip(0..).map(|(&(_, colour, group), label)| {
                 (colour, if group == UNLABELLED { IGNORED } else { label })
             });
-            (classes, MaskDecoder::Colours(ColourTable::grouped(entries, 31).into()))
+            (classes, MaskDecoder::colours(ColourTable::grouped(entries, 31)))
         }
         (Grouping::Eleven | Grouping::Twelve, coloured) => {
             let count = if grouping == Grouping::Eleven { 11 } else { 12 };
             let label = |group: u8| if usize::from(group) < count { group } else { IGNORED };
             let decoder = if coloured {
                 let entries = CLASSES.iter().map(|&(_, colour, group)| (colour, label(group)));
-                MaskDecoder::Colours(ColourTable::grouped(entries, count).into())
+                MaskDecoder::colours(ColourTable::grouped(entries, count))
             } else {
                 let entries = (0..=UNLABELLED).map(|v| (u16::from(v), label(v)));
                 let table: BTreeMap<u16, u8> = entries.chain([(u16::from(IGNORED), IGNORED)]).collect();
-                MaskDecoder::Table(table.into())
+                MaskDecoder::ids(table)
             };
             (Classes::camvid(count), decoder)
         }
@@ -118,6 +118,7 @@ fn pair_original(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>>
     let images = files_by_stem(&folders.images, notes)?;
     let masks = files_by_stem(&folders.masks, notes)?;
     if images.len() == masks.len() {
+        // Names that lack a partner are told.
         return pair_files(folders, notes);
     }
     let pair = |(stem, mask): (String, PathBuf)| {

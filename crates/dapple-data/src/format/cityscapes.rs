@@ -94,7 +94,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     }
     let named: Vec<(&str, [u8; 3])> = CLASSES.iter().map(|&(name, colour, _)| (name, colour)).collect();
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
-    Ok(Found::fixed(records, Classes::coloured(&named), MaskDecoder::Table(table(ids).into())))
+    Ok(Found::fixed(records, Classes::coloured(&named), MaskDecoder::ids(table(ids))))
 }
 
 /// The masks below a folder whose names end with `suffix`, by their part, city and stem.

@@ -2,13 +2,15 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `classes.toml` | `[[class]]` with `name` and perhaps `colour`; `ignore`, `ignore_colours` before them |
+//! | `classes.toml` | `[[class]]` with `name`, perhaps `colour` and `from`, the values that stand for it in the masks; \
+//!   `ignore`, `ignore_colours`, `ignore_from` before them |
 //! | `classes.txt` | a class a line: `name` or `name red green blue` |
 //! | `classes.csv`, `class_dict.csv` | columns `name,r,g,b` with a header; `_classes.csv` has `Pixel Value, Class` |
 //! | `classes.json` | a list of names or of objects with `name` and `color`, or an object of colours by name |
 //! | `label_colors.txt` | CamVid's `red green blue name` |
 //! | `labelmap.txt` | CVAT's and Datumaro's `name:red,green,blue:parts:actions` |
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,10 @@ pub(crate) struct ClassTable {
     pub ignore: Option<u8>,
     /// Colours of pixels that count nowhere.
     pub ignored_colours: Vec<[u8; 3]>,
+    /// The values that stand for each class in the masks, where the file gives them.
+    pub from: Option<Vec<Vec<u16>>>,
+    /// Values of pixels that count nowhere.
+    pub ignored_values: Vec<u16>,
     /// Whether the file gives the colour of every class.
     pub has_colours: bool,
     /// Whether masks that go with such a file are always colour-coded, even where they are palette pictures.
@@ -51,6 +57,20 @@ pub(crate) const FILES: [&str; 9] = [
 const IGNORED_NAMES: [&str; 4] = ["void", "ignore", "ignored", "__ignore__"];
 
 impl ClassTable {
+    /// A table of classes with their colours.
+    pub fn of_colours(path: PathBuf, classes: Classes) -> Self {
+        Self {
+            path,
+            classes,
+            ignore: None,
+            ignored_colours: Vec::new(),
+            from: None,
+            ignored_values: Vec::new(),
+            has_colours: true,
+            means_colours: false,
+        }
+    }
+
     /// Takes the classes named `void` or `ignore` out, for colour-coded masks, where labels are free to be chosen: their
     /// colours are ignored. Gives the names taken out.
     pub fn take_ignored(&mut self) -> Vec<String> {
@@ -121,7 +141,9 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 struct TomlFile {
     ignore: Option<u8>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ignore_colours: Vec<[u8; 3]>,
+    ignore_colours: Vec<Colour>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ignore_from: Vec<u16>,
     #[serde(rename = "class")]
     classes: Vec<TomlClass>,
 }
@@ -131,20 +153,83 @@ struct TomlFile {
 struct TomlClass {
     name: String,
     #[serde(alias = "color")]
-    colour: Option<[u8; 3]>,
+    colour: Option<Colour>,
+    from: Option<Vec<u16>>,
+}
+
+/// `[red, green, blue]` or `"#rrggbb"`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Colour {
+    Channels([u8; 3]),
+    Text(String),
+}
+
+impl Colour {
+    fn channels(self) -> std::result::Result<[u8; 3], String> {
+        match self {
+            Self::Channels(colour) => Ok(colour),
+            Self::Text(text) => json_colour(&Value::String(text)),
+        }
+    }
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<ClassTable> {
     let file: TomlFile = toml::from_str(text).map_err(|e| bad_file(path, e.to_string()))?;
-    let table = collect(path, file.classes.into_iter().map(|c| (c.name, c.colour)).collect())?;
-    Ok(ClassTable { ignore: file.ignore, ignored_colours: file.ignore_colours, ..table })
+    let wrong = |problem: String| bad_file(path, problem);
+    let (mut entries, mut from) = (Vec::new(), Vec::new());
+    for TomlClass { name, colour, from: values } in file.classes {
+        from.push(values);
+        entries.push((name, colour.map(Colour::channels).transpose().map_err(wrong)?));
+    }
+    let ignored_colours = file.ignore_colours.into_iter().map(Colour::channels);
+    let ignored_colours = ignored_colours.collect::<std::result::Result<_, _>>().map_err(wrong)?;
+    let table = collect(path, entries)?;
+    let from = values_of(&table.classes, from, &file.ignore_from).map_err(wrong)?;
+    if from.is_none() && !file.ignore_from.is_empty() {
+        return Err(wrong("`ignore_from` needs `from`, the values of the masks, in every class".into()));
+    }
+    Ok(ClassTable { ignore: file.ignore, ignored_colours, from, ignored_values: file.ignore_from, ..table })
+}
+
+/// The values that stand for each class: all classes have some, or none has.
+fn values_of(
+    classes: &Classes,
+    from: Vec<Option<Vec<u16>>>,
+    ignored: &[u16],
+) -> std::result::Result<Option<Vec<Vec<u16>>>, String> {
+    if from.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let name = |i: usize| &classes.names[i];
+    if let Some(i) = from.iter().position(Option::is_none) {
+        return Err(format!("class `{}` has no `from`, others have; give its values in the masks", name(i)));
+    }
+    let from: Vec<Vec<u16>> = from.into_iter().flatten().collect();
+    let mut owners: HashMap<u16, &str> = ignored.iter().map(|&value| (value, "ignore_from")).collect();
+    for (i, values) in from.iter().enumerate() {
+        for &value in values {
+            if let Some(owner) = owners.insert(value, name(i)).filter(|owner| owner != name(i)) {
+                return Err(format!(
+                    "`{owner}` and `{}` both have the value {value}; take it out of one",
+                    name(i)
+                ));
+            }
+        }
+    }
+    Ok(Some(from))
 }
 
 /// The text of a `classes.toml`.
 pub(crate) fn to_toml(classes: &Classes, ignore: Option<u8>) -> String {
-    let entries = classes.names.iter().cloned().zip(classes.colours.iter().copied().map(Some));
-    let classes = entries.map(|(name, colour)| TomlClass { name, colour }).collect();
-    toml::to_string(&TomlFile { ignore, ignore_colours: Vec::new(), classes })
+    let entries = classes.names.iter().cloned().zip(&classes.colours);
+    let class = |(name, colour): (String, &[u8; 3])| TomlClass {
+        name,
+        colour: Some(Colour::Channels(*colour)),
+        from: None,
+    };
+    let classes = entries.map(class).collect();
+    toml::to_string(&TomlFile { ignore, ignore_colours: Vec::new(), ignore_from: Vec::new(), classes })
         .expect("strings and numbers can be written as TOML")
 }
 
@@ -296,12 +381,5 @@ fn collect(path: &Path, classes: Vec<Entry>) -> Result<ClassTable> {
     let colour = |(k, (_, colour)): (usize, &Entry)| colour.unwrap_or_else(|| palette(k));
     let colours = classes.iter().enumerate().map(colour).collect();
     let names = classes.into_iter().map(|(name, _)| name).collect();
-    Ok(ClassTable {
-        path: path.to_owned(),
-        classes: Classes { names, colours },
-        ignore: None,
-        ignored_colours: Vec::new(),
-        has_colours,
-        means_colours: false,
-    })
+    Ok(ClassTable { has_colours, ..ClassTable::of_colours(path.to_owned(), Classes { names, colours }) })
 }

@@ -4,74 +4,31 @@
 //! small one stays visible on a large one; regions of crowds are ignored where nothing else is drawn over them. A pixel
 //! belongs to a polygon if its centre does, which differs from pycocotools by single pixels at borders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::error::{DataError, Result};
-use crate::format::found::{Found, IGNORED, Notes, Record, Target};
-use crate::format::walk::{
-    bad_file, entries, find_named, has_extension, name_of_file, read_text, shown, subfolders,
+use crate::format::coco_json::{
+    Annotation, Category, Counts, Field, File, Id, Image, Segmentation, Side, parse,
 };
+use crate::format::coco_polygons;
+use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::similar::NamedFiles;
+use crate::format::walk::{bad_file, entries, has_extension, name_of_file, read_text, shown, subfolders};
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::regions::{Regions, Shape, decode_runs};
 use crate::part::Part;
 
-#[derive(Deserialize)]
-struct File {
-    images: Vec<Image>,
-    #[serde(default)]
-    annotations: Vec<Annotation>,
-    categories: Vec<Category>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Image {
-    pub id: u64,
-    pub file_name: String,
-    pub width: usize,
-    pub height: usize,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Category {
-    pub id: u64,
-    pub name: String,
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    image_id: u64,
-    category_id: u64,
-    #[serde(default)]
-    iscrowd: u8,
-    segmentation: Option<Segmentation>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Segmentation {
-    Polygons(Vec<Vec<f32>>),
-    Runs { size: [usize; 2], counts: Counts },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Counts {
-    Compressed(String),
-    Plain(Vec<u32>),
-}
-
 /// The content of one JSON file.
 #[derive(Debug)]
 pub(crate) struct Instances {
-    /// The name of each image's file and its regions.
-    pub images: Vec<(String, Regions)>,
+    /// The name of each image's file and its regions, or the fault of one of them.
+    pub images: Vec<(String, Result<Regions>)>,
     pub classes: Classes,
+    /// Interpretations that the user should know of.
+    pub warnings: Vec<String>,
 }
 
 pub(super) fn probe(root: &Path) -> bool {
@@ -136,11 +93,19 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             }
             _ => classes = Some(instances.classes),
         }
+        notes.warnings.extend(instances.warnings);
         let part = part_of(path);
-        let bases = image_folders(root, path, part);
+        let files_of_images = NamedFiles::new(root, image_folders(root, path, part));
         for (file_name, regions) in instances.images {
             let name = Part::prefixed(part, &name_of_file(&file_name));
-            match find_named(root, &bases, &file_name) {
+            let regions = match regions {
+                Ok(regions) => regions,
+                Err(error) => {
+                    notes.bad(error)?;
+                    continue;
+                }
+            };
+            match files_of_images.find(&file_name) {
                 Some(image) => {
                     let target = Target::Regions { path: path.clone(), regions: Arc::new(regions) };
                     records.push(Record { name, part, image, target });
@@ -149,7 +114,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             }
         }
     }
-    let decoder = MaskDecoder::Values(LabelCoding::Indices);
+    let decoder = MaskDecoder::indices();
     Ok(Found::fixed(records, classes.expect("there is at least one file"), decoder))
 }
 
@@ -185,80 +150,149 @@ pub(super) fn image_folders(root: &Path, json: &Path, part: Option<Part>) -> Vec
     folders
 }
 
-/// The classes of categories, and the label of each id; `first` is the label of the first.
+/// A category with its id and its name.
+pub(super) struct Known {
+    id: Id,
+    name: String,
+    supercategory: Option<String>,
+}
+
+/// The categories of a file.
+///
+/// # Errors
+/// [`DataError::BadFile`](crate::DataError::BadFile) that names the category at fault.
+pub(super) fn known(path: &Path, categories: Option<Vec<Category>>) -> Result<Vec<Known>> {
+    let categories = categories.ok_or_else(|| bad_file(path, "it has no `categories`; export them too"))?;
+    let known = |(number, category): (usize, Category)| {
+        let wrong = |problem: String| bad_file(path, format!("category {number}: {problem}"));
+        let id = category.id.required("id").map_err(wrong)?;
+        let name = category.name.required("name").map_err(wrong)?;
+        if name.trim().is_empty() {
+            return Err(wrong("its name is empty; give it one".into()));
+        }
+        Ok(Known { id, name, supercategory: category.supercategory.right() })
+    };
+    categories.into_iter().enumerate().map(known).collect()
+}
+
+/// Takes out the category that exports of Roboflow add to group the others: it has no annotation and no group of its own.
+fn take_root(known: &mut Vec<Known>, used: &HashSet<Id>) -> Option<String> {
+    let is_root = |category: &Known| {
+        let grouped = category.supercategory.as_deref().is_some_and(|group| !matches!(group, "none" | ""));
+        let mut others = known.iter().filter(|other| other.id != category.id);
+        !grouped
+            && !used.contains(&category.id)
+            && others.any(|other| other.supercategory.as_deref() == Some(&category.name))
+    };
+    let Known { id, name, .. } = known.remove(known.iter().position(is_root)?);
+    Some(format!("the category `{name}` ({id}) only groups the others and has no annotation: it is no class"))
+}
+
+/// The classes of categories, and the label of each id; with a background, its label is 0.
 pub(super) fn classes_of(
     path: &Path,
-    mut categories: Vec<Category>,
+    mut categories: Vec<Known>,
     background: bool,
-) -> Result<(Classes, HashMap<u64, u8>)> {
-    categories.sort_by_key(|category| category.id);
-    let first = u8::from(background);
-    if categories.is_empty() || categories.len() > 255 - usize::from(first) {
+) -> Result<(Classes, HashMap<Id, u8>)> {
+    categories.sort_by(|a, b| a.id.cmp(&b.id));
+    if let Some(pair) = categories.windows(2).find(|pair| pair[0].id == pair[1].id) {
+        return Err(bad_file(path, format!("two categories have the id {}; number them", pair[0].id)));
+    }
+    let mut names: Vec<String> = background.then(|| "background".to_owned()).into_iter().collect();
+    let mut labels: HashMap<Id, u8> = HashMap::new();
+    let mut owners: HashMap<String, Id> = HashMap::new();
+    if categories.is_empty() || categories.len() > 254 {
         return Err(bad_file(path, format!("{} categories; 1 to 254 can be learned", categories.len())));
     }
-    if categories.windows(2).any(|pair| pair[0].id == pair[1].id) {
-        return Err(bad_file(path, "two categories have one id; number them"));
+    for Known { id, name, .. } in categories {
+        if background && name.eq_ignore_ascii_case("background") {
+            labels.insert(id, 0);
+            continue;
+        }
+        if let Some(first) = owners.insert(name.clone(), id.clone()) {
+            let problem =
+                format!("the categories {first} and {id} are both named `{}`; rename one", shown(&name));
+            return Err(bad_file(path, problem));
+        }
+        labels.insert(id, names.len() as u8);
+        names.push(name);
     }
-    let labels = categories.iter().zip(first..).map(|(category, label)| (category.id, label)).collect();
-    let names = background.then(|| "background".to_owned());
-    Ok((
-        Classes::named(names.into_iter().chain(categories.into_iter().map(|category| category.name))),
-        labels,
-    ))
+    if names.len() < 2 && background {
+        return Err(bad_file(path, "the background is the only category; there is nothing to learn"));
+    }
+    Ok((Classes::named(names), labels))
+}
+
+/// The id, the name of the file and the size of an image.
+///
+/// # Errors
+/// [`DataError::BadFile`](crate::DataError::BadFile) with the number of the image.
+pub(super) fn image_of(path: &Path, number: usize, image: Image) -> Result<(Id, String, [usize; 2])> {
+    let wrong = |problem: String| bad_file(path, format!("image {number}: {problem}"));
+    let id = image.id.required("id").map_err(wrong)?;
+    let file_name = image.file_name.required("file_name").map_err(wrong)?;
+    let Side(width) = image.width.required("width").map_err(wrong)?;
+    let Side(height) = image.height.required("height").map_err(wrong)?;
+    Ok((id, file_name, [width, height]))
 }
 
 /// Parses a JSON with polygons and run lengths.
 ///
 /// # Errors
-/// [`DataError::BadFile`] that says which annotation is wrong.
+/// [`DataError::BadFile`](crate::DataError::BadFile) that says which part of it is wrong. What is wrong with the
+/// annotations of an image is the image's error.
 pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
-    let file: File = serde_json::from_str(text).map_err(|e| {
-        bad_file(path, format!("not a COCO JSON with images, annotations and categories: {e}"))
-    })?;
-    let (classes, labels) = classes_of(path, file.categories, true)?;
-    let mut at: HashMap<u64, usize> = HashMap::new();
-    let mut images: Vec<(String, Regions)> = Vec::with_capacity(file.images.len());
-    for Image { id, file_name, width, height } in file.images {
-        if at.insert(id, images.len()).is_some() {
+    let file: File = parse(path, text, "a COCO JSON with images, annotations and categories")?;
+    let mut known = known(path, file.categories)?;
+    let annotations = file.annotations.unwrap_or_default();
+    let used: HashSet<Id> = annotations.iter().filter_map(|a| a.category_id.clone().right()).collect();
+    let mut warnings: Vec<String> = take_root(&mut known, &used).into_iter().collect();
+    let (classes, labels) = classes_of(path, known, true)?;
+    let mut at: HashMap<Id, usize> = HashMap::new();
+    let images = file.images.ok_or_else(|| bad_file(path, "it has no `images`; export them too"))?;
+    let mut read: Vec<(String, Result<Regions>)> = Vec::with_capacity(images.len());
+    for (number, image) in images.into_iter().enumerate() {
+        let (id, file_name, [width, height]) = image_of(path, number, image)?;
+        if at.insert(id.clone(), read.len()).is_some() {
             return Err(bad_file(path, format!("two images have the id {id}; number them")));
         }
-        images.push((file_name, Regions { width, height, background: 0, regions: Vec::new() }));
+        let regions = Regions { width, height, background: 0, regions: Vec::new() };
+        let problem =
+            regions.problem().map(|problem| bad_file(path, format!("`{}`: {problem}", shown(&file_name))));
+        read.push((file_name, problem.map_or(Ok(regions), Err)));
     }
-    for (number, annotation) in file.annotations.into_iter().enumerate() {
+    let mut tiny = Vec::new();
+    for (number, annotation) in annotations.into_iter().enumerate() {
         let wrong = |problem: String| bad_file(path, format!("annotation {number}: {problem}"));
-        let unknown = |what: &str, id: u64| wrong(format!("there is no {what} with the id {id}"));
-        let Annotation { image_id, category_id, iscrowd, segmentation } = annotation;
-        let &image = at.get(&image_id).ok_or_else(|| unknown("image", image_id))?;
-        let &label = labels.get(&category_id).ok_or_else(|| unknown("category", category_id))?;
-        let label = if iscrowd != 0 { IGNORED } else { label };
-        let regions = &mut images[image].1;
-        match segmentation {
-            None => return Err(wrong("it has no segmentation; boxes alone are not masks".into())),
-            Some(Segmentation::Polygons(polygons)) => {
-                for corners in polygons {
-                    let (points, rest) = corners.as_chunks::<2>();
-                    if !rest.is_empty() {
-                        return Err(wrong("a polygon has an odd number of coordinates".into()));
-                    }
-                    regions.regions.push((label, Shape::Polygon(points.to_vec())));
+        let image = annotation.image_id.clone().required("image_id").map_err(wrong)?;
+        let Some(&image) = at.get(&image) else {
+            return Err(wrong(format!("there is no image with the id {image}")));
+        };
+        let (_, of_image) = &mut read[image];
+        let Ok(regions) = of_image else { continue };
+        match shapes_of(annotation, &labels, (regions.width, regions.height)) {
+            Ok((label, shapes)) => {
+                let drawn = |shape: &Shape| !shape.is_tiny() || shape.draws(regions.width, regions.height);
+                if !shapes.iter().any(drawn) {
+                    tiny.push(number);
                 }
+                regions.regions.extend(shapes.into_iter().map(|shape| (label, shape)));
             }
-            Some(Segmentation::Runs { size, counts }) => {
-                if size != [regions.height, regions.width] {
-                    let [h, w] = size;
-                    return Err(wrong(format!("its mask is {w} x {h}, its image another size")));
-                }
-                let counts = match counts {
-                    Counts::Plain(counts) => counts,
-                    Counts::Compressed(text) => decode_runs(&text).map_err(wrong)?,
-                };
-                regions.regions.push((label, Shape::Runs(counts)));
-            }
+            Err(problem) => *of_image = Err(wrong(problem)),
         }
     }
-    for (name, regions) in &mut images {
+    if let Some(first) = tiny.first() {
+        warnings.push(format!(
+            "{}: {} annotations are smaller than a pixel and cover the centre of none, the first is annotation {first}",
+            path.display(),
+            tiny.len()
+        ));
+    }
+    for (name, of_image) in &mut read {
+        let Ok(regions) = of_image else { continue };
         if let Some(problem) = regions.problem() {
-            return Err(bad_file(path, format!("`{}`: {problem}", shown(name))));
+            *of_image = Err(bad_file(path, format!("`{}`: {problem}", shown(name))));
+            continue;
         }
         // Crowds lowest, then from large to small; a stable order for equal areas.
         let key = |(label, shape): &(u8, Shape)| (*label != IGNORED, -Regions::area(shape));
@@ -267,5 +301,46 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
     }
-    Ok(Instances { images, classes })
+    Ok(Instances { images: read, classes, warnings })
+}
+
+/// The label of an annotation and its pixels on an image of this width and height.
+///
+/// # Errors
+/// What is wrong with it, in words.
+fn shapes_of(
+    annotation: Annotation,
+    labels: &HashMap<Id, u8>,
+    (width, height): (usize, usize),
+) -> std::result::Result<(u8, Vec<Shape>), String> {
+    let Annotation { category_id, iscrowd, segmentation, .. } = annotation;
+    let category = category_id.required("category_id")?;
+    let &label =
+        labels.get(&category).ok_or_else(|| format!("there is no category with the id {category}"))?;
+    let crowd = match iscrowd {
+        Field::Missing => false,
+        iscrowd => iscrowd.required("iscrowd")?.0,
+    };
+    let label = if crowd { IGNORED } else { label };
+    let segmentation = match segmentation {
+        Field::Missing => return Err("it has no segmentation; boxes alone are not masks".into()),
+        segmentation => segmentation.required("segmentation")?,
+    };
+    let shapes = match segmentation {
+        Segmentation::Polygons(polygons) => coco_polygons::shapes(polygons, (width, height))?,
+        Segmentation::Runs { size: [h, w], .. } if [h, w] != [height, width] => {
+            return Err(format!("its mask is {w} x {h}, its image {width} x {height}"));
+        }
+        Segmentation::Runs { counts, .. } => {
+            let counts = match counts {
+                Counts::Plain(counts) => counts,
+                Counts::Compressed(text) => decode_runs(&text)?,
+            };
+            if counts.iter().skip(1).step_by(2).all(|&n| n == 0) {
+                return Err("its run lengths cover no pixel".into());
+            }
+            vec![Shape::Runs(counts)]
+        }
+    };
+    Ok((label, shapes))
 }

@@ -56,5 +56,5 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         used.clone().zip(0..).map(|((_, value), label)| (value, label)).collect();
     table.insert(u16::from(IGNORED), IGNORED);
     let classes = Classes::named(used.map(|(name, _)| *name));
-    Ok(Found::fixed(records, classes, MaskDecoder::Table(table.into())))
+    Ok(Found::fixed(records, classes, MaskDecoder::ids(table)))
 }

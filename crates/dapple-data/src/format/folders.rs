@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes, Record, UNASSIGNED};
+use crate::format::unread::Unread;
 use crate::format::walk::{
-    entries, files_below, has_image_extension, holds_images, relative_stem, subfolders,
+    entries, files_below, folded, has_image_extension, holds_images, images_below, relative_stem, subfolders,
 };
 use crate::part::Part;
 
@@ -52,8 +53,11 @@ const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
 
 /// Suffixes that the stem of a mask may add to its image's.
-const MASK_STEM_SUFFIXES: [&str; 9] =
-    ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L", "-mask"];
+const MASK_STEM_SUFFIXES: [&str; 8] =
+    ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "-mask"];
+
+/// CamVid's suffix, in a folder of masks only: beside images, `eye_L` and `eye_R` are left and right.
+const CAMVID_SUFFIX: &str = "_L";
 
 /// Endings of the image's stem that its mask replaces by one of the above: `1_sat.jpg` and `1_mask.png`.
 const IMAGE_STEM_SUFFIXES: [&str; 4] = ["_image", "_img", "_sat", "_rgb"];
@@ -72,8 +76,69 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     for folder in &folders {
         records.append(&mut pair_files(folder, notes)?);
     }
+    warn_of_others(root, &folders, notes)?;
     let subject = subject(&folders).map(str::to_owned);
-    Ok(Found { subject, ..Found::open(records) })
+    let taken = folders.iter().map(|folder| taken(root, folder)).collect();
+    Ok(Found { subject, folders: taken, ..Found::open(records) })
+}
+
+/// The folders of images and masks in words.
+fn taken(root: &Path, folder: &FolderPair) -> String {
+    let (images, masks) = (below(root, &folder.images), below(root, &folder.masks));
+    if images == masks {
+        format!("images and masks in {images}")
+    } else {
+        format!("images in {images}, masks in {masks}")
+    }
+}
+
+/// A folder's path below another, with `/` at its end.
+fn below(root: &Path, folder: &Path) -> String {
+    match folder.strip_prefix(root) {
+        Ok(relative) if relative.as_os_str().is_empty() => "the folder itself".into(),
+        Ok(relative) => format!("{}/", relative.display()),
+        Err(_) => folder.display().to_string(),
+    }
+}
+
+/// Warns of folders that could be meant as well as those that are taken.
+fn warn_of_others(root: &Path, folders: &[FolderPair], notes: &mut Notes) -> Result<()> {
+    let is_taken =
+        |path: &PathBuf| folders.iter().any(|f| f.images.starts_with(path) || f.masks.starts_with(path));
+    let mut parents: Vec<&Path> =
+        folders.iter().flat_map(|f| [f.images.parent(), f.masks.parent()]).flatten().collect();
+    parents.retain(|parent| parent.starts_with(root));
+    parents.sort();
+    parents.dedup();
+    let (mut others, mut kinds) = (Vec::new(), [false; 2]);
+    for parent in parents {
+        for (name, path) in subfolders(parent)? {
+            let kind = [MASK_FOLDERS.contains(&name.as_str()), IMAGE_FOLDERS.contains(&name.as_str())];
+            if kind != [false; 2] && !is_taken(&path) && !images_below(&path)?.is_empty() {
+                kinds = [kinds[0] || kind[0], kinds[1] || kind[1]];
+                others.push(below(root, &path));
+            }
+        }
+    }
+    if let (false, Some(first)) = (others.is_empty(), folders.first()) {
+        let also = if kinds[0] { "masks" } else { "images" };
+        notes.warn(format!(
+            "the data are taken from {}; {} could hold {also} as well: move or rename what is not meant",
+            taken(root, first),
+            others.join(", ")
+        ));
+    }
+    for folder in folders {
+        let mut kinds = vec![&folder.images];
+        kinds.extend((folder.masks != folder.images).then_some(&folder.masks));
+        for folder in kinds {
+            let unread = Unread::below(folder)?;
+            if !unread.is_empty() {
+                notes.warn(unread.to_string());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Recognizes the arrangement of `root`: pairs of folders, one for each official part where there are such.
@@ -241,17 +306,33 @@ fn subject(folders: &[FolderPair]) -> Option<&str> {
 /// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files and missing partners unless `notes` takes them.
 pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>> {
     let images = files_by_stem(&folders.images, notes)?;
-    let (mut masks, images) = if folders.images == folders.masks {
+    let (masks, images): (BTreeMap<_, _>, BTreeMap<_, _>) = if folders.images == folders.masks {
         images.into_iter().partition(|(stem, _)| is_mask_stem(stem))
     } else {
         (files_by_stem(&folders.masks, notes)?, images)
     };
+    let mut masks = masks;
+    let apart = folders.images != folders.masks;
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
+    // Equal names first, so that no suffix takes another image's mask: `eye` and `eye_L` with masks of the same names.
+    for stem in images.keys() {
+        if let Some(mask) = masks.remove(stem) {
+            found.insert(stem.clone(), mask);
+        }
+    }
+    let suffixes = || MASK_STEM_SUFFIXES.into_iter().chain(apart.then_some(CAMVID_SUFFIX));
+    for stem in images.keys().filter(|stem| !found.contains_key(*stem)).cloned().collect::<Vec<_>>() {
+        let candidates = [stem.as_str(), bare(&stem)]
+            .into_iter()
+            .flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
+        if let Some(mask) = candidates.into_iter().find_map(|name| masks.remove(&name)) {
+            found.insert(stem, mask);
+        }
+    }
+    pair_folded(&images, &mut masks, &mut found, notes);
     let mut records = Vec::new();
     for (stem, image) in images {
-        let mask = masks.remove(&stem).or_else(|| {
-            MASK_STEM_SUFFIXES.iter().find_map(|suffix| masks.remove(&format!("{}{suffix}", bare(&stem))))
-        });
-        match mask {
+        match found.remove(&stem) {
             Some(mask) => {
                 let name = Part::prefixed(folders.part, &format!("{}{stem}", folders.prefix));
                 records.push(Record::of_files(name, folders.part, image, mask));
@@ -263,6 +344,42 @@ pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<
         notes.bad(DataError::MissingImage { mask, stem, folder: folders.images.clone() })?;
     }
     Ok(records)
+}
+
+/// Pairs what is left by names that differ only in their case or their Unicode form (composed or decomposed letters, as
+/// macOS and other systems write them), where each has one partner.
+fn pair_folded(
+    images: &BTreeMap<String, PathBuf>,
+    masks: &mut BTreeMap<String, PathBuf>,
+    found: &mut BTreeMap<String, PathBuf>,
+    notes: &mut Notes,
+) {
+    let mut left: BTreeMap<String, [Vec<String>; 2]> = BTreeMap::new();
+    for stem in images.keys().filter(|stem| !found.contains_key(*stem)) {
+        left.entry(folded(stem)).or_default()[0].push(stem.clone());
+    }
+    for stem in masks.keys() {
+        let bare = MASK_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix));
+        for name in [Some(stem.as_str()), bare].into_iter().flatten() {
+            if let Some(pair) = left.get_mut(&folded(name)) {
+                pair[1].push(stem.clone());
+                break;
+            }
+        }
+    }
+    let (mut first, mut count) = (None, 0);
+    for [of_images, of_masks] in left.into_values() {
+        let ([image], [mask]) = (&of_images[..], &of_masks[..]) else { continue };
+        if let Some(path) = masks.remove(mask) {
+            (first, count) = (first.or(Some((image.clone(), mask.clone()))), count + 1);
+            found.insert(image.clone(), path);
+        }
+    }
+    if let Some((image, mask)) = first {
+        notes.warn(format!(
+            "{count} images and masks are paired though their names are written differently, such as `{image}` and `{mask}`"
+        ));
+    }
 }
 
 /// The image files below a folder by their paths in it without the extension; other files are left out.

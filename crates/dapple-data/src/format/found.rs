@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{DataError, Result};
+use crate::format::class_table::ClassTable;
 use crate::mask::classes::Classes;
 use crate::mask::decoder::{MaskDecoder, SegmentLabels};
 use crate::mask::regions::Regions;
@@ -55,16 +56,30 @@ pub(crate) struct Found {
     pub ignore: Option<u8>,
     /// How masks are decoded, where the format says so; otherwise their values and a class table decide.
     pub decoder: Option<MaskDecoder>,
+    /// The class table that the format stands for, where values or colours of the masks decide between its numbers and
+    /// its colours; a table in the folder otherwise.
+    pub table: Option<ClassTable>,
     /// Colours of masks without a table are taken for classes.
     pub accept_colours: bool,
     /// The name of the one foreground class, where a folder's name tells it.
     pub subject: Option<String>,
+    /// The folders that images and masks are taken from, in words, where they were found by their names.
+    pub folders: Vec<String>,
 }
 
 impl Found {
     /// Samples whose masks say themselves what they mean, or whose class table does.
     pub fn open(records: Vec<Record>) -> Self {
-        Self { records, classes: None, ignore: None, decoder: None, accept_colours: false, subject: None }
+        Self {
+            records,
+            classes: None,
+            ignore: None,
+            decoder: None,
+            table: None,
+            accept_colours: false,
+            subject: None,
+            folders: Vec::new(),
+        }
     }
 
     /// Samples of a format that knows its classes and how to decode its masks. 255 is ignored.
@@ -78,6 +93,9 @@ pub(crate) const IGNORED: u8 = 255;
 
 /// The folder beside `train/` and so on for samples that belong to no part.
 pub(crate) const UNASSIGNED: &str = "unassigned";
+
+/// The file in a folder to which a conversion was not finished.
+pub(crate) const UNFINISHED: &str = "unfinished-conversion.json";
 
 /// Bad pairs and warnings, collected while a folder is read.
 #[derive(Debug, Default)]

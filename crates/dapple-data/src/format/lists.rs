@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::error::{DataError, Result};
 use crate::format::class_table::FILES;
 use crate::format::found::{Found, Notes, Record};
+use crate::format::similar::NamedFiles;
 use crate::format::walk::{
-    bad_file, entries, find_named, has_extension, has_image_extension, read_text, relative_stem, shown,
+    bad_file, entries, has_extension, has_image_extension, read_text, relative_stem, shown,
 };
 use crate::part::Part;
 
@@ -48,12 +49,12 @@ fn lists(root: &Path) -> Result<Vec<(PathBuf, Vec<Line>)>> {
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut records: Vec<Record> = Vec::new();
     let mut seen = std::collections::HashSet::new();
+    let files = NamedFiles::new(root, vec![root.to_owned()]);
     for (list, lines) in lists(root)? {
         let part_of_list = list.file_stem().and_then(|stem| stem.to_str()).and_then(Part::in_name);
         for Line { image, mask, part } in lines {
             let part = part.or(part_of_list);
-            let find = |named: &str| find_named(root, &[root.to_owned()], named);
-            match (find(&image), find(&mask)) {
+            match (files.find(&image), files.find(&mask)) {
                 (Some(image), Some(mask)) => {
                     let stem = relative_stem(root, &image);
                     let Some(stem) = stem else {

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
 use crate::format::walk::{bad_file, read_text, shown};
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::regions::{Regions, Shape};
 use crate::part::Part;
@@ -68,7 +67,7 @@ pub(super) fn found(
         records.push(Record { name: Part::prefixed(part, &name), part, image, target });
     }
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
-    let decoder = MaskDecoder::Values(LabelCoding::Indices);
+    let decoder = MaskDecoder::indices();
     Ok(Found::fixed(records, Classes::named(names), decoder))
 }
 

@@ -14,7 +14,6 @@ use crate::format::folders::files_by_stem;
 use crate::format::found::{Found, Notes, Record};
 use crate::format::walk::{bad_file, read_text, shown};
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::MaskDecoder;
 use crate::part::Part;
 
@@ -66,7 +65,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             notes.bad(DataError::MissingMask { image, stem, folder: folder.clone() })?;
         }
     }
-    let mut found = Found::fixed(records, classes, MaskDecoder::Values(LabelCoding::Indices));
+    let mut found = Found::fixed(records, classes, MaskDecoder::indices());
     found.ignore = ignore;
     Ok(found)
 }

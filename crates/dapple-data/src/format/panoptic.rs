@@ -10,34 +10,38 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
-use crate::format::coco::{Category, Image, classes_of, image_folders, missing, part_of};
+use crate::format::coco::{classes_of, image_folders, image_of, known, missing, part_of};
+use crate::format::coco_json::{Category, Field, Flag, Id, Image, parse as parse_json};
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
-use crate::format::walk::{bad_file, entries, find_named, has_extension, inside, name_of_file, read_text};
+use crate::format::similar::NamedFiles;
+use crate::format::walk::{bad_file, entries, has_extension, inside, name_of_file, read_text};
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::{MaskDecoder, SegmentLabels};
 use crate::part::Part;
 
 #[derive(Deserialize)]
 struct File {
-    images: Vec<Image>,
-    annotations: Vec<Annotation>,
-    categories: Vec<Category>,
+    images: Option<Vec<Image>>,
+    annotations: Option<Vec<Annotation>>,
+    categories: Option<Vec<Category>>,
 }
 
 #[derive(Deserialize)]
 struct Annotation {
-    image_id: u64,
-    file_name: String,
+    #[serde(default)]
+    image_id: Field<Id>,
+    #[serde(default)]
+    file_name: Field<String>,
     segments_info: Vec<Segment>,
 }
 
 #[derive(Deserialize)]
 struct Segment {
     id: u32,
-    category_id: u64,
     #[serde(default)]
-    iscrowd: u8,
+    category_id: Field<Id>,
+    #[serde(default)]
+    iscrowd: Field<Flag>,
 }
 
 pub(super) fn probe(root: &Path) -> bool {
@@ -77,14 +81,14 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         }
         classes = Some(of_file);
         let part = part_of(path);
-        let bases = image_folders(root, path, part);
+        let files_of_images = NamedFiles::new(root, image_folders(root, path, part));
         for Sample { image, mask, labels } in samples {
             let name = Part::prefixed(part, &name_of_file(&image));
             let Some(mask_path) = inside(root, masks, &mask).filter(|path| path.is_file()) else {
                 notes.bad(missing(path, &mask))?;
                 continue;
             };
-            match find_named(root, &bases, &image) {
+            match files_of_images.find(&image) {
                 Some(image) => {
                     let target = Target::Segments { path: mask_path, labels: Arc::new(labels) };
                     records.push(Record { name, part, image, target });
@@ -96,7 +100,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let Some(classes) = classes else {
         return Err(DataError::EmptyFolder { path: root.join("annotations") });
     };
-    Ok(Found::fixed(records, classes, MaskDecoder::Values(LabelCoding::Indices)))
+    Ok(Found::fixed(records, classes, MaskDecoder::indices()))
 }
 
 struct Sample {
@@ -106,23 +110,31 @@ struct Sample {
 }
 
 fn parse(path: &Path, text: &str) -> Result<(Classes, Vec<Sample>)> {
-    let file: File =
-        serde_json::from_str(text).map_err(|e| bad_file(path, format!("not a panoptic JSON: {e}")))?;
-    let (classes, labels) = classes_of(path, file.categories, false)?;
-    let images: HashMap<u64, String> = file.images.into_iter().map(|i| (i.id, i.file_name)).collect();
-    let sample = |annotation: Annotation| {
-        let Annotation { image_id, file_name: mask, segments_info } = annotation;
-        let image = images.get(&image_id).cloned();
-        let image =
-            image.ok_or_else(|| bad_file(path, format!("there is no image with the id {image_id}")))?;
+    let file: File = parse_json(path, text, "a panoptic JSON with images, annotations and categories")?;
+    let (classes, labels) = classes_of(path, known(path, file.categories)?, false)?;
+    let images = file.images.unwrap_or_default().into_iter().enumerate();
+    let images = images.map(|(number, image)| {
+        let (id, file_name, _) = image_of(path, number, image)?;
+        Ok((id, file_name))
+    });
+    let images: HashMap<Id, String> = images.collect::<Result<_>>()?;
+    let sample = |(number, annotation): (usize, Annotation)| {
+        let wrong = |problem: String| bad_file(path, format!("annotation {number}: {problem}"));
+        let id = annotation.image_id.required("image_id").map_err(wrong)?;
+        let mask = annotation.file_name.required("file_name").map_err(wrong)?;
+        let image = images.get(&id).cloned();
+        let image = image.ok_or_else(|| wrong(format!("there is no image with the id {id}")))?;
         let mut of_segments = SegmentLabels::from([(0, IGNORED)]);
-        for Segment { id, category_id, iscrowd } in segments_info {
-            let &label = labels.get(&category_id).ok_or_else(|| {
-                bad_file(path, format!("segment {id} has the category {category_id}, which is not listed"))
+        for Segment { id, category_id, iscrowd } in annotation.segments_info {
+            let category = category_id.required("category_id").map_err(wrong)?;
+            let &label = labels.get(&category).ok_or_else(|| {
+                wrong(format!("segment {id} has the category {category}, which is not listed"))
             })?;
-            of_segments.insert(id, if iscrowd != 0 { IGNORED } else { label });
+            let crowd = iscrowd.right().is_some_and(|Flag(crowd)| crowd);
+            of_segments.insert(id, if crowd { IGNORED } else { label });
         }
         Ok(Sample { image, mask, labels: of_segments })
     };
-    Ok((classes, file.annotations.into_iter().map(sample).collect::<Result<_>>()?))
+    let annotations = file.annotations.unwrap_or_default().into_iter().enumerate();
+    Ok((classes, annotations.map(sample).collect::<Result<_>>()?))
 }

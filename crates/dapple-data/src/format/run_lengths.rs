@@ -18,7 +18,6 @@ use crate::format::walk::{
 };
 use crate::image::decode::image_header;
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::regions::{Regions, Shape};
 use crate::part::Part;
@@ -154,7 +153,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     }
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
     let classes = Classes::named(std::iter::once("background".to_owned()).chain(names));
-    Ok(Found::fixed(records, classes, MaskDecoder::Values(LabelCoding::Indices)))
+    Ok(Found::fixed(records, classes, MaskDecoder::indices()))
 }
 
 fn read_table(path: &Path, rows: &mut BTreeMap<String, (PathBuf, Vec<Row>)>) -> Result<()> {

@@ -8,15 +8,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
-use crate::format::class_table::FILES;
+use crate::format::class_table::{ClassTable, FILES};
 use crate::format::folders::files_by_stem;
 use crate::format::found::{Found, IGNORED, Notes, Record};
 use crate::format::walk::{bad_file, entries, has_extension, inside, read_text, shown};
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
-use crate::mask::colour::ColourTable;
-use crate::mask::decoder::MaskDecoder;
-use crate::mask::raw::RawMask;
 use crate::part::Part;
 
 /// The colour of the void at borders, entry 255 of the palette.
@@ -60,24 +56,13 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     if FILES.iter().any(|file| root.join(file).is_file()) {
         return Ok(Found { ignore: Some(IGNORED), ..Found::open(records) });
     }
-    let classes = Classes::voc();
-    let mut found = Found::open(records);
-    if any_coloured(&found.records) {
-        let table = ColourTable::new(&classes, &[VOID], Some(IGNORED));
-        found.decoder = Some(MaskDecoder::Colours(table.expect("the palette has no colour twice").into()));
-    } else {
-        found.decoder = Some(MaskDecoder::Values(LabelCoding::Indices));
-    }
-    Ok(Found { classes: Some(classes), ignore: Some(IGNORED), ..found })
-}
-
-/// Whether the first mask is a true-colour picture, as tools that know no palettes write them.
-fn any_coloured(records: &[Record]) -> bool {
-    records.first().is_some_and(|record| {
-        let path = record.target.path();
-        let decoded = std::fs::read(path).ok().and_then(|b| RawMask::decode(&b, path).ok());
-        decoded.is_some_and(|mask| mask.is_coloured())
-    })
+    // The masks are palette pictures, grey or, from tools that know no palettes, true-colour ones.
+    let table = ClassTable {
+        ignore: Some(IGNORED),
+        ignored_colours: vec![VOID],
+        ..ClassTable::of_colours(root.join("SegmentationClass"), Classes::voc())
+    };
+    Ok(Found { table: Some(table), ignore: Some(IGNORED), ..Found::open(records) })
 }
 
 /// The names in the lists and their parts; those of all masks where there is no list. A name in `trainval.txt` or another

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::error::{DataError, Result};
 
 /// The extensions by which image files are told from other files, in lower case. The content decides the format.
-pub(crate) const EXTENSIONS: [&str; 12] =
-    ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
+pub(crate) const EXTENSIONS: [&str; 14] =
+    ["png", "jpg", "jpeg", "jfif", "jpe", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
 
 /// The most files that are looked at below one folder: more than any published data set has, and little enough that a
 /// folder which is not a data set ends with an error instead of an exhausted memory.
@@ -92,6 +94,11 @@ fn too_many(folder: &Path) -> DataError {
 /// [`DataError::Read`]; [`DataError::BadFile`] for more files or deeper folders than any collection has.
 pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     files_below(folder, &has_image_extension)
+}
+
+/// A name as systems and people compare names: composed Unicode characters, small letters.
+pub(crate) fn folded(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase()
 }
 
 pub(crate) fn has_image_extension(path: &Path) -> bool {

@@ -19,7 +19,6 @@ use crate::format::walk::{
 };
 use crate::image::decode::image_header;
 use crate::mask::classes::Classes;
-use crate::mask::coding::LabelCoding;
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::regions::{Regions, Shape};
 use crate::part::Part;
@@ -150,7 +149,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         .collect();
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
     let classes = Classes::named(std::iter::once("background".to_owned()).chain(names));
-    Ok(Found::fixed(records, classes, MaskDecoder::Values(LabelCoding::Indices)))
+    Ok(Found::fixed(records, classes, MaskDecoder::indices()))
 }
 
 /// The part, which the first folder below `images` may tell, and the name without it.

@@ -22,6 +22,9 @@ pub struct Inspection {
     pub folder: String,
     /// The format it was read in.
     pub format: Option<Format>,
+    /// The folders that images and masks were taken from, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
     /// The meaning of the values in mask files, where no format or colour table says it.
     pub coding: LabelCoding,
     /// The label of pixels that count nowhere.
@@ -114,6 +117,7 @@ impl Inspection {
         Ok(Self {
             folder: folder.as_ref().display().to_string(),
             format: dataset.format(),
+            folders: dataset.folders().to_vec(),
             coding: dataset.coding(),
             ignore: dataset.ignore(),
             pairs: dataset.len(),
@@ -191,11 +195,7 @@ fn warnings(dataset: &Dataset, all: &[usize]) -> Vec<String> {
         )),
         LabelCoding::Indices | LabelCoding::Threshold(_) => {}
     }
-    let missing = |indices: &[usize]| {
-        let pixels = dataset.class_statistics(indices).pixels;
-        let names = dataset.classes().names.iter().zip(pixels).filter(|(_, n)| *n == 0);
-        names.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
-    };
+    let missing = |indices: &[usize]| dataset.missing_classes(indices);
     let nowhere = missing(all);
     if !nowhere.is_empty() {
         warnings.push(format!("no mask has the class {}", listed(&nowhere)));

@@ -16,6 +16,9 @@ impl Inspection {
         let _ = writeln!(out, "{}", self.folder);
         let format = self.format.map_or("in memory", |format| format.name());
         let _ = writeln!(out, "format   {format}");
+        for folders in self.folders.iter().take(SHOWN) {
+            let _ = writeln!(out, "folders  {folders}");
+        }
         let parts: Vec<String> = self
             .parts
             .iter()

@@ -47,6 +47,16 @@ impl ColourTable {
         colours.all(|colour| self.labels.contains_key(&colour))
     }
 
+    /// The label of the nearest colour, by the sum of squared differences of the channels; the first of equal ones by
+    /// label and colour.
+    pub fn nearest(&self, colour: u32) -> Option<u8> {
+        let distance = |known: u32| {
+            let (a, b) = (unpack(known), unpack(colour));
+            (0..3).map(|c| u32::from(a[c].abs_diff(b[c])).pow(2)).sum::<u32>()
+        };
+        self.labels.iter().min_by_key(|&(&known, &label)| (distance(known), label, known)).map(|(_, &l)| l)
+    }
+
     /// A table of single entries; several colours may share a label.
     pub fn grouped(entries: impl IntoIterator<Item = ([u8; 3], u8)>, classes: usize) -> Self {
         let labels = entries.into_iter().map(|(colour, label)| (pack(colour), label)).collect();

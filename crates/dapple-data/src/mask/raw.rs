@@ -11,6 +11,7 @@ use crate::image::decode::decode_dynamic;
 use crate::image::orientation::{UPRIGHT, orient};
 use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
 use crate::mask::colour::pack;
+use crate::mask::pnm;
 
 /// The numbers stored in a mask file, `[height, width]`: palette indices or grey values, not scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +26,13 @@ pub struct MaskValues {
     pub white: u16,
     /// Whether the values are indices into a palette.
     pub indexed: bool,
+    /// Whether the file is a JPEG or a lossy WebP, whose values are near the true ones only.
+    pub lossy: bool,
 }
 
-/// The largest difference between the channels of a grey picture that JPEG's colour conversion and rounding leave.
-const JPEG_GREY_TOLERANCE: u16 = 12;
+/// The largest difference between the channels of a grey picture that the colour conversion and rounding of lossy
+/// formats leave.
+const LOSSY_GREY_TOLERANCE: u16 = 12;
 
 /// The decoded pixels of a mask file, turned upright by its own EXIF data.
 #[derive(Debug, Clone)]
@@ -40,13 +44,26 @@ pub(crate) struct RawMask {
     /// `height * width * samples` values.
     values: Vec<u16>,
     /// The value of white.
-    white: u16,
+    pub white: u16,
     /// The colours of the palette, where the values are indices into one.
     palette: Option<Vec<[u8; 3]>>,
+    /// The opacity of every pixel, where all have one colour: then a shape can only be in it.
+    alpha: Option<Vec<u16>>,
     /// Whether the file says how it is to be turned.
     pub has_orientation: bool,
-    /// Whether the file is a JPEG, whose values are not exact.
-    pub is_jpeg: bool,
+    /// Whether the file is a JPEG or a lossy WebP, whose values are not exact.
+    pub is_lossy: bool,
+}
+
+/// The part of a mask file that holds its labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plane {
+    /// Grey values, palette indices, colours.
+    Stored,
+    /// Grey values; those of the palette's colours instead of indices.
+    Greys,
+    /// The opacity.
+    Alpha,
 }
 
 impl RawMask {
@@ -58,9 +75,14 @@ impl RawMask {
             return decode_png(bytes, path);
         }
         let (image, orientation) = decode_dynamic(bytes, path)?;
-        let is_jpeg = format == Some(ImageFormat::Jpeg);
-        let mask = from_dynamic(image, path)?;
-        Ok(Self { has_orientation: orientation != UPRIGHT, is_jpeg, ..mask })
+        let is_lossy =
+            format == Some(ImageFormat::Jpeg) || format == Some(ImageFormat::WebP) && is_lossy_webp(bytes);
+        let mut mask = from_dynamic(image, path)?;
+        if let Some(white) = pnm::white(bytes).filter(|&white| white < mask.white) {
+            pnm::unstretch(&mut mask.values, white, mask.white);
+            mask.white = white;
+        }
+        Ok(Self { has_orientation: orientation != UPRIGHT, is_lossy, ..mask })
     }
 
     /// Whether the pixels are colours: not grey, not palette indices.
@@ -70,7 +92,7 @@ impl RawMask {
 
     /// The first pixel whose channels differ.
     fn first_colour(&self) -> Option<usize> {
-        let tolerance = if self.is_jpeg { JPEG_GREY_TOLERANCE } else { 0 };
+        let tolerance = if self.is_lossy { LOSSY_GREY_TOLERANCE } else { 0 };
         let grey =
             |p: &[u16]| p[0].abs_diff(p[1]).max(p[1].abs_diff(p[2])).max(p[0].abs_diff(p[2])) <= tolerance;
         self.values.chunks_exact(3).position(|p| !grey(p))
@@ -81,10 +103,10 @@ impl RawMask {
     /// # Errors
     /// [`DataError::ColourMask`].
     pub fn into_values(self, path: &Path) -> Result<MaskValues> {
-        let Self { width, height, samples, white, .. } = self;
+        let Self { width, height, samples, white, is_lossy: lossy, .. } = self;
         let indexed = self.palette.is_some();
         if samples == 1 {
-            return Ok(MaskValues { width, height, values: self.values, white, indexed });
+            return Ok(MaskValues { width, height, values: self.values, white, indexed, lossy });
         }
         if let Some(i) = self.first_colour() {
             let (x, y) = ((i % width) as u32, (i / width) as u32);
@@ -93,7 +115,7 @@ impl RawMask {
         }
         // Green is nearest to the brightness where JPEG has made the channels differ by a little.
         let values = self.values.chunks_exact(3).map(|p| p[1]).collect();
-        Ok(MaskValues { width, height, values, white, indexed })
+        Ok(MaskValues { width, height, values, white, indexed, lossy })
     }
 
     /// The width, and the colour of every pixel as [`pack`] makes it; greys and palette indices become colours too.
@@ -105,7 +127,7 @@ impl RawMask {
         if let Some(palette) = &self.palette {
             let colour = |&index: &u16| {
                 let entry = palette.get(usize::from(index));
-                entry.map(|&c| pack(c)).ok_or_else(|| failed(format!("index {index} is beyond the palette")))
+                entry.map(|&c| pack(c)).ok_or_else(|| beyond_palette(index, path))
             };
             return Ok((self.width, self.values.iter().map(colour).collect::<Result<_>>()?));
         }
@@ -131,13 +153,86 @@ impl RawMask {
         self.palette.as_deref()
     }
 
+    /// The first value of every run of equal ones.
+    pub fn runs(&self) -> impl Iterator<Item = u16> + '_ {
+        self.values.chunk_by(|a, b| a == b).map(|run| run[0])
+    }
+
+    /// The opacity of every pixel, where all have one colour.
+    pub fn alpha(&self) -> Option<&[u16]> {
+        self.alpha.as_deref()
+    }
+
+    /// The mask that one of its parts is; a file without that part stays as it is.
+    ///
+    /// # Errors
+    /// [`DataError::Decode`] for an index beyond the palette.
+    pub fn on_plane(mut self, plane: Plane, path: &Path) -> Result<Self> {
+        match plane {
+            Plane::Stored => Ok(self),
+            Plane::Alpha => Ok(match self.alpha.take() {
+                Some(values) => Self { samples: 1, values, palette: None, ..self },
+                None => self,
+            }),
+            Plane::Greys => {
+                let Some(palette) = self.palette.take() else { return Ok(self) };
+                let mut values = Vec::with_capacity(self.values.len() * 3);
+                for &index in &self.values {
+                    let colour =
+                        palette.get(usize::from(index)).ok_or_else(|| beyond_palette(index, path))?;
+                    values.extend(colour.map(u16::from));
+                }
+                let mut mask = Self { samples: 3, values, white: 255, ..self };
+                if mask.first_colour().is_none() {
+                    mask.values = mask.values.chunks_exact(3).map(|p| p[0]).collect();
+                    mask.samples = 1;
+                }
+                Ok(mask)
+            }
+        }
+    }
+
     fn turned(self, orientation: Orientation) -> Self {
         if orientation == UPRIGHT {
             return self;
         }
+        let alpha = self.alpha.map(|alpha| orient(self.width, self.height, 1, alpha, orientation).2);
         let (width, height, values) = orient(self.width, self.height, self.samples, self.values, orientation);
-        Self { width, height, values, has_orientation: true, ..self }
+        Self { width, height, values, alpha, has_orientation: true, ..self }
     }
+}
+
+fn beyond_palette(index: u16, path: &Path) -> DataError {
+    DataError::Decode { path: path.to_owned(), reason: format!("index {index} is beyond the palette") }
+}
+
+/// Whether the pixels of a WebP are in a chunk of the lossy kind.
+fn is_lossy_webp(bytes: &[u8]) -> bool {
+    let mut at = 12;
+    while let Some(header) = bytes.get(at..at + 8) {
+        match &header[..4] {
+            b"VP8 " => return true,
+            b"VP8L" => return false,
+            _ => {}
+        }
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        at += 8 + length + length % 2;
+    }
+    false
+}
+
+/// Colours without opacity, `samples` values each, and the opacity where all have one colour.
+fn without_alpha(values: Vec<u16>, channels: usize) -> (usize, Vec<u16>, Option<Vec<u16>>) {
+    if channels % 2 == 1 {
+        return (channels, values, None);
+    }
+    let samples = channels - 1;
+    let mut pixels = values.chunks_exact(channels);
+    let first = pixels.next().map(|p| &p[..samples]);
+    let one_colour = pixels.all(|p| Some(&p[..samples]) == first);
+    let alpha = one_colour.then(|| values.chunks_exact(channels).map(|p| p[samples]).collect());
+    let colours = values.chunks_exact(channels).flat_map(|p| &p[..samples]).copied().collect();
+    (samples, colours, alpha)
 }
 
 /// Decodes a PNG without any transformation, so that indices stay indices.
@@ -170,11 +265,7 @@ fn decode_png(bytes: &[u8], path: &Path) -> Result<RawMask> {
             depth => values.extend((0..per_row).map(|i| packed_value(row, i, depth as usize))),
         }
     }
-    let (samples, values) = match samples {
-        2 => (1, values.chunks_exact(2).map(|p| p[0]).collect()),
-        4 => (3, values.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()),
-        samples => (samples, values),
-    };
+    let (samples, values, alpha) = without_alpha(values, samples);
     let palette = match info.color_type {
         png::ColorType::Indexed => reader.info().palette.as_ref().map(|p| p.as_chunks::<3>().0.to_vec()),
         _ => None,
@@ -182,8 +273,8 @@ fn decode_png(bytes: &[u8], path: &Path) -> Result<RawMask> {
     let orientation =
         reader.info().exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
     let white = ((1_u32 << info.bit_depth as u32) - 1) as u16;
-    let mask =
-        RawMask { width, height, samples, values, white, palette, has_orientation: false, is_jpeg: false };
+    let (has_orientation, is_lossy) = (false, false);
+    let mask = RawMask { width, height, samples, values, white, palette, alpha, has_orientation, is_lossy };
     Ok(mask.turned(orientation.unwrap_or(UPRIGHT)))
 }
 
@@ -198,30 +289,21 @@ fn packed_value(row: &[u8], i: usize, depth: usize) -> u16 {
 fn from_dynamic(image: DynamicImage, path: &Path) -> Result<RawMask> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let bytes = |raw: Vec<u8>| raw.into_iter().map(u16::from).collect();
-    let (samples, white, values) = match image {
+    let (channels, white, values) = match image {
         DynamicImage::ImageLuma8(grey) => (1, 255, bytes(grey.into_raw())),
         DynamicImage::ImageLuma16(grey) => (1, u16::MAX, grey.into_raw()),
-        DynamicImage::ImageLumaA8(grey) => (1, 255, grey.pixels().map(|p| u16::from(p.0[0])).collect()),
-        DynamicImage::ImageLumaA16(grey) => (1, u16::MAX, grey.pixels().map(|p| p.0[0]).collect()),
-        DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
-            (3, u16::MAX, image.into_rgb16().into_raw())
-        }
-        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {
-            (3, 255, bytes(image.into_rgb8().into_raw()))
-        }
+        DynamicImage::ImageLumaA8(grey) => (2, 255, bytes(grey.into_raw())),
+        DynamicImage::ImageLumaA16(grey) => (2, u16::MAX, grey.into_raw()),
+        DynamicImage::ImageRgb8(colour) => (3, 255, bytes(colour.into_raw())),
+        DynamicImage::ImageRgb16(colour) => (3, u16::MAX, colour.into_raw()),
+        DynamicImage::ImageRgba8(colour) => (4, 255, bytes(colour.into_raw())),
+        DynamicImage::ImageRgba16(colour) => (4, u16::MAX, colour.into_raw()),
         _ => {
             let reason = "a mask of floating-point values; save class indices as a grey PNG".into();
             return Err(DataError::Decode { path: path.to_owned(), reason });
         }
     };
-    Ok(RawMask {
-        width,
-        height,
-        samples,
-        values,
-        white,
-        palette: None,
-        has_orientation: false,
-        is_jpeg: false,
-    })
+    let (samples, values, alpha) = without_alpha(values, channels);
+    let (palette, has_orientation, is_lossy) = (None, false, false);
+    Ok(RawMask { width, height, samples, values, white, palette, alpha, has_orientation, is_lossy })
 }

@@ -4,9 +4,12 @@
 
 use crate::mask::label_map::LabelMap;
 
-/// The most border crossings of rows that one polygon may have: enough for a million points on a large picture, and
-/// little enough for the memory.
-const CROSSING_LIMIT: u64 = 50_000_000;
+/// The most steps that drawing all regions of one image may take: about a second of work. Small pictures have room for
+/// thousands of regions as large as themselves.
+const LEAST_WORK_LIMIT: u64 = 1 << 30;
+
+/// The steps for each pixel of a large image.
+const WORK_PER_PIXEL: u64 = 64;
 
 /// The largest side of a label map that is drawn, in pixels.
 pub(crate) const SIDE_LIMIT: usize = 1 << 16;
@@ -42,10 +45,17 @@ impl Regions {
         if !sides.contains(&width) || !sides.contains(&height) || width * height > 1 << 29 {
             return Some(format!("the file gives the size of the image as {width} x {height}; correct it"));
         }
+        let work =
+            self.regions.iter().fold(0_u64, |sum, (_, shape)| sum.saturating_add(shape.work(width, height)));
+        if work > LEAST_WORK_LIMIT.max(WORK_PER_PIXEL * (width * height) as u64) {
+            return Some(format!(
+                "its {} regions take too many steps to draw ({work}): polygons that go up and down too often, or hundreds of \
+                 regions as large as the image; simplify them",
+                self.regions.len()
+            ));
+        }
         self.regions.iter().find_map(|(_, shape)| match shape {
-            Shape::Polygon(points) => (crossings(points, height) > CROSSING_LIMIT)
-                .then(|| format!("a polygon of {} points goes up and down too often; simplify it", points.len())),
-            Shape::Disc { .. } => None,
+            Shape::Polygon(_) | Shape::Disc { .. } => None,
             Shape::Runs(counts) => {
                 let sum: u64 = counts.iter().map(|&n| u64::from(n)).sum();
                 let pixels = (width * height) as u64;
@@ -103,6 +113,45 @@ impl Regions {
     }
 }
 
+impl Shape {
+    /// Whether the shape is so small or thin that it may cover the centre of no pixel.
+    pub fn is_tiny(&self) -> bool {
+        let Self::Polygon(points) = self else { return false };
+        let range = |axis: usize| {
+            let of_axis = || points.iter().map(move |point| point[axis]);
+            of_axis().fold(f32::NEG_INFINITY, f32::max) - of_axis().fold(f32::INFINITY, f32::min)
+        };
+        range(0).min(range(1)) < 2.0
+    }
+
+    /// Whether a polygon covers the centre of a pixel of an image.
+    pub fn draws(&self, width: usize, height: usize) -> bool {
+        let Self::Polygon(points) = self else { return true };
+        let mut any = false;
+        scan_polygon((width, height), points, |_, _| any = true);
+        any
+    }
+
+    /// The steps that drawing takes, roughly: border crossings of rows, and pixels looked at.
+    fn work(&self, width: usize, height: usize) -> u64 {
+        match self {
+            Self::Polygon(points) => {
+                let crossings: u64 =
+                    edges(points).map(|(a, b)| rows_of(a[1], b[1], height).len() as u64).sum();
+                let (columns, rows) = bounds(points, width, height);
+                // A crossing costs more than a pixel.
+                4 * crossings + (columns.len() * rows.len()) as u64
+            }
+            Self::Disc { centre: [x, y], radius } => {
+                let across = rows_of(x - radius, x + radius, width).len();
+                (across * rows_of(y - radius, y + radius, height).len()) as u64
+            }
+            Self::Runs(counts) => counts.iter().skip(1).step_by(2).map(|&n| 4 * u64::from(n)).sum(),
+            Self::Bitmap { bits, .. } => bits.len() as u64,
+        }
+    }
+}
+
 fn edges(points: &[[f32; 2]]) -> impl Iterator<Item = ([f32; 2], [f32; 2])> + '_ {
     points.iter().copied().zip(points.iter().copied().cycle().skip(1))
 }
@@ -113,31 +162,61 @@ fn rows_of(y0: f32, y1: f32, height: usize) -> std::ops::Range<usize> {
     row(y0.min(y1))..row(y0.max(y1))
 }
 
-fn crossings(points: &[[f32; 2]], height: usize) -> u64 {
-    edges(points).map(|(a, b)| rows_of(a[1], b[1], height).len() as u64).sum()
+/// The columns and rows of pixels that a polygon can cover.
+fn bounds(
+    points: &[[f32; 2]],
+    width: usize,
+    height: usize,
+) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    let range = |axis: usize, size: usize| {
+        let of_axis = || points.iter().map(move |point| point[axis]);
+        rows_of(of_axis().fold(f32::INFINITY, f32::min), of_axis().fold(f32::NEG_INFINITY, f32::max), size)
+    };
+    (range(0, width), range(1, height))
+}
+
+/// Calls `inside` with the row and the columns of every run of pixels whose centres lie in a polygon.
+///
+/// Each crossing of a row's centre turns the rest of the row; pixels that were turned an odd number of times are inside.
+/// The time is that of the crossings and of the pixels around, in whatever order the crossings come.
+fn scan_polygon(
+    (width, height): (usize, usize),
+    points: &[[f32; 2]],
+    mut inside: impl FnMut(usize, std::ops::Range<usize>),
+) {
+    let (columns, rows) = bounds(points, width, height);
+    if columns.is_empty() || rows.is_empty() {
+        return;
+    }
+    let across = columns.len();
+    let mut turned = vec![0_u8; across * rows.len()];
+    for ([x0, y0], [x1, y1]) in edges(points) {
+        let slope = (f64::from(x1) - f64::from(x0)) / (f64::from(y1) - f64::from(y0));
+        for y in rows_of(y0, y1, height) {
+            let x = f64::from(x0) + (y as f64 + 0.5 - f64::from(y0)) * slope;
+            let column = ((x - 0.5).ceil().max(0.0) as usize).max(columns.start);
+            if column < columns.end {
+                turned[(y - rows.start) * across + column - columns.start] ^= 1;
+            }
+        }
+    }
+    for (row, turned) in rows.zip(turned.chunks_exact(across)) {
+        let (mut is_inside, mut start) = (false, 0);
+        for (column, _) in turned.iter().enumerate().filter(|(_, turn)| **turn != 0) {
+            if is_inside {
+                inside(row, columns.start + start..columns.start + column);
+            }
+            (is_inside, start) = (!is_inside, column);
+        }
+        if is_inside {
+            inside(row, columns.start + start..columns.end);
+        }
+    }
 }
 
 fn fill_polygon(labels: &mut [u8], width: usize, points: &[[f32; 2]], label: u8) {
     let height = labels.len() / width;
-    let top = edges(points).map(|(a, b)| rows_of(a[1], b[1], height).start).min().unwrap_or(0);
-    let bottom = edges(points).map(|(a, b)| rows_of(a[1], b[1], height).end).max().unwrap_or(0);
-    let mut rows: Vec<Vec<f64>> = vec![Vec::new(); bottom.saturating_sub(top)];
-    for ([x0, y0], [x1, y1]) in edges(points) {
-        let slope = (f64::from(x1) - f64::from(x0)) / (f64::from(y1) - f64::from(y0));
-        for y in rows_of(y0, y1, height) {
-            rows[y - top].push(f64::from(x0) + (y as f64 + 0.5 - f64::from(y0)) * slope);
-        }
-    }
-    for (row, xs) in labels.chunks_exact_mut(width).skip(top).zip(&mut rows) {
-        xs.sort_by(f64::total_cmp);
-        for pair in xs.chunks_exact(2) {
-            let column = |x: f64| ((x - 0.5).ceil().max(0.0) as usize).min(width);
-            let (from, to) = (column(pair[0]), column(pair[1]));
-            if from < to {
-                row[from..to].fill(label);
-            }
-        }
-    }
+    scan_polygon((width, height), points, |row, columns| labels[row * width..][columns].fill(label));
 }
 
 fn fill_disc(labels: &mut [u8], width: usize, [cx, cy]: [f32; 2], radius: f32, label: u8) {
@@ -218,6 +297,30 @@ mod tests {
         for degenerate in [vec![], vec![[1.0, 1.0]], vec![[0.0, 1.0], [3.0, 1.0]], vec![[f32::NAN, 0.0]; 3]] {
             assert_eq!(drawn(2, 1, Shape::Polygon(degenerate)), [0, 0]);
         }
+    }
+
+    #[test]
+    fn drawing_that_takes_too_long_is_refused() {
+        let zigzag: Vec<[f32; 2]> = (0..250_000).map(|i| [(i % 7) as f32, (i % 2 * 4000) as f32]).collect();
+        let polygon = || (1, Shape::Polygon(zigzag.clone()));
+        let regions = |count: usize, shape: &dyn Fn() -> (u8, Shape)| {
+            let regions = (0..count).map(|_| shape()).collect();
+            Regions { width: 4000, height: 4000, background: 0, regions }
+        };
+        let problem = regions(3, &polygon).problem().expect("thousands of millions of crossings");
+        assert!(problem.contains("3 regions"), "{problem}");
+        let whole = || (1, Shape::Runs(vec![0, 4000 * 4000]));
+        assert!(regions(1000, &whole).problem().is_some() && regions(10, &whole).problem().is_none());
+        let square = || (1, Shape::Polygon(vec![[0.0, 0.0], [4000.0, 0.0], [4000.0, 4000.0], [0.0, 4000.0]]));
+        assert!(regions(1000, &square).problem().is_some() && regions(50, &square).problem().is_none());
+    }
+
+    #[test]
+    fn small_shapes_that_cover_no_centre() {
+        let thin = Shape::Polygon(vec![[0.6, 0.0], [1.4, 0.0], [1.4, 9.0], [0.6, 9.0]]);
+        assert!(thin.is_tiny() && !thin.draws(4, 9));
+        let over_a_centre = Shape::Polygon(vec![[1.4, 0.0], [1.6, 0.0], [1.6, 9.0], [1.4, 9.0]]);
+        assert!(over_a_centre.is_tiny() && over_a_centre.draws(4, 9));
     }
 
     #[test]

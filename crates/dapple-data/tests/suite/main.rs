@@ -1,13 +1,18 @@
 //! Tests of the crate by its public face.
 
 mod augment;
+mod coco_faults;
 mod common;
+mod folder_names;
 mod formats;
 mod hostile;
 mod images;
 mod layouts;
 mod loader;
+mod lossy;
+mod mask_values;
 mod masks;
+mod palettes;
 mod real_data;
 mod soft_masks;
 mod splits;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dapple_data::{CacheSettings, Dataset, Fold, Format, LabelCoding, Split, SplitSettings};
+use dapple_data::{CacheSettings, Dataset, Fold, Format, LabelCoding, MaskOrientation, Split, SplitSettings};
 use serde::{Deserialize, Serialize};
 
 use super::edits;
@@ -41,6 +41,14 @@ settings! {
             Setting::of(Kind::Other("indices, { binary = { background = 0, foreground = 255 } }, or { threshold = 128 }"))
                 .unset("the meaning that the masks suggest")
                 .example("{ threshold = 128 }"),
+        /// How masks lie on images that EXIF data turn: as-image (as the pixels are stored) or upright.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask_orientation: Option<MaskOrientation> = parsed::<MaskOrientation>("as-image or upright")
+            .unset("as sizes and borders of the masks show")
+            .example("\"upright\"")
+            .flag(Flag::new("mask-orientation", "HOW").help(
+                "How masks lie on images that EXIF data turn: as-image or upright [default: found from sizes and borders]",
+            )),
         /// Share of the images for training, where the data are not divided already.
         train_fraction: f64 = number(Range::above(0.0).to(1.0)).example("0.8").flag(
             Flag::new("train-fraction", "X")

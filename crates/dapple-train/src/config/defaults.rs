@@ -110,6 +110,7 @@ fn data_at(dir: &Path) -> DataConfig {
         format: None,
         ignore: None,
         coding: None,
+        mask_orientation: None,
         train_fraction: DEFAULT_TRAIN_FRACTION,
         split_seed: 0,
         split: None,

@@ -38,7 +38,7 @@ impl Model<'_> {
         let provenance = Provenance {
             loss: loss.clone(),
             format: dataset.format(),
-            coding: dataset.coding(),
+            coding: dataset.stored_coding(),
             recipe: config.recipe.clone(),
             weights,
             validation: Vec::new(),

@@ -45,6 +45,7 @@ impl Setup {
                 "there is no training image; give a larger train fraction".into(),
             ));
         }
+        check_labels(&dataset, &parts.train)?;
         let input = config.input;
         let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
         if let Some(small) = config.small_images.map(|small| small.input(input)) {
@@ -65,5 +66,24 @@ impl Setup {
         let init = self.config.init.as_deref();
         let note = init.map(|path| init_from(path, &self.config.network, &mut state)).transpose()?;
         Ok(Beginning::New(state, note))
+    }
+}
+
+/// Refuses training images of one class, or with ignored pixels only: there is nothing to tell apart.
+fn check_labels(dataset: &Dataset, train: &[usize]) -> Result<(), TrainError> {
+    let pixels = dataset.class_statistics(train).pixels;
+    let mut present = dataset.classes().names.iter().zip(&pixels).filter(|(_, n)| **n > 0);
+    match (present.next(), present.next()) {
+        (None, _) => Err(TrainError::Config(format!(
+            "all pixels of the {} training masks are ignored, so that there is nothing to learn; check the masks and the \
+             ignore label",
+            train.len()
+        ))),
+        (Some((name, _)), None) => Err(TrainError::Config(format!(
+            "all pixels of the {} training masks are of one class, {name}, so that there is nothing to learn; check the \
+             masks, or divide the images otherwise",
+            train.len()
+        ))),
+        _ => Ok(()),
     }
 }

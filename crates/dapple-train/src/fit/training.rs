@@ -108,6 +108,7 @@ pub fn open_dataset(config: &TrainConfig) -> Result<Arc<Dataset>, TrainError> {
         classes: Some(config.network.classes),
         ignore: config.data.ignore,
         coding: config.data.coding,
+        mask_orientation: config.data.mask_orientation,
         skip_bad: config.data.skip_bad,
     };
     Ok(Arc::new(Dataset::open(&config.data.dir, &options)?))

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use dapple::data::{Augment, Dataset, Format, InputSettings, Inspection, OpenOptions, encode_png, preview};
+use dapple::data::{
+    Augment, Dataset, Format, InputSettings, Inspection, MaskOrientation, OpenOptions, encode_png, preview,
+};
 use dapple_base::write_atomic;
 
 use super::common::data::warn_of_skipped;
@@ -37,6 +39,9 @@ Formats, detected or named with --format:
               exports of these tools
   nnunet      imagesTr, labelsTr, dataset.json
   run-lengths images and a CSV of run lengths, as Kaggle has them
+
+Values, palettes and colours of the masks are read as all masks together mean them; where they can be read in two ways, the \
+message names both. `from = [10, 20]` in classes.toml lists the values of a class.
 
 Class names come from classes.toml, classes.txt, classes.csv, classes.json, class_dict.csv, label_colors.txt or labelmap.txt \
 in the folder.")]
@@ -80,7 +85,7 @@ struct Convert {
     data: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Folder to write, new or empty
+    /// Folder to write: new, empty, or that of a conversion that was interrupted
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Leave bad pairs out with a warning instead of stopping
@@ -124,12 +129,16 @@ struct Reading {
     /// Label of pixels to ignore
     #[arg(long, value_name = "LABEL")]
     ignore: Option<u8>,
+    /// How masks lie on images that EXIF data turn: as-image (as stored) or upright [default: found from sizes and borders]
+    #[arg(long, value_name = "HOW")]
+    mask_orientation: Option<MaskOrientation>,
 }
 
 impl Reading {
     fn open(&self, folder: &Path, skip_bad: bool) -> Result<Dataset, Failure> {
-        let Self { format, classes, ignore } = *self;
-        Ok(Dataset::open(folder, &OpenOptions { format, classes, ignore, coding: None, skip_bad })?)
+        let Self { format, classes, ignore, mask_orientation } = *self;
+        let options = OpenOptions { format, classes, ignore, mask_orientation, skip_bad, coding: None };
+        Ok(Dataset::open(folder, &options)?)
     }
 }
 
@@ -160,6 +169,9 @@ fn inspect(arguments: &Inspect) -> Result<(), Failure> {
 fn convert(arguments: &Convert) -> Result<(), Failure> {
     let dataset = arguments.reading.open(&arguments.data, arguments.skip_bad)?;
     warn_of_skipped(&dataset);
+    for folders in dataset.folders() {
+        println!("{folders}");
+    }
     dataset.convert(&arguments.out)?;
     let (pairs, classes) = (dataset.len(), dataset.classes().len());
     println!("{pairs} pairs of {classes} classes written to {}", arguments.out.display());

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use dapple::Flip;
 use dapple::data::{
-    CacheSettings, DataError, Dataset, Format, OpenOptions, Part, Raster, Split, SplitIndices,
+    CacheSettings, DataError, Dataset, Format, MaskOrientation, OpenOptions, Part, Raster, Split,
+    SplitIndices,
 };
 use dapple::graph::{Loss, LossKind, Tensor};
 use dapple::metrics::{Bootstrap, Scores};
@@ -67,6 +68,9 @@ pub struct Eval {
     /// Leave bad pairs out with a warning instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
+    /// How masks lie on images that EXIF data turn: as-image (as stored) or upright [default: found from sizes and borders]
+    #[arg(long, value_name = "HOW")]
+    pub mask_orientation: Option<MaskOrientation>,
     #[command(flatten)]
     pub device: Device,
 }
@@ -85,6 +89,7 @@ impl Eval {
             original_size: false,
             per_image: false,
             skip_bad: false,
+            mask_orientation: None,
             device: device.clone(),
         }
     }
@@ -143,7 +148,8 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         &OpenOptions {
             classes: Some(model.card.network.classes),
             ignore: model.card.ignore,
-            coding: own.map(|provenance| provenance.coding),
+            coding: own.and_then(|provenance| provenance.coding),
+            mask_orientation: arguments.mask_orientation,
             format: arguments.format.or(own.and_then(|provenance| provenance.format)),
             skip_bad: arguments.skip_bad,
         },

@@ -15,7 +15,7 @@ use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::Train;
-use super::common::data::warn_of_skipped;
+use super::common::data::{warn_of_skipped, warn_of_validation};
 use super::common::device::{Device, engine_options};
 use super::common::models::initial_weights;
 use super::common::progress::Progress;
@@ -64,7 +64,13 @@ pub fn train(
     let config = training.config();
     let engine = device.engine_for(config, memory_limit, quiet)?;
     let folder = training.folder().path().to_owned();
+    if !quiet {
+        for folders in training.dataset().folders() {
+            println!("{folders}");
+        }
+    }
     warn_of_skipped(training.dataset());
+    warn_of_validation(training.dataset(), training.split())?;
 
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this batch; once more to stop at once, without saving")?;
@@ -164,6 +170,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         classes: given(settings, "classes").or(recipe.map(|recipe| recipe.classes)),
         ignore: given(settings, "ignore").or(recipe.and_then(|recipe| recipe.ignore)),
         coding: None,
+        mask_orientation: given(settings, "mask-orientation"),
         skip_bad: settings.given("skip-bad").is_some(),
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
@@ -193,7 +200,7 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     }
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
-    config.data.coding = Some(dataset.coding());
+    config.data.coding = dataset.stored_coding();
     settings.apply(&mut config)?;
     Ok((config, chosen, dataset))
 }

@@ -272,3 +272,40 @@ fn eval_at_the_images_size_and_predict_with_score_agree_to_the_last_digit() {
     let said = bench.succeed("eval --model run --data data --part all --original-size");
     assert!(said.out.contains("at the size of each image"), "{}", said.out);
 }
+
+/// Writes a palette PNG of 2 x 2 pixels, making its folder.
+fn put_palette(path: &Path, indices: &[u8; 4], palette: &[u8]) {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 2, 2);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette.to_vec());
+    let mut writer = encoder.write_header().expect("the header is right");
+    writer.write_image_data(indices).expect("the data have the size of the header");
+    writer.finish().expect("bytes can be written");
+    put(path, &bytes);
+}
+
+#[test]
+fn palettes_in_another_order_show_the_same_mask() {
+    // White on black, with the palettes [black, white] and [white, black].
+    let bench = Bench::empty();
+    put_palette(&bench.path("p/a.png"), &[0, 1, 0, 0], &[0, 0, 0, 255, 255, 255]);
+    put_palette(&bench.path("t/a.png"), &[1, 0, 1, 1], &[255, 255, 255, 0, 0, 0]);
+    assert_eq!(json(&bench, "score --pred p --truth t")["dataset"]["pixel_accuracy"], 1.0);
+    put_grey(&bench.path("p/a.png"), (2, 2), &[0, 255, 0, 0]);
+    assert_eq!(json(&bench, "score --pred p --truth t")["classes"][1]["iou"], 1.0);
+
+    // Colours need a table where their indices differ.
+    put_palette(&bench.path("p/a.png"), &[0, 1, 2, 0], &[0, 0, 0, 200, 0, 0, 0, 200, 0]);
+    put_palette(&bench.path("t/a.png"), &[0, 2, 1, 0], &[0, 0, 0, 0, 200, 0, 200, 0, 0]);
+    bench.refuse("score --pred p --truth t", &["palettes of the masks differ", "(0, 200, 0)", "--classes"]);
+    put(&bench.path("classes.txt"), b"ground 0 0 0\nroof 200 0 0\ntree 0 200 0\n");
+    let scores = json(&bench, "score --pred p --truth t --classes classes.txt");
+    assert_eq!(scores["dataset"]["pixel_accuracy"], 1.0);
+    assert_eq!(scores["classes"][2]["name"], "tree");
+
+    // A palette of other colours in the same order is the same mask.
+    put_palette(&bench.path("p/a.png"), &[0, 2, 1, 0], &[0, 0, 0, 9, 9, 200, 200, 200, 9]);
+    assert_eq!(json(&bench, "score --pred p --truth t")["dataset"]["pixel_accuracy"], 1.0);
+}

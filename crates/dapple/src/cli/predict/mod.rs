@@ -12,12 +12,12 @@ use dapple::data::decode_image_bytes;
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
-use dapple::predict::inputs::{find, read_list};
+use dapple::predict::inputs::{find, read_list, unread};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::source::RasterRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{PredictError, Predictor};
-use dapple_base::StopFlag;
+use dapple_base::{StopFlag, remove_leftovers};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindChoice, Predict};
@@ -45,7 +45,11 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     }
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let (videos, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
+    remove_leftovers(&out);
     let inputs = find(&named, Some(&out))?;
+    for unread in unread(&named)? {
+        eprintln!("warning: {unread}");
+    }
     let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
     let batch = BatchSettings {
         kinds: KindChoice::all(&arguments.kind),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dapple::data::{DataError, MaskValues, decode_values};
+use dapple::data::{DataError, MaskValues};
 use dapple::metrics::Probabilities;
 
 use crate::cli::failure::Failure;
@@ -138,11 +138,6 @@ impl ProbabilityMap {
     }
 }
 
-/// Reads a mask file.
-pub fn read(path: &Path) -> Result<MaskValues, Failure> {
-    Ok(decode_values(path)?)
-}
-
 /// The mask at another size: every pixel takes the value of the pixel in which its centre falls.
 pub fn resize_nearest(mask: &MaskValues, height: usize, width: usize) -> MaskValues {
     let source = |at: usize, size: usize, from: usize| ((2 * at + 1) * from / (2 * size)).min(from - 1);
@@ -160,7 +155,8 @@ mod tests {
     use super::*;
 
     fn mask(width: usize, values: &[u16], white: u16) -> MaskValues {
-        MaskValues { width, height: values.len() / width, values: values.to_vec(), white, indexed: false }
+        let (height, values) = (values.len() / width, values.to_vec());
+        MaskValues { width, height, values, white, indexed: false, lossy: false }
     }
 
     #[test]

@@ -4,11 +4,11 @@ mod in_order;
 mod masks;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
-use dapple::data::{Classes, MaskValues, mask_files};
+use dapple::data::{Classes, MaskReader, MaskValues, mask_files};
 use dapple::metrics::{BOUNDARY_RATIO, Bootstrap, Evaluator, Policy, Protocol};
 
 use super::common::json::write_json;
@@ -17,7 +17,7 @@ use super::common::scores::{Report, print_policies, print_report};
 use super::common::values::at_least_one;
 use super::failure::Failure;
 use in_order::in_order;
-use masks::{Foreground, Labels, Meaning, ProbabilityMap, read, resize_nearest};
+use masks::{Foreground, Labels, Meaning, ProbabilityMap, resize_nearest};
 
 /// Images that a thread takes at a time.
 const BLOCK: usize = 8;
@@ -29,8 +29,9 @@ const BLOCK: usize = 8;
   dapple score --pred out --truth gt --json scores.json --csv images.csv
   dapple score --pred maps --truth gt --probability
 
-Masks are images whose values are labels: grey values or palette indices, not colours. With two classes, white also means \
-foreground. Files of both folders are matched by their names without the extension.")]
+Masks are images whose values are labels: grey values, or palette indices if all palettes agree. Colours need --classes FILE \
+with the colour of each class. With two classes, white also means foreground. Files of both folders are matched by their names \
+without the extension.")]
 pub struct Score {
     /// Folder of predicted masks
     #[arg(long, value_name = "DIR")]
@@ -100,9 +101,11 @@ pub enum Resize {
 pub fn run(arguments: &Score) -> Result<(), Failure> {
     let pairs = pairs(arguments)?;
     let threads = arguments.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
-    let names = class_names(arguments, &pairs, threads)?;
+    let readers = Readers::new(arguments, &pairs)?;
+    let names = class_names(arguments, &pairs, &readers, threads)?;
     let scoring = Scoring {
         arguments,
+        readers,
         meaning: Meaning { classes: names.len(), ignore: arguments.ignore },
         protocol: Protocol {
             boundary_ratio: arguments.boundary_ratio,
@@ -137,6 +140,24 @@ struct Pair {
     name: String,
     prediction: PathBuf,
     truth: PathBuf,
+}
+
+/// The readers of both folders.
+struct Readers {
+    predictions: MaskReader,
+    truths: MaskReader,
+}
+
+impl Readers {
+    fn new(arguments: &Score, pairs: &[Pair]) -> Result<Self, Failure> {
+        let of =
+            |path: fn(&Pair) -> &PathBuf| pairs.iter().map(|pair| path(pair).clone()).collect::<Vec<_>>();
+        let (predictions, truths) = (of(|pair| &pair.prediction), of(|pair| &pair.truth));
+        let table = arguments.classes.as_ref().filter(|text| text.parse::<usize>().is_err()).map(Path::new);
+        let (predictions, truths) =
+            MaskReader::for_comparison(&predictions, &truths, table, arguments.ignore)?;
+        Ok(Self { predictions, truths })
+    }
 }
 
 /// Matches the files of both folders by their names.
@@ -189,7 +210,12 @@ fn pairs(arguments: &Score) -> Result<Vec<Pair>, Failure> {
 }
 
 /// The names of the classes: from the file, by their number, or by the values of the true masks.
-fn class_names(arguments: &Score, pairs: &[Pair], threads: usize) -> Result<Vec<String>, Failure> {
+fn class_names(
+    arguments: &Score,
+    pairs: &[Pair],
+    readers: &Readers,
+    threads: usize,
+) -> Result<Vec<String>, Failure> {
     let numbered = |count| match count {
         2 => Classes::binary("foreground").names,
         _ => Classes::numbered(count).names,
@@ -203,7 +229,7 @@ fn class_names(arguments: &Score, pairs: &[Pair], threads: usize) -> Result<Vec<
             Err(_) => Classes::read(text)?.names,
         },
         None if arguments.probability => numbered(2),
-        None => numbered(count_classes(arguments, pairs, threads)?),
+        None => numbered(count_classes(arguments, pairs, readers, threads)?),
     };
     if arguments.probability && names.len() != 2 {
         return Err(Failure::input(format!(
@@ -215,23 +241,33 @@ fn class_names(arguments: &Score, pairs: &[Pair], threads: usize) -> Result<Vec<
 }
 
 /// Reads the true masks to find how many classes their values make.
-fn count_classes(arguments: &Score, pairs: &[Pair], threads: usize) -> Result<usize, Failure> {
+fn count_classes(
+    arguments: &Score,
+    pairs: &[Pair],
+    readers: &Readers,
+    threads: usize,
+) -> Result<usize, Failure> {
     let ignored = |value: &u16| arguments.ignore.is_some_and(|label| u16::from(label) == *value);
-    let values = |number: usize| -> Result<(BTreeSet<u16>, u16), Failure> {
-        let mask = read(&pairs[number].truth)?;
+    let values = |number: usize| -> Result<(BTreeSet<u16>, u16, Option<usize>), Failure> {
+        let mask = readers.truths.read(&pairs[number].truth)?;
         let values = mask.values.chunk_by(|a, b| a == b).map(|run| run[0]).filter(|value| !ignored(value));
-        Ok((values.collect(), mask.white))
+        Ok((values.collect(), mask.white, mask.lossy.then_some(number)))
     };
-    let (mut all, mut white) = (BTreeSet::new(), 0);
-    in_order(pairs.len(), threads, values, |(values, of_file)| {
+    let (mut all, mut white, mut lossy) = (BTreeSet::new(), 0, None);
+    in_order(pairs.len(), threads, values, |(values, of_file, lossy_file)| {
         all.extend(values);
         white = of_file;
+        lossy = lossy.or(lossy_file);
         Ok(())
     })?;
     let binary = all.iter().all(|&value| value <= 1) || all.iter().all(|&value| value == 0 || value == white);
-    match all.last() {
+    match (all.last(), lossy) {
         _ if binary => Ok(2),
-        Some(&largest @ 0..255) => Ok(usize::from(largest) + 1),
+        (_, Some(number)) => Err(Failure::input(format!(
+            "{}: a JPEG or lossy WebP picture, which changes values, so that these tell no classes; save the masks as PNG",
+            pairs[number].truth.display()
+        ))),
+        (Some(&largest @ 0..255), None) => Ok(usize::from(largest) + 1),
         _ => {
             let shown: Vec<String> = all.iter().take(12).map(u16::to_string).collect();
             let more = if all.len() > shown.len() { ", …" } else { "" };
@@ -248,6 +284,7 @@ fn count_classes(arguments: &Score, pairs: &[Pair], threads: usize) -> Result<us
 /// How images are scored.
 struct Scoring<'a> {
     arguments: &'a Score,
+    readers: Readers,
     meaning: Meaning,
     protocol: Protocol,
 }
@@ -290,8 +327,9 @@ impl Scoring<'_> {
     }
 
     fn add(&self, block: &mut Block, pair: &Pair) -> Result<(), Failure> {
-        let truth = read(&pair.truth)?;
-        let prediction = self.at_size_of(read(&pair.prediction)?, &truth, pair)?;
+        let truth = self.readers.truths.read(&pair.truth)?;
+        let prediction = self.readers.predictions.read(&pair.prediction)?;
+        let prediction = self.at_size_of(prediction, &truth, pair)?;
         let (truth, true_foreground) = self.meaning.labels(&truth, &pair.truth)?;
         let Labels { height, width, labels: truth } = truth;
         block.true_foreground.merge(true_foreground);
