@@ -150,8 +150,11 @@ pub(super) fn by_themselves(palettes: &Palettes, greys: &[u16], coloured: Option
     if palettes.are_grey() && coloured.is_none() {
         let entries: Vec<(u16, u32)> = palettes.entries().collect();
         let indices_have = |value: &u16| entries.iter().any(|(index, _)| index == value);
-        // The order of the classes is the same by both, unless masks without a palette have the greys.
-        let stored = conflict.is_none() && palettes.rise() && greys.iter().all(indices_have);
+        // The order of the classes is the same by both, unless masks without a palette have the greys. A palette that is
+        // black from end to end shows nothing.
+        let says_nothing = entries.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        let stored =
+            conflict.is_none() && (says_nothing || palettes.rise()) && greys.iter().all(indices_have);
         return Reading::Plane(if stored { Plane::Stored } else { Plane::Greys });
     }
     match (conflict, coloured) {

@@ -5,6 +5,9 @@ use crate::mask::regions::Shape;
 /// Larger than a coordinate on any image.
 const LARGEST: f64 = 1e6;
 
+/// Pictures of at most so many pixels a side may have annotations of a single pixel.
+const SMALL: usize = 32;
+
 /// The polygons of one annotation as shapes.
 ///
 /// # Errors
@@ -38,7 +41,9 @@ pub(super) fn shapes(
         (of_axis().fold(f64::INFINITY, f64::min), of_axis().fold(f64::NEG_INFINITY, f64::max))
     };
     let ((left, right), (top, bottom)) = (range(0), range(1));
-    if left >= 0.0 && top >= 0.0 && right <= 1.0 && bottom <= 1.0 && width.min(height) > 2 {
+    // Whole numbers in the corner of a small picture may be a pixel.
+    let whole = width.min(height) <= SMALL && all.iter().flatten().all(|c| c.fract() == 0.0);
+    if left >= 0.0 && top >= 0.0 && right <= 1.0 && bottom <= 1.0 && width.min(height) > 2 && !whole {
         return Err(
             "its coordinates lie between 0 and 1, as shares of the width and the height; give pixels".into(),
         );

@@ -322,10 +322,10 @@ pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<
     }
     let suffixes = || MASK_STEM_SUFFIXES.into_iter().chain(apart.then_some(CAMVID_SUFFIX));
     for stem in images.keys().filter(|stem| !found.contains_key(*stem)).cloned().collect::<Vec<_>>() {
-        let candidates = [stem.as_str(), bare(&stem)]
-            .into_iter()
-            .flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
-        if let Some(mask) = candidates.into_iter().find_map(|name| masks.remove(&name)) {
+        let names = [stem.as_str(), bare(&stem)];
+        let mut names = names.iter().flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
+        let mask = names.find_map(|name| masks.remove(&name));
+        if let Some(mask) = mask {
             found.insert(stem, mask);
         }
     }

@@ -142,7 +142,8 @@ fn the_root_category_of_an_export_is_no_class() {
         ])
     };
     for name in ["animals", "cat"] {
-        let dataset = open(&folder(categories(name), json!([square()]))).unwrap();
+        let root = folder(categories(name), json!([square()]));
+        let dataset = open(&root).unwrap();
         assert_eq!(dataset.classes().names, ["background", "cat"]);
         assert!(dataset.warnings()[0].contains("is no class"), "{:?}", dataset.warnings());
         let out = tempdir().unwrap();

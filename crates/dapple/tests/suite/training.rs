@@ -90,3 +90,46 @@ fn a_rate_is_looked_for_without_a_run() {
     assert!(said.out.contains("nothing was trained"), "{}", said.out);
     assert_eq!(names(&bench.path("")), ["data", "rates.png"]);
 }
+
+/// Makes all pixels of a mask the background.
+fn blank(path: &std::path::Path) {
+    let bytes = dapple::data::encode_indexed_png(32, 32, &[0; 32 * 32], &[[0; 3]]).expect("a label map");
+    fs::write(path, bytes).expect("the folder is writable");
+}
+
+const SMALL: &str = "--recipe plain --model unet --width 2 --size 32 --epochs 2 --batch 2 --threads 2";
+
+#[test]
+fn data_with_nothing_to_learn_are_refused_at_the_start() {
+    let bench = Bench::new();
+    for name in names(&bench.path("data/masks")) {
+        blank(&bench.path("data/masks").join(name));
+    }
+    bench.refuse(&format!("train --data data {SMALL} --out run"), &["of one class", "nothing to learn"]);
+    bench.refuse(
+        &format!("train --data data {SMALL} --ignore 0 --out run"),
+        &["are ignored", "nothing to learn"],
+    );
+    assert!(!bench.path("run").exists());
+}
+
+#[test]
+fn a_validation_part_without_foreground_is_warned_of_and_trained_to_the_end() {
+    let bench = Bench::new();
+    for (number, name) in names(&bench.path("data/masks")).iter().enumerate() {
+        let part = if number < 7 { "train" } else { "val" };
+        for kind in ["images", "masks"] {
+            fs::create_dir_all(bench.path(&format!("divided/{part}/{kind}")))
+                .expect("the folder is writable");
+            let to = bench.path(&format!("divided/{part}/{kind}/{name}"));
+            fs::rename(bench.path(&format!("data/{kind}/{name}")), &to).expect("a file");
+            if (part, kind) == ("val", "masks") {
+                blank(&to);
+            }
+        }
+    }
+    let said = bench.succeed(&format!("train --data divided {SMALL} --out run"));
+    assert!(said.err.contains("none of the 3 validation masks has the class"), "{}", said.err);
+    assert!(said.out.contains("masks in train/masks/"), "{}", said.out);
+    assert!(bench.path("run/report.html").is_file());
+}
