@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::format::folders::{find_folders, pair_files};
+use crate::format::folders::find_folders;
 use crate::format::found::{Found, IGNORED, Notes};
+use crate::format::pairs::pair_files;
 use crate::format::walk::entries;
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::format::folders;
-use crate::format::folders::{FolderPair, files_by_stem, pair_files};
 use crate::format::found::{Found, IGNORED, Notes, Record};
+use crate::format::pairs::{FolderPair, files_by_stem, pair_files};
 use crate::format::walk::subfolders;
 use crate::mask::classes::Classes;
 use crate::mask::colour::ColourTable;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
 use crate::format::coco_names::NAMES;
-use crate::format::folders::{FolderPair, pair_files};
 use crate::format::found::{Found, IGNORED, Notes};
+use crate::format::pairs::{FolderPair, pair_files};
 use crate::format::walk::{entries, has_extension, subfolders};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;

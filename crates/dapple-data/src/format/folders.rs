@@ -1,32 +1,19 @@
 //! Image folders with mask folders, found without being told where they are.
 //!
 //! Finding has two steps: [`find_folders`] recognizes the arrangement, a list of image folders each with its mask
-//! folder; [`pair_files`] matches the files of one such pair of folders by their paths in it without the extension.
+//! folder; [`pair_files`] matches the files of one such pair of folders.
 //! Nothing is decoded here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
-use crate::format::found::{Found, Notes, Record, UNASSIGNED};
+use crate::format::foreign::known_files;
+use crate::format::found::{Found, Notes, UNASSIGNED};
+use crate::format::pairs::{FolderPair, MASK_STEM_SUFFIXES, bare, is_mask_stem, pair_files};
 use crate::format::unread::Unread;
-use crate::format::walk::{
-    entries, files_below, folded, has_image_extension, holds_images, images_below, relative_stem, subfolders,
-};
+use crate::format::walk::{entries, has_image_extension, holds_images, images_below, subfolders};
 use crate::part::Part;
-
-/// A folder of images and the folder of their masks, which may be the same one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FolderPair {
-    /// The official part these are, in arrangements that have parts.
-    pub part: Option<Part>,
-    /// The prefix of the names of the samples: `""` or a folder's name with `/`.
-    pub prefix: String,
-    /// The folder of images.
-    pub images: PathBuf,
-    /// The folder of masks.
-    pub masks: PathBuf,
-}
 
 /// Names of mask folders, in lower case, the most usual first.
 const MASK_FOLDERS: [&str; 12] = [
@@ -51,16 +38,6 @@ const IMAGE_FOLDERS: [&str; 10] =
 /// Suffixes of the name of a part in the name of its mask folder, as in `trainannot`.
 const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
-
-/// Suffixes that the stem of a mask may add to its image's.
-const MASK_STEM_SUFFIXES: [&str; 8] =
-    ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "-mask"];
-
-/// CamVid's suffix, in a folder of masks only: beside images, `eye_L` and `eye_R` are left and right.
-const CAMVID_SUFFIX: &str = "_L";
-
-/// Endings of the image's stem that its mask replaces by one of the above: `1_sat.jpg` and `1_mask.png`.
-const IMAGE_STEM_SUFFIXES: [&str; 4] = ["_image", "_img", "_sat", "_rgb"];
 
 const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
   train/ and trainannot/ or trainmask/ (and the same with val, test)
@@ -171,6 +148,8 @@ pub(super) fn find_folders(root: &Path) -> Result<Vec<FolderPair>> {
         let names: Vec<_> = folders.keys().take(12).map(|name| format!("{name}/")).collect();
         names.join(", ")
     };
+    let foreign = known_files(root);
+    let found = if foreign.is_empty() { found } else { format!("{found}\n  {foreign}\n") };
     Err(DataError::NoLayout { path: root.to_owned(), looked_for: LOOKED_FOR.into(), found })
 }
 
@@ -251,15 +230,6 @@ fn is_mixed(folder: &Path) -> Result<bool> {
     Ok(stems.iter().any(paired))
 }
 
-fn is_mask_stem(stem: &str) -> bool {
-    MASK_STEM_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
-}
-
-/// An image's stem without what says that it is the image.
-fn bare(stem: &str) -> &str {
-    IMAGE_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix)).unwrap_or(stem)
-}
-
 /// `images/ masks/`, where the image folder may have any name if it is the only other one with images.
 fn flat(folders: &BTreeMap<String, PathBuf>) -> Option<(PathBuf, PathBuf)> {
     let masks = first_of(folders, &MASK_FOLDERS)?;
@@ -298,107 +268,4 @@ fn subject(folders: &[FolderPair]) -> Option<&str> {
     let [FolderPair { part: None, images, masks, .. }] = folders else { return None };
     let name = images.file_name()?.to_str()?;
     (images != masks && !IMAGE_FOLDERS.contains(&name.to_lowercase().as_str())).then_some(name)
-}
-
-/// Pairs the files of two folders by their paths in them without the extension, sorted by name.
-///
-/// # Errors
-/// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files and missing partners unless `notes` takes them.
-pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>> {
-    let images = files_by_stem(&folders.images, notes)?;
-    let (masks, images): (BTreeMap<_, _>, BTreeMap<_, _>) = if folders.images == folders.masks {
-        images.into_iter().partition(|(stem, _)| is_mask_stem(stem))
-    } else {
-        (files_by_stem(&folders.masks, notes)?, images)
-    };
-    let mut masks = masks;
-    let apart = folders.images != folders.masks;
-    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    // Equal names first, so that no suffix takes another image's mask: `eye` and `eye_L` with masks of the same names.
-    for stem in images.keys() {
-        if let Some(mask) = masks.remove(stem) {
-            found.insert(stem.clone(), mask);
-        }
-    }
-    let suffixes = || MASK_STEM_SUFFIXES.into_iter().chain(apart.then_some(CAMVID_SUFFIX));
-    for stem in images.keys().filter(|stem| !found.contains_key(*stem)).cloned().collect::<Vec<_>>() {
-        let names = [stem.as_str(), bare(&stem)];
-        let mut names = names.iter().flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
-        let mask = names.find_map(|name| masks.remove(&name));
-        if let Some(mask) = mask {
-            found.insert(stem, mask);
-        }
-    }
-    pair_folded(&images, &mut masks, &mut found, notes);
-    let mut records = Vec::new();
-    for (stem, image) in images {
-        match found.remove(&stem) {
-            Some(mask) => {
-                let name = Part::prefixed(folders.part, &format!("{}{stem}", folders.prefix));
-                records.push(Record::of_files(name, folders.part, image, mask));
-            }
-            None => notes.bad(DataError::MissingMask { image, stem, folder: folders.masks.clone() })?,
-        }
-    }
-    for (stem, mask) in masks {
-        notes.bad(DataError::MissingImage { mask, stem, folder: folders.images.clone() })?;
-    }
-    Ok(records)
-}
-
-/// Pairs what is left by names that differ only in their case or their Unicode form (composed or decomposed letters, as
-/// macOS and other systems write them), where each has one partner.
-fn pair_folded(
-    images: &BTreeMap<String, PathBuf>,
-    masks: &mut BTreeMap<String, PathBuf>,
-    found: &mut BTreeMap<String, PathBuf>,
-    notes: &mut Notes,
-) {
-    let mut left: BTreeMap<String, [Vec<String>; 2]> = BTreeMap::new();
-    for stem in images.keys().filter(|stem| !found.contains_key(*stem)) {
-        left.entry(folded(stem)).or_default()[0].push(stem.clone());
-    }
-    for stem in masks.keys() {
-        let bare = MASK_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix));
-        for name in [Some(stem.as_str()), bare].into_iter().flatten() {
-            if let Some(pair) = left.get_mut(&folded(name)) {
-                pair[1].push(stem.clone());
-                break;
-            }
-        }
-    }
-    let (mut first, mut count) = (None, 0);
-    for [of_images, of_masks] in left.into_values() {
-        let ([image], [mask]) = (&of_images[..], &of_masks[..]) else { continue };
-        if let Some(path) = masks.remove(mask) {
-            (first, count) = (first.or(Some((image.clone(), mask.clone()))), count + 1);
-            found.insert(image.clone(), path);
-        }
-    }
-    if let Some((image, mask)) = first {
-        notes.warn(format!(
-            "{count} images and masks are paired though their names are written differently, such as `{image}` and `{mask}`"
-        ));
-    }
-}
-
-/// The image files below a folder by their paths in it without the extension; other files are left out.
-pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<BTreeMap<String, PathBuf>> {
-    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut any = false;
-    for path in files_below(folder, &has_image_extension)? {
-        any = true;
-        // A name that is UTF-8 as a whole has a stem that is.
-        let Some(stem) = relative_stem(folder, &path) else {
-            notes.bad(DataError::NameNotUtf8 { path })?;
-            continue;
-        };
-        match files.get(&stem) {
-            Some(first) => notes.bad(DataError::DuplicateStem { first: first.clone(), second: path })?,
-            None => {
-                files.insert(stem, path);
-            }
-        }
-    }
-    if any { Ok(files) } else { Err(DataError::EmptyFolder { path: folder.to_owned() }) }
 }

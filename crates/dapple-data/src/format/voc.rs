@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
 use crate::format::class_table::{ClassTable, FILES};
-use crate::format::folders::files_by_stem;
 use crate::format::found::{Found, IGNORED, Notes, Record};
+use crate::format::pairs::files_by_stem;
 use crate::format::walk::{bad_file, entries, has_extension, inside, read_text, shown};
 use crate::mask::classes::Classes;
 use crate::part::Part;

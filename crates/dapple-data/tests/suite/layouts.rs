@@ -187,3 +187,22 @@ fn nothing_left_is_an_error() {
     let options = OpenOptions { skip_bad: true, ..OpenOptions::default() };
     assert!(matches!(Dataset::open(root.path(), &options), Err(DataError::NothingLeft { dropped: 2, .. })));
 }
+
+#[test]
+fn files_of_formats_that_are_known_but_not_read_are_named() {
+    for (file, content, words) in [
+        ("scan/1.dcm", &b""[..], "DICOM"),
+        ("scan/1.nii.gz", b"", "NIfTI"),
+        ("data.zip", b"", "unpack"),
+        ("gt/1.mat", b"", "MATLAB"),
+        ("train/1.tfrecord", b"", "TFRecord"),
+        ("roads.geojson", b"{}", "gdal_rasterize"),
+        ("boxes/1.xml", b"<annotation><object><bndbox></bndbox></object></annotation>", "boxes are no masks"),
+    ] {
+        let root = tempdir().unwrap();
+        put(root.path(), "pictures/a.png", &rgb_png(4, 3));
+        put(root.path(), file, content);
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains(file), "{error}");
+    }
+}
