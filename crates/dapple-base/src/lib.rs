@@ -9,6 +9,7 @@
 //! - [`contain`]: panics of libraries, as errors.
 //! - [`DistanceTransform`]: exact Euclidean distances.
 //! - [`Normalization`]: how pixel values become the input of a network.
+//! - [`SampleKind`], [`ValueRange`] and [`TrainingImages`]: the values of pixels in files, and which of them are black and white.
 //! - [`Size`]: height and width.
 //! - [`InputFault`]: whether an error is the user's to mend.
 //!
@@ -28,6 +29,7 @@ mod fault;
 mod lock;
 pub mod machine;
 mod normalization;
+mod pixel_values;
 mod size;
 mod stop;
 mod suggest;
@@ -40,6 +42,7 @@ pub use distance::DistanceTransform;
 pub use fault::InputFault;
 pub use lock::{FolderLock, LockError};
 pub use normalization::{IMAGENET_MEAN, IMAGENET_STD, Normalization};
+pub use pixel_values::{BadRange, SampleKind, TrainingImages, ValueRange};
 pub use size::Size;
 pub use stop::StopFlag;
 pub use suggest::{nearest, with_suggestion};

@@ -1,6 +1,6 @@
 //! The errors of this crate: each names the file, says what is wrong and proposes the way out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dapple_base::InputFault;
 
@@ -32,6 +32,14 @@ pub enum DataError {
         path: PathBuf,
         /// The decoder's reason.
         reason: String,
+    },
+    /// An image of a kind that is not read, or that can be read in two ways.
+    #[error("{}: {problem}", path.display())]
+    Image {
+        /// The file, or the name given to bytes in memory.
+        path: PathBuf,
+        /// The problem and the way out.
+        problem: String,
     },
     /// The image is larger than the decoder is allowed to hold.
     #[error(
@@ -215,6 +223,10 @@ pub enum DataError {
 }
 
 impl DataError {
+    pub(crate) fn image(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Image { path: path.to_owned(), problem: problem.into() }
+    }
+
     pub(crate) fn setting(setting: &'static str, value: impl ToString, expected: &'static str) -> Self {
         Self::Setting { setting, value: value.to_string(), expected }
     }

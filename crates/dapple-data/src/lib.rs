@@ -50,12 +50,20 @@ mod part;
 mod random;
 mod split;
 
-pub use dapple_base::{IMAGENET_MEAN, IMAGENET_STD, Normalization, Size};
+pub use dapple_base::{
+    IMAGENET_MEAN, IMAGENET_STD, Normalization, SampleKind, Size, TrainingImages, ValueRange,
+};
 
-pub use self::image::decode::{decode_image, decode_image_as, decode_image_bytes, image_size_bytes};
+pub use self::image::decode::{
+    colour_profile, decode_image, decode_image_as, decode_image_bytes, decode_photo, decode_photo_bytes,
+    image_size_bytes,
+};
 pub use self::image::encode::{encode_indexed_png, encode_png, write_indexed_png};
 pub use self::image::input::InputSettings;
-pub use self::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, luma};
+pub use self::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Photo, Raster, luma};
+pub use self::image::reading::{Reading, SourceImages};
+pub use self::image::stored::{Samples, Stored};
+pub use self::image::tiff::TiffFile;
 pub use augment::settings::{Augment, Border};
 pub use dataset::reader::MaskReader;
 pub use dataset::samples::{Dataset, MaskOrientation, OpenOptions};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Cursor;
 
+use dapple_data::Channels;
 use dapple_predict::source::open_rows;
 use tiff::encoder::{Compression, TiffEncoder, colortype};
 
@@ -15,16 +16,16 @@ pub(crate) fn tiff_rows(bytes: &[u8]) {
     FOLDER.with(|folder| {
         let path = folder.path().join("image.tif");
         fs::write(&path, bytes).expect("the folder is writable");
-        let Ok(Some((mut source, _))) = open_rows(&path) else { return };
+        let Ok(Some((mut source, _))) = open_rows(&path, &Channels::Rgb.into()) else { return };
         let (width, height, channels) = (source.width(), source.height(), source.channels());
         assert!(width > 0 && height > 0 && channels > 0);
         if width.saturating_mul(channels).saturating_mul(height) > READ_BYTES {
             return;
         }
-        let mut row = vec![0; width * channels];
+        let (mut row, mut coverage) = (vec![0; width * channels], vec![0; width]);
         for _ in 0..2 {
             for _ in 0..height {
-                if source.next_row(&mut row).is_err() {
+                if source.next_row(&mut row, &mut coverage).is_err() {
                     return;
                 }
             }

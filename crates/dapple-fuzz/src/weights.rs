@@ -108,6 +108,7 @@ fn small_model() -> ModelFile {
         ignore: Some(255),
         input_size: [64, 64],
         normalisation: Normalization::U2Net,
+        images: None,
         seed: 1,
         epoch: 3,
         scores: Map::new(),

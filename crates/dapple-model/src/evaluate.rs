@@ -134,7 +134,7 @@ pub fn evaluate_inputs<E: From<ModelError>>(
     })
 }
 
-/// Predicts the given samples at the size of their images, in order, and scores the labels there, `[height, width]`; `None`
+/// Predicts the given samples, read with `channels`, at the size of their images, in order, and scores the labels there, `[height, width]`; `None`
 /// if `on_image`, which receives the number of images done, ends it early. The scores are those of the predicted masks.
 ///
 /// # Errors
@@ -144,12 +144,13 @@ pub fn evaluate_labels<E: From<ModelError>>(
     predict: &dyn Fn(&Raster) -> Result<Vec<u8>, E>,
     dataset: &Dataset,
     samples: &[usize],
+    channels: Channels,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Scores>, E> {
     let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
     let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
     for (done, &sample) in (1..).zip(samples) {
-        let pair = dataset.load(sample, Channels::Rgb).map_err(ModelError::from)?;
+        let pair = dataset.load(sample, channels).map_err(ModelError::from)?;
         let prediction = predict(&pair.image)?;
         let (height, width) = (pair.labels.height, pair.labels.width);
         let added = evaluator.add(dataset.name(sample), &prediction, &pair.labels.labels, height, width);

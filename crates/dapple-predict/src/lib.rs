@@ -22,21 +22,21 @@
 //! # let class = |name: &str| Class { name: name.into(), colour: [name.len() as u8; 3] };
 //! # let card = ModelCard {
 //! #     network, classes: vec![class("ground"), class("a horse")], ignore: None, input_size: [32, 32],
-//! #     normalisation: Normalization::Unit, seed: 0, epoch: 0, scores: Default::default(), extra: Default::default(),
+//! #     normalisation: Normalization::Unit, seed: 0, epoch: 0, scores: Default::default(), extra: Default::default(), images: None,
 //! # };
 //! # let model = Model::new(ModelFile { card, state }, &dapple_cpu::CpuEngine::new(Some(1))?)?;
-//! # let photo = Raster::new(40, 30, 3, vec![99; 40 * 30 * 3]);
-//! // With `model` from a file, see `dapple_model`, and `photo` from `dapple_data::decode_image`.
+//! # let photo = dapple_data::Photo::from(Raster::new(40, 30, 3, vec![99; 40 * 30 * 3]));
+//! // With `model` from a file, see `dapple_model`, and `photo` from `dapple_data::decode_photo`.
 //! let settings = PredictSettings { flip_horizontal: true, ..PredictSettings::default() };
 //! let predictor = Predictor::new(vec![model], settings)?;
-//! let prediction = predictor.predict(&photo)?;
+//! let prediction = predictor.predict(&photo.raster)?;
 //! assert_eq!(prediction.labels().len(), 40 * 30);
 //!
 //! // The mask as a PNG in memory; `Target::file` writes to a file instead.
 //! let settings = OutputSettings::default();
 //! let files = OutputKind::Mask.files(&predictor.classes().names, &settings);
 //! let classes = Arc::new(output_palette(predictor.classes(), None)?);
-//! let info = ImageInfo { width: 40, height: 30, name: "photo.jpg".into(), geo: None };
+//! let info = ImageInfo { width: 40, height: 30, name: "photo.jpg".into(), ..ImageInfo::default() };
 //! let target = Target::memory();
 //! let mask = output(&files[0], &info, &classes, &settings, target.clone())?;
 //! write_all(&photo, &prediction, vec![mask])?;
@@ -71,3 +71,4 @@ pub use prediction::{PredictedRows, Prediction, RowValues, Wants};
 pub use predictor::{Predictor, Prepared};
 pub use row::ImageRow;
 pub use settings::{DEFAULT_MEMORY_BYTES, PredictSettings, Tiling, WorkingSize};
+pub use tiles::TileGrid;

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use dapple_data::{Classes, Raster};
+use dapple_data::{Channels, Classes, Raster, Reading, TrainingImages};
 use dapple_graph::{DropoutState, Network, Shape, Tensor};
 use dapple_model::{ImageLogits, Model, ModelError};
 
 use crate::error::PredictError;
 use crate::prediction::Prediction;
 use crate::settings::{PredictSettings, Tiling, WorkingSize};
-use crate::tiles::ALIGN;
+use crate::tiles::{ALIGN, TileGrid};
 use crate::variant::Flip;
+
+/// A scene is much larger than the images of the training from this factor on.
+const LARGE: usize = 2;
 
 /// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
 pub struct Predictor {
@@ -68,6 +71,15 @@ impl Predictor {
                 }
             }
         }
+        let ranges = |model: &Model| model.card().images.as_ref().map(|images| images.range.clone());
+        let differs = |other: &&Model| ranges(other).unwrap_or_default() != ranges(first).unwrap_or_default();
+        if let (Some(other), None) = (models.iter().find(differs), &settings.value_range) {
+            return Err(PredictError::Settings(format!(
+                "the models see different values as black and white ({} and {}); say with --value-range which are meant",
+                ranges(first).unwrap_or_default(),
+                ranges(other).unwrap_or_default(),
+            )));
+        }
         let flips = Flip::all(settings.flip_horizontal, settings.flip_vertical);
         Ok(Self { models, settings, flips, classes: Arc::new(classes) })
     }
@@ -91,6 +103,16 @@ impl Predictor {
     pub fn channels(&self) -> usize {
         let most = self.models.iter().map(|m| m.input().channels).max().unwrap_or(3);
         if most == 1 { 3 } else { most }
+    }
+
+    /// How image files are to be decoded: with [`Predictor::channels`], and by the values that the models know.
+    pub fn reading(&self) -> Reading {
+        let channels = Channels::from(self.channels());
+        let known = self.models.iter().find_map(|model| model.card().images.as_ref());
+        match &self.settings.value_range {
+            Some(range) => Reading { range: range.clone(), ..channels.into() },
+            None => Reading::of_training(channels, &known.cloned().unwrap_or_else(TrainingImages::unknown)),
+        }
     }
 
     /// Predicts a whole image.
@@ -216,11 +238,35 @@ impl Predictor {
         Prediction { members, classes: Arc::clone(&self.classes), threshold: self.settings.threshold }
     }
 
-    /// The side and the overlap of the tiles that an image is cut into; `None` if it is predicted whole.
+    /// The tiles of a georeferenced scene that is much larger than the images of the training: each as large as one of
+    /// those, and reduced as they were, since things on the ground have one size whatever the size of the scene. `None`
+    /// where the settings or the models say nothing of the kind.
+    pub fn scene_tiles(&self, width: usize, height: usize) -> Option<TileGrid> {
+        let PredictSettings { tile, size, scales, .. } = &self.settings;
+        if *tile != Tiling::Auto || *size != WorkingSize::Input || scales[..] != [1.0] {
+            return None;
+        }
+        let [rows, columns] = self.trained_size()?;
+        let side = (rows * columns).isqrt().next_multiple_of(ALIGN);
+        let is_larger = width >= LARGE * columns || height >= LARGE * rows;
+        is_larger.then_some(TileGrid { side, overlap: side / 4, as_trained: true })
+    }
+
+    /// Height and width of the images of the first model's training, where it knows them.
+    pub fn trained_size(&self) -> Option<[usize; 2]> {
+        self.models[0].card().images.as_ref().map(|images| images.size)
+    }
+
+    /// The tiles that an image is cut into; `None` if it is predicted whole.
     ///
     /// # Errors
     /// [`PredictError::Settings`] for an image that is too large for settings which forbid tiles.
-    pub fn tiles(&self, width: usize, height: usize) -> Result<Option<(usize, usize)>, PredictError> {
+    pub fn tiles(&self, width: usize, height: usize) -> Result<Option<TileGrid>, PredictError> {
+        Ok(self.native_tiles(width, height)?.map(TileGrid::from))
+    }
+
+    /// Side and overlap of tiles at the image's own size.
+    fn native_tiles(&self, width: usize, height: usize) -> Result<Option<(usize, usize)>, PredictError> {
         let pixels = (width * height) as u64;
         let too_large = pixels.saturating_mul(self.channels() as u64) > self.settings.memory_bytes;
         let fitting =

@@ -1,5 +1,7 @@
 //! The settings of a prediction.
 
+use dapple_data::ValueRange;
+
 use crate::error::PredictError;
 
 /// The default memory limit for one image in bytes, which is also the decoder's limit.
@@ -60,6 +62,8 @@ pub struct PredictSettings {
     /// The probability above which a pixel belongs to a class. Two classes: above it is foreground (½ by default).
     /// More: a pixel whose most probable class is not above it becomes [`crate::UNDECIDED`].
     pub threshold: Option<f32>,
+    /// The values of image files that become black and white; those of the models' training if `None`.
+    pub value_range: Option<ValueRange>,
     /// The memory that the pixels of one image may take, in bytes. Larger ones are read and written row by row.
     pub memory_bytes: u64,
 }
@@ -75,6 +79,7 @@ impl Default for PredictSettings {
             samples: None,
             seed: 0,
             threshold: None,
+            value_range: None,
             memory_bytes: DEFAULT_MEMORY_BYTES,
         }
     }

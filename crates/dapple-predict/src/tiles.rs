@@ -10,6 +10,25 @@ use std::ops::Range;
 /// Tiles begin at multiples of this: the largest factor by which a network of the registry shrinks its input.
 pub const ALIGN: usize = 32;
 
+/// How an image is cut into tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileGrid {
+    /// Height and width of a tile in pixels.
+    pub side: usize,
+    /// Overlap of neighbours in pixels.
+    pub overlap: usize,
+    /// Whether tiles are resized as the images of the training were, so that things have the size they had there;
+    /// otherwise networks see them at the image's own size.
+    pub as_trained: bool,
+}
+
+impl From<(usize, usize)> for TileGrid {
+    /// Side and overlap, at the image's own size.
+    fn from((side, overlap): (usize, usize)) -> Self {
+        Self { side, overlap, as_trained: false }
+    }
+}
+
 /// The share of the overlap at an inner edge that has no weight.
 const MARGIN: f32 = 0.375;
 

@@ -24,7 +24,7 @@
 //! # let class = |name: &str| Class { name: name.into(), colour: [name.len() as u8; 3] };
 //! # let card = ModelCard {
 //! #     network, classes: vec![class("ground"), class("a horse")], ignore: None, input_size: [32, 32],
-//! #     normalisation: Normalization::Unit, seed: 0, epoch: 0, scores: Default::default(), extra: Default::default(),
+//! #     normalisation: Normalization::Unit, seed: 0, epoch: 0, scores: Default::default(), extra: Default::default(), images: None,
 //! # };
 //! # let model = Model::new(ModelFile { card, state }, &dapple_cpu::CpuEngine::new(Some(1))?)?;
 //! let predictor = Predictor::new(vec![model], PredictSettings::default())?;

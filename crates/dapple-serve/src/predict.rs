@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use dapple_base::Size;
-use dapple_data::{decode_image_bytes, image_size_bytes};
+use dapple_data::{decode_photo_bytes, image_size_bytes};
 use dapple_predict::output::{ImageInfo, output_palette};
 
 use crate::app::App;
@@ -96,14 +96,14 @@ async fn within_time(
 
     let predictor = Arc::clone(&model.predictor);
     let shown = wanted.kinds.iter().any(|&kind| shows_the_image(kind));
-    let (held, image, prepared) = working(&app.workers, move || {
-        let channels = predictor.channels().into();
-        let image = decoding(|| decode_image_bytes(&bytes, "the image", channels))?;
+    let (held, photo, info, prepared) = working(&app.workers, move || {
+        let photo = decoding(|| decode_photo_bytes(&bytes, "the image", &predictor.reading()))?;
         drop((bytes, body_memory));
-        let prepared = predictor.prepare(&image).map_err(|e| Problem::of_prediction(&e))?;
-        let image = shown.then_some(image);
+        let prepared = predictor.prepare(&photo.raster).map_err(|e| Problem::of_prediction(&e))?;
+        let info = ImageInfo::of(&photo, "image");
+        let photo = (shown.then_some(photo.raster), photo.coverage);
         held.memory.shrink_to(needs.prepared);
-        Ok((held, image, prepared))
+        Ok((held, photo, info, prepared))
     })
     .await?;
     let (held, predicted) =
@@ -112,9 +112,9 @@ async fn within_time(
 
     let classes = output_palette(model.predictor.classes(), wanted.threshold)
         .map_err(|e| Problem::of_prediction(&e))?;
-    let info = ImageInfo { width: size.width, height: size.height, name: "image".into(), geo: None };
     let settings = wanted.settings.clone();
-    let material = Material { image, info, prediction, classes: Arc::new(classes), settings };
+    let (image, coverage) = photo;
+    let material = Material { image, coverage, info, prediction, classes: Arc::new(classes), settings };
     respond(&app.workers, Answer::new(&model.name, material, &wanted), held).await
 }
 

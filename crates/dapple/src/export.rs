@@ -1,7 +1,7 @@
 //! Models for other programs.
 
 use dapple_base::InputFault;
-use dapple_data::Normalization;
+use dapple_data::{Normalization, ValueRange};
 use dapple_model::ModelError;
 use dapple_model::input_of;
 use dapple_nets::Activation;
@@ -74,7 +74,9 @@ pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, Expor
 ///
 /// - `task`, `dapple_version`, `network` (name and settings);
 /// - `preprocessing`: `size` (`[height, width]` of the images in training, resized bilinearly with antialiasing; the model
-///   accepts other sizes), `channels` (`RGB`, `grey`, or a number), then `(value / divisor - mean) / std` for each channel,
+///   accepts other sizes), `channels` (`RGB`, `grey`, or a number), `value_range` where the images have more than 8 bits
+///   (`LOW..HIGH`, for each channel with commas between: `(value - LOW) / (HIGH - LOW) * 255`, clipped to 0 to 255 and
+///   rounded, gives the value), then `(value / divisor - mean) / std` for each channel,
 ///   where the divisor is 255 or `image maximum`;
 /// - `output` (`logits` or `probabilities`) and `activation`, which maps logits to probabilities: `softmax`, or `sigmoid`,
 ///   where a single channel is the foreground of two classes;
@@ -108,6 +110,8 @@ pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, St
 struct Preprocessing {
     size: [usize; 2],
     channels: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_range: Option<String>,
     divisor: Value,
     mean: Vec<f32>,
     std: Vec<f32>,
@@ -125,7 +129,10 @@ fn preprocessing(card: &ModelCard) -> Result<String, ModelError> {
         Normalization::ImageNet | Normalization::Unit => json!(255),
         Normalization::U2Net => json!("image maximum"),
     };
-    let preprocessing = Preprocessing { size: [input.height, input.width], channels, divisor, mean, std };
+    let range = card.images.as_ref().map(|images| &images.range);
+    let value_range = range.filter(|range| **range != ValueRange::Type).map(ValueRange::to_string);
+    let preprocessing =
+        Preprocessing { size: [input.height, input.width], channels, value_range, divisor, mean, std };
     // From the numbers as they are: `json!` would lengthen 0.485 to the nearest f64.
     Ok(serde_json::to_string(&preprocessing).expect("numbers and words become JSON"))
 }

@@ -166,6 +166,7 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
         ignore: None,
         input_size: [side, side],
         normalisation,
+        images: None,
         seed: 0,
         epoch: 0,
         scores: serde_json::Map::new(),

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use dapple_base::InputFault;
+use dapple_base::{InputFault, ValueRange};
 use dapple_graph::Precision;
 use dapple_model::{Model, ModelError};
 use dapple_predict::{PredictError, PredictSettings, Predictor, Tiling};
@@ -143,6 +143,13 @@ impl SegmenterBuilder {
     /// The number of threads of the engine; all physical cores by default. It does not affect the results.
     pub fn threads(mut self, threads: usize) -> Self {
         self.engine.threads = Some(threads);
+        self
+    }
+
+    /// The values of image files that become black and white; by default those of the model's training. It is for
+    /// [`Predictor::reading`], with which files are decoded.
+    pub fn value_range(mut self, range: ValueRange) -> Self {
+        self.settings.value_range = Some(range);
         self
     }
 

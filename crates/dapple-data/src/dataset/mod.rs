@@ -12,3 +12,4 @@ pub(crate) mod samples;
 mod survey;
 pub mod synthetic;
 mod turns;
+pub(crate) mod values;

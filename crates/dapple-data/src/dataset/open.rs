@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use crate::dataset::samples::{Dataset, OpenOptions, Sample, Source, check_labels, labels_of};
 use crate::dataset::survey::{Look, PairSurvey, SurveyedMask, survey};
 use crate::dataset::turns;
+use crate::dataset::values::{ImageFacts, Values};
 use crate::error::{DataError, Result};
 use crate::format::Format;
 use crate::format::class_table::{ClassTable, read_class_table};
@@ -138,6 +139,10 @@ impl Opening<'_> {
             labels_of(&record.target, &meaning.decoder, turn, meaning.count, meaning.ignore)
         };
         turns::decide(self.root, &mut self.surveyed, &labels, &mut self.notes)?;
+        let facts: Vec<ImageFacts> = self.surveyed.iter().map(image_facts).collect();
+        let OpenOptions { value_range, training, .. } = self.options;
+        let warnings = &mut self.notes.warnings;
+        let values = Values::decide(self.root, &facts, value_range.as_ref(), training.as_ref(), warnings)?;
         let Meaning { decoder, count, classes, ignore } = meaning;
         let mut samples = Vec::with_capacity(self.surveyed.len());
         let mut loss = Loss::default();
@@ -166,6 +171,7 @@ impl Opening<'_> {
             classes,
             ignore,
             decoder,
+            values,
             format: None,
             skipped,
             warnings,
@@ -200,6 +206,11 @@ impl Loss {
             )
         })
     }
+}
+
+fn image_facts((record, survey): &(Record, PairSurvey)) -> ImageFacts {
+    let PairSurvey { width, height, values, bands, .. } = *survey;
+    ImageFacts { path: record.image.clone(), values, bands, size: [height, width] }
 }
 
 fn sample(

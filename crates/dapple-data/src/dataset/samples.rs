@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use dapple_base::Size;
+use dapple_base::{Size, TrainingImages, ValueRange};
 use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::values::Values;
 use crate::error::{DataError, Result};
 use crate::format::Format;
 use crate::format::found::Target;
-use crate::image::decode::decode_image_as;
+use crate::image::decode::decode_photo;
 use crate::image::raster::{Channels, Raster};
+use crate::image::reading::Reading;
 use crate::mask::classes::Classes;
 use crate::mask::coding::{LabelCoding, mask_value_error};
 use crate::mask::decoder::{Code, MaskDecoder, decode_segments};
@@ -21,7 +23,7 @@ use crate::mask::statistics::ClassStatistics;
 use crate::part::Part;
 
 /// How to open a folder; the default finds everything by itself and stops at the first bad file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenOptions {
     /// The format of the folder; found from its files if not given.
     pub format: Option<Format>,
@@ -36,6 +38,10 @@ pub struct OpenOptions {
     /// Drop bad pairs with a warning each ([`Dataset::skipped`]) instead of stopping. All images are then decoded once
     /// while opening, so that none can turn out to be damaged later.
     pub skip_bad: bool,
+    /// The values of the images that become black and white; found from the images if not given.
+    pub value_range: Option<ValueRange>,
+    /// The images that a model was trained on: these are read as those were, and refused where that is a guess.
+    pub training: Option<TrainingImages>,
 }
 
 /// How masks without an orientation of their own lie on images that EXIF data turn.
@@ -93,6 +99,7 @@ pub struct Dataset {
     pub(crate) classes: Classes,
     pub(crate) ignore: Option<u8>,
     pub(crate) decoder: MaskDecoder,
+    pub(crate) values: Values,
     pub(crate) format: Option<Format>,
     pub(crate) skipped: Vec<DataError>,
     pub(crate) warnings: Vec<String>,
@@ -111,6 +118,7 @@ impl Dataset {
     ) -> Result<Self> {
         let coding = LabelCoding::Indices;
         let mut samples = Vec::new();
+        let mut bands = 1;
         for (name, LabelledImage { image, labels }) in pairs {
             if (image.width, image.height) != (labels.width, labels.height) {
                 return Err(DataError::SizeMismatch {
@@ -122,6 +130,7 @@ impl Dataset {
                     mask_height: labels.height as u32,
                 });
             }
+            bands = bands.max(image.channels);
             let counts = labels.counts();
             check_labels(Path::new(&name), &counts, coding, classes.len(), ignore)?;
             let (width, height) = (image.width, image.height);
@@ -135,8 +144,20 @@ impl Dataset {
             });
         }
         let decoder = MaskDecoder::indices();
+        let sizes = samples.iter().map(|sample: &Sample| [sample.height, sample.width]).collect();
+        let values = Values::in_memory(bands, sizes);
         let (skipped, warnings) = (Vec::new(), Vec::new());
-        Ok(Self { samples, classes, ignore, decoder, format: None, skipped, warnings, folders: Vec::new() })
+        Ok(Self {
+            samples,
+            classes,
+            ignore,
+            decoder,
+            values,
+            format: None,
+            skipped,
+            warnings,
+            folders: Vec::new(),
+        })
     }
 
     /// The number of samples.
@@ -206,6 +227,16 @@ impl Dataset {
         self.format
     }
 
+    /// The images as a model that is trained on them has to know them: their values, channels and sizes.
+    pub fn images(&self) -> &TrainingImages {
+        &self.values.images
+    }
+
+    /// How the image files are read.
+    pub fn reading(&self, channels: Channels) -> Reading {
+        Reading { channels, range: self.values.images.range.clone(), images: self.values.source }
+    }
+
     /// Interpretations that the user should know of, a sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -245,10 +276,10 @@ impl Dataset {
     /// Decodes the image of sample `index`.
     ///
     /// # Errors
-    /// Those of [`decode_image_as`].
+    /// Those of [`decode_photo`].
     pub fn image(&self, index: usize, channels: Channels) -> Result<Raster> {
         match &self.samples[index].source {
-            Source::Files { image, .. } => decode_image_as(image, channels),
+            Source::Files { image, .. } => Ok(decode_photo(image, &self.reading(channels))?.raster),
             Source::Memory { image, .. } => Ok(image.clone().with_channels(channels)),
         }
     }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dapple_base::SampleKind;
 use image::metadata::Orientation;
 
 use crate::dataset::samples::MaskOrientation;
 use crate::error::{DataError, Result};
 use crate::format::found::{Record, Target};
 use crate::format::walk::bad_file;
-use crate::image::decode::{decode_image_as, image_header, read_file};
+use crate::image::decode::{ImageHeader, decode_stored, image_header, read_file};
 use crate::image::orientation::{UPRIGHT, turns_a_quarter};
-use crate::image::raster::Channels;
 use crate::mask::decoder::{MaskDecoder, decode_segments};
 use crate::mask::palettes::UsedPalette;
 use crate::mask::raw::RawMask;
@@ -26,6 +26,10 @@ pub(crate) struct PairSurvey {
     pub width: usize,
     /// Height of the upright image.
     pub height: usize,
+    /// The type of the image's values.
+    pub values: SampleKind,
+    /// The image's channels without alpha.
+    pub bands: usize,
     /// How the mask has to be turned to lie on the upright image.
     pub turn: Turn,
     pub mask: SurveyedMask,
@@ -125,7 +129,7 @@ fn survey_pair(
 ) -> Result<PairSurvey> {
     let header = image_header(&record.image)?;
     if decode_images {
-        decode_image_as(&record.image, Channels::Grey)?;
+        decode_stored(&read_file(&record.image)?, &record.image)?;
     }
     let (width, height) = header.size();
     let upright = (width as usize, height as usize);
@@ -181,7 +185,8 @@ fn survey_pair(
             (turn, of_labels(regions.draw().counts()))
         }
     };
-    Ok(PairSurvey { width: upright.0, height: upright.1, turn, mask, alpha })
+    let ImageHeader { kind: values, bands, .. } = header;
+    Ok(PairSurvey { width: upright.0, height: upright.1, values, bands, turn, mask, alpha })
 }
 
 impl Look<'_> {

@@ -1,26 +1,34 @@
-//! Decoding photographs: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit rasters.
+//! Decoding images: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit rasters.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use dapple_base::Size;
+use dapple_base::{SampleKind, Size};
+use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::error::{DataError, Result};
+use crate::image::animation::is_animation;
 use crate::image::orientation::turns_a_quarter;
-use crate::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Raster, too_large};
-use crate::image::tiff_file;
-use crate::image::tiff_file::Bands;
+use crate::image::raster::{Channels, DECODE_LIMIT_BYTES, Photo, Raster, too_large};
+use crate::image::reading::Reading;
+use crate::image::stored::Stored;
+use crate::image::tiff::{TiffFile, is_tiff};
+
+/// Memory beside the pixels of a PNG: two rows of it, and its colour profile, of which a larger one is left out.
+const PNG_ROW_AND_PROFILE_BYTES: u64 = 16 << 20;
 
 /// Decodes an image file to red, green and blue.
 ///
-/// The content decides the format, not the extension. EXIF orientation is applied; 16-bit values are scaled to 8 bits;
-/// grey becomes colour by repeating it; an alpha channel is dropped, the colour below it kept as it is stored.
+/// The content decides the format, not the extension. EXIF orientation is applied; values of more than 8 bits are scaled
+/// by the range of their type; grey becomes colour by repeating it; an alpha channel is dropped, the colour below it kept
+/// as it is stored.
 ///
 /// # Errors
-/// [`DataError::Read`], [`DataError::Decode`], [`DataError::TooLarge`] (over [`DECODE_LIMIT_BYTES`]).
+/// [`DataError::Read`], [`DataError::Decode`], [`DataError::TooLarge`] (over [`DECODE_LIMIT_BYTES`]); [`DataError::Image`]
+/// for values whose range the type does not tell, and for files with several images.
 pub fn decode_image(path: impl AsRef<Path>) -> Result<Raster> {
     decode_image_as(path, Channels::Rgb)
 }
@@ -29,10 +37,9 @@ pub fn decode_image(path: impl AsRef<Path>) -> Result<Raster> {
 ///
 /// # Errors
 /// Those of [`decode_image`]; [`DataError::Decode`] also for an image with fewer channels, [`DataError::Setting`] for
-/// no channel or more than [`MAX_CHANNELS`].
+/// no channel or more than [`MAX_CHANNELS`](crate::MAX_CHANNELS).
 pub fn decode_image_as(path: impl AsRef<Path>, channels: Channels) -> Result<Raster> {
-    let path = path.as_ref();
-    decode_image_bytes(&read_file(path)?, path, channels)
+    Ok(decode_photo(path, &channels.into())?.raster)
 }
 
 /// Decodes an image in memory as [`decode_image_as`] does; errors call it `name`.
@@ -40,39 +47,64 @@ pub fn decode_image_as(path: impl AsRef<Path>, channels: Channels) -> Result<Ras
 /// # Errors
 /// Those of [`decode_image_as`] but for [`DataError::Read`].
 pub fn decode_image_bytes(bytes: &[u8], name: impl AsRef<Path>, channels: Channels) -> Result<Raster> {
-    let name = name.as_ref();
-    let count = channels.count();
-    if !(1..=MAX_CHANNELS).contains(&count) {
-        return Err(DataError::setting("channels", count, "1 (grey), 3 (colour), or up to 64"));
-    }
-    let raster = match decode_dynamic(bytes, name) {
-        Ok((image, _)) => raster_of(image, channels),
-        // The general decoder knows four channels at most.
-        Err(_) if tiff_file::is_tiff(bytes) => {
-            let Bands { width, height, channels, data } = tiff_file::decode(bytes, name)?;
-            Raster { width, height, channels, data }
-        }
-        Err(error) => return Err(error),
-    };
-    if !raster.converts_to(channels) {
-        let reason = format!("it has {} channels where {count} are needed", raster.channels);
-        return Err(DataError::Decode { path: name.to_owned(), reason });
-    }
-    Ok(raster.with_channels(channels))
+    Ok(decode_photo_bytes(bytes, name, &channels.into())?.raster)
 }
 
-/// The image with its own channels, where more than colour or another number than colour and grey is wanted with alpha.
-fn raster_of(image: DynamicImage, wanted: Channels) -> Raster {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let photograph = !matches!(wanted, Channels::First(_));
-    // `to_luma8` of a colour image has other weights than ours, so colour goes by way of RGB.
-    let (channels, data) = match (image.color().has_color(), image.color().has_alpha() && !photograph) {
-        (false, false) => (1, image.into_luma8().into_raw()),
-        (false, true) => (2, image.into_luma_alpha8().into_raw()),
-        (true, false) => (3, image.into_rgb8().into_raw()),
-        (true, true) => (4, image.into_rgba8().into_raw()),
-    };
-    Raster { width, height, channels, data }
+/// Decodes an image file with its alpha and its colour profile, in the given reading.
+///
+/// # Errors
+/// Those of [`decode_image_as`]; [`DataError::Image`] also for an image that the reading does not fit.
+pub fn decode_photo(path: impl AsRef<Path>, reading: &Reading) -> Result<Photo> {
+    let path = path.as_ref();
+    decode_photo_bytes(&read_file(path)?, path, reading)
+}
+
+/// Decodes an image in memory as [`decode_photo`] does; errors call it `name`.
+///
+/// # Errors
+/// Those of [`decode_photo`] but for [`DataError::Read`].
+pub fn decode_photo_bytes(bytes: &[u8], name: impl AsRef<Path>, reading: &Reading) -> Result<Photo> {
+    let name = name.as_ref();
+    reading.check()?;
+    let (stored, orientation) = decode_stored(bytes, name)?;
+    let facts = (stored.kind, stored.bands());
+    let range = reading.settle(name, facts, || Ok(stored.extent()))?;
+    let photo = stored.photo(&range, reading.channels);
+    let photo = photo.map_err(|reason| DataError::Decode { path: name.to_owned(), reason })?;
+    Ok(photo.turned(orientation))
+}
+
+/// The profile of an image file's colours (ICC.1), read without the pixels; none of more than 16 MiB.
+///
+/// # Errors
+/// Those of [`decode_photo`] for the file's header.
+pub fn colour_profile(path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
+    let path = path.as_ref();
+    let failed = |source| DataError::Read { path: path.to_owned(), source };
+    let mut file = fs::File::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let source = BufReader::new(file);
+    if is_tiff(&start) {
+        return Ok(TiffFile::open(source, path)?.profile().map(<[u8]>::to_vec));
+    }
+    Ok(open_decoder(source, path)?.0.icc_profile().ok().flatten())
+}
+
+/// The pixels of an image file as they are stored.
+pub(crate) fn decode_stored(bytes: &[u8], path: &Path) -> Result<(Stored, Orientation)> {
+    if is_tiff(bytes) {
+        let mut file = TiffFile::open(Cursor::new(bytes), path)?;
+        return Ok((file.read()?, file.orientation()));
+    }
+    if is_animation(bytes) {
+        let problem = "it is an animation, and nothing says which of its pictures is meant; save the wanted one as a file \
+                       of its own";
+        return Err(DataError::image(path, problem));
+    }
+    let (image, icc, orientation) = decode_upright_later(bytes, path)?;
+    Ok((Stored::of(image, icc), orientation))
 }
 
 /// The size of an image in memory by its header, as it stands upright; nothing is decoded.
@@ -80,14 +112,7 @@ fn raster_of(image: DynamicImage, wanted: Channels) -> Raster {
 /// # Errors
 /// [`DataError::Decode`] for bytes that are not an image, [`DataError::TooLarge`].
 pub fn image_size_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<Size> {
-    let name = name.as_ref();
-    let (width, height) = match open_decoder(Cursor::new(bytes), name) {
-        Ok((decoder, orientation)) => ImageHeader { stored: decoder.dimensions(), orientation }.size(),
-        Err(DataError::Decode { .. }) if tiff_file::is_tiff(bytes) => {
-            tiff_file::size(Cursor::new(bytes), name)?
-        }
-        Err(error) => return Err(error),
-    };
+    let (width, height) = header(Cursor::new(bytes), bytes, name.as_ref())?.size();
     Ok(Size { height: height as usize, width: width as usize })
 }
 
@@ -98,6 +123,10 @@ pub(crate) struct ImageHeader {
     pub stored: (u32, u32),
     /// How they are to be turned.
     pub orientation: Orientation,
+    /// The type of the values.
+    pub kind: SampleKind,
+    /// Channels without alpha.
+    pub bands: usize,
 }
 
 impl ImageHeader {
@@ -110,24 +139,43 @@ impl ImageHeader {
 
 /// Reads the header of an image file.
 pub(crate) fn image_header(path: &Path) -> Result<ImageHeader> {
-    let open = || fs::File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source });
-    match open_decoder(BufReader::new(open()?), path) {
-        Ok((decoder, orientation)) => Ok(ImageHeader { stored: decoder.dimensions(), orientation }),
-        Err(error) => {
-            let mut start = Vec::new();
-            let read = open()?.take(4).read_to_end(&mut start);
-            read.map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-            if !tiff_file::is_tiff(&start) {
-                return Err(error);
-            }
-            let stored = tiff_file::size(BufReader::new(open()?), path)?;
-            Ok(ImageHeader { stored, orientation: Orientation::NoTransforms })
-        }
+    let failed = |source| DataError::Read { path: path.to_owned(), source };
+    let mut file = fs::File::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    header(BufReader::new(file), &start, path)
+}
+
+/// The header of what begins with `start`.
+fn header<R: BufRead + Seek>(source: R, start: &[u8], path: &Path) -> Result<ImageHeader> {
+    if is_tiff(start) {
+        let file = TiffFile::open(source, path)?;
+        let Size { height, width } = file.size();
+        let stored = (width as u32, height as u32);
+        let (kind, bands) = (file.kind(), file.bands());
+        return Ok(ImageHeader { stored, orientation: file.orientation(), kind, bands });
     }
+    let (decoder, orientation) = open_decoder(source, path)?;
+    let color = decoder.color_type();
+    let bands = color.channel_count() - u8::from(color.has_alpha());
+    let kind = match color.bytes_per_pixel() / color.channel_count() {
+        1 => SampleKind::BYTE,
+        2 => SampleKind::Uint(16),
+        _ => SampleKind::Float(32),
+    };
+    Ok(ImageHeader { stored: decoder.dimensions(), orientation, kind, bands: bands.into() })
 }
 
 /// Decodes whatever the bytes hold, upright; also gives the orientation that was applied.
 pub(crate) fn decode_dynamic(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation)> {
+    let (mut image, _, orientation) = decode_upright_later(bytes, path)?;
+    image.apply_orientation(orientation);
+    Ok((image, orientation))
+}
+
+/// Decodes whatever the bytes hold; also gives the colour profile, and the orientation that is to be applied.
+fn decode_upright_later(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>, Orientation)> {
     if bytes.is_empty() {
         return Err(DataError::Decode { path: path.to_owned(), reason: "the file is empty".into() });
     }
@@ -136,26 +184,40 @@ pub(crate) fn decode_dynamic(bytes: &[u8], path: &Path) -> Result<(DynamicImage,
         let reason = "the JPEG is truncated (no end-of-image marker)".into();
         return Err(DataError::Decode { path: path.to_owned(), reason });
     }
-    let (decoder, orientation) = open_decoder(Cursor::new(bytes), path)?;
+    let (mut decoder, orientation) = open_decoder(Cursor::new(bytes), path)?;
     let (width, height) = decoder.dimensions();
-    let mut image =
-        DynamicImage::from_decoder(decoder).map_err(|e| decode_error(path, &e, (width, height)))?;
-    image.apply_orientation(orientation);
-    Ok((image, orientation))
+    // A damaged profile is no reason to refuse the pixels.
+    let icc = decoder.icc_profile().ok().flatten();
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| decode_error(path, &e, (width, height)))?;
+    Ok((image, icc, orientation))
 }
 
 /// A decoder positioned after the header, its size checked against the limit before anything is allocated.
 fn open_decoder<'a, R: BufRead + Seek + 'a>(
     source: R,
     path: &Path,
-) -> Result<(impl ImageDecoder + 'a, Orientation)> {
-    let mut reader = ImageReader::new(source)
+) -> Result<(Box<dyn ImageDecoder + 'a>, Orientation)> {
+    let reader = ImageReader::new(source)
         .with_guessed_format()
         .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(DECODE_LIMIT_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|e| decode_error(path, &e, (0, 0)))?;
+    let decoder: Box<dyn ImageDecoder + 'a> = match reader.format() {
+        // A colour profile may expand a thousandfold, and the decoder keeps it.
+        Some(ImageFormat::Png) => {
+            limits.max_alloc = Some(PNG_ROW_AND_PROFILE_BYTES);
+            Box::new(
+                PngDecoder::with_limits(reader.into_inner(), limits)
+                    .map_err(|e| decode_error(path, &e, (0, 0)))?,
+            )
+        }
+        _ => {
+            let mut reader = reader;
+            reader.limits(limits);
+            Box::new(reader.into_decoder().map_err(|e| decode_error(path, &e, (0, 0)))?)
+        }
+    };
+    let mut decoder = decoder;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(DataError::Decode { path: path.to_owned(), reason: "it has no pixels".into() });

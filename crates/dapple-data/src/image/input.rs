@@ -30,6 +30,8 @@ fn three() -> usize {
 
 /// The largest side of a network's input, in pixels.
 const MAX_SIDE: usize = 1 << 14;
+/// The largest input that images are resized to.
+const MAX_PIXELS: usize = 1 << 24;
 
 impl InputSettings {
     /// Colour input of the given size with ImageNet normalization.
@@ -42,13 +44,22 @@ impl InputSettings {
     /// # Errors
     /// [`DataError::Setting`].
     pub fn validate(&self) -> Result<()> {
+        if self.height.saturating_mul(self.width) > MAX_PIXELS {
+            let size = format!("{} x {}", self.height, self.width);
+            return Err(DataError::setting("size", size, "at most 4096 x 4096 pixels in all"));
+        }
+        self.check_sides()?;
+        if !(1..=MAX_CHANNELS).contains(&self.channels) {
+            return Err(DataError::setting("channels", self.channels, "1 (grey), 3 (colour), or up to 64"));
+        }
+        Ok(())
+    }
+
+    fn check_sides(&self) -> Result<()> {
         for (name, side) in [("height", self.height), ("width", self.width)] {
             if !(1..=MAX_SIDE).contains(&side) {
                 return Err(DataError::setting(name, side, "1 to 16384 pixels"));
             }
-        }
-        if !(1..=MAX_CHANNELS).contains(&self.channels) {
-            return Err(DataError::setting("channels", self.channels, "1 (grey), 3 (colour), or up to 64"));
         }
         Ok(())
     }
@@ -66,7 +77,7 @@ impl InputSettings {
     /// # Errors
     /// Those of [`InputSettings::prepare`].
     pub fn prepare_at(&self, image: Raster, height: usize, width: usize) -> Result<Vec<f32>> {
-        Self { height, width, ..*self }.validate()?;
+        Self { height, width, ..*self }.check_sides()?;
         let image = self.with_channels(image)?;
         let image = resize_image(&image, Window::FULL, height, width);
         let mut input = vec![0.0; image.data.len()];
@@ -74,13 +85,17 @@ impl InputSettings {
         Ok(input)
     }
 
-    /// The network's input for a part of an image at its own size, `[height, width, channels]`; `largest` is the largest
-    /// value of the whole image, which [`Normalization::U2Net`] divides by.
+    /// The network's input for a part of an image, resized to `[height, width, channels]`; `largest` is the largest value
+    /// of the whole image, which [`Normalization::U2Net`] divides by.
     ///
     /// # Errors
     /// [`DataError::Setting`] if the part has too few channels.
-    pub fn normalize_part(&self, part: Raster, largest: u8) -> Result<Vec<f32>> {
+    pub fn prepare_part(&self, part: Raster, height: usize, width: usize, largest: u8) -> Result<Vec<f32>> {
         let part = self.with_channels(part)?;
+        let part = match (part.height, part.width) == (height, width) {
+            true => part,
+            false => resize_image(&part, Window::FULL, height, width),
+        };
         let mut input = vec![0.0; part.data.len()];
         normalize_into(&part, self.normalization, Some(largest), &mut input);
         Ok(input)

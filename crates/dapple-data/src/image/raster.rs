@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use image::metadata::Orientation;
+
 use crate::error::DataError;
+use crate::image::orientation::orient;
 
 /// The memory one decoded image may take, in bytes: 178 million RGB pixels, more than any camera has, and little
 /// enough that a file whose header lies cannot bring the machine down.
@@ -93,6 +96,34 @@ impl Raster {
             }
         };
         Self { channels: count, data, ..self }
+    }
+}
+
+/// A decoded image with what its file says beyond the colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Photo {
+    /// The image.
+    pub raster: Raster,
+    /// How much of each pixel is there, `[height, width]`, 0 to 255: its alpha, and 0 where a georeferenced image has no
+    /// data. `None` where all is there.
+    pub coverage: Option<Vec<u8>>,
+    /// The profile of its colours (ICC.1).
+    pub icc: Option<Vec<u8>>,
+}
+
+impl Photo {
+    /// Turned as EXIF data ask for it.
+    pub(crate) fn turned(self, orientation: Orientation) -> Self {
+        let Raster { width, height, channels, data } = self.raster;
+        let coverage = self.coverage.map(|coverage| orient(width, height, 1, coverage, orientation).2);
+        let (width, height, data) = orient(width, height, channels, data, orientation);
+        Self { raster: Raster { width, height, channels, data }, coverage, icc: self.icc }
+    }
+}
+
+impl From<Raster> for Photo {
+    fn from(raster: Raster) -> Self {
+        Self { raster, coverage: None, icc: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dapple_base::Size;
+use dapple_base::{SampleKind, Size, ValueRange};
 use serde::Serialize;
 
 use crate::dataset::samples::Dataset;
@@ -37,6 +37,12 @@ pub struct Inspection {
     pub classes: Vec<ClassCount>,
     /// The share of all pixels that have the ignore label.
     pub ignored_share: f64,
+    /// The type of the images' values; of several, the widest.
+    pub values: SampleKind,
+    /// The values that become black to white.
+    pub value_range: ValueRange,
+    /// The images' channels without alpha; of several numbers, the largest.
+    pub channels: usize,
     /// Images by the longer side in pixels.
     pub sizes: Vec<Bin>,
     /// Images by width over height.
@@ -124,6 +130,9 @@ impl Inspection {
             parts: parts(dataset),
             classes: classes(dataset, &all),
             ignored_share: ignored as f64 / pixels.max(1) as f64,
+            values: dataset.images().values,
+            value_range: dataset.images().range.clone(),
+            channels: dataset.images().bands,
             sizes: size_histogram(all.iter().map(|&i| dataset.size(i))),
             aspects: aspect_histogram(all.iter().map(|&i| dataset.size(i))),
             usual_sizes: usual_sizes(dataset),
@@ -194,6 +203,13 @@ fn warnings(dataset: &Dataset, all: &[usize]) -> Vec<String> {
             "the masks have two values: {background} is taken for the background, {foreground} for the foreground"
         )),
         LabelCoding::Indices | LabelCoding::Threshold(_) => {}
+    }
+    let bands = dataset.images().bands;
+    if !matches!(bands, 1 | 3) {
+        warnings.push(format!(
+            "the images have {bands} channels: training needs --channels {bands} for all of them, or a smaller number for \
+             the first ones"
+        ));
     }
     let missing = |indices: &[usize]| dataset.missing_classes(indices);
     let nowhere = missing(all);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use dapple_base::ValueRange;
+
 use crate::inspect::duplicates::DuplicateKind;
 use crate::inspect::inspection::Inspection;
 
@@ -32,6 +34,12 @@ impl Inspection {
         let sizes: Vec<String> =
             self.usual_sizes.iter().map(|s| format!("{} x {} ({})", s.width, s.height, s.images)).collect();
         let _ = writeln!(out, "sizes    {}", sizes.join(", "));
+        let range = match &self.value_range {
+            ValueRange::Type => String::new(),
+            range => format!(", {range} from black to white"),
+        };
+        let channels = if self.channels == 1 { "channel" } else { "channels" };
+        let _ = writeln!(out, "values   {}{range}, {} {channels}", self.values, self.channels);
         if let Some(label) = self.ignore {
             let _ =
                 writeln!(out, "ignored  label {label}, {:.2} % of the pixels", 100.0 * self.ignored_share);

@@ -72,6 +72,21 @@ fn lying_png(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
+fn a_colour_profile_that_expands_a_thousandfold_is_left_out() {
+    let mut info = png::Info::with_size(4, 3);
+    info.icc_profile = Some(vec![0; 128 << 20].into());
+    let mut bytes = Vec::new();
+    let encoder = png::Encoder::with_info(&mut bytes, info).unwrap();
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(&[7; 12])).unwrap();
+    assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+    let photo = dapple_data::decode_photo_bytes(&bytes, "bomb.png", &Channels::Grey.into()).unwrap();
+    assert_eq!((photo.raster.data, photo.icc), (vec![7; 12], None));
+    let root = tempdir().unwrap();
+    put(root.path(), "bomb.png", &bytes);
+    assert_eq!(dapple_data::colour_profile(root.path().join("bomb.png")).unwrap(), None);
+}
+
+#[test]
 fn huge_sizes_in_headers_are_refused_before_memory_is_taken() {
     let mut jpeg = encoded(ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();

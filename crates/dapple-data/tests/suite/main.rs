@@ -18,5 +18,8 @@ mod soft_masks;
 mod splits;
 mod synthetic;
 mod tiff_files;
+mod tiff_kinds;
+mod tiffs;
 mod tools;
 mod turned;
+mod values;

@@ -20,6 +20,7 @@ fn model(config: NetConfig) -> ModelFile {
         ignore: Some(255),
         input_size: [224, 320],
         normalisation: Normalization::U2Net,
+        images: None,
         seed: u64::MAX,
         epoch: 30,
         scores: scores.as_object().unwrap().clone(),
@@ -262,4 +263,47 @@ fn a_huge_described_network_takes_no_memory() {
     };
     let error = ModelFile::from_bytes(&rewrite(&bytes, same_tensor, change)).unwrap_err().to_string();
     assert!(error.contains("the network needs [1024, 1, 3, 3]"), "{error}");
+}
+
+#[test]
+fn inputs_that_no_machine_holds_are_refused() {
+    let mut file = small();
+    file.card.input_size = [16_384, 16_384];
+    let error = file.to_bytes().unwrap_err().to_string();
+    assert!(error.contains("16384 x 16384") && error.contains("4096 x 4096"), "{error}");
+    // Nor are they read from a file that another program wrote.
+    file.card.input_size = [4096, 4096];
+    let bytes = file.to_bytes().unwrap();
+    let huge = |text: String| {
+        let text = text.replace("[4096,4096]", "[16384,16384]");
+        let start = text.find("\"model\":").unwrap() + 8;
+        let crc = crc32fast::hash(text[start..text.len() - 1].as_bytes());
+        let (before, after) = text.split_once("\"model_crc32\":").unwrap();
+        let after = after.split_once(',').unwrap().1;
+        HashMap::from([("dapple".to_owned(), format!("{before}\"model_crc32\":{crc},{after}"))])
+    };
+    let error = ModelFile::from_bytes(&rewrite(&bytes, same_tensor, huge)).unwrap_err().to_string();
+    assert!(error.contains("16384 x 16384"), "{error}");
+}
+
+#[test]
+fn models_without_their_training_images_are_as_they_were() {
+    let text = |file: &ModelFile| {
+        let bytes = file.to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        header.metadata().as_ref().unwrap()["dapple"].clone()
+    };
+    let mut file = small();
+    assert!(!text(&file).contains("images"));
+    file.card.images = Some(dapple_base::TrainingImages {
+        values: dapple_base::SampleKind::Uint(16),
+        range: "1000..1040".parse().unwrap(),
+        bands: 1,
+        size: [480, 640],
+    });
+    assert!(
+        text(&file)
+            .contains(r#""images":{"values":"uint16","range":"1000..1040","bands":1,"size":[480,640]}"#)
+    );
+    assert_eq!(ModelFile::from_bytes(&file.to_bytes().unwrap()).unwrap(), file);
 }

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dapple_base::Size;
+
 use crate::error::PredictError;
 use crate::inputs::Input;
 use crate::output::{OutputKind, OutputSettings};
+use crate::tiles::TileGrid;
 
 /// The outputs to make of each image, and their folder.
 #[derive(Clone, Debug)]
@@ -29,6 +32,9 @@ pub enum BatchEvent<'a> {
     Predicted(&'a Input),
     /// Its results existed and are kept.
     Kept(&'a Input),
+    /// It is a scene on the ground of that size, much larger than the images of the training, and is cut into tiles of
+    /// their scale. Another event follows.
+    Scene(&'a Input, Size, TileGrid),
     /// It could not be predicted.
     Bad(&'a Input, &'a PredictError),
 }

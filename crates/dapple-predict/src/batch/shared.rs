@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dapple_base::{InputFault, StopFlag};
-use dapple_data::Raster;
+use dapple_base::{InputFault, Size, StopFlag};
+use dapple_data::Photo;
 use dapple_report::Palette;
 
 use super::settings::{BatchEvent, BatchSettings, BatchSummary};
@@ -16,6 +16,7 @@ use crate::output::{ImageInfo, OutputFile};
 use crate::prediction::Prediction;
 use crate::predictor::{Predictor, Prepared};
 use crate::source::Opened;
+use crate::tiles::TileGrid;
 
 /// An image in progress.
 pub(super) struct Task<'a> {
@@ -26,13 +27,12 @@ pub(super) struct Task<'a> {
 
 /// An image that waits for the networks.
 pub(super) enum Job<'a> {
-    Whole(Task<'a>, Raster, Prepared),
-    /// With the side and the overlap of its tiles.
-    Tiles(Task<'a>, Opened, (usize, usize)),
+    Whole(Task<'a>, Photo, Prepared),
+    Tiles(Task<'a>, Opened, TileGrid),
 }
 
 /// An image with its prediction.
-pub(super) struct Done<'a>(pub Task<'a>, pub Raster, pub Prediction);
+pub(super) struct Done<'a>(pub Task<'a>, pub Photo, pub Prediction);
 
 /// Inputs, settings and results of a batch.
 pub(super) struct Shared<'a> {
@@ -87,6 +87,11 @@ impl<'a> Shared<'a> {
     /// Adds time spent in the networks.
     pub fn add_network_time(&self, time: Duration) {
         lock(&self.summary).network += time;
+    }
+
+    /// Tells of a scene that is cut into tiles.
+    pub fn scene(&self, input: &Input, size: Size, grid: TileGrid) {
+        (self.on_event)(BatchEvent::Scene(input, size, grid));
     }
 
     /// Counts an image whose results existed.

@@ -7,10 +7,15 @@ use std::time::Instant;
 
 use super::shared::{Done, Job, Shared, Task, lock};
 use super::writing::{begin_outputs, commit, same_file};
+use dapple_base::{Size, write_atomic};
+use dapple_data::colour_profile;
+
 use crate::error::PredictError;
-use crate::output::{self, ImageInfo, OutputFile};
+use crate::geo::GeoReference;
+use crate::output::{self, ImageInfo, OutputFile, rgb_profile};
 use crate::row::ImageRow;
-use crate::source::{Opened, RasterRows, open};
+use crate::source::{Opened, PhotoRows, open};
+use crate::tiles::TileGrid;
 
 /// Opens and prepares images until none is left.
 pub(super) fn decode<'a>(shared: &Shared<'a>, ready: &SyncSender<Job<'a>>) {
@@ -38,7 +43,9 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
         return Err(PredictError::bad_file(&input.path, problem));
     }
     let names = &predictor.classes().names;
+    let on_ground = GeoReference::of_file(&input.path).is_some();
     let parts = batch.kinds.iter().flat_map(|kind| kind.files(names, &batch.output));
+    let parts = parts.map(|part| if on_ground { part.on_ground() } else { part });
     let files: Vec<(OutputFile, PathBuf)> =
         parts.map(|part| (part.clone(), input.output(&batch.out, &part.suffix))).collect();
     if files.iter().any(|(_, path)| same_file(path, &input.path)) {
@@ -50,16 +57,28 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
     }
     let (opened, geo) = open(&input.path, predictor)?;
     let (width, height) = match &opened {
-        Opened::Whole(raster) => (raster.width, raster.height),
+        Opened::Whole(photo) => (photo.raster.width, photo.raster.height),
         Opened::Rows(rows) => (rows.width(), rows.height()),
     };
     let name = input.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let task = Task { input, info: ImageInfo { width, height, name, geo }, files };
-    Ok(Some(match (predictor.tiles(width, height)?, opened) {
+    let icc = match &opened {
+        Opened::Whole(photo) => rgb_profile(photo.icc.as_deref()),
+        Opened::Rows(_) => rgb_profile(colour_profile(&input.path)?.as_deref()),
+    };
+    let scene = geo.as_ref().and_then(|_| predictor.scene_tiles(width, height));
+    if let Some(grid) = scene {
+        shared.scene(input, Size { height, width }, grid);
+    }
+    let tiles = match scene {
+        Some(grid) => Some(grid),
+        None => predictor.tiles(width, height)?,
+    };
+    let task = Task { input, info: ImageInfo { width, height, name, geo, icc }, files };
+    Ok(Some(match (tiles, opened) {
         (Some(tiles), opened) => Job::Tiles(task, opened, tiles),
-        (None, Opened::Whole(raster)) => {
-            let prepared = predictor.prepare(&raster)?;
-            Job::Whole(task, raster, prepared)
+        (None, Opened::Whole(photo)) => {
+            let prepared = predictor.prepare(&photo.raster)?;
+            Job::Whole(task, photo, prepared)
         }
         (None, Opened::Rows(_)) => {
             let problem =
@@ -81,13 +100,13 @@ pub(super) fn run_networks<'a>(
         }
         let begin = Instant::now();
         match job {
-            Job::Whole(task, raster, prepared) => {
+            Job::Whole(task, photo, prepared) => {
                 let result = shared.predictor.run(prepared);
                 shared.add_network_time(begin.elapsed());
                 match result {
                     // The encoders are gone only if they panicked, which ends the program.
                     Ok(prediction) => {
-                        if predicted.send(Done(task, raster, prediction)).is_err() {
+                        if predicted.send(Done(task, photo, prediction)).is_err() {
                             return;
                         }
                     }
@@ -108,7 +127,7 @@ fn predict_tiles(
     shared: &Shared<'_>,
     task: &Task<'_>,
     opened: Opened,
-    tiles: (usize, usize),
+    tiles: TileGrid,
 ) -> Result<(), PredictError> {
     let (mut outputs, targets) = begin_outputs(shared, task)?;
     let wants = output::wants_of(&outputs);
@@ -118,13 +137,24 @@ fn predict_tiles(
         Opened::Rows(mut rows) => {
             predictor.predict_tiles(rows.as_mut(), tiles, wants, shared.stop, &mut each)?
         }
-        Opened::Whole(raster) => {
-            let rows = &mut RasterRows::new(&raster);
+        Opened::Whole(photo) => {
+            let rows = &mut PhotoRows::new(&photo);
             predictor.predict_tiles(rows, tiles, wants, shared.stop, &mut each)?;
         }
     }
     outputs.into_iter().try_for_each(output::Output::finish)?;
-    commit(targets)
+    commit(targets)?;
+    place(task)
+}
+
+/// Writes a world file beside each picture of a georeferenced image, for PNG has no tags that place it.
+fn place(task: &Task<'_>) -> Result<(), PredictError> {
+    let Some(geo) = &task.info.geo else { return Ok(()) };
+    let is_png = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "png");
+    for path in task.files.iter().map(|(_, path)| path).filter(is_png) {
+        write_atomic(path.with_extension("pgw"), geo.world_file().as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Makes and writes the outputs of predicted images until the networks have ended.
@@ -132,10 +162,11 @@ pub(super) fn encode<'a>(shared: &Shared<'a>, done: &Mutex<Receiver<Done<'a>>>) 
     loop {
         // The lock is held while waiting and released with the image.
         let next = lock(done).recv();
-        let Ok(Done(task, raster, prediction)) = next else { return };
+        let Ok(Done(task, photo, prediction)) = next else { return };
         let result = begin_outputs(shared, &task).and_then(|(outputs, targets)| {
-            output::write_all(&raster, &prediction, outputs)?;
-            commit(targets)
+            output::write_all(&photo, &prediction, outputs)?;
+            commit(targets)?;
+            place(&task)
         });
         shared.finished(task.input, result);
     }

@@ -44,7 +44,7 @@ impl Coco {
 
 impl Output for Coco {
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
-        self.outlines.row(&row.values.labels);
+        self.outlines.row(&row.labels_with_data());
         check_memory(&self.outlines, self.memory_bytes)
     }
 

@@ -43,7 +43,7 @@ impl Contours {
 
 impl Output for Contours {
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
-        self.outlines.row(&row.values.labels);
+        self.outlines.row(&row.labels_with_data());
         check_memory(&self.outlines, self.memory_bytes)
     }
 
@@ -66,7 +66,7 @@ impl Output for Contours {
             })
         });
         let mut document = json!({ "type": "FeatureCollection" });
-        if let Some(epsg) = image.geo.and_then(|geo| geo.epsg) {
+        if let Some(epsg) = image.geo.as_ref().and_then(|geo| geo.epsg) {
             let name = format!("urn:ogc:def:crs:EPSG::{epsg}");
             document["crs"] = json!({ "type": "name", "properties": { "name": name } });
         }
@@ -81,7 +81,7 @@ fn positions(ring: &Ring, image: &ImageInfo, outer: bool) -> Value {
         .iter()
         .map(|&(x, y)| {
             let (x, y) = (f64::from(x), f64::from(y));
-            image.geo.map_or([x, y], |geo| geo.ground(x, y))
+            image.geo.as_ref().map_or([x, y], |geo| geo.ground(x, y))
         })
         .collect();
     // Relative to the first point, for ground coordinates are large.

@@ -4,7 +4,7 @@
 //! pixels are separated from the old background. Filters have a bounded reach, so that an image which does not fit into memory is
 //! processed in strips that overlap by that reach, with the same result.
 
-use png::{BitDepth, ColorType};
+use png::ColorType;
 
 use super::background::Background;
 use super::image_info::ImageInfo;
@@ -37,6 +37,8 @@ pub(super) struct Cutout {
     /// Rows from `start` on.
     rgb: Vec<u8>,
     alpha: Vec<f32>,
+    /// How much of each pixel is there; empty as long as all is.
+    coverage: Vec<u8>,
     start: usize,
     written: usize,
 }
@@ -92,12 +94,13 @@ impl Cutout {
         let frame = Frame::new(image.width, image.height);
         Ok(Self {
             strips: Strips::fitting(frame, settings)?,
-            png: PngRows::new(image, color, BitDepth::Eight, None, target)?,
+            png: PngRows::of_image(image, color, target)?,
             frame,
             settings: settings.clone(),
             classes,
             rgb: Vec::new(),
             alpha: Vec::new(),
+            coverage: Vec::new(),
             start: 0,
             written: 0,
         })
@@ -105,7 +108,8 @@ impl Cutout {
 
     /// Writes rows up to `end` of the strip that is held.
     fn write(&mut self, end: usize) -> Result<(), PredictError> {
-        let picture = compose(self.frame, self.start, &self.rgb, self.alpha.clone(), &self.settings)?;
+        let picture =
+            compose(self.frame, self.start, &self.rgb, self.alpha.clone(), &self.coverage, &self.settings)?;
         let length = picture.len() / (self.alpha.len() / self.frame.width);
         let lines = picture.chunks_exact(length).skip(self.written - self.start);
         lines.take(end - self.written).try_for_each(|line| self.png.row(line))?;
@@ -121,6 +125,10 @@ impl Output for Cutout {
 
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         row.append_rgb(&mut self.rgb);
+        if !row.coverage.is_empty() {
+            self.coverage.resize(self.alpha.len(), u8::MAX);
+            self.coverage.extend_from_slice(row.coverage);
+        }
         self.settings.append_alpha(&row.values.probabilities, self.classes, &mut self.alpha);
         let Strips { rows, margin } = self.strips;
         if row.y + 1 == self.written + rows + margin {
@@ -128,6 +136,8 @@ impl Output for Cutout {
             let start = self.written.saturating_sub(margin);
             self.alpha.drain(..(start - self.start) * self.frame.width);
             self.rgb.drain(..(start - self.start) * self.frame.width * 3);
+            let gone = ((start - self.start) * self.frame.width).min(self.coverage.len());
+            self.coverage.drain(..gone);
             self.start = start;
         }
         Ok(())
@@ -162,12 +172,13 @@ impl OutputSettings {
 }
 
 /// The cut-out of rows of an image from the `first` on, a multiple of the frame's factor: `[rows, width, 4]` with alpha on
-/// nothing, `[rows, width, 3]` on any other background.
+/// nothing, `[rows, width, 3]` on any other background. `coverage` is that of the image, empty where all is there.
 pub(crate) fn compose(
     frame: Frame,
     first: usize,
     rgb: &[u8],
     alpha: Vec<f32>,
+    coverage: &[u8],
     settings: &OutputSettings,
 ) -> Result<Vec<u8>, PredictError> {
     let radius = frame.small_radius(FIT_RADIUS);
@@ -184,6 +195,8 @@ pub(crate) fn compose(
     let [low, high] = ENDS;
     alpha.data.iter_mut().for_each(|a| *a = ((*a - low) / (high - low)).clamp(0.0, 1.0));
     let colours = foreground(rgb, &alpha, radius, frame.factor);
+    // What is transparent in the image stays so.
+    alpha.data.iter_mut().zip(coverage).for_each(|(a, part)| *a *= f32::from(*part) / 255.0);
 
     let front = colours.as_chunks::<3>().0.iter().zip(&alpha.data);
     if settings.background == Background::Transparent {
@@ -243,12 +256,12 @@ mod tests {
         let (width, height) = size;
         let (rgb, alpha) = scene(width, height);
         let target = Target::memory();
-        let image = ImageInfo { width, height, name: "scene".into(), geo: None };
+        let image = ImageInfo { width, height, name: "scene".into(), ..ImageInfo::default() };
         let mut cutout = Box::new(Cutout::new(&image, 2, settings, target.clone())?);
         for (y, (pixels, alpha)) in rgb.chunks_exact(3 * width).zip(alpha.chunks_exact(width)).enumerate() {
             let probabilities = alpha.iter().flat_map(|a| [1.0 - a, *a]).collect();
             let values = crate::RowValues { probabilities, ..Default::default() };
-            cutout.row(&ImageRow { y, pixels, channels: 3, values: &values })?;
+            cutout.row(&ImageRow { y, pixels, channels: 3, coverage: &[], values: &values })?;
         }
         cutout.finish()?;
         let png = target.commit()?;

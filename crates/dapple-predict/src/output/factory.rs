@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dapple_report::Palette;
 
+use super::ground::GroundMask;
 use super::image_info::ImageInfo;
 use super::kind::{OutputFile, OutputKind};
 use super::settings::{OutputSettings, ProbabilityFormat};
@@ -23,7 +24,12 @@ pub fn output(
     settings: &OutputSettings,
     target: Target,
 ) -> Result<Box<dyn Output>, PredictError> {
+    let is_ground = image.geo.is_some() && file.suffix.ends_with(".tif");
     Ok(match file.kind {
+        OutputKind::Mask if is_ground => {
+            Box::new(GroundMask::new(image, Some(pictures::mask_palette(classes)), target))
+        }
+        OutputKind::Labels if is_ground => Box::new(GroundMask::new(image, None, target)),
         OutputKind::Mask => Box::new(pictures::Mask::new(image, classes, target)?),
         OutputKind::Labels => Box::new(pictures::Labels::new(image, target)?),
         OutputKind::Overlay => Box::new(pictures::Overlay::new(image, classes, settings.opacity, target)?),

@@ -1,9 +1,13 @@
-//! The image that an output is of.
+//! Facts about an image that its outputs use.
+
+use std::sync::Arc;
+
+use dapple_data::Photo;
 
 use crate::geo::GeoReference;
 
 /// The image whose prediction is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ImageInfo {
     /// Width in pixels.
     pub width: usize,
@@ -13,4 +17,20 @@ pub struct ImageInfo {
     pub name: String,
     /// Its place on the ground, for a georeferenced TIFF.
     pub geo: Option<GeoReference>,
+    /// The profile of its colours (ICC.1), which outputs that show them keep.
+    pub icc: Option<Arc<[u8]>>,
+}
+
+/// A profile of red, green and blue, which is what outputs show: not one of grey or of inks.
+pub(crate) fn rgb_profile(icc: Option<&[u8]>) -> Option<Arc<[u8]>> {
+    icc.filter(|profile| profile.get(16..20) == Some(b"RGB ")).map(Arc::from)
+}
+
+impl ImageInfo {
+    /// Of a decoded image.
+    pub fn of(photo: &Photo, name: impl Into<String>) -> Self {
+        let (width, height) = (photo.raster.width, photo.raster.height);
+        let icc = rgb_profile(photo.icc.as_deref());
+        Self { width, height, name: name.into(), geo: None, icc }
+    }
 }

@@ -8,9 +8,9 @@ use super::settings::{OutputSettings, ProbabilityFormat};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum OutputKind {
-    /// Class indices at the image's size, PNG with a palette.
+    /// Class indices at the image's size, PNG with a palette; GeoTIFF for a GeoTIFF.
     Mask,
-    /// Class indices as grey values, PNG.
+    /// Class indices as grey values, PNG; GeoTIFF for a GeoTIFF.
     Labels,
     /// The mask's colours over the image.
     Overlay,
@@ -27,7 +27,7 @@ pub enum OutputKind {
     Contours,
     /// Connected regions as COCO annotations.
     Coco,
-    /// Pixels and shares of classes, connected regions and their boxes, CSV.
+    /// Pixels, shares and ground areas of classes, connected regions and their boxes, CSV.
     Areas,
 }
 
@@ -40,6 +40,19 @@ pub struct OutputFile {
     pub class: Option<usize>,
     /// The end of its name, after the image's name: `-overlay.png`.
     pub suffix: String,
+}
+
+impl OutputFile {
+    /// The same for a georeferenced image, whose masks are TIFF files, for PNG cannot say where they lie.
+    #[must_use]
+    pub fn on_ground(self) -> Self {
+        match (self.kind, self.suffix.strip_suffix(".png")) {
+            (OutputKind::Mask | OutputKind::Labels, Some(stem)) => {
+                Self { suffix: format!("{stem}.tif"), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 impl OutputKind {

@@ -122,7 +122,7 @@ pub(super) struct Heatmap {
 
 impl Heatmap {
     pub fn new(image: &ImageInfo, opacity: f32, target: Target) -> Result<Self, PredictError> {
-        let png = PngRows::new(image, ColorType::Rgb, BitDepth::Eight, None, target)?;
+        let png = PngRows::of_image(image, ColorType::Rgb, target)?;
         Ok(Self { png, opacity, painted: Vec::new() })
     }
 }

@@ -12,17 +12,23 @@ use super::target::Target;
 use crate::error::PredictError;
 use crate::row::ImageRow;
 
+/// Red, green and blue of each label.
+pub(super) fn mask_palette(classes: &Palette) -> Vec<u8> {
+    let mut palette = classes.colours().as_flattened().to_vec();
+    if let Some(ignored) = classes.ignore_index() {
+        // White up to the index of undecided pixels.
+        palette.resize(palette.len().max(3 * (usize::from(ignored) + 1)), 255);
+    }
+    palette
+}
+
 /// Class indices with a palette.
 pub(super) struct Mask(PngRows);
 
 impl Mask {
     pub fn new(image: &ImageInfo, classes: &Palette, target: Target) -> Result<Self, PredictError> {
-        let mut palette = classes.colours().as_flattened().to_vec();
-        if let Some(ignored) = classes.ignore_index() {
-            // White up to the index of undecided pixels.
-            palette.resize(palette.len().max(3 * (usize::from(ignored) + 1)), 255);
-        }
-        Ok(Self(PngRows::new(image, ColorType::Indexed, BitDepth::Eight, Some(palette), target)?))
+        let palette = Some(mask_palette(classes));
+        Ok(Self(PngRows::new(image, ColorType::Indexed, BitDepth::Eight, palette, target)?))
     }
 }
 
@@ -70,7 +76,7 @@ impl Overlay {
         opacity: f32,
         target: Target,
     ) -> Result<Self, PredictError> {
-        let png = PngRows::new(image, ColorType::Rgb, BitDepth::Eight, None, target)?;
+        let png = PngRows::of_image(image, ColorType::Rgb, target)?;
         let unpainted = (classes.count() == 2).then_some(0);
         let style = OverlayStyle { opacity, unpainted };
         Ok(Self { png, classes: Arc::clone(classes), style, painted: Vec::new() })

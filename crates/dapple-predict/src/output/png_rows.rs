@@ -20,13 +20,31 @@ impl PngRows {
         palette: Option<Vec<u8>>,
         target: Target,
     ) -> Result<Self, PredictError> {
+        Self::with_profile(image, (color, depth), palette, None, target)
+    }
+
+    /// A picture that shows the colours of the image, and so keeps their profile.
+    pub fn of_image(image: &ImageInfo, color: ColorType, target: Target) -> Result<Self, PredictError> {
+        Self::with_profile(image, (color, BitDepth::Eight), None, image.icc.as_deref(), target)
+    }
+
+    fn with_profile(
+        image: &ImageInfo,
+        (color, depth): (ColorType, BitDepth),
+        palette: Option<Vec<u8>>,
+        profile: Option<&[u8]>,
+        target: Target,
+    ) -> Result<Self, PredictError> {
         let side = |side: usize| {
             let fits = u32::try_from(side).ok().filter(|&side| side < 1 << 31);
             fits.ok_or_else(|| {
                 PredictError::Settings(format!("a side of {side} pixels does not fit into a PNG"))
             })
         };
-        let mut encoder = png::Encoder::new(target, side(image.width)?, side(image.height)?);
+        let mut info = png::Info::with_size(side(image.width)?, side(image.height)?);
+        info.icc_profile = profile.map(|profile| Cow::from(profile.to_vec()));
+        let encoder = png::Encoder::with_info(target, info);
+        let mut encoder = encoder.map_err(|e| PredictError::write("PNG", e))?;
         encoder.set_color(color);
         encoder.set_depth(depth);
         match palette {

@@ -19,13 +19,18 @@ impl Prediction {
     /// If the file cannot be written.
     pub fn save_mask(&self, path: impl AsRef<Path>) -> Result<(), PredictError> {
         let palette = output_palette(&self.classes, self.threshold)?;
-        let image = ImageInfo { width: self.width(), height: self.height(), name: String::new(), geo: None };
+        let image = ImageInfo {
+            width: self.width(),
+            height: self.height(),
+            name: String::new(),
+            ..ImageInfo::default()
+        };
         let target = Target::file(path.as_ref())?;
         let mut mask = Box::new(Mask::new(&image, &palette, target.clone())?);
         let mut rows = self.rows(Wants::default());
         for y in 0..self.height() {
             // A mask shows nothing of the image.
-            mask.row(&ImageRow { y, pixels: &[], channels: 0, values: rows.row(y) })?;
+            mask.row(&ImageRow { y, pixels: &[], channels: 0, coverage: &[], values: rows.row(y) })?;
         }
         mask.finish()?;
         target.commit().map(|_| ())

@@ -1,6 +1,6 @@
 //! The interface of outputs: rows in, a file out.
 
-use dapple_data::Raster;
+use dapple_data::Photo;
 
 use crate::error::PredictError;
 use crate::prediction::{Prediction, Wants};
@@ -36,14 +36,15 @@ pub fn wants_of(outputs: &[Box<dyn Output>]) -> Wants {
 /// # Errors
 /// Those of the outputs.
 pub fn write_all(
-    image: &Raster,
+    image: &Photo,
     prediction: &Prediction,
     mut outputs: Vec<Box<dyn Output>>,
 ) -> Result<(), PredictError> {
     let mut rows = prediction.rows(wants_of(&outputs));
-    let length = image.width * image.channels;
-    for (y, pixels) in image.data.chunks_exact(length).enumerate() {
-        let row = ImageRow { y, pixels, channels: image.channels, values: rows.row(y) };
+    let (width, channels) = (image.raster.width, image.raster.channels);
+    for (y, pixels) in image.raster.data.chunks_exact(width * channels).enumerate() {
+        let coverage = image.coverage.as_ref().map_or(&[][..], |coverage| &coverage[y * width..][..width]);
+        let row = ImageRow { y, pixels, channels, coverage, values: rows.row(y) };
         for output in &mut outputs {
             output.row(&row)?;
         }

@@ -4,7 +4,6 @@ mod open;
 mod png;
 mod rows;
 mod tiff;
-mod tiff_plain;
 
 pub use open::{OpenRows, Opened, open, open_rows};
-pub use rows::{RasterRows, RowSource};
+pub use rows::{PhotoRows, RowSource};

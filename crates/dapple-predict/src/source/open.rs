@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use dapple_data::{DataError, Raster, decode_image_as};
+use dapple_data::{DataError, Photo, Reading, decode_photo};
 
 use super::png::PngRows;
 use super::rows::RowSource;
@@ -21,18 +21,19 @@ pub type OpenRows = (Box<dyn RowSource>, Option<GeoReference>);
 ///
 /// # Errors
 /// [`PredictError::BadFile`] for a damaged file.
-pub fn open_rows(path: &Path) -> Result<Option<OpenRows>, PredictError> {
+pub fn open_rows(path: &Path, reading: &Reading) -> Result<Option<OpenRows>, PredictError> {
     let mut start = [0; 8];
     File::open(path)
         .and_then(|mut file| file.read(&mut start))
         .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match start {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
-            let (source, geo) = TiffRows::open(path)?;
+            let (source, geo) = TiffRows::open(path, reading)?;
             Ok(Some((Box::new(source), geo)))
         }
         [0x89, b'P', b'N', b'G', ..] => {
-            Ok(PngRows::open(path)?.map(|source| (Box::new(source) as Box<dyn RowSource>, None)))
+            let rows = PngRows::open(path, reading)?;
+            Ok(rows.map(|source| (Box::new(source) as Box<dyn RowSource>, None)))
         }
         _ => Ok(None),
     }
@@ -41,8 +42,8 @@ pub fn open_rows(path: &Path) -> Result<Option<OpenRows>, PredictError> {
 /// An open image: in memory, or read row by row because it is too large.
 pub enum Opened {
     /// In memory.
-    Whole(Raster),
-    /// ImageRow by row.
+    Whole(Photo),
+    /// Row by row.
     Rows(Box<dyn RowSource>),
 }
 
@@ -53,7 +54,8 @@ pub enum Opened {
 pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoReference>), PredictError> {
     let limit = predictor.settings().memory_bytes;
     let mut geo = None;
-    match open_rows(path) {
+    let reading = predictor.reading();
+    match open_rows(path, &reading) {
         Ok(Some((rows, place))) => {
             let bytes = (rows.width() as u64).saturating_mul(rows.height() as u64 * rows.channels() as u64);
             if bytes > limit {
@@ -69,5 +71,5 @@ pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoRef
             }
         }
     }
-    Ok((Opened::Whole(decode_image_as(path, predictor.channels().into())?), geo))
+    Ok((Opened::Whole(decode_photo(path, &reading)?), geo))
 }

@@ -4,45 +4,105 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use dapple_data::DataError;
+use dapple_data::{DataError, Reading, SampleKind, Samples, Stored, ValueRange};
+use png::{BitDepth, ColorType};
 
 use super::rows::RowSource;
 use crate::error::PredictError;
 
-/// A PNG file that is not interlaced. Palettes become colours, 16 bits become 8, alpha is dropped.
+/// A PNG file that is not interlaced. Palettes become colours.
 pub(super) struct PngRows {
     path: PathBuf,
     reader: png::Reader<BufReader<File>>,
+    reading: Reading,
+    range: ValueRange,
     width: usize,
     height: usize,
-    /// Values a pixel as they are decoded, alpha included.
-    samples: usize,
+    format: (ColorType, BitDepth),
 }
 
 impl PngRows {
     /// `None` for an interlaced file, whose last pass holds every second row.
-    pub fn open(path: &Path) -> Result<Option<Self>, PredictError> {
+    pub fn open(path: &Path, reading: &Reading) -> Result<Option<Self>, PredictError> {
         let reader = open(path)?;
         let info = reader.info();
         if info.interlaced {
             return Ok(None);
         }
         let (width, height) = (info.width as usize, info.height as usize);
-        let samples = reader.output_color_type().0.samples();
-        Ok(Some(Self { path: path.to_owned(), reader, width, height, samples }))
+        let format = reader.output_color_type();
+        let (reading, range) = (reading.clone(), ValueRange::Type);
+        let mut rows = Self { path: path.to_owned(), reader, reading, range, width, height, format };
+        let alpha = matches!(format.0, ColorType::GrayscaleAlpha | ColorType::Rgba);
+        let bands = format.0.samples() - usize::from(alpha);
+        let reading = rows.reading.clone();
+        let range = reading.settle(path, (rows.kind(), bands), || rows.extent());
+        rows.range = range?;
+        rows.rewind()?;
+        Ok(Some(rows))
+    }
+
+    fn kind(&self) -> SampleKind {
+        if self.format.1 == BitDepth::Sixteen { SampleKind::Uint(16) } else { SampleKind::BYTE }
+    }
+
+    /// The smallest and the largest value.
+    fn extent(&mut self) -> Result<Option<[f64; 2]>, DataError> {
+        let damaged = |error: PredictError| match error {
+            PredictError::Model(dapple_model::ModelError::Data(error)) => error,
+            error => DataError::Image { path: self.path.clone(), problem: error.to_string() },
+        };
+        let path = self.path.clone();
+        let mut extent = None::<[f64; 2]>;
+        for _ in 0..self.height {
+            let row = stored_row(&mut self.reader, &path, self.width, self.format);
+            if let Some([low, high]) = row.map_err(&damaged)?.extent() {
+                let [least, most] = extent.get_or_insert([low, high]);
+                (*least, *most) = (least.min(low), most.max(high));
+            }
+        }
+        Ok(extent)
     }
 }
 
 fn open(path: &Path) -> Result<png::Reader<BufReader<File>>, PredictError> {
     let file = File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    decoder.set_transformations(png::Transformations::EXPAND);
     decoder.set_ignore_text_chunk(true);
+    // Its colour profile is read apart: it may expand a thousandfold.
+    decoder.set_ignore_iccp_chunk(true);
     decoder.read_info().map_err(|e| damaged(path, &e))
 }
 
 fn damaged(path: &Path, error: &png::DecodingError) -> PredictError {
     PredictError::bad_file(path, format!("the PNG cannot be decoded: {error}; save it again"))
+}
+
+/// The next row as it is stored.
+fn stored_row(
+    reader: &mut png::Reader<BufReader<File>>,
+    path: &Path,
+    width: usize,
+    (color, depth): (ColorType, BitDepth),
+) -> Result<Stored, PredictError> {
+    let read = reader.next_row().map_err(|e| damaged(path, &e))?;
+    let Some(read) = read else {
+        return Err(PredictError::bad_file(
+            path,
+            "the PNG has fewer rows than its header says; save it again",
+        ));
+    };
+    let channels = color.samples();
+    let (samples, kind) = match depth {
+        BitDepth::Sixteen => {
+            let values = read.data().as_chunks().0.iter().map(|&pair| u16::from_be_bytes(pair));
+            (Samples::U16(values.collect()), SampleKind::Uint(16))
+        }
+        _ => (Samples::U8(read.data()[..width * channels].to_vec()), SampleKind::BYTE),
+    };
+    let alpha = matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba).then(|| channels - 1);
+    Ok(Stored { width, height: 1, channels, alpha, samples, kind, nodata: None, icc: None })
 }
 
 impl RowSource for PngRows {
@@ -55,20 +115,17 @@ impl RowSource for PngRows {
     }
 
     fn channels(&self) -> usize {
-        if self.samples < 3 { 1 } else { 3 }
+        self.reading.channels.count()
     }
 
-    fn next_row(&mut self, row: &mut [u8]) -> Result<(), PredictError> {
-        let channels = self.channels();
-        let read = self.reader.next_row().map_err(|e| damaged(&self.path, &e))?;
-        let Some(read) = read else {
-            return Err(PredictError::bad_file(
-                &self.path,
-                "the PNG has fewer rows than its header says; save it again",
-            ));
-        };
-        for (to, from) in row.chunks_exact_mut(channels).zip(read.data().chunks_exact(self.samples)) {
-            to.copy_from_slice(&from[..channels]);
+    fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError> {
+        let stored = stored_row(&mut self.reader, &self.path, self.width, self.format)?;
+        let photo = stored.photo(&self.range, self.reading.channels);
+        let photo = photo.map_err(|reason| PredictError::bad_file(&self.path, reason))?;
+        row.copy_from_slice(&photo.raster.data);
+        match &photo.coverage {
+            Some(values) => coverage.copy_from_slice(values),
+            None => coverage.fill(u8::MAX),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Images as rows: the interface, and an image in memory.
 
-use dapple_data::Raster;
+use dapple_data::Photo;
 
 use crate::error::PredictError;
 
@@ -12,11 +12,11 @@ pub trait RowSource: Send {
     fn height(&self) -> usize;
     /// Values a pixel: 1 (grey), 3 (red, green, blue), or more.
     fn channels(&self) -> usize;
-    /// Reads the next row, `[width, channels]`.
+    /// Reads the next row, `[width, channels]`, and how much of each pixel is there, `[width]`, 0 to 255.
     ///
     /// # Errors
     /// If the file is damaged.
-    fn next_row(&mut self, row: &mut [u8]) -> Result<(), PredictError>;
+    fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError>;
     /// Begins again with the first row.
     ///
     /// # Errors
@@ -26,34 +26,37 @@ pub trait RowSource: Send {
 
 /// An image in memory, row by row.
 #[derive(Debug)]
-pub struct RasterRows<'a> {
-    raster: &'a Raster,
+pub struct PhotoRows<'a> {
+    photo: &'a Photo,
     next: usize,
 }
 
-impl<'a> RasterRows<'a> {
+impl<'a> PhotoRows<'a> {
     /// From the top.
-    pub fn new(raster: &'a Raster) -> Self {
-        Self { raster, next: 0 }
+    pub fn new(photo: &'a Photo) -> Self {
+        Self { photo, next: 0 }
     }
 }
 
-impl RowSource for RasterRows<'_> {
+impl RowSource for PhotoRows<'_> {
     fn width(&self) -> usize {
-        self.raster.width
+        self.photo.raster.width
     }
 
     fn height(&self) -> usize {
-        self.raster.height
+        self.photo.raster.height
     }
 
     fn channels(&self) -> usize {
-        self.raster.channels
+        self.photo.raster.channels
     }
 
-    fn next_row(&mut self, row: &mut [u8]) -> Result<(), PredictError> {
-        let length = self.raster.width * self.raster.channels;
-        row.copy_from_slice(&self.raster.data[self.next * length..][..length]);
+    fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError> {
+        row.copy_from_slice(&self.photo.raster.data[self.next * row.len()..][..row.len()]);
+        match &self.photo.coverage {
+            Some(values) => coverage.copy_from_slice(&values[self.next * coverage.len()..][..coverage.len()]),
+            None => coverage.fill(u8::MAX),
+        }
         self.next += 1;
         Ok(())
     }
@@ -62,9 +65,4 @@ impl RowSource for RasterRows<'_> {
         self.next = 0;
         Ok(())
     }
-}
-
-/// Scales 16 bits to 8, to the nearest, as the decoder of whole images does.
-pub(crate) fn to_byte(value: u16) -> u8 {
-    ((u32::from(value) + 128) / 257) as u8
 }

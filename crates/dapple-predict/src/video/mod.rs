@@ -206,7 +206,7 @@ fn write(
             VideoOutput::Overlay => painted(frame, &prediction, classes, settings.output.opacity),
             VideoOutput::Cutout => {
                 let alpha = settings.output.alpha(&prediction);
-                compose(Frame::new(frame.width, frame.height), 0, &frame.data, alpha, &settings.output)?
+                compose(Frame::new(frame.width, frame.height), 0, &frame.data, alpha, &[], &settings.output)?
             }
         };
         // Begun with the first frame, so that an unreadable video leaves nothing behind.

@@ -4,17 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::common::{model, picture, predictor};
+use crate::common::{model, picture, predictor, write_tiff};
 use dapple_base::{InputFault, StopFlag};
-use dapple_data::{Channels, Raster, decode_image, decode_image_as, decode_values, encode_png};
+use dapple_data::{Channels, decode_image, decode_image_as, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalization;
 use dapple_predict::batch::{BatchEvent, BatchSettings, BatchSummary, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{Background, CocoForm, OutputKind, OutputSettings, ProbabilityFormat, Refine};
 use dapple_predict::{GeoReference, PredictError, PredictSettings, Predictor, Tiling, WorkingSize};
 use serde_json::Value;
-use tiff::encoder::{TiffEncoder, colortype};
-use tiff::tags::Tag;
 
 fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
     BatchSettings {
@@ -110,22 +108,6 @@ fn a_folder_that_cannot_be_made_ends_the_batch() {
     assert!(error.is_err_and(|e: PredictError| !e.is_input_fault()));
 }
 
-/// Writes an image as a TIFF in strips, with where it lies.
-fn write_tiff(path: &Path, image: &Raster, geo: bool) {
-    let mut encoder = TiffEncoder::new(fs::File::create(path).expect("a file")).expect("a TIFF");
-    let (width, height) = (image.width as u32, image.height as u32);
-    let mut file = encoder.new_image::<colortype::RGB8>(width, height).expect("a TIFF");
-    file.rows_per_strip(7).expect("strips");
-    if geo {
-        let directory = file.encoder();
-        directory.write_tag(Tag::ModelPixelScaleTag, &[0.5, 0.25, 0.0][..]).expect("a tag");
-        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 300.0, 900.0, 0.0][..]).expect("a tag");
-        let keys: [u16; 12] = [1, 1, 0, 2, 1025, 0, 1, 1, 3072, 0, 1, 32633];
-        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("a tag");
-    }
-    file.write_data(&image.data).expect("a TIFF");
-}
-
 #[test]
 fn a_tiff_read_row_by_row_has_the_masks_of_one_in_memory() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -150,7 +132,7 @@ fn a_tiff_read_row_by_row_has_the_masks_of_one_in_memory() {
     };
     // 1.35 MB of pixels: more than one MiB, less than two.
     let (rows, whole) = (of(1 << 20, "rows"), of(2 << 20, "whole"));
-    for name in ["field.png", "field-overlay.png", "field-probability-class-1.png", "field-areas.csv"] {
+    for name in ["field.tif", "field-overlay.png", "field-probability-class-1.png", "field-areas.csv"] {
         let read = |folder: &Path| fs::read(folder.join(name)).expect("a result");
         assert!(read(&rows) == read(&whole), "{name}");
     }

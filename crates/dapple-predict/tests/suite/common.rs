@@ -1,5 +1,7 @@
 //! Small models with random weights, and pictures.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use dapple_cpu::CpuEngine;
@@ -9,6 +11,8 @@ use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig};
 use dapple_predict::{PredictSettings, Predictor};
+use tiff::encoder::{TiffEncoder, colortype};
+use tiff::tags::Tag;
 
 /// A network that is quick, with random weights.
 pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64) -> ModelFile {
@@ -25,6 +29,7 @@ pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64
         ignore: None,
         input_size: [64, 64],
         normalisation,
+        images: None,
         seed,
         epoch: 0,
         scores: serde_json::Map::new(),
@@ -73,4 +78,20 @@ fn spread_logits(network: &NetConfig, state: &mut State) {
         let first = bias - (classes - class) * weights;
         state.values[first..first + weights].iter_mut().for_each(|w| *w *= scale);
     }
+}
+
+/// Writes an image as a TIFF in strips, with where it lies.
+pub fn write_tiff(path: &Path, image: &Raster, geo: bool) {
+    let mut encoder = TiffEncoder::new(fs::File::create(path).expect("a file")).expect("a TIFF");
+    let (width, height) = (image.width as u32, image.height as u32);
+    let mut file = encoder.new_image::<colortype::RGB8>(width, height).expect("a TIFF");
+    file.rows_per_strip(7).expect("strips");
+    if geo {
+        let directory = file.encoder();
+        directory.write_tag(Tag::ModelPixelScaleTag, &[0.5, 0.25, 0.0][..]).expect("a tag");
+        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 300.0, 900.0, 0.0][..]).expect("a tag");
+        let keys: [u16; 12] = [1, 1, 0, 2, 1025, 0, 1, 1, 3072, 0, 1, 32633];
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("a tag");
+    }
+    file.write_data(&image.data).expect("a TIFF");
 }

@@ -2,6 +2,8 @@
 
 mod batch;
 mod common;
+mod cutouts;
+mod ground;
 mod predict;
 mod samples;
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use crate::common::{model, picture, predictor, segmenter};
 use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::source::RasterRows;
+use dapple_predict::source::PhotoRows;
 use dapple_predict::{PredictSettings, Predictor, Tiling, UNDECIDED, Wants, WorkingSize};
 
 fn close(found: &[f32], wanted: &[f32], within: f32) {
@@ -110,7 +110,7 @@ fn in_tiles(predictor: &Predictor, image: &Raster, tiles: (usize, usize), class:
         Ok(())
     };
     predictor
-        .predict_tiles(&mut RasterRows::new(image), tiles, wants, &StopFlag::new(), each)
+        .predict_tiles(&mut PhotoRows::new(&image.clone().into()), tiles, wants, &StopFlag::new(), each)
         .expect("a prediction");
     map
 }
@@ -147,6 +147,6 @@ fn tiles_are_chosen_by_memory() {
     assert!(of(native, 4000, 3000).expect("is cut").is_some());
     let side = Tiling::Side { side: 250, overlap: None };
     let cut = PredictSettings { tile: side, ..PredictSettings::default() };
-    assert_eq!(of(cut.clone(), 257, 100).expect("is cut"), Some((256, 64)));
+    assert_eq!(of(cut.clone(), 257, 100).expect("is cut"), Some((256, 64).into()));
     assert_eq!(of(cut, 256, 100).expect("fits"), None);
 }

@@ -5,7 +5,7 @@ use dapple_base::StopFlag;
 use dapple_data::Raster;
 use dapple_graph::{DropoutState, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelFile, Normalization};
-use dapple_predict::source::RasterRows;
+use dapple_predict::source::PhotoRows;
 use dapple_predict::{PredictError, PredictSettings, Predictor, Wants, WorkingSize};
 
 fn bayesian(classes: usize) -> ModelFile {
@@ -23,7 +23,13 @@ fn in_one_tile(predictor: &Predictor, image: &Raster, class: usize) -> Result<Ve
         map.extend(row.values.probabilities.iter().skip(class).step_by(classes));
         Ok(())
     };
-    predictor.predict_tiles(&mut RasterRows::new(image), (96, 32), wants, &StopFlag::new(), each)?;
+    predictor.predict_tiles(
+        &mut PhotoRows::new(&image.clone().into()),
+        (96, 32),
+        wants,
+        &StopFlag::new(),
+        each,
+    )?;
     Ok(map)
 }
 

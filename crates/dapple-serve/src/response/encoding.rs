@@ -18,6 +18,8 @@ const STEP_VALUES: usize = 1 << 18;
 pub(crate) struct Material {
     /// The image, if an output shows it.
     pub image: Option<Raster>,
+    /// How much of each pixel is there; `None` where all is.
+    pub coverage: Option<Vec<u8>>,
     pub info: ImageInfo,
     pub prediction: Prediction,
     pub classes: Arc<Palette>,
@@ -64,7 +66,10 @@ impl Encoding {
                 }
                 None => (&[][..], 0),
             };
-            output.row(&ImageRow { y, pixels, channels, values: rows.row(y) })?;
+            let width = material.info.width;
+            let coverage =
+                material.coverage.as_ref().map_or(&[][..], |coverage| &coverage[y * width..][..width]);
+            output.row(&ImageRow { y, pixels, channels, coverage, values: rows.row(y) })?;
         }
         self.y = end;
         if end == height

@@ -35,6 +35,7 @@ pub fn model_on(name: &str, classes: usize, engine: &dyn Engine) -> ServedModel 
         ignore: None,
         input_size: [32, 32],
         normalisation: Normalization::Unit,
+        images: None,
         seed: 0,
         epoch: 0,
         scores: serde_json::Map::new(),

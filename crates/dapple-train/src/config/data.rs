@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use dapple_data::{CacheSettings, Dataset, Fold, Format, LabelCoding, MaskOrientation, Split, SplitSettings};
+use dapple_data::{
+    CacheSettings, Dataset, Fold, Format, LabelCoding, MaskOrientation, Split, SplitSettings, ValueRange,
+};
 use serde::{Deserialize, Serialize};
 
 use super::edits;
@@ -48,6 +50,17 @@ settings! {
             .example("\"upright\"")
             .flag(Flag::new("mask-orientation", "HOW").help(
                 "How masks lie on images that EXIF data turn: as-image or upright [default: found from sizes and borders]",
+            )),
+        /// Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each channel.
+        ///
+        /// The model keeps them, so that other images are read as those of the training.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value_range: Option<ValueRange> = parsed::<ValueRange>("type, LOW..HIGH, or LOW..HIGH for each channel")
+            .unset("found from the images")
+            .example("\"0..4095\"")
+            .flag(Flag::new("value-range", "RANGE").help(
+                "Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each \
+                 channel [default: found from the images]",
             )),
         /// Share of the images for training, where the data are not divided already.
         train_fraction: f64 = number(Range::above(0.0).to(1.0)).example("0.8").flag(

@@ -111,6 +111,7 @@ fn data_at(dir: &Path) -> DataConfig {
         ignore: None,
         coding: None,
         mask_orientation: None,
+        value_range: None,
         train_fraction: DEFAULT_TRAIN_FRACTION,
         split_seed: 0,
         split: None,

@@ -49,6 +49,7 @@ impl Model<'_> {
             ignore: dataset.ignore(),
             input_size: [config.input.height, config.input.width],
             normalisation: config.input.normalization,
+            images: Some(dataset.images().clone()),
             seed: config.seed,
             epoch: record.epoch,
             scores: evaluation.map(card_scores).unwrap_or_default(),

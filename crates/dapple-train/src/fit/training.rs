@@ -110,6 +110,8 @@ pub fn open_dataset(config: &TrainConfig) -> Result<Arc<Dataset>, TrainError> {
         coding: config.data.coding,
         mask_orientation: config.data.mask_orientation,
         skip_bad: config.data.skip_bad,
+        value_range: config.data.value_range.clone(),
+        training: None,
     };
     Ok(Arc::new(Dataset::open(&config.data.dir, &options)?))
 }

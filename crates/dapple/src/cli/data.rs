@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use dapple::data::{
-    Augment, Dataset, Format, InputSettings, Inspection, MaskOrientation, OpenOptions, encode_png, preview,
+    Augment, Dataset, Format, InputSettings, Inspection, MaskOrientation, OpenOptions, ValueRange,
+    encode_png, preview,
 };
 use dapple_base::write_atomic;
 
@@ -132,12 +133,25 @@ struct Reading {
     /// How masks lie on images that EXIF data turn: as-image (as stored) or upright [default: found from sizes and borders]
     #[arg(long, value_name = "HOW")]
     mask_orientation: Option<MaskOrientation>,
+    /// Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each
+    /// channel [default: found from the images]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    value_range: Option<ValueRange>,
 }
 
 impl Reading {
     fn open(&self, folder: &Path, skip_bad: bool) -> Result<Dataset, Failure> {
-        let Self { format, classes, ignore, mask_orientation } = *self;
-        let options = OpenOptions { format, classes, ignore, mask_orientation, skip_bad, coding: None };
+        let Self { format, classes, ignore, mask_orientation, ref value_range } = *self;
+        let value_range = value_range.clone();
+        let options = OpenOptions {
+            format,
+            classes,
+            ignore,
+            mask_orientation,
+            skip_bad,
+            value_range,
+            ..OpenOptions::default()
+        };
         Ok(Dataset::open(folder, &options)?)
     }
 }

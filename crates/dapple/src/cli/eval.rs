@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use dapple::Flip;
 use dapple::data::{
     CacheSettings, DataError, Dataset, Format, MaskOrientation, OpenOptions, Part, Raster, Split,
-    SplitIndices,
+    SplitIndices, TrainingImages, ValueRange,
 };
 use dapple::graph::{Loss, LossKind, Tensor};
 use dapple::metrics::{Bootstrap, Scores};
@@ -65,6 +65,10 @@ pub struct Eval {
     /// Add the scores of each image to the JSON
     #[arg(long, requires = "json")]
     pub per_image: bool,
+    /// Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each
+    /// channel [default: those of the model's training]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub value_range: Option<ValueRange>,
     /// Leave bad pairs out with a warning instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
@@ -88,6 +92,7 @@ impl Eval {
             flip: None,
             original_size: false,
             per_image: false,
+            value_range: None,
             skip_bad: false,
             mask_orientation: None,
             device: device.clone(),
@@ -152,6 +157,8 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
             mask_orientation: arguments.mask_orientation,
             format: arguments.format.or(own.and_then(|provenance| provenance.format)),
             skip_bad: arguments.skip_bad,
+            value_range: arguments.value_range.clone(),
+            training: Some(model.card.images.clone().unwrap_or_else(TrainingImages::unknown)),
         },
     )?);
     warn_of_skipped(&dataset);
@@ -172,7 +179,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         let predictor = Predictor::new(members, settings)?;
         let scores = if arguments.original_size {
             let predict = |image: &Raster| Ok::<_, PredictError>(predictor.predict(image)?.labels());
-            evaluate_labels(&predict, &dataset, &samples, &mut go_on)?
+            evaluate_labels(&predict, &dataset, &samples, predictor.channels().into(), &mut go_on)?
         } else if alike {
             let set = EvaluationSet::new(&dataset, &samples, input, 1, CacheSettings::None)?;
             let predict =

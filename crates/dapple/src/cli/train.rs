@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use dapple::data::{Dataset, OpenOptions};
+use dapple::data::{Dataset, OpenOptions, SampleKind};
 use dapple::device::engine;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
@@ -116,6 +116,11 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         }
         None => begin(arguments)?,
     };
+    // Kept, so that the training is resumed with the same values, whatever is added to the images.
+    let images = dataset.images();
+    if images.values != SampleKind::BYTE {
+        config.data.value_range = Some(images.range.clone());
+    }
     for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
         if !arguments.quiet {
             println!("{choice}");
@@ -172,6 +177,8 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         coding: None,
         mask_orientation: given(settings, "mask-orientation"),
         skip_bad: settings.given("skip-bad").is_some(),
+        value_range: given(settings, "value-range"),
+        training: None,
     };
     let dataset = Arc::new(Dataset::open(dir, &options)?);
     let classes = dataset.classes().len();
@@ -202,6 +209,14 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     config.data.ignore = dataset.ignore();
     config.data.coding = dataset.stored_coding();
     settings.apply(&mut config)?;
+    let bands = dataset.images().bands;
+    if settings.given("channels").is_none() && !matches!(bands, 1 | 3) && config.input.channels != bands {
+        return Err(Failure::input(format!(
+            "{}: the images have {bands} channels (alpha apart), and nothing says which the network is to see: \
+             --channels {bands} takes all of them, --channels 3 the first three as red, green and blue",
+            dir.display()
+        )));
+    }
     Ok((config, chosen, dataset))
 }
 

@@ -10,6 +10,7 @@ mod export;
 mod failing;
 mod generated;
 #[cfg(unix)]
+mod images;
 mod killed;
 mod models;
 mod predict;

@@ -2,9 +2,12 @@
 
 use crate::checkpoint::error::ContentError;
 use crate::config::NetConfig;
-use dapple_base::Normalization;
+use dapple_base::{Normalization, TrainingImages};
 use dapple_graph::{Network, ParamSpec, Shape};
 use serde::{Deserialize, Serialize};
+
+/// The largest input: the feature maps of the smallest networks take a gigabyte there.
+const MOST_PIXELS: usize = 1 << 24;
 
 /// One class of the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct ModelCard {
     pub input_size: [usize; 2],
     /// Normalization of the input.
     pub normalisation: Normalization,
+    /// The images of the training; without them, images are read by the range of their type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<TrainingImages>,
     /// Seed of the run.
     pub seed: u64,
     /// Number of epochs that these weights were trained for.
@@ -57,6 +63,12 @@ impl ModelCard {
         if self.input_size.iter().any(|side| !(1..=1 << 16).contains(side)) {
             let [h, w] = self.input_size;
             return Err(ContentError::Description(format!("its input has {h} x {w} pixels")));
+        }
+        let [height, width] = self.input_size;
+        if height.saturating_mul(width) > MOST_PIXELS {
+            return Err(ContentError::Description(format!(
+                "its input has {height} x {width} pixels; networks of at most 4096 x 4096 are run"
+            )));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use dapple::Flip;
+use dapple::data::ValueRange;
 use dapple::predict::output::{CocoForm, OutputKind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
@@ -24,6 +25,7 @@ use crate::cli::common::values::{at_least_one, size};
 
 Files written for photo.jpg:
   photo.png, photo-labels.png     masks with a palette, with grey values
+                                  (.tif for a GeoTIFF)
   photo-overlay.png               the mask's colours over the image
   photo-probability.png           two classes; for more classes,
                                   photo-probability-CLASS.png
@@ -75,7 +77,8 @@ pub struct PredictionArguments {
     /// Size at which the network sees an image: input (that of its training), image (the image's own), or another one
     #[arg(long, value_name = "input|image|N|HxW", default_value = "input", value_parser = working_size)]
     pub size: WorkingSize,
-    /// Cut images into tiles, seen at the image's own size: auto (those too large for the memory), off, or a side
+    /// Cut images into tiles: auto (those too large for the memory; georeferenced scenes much larger than the images of
+    /// the training, at the scale of the training), off, or a side, seen at the image's own size
     #[arg(long, value_name = "auto|off|N", default_value = "auto", value_parser = tiling)]
     pub tile: Tiling,
     /// Overlap of tiles in pixels, at most half of the side [default: a quarter of the side]
@@ -84,6 +87,10 @@ pub struct PredictionArguments {
     /// Memory that the pixels of one image may take; larger ones are read and written row by row
     #[arg(long, value_name = "MiB", default_value_t = dapple::predict::DEFAULT_MEMORY_BYTES >> 20)]
     pub memory: u64,
+    /// Values of image files that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each
+    /// channel [default: those of the model's training]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub value_range: Option<ValueRange>,
     /// Predict mirrored images too and average
     #[arg(long, value_name = "HOW")]
     pub flip: Option<Flip>,

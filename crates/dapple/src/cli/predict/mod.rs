@@ -8,16 +8,16 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::decode_image_bytes;
+use dapple::data::decode_photo_bytes;
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
-use dapple::predict::inputs::{find, read_list, unread};
+use dapple::predict::inputs::{Input, find, read_list, unread};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
-use dapple::predict::source::RasterRows;
+use dapple::predict::source::PhotoRows;
 use dapple::predict::video::is_video;
-use dapple::predict::{PredictError, Predictor};
-use dapple_base::{StopFlag, remove_leftovers};
+use dapple::predict::{PredictError, Predictor, TileGrid};
+use dapple_base::{Size, StopFlag, remove_leftovers};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindChoice, Predict};
@@ -69,14 +69,34 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     }
     let bar = progress(inputs.len(), arguments.quiet);
     let on_event = |event: BatchEvent<'_>| {
-        if let BatchEvent::Bad(_, error) = event {
-            bar.suspend(|| eprintln!("error: {error}"));
+        match event {
+            BatchEvent::Bad(_, error) => bar.suspend(|| eprintln!("error: {error}")),
+            BatchEvent::Scene(input, size, grid) => {
+                if !arguments.quiet {
+                    bar.suspend(|| eprintln!("note: {}", scene(&predictor, input, size, grid)));
+                }
+                return;
+            }
+            BatchEvent::Predicted(_) | BatchEvent::Kept(_) => {}
         }
         bar.inc(1);
     };
     let summary = batch::run(&predictor, &inputs, &batch, &stop, &on_event);
     bar.finish_and_clear();
     conclude(&summary?, inputs.len(), &batch.out, arguments.quiet)
+}
+
+/// Tells how a scene is seen, and how to have it otherwise.
+fn scene(predictor: &Predictor, input: &Input, size: Size, grid: TileGrid) -> String {
+    let [height, width] = predictor.trained_size().unwrap_or([grid.side; 2]);
+    format!(
+        "{}: a scene of {} x {} pixels, and the model was trained on images of {width} x {height}: predicted in tiles of \
+         {side} x {side} at the scale of the training (--tile off sees it whole, --tile N at its own size)",
+        input.path.display(),
+        size.width,
+        size.height,
+        side = grid.side,
+    )
 }
 
 /// The models and the images: without `--model`, the first of the names is the model.
@@ -149,18 +169,17 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
             parts.len()
         )));
     };
-    let image = decode_image_bytes(&bytes, "standard input", predictor.channels().into())?;
-    let info =
-        ImageInfo { width: image.width, height: image.height, name: "standard input".into(), geo: None };
+    let image = decode_photo_bytes(&bytes, "standard input", &predictor.reading())?;
+    let info = ImageInfo::of(&image, "standard input");
     let target = Target::memory();
     let classes = Arc::new(output_palette(predictor.classes(), predictor.settings().threshold)?);
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
-    match predictor.tiles(image.width, image.height)? {
-        None => output::write_all(&image, &predictor.predict(&image)?, vec![output])?,
+    match predictor.tiles(image.raster.width, image.raster.height)? {
+        None => output::write_all(&image, &predictor.predict(&image.raster)?, vec![output])?,
         Some(tiles) => {
             let wants = output.wants();
             predictor
-                .predict_tiles(&mut RasterRows::new(&image), tiles, wants, &StopFlag::new(), &mut |row| {
+                .predict_tiles(&mut PhotoRows::new(&image), tiles, wants, &StopFlag::new(), &mut |row| {
                     output.row(row)
                 })
                 .and_then(|()| output.finish())?;

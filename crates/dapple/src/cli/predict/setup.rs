@@ -42,6 +42,7 @@ fn settings(how: &PredictionArguments) -> Result<PredictSettings, Failure> {
         samples: how.samples,
         seed: how.seed,
         threshold: how.threshold,
+        value_range: how.value_range.clone(),
         memory_bytes: how.memory.saturating_mul(1 << 20),
     })
 }
