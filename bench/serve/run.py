@@ -33,7 +33,9 @@ QUEUE = 16
 
 class Server:
     def __init__(self, dapple, model, threads):
-        command = [dapple, "serve", f"lite={model}", "--port", "0", "--queue", str(QUEUE), "--threads", str(threads)]
+        # All users have one address here.
+        limits = ["--queue", str(QUEUE), "--peer-share", "100", "--threads", str(threads)]
+        command = [dapple, "serve", f"lite={model}", "--port", "0", *limits]
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = re.search(r"http://[^/]+", self.child.stdout.readline())[0]
 
