@@ -11,10 +11,10 @@ use dapple::nets::checkpoint::ModelFile;
 use dapple::train::{Checkpoint, TrainConfig};
 
 /// Limits of a file's size, in blocks of the shell: around those of all files that a small training and a prediction write.
-const SIZES: [u32; 10] = [0, 1, 2, 4, 9, 20, 60, 160, 500, 4000];
+const SIZES: [u32; 7] = [0, 1, 4, 20, 160, 500, 4000];
 
 /// Limits of the address space, in MiB: from too little to begin with to plenty.
-const SPACES: [u32; 7] = [24, 48, 96, 192, 384, 768, 3000];
+const SPACES: [u32; 4] = [48, 192, 384, 3000];
 
 /// Runs the program under a limit of `ulimit`; `None` where there is no shell with it. The signal that comes with a file that grows too
 /// large is ignored, so that the program hears of an error as on a full disk.
