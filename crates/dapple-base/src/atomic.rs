@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::InputFault;
+use crate::{Digest, InputFault};
 
 /// A file or folder that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,20 @@ impl AtomicFile {
     /// The final name of the file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The fingerprint of the content so far, which is flushed to the disk: for records of a file that are made before it
+    /// gets its name.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn fingerprint(&mut self) -> Result<String, WriteError> {
+        let flushed = self.writer.as_mut().map_or(Ok(()), |writer| {
+            writer.flush()?;
+            writer.get_ref().sync_all()
+        });
+        let digest = flushed.and_then(|()| Digest::of_file(&self.temporary));
+        digest.map_err(|source| WriteError { path: self.path.clone(), source })
     }
 
     /// Flushes the file to the disk and gives it its name; an older file of the name is replaced.

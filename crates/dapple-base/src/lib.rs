@@ -12,6 +12,9 @@
 //! - [`SampleKind`], [`ValueRange`] and [`TrainingImages`]: the values of pixels in files, and which of them are black and white.
 //! - [`Size`]: height and width.
 //! - [`InputFault`]: whether an error is the user's to mend.
+//! - [`Digest`]: fingerprints of files and settings.
+//! - [`open_regular`], [`read_regular`]: files that end, and no pipes or devices.
+//! - [`plain`], [`csv_cell`], [`file_part`]: names of other people's choice, made harmless.
 //!
 //! ```
 //! use dapple_base::{ByteSize, TimeSpan, nearest};
@@ -24,12 +27,15 @@ mod atomic;
 mod byte_size;
 pub mod clock;
 mod contain;
+mod digest;
 mod distance;
 mod fault;
 mod lock;
 pub mod machine;
 mod normalization;
 mod pixel_values;
+mod plain;
+mod regular;
 mod size;
 mod stop;
 mod suggest;
@@ -38,11 +44,14 @@ mod time_span;
 pub use atomic::{AtomicFile, WriteError, remove_leftovers, write_atomic};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use contain::{PanicPlace, Panicked, contain, panic_place};
+pub use digest::Digest;
 pub use distance::DistanceTransform;
 pub use fault::InputFault;
 pub use lock::{FolderLock, LockError};
 pub use normalization::{IMAGENET_MEAN, IMAGENET_STD, Normalization};
 pub use pixel_values::{BadRange, SampleKind, TrainingImages, ValueRange};
+pub use plain::{csv_cell, file_part, plain, plain_name};
+pub use regular::{check_regular, open_regular, read_limited, read_regular};
 pub use size::Size;
 pub use stop::StopFlag;
 pub use suggest::{nearest, with_suggestion};

@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, DataError>;
 #[non_exhaustive]
 pub enum DataError {
     /// A file or folder could not be read.
-    #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
+    #[error("{}: cannot be read: {source}{}", path.display(), reading_hint(source))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum DataError {
     Write(#[from] dapple_base::WriteError),
     /// The bytes are not an image that can be decoded: truncated, damaged, or of another format.
     #[error(
-        "{}: cannot be decoded: {reason}; save it again as PNG or JPEG, remove it with its partner, or skip bad pairs",
+        "{}: cannot be decoded: {reason}; save it again as PNG or JPEG",
         path.display()
     )]
     Decode {
@@ -227,6 +227,20 @@ impl DataError {
         Self::Image { path: path.to_owned(), problem: problem.into() }
     }
 
+    /// The error of a file of a data set, which can do without the file.
+    pub(crate) fn of_a_pair(self) -> Self {
+        match self {
+            Self::Decode { path, reason } => {
+                let problem = format!(
+                    "cannot be decoded: {reason}; save it again as PNG or JPEG, remove it with its partner, or skip bad \
+                     pairs"
+                );
+                Self::BadFile { path, problem }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn setting(setting: &'static str, value: impl ToString, expected: &'static str) -> Self {
         Self::Setting { setting, value: value.to_string(), expected }
     }
@@ -236,6 +250,15 @@ impl InputFault for DataError {
     /// Everything but a failed write and a loader thread that panicked.
     fn is_input_fault(&self) -> bool {
         !matches!(self, Self::Write(_) | Self::LoaderStopped)
+    }
+}
+
+/// The way out of an error of reading, where the error does not say it.
+fn reading_hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{FileTooLarge, InvalidInput};
+    match error.kind() {
+        InvalidInput | FileTooLarge => "",
+        _ => "; check that it exists and that you may read it",
     }
 }
 

@@ -60,7 +60,9 @@ pub use self::image::decode::{
 };
 pub use self::image::encode::{encode_indexed_png, encode_png, write_indexed_png};
 pub use self::image::input::InputSettings;
-pub use self::image::raster::{Channels, DECODE_LIMIT_BYTES, MAX_CHANNELS, Photo, Raster, luma};
+pub use self::image::raster::{
+    Channels, DECODE_LIMIT_BYTES, FILE_LIMIT_BYTES, MAX_CHANNELS, Photo, Raster, luma,
+};
 pub use self::image::reading::{Reading, SourceImages};
 pub use self::image::stored::{Samples, Stored};
 pub use self::image::tiff::TiffFile;
@@ -71,7 +73,7 @@ pub use dataset::synthetic;
 pub use error::{DataError, Result};
 pub use format::mask_files::mask_files;
 pub use format::unread::Unread;
-pub use format::walk::images_below;
+pub use format::walk::{FoundImages, find_images};
 pub use format::{Format, UnknownFormat};
 pub use inspect::{Inspection, preview};
 pub use load::cache::CacheSettings;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dapple_base::Digest;
 use dapple_data::{Classes, InputSettings, Raster};
 use dapple_graph::{DropoutState, Engine, Executor, Inference, Network, Op, Shape, Tensor};
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
@@ -19,6 +20,7 @@ pub struct Model {
     card: ModelCard,
     input: InputSettings,
     executor: Mutex<Box<dyn Executor>>,
+    fingerprint: String,
 }
 
 impl Model {
@@ -37,12 +39,18 @@ impl Model {
     pub fn new(model: ModelFile, engine: &dyn Engine) -> Result<Self, ModelError> {
         let input = input_of(&model.card)?;
         let executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
-        Ok(Self { card: model.card, input, executor: Mutex::new(executor) })
+        let fingerprint = fingerprint(&model);
+        Ok(Self { card: model.card, input, executor: Mutex::new(executor), fingerprint })
     }
 
     /// The description that the model file carries.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// The fingerprint of its description and weights: the same for the same model, whatever its file is called.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Names and colours of its classes.
@@ -106,6 +114,16 @@ impl Model {
         let NetConfig { activation, classes, .. } = self.card.network;
         ImageLogits { logits, activation, classes, width, height }
     }
+}
+
+fn fingerprint(model: &ModelFile) -> String {
+    let mut digest = Digest::new();
+    // A description is numbers and words, which always become JSON.
+    digest.part(&serde_json::to_vec(&model.card).unwrap_or_default());
+    for values in [&model.state.values, &model.state.statistics] {
+        digest.floats(values);
+    }
+    digest.text()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dapple_base::{InputFault, WriteError};
+use dapple_base::{InputFault, Panicked, WriteError};
 use dapple_data::DataError;
 use dapple_model::ModelError;
 use dapple_report::ReportError;
@@ -51,6 +51,18 @@ pub enum PredictError {
         /// The problem and its cure.
         problem: String,
     },
+    /// A file that some code of this program, or of a library in it, panicked on.
+    #[error(
+        "{}: the program failed on this file: {source}; this is a bug in dapple or in a library that it uses: please report \
+         it with the file",
+        path.display()
+    )]
+    Crashed {
+        /// The file.
+        path: PathBuf,
+        /// The panic.
+        source: Panicked,
+    },
     /// A thread that panicked.
     #[error(
         "{0} panicked: this is a bug in dapple, not in your input; please report it with the message above"
@@ -69,7 +81,12 @@ impl InputFault for PredictError {
         match self {
             Self::Model(error) => error.is_input_fault(),
             Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
-            Self::Stopped | Self::Write { .. } | Self::File(_) | Self::Report(_) | Self::Panicked(_) => false,
+            Self::Stopped
+            | Self::Write { .. }
+            | Self::File(_)
+            | Self::Report(_)
+            | Self::Crashed { .. }
+            | Self::Panicked(_) => false,
         }
     }
 }

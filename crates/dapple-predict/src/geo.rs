@@ -49,7 +49,7 @@ pub(crate) struct GeoTags {
 impl GeoReference {
     /// The reference of a TIFF file; `None` for a TIFF without one, and for any other file.
     pub fn of_file(path: &Path) -> Option<Self> {
-        let file = std::fs::File::open(path).ok()?;
+        let file = dapple_base::open_regular(path).ok()?;
         Self::read(&mut Decoder::new(std::io::BufReader::new(file)).ok()?)
     }
 

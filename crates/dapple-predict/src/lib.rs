@@ -5,6 +5,7 @@
 //!   image of any size, in memory for one row of tiles.
 //! - [`output`]: files made from the rows of an image, whether it was predicted whole or in tiles.
 //! - [`batch`]: many files, with decoding, networks and encoding side by side; [`video`]: the same for videos.
+//! - [`results`]: the record of a folder of results, so that none is kept for another model or input.
 //! - [`inputs`]: files, folders, patterns and lists; [`source`]: images read row by row.
 //!
 //! ```
@@ -56,6 +57,7 @@ mod outline;
 pub mod output;
 mod prediction;
 mod predictor;
+pub mod results;
 mod row;
 mod settings;
 pub mod source;

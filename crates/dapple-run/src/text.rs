@@ -33,19 +33,17 @@ pub fn line_of(event: &Event<'_>) -> Option<String> {
     }
 }
 
+/// One line of at most 80 columns; `metrics.csv` has all scores with all digits.
 fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
-    let mut line = format!("epoch {}/{epochs}  loss {:.4}", record.epoch, record.train_loss);
-    let scores = [
-        ("val loss", record.val_loss),
-        ("pixel accuracy", record.val_pixel_accuracy),
-        ("mIoU", record.val_miou),
-        ("Boundary mIoU", record.val_boundary_miou),
-        ("foreground IoU", record.val_foreground_iou),
-        ("per image", record.val_image_foreground_iou),
-    ];
+    let loss = match record.train_loss {
+        loss if loss.abs() < 1000.0 => format!("{loss:.3}"),
+        loss => format!("{loss:.1e}"),
+    };
+    let mut line = format!("epoch {}/{epochs}  loss {loss}", record.epoch);
+    let scores = [("mIoU", record.val_miou), ("foreground IoU", record.val_foreground_iou)];
     for (name, score) in scores {
         if let Some(score) = score {
-            line += &format!("  {name} {score:.6}");
+            line += &format!("  {name} {score:.3}");
         }
     }
     line + &format!("  {:.1} s{}", record.seconds, if best { "  best" } else { "" })
@@ -87,5 +85,20 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn an_epoch_is_one_line_of_a_terminal() {
+        let record = EpochRecord {
+            epoch: 300,
+            train_loss: 12345.678,
+            val_miou: Some(0.123_456),
+            val_foreground_iou: Some(0.876_543),
+            seconds: 12_345.6,
+            ..EpochRecord::default()
+        };
+        let line = epoch_line(&record, 300, true);
+        assert!(line.len() <= 80, "{line}");
+        assert!(line.contains("mIoU 0.123") && line.ends_with("12345.6 s  best"), "{line}");
     }
 }

@@ -11,6 +11,7 @@ use crate::format::folders;
 use crate::format::found::{Found, IGNORED, Notes, Record};
 use crate::format::pairs::{FolderPair, files_by_stem, pair_files};
 use crate::format::walk::subfolders;
+use crate::image::decode::read_file;
 use crate::mask::classes::Classes;
 use crate::mask::colour::ColourTable;
 use crate::mask::decoder::MaskDecoder;
@@ -133,7 +134,7 @@ fn pair_original(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>>
 fn is_coloured(records: &[Record]) -> bool {
     let decode = |record: &Record| {
         let path = record.target.path();
-        std::fs::read(path).ok().and_then(|bytes| RawMask::decode(&bytes, path).ok())
+        read_file(path).ok().and_then(|bytes| RawMask::decode(&bytes, path).ok())
     };
     records.iter().find_map(decode).is_some_and(|mask| mask.is_coloured() || mask.palette().is_some())
 }

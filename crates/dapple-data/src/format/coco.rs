@@ -39,7 +39,7 @@ pub(super) fn probe(root: &Path) -> bool {
 fn looks_like_coco(path: &Path) -> bool {
     use std::io::Read;
     let mut start = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_string(&mut start));
+    let read = dapple_base::open_regular(path).and_then(|file| file.take(1 << 16).read_to_string(&mut start));
     // A character cut in two at the end is no reason to refuse.
     read.is_ok_and(|_| true)
         && start.trim_start().starts_with('{')

@@ -28,7 +28,7 @@ fn looks_like_cvat(path: &Path) -> bool {
     let mut start = Vec::new();
     has_extension(path, &["xml"])
         && path.is_file()
-        && std::fs::File::open(path).and_then(|file| file.take(1 << 14).read_to_end(&mut start)).is_ok()
+        && dapple_base::open_regular(path).and_then(|file| file.take(1 << 14).read_to_end(&mut start)).is_ok()
         && String::from_utf8_lossy(&start).contains("<annotations")
 }
 

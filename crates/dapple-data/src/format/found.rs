@@ -112,7 +112,7 @@ impl Notes {
     /// Records a bad pair, or returns the error if bad pairs end the search.
     pub fn bad(&mut self, error: DataError) -> Result<()> {
         if !self.skip_bad {
-            return Err(error);
+            return Err(error.of_a_pair());
         }
         self.skipped.push(error);
         Ok(())

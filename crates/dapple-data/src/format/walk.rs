@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use dapple_base::read_regular;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{DataError, Result};
@@ -11,6 +12,13 @@ use crate::error::{DataError, Result};
 /// The extensions by which image files are told from other files, in lower case. The content decides the format.
 pub(crate) const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jfif", "jpe", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
+
+/// The extensions of photographs, drawings and videos that are not read, in lower case.
+const PASSED_OVER: [&str; 30] = [
+    "heic", "heif", "avif", "gif", "jxl", "jp2", "j2k", "psd", "svg", "eps", "ico", "tga", "exr", "dng",
+    "cr2", "cr3", "nef", "arw", "orf", "rw2", "dcm", "mp4", "mov", "mkv", "webm", "avi", "m4v", "mpg",
+    "mpeg", "wmv",
+];
 
 /// The most files that are looked at below one folder: more than any published data set has, and little enough that a
 /// folder which is not a data set ends with an error instead of an exhausted memory.
@@ -74,13 +82,16 @@ pub(crate) fn files_below(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Resu
             return Err(too_many(&folder));
         }
         if depth == DEPTH_LIMIT && !inner.is_empty() {
-            let problem =
-                format!("folders lie more than {DEPTH_LIMIT} deep; give the folder of the data set itself");
-            return Err(DataError::BadFile { path: folder, problem });
+            return Err(too_deep(folder));
         }
         folders.extend(inner.into_iter().rev());
     }
     Ok(files)
+}
+
+fn too_deep(folder: PathBuf) -> DataError {
+    let problem = format!("folders lie more than {DEPTH_LIMIT} deep; give the folder of the data set itself");
+    DataError::BadFile { path: folder, problem }
 }
 
 fn too_many(folder: &Path) -> DataError {
@@ -88,12 +99,56 @@ fn too_many(folder: &Path) -> DataError {
     DataError::BadFile { path: folder.to_owned(), problem }
 }
 
-/// All image files of a folder and the folders in it, by their extensions, in order. Linked folders are not followed.
+/// The content of a folder and the folders in it.
+#[derive(Debug, Default)]
+pub struct FoundImages {
+    /// Image files by their extensions, in order.
+    pub images: Vec<PathBuf>,
+    /// Photographs, drawings and videos in formats that are not read, which people expect to be.
+    pub passed_over: Vec<PathBuf>,
+    /// Folders that could not be read, or lie too deep.
+    pub unreadable: Vec<DataError>,
+}
+
+/// Finds the image files of a folder and the folders in it. Linked folders are not followed; a folder in the folder that cannot
+/// be read does not hide the others.
 ///
 /// # Errors
-/// [`DataError::Read`]; [`DataError::BadFile`] for more files or deeper folders than any collection has.
-pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    files_below(folder, &has_image_extension)
+/// [`DataError::Read`] for the folder itself; [`DataError::BadFile`] for more files than any collection has.
+pub fn find_images(folder: &Path) -> Result<FoundImages> {
+    let mut found = FoundImages::default();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((inner, depth)) = folders.pop() {
+        let paths = match entries(&inner) {
+            Ok(paths) => paths,
+            Err(error) if depth > 0 => {
+                found.unreadable.push(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut deeper = Vec::new();
+        for path in paths {
+            if path.is_dir() {
+                if !path.is_symlink() {
+                    deeper.push((path, depth + 1));
+                }
+            } else if has_image_extension(&path) {
+                found.images.push(path);
+            } else if has_extension(&path, &PASSED_OVER) {
+                found.passed_over.push(path);
+            }
+        }
+        if found.images.len() > FILE_LIMIT {
+            return Err(too_many(&inner));
+        }
+        if depth == DEPTH_LIMIT && !deeper.is_empty() {
+            found.unreadable.push(too_deep(inner));
+            continue;
+        }
+        folders.extend(deeper.into_iter().rev());
+    }
+    Ok(found)
 }
 
 /// A name as systems and people compare names: composed Unicode characters, small letters.
@@ -179,14 +234,8 @@ pub(crate) fn find_named(root: &Path, bases: &[PathBuf], named: &str) -> Option<
 
 /// Reads a text file of at most [`TEXT_LIMIT`] bytes; a byte-order mark is left out.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > TEXT_LIMIT {
-        let problem =
-            format!("{length} bytes are more than the {} MiB allowed for a text file", TEXT_LIMIT >> 20);
-        return Err(DataError::BadFile { path: path.to_owned(), problem });
-    }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes =
+        read_regular(path, TEXT_LIMIT).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let text = String::from_utf8(bytes).map_err(|_| DataError::BadFile {
         path: path.to_owned(),
         problem: "it is not UTF-8 text; save it as UTF-8".into(),

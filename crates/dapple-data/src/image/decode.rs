@@ -1,18 +1,18 @@
 //! Decoding images: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit rasters.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use dapple_base::{SampleKind, Size};
+use dapple_base::{SampleKind, Size, open_regular, read_regular};
 use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::error::{DataError, Result};
 use crate::image::animation::is_animation;
+use crate::image::contained::contained;
 use crate::image::orientation::turns_a_quarter;
-use crate::image::raster::{Channels, DECODE_LIMIT_BYTES, Photo, Raster, too_large};
+use crate::image::raster::{Channels, DECODE_LIMIT_BYTES, FILE_LIMIT_BYTES, Photo, Raster, too_large};
 use crate::image::reading::Reading;
 use crate::image::stored::Stored;
 use crate::image::tiff::{TiffFile, is_tiff};
@@ -64,7 +64,10 @@ pub fn decode_photo(path: impl AsRef<Path>, reading: &Reading) -> Result<Photo> 
 /// # Errors
 /// Those of [`decode_photo`] but for [`DataError::Read`].
 pub fn decode_photo_bytes(bytes: &[u8], name: impl AsRef<Path>, reading: &Reading) -> Result<Photo> {
-    let name = name.as_ref();
+    contained(name.as_ref(), || photo_of_bytes(bytes, name.as_ref(), reading))
+}
+
+fn photo_of_bytes(bytes: &[u8], name: &Path, reading: &Reading) -> Result<Photo> {
     reading.check()?;
     let (stored, orientation) = decode_stored(bytes, name)?;
     let facts = (stored.kind, stored.bands());
@@ -79,9 +82,12 @@ pub fn decode_photo_bytes(bytes: &[u8], name: impl AsRef<Path>, reading: &Readin
 /// # Errors
 /// Those of [`decode_photo`] for the file's header.
 pub fn colour_profile(path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
-    let path = path.as_ref();
+    contained(path.as_ref(), || profile_of_file(path.as_ref()))
+}
+
+fn profile_of_file(path: &Path) -> Result<Option<Vec<u8>>> {
     let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let mut file = fs::File::open(path).map_err(failed)?;
+    let mut file = open_regular(path).map_err(failed)?;
     let mut start = Vec::new();
     (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -112,7 +118,8 @@ pub(crate) fn decode_stored(bytes: &[u8], path: &Path) -> Result<(Stored, Orient
 /// # Errors
 /// [`DataError::Decode`] for bytes that are not an image, [`DataError::TooLarge`].
 pub fn image_size_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<Size> {
-    let (width, height) = header(Cursor::new(bytes), bytes, name.as_ref())?.size();
+    let (width, height) =
+        contained(name.as_ref(), || header(Cursor::new(bytes), bytes, name.as_ref()))?.size();
     Ok(Size { height: height as usize, width: width as usize })
 }
 
@@ -139,8 +146,12 @@ impl ImageHeader {
 
 /// Reads the header of an image file.
 pub(crate) fn image_header(path: &Path) -> Result<ImageHeader> {
+    contained(path, || read_header(path))
+}
+
+fn read_header(path: &Path) -> Result<ImageHeader> {
     let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let mut file = fs::File::open(path).map_err(failed)?;
+    let mut file = open_regular(path).map_err(failed)?;
     let mut start = Vec::new();
     (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -253,7 +264,7 @@ fn decode_error(path: &Path, error: &ImageError, size: (u32, u32)) -> DataError 
     }
 }
 
-/// Reads a whole file.
+/// Reads a whole file: a regular one, no larger than an image that can be decoded.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
+    read_regular(path, FILE_LIMIT_BYTES).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }

@@ -11,6 +11,9 @@ use crate::image::orientation::orient;
 /// enough that a file whose header lies cannot bring the machine down.
 pub const DECODE_LIMIT_BYTES: u64 = 512 << 20;
 
+/// The largest file that is read as a whole, in bytes: nothing larger decodes to an image within [`DECODE_LIMIT_BYTES`].
+pub const FILE_LIMIT_BYTES: u64 = 2 * DECODE_LIMIT_BYTES;
+
 /// The most channels an image may have.
 pub const MAX_CHANNELS: usize = 64;
 

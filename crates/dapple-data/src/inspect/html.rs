@@ -41,6 +41,7 @@ impl Inspection {
         let title = escape(&self.folder);
         Ok(format!(
             "<!doctype html>\n<html lang=en><meta charset=utf-8>\
+             <meta name=\"generator\" content=\"dapple\">\
              <meta name=viewport content=\"width=device-width, initial-scale=1\">\
              <meta name=color-scheme content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
              <main>\n<h1>{title}</h1>\n{body}\n</main>\n</html>\n"

@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 
 use crate::error::{DataError, Result};
+use crate::image::contained::contained;
 use crate::image::decode::decode_dynamic;
 use crate::image::orientation::{UPRIGHT, orient};
 use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
@@ -69,6 +70,10 @@ pub(crate) enum Plane {
 impl RawMask {
     /// Decodes the bytes of a mask file; `path` is what errors call it.
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
+        contained(path, || Self::decode_bytes(bytes, path))
+    }
+
+    fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let format = image::guess_format(bytes).ok();
         if format == Some(ImageFormat::Png) {
             // The general decoder replaces palette indices by colours and stretches 2- and 4-bit greys to 0..=255.

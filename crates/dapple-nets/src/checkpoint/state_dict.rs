@@ -4,10 +4,10 @@ use super::dtype::Dtype;
 use super::error::{CheckpointError, ContentError};
 use super::named_tensor::NamedTensor;
 use super::torch;
+use dapple_base::open_regular;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub fn read_state_dict(
     path: &Path,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<NamedTensor>, CheckpointError> {
-    let file = File::open(path).map_err(CheckpointError::io(path))?;
+    let file = open_regular(path).map_err(CheckpointError::io(path))?;
     let len = file.metadata().map_err(CheckpointError::io(path))?.len();
     read_from(BufReader::new(file), len, wanted).map_err(|why| ContentError::Unreadable(why).of(path))
 }

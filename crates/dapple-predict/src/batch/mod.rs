@@ -2,8 +2,10 @@
 //!
 //! Some threads decode and prepare images, one runs the networks, others make and write the outputs. Bounded queues lie
 //! between, so that memory does not grow with the number of images. Files appear under their names when they are complete,
-//! so that a batch that was interrupted is resumed by running it again.
+//! and the folder's record ([`results`](crate::results)) says of what they were made, so that a batch that was interrupted is
+//! resumed by running it again. A panic on an image is the error of that image.
 
+mod claims;
 mod settings;
 mod shared;
 mod stages;
@@ -39,7 +41,8 @@ pub fn run(
     let begin = Instant::now();
     let classes = output_palette(predictor.classes(), predictor.settings().threshold)?;
     writing::make_folder(&batch.out)?;
-    let shared = Shared::new(predictor, batch, Arc::new(classes), inputs, stop, on_event);
+    let shared = Shared::new(predictor, batch, Arc::new(classes), inputs, stop, on_event)?;
+    writing::clear_tables(&shared)?;
     let workers = batch.workers.max(1);
     thread::scope(|scope| {
         let (ready, jobs) = sync_channel(workers);
@@ -55,10 +58,10 @@ pub fn run(
         drop((ready, done));
         stages::run_networks(&shared, &jobs, &predicted);
     });
-    let mut summary = shared.into_summary()?;
-    if summary.left == 0 {
-        writing::merge(inputs, batch)?;
+    if shared.is_complete() {
+        writing::merge(&shared)?;
     }
+    let mut summary = shared.into_summary()?;
     summary.elapsed = begin.elapsed();
     Ok(summary)
 }

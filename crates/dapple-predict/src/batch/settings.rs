@@ -19,8 +19,12 @@ pub struct BatchSettings {
     pub output: OutputSettings,
     /// The folder for results; it is created.
     pub out: PathBuf,
-    /// Overwrite existing results.
+    /// Make all results anew, and replace files that dapple did not make.
     pub force: bool,
+    /// Files that are never replaced, besides the inputs: models, for instance.
+    pub protected: Vec<PathBuf>,
+    /// The engine in words, such as its device and precision: results of another one are made anew.
+    pub engine: String,
     /// Threads that decode, and as many that encode.
     pub workers: usize,
 }
@@ -30,7 +34,7 @@ pub struct BatchSettings {
 pub enum BatchEvent<'a> {
     /// Its results are written.
     Predicted(&'a Input),
-    /// Its results existed and are kept.
+    /// Its results existed, made with the same models and settings of the same input, and are kept.
     Kept(&'a Input),
     /// It is a scene on the ground of that size, much larger than the images of the training, and is cut into tiles of
     /// their scale. Another event follows.
@@ -48,6 +52,8 @@ pub struct BatchSummary {
     pub kept: usize,
     /// Images that could not be predicted.
     pub bad: usize,
+    /// Those of them that the program itself failed on ([`PredictError::Crashed`]).
+    pub crashed: usize,
     /// Images that remained when the batch was stopped.
     pub left: usize,
     /// From the first image's decoding to the last file.

@@ -1,26 +1,33 @@
 //! The state that the threads of a batch share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dapple_base::{InputFault, Size, StopFlag};
-use dapple_data::Photo;
+use dapple_base::{Digest, InputFault, Size, StopFlag, check_regular};
+use dapple_data::{DataError, Photo};
 use dapple_report::Palette;
 
+use super::claims::Claims;
 use super::settings::{BatchEvent, BatchSettings, BatchSummary};
 use crate::error::PredictError;
-use crate::inputs::{Input, doubles};
+use crate::inputs::Input;
 use crate::output::{ImageInfo, OutputFile};
 use crate::prediction::Prediction;
 use crate::predictor::{Predictor, Prepared};
+use crate::results::{Results, settings_fingerprint};
 use crate::source::Opened;
 use crate::tiles::TileGrid;
 
 /// An image in progress.
 pub(super) struct Task<'a> {
+    /// The place of the input among all.
+    pub index: usize,
     pub input: &'a Input,
+    /// The fingerprint of models, settings and input.
+    pub origin: String,
     pub info: ImageInfo,
     pub files: Vec<(OutputFile, PathBuf)>,
 }
@@ -40,11 +47,15 @@ pub(super) struct Shared<'a> {
     pub batch: &'a BatchSettings,
     pub classes: Arc<Palette>,
     pub inputs: &'a [Input],
-    /// Inputs whose results would have the name of an earlier one's.
-    pub doubles: Vec<bool>,
+    pub claims: Claims,
+    pub results: Results,
+    /// The fingerprint of models and settings.
+    settings: Digest,
     pub stop: &'a StopFlag,
     next: AtomicUsize,
     summary: Mutex<BatchSummary>,
+    /// The inputs with results of these models and settings.
+    good: Mutex<BTreeSet<usize>>,
     /// The first error that concerns more than one image.
     fatal: Mutex<Option<PredictError>>,
     on_event: &'a (dyn Fn(BatchEvent<'_>) + Sync),
@@ -58,19 +69,36 @@ impl<'a> Shared<'a> {
         inputs: &'a [Input],
         stop: &'a StopFlag,
         on_event: &'a (dyn Fn(BatchEvent<'_>) + Sync),
-    ) -> Self {
-        Self {
+    ) -> Result<Self, PredictError> {
+        let names = &predictor.classes().names;
+        let parts = batch.kinds.iter().flat_map(|kind| kind.files(names, &batch.output)).collect();
+        Ok(Self {
             predictor,
             batch,
             classes,
             inputs,
-            doubles: doubles(inputs),
+            claims: Claims::new(parts, inputs, batch),
+            results: Results::open(&batch.out)?,
+            settings: settings_fingerprint(predictor, &batch.output, &batch.engine),
             stop,
             next: AtomicUsize::new(0),
             summary: Mutex::default(),
+            good: Mutex::default(),
             fatal: Mutex::default(),
             on_event,
-        }
+        })
+    }
+
+    /// The fingerprint of an input with the models and settings.
+    pub fn origin(&self, input: &Input) -> Result<String, PredictError> {
+        let read = |source| DataError::Read { path: input.path.clone(), source };
+        check_regular(&input.path).map_err(read)?;
+        let content = Digest::of_file(&input.path).map_err(read)?;
+        let mut origin = self.settings.clone();
+        // The name stands in tables.
+        let name = input.path.file_name().unwrap_or_default();
+        origin.part(name.as_encoded_bytes()).part(content.as_bytes());
+        Ok(origin.text())
     }
 
     /// The next image that no thread has taken, with its index.
@@ -95,32 +123,51 @@ impl<'a> Shared<'a> {
     }
 
     /// Counts an image whose results existed.
-    pub fn kept(&self, input: &Input) {
-        (self.on_event)(BatchEvent::Kept(input));
+    pub fn kept(&self, index: usize) {
+        (self.on_event)(BatchEvent::Kept(&self.inputs[index]));
+        lock(&self.good).insert(index);
         lock(&self.summary).kept += 1;
     }
 
     /// Counts an image by its result.
-    pub fn finished(&self, input: &Input, result: Result<(), PredictError>) {
+    pub fn finished(&self, index: usize, result: Result<(), PredictError>) {
         match result {
             Ok(()) => {
-                (self.on_event)(BatchEvent::Predicted(input));
+                (self.on_event)(BatchEvent::Predicted(&self.inputs[index]));
+                lock(&self.good).insert(index);
                 lock(&self.summary).predicted += 1;
             }
-            Err(error) => self.failed(input, error),
+            Err(error) => self.failed(index, error),
         }
     }
 
     /// Counts an image that could not be predicted; an error that is not the image's fault ends the batch.
-    pub fn failed(&self, input: &Input, error: PredictError) {
+    pub fn failed(&self, index: usize, error: PredictError) {
+        let crashed = matches!(error, PredictError::Crashed { .. });
         if matches!(error, PredictError::Stopped) {
             // It is one of those that are left.
-        } else if error.is_input_fault() {
-            (self.on_event)(BatchEvent::Bad(input, &error));
-            lock(&self.summary).bad += 1;
+        } else if error.is_input_fault() || crashed {
+            (self.on_event)(BatchEvent::Bad(&self.inputs[index], &error));
+            let mut summary = lock(&self.summary);
+            summary.bad += 1;
+            summary.crashed += usize::from(crashed);
         } else {
             lock(&self.fatal).get_or_insert(error);
         }
+    }
+
+    /// The inputs with results of these models and settings, in order.
+    pub fn good(&self) -> Vec<&'a Input> {
+        lock(&self.good).iter().map(|&index| &self.inputs[index]).collect()
+    }
+
+    /// Whether every input was predicted, kept or found bad.
+    pub fn is_complete(&self) -> bool {
+        let done = {
+            let summary = lock(&self.summary);
+            summary.predicted + summary.kept + summary.bad
+        };
+        done == self.inputs.len() && lock(&self.fatal).is_none()
     }
 
     /// The counts after the last thread, or the error that ended the batch.

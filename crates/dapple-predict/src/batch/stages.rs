@@ -1,18 +1,20 @@
 //! The stages of a batch, each on threads of its own: decoding, networks, encoding.
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Instant;
 
+use dapple_base::contain;
+
 use super::shared::{Done, Job, Shared, Task, lock};
-use super::writing::{begin_outputs, commit, same_file};
-use dapple_base::{Size, write_atomic};
+use super::writing::{begin_outputs, commit, world_files};
+use dapple_base::Size;
 use dapple_data::colour_profile;
 
 use crate::error::PredictError;
-use crate::geo::GeoReference;
-use crate::output::{self, ImageInfo, OutputFile, rgb_profile};
+use crate::inputs::Input;
+use crate::output::{self, ImageInfo, rgb_profile};
+use crate::results::{Standing, foreign};
 use crate::row::ImageRow;
 use crate::source::{Opened, PhotoRows, open};
 use crate::tiles::TileGrid;
@@ -21,39 +23,41 @@ use crate::tiles::TileGrid;
 pub(super) fn decode<'a>(shared: &Shared<'a>, ready: &SyncSender<Job<'a>>) {
     while !shared.is_over() {
         let Some((index, input)) = shared.take_next() else { return };
-        match job(shared, index) {
+        match contained(input, || job(shared, index)) {
             Ok(Some(job)) => {
-                // The networks' thread is gone only if it panicked, which ends the program.
+                // The networks' stage ends after this one.
                 if ready.send(job).is_err() {
                     return;
                 }
             }
-            Ok(None) => shared.kept(input),
-            Err(error) => shared.failed(input, error),
+            Ok(None) => shared.kept(index),
+            Err(error) => shared.failed(index, error),
         }
     }
+}
+
+/// Work on one image, whose panic is an error of that image.
+fn contained<T>(input: &Input, work: impl FnOnce() -> Result<T, PredictError>) -> Result<T, PredictError> {
+    contain(work).unwrap_or_else(|source| Err(PredictError::Crashed { path: input.path.clone(), source }))
 }
 
 /// Opens an image; `None` where its results exist.
 fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, PredictError> {
     let (input, batch, predictor) = (&shared.inputs[index], shared.batch, shared.predictor);
-    if shared.doubles[index] {
-        let problem =
-            "another image of this batch has the same name; predict them into different folders with --out";
-        return Err(PredictError::bad_file(&input.path, problem));
-    }
-    let names = &predictor.classes().names;
-    let on_ground = GeoReference::of_file(&input.path).is_some();
-    let parts = batch.kinds.iter().flat_map(|kind| kind.files(names, &batch.output));
-    let parts = parts.map(|part| if on_ground { part.on_ground() } else { part });
-    let files: Vec<(OutputFile, PathBuf)> =
-        parts.map(|part| (part.clone(), input.output(&batch.out, &part.suffix))).collect();
-    if files.iter().any(|(_, path)| same_file(path, &input.path)) {
-        let problem = "its mask would overwrite it; give another folder with --out";
-        return Err(PredictError::bad_file(&input.path, problem));
-    }
-    if !batch.force && files.iter().all(|(_, path)| path.is_file()) {
-        return Ok(None);
+    let files = shared.claims.files(index, shared.inputs, &batch.out)?;
+    let origin = shared.origin(input)?;
+    if !batch.force {
+        let mut all_current = true;
+        for (_, path) in &files {
+            match shared.results.standing(path, &origin)? {
+                Standing::Foreign => return Err(foreign(path)),
+                Standing::Current => {}
+                Standing::Absent | Standing::Outdated => all_current = false,
+            }
+        }
+        if all_current {
+            return Ok(None);
+        }
     }
     let (opened, geo) = open(&input.path, predictor)?;
     let (width, height) = match &opened {
@@ -73,7 +77,10 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
         Some(grid) => Some(grid),
         None => predictor.tiles(width, height)?,
     };
-    let task = Task { input, info: ImageInfo { width, height, name, geo, icc }, files };
+    if geo.is_some() && !batch.force {
+        world_files(&files).try_for_each(|path| shared.results.check(&path))?;
+    }
+    let task = Task { index, input, origin, info: ImageInfo { width, height, name, geo, icc }, files };
     Ok(Some(match (tiles, opened) {
         (Some(tiles), opened) => Job::Tiles(task, opened, tiles),
         (None, Opened::Whole(photo)) => {
@@ -101,23 +108,23 @@ pub(super) fn run_networks<'a>(
         let begin = Instant::now();
         match job {
             Job::Whole(task, photo, prepared) => {
-                let result = shared.predictor.run(prepared);
+                let result = contained(task.input, || shared.predictor.run(prepared));
                 shared.add_network_time(begin.elapsed());
                 match result {
-                    // The encoders are gone only if they panicked, which ends the program.
+                    // The encoders end after this stage.
                     Ok(prediction) => {
                         if predicted.send(Done(task, photo, prediction)).is_err() {
                             return;
                         }
                     }
-                    Err(error) => shared.failed(task.input, error),
+                    Err(error) => shared.failed(task.index, error),
                 }
             }
             // Rows are written as they come: the whole would not fit into memory.
             Job::Tiles(task, opened, tiles) => {
-                let result = predict_tiles(shared, &task, opened, tiles);
+                let result = contained(task.input, || predict_tiles(shared, &task, opened, tiles));
                 shared.add_network_time(begin.elapsed());
-                shared.finished(task.input, result);
+                shared.finished(task.index, result);
             }
         }
     }
@@ -143,18 +150,7 @@ fn predict_tiles(
         }
     }
     outputs.into_iter().try_for_each(output::Output::finish)?;
-    commit(targets)?;
-    place(task)
-}
-
-/// Writes a world file beside each picture of a georeferenced image, for PNG has no tags that place it.
-fn place(task: &Task<'_>) -> Result<(), PredictError> {
-    let Some(geo) = &task.info.geo else { return Ok(()) };
-    let is_png = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "png");
-    for path in task.files.iter().map(|(_, path)| path).filter(is_png) {
-        write_atomic(path.with_extension("pgw"), geo.world_file().as_bytes())?;
-    }
-    Ok(())
+    commit(shared, task, targets)
 }
 
 /// Makes and writes the outputs of predicted images until the networks have ended.
@@ -163,11 +159,11 @@ pub(super) fn encode<'a>(shared: &Shared<'a>, done: &Mutex<Receiver<Done<'a>>>) 
         // The lock is held while waiting and released with the image.
         let next = lock(done).recv();
         let Ok(Done(task, photo, prediction)) = next else { return };
-        let result = begin_outputs(shared, &task).and_then(|(outputs, targets)| {
+        let result = contained(task.input, || {
+            let (outputs, targets) = begin_outputs(shared, &task)?;
             output::write_all(&photo, &prediction, outputs)?;
-            commit(targets)?;
-            place(&task)
+            commit(shared, &task, targets)
         });
-        shared.finished(task.input, result);
+        shared.finished(task.index, result);
     }
 }

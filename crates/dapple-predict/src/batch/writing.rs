@@ -1,15 +1,14 @@
 //! The files of a batch: folders, the outputs of an image, and the tables of all images.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use dapple_base::{WriteError, write_atomic};
+use dapple_base::{AtomicFile, WriteError};
 
-use super::settings::BatchSettings;
 use super::shared::{Shared, Task};
 use crate::error::PredictError;
-use crate::inputs::Input;
-use crate::output::{self, Output, OutputKind, Target};
+use crate::output::{self, Output, OutputFile, OutputKind, Target};
 
 /// The outputs of an image, and the targets that they write to.
 pub(super) type Outputs = (Vec<Box<dyn Output>>, Vec<Target>);
@@ -29,24 +28,79 @@ pub(super) fn begin_outputs(shared: &Shared<'_>, task: &Task<'_>) -> Result<Outp
     Ok((outputs, targets))
 }
 
-/// Gives complete files their names.
-pub(super) fn commit(targets: Vec<Target>) -> Result<(), PredictError> {
-    targets.into_iter().try_for_each(|target| target.commit().map(drop))
+/// Notes complete files in the folder's record, and gives them their names.
+pub(super) fn commit(shared: &Shared<'_>, task: &Task<'_>, targets: Vec<Target>) -> Result<(), PredictError> {
+    let mut files = Vec::with_capacity(targets.len());
+    for (target, (_, path)) in targets.iter().zip(&task.files) {
+        files.extend(target.fingerprint()?.map(|content| (path.as_path(), content)));
+    }
+    shared.results.note(&task.origin, files)?;
+    targets.into_iter().try_for_each(|target| target.commit().map(drop))?;
+    place(shared, task)
+}
+
+/// The world files of pictures of a georeferenced image, for PNG has no tags that place it.
+pub(super) fn world_files(files: &[(OutputFile, PathBuf)]) -> impl Iterator<Item = PathBuf> {
+    let is_png = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "png");
+    files.iter().map(|(_, path)| path).filter(is_png).map(|path| path.with_extension("pgw"))
+}
+
+fn place(shared: &Shared<'_>, task: &Task<'_>) -> Result<(), PredictError> {
+    let Some(geo) = &task.info.geo else { return Ok(()) };
+    for path in world_files(&task.files) {
+        let mut file = AtomicFile::create(&path)?;
+        let written = file.write_all(geo.world_file().as_bytes());
+        written.map_err(|source| WriteError::new(&path, source))?;
+        shared.results.note(&task.origin, [(path.as_path(), file.fingerprint()?)])?;
+        file.commit()?;
+    }
+    Ok(())
+}
+
+/// The table and the annotations of all images, where they are wanted.
+fn tables(shared: &Shared<'_>) -> Vec<(OutputKind, PathBuf)> {
+    let tables = [(OutputKind::Areas, "areas.csv"), (OutputKind::Coco, "coco.json")];
+    if shared.inputs.iter().any(|input| input.result.is_some()) {
+        return Vec::new();
+    }
+    let wanted = tables.into_iter().filter(|(kind, _)| shared.batch.kinds.contains(kind));
+    wanted.map(|(kind, name)| (kind, shared.batch.out.join(name))).collect()
+}
+
+/// Removes those of an earlier batch, which would be outdated until this one is complete. Files of others are refused.
+pub(super) fn clear_tables(shared: &Shared<'_>) -> Result<(), PredictError> {
+    for (_, path) in tables(shared) {
+        if shared.claims.is_protected(&path) {
+            let problem = "would be replaced by the table of all images; give another folder with --out";
+            return Err(PredictError::bad_file(&path, problem));
+        }
+        if !shared.batch.force {
+            shared.results.check(&path)?;
+        }
+        shared.results.remove(&path);
+    }
+    Ok(())
 }
 
 /// Writes the tables and the annotations of all images of the batch to one file each.
-pub(super) fn merge(inputs: &[Input], batch: &BatchSettings) -> Result<(), PredictError> {
+pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
+    let inputs = shared.good();
     let texts = |suffix: &str| -> Vec<String> {
-        inputs.iter().filter_map(|input| fs::read_to_string(input.output(&batch.out, suffix)).ok()).collect()
+        let paths = inputs.iter().map(|input| input.output(&shared.batch.out, suffix));
+        paths.filter_map(|path| fs::read_to_string(path).ok()).collect()
     };
-    if batch.kinds.contains(&OutputKind::Areas) {
-        let merged = output::merge_areas(texts("-areas.csv").iter().map(String::as_str));
-        write_atomic(batch.out.join("areas.csv"), merged.as_bytes())?;
-    }
-    if batch.kinds.contains(&OutputKind::Coco) {
-        let documents = texts("-coco.json");
-        let merged = output::merge_coco(documents.iter().filter_map(|text| serde_json::from_str(text).ok()));
-        write_atomic(batch.out.join("coco.json"), merged.to_string().as_bytes())?;
+    for (kind, path) in tables(shared) {
+        let merged = if kind == OutputKind::Areas {
+            output::merge_areas(texts("-areas.csv").iter().map(String::as_str))
+        } else {
+            let documents = texts("-coco.json");
+            output::merge_coco(documents.iter().filter_map(|text| serde_json::from_str(text).ok()))
+                .to_string()
+        };
+        let mut file = AtomicFile::create(&path)?;
+        file.write_all(merged.as_bytes()).map_err(|source| WriteError::new(&path, source))?;
+        shared.results.note("all images", [(path.as_path(), file.fingerprint()?)])?;
+        file.commit()?;
     }
     Ok(())
 }
@@ -54,9 +108,4 @@ pub(super) fn merge(inputs: &[Input], batch: &BatchSettings) -> Result<(), Predi
 /// Creates a folder and those above it.
 pub(super) fn make_folder(folder: &Path) -> Result<(), PredictError> {
     fs::create_dir_all(folder).map_err(|source| WriteError::new(folder, source).into())
-}
-
-/// Whether two paths lead to one existing file.
-pub(super) fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }

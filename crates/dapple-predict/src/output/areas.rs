@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use dapple_base::csv_cell;
 use dapple_report::Palette;
 
 use super::image_info::ImageInfo;
@@ -74,8 +75,8 @@ impl Output for Areas {
             let pixels = pixels.to_string();
             let [x, y, width, height] = &place;
             let cells: [&str; 12] = [
-                &image.name,
-                class,
+                &csv_cell(&image.name),
+                &csv_cell(class),
                 &label,
                 &region,
                 &pixels,
@@ -116,6 +117,25 @@ pub fn merge_areas<'a>(tables: impl IntoIterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
     use crate::prediction::RowValues;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        let image = ImageInfo { width: 1, height: 1, name: "=HYPERLINK(\"x\").png".into(), geo: None };
+        let names = vec!["@ground".to_owned(), "+horse".to_owned()];
+        let classes = dapple_data::Classes { names, colours: vec![[0; 3], [9; 3]] };
+        let classes = Arc::new(Palette::new(classes, None).expect("two classes"));
+        let target = Target::memory();
+        let mut areas = Box::new(Areas::new(&image, &classes, 1, target.clone()));
+        let values = RowValues { labels: vec![1], ..RowValues::default() };
+        areas.row(&ImageRow { y: 0, pixels: &[0; 3], channels: 3, values: &values }).expect("memory");
+        areas.finish().expect("memory");
+        let found = String::from_utf8(target.commit().expect("memory")).expect("text");
+        let mut reader = csv::Reader::from_reader(found.as_bytes());
+        for record in reader.records() {
+            let record = record.expect("a record");
+            assert!(record.iter().all(|cell| !cell.starts_with(['=', '@', '+', '-'])), "{record:?}");
+        }
+    }
 
     #[test]
     fn names_with_commas_and_quotes_are_quoted() {

@@ -1,6 +1,9 @@
 //! The kinds of outputs and the files they become.
 
+use std::collections::HashSet;
 use std::str::FromStr;
+
+use dapple_base::file_part;
 
 use super::settings::{OutputSettings, ProbabilityFormat};
 
@@ -109,11 +112,11 @@ impl OutputKind {
             Self::Probability if settings.probability == ProbabilityFormat::Npy => one("-probability.npy"),
             Self::Probability if names.len() == 2 => one("-probability.png"),
             Self::Probability => {
-                let part = |(class, name): (usize, &String)| {
-                    let suffix = format!("-probability-{}.png", name.replace([' ', '/', '\\'], "-"));
+                let part = |(class, part): (usize, String)| {
+                    let suffix = format!("-probability-{part}.png");
                     OutputFile { kind: self, class: Some(class), suffix }
                 };
-                names.iter().enumerate().map(part).collect()
+                class_parts(names).into_iter().enumerate().map(part).collect()
             }
             Self::Uncertainty if settings.probability == ProbabilityFormat::Npy => one("-uncertainty.npy"),
             Self::Uncertainty => one("-uncertainty.png"),
@@ -126,6 +129,17 @@ impl OutputKind {
     }
 }
 
+/// The classes' names as parts of file names, all different; with their labels before them where the names alone would not be,
+/// also on file systems that know no difference of case.
+fn class_parts(names: &[String]) -> Vec<String> {
+    let parts: Vec<String> = names.iter().map(|name| file_part(name)).collect();
+    let different: HashSet<String> = parts.iter().map(|part| part.to_lowercase()).collect();
+    if different.len() == parts.len() {
+        return parts;
+    }
+    parts.into_iter().enumerate().map(|(label, part)| format!("{label}-{part}")).collect()
+}
+
 /// A name that is not one of an output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no output `{0}`; give some of {known}", known = OutputKind::ALL.map(OutputKind::name).join(", "))]
@@ -136,5 +150,36 @@ impl FromStr for OutputKind {
 
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suffixes(names: &[&str]) -> Vec<String> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let files = OutputKind::Probability.files(&names, &OutputSettings::default());
+        files.into_iter().map(|file| file.suffix).collect()
+    }
+
+    #[test]
+    fn classes_of_one_name_have_files_of_their_own() {
+        assert_eq!(suffixes(&["a", "b c", "d"])[1], "-probability-b-c.png");
+        assert_eq!(
+            suffixes(&["a", "horse", "Horse"]),
+            ["-probability-0-a.png", "-probability-1-horse.png", "-probability-2-Horse.png"]
+        );
+        for names in [["1-x", "x", "x"], ["a/b", "a b", "c"]] {
+            let different: HashSet<String> = suffixes(&names).into_iter().collect();
+            assert_eq!(different.len(), 3, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_classes_are_harmless_in_file_names() {
+        for suffix in suffixes(&["../../etc", "<script>\u{1b}[31m", "\u{202e}gnp", "a\nb"]) {
+            assert!(!suffix.contains(['/', '\\', '<', '>', '\u{1b}', '\u{202e}', '\n']), "{suffix:?}");
+        }
     }
 }

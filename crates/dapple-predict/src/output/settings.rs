@@ -1,5 +1,7 @@
 //! The settings of outputs.
 
+use dapple_base::Digest;
+
 use super::background::Background;
 use crate::settings::DEFAULT_MEMORY_BYTES;
 
@@ -72,6 +74,25 @@ pub struct OutputSettings {
     pub coco: CocoForm,
     /// The memory limit of one output for data that it cannot write row by row, in bytes.
     pub memory_bytes: u64,
+}
+
+impl OutputSettings {
+    /// Adds all that results depend on to a fingerprint.
+    pub(crate) fn add_to(&self, digest: &mut Digest) {
+        let Self { opacity, probability, keep, refine, background, min_area, coco, memory_bytes } = self;
+        let words =
+            format!("{opacity} {probability:?} {keep:?} {refine:?} {min_area} {coco:?} {memory_bytes}");
+        digest.part(words.as_bytes());
+        match background {
+            // Its pixels as they are: in words they would be long.
+            Background::Picture(picture) => {
+                digest.part(format!("{} {}", picture.width, picture.height).as_bytes()).part(&picture.data)
+            }
+            Background::Transparent | Background::Colour(_) | Background::Blur => {
+                digest.part(format!("{background:?}").as_bytes())
+            }
+        };
+    }
 }
 
 impl Default for OutputSettings {

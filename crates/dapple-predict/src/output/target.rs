@@ -41,6 +41,17 @@ impl Target {
         }
     }
 
+    /// The fingerprint of a file's content, before it gets its name; none of memory.
+    ///
+    /// # Errors
+    /// [`PredictError::File`] if the file cannot be flushed.
+    pub fn fingerprint(&self) -> Result<Option<String>, PredictError> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::File(file) => Ok(Some(file.fingerprint()?)),
+            Sink::Memory(_) => Ok(None),
+        }
+    }
+
     /// Gives the file its name; returns the bytes of memory.
     ///
     /// # Errors
@@ -57,15 +68,20 @@ impl Target {
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Sink::File(file) => file.write(bytes),
+            Sink::File(file) => file.write(bytes).map_err(|error| of_file(file, &error)),
             Sink::Memory(memory) => memory.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Sink::File(file) => file.flush(),
+            Sink::File(file) => file.flush().map_err(|error| of_file(file, &error)),
             Sink::Memory(_) => Ok(()),
         }
     }
+}
+
+/// An error of writing with the name of the file.
+fn of_file(file: &AtomicFile, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", file.path().display()))
 }

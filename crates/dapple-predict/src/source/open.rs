@@ -1,9 +1,10 @@
 //! Opening an image: whole, or row by row where it is large.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use dapple_base::{contain, open_regular};
 use dapple_data::{DataError, Photo, Reading, decode_photo};
 
 use super::png::PngRows;
@@ -23,7 +24,7 @@ pub type OpenRows = (Box<dyn RowSource>, Option<GeoReference>);
 /// [`PredictError::BadFile`] for a damaged file.
 pub fn open_rows(path: &Path, reading: &Reading) -> Result<Option<OpenRows>, PredictError> {
     let mut start = [0; 8];
-    File::open(path)
+    open_regular(path)
         .and_then(|mut file| file.read(&mut start))
         .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match start {
@@ -55,7 +56,10 @@ pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoRef
     let limit = predictor.settings().memory_bytes;
     let mut geo = None;
     let reading = predictor.reading();
-    match open_rows(path, &reading) {
+    // A panic in a decoder is the fault of that decoder: the other one may read the file.
+    let rows = contain(|| open_rows(path, &reading))
+        .unwrap_or_else(|panicked| Err(PredictError::Crashed { path: path.to_owned(), source: panicked }));
+    match rows {
         Ok(Some((rows, place))) => {
             let bytes = (rows.width() as u64).saturating_mul(rows.height() as u64 * rows.channels() as u64);
             if bytes > limit {

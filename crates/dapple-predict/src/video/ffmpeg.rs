@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use dapple_data::Raster;
 
+use super::facts::Facts;
 use crate::error::PredictError;
 
 /// The largest side of a frame in pixels.
@@ -28,6 +29,17 @@ pub struct Stream {
 pub(super) enum Pixels {
     Rgb,
     Rgba,
+}
+
+/// Asks ffmpeg to describe a file. It knows nothing where ffmpeg says nothing.
+pub(super) fn describe(ffmpeg: &Path, input: &Path) -> Result<Facts, PredictError> {
+    let mut command = Command::new(ffmpeg);
+    command.args(["-hide_banner", "-nostdin", "-i"]).arg(input);
+    let mut running = Running::start(command)?;
+    // Without an output it ends by itself, with the description on standard error and a code that says nothing.
+    let mut stdout = running.stdout()?;
+    let _ = std::io::copy(&mut stdout, &mut std::io::sink());
+    Ok(Facts::read(&running.messages()))
 }
 
 /// Asks ffmpeg for the first frame as YUV4MPEG2, whose header gives size and rate of the frames.
@@ -134,10 +146,16 @@ impl Running {
         PredictError::Program { program: self.name.clone(), problem: problem.into() }
     }
 
+    /// All messages of the program, after its end.
+    fn messages(&mut self) -> String {
+        let messages = self.messages.take().and_then(|thread| thread.join().ok());
+        messages.unwrap_or_default()
+    }
+
     /// Waits for the end; a failure carries the program's last message.
     fn end(&mut self) -> Result<(), PredictError> {
         let status = self.child.wait().map_err(|e| self.failed(e.to_string()))?;
-        let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let messages = self.messages();
         if status.success() {
             return Ok(());
         }
@@ -163,11 +181,11 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Frames come at a constant rate, so that they stay in step with the sound.
-    pub fn start(ffmpeg: &Path, input: &Path, stream: Stream) -> Result<Self, PredictError> {
+    pub fn start(ffmpeg: &Path, input: &Path, stream: Stream, facts: &Facts) -> Result<Self, PredictError> {
         let mut command = quiet(ffmpeg);
         let (frames, seconds) = stream.rate;
         command.arg("-i").arg(input).args(["-map", "0:v:0", "-r", &format!("{frames}/{seconds}")]);
-        command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
+        command.args(["-vf", &facts.to_rgb(stream.height), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
         let mut running = Running::start(command)?;
         Ok(Self { stdout: running.stdout()?, running, stream })
     }
@@ -208,6 +226,7 @@ impl Encoder {
         ffmpeg: &Path,
         (input, output): (&Path, &Path),
         stream: Stream,
+        facts: &Facts,
         pixels: Pixels,
     ) -> Result<Self, PredictError> {
         let mut name = std::ffi::OsString::from(format!(".{}.", std::process::id()));
@@ -223,7 +242,8 @@ impl Encoder {
             "-r",
             &format!("{frames}/{seconds}"),
         ]);
-        command.args(["-i", "-", "-i"]).arg(input).args(["-map", "0:v:0", "-map", "1:a?", "-c:a", "copy"]);
+        command.args(["-i", "-", "-i"]).arg(input).args(["-map", "0:v:0"]);
+        command.args(facts.sound_options(pixels == Pixels::Rgba));
         match pixels {
             // Every player reads this codec; it needs even sides.
             Pixels::Rgb => command.args([
@@ -233,18 +253,18 @@ impl Encoder {
                 "veryfast",
                 "-crf",
                 "18",
-                "-pix_fmt",
-                "yuv420p",
                 "-vf",
-                "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+                &format!("pad=ceil(iw/2)*2:ceil(ih/2)*2,{}", facts.from_rgb(stream.height, "yuv420p")),
                 "-movflags",
                 "+faststart",
             ]),
             // Video editors read this codec, with alpha.
             Pixels::Rgba => {
-                command.args(["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"])
+                let filter = facts.from_rgb(stream.height, "yuva444p10le");
+                command.args(["-c:v", "prores_ks", "-profile:v", "4444", "-vf", &filter])
             }
         };
+        command.args(facts.tags(stream.height));
         command.arg(&temporary).stdin(Stdio::piped());
         let mut running = Running::start(command)?;
         let stdin = running.child.stdin.take();
@@ -260,10 +280,11 @@ impl Encoder {
         })
     }
 
-    /// Completes the video and gives it its name.
-    pub fn finish(mut self) -> Result<(), PredictError> {
+    /// Completes the video and gives it its name, after `note` has seen the complete file.
+    pub fn finish(mut self, note: &dyn Fn(&Path) -> Result<(), PredictError>) -> Result<(), PredictError> {
         self.stdin = None;
         self.running.end()?;
+        note(&self.temporary)?;
         std::fs::rename(&self.temporary, &self.output).map_err(|e| PredictError::write("video", e))
     }
 }

@@ -1,8 +1,10 @@
 //! Videos, through the pipes of an installed ffmpeg: frames in, overlays or cut-outs out, the sound kept.
 //!
 //! Reading frames, the networks, and making and writing frames run side by side. Flicker is smoothed by a running mean of
-//! the logits over time.
+//! the logits over time, which begins anew at a cut.
 
+mod cuts;
+mod facts;
 mod ffmpeg;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use crate::output::{Background, OutputSettings, compose, output_palette};
 use crate::prediction::{Prediction, Wants};
 use crate::predictor::Predictor;
 
+use cuts::Cuts;
+use facts::Facts;
 pub use ffmpeg::Stream;
 use ffmpeg::{Decoder, Encoder, Pixels};
 
@@ -60,6 +64,16 @@ pub struct VideoSummary {
     pub elapsed: Duration,
 }
 
+/// The file that is read and the one that is written.
+pub struct VideoFiles<'a> {
+    /// The video.
+    pub input: &'a Path,
+    /// Its result.
+    pub output: &'a Path,
+    /// Sees the complete result under its temporary name, before it gets its own.
+    pub note: &'a (dyn Fn(&Path) -> Result<(), PredictError> + Sync),
+}
+
 /// A message to the writer.
 enum Made {
     Frame(Raster, Prediction),
@@ -89,8 +103,7 @@ pub fn extension(settings: &VideoSettings) -> &'static str {
 /// [`PredictError::Stopped`]; [`PredictError::Panicked`].
 pub fn run(
     predictor: &Predictor,
-    input: &Path,
-    output: &Path,
+    files: &VideoFiles<'_>,
     settings: &VideoSettings,
     stop: &StopFlag,
     on_frame: &mut dyn FnMut(usize),
@@ -102,13 +115,14 @@ pub fn run(
         )));
     }
     let begin = Instant::now();
-    let stream = ffmpeg::probe(&settings.ffmpeg, input)?;
+    let stream = ffmpeg::probe(&settings.ffmpeg, files.input)?;
+    let facts = &ffmpeg::describe(&settings.ffmpeg, files.input)?;
     let classes = output_palette(predictor.classes(), predictor.settings().threshold)?;
     let (see, frames) = sync_channel(AHEAD);
     let (predicted, made) = sync_channel(AHEAD);
     let result = thread::scope(|scope| {
-        let reader = scope.spawn(move || read(settings, input, stream, &see));
-        let writer = scope.spawn(move || write(settings, (input, output), stream, &classes, &made));
+        let reader = scope.spawn(move || read(settings, files.input, (stream, facts), &see));
+        let writer = scope.spawn(move || write(settings, files, (stream, facts), &classes, &made));
         let networks = predict(predictor, settings, stop, &frames, &predicted, on_frame);
         // The reader ends at a closed queue.
         drop(frames);
@@ -141,10 +155,10 @@ fn joined(
 fn read(
     settings: &VideoSettings,
     input: &Path,
-    stream: Stream,
+    (stream, facts): (Stream, &Facts),
     see: &SyncSender<Raster>,
 ) -> Result<(), PredictError> {
-    let mut decoder = Decoder::start(&settings.ffmpeg, input, stream)?;
+    let mut decoder = Decoder::start(&settings.ffmpeg, input, stream, facts)?;
     while let Some(frame) = decoder.frame()? {
         if see.send(frame).is_err() {
             // The networks have failed or were stopped, which is reported elsewhere.
@@ -163,6 +177,7 @@ fn predict(
     on_frame: &mut dyn FnMut(usize),
 ) -> Result<usize, PredictError> {
     let mut before: Option<Prediction> = None;
+    let mut cuts = Cuts::default();
     let mut count = 0;
     while let Ok(frame) = frames.recv() {
         if stop.is_raised() {
@@ -170,7 +185,8 @@ fn predict(
         }
         let mut prediction = predictor.predict(&frame)?;
         if settings.smoothing > 0.0 {
-            if let Some(before) = &before {
+            let is_cut = cuts.is_cut(&frame);
+            if let Some(before) = before.as_ref().filter(|_| !is_cut) {
                 prediction.blend(before, settings.smoothing);
             }
             before = Some(prediction.clone());
@@ -187,8 +203,8 @@ fn predict(
 
 fn write(
     settings: &VideoSettings,
-    (input, output): (&Path, &Path),
-    stream: Stream,
+    files: &VideoFiles<'_>,
+    (stream, facts): (Stream, &Facts),
     classes: &Palette,
     made: &Receiver<Made>,
 ) -> Result<(), PredictError> {
@@ -212,13 +228,16 @@ fn write(
         // Begun with the first frame, so that an unreadable video leaves nothing behind.
         let encoder = match &mut encoder {
             Some(encoder) => encoder,
-            none => none.insert(Encoder::start(&settings.ffmpeg, (input, output), stream, pixels)?),
+            none => {
+                let paths = (files.input, files.output);
+                none.insert(Encoder::start(&settings.ffmpeg, paths, stream, facts, pixels)?)
+            }
         };
         encoder.frame(&picture)?;
     }
     match encoder {
-        Some(encoder) => encoder.finish(),
-        None => Err(PredictError::bad_file(input, "no frame of this video could be read")),
+        Some(encoder) => encoder.finish(files.note),
+        None => Err(PredictError::bad_file(files.input, "no frame of this video could be read")),
     }
 }
 

@@ -20,6 +20,8 @@ fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
         output: OutputSettings::default(),
         out: out.into(),
         force: false,
+        protected: Vec::new(),
+        engine: "cpu".into(),
         workers: 2,
     }
 }
@@ -27,7 +29,7 @@ fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
 /// The summary and the messages of bad images.
 fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &BatchSettings) -> (BatchSummary, Vec<String>) {
     let inputs: Vec<_> = inputs.iter().map(|path| path.to_path_buf()).collect();
-    let inputs = find(&inputs, Some(&batch.out)).expect("images");
+    let inputs = find(&inputs, Some(&batch.out)).expect("images").inputs;
     let bad = Mutex::new(Vec::new());
     let on_event = |event: BatchEvent<'_>| {
         if let BatchEvent::Bad(_, error) = event {
@@ -90,7 +92,7 @@ fn a_raised_flag_stops_a_batch() {
     let predictor = predictor(model("unet", 2, Normalization::Unit, 4), PredictSettings::default());
     let stop = StopFlag::new();
     stop.raise();
-    let inputs = find(&[path], None).expect("a file");
+    let inputs = find(&[path], None).expect("a file").inputs;
     let summary =
         run(&predictor, &inputs, &batch(&folder.path().join("out"), &[OutputKind::Mask]), &stop, &|_| ());
     assert_eq!(summary.expect("a batch").left, 1);
@@ -102,7 +104,7 @@ fn a_folder_that_cannot_be_made_ends_the_batch() {
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
     let predictor = predictor(model("unet", 2, Normalization::Unit, 4), PredictSettings::default());
-    let inputs = find(std::slice::from_ref(&file), None).expect("a file");
+    let inputs = find(std::slice::from_ref(&file), None).expect("a file").inputs;
     let error =
         run(&predictor, &inputs, &batch(&file.join("out"), &[OutputKind::Mask]), &StopFlag::new(), &|_| ());
     assert!(error.is_err_and(|e: PredictError| !e.is_input_fault()));

@@ -5,6 +5,7 @@ mod common;
 mod cutouts;
 mod ground;
 mod predict;
+mod results;
 mod samples;
 #[cfg(unix)]
 mod video;

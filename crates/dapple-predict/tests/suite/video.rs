@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{model, picture, predictor};
 use dapple_base::StopFlag;
 use dapple_nets::checkpoint::Normalization;
 use dapple_predict::output::{Background, OutputSettings};
-use dapple_predict::video::{VideoOutput, VideoSettings, extension, is_video, run};
+use dapple_predict::video::{VideoFiles, VideoOutput, VideoSettings, extension, is_video, run};
 use dapple_predict::{PredictError, PredictSettings};
 
 /// A script that writes the header of a video of three frames of 32 x 20, or the frames, or keeps the frames that it receives.
@@ -16,6 +17,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 for last; do :; done
 case "$*" in
+    "-hide_banner -nostdin -i video.mp4") cat "$here/described" >&2; exit 1 ;;
     *yuv4mpegpipe*) printf 'YUV4MPEG2 W32 H20 F25:2 Ip\nFRAME\n' ;;
     *"-i - -i"*) echo "$*" > "$here/said"; cat > "$last"; [ ! -e "$here/broken" ] ;;
     *) cat "$here/frames" ;;
@@ -29,6 +31,9 @@ impl Bench {
         let bench = Self(tempfile::tempdir().expect("a temporary folder"));
         fs::write(bench.path("ffmpeg"), SCRIPT).expect("a file");
         fs::set_permissions(bench.path("ffmpeg"), fs::Permissions::from_mode(0o755)).expect("its owner");
+        let described = "  Stream #0:0: Video: h264 (High), yuv420p(tv, bt709), 32x20, 12.5 fps\n  \
+            Stream #0:1: Audio: pcm_s16le, 44100 Hz\n  Stream #0:2: Audio: aac (LC), 48000 Hz\n";
+        fs::write(bench.path("described"), described).expect("a file");
         fs::write(bench.path("frames"), picture(32, 60).data).expect("a file");
         bench
     }
@@ -54,9 +59,16 @@ impl Bench {
         let mut heard = 0;
         let on_frame = &mut |frames| heard = frames;
         let output = self.path(out);
-        let summary =
-            run(&predictor, Path::new("video.mp4"), &output, &settings, &StopFlag::new(), on_frame)?;
+        let noted = AtomicBool::new(false);
+        let note = |complete: &Path| {
+            // Before it has its name.
+            noted.store(complete.is_file() && !output.exists(), Ordering::SeqCst);
+            Ok(())
+        };
+        let files = VideoFiles { input: Path::new("video.mp4"), output: &output, note: &note };
+        let summary = run(&predictor, &files, &settings, &StopFlag::new(), on_frame)?;
         assert_eq!(summary.frames, heard);
+        assert!(noted.load(Ordering::SeqCst));
         Ok(summary.frames)
     }
 }
@@ -71,7 +83,14 @@ fn frames_go_in_and_come_out_with_the_sound() {
     let overlay = fs::read(bench.path("overlay.mp4")).expect("a video");
     assert_eq!(overlay.len(), 3 * 32 * 20 * 3);
     let said = fs::read_to_string(bench.path("said")).expect("it was called");
-    for words in ["-s 32x20 -r 25/2 -i - -i video.mp4", "-map 1:a? -c:a copy", "-pix_fmt rgb24"] {
+    for words in [
+        "-s 32x20 -r 25/2 -i - -i video.mp4",
+        "-map 1:a:0 -c:a:0 aac",
+        "-map 1:a:1 -c:a:1 copy",
+        "-pix_fmt rgb24",
+        "out_color_matrix=bt709",
+        "-color_trc bt709",
+    ] {
         assert!(said.contains(words), "no `{words}` in {said}");
     }
     bench.run(VideoOutput::Cutout, Background::Transparent, 0.5, "cut.mov").expect("a video");

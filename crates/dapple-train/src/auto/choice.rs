@@ -51,6 +51,8 @@ fn table(config: &TrainConfig) -> toml::Table {
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, reason } = self;
+        // A preset sets all of them.
+        let key = if key.starts_with("augment.") { "augment" } else { key };
         write!(f, "{key} = {value}: {reason}")
     }
 }

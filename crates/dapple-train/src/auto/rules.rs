@@ -114,8 +114,9 @@ pub fn choose(
     config.network.width = wishes.width.unwrap_or(config.network.width);
     if thoroughly {
         let reason = format!(
-            "learns most from an image, and {} threads can train it on {enough} in {}",
+            "learns most from an image, and {} threads can train it on {} in {}",
             machine.threads,
+            images(enough),
             span(limits.seconds)
         );
         chose("network.name", THOROUGH.to_owned(), reason);
@@ -127,8 +128,9 @@ pub fn choose(
             }
         }
         let reason = format!(
-            "the widest U-Net that {} threads can train on {shown} images in {}",
+            "the widest U-Net that {} threads can train on {} in {}",
             machine.threads,
+            images(shown),
             span(limits.seconds)
         );
         chose("network.width", config.network.width.to_string(), reason);
@@ -246,6 +248,14 @@ fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, us
     }
     let side = |length: f64| ((length * scale / STRIDE as f64).round() as usize).max(1) * STRIDE;
     ((side(height), side(width)), reason)
+}
+
+/// A number of images in words, at least one.
+fn images(number: usize) -> String {
+    match number {
+        0 | 1 => "1 image".to_owned(),
+        _ => format!("{number} images"),
+    }
 }
 
 /// A span of time in words.

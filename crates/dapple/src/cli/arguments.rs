@@ -1,6 +1,6 @@
 //! The arguments of `dapple train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dapple::train::auto::Profile;
@@ -12,8 +12,8 @@ use super::settings::Settings;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple train --data horses --out runs/horses
-  dapple train --data horses --time-budget 30m --out runs/half-an-hour
+  dapple train horses
+  dapple train horses --time-budget 30m --out runs/half-an-hour
   dapple train --data horses --loss bce+lovasz --out runs/lovasz
   dapple train --data horses --model unet --width 16 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 \\
@@ -35,7 +35,10 @@ Data layouts that are detected (`dapple data --help` lists all formats):
 Recipes: auto, plain, unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
 pub struct Train {
     /// Folder of images and masks
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "config"])]
+    #[arg(value_name = "DIR", required_unless_present_any = ["data", "resume", "config"])]
+    pub folder: Option<PathBuf>,
+    /// The same as a flag
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     pub data: Option<PathBuf>,
     /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
     /// config.json beside the weights of --init names, or U²-Net lite or a U-Net, as the time allows]
@@ -44,11 +47,11 @@ pub struct Train {
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
     #[arg(long, value_name = "NAME", requires = "model")]
     pub encoder: Option<String>,
-    /// Folder for the run
-    #[arg(long, value_name = "RUN", required_unless_present_any = ["resume", "find_lr"])]
+    /// Folder for the run [default: runs/ and the name of the data with the first free number, runs/horses-1]
+    #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
     /// Resume a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "data", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
     pub resume: Option<PathBuf>,
     /// Settings to begin with: auto (chosen by the data and the machine), plain (the same for all data), or a published
     /// recipe [default: auto]
@@ -82,4 +85,11 @@ pub struct Train {
     /// Print errors only
     #[arg(long)]
     pub quiet: bool,
+}
+
+impl Train {
+    /// The folder of images and masks, by its flag or its place.
+    pub fn data(&self) -> Option<&Path> {
+        self.data.as_deref().or(self.folder.as_deref())
+    }
 }

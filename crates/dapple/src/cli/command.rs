@@ -3,6 +3,8 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+use super::console::Purpose;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -62,6 +64,27 @@ pub enum Command {
     Completions(super::completions::Completions),
     /// Write the manual pages into a folder
     Man(super::man::Man),
+}
+
+impl Command {
+    /// What standard output is to the command.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Models(_) | Self::Devices(_) | Self::Weights(_) | Self::Runs(_) | Self::Completions(_) => {
+                Purpose::Listing
+            }
+            Self::Eval(_) | Self::Score(_) | Self::Compare(_) | Self::Bench(_) => Purpose::Result,
+            Self::Data(data) => data.purpose(),
+            Self::Demo(_)
+            | Self::Train(_)
+            | Self::Predict(_)
+            | Self::Serve(_)
+            | Self::Export(_)
+            | Self::Report(_)
+            | Self::Watch(_)
+            | Self::Man(_) => Purpose::News,
+        }
+    }
 }
 
 #[cfg(test)]

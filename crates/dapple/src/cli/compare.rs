@@ -7,8 +7,9 @@ use clap::Args;
 use dapple::metrics::{Bootstrap, Scores, compare_scores};
 use dapple::run::RunError;
 
-use super::common::json::write_json;
+use super::common::json::{check_json, write_json};
 use super::common::scores::{interval_policy, print_differences};
+use super::common::written::Own;
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -35,6 +36,8 @@ pub struct Compare {
 }
 
 pub fn run(arguments: &Compare) -> Result<(), Failure> {
+    let own = Own::Json(&["score", "first", "second", "difference"]);
+    check_json(arguments.json.as_deref(), own, &[&arguments.first, &arguments.second])?;
     let (first, second) = (read(&arguments.first)?, read(&arguments.second)?);
     let bootstrap = Bootstrap { seed: arguments.seed, ..Bootstrap::default() };
     let differences = compare_scores(&first, &second, &bootstrap).map_err(|error| {
@@ -42,7 +45,7 @@ pub fn run(arguments: &Compare) -> Result<(), Failure> {
     })?;
     if write_json(&differences, arguments.json.as_deref())? {
         print_differences(&differences, first.images);
-        println!("\nintervals: {}", interval_policy(&bootstrap));
+        say!("\nintervals: {}", interval_policy(&bootstrap));
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! `dapple completions`: completion scripts for shells.
 
-use std::io::{self, Write};
-
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
+use super::console::write_raw;
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -26,9 +25,6 @@ pub fn run(arguments: &Completions, mut command: Command) -> Result<(), Failure>
     let mut script = Vec::new();
     let name = command.get_name().to_owned();
     generate(arguments.shell, &mut command, name, &mut script);
-    match io::stdout().write_all(&script) {
-        // A reader that closed the pipe has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
-        _ => Ok(()),
-    }
+    write_raw(&script);
+    Ok(())
 }

@@ -11,8 +11,10 @@ use dapple::data::{
 use dapple_base::write_atomic;
 
 use super::common::data::warn_of_skipped;
-use super::common::json::write_json;
+use super::common::json::{check_json, write_json};
 use super::common::values::size;
+use super::common::written::{Own, check_written, same_file};
+use super::console::Purpose;
 use super::failure::Failure;
 use super::settings::augmentation_preset;
 
@@ -116,6 +118,9 @@ struct Preview {
     /// PNG file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
 }
 
 /// Reading of the folder.
@@ -137,6 +142,16 @@ struct Reading {
     /// channel [default: found from the images]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     value_range: Option<ValueRange>,
+}
+
+impl Data {
+    /// What standard output is to the command.
+    pub fn purpose(&self) -> Purpose {
+        match self.command {
+            DataCommand::Inspect(_) => Purpose::Result,
+            DataCommand::Convert(_) | DataCommand::Preview(_) => Purpose::News,
+        }
+    }
 }
 
 impl Reading {
@@ -165,6 +180,10 @@ pub fn run(arguments: &Data) -> Result<(), Failure> {
 }
 
 fn inspect(arguments: &Inspect) -> Result<(), Failure> {
+    check_json(arguments.json.as_deref(), Own::Json(&["folder", "pairs", "classes", "problems"]), &[])?;
+    if let Some(path) = &arguments.html {
+        check_written(path, Own::Html, &[], None)?;
+    }
     // Bad pairs are among the findings.
     let dataset = arguments.reading.open(&arguments.data, true)?;
     let inspection = Inspection::of(&arguments.data, &dataset)?;
@@ -172,9 +191,9 @@ fn inspect(arguments: &Inspect) -> Result<(), Failure> {
         write_atomic(path, inspection.to_html(&dataset, arguments.pictures)?.as_bytes())?;
     }
     if write_json(&inspection, arguments.json.as_deref())? {
-        print!("{}", inspection.to_text());
+        say_text!("{}", inspection.to_text());
         if let Some(path) = &arguments.html {
-            println!("page: {}", path.display());
+            say!("page: {}", path.display());
         }
     }
     Ok(())
@@ -184,20 +203,25 @@ fn convert(arguments: &Convert) -> Result<(), Failure> {
     let dataset = arguments.reading.open(&arguments.data, arguments.skip_bad)?;
     warn_of_skipped(&dataset);
     for folders in dataset.folders() {
-        println!("{folders}");
+        say!("{folders}");
     }
     dataset.convert(&arguments.out)?;
     let (pairs, classes) = (dataset.len(), dataset.classes().len());
-    println!("{pairs} pairs of {classes} classes written to {}", arguments.out.display());
+    say!("{pairs} pairs of {classes} classes written to {}", arguments.out.display());
     Ok(())
 }
 
 fn draw(arguments: &Preview) -> Result<(), Failure> {
+    check_written(&arguments.out, Own::Never, &[], Some(arguments.force))?;
     let dataset = Arc::new(arguments.reading.open(&arguments.data, false)?);
+    let mut files = (0..dataset.len()).flat_map(|i| [dataset.image_path(i), dataset.label_path(i)]).flatten();
+    if let Some(file) = files.find(|file| arguments.out.exists() && same_file(file, &arguments.out)) {
+        return Err(Failure::input(format!("{}: is a file of the data; give another name", file.display())));
+    }
     warn_of_skipped(&dataset);
     let input = InputSettings::new(arguments.size.0, arguments.size.1);
     let sheet = preview::sheet(&dataset, input, arguments.augment, arguments.seed, arguments.samples)?;
     write_atomic(&arguments.out, &encode_png(&sheet)?)?;
-    println!("written to {}", arguments.out.display());
+    say!("written to {}", arguments.out.display());
     Ok(())
 }

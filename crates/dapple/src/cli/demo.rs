@@ -43,7 +43,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     let data = absolute(&data).unwrap_or(data);
     synthetic::write(&data, 0, IMAGES, SIDE, SIDE)?;
     if !arguments.quiet {
-        println!("{IMAGES} images of textured shapes with their masks: {}", data.display());
+        say!("{IMAGES} images of textured shapes with their masks: {}", data.display());
     }
 
     let dataset = Arc::new(Dataset::open(&data, &OpenOptions::default())?);
@@ -54,11 +54,11 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
     }
 
     let out = arguments.out.display();
-    println!("\ndapple eval --model {out} --data {out}/data");
+    say!("\ndapple eval --model {out} --data {out}/data");
     eval::run(&Eval::of(&arguments.out, &data, &arguments.device))?;
-    println!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
-    println!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");
-    println!("  dapple train --data YOUR_FOLDER --model u2net-lite --out runs/first");
+    say!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
+    say!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");
+    say!("  dapple train --data YOUR_FOLDER --model u2net-lite --out runs/first");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub fn run(arguments: &Devices) -> Result<(), Failure> {
         return print_json(&devices);
     }
     let yes = |is: bool| if is { "yes" } else { "no" };
-    println!("{:12} {:8} {:8} {:>10}  card", "device", "built in", "present", "memory");
+    say!("{:12} {:8} {:8} {:>10}  card", "device", "built in", "present", "memory");
     for device in &devices {
         let memory = device.memory.map(|bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)));
         let line = format!(
@@ -35,10 +35,10 @@ pub fn run(arguments: &Devices) -> Result<(), Failure> {
             memory.unwrap_or_default(),
             about(device)
         );
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
     let choice = device::choose("auto");
-    println!(
+    say!(
         "\nauto takes {}: {}",
         choice.device,
         choice.why.as_deref().unwrap_or("no other engine is built in")

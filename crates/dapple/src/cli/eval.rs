@@ -8,41 +8,47 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use dapple::Flip;
 use dapple::data::{
-    CacheSettings, DataError, Dataset, Format, MaskOrientation, OpenOptions, Part, Raster, Split,
+    CacheSettings, Classes, DataError, Dataset, Format, MaskOrientation, OpenOptions, Part, Raster, Split,
     SplitIndices, TrainingImages, ValueRange,
 };
 use dapple::graph::{Loss, LossKind, Tensor};
 use dapple::metrics::{Bootstrap, Scores};
 use dapple::model::{
-    Evaluation, EvaluationSet, Model, Provenance, evaluate, evaluate_inputs, evaluate_labels, input_of,
-    model_path,
+    Evaluation, EvaluationSet, Model, Provenance, classes_of, evaluate, evaluate_inputs, evaluate_labels,
+    input_of, model_path,
 };
 use dapple::nets::Activation;
 use dapple::predict::{PredictError, PredictSettings, Predictor};
 
 use super::common::data::warn_of_skipped;
 use super::common::device::Device;
-use super::common::json::write_json;
+use super::common::json::{check_json, write_json};
 use super::common::models::load;
 use super::common::scores::{Report, print_classes, shown};
+use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple eval --model runs/horses --data horses
-  dapple eval --model horse --data horses --part all --json scores.json
+  dapple eval runs/horses horses
+  dapple eval horse horses --part all --json scores.json
   dapple eval --model runs/horses --data horses --original-size
-  dapple eval --model horse --data weizmann_horse_db --flip horizontal
+  dapple eval horse weizmann_horse_db --flip horizontal
+
+The model comes before the data; --model and --data name them in any order.
 
 Scores are those of the network's output at its own size, as in published recipes. With --original-size, the output is first \
 resized to each image, and the scores are those of `dapple predict` followed by `dapple score`.")]
 pub struct Eval {
+    /// The model and the data, where --model and --data do not name them
+    #[arg(value_name = "MODEL DATA", num_args = 0..=2)]
+    pub named: Vec<PathBuf>,
     /// A run's folder, a model file, or the name of a model (see `dapple weights list`)
     #[arg(long, value_name = "RUN|FILE|NAME")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Folder of images and masks
     #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    pub data: Option<PathBuf>,
     /// Format of the data: folders, lists, voc, coco … [default: that of the run's own data, or detected]
     #[arg(long, value_name = "NAME")]
     pub format: Option<Format>,
@@ -83,8 +89,9 @@ impl Eval {
     /// The evaluation of a model on data, everything else left at its default.
     pub fn of(model: &Path, data: &Path, device: &Device) -> Self {
         Self {
-            model: model.to_owned(),
-            data: data.to_owned(),
+            named: Vec::new(),
+            model: Some(model.to_owned()),
+            data: Some(data.to_owned()),
             format: None,
             part: None,
             json: None,
@@ -96,6 +103,22 @@ impl Eval {
             skip_bad: false,
             mask_orientation: None,
             device: device.clone(),
+        }
+    }
+
+    /// The model and the data, by flags or by their places.
+    fn model_and_data(&self) -> Result<(&Path, &Path), Failure> {
+        match (self.model.as_deref(), self.data.as_deref(), &self.named[..]) {
+            (Some(model), Some(data), []) => Ok((model, data)),
+            (Some(model), None, [data]) => Ok((model, data)),
+            (None, Some(data), [model]) => Ok((model, data)),
+            (None, None, [model, data]) => Ok((model, data)),
+            (Some(_), _, [_, ..]) | (_, Some(_), [_, ..]) => {
+                Err(Failure::input("a model or data too many: give each once, dapple eval MODEL DATA"))
+            }
+            _ => Err(Failure::input(
+                "give a model and the data: dapple eval MODEL DATA, or --model and --data",
+            )),
         }
     }
 }
@@ -125,7 +148,13 @@ impl PartName {
 }
 
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
-    let (scores, loss) = score(arguments)?;
+    let (named_model, data) = arguments.model_and_data()?;
+    let model = model_path(named_model);
+    check_json(arguments.json.as_deref(), SCORES, &[&model])?;
+    if let Some(path) = &arguments.csv {
+        check_written(path, IMAGE_SCORES, &[&model], None)?;
+    }
+    let (scores, loss) = score(arguments, named_model, data)?;
     let mut report = Report::new(scores, &Bootstrap::default())?;
     if let Some(path) = &arguments.csv {
         report.write_csv(path, &[])?;
@@ -140,16 +169,16 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 }
 
 /// The scores, with those of each image, and the loss, which only a single model at the network's size has.
-fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
+fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Option<f64>), Failure> {
     let engine = arguments.device.engine(false)?;
-    let mut models = load(&arguments.model, false)?;
+    let mut models = load(model_name, false)?;
     // Loading a file without a model is an error.
     let (model, others) = (models.swap_remove(0), models);
     let provenance = Provenance::of(&model.card);
     // The run's own masks are coded as in training; those of other data may be coded otherwise.
-    let own = division(&arguments.model).and(provenance.as_ref());
+    let own = division(model_name).and(provenance.as_ref());
     let dataset = Arc::new(Dataset::open(
-        &arguments.data,
+        data,
         &OpenOptions {
             classes: Some(model.card.network.classes),
             ignore: model.card.ignore,
@@ -162,8 +191,13 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
         },
     )?);
     warn_of_skipped(&dataset);
+    let names = class_names(&dataset, &classes_of(&model.card), data)?;
+    let named = |mut scores: Scores| {
+        scores.classes.iter_mut().zip(&names).for_each(|(class, name)| class.name.clone_from(name));
+        scores
+    };
     let validation = provenance.as_ref().map_or(&[][..], |provenance| &provenance.validation);
-    let samples = samples(arguments, &dataset, validation)?;
+    let samples = samples(arguments, model_name, &dataset, validation)?;
     let mut go_on = |_| ControlFlow::Continue(());
     let input = input_of(&model.card)?;
     if arguments.original_size || arguments.flip.is_some() || !others.is_empty() {
@@ -190,7 +224,7 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
                 "the models have inputs of different sizes; score them at the size of each image with --original-size",
             ));
         };
-        return Ok((scores.expect("nothing ends the evaluation early"), None));
+        return Ok((named(scores.expect("nothing ends the evaluation early")), None));
     }
 
     // A model that dapple did not train names no loss; the usual one for its activation is reported.
@@ -203,16 +237,50 @@ fn score(arguments: &Eval) -> Result<(Scores, Option<f64>), Failure> {
     let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
     let scored = evaluate(executor.as_mut(), &set, &loss, &mut go_on)?;
     let Evaluation { loss, scores } = scored.expect("nothing ends the evaluation early");
-    Ok((scores, Some(loss)))
+    Ok((named(scores), Some(loss)))
+}
+
+/// The names of the classes: the data's, or the model's where the data have none.
+fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<String>, Failure> {
+    let own = dataset.classes();
+    let unnamed = match &own.names[..] {
+        // Without a table, the foreground is named after its folder at most.
+        [_, foreground] => *own == Classes::binary(foreground),
+        names => *own == Classes::numbered(names.len()),
+    };
+    if unnamed || own.names == model.names {
+        return Ok(model.names.clone());
+    }
+    let sorted = |names: &[String]| {
+        let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        names.sort();
+        names
+    };
+    let (of_data, of_model) = (own.names.join(", "), model.names.join(", "));
+    let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
+    if lower(&own.names) != lower(&model.names) && sorted(&own.names) == sorted(&model.names) {
+        return Err(Failure::input(format!(
+            "{}: its classes are in the order {of_data}, those of the model in the order {of_model}; put the table of the \
+             data into the model's order, and the labels with it",
+            data.display()
+        )));
+    }
+    note!("note: the data name the classes {of_data}, the model {of_model}; they are compared in this order");
+    Ok(own.names.clone())
 }
 
 /// The samples of the wanted part, or of the default one. `validation` are the names of the model's validation images.
-fn samples(arguments: &Eval, dataset: &Dataset, validation: &[String]) -> Result<Vec<usize>, Failure> {
+fn samples(
+    arguments: &Eval,
+    model: &Path,
+    dataset: &Dataset,
+    validation: &[String],
+) -> Result<Vec<usize>, Failure> {
     let all = || (0..dataset.len()).collect();
     if arguments.part == Some(PartName::All) {
         return Ok(all());
     }
-    let (parts, source) = match (division(&arguments.model), named(dataset, validation)) {
+    let (parts, source) = match (division(model), named(dataset, validation)) {
         (Some(path), _) => match Split::load(&path)?.indices(dataset) {
             Ok(parts) => (parts, format!("{}", path.display())),
             Err(error @ DataError::UnknownName { .. }) => {
@@ -226,7 +294,7 @@ fn samples(arguments: &Eval, dataset: &Dataset, validation: &[String]) -> Result
         (None, Some(parts)) => (parts, "the model".to_owned()),
         (None, None) => {
             if !validation.is_empty() {
-                eprintln!("note: these are other data than the model was validated with");
+                note!("note: these are other data than the model was validated with");
             }
             (official(dataset), "the data set".to_owned())
         }
@@ -271,16 +339,20 @@ fn official(dataset: &Dataset) -> SplitIndices {
 fn print_table(scores: &Scores, loss: Option<f64>, original_size: bool) {
     print_classes(scores);
     let (images, accuracy) = (scores.images, shown(scores.dataset.pixel_accuracy));
-    print!("\nover the data set ({images} images): pixel accuracy {accuracy}");
+    say_text!("\nover the data set ({images} images): pixel accuracy {accuracy}");
     match loss {
-        Some(loss) => println!(", loss {loss:.6}"),
-        None if original_size => println!(", at the size of each image"),
-        None => println!(),
+        Some(loss) => say!(", loss {loss:.6}"),
+        None if original_size => say!(", at the size of each image"),
+        None => say!(),
     }
     let image = &scores.per_image;
-    print!("mean over the images: mIoU {}, Boundary mIoU {}", shown(image.miou), shown(image.boundary_miou));
+    say_text!(
+        "mean over the images: mIoU {}, Boundary mIoU {}",
+        shown(image.miou),
+        shown(image.boundary_miou)
+    );
     if let (Some(iou), Some(boundary)) = (image.foreground_iou, image.foreground_boundary_iou) {
-        print!(", foreground IoU {}, foreground Boundary IoU {}", shown(iou), shown(boundary));
+        say_text!(", foreground IoU {}, foreground Boundary IoU {}", shown(iou), shown(boundary));
     }
-    println!();
+    say!();
 }

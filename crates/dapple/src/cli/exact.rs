@@ -24,5 +24,5 @@ pub fn restart_without_tf32() {
     }
     // Returns only on failure; this process then continues with the precision of libtorch.
     let error = command.args(arguments).env(SWITCH, "0").exec();
-    eprintln!("warning: convolutions on NVIDIA cards may use TF32; set {SWITCH}=0 ({error})");
+    note!("warning: convolutions on NVIDIA cards may use TF32; set {SWITCH}=0 ({error})");
 }

@@ -12,13 +12,14 @@ use dapple::run::grouped;
 use dapple_base::write_atomic;
 
 use super::common::models::load;
+use super::common::written::{Own, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple export --model runs/horses --onnx horses.onnx
-  dapple export --model runs/horses --onnx horses.onnx --probabilities
-  dapple export --model model.safetensors --torch horses-torch.safetensors
+  dapple export horse
+  dapple export runs/horses --onnx horses.onnx --probabilities
+  dapple export model.safetensors --torch horses-torch.safetensors
   dapple export --model runs/horses --dapple horses.safetensors --half
 
 The ONNX model has the input `input`, float32 [batch, channels, height, width], of any size that the network accepts, and \
@@ -29,11 +30,14 @@ Weights for PyTorch have the names of the published checkpoints:
   weights = safetensors.torch.load_file(\"horses-torch.safetensors\")
   model.load_state_dict(weights)")]
 pub struct Export {
-    /// A run's folder, or a model file
-    #[arg(long, value_name = "RUN|FILE")]
-    pub model: PathBuf,
-    /// Write an ONNX model
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["torch", "dapple"])]
+    /// A run's folder, a model file, or the name of a model (see `dapple weights list`)
+    #[arg(value_name = "MODEL", required_unless_present = "model", conflicts_with = "model")]
+    pub named: Option<PathBuf>,
+    /// The same as a flag
+    #[arg(long, value_name = "RUN|FILE|NAME")]
+    pub model: Option<PathBuf>,
+    /// Write an ONNX model [default, without --torch and --dapple: the model's name with .onnx]
+    #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
     /// Write only the weights, as a state dict in safetensors
     #[arg(long, value_name = "FILE")]
@@ -45,38 +49,55 @@ pub struct Export {
     #[arg(long, requires = "dapple")]
     pub half: bool,
     /// Return probabilities (softmax or sigmoid, as the model was trained) instead of logits
-    #[arg(long, requires = "onnx")]
+    #[arg(long)]
     pub probabilities: bool,
     /// Return the side outputs too, if the network has any
-    #[arg(long, requires = "onnx")]
+    #[arg(long)]
     pub all_outputs: bool,
     /// Keep batch norm instead of folding it into the convolutions
-    #[arg(long, requires = "onnx")]
+    #[arg(long)]
     pub keep_batch_norm: bool,
-    /// Version of the ONNX operator set, 17 to 22
-    #[arg(long, value_name = "N", requires = "onnx", default_value_t = *OPSETS.start(),
-        value_parser = clap::value_parser!(i64).range(OPSETS))]
-    pub opset: i64,
+    /// Version of the ONNX operator set, 17 to 22 [default: 17]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(OPSETS))]
+    pub opset: Option<i64>,
+    /// Replace existing files
+    #[arg(long)]
+    pub force: bool,
 }
 
 pub fn run(arguments: &Export) -> Result<(), Failure> {
+    let model = arguments.named.as_deref().or(arguments.model.as_deref()).expect("clap asks for one of them");
+    let source = model_path(model);
+    let onnx_path = match (&arguments.onnx, &arguments.torch, &arguments.dapple) {
+        (None, None, None) => Some(default_onnx(model)),
+        (path, ..) => path.clone(),
+    };
+    let Export { probabilities, all_outputs, keep_batch_norm, opset, .. } = arguments;
+    if onnx_path.is_none() && (*probabilities || *all_outputs || *keep_batch_norm || opset.is_some()) {
+        return Err(Failure::input(
+            "--probabilities, --all-outputs, --keep-batch-norm and --opset are for ONNX models: give --onnx FILE",
+        ));
+    }
+    for path in [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten() {
+        check_written(path, Own::Never, &[&source], Some(arguments.force))?;
+    }
     if let Some(path) = &arguments.dapple {
         let storage = if arguments.half { Storage::Half } else { Storage::Single };
-        write(path, &portable(&arguments.model, storage)?)?;
+        write(path, &portable(model, storage)?)?;
     }
-    if arguments.onnx.is_none() && arguments.torch.is_none() {
+    if onnx_path.is_none() && arguments.torch.is_none() {
         return Ok(());
     }
-    let mut models = load(&arguments.model, false)?;
+    let mut models = load(model, false)?;
     if models.len() > 1 {
         return Err(Failure::input(
             "the file has several models that predict together; export each of them by itself",
         ));
     }
     let model = models.swap_remove(0);
-    if let Some(path) = &arguments.onnx {
+    if let Some(path) = &onnx_path {
         let settings = OnnxSettings {
-            opset: arguments.opset,
+            opset: arguments.opset.unwrap_or(*OPSETS.start()),
             probabilities: arguments.probabilities,
             all_outputs: arguments.all_outputs,
             fold_batch_norm: !arguments.keep_batch_norm,
@@ -88,6 +109,15 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
         write(path, &write_state_dict(&entries).map_err(Failure::other)?)?;
     }
     Ok(())
+}
+
+/// The name of the ONNX model of a run's folder, a file or a name, in this folder.
+fn default_onnx(model: &Path) -> PathBuf {
+    let path = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
+    let name = if model.is_dir() { path.file_name() } else { path.file_stem() };
+    let mut name = name.unwrap_or("model".as_ref()).to_owned();
+    name.push(".onnx");
+    name.into()
 }
 
 /// The content of a model file, also of an ensemble, with the names of the validation images.
@@ -111,6 +141,6 @@ fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_atomic(path, bytes)?;
-    println!("{}: {} bytes", path.display(), grouped(bytes.len() as u64));
+    say!("{}: {} bytes", path.display(), grouped(bytes.len() as u64));
     Ok(())
 }

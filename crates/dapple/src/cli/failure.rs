@@ -9,7 +9,7 @@ use std::process::{self, ExitCode};
 use dapple_base::{InputFault, PanicPlace, panic_place};
 
 /// Exit code for wrong input.
-const INPUT: u8 = 2;
+pub const INPUT: u8 = 2;
 /// Exit code for any other failure.
 const OTHER: u8 = 1;
 
@@ -38,7 +38,7 @@ impl Failure {
 
     /// Writes the message to standard error and returns the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {self}");
+        note!("error: {self}");
         ExitCode::from(if self.is_input_fault { INPUT } else { OTHER })
     }
 }
@@ -68,21 +68,17 @@ impl<E: InputFault + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// Ends the program with code 1 on a panic, and asks the user to report it as a bug.
+/// Ends the program with code 1 on a panic that nothing contains, and asks the user to report it as a bug.
 pub fn explain_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-        // `println!` panics if it cannot write, which is not a bug.
-        if let Some(why) = message(info).and_then(lost_output) {
-            // A reader that closed the pipe, such as `head`, has seen enough.
-            if is_closed_pipe(why) {
-                process::exit(0);
-            }
-            eprintln!("error: standard output cannot be written: {why}");
-            process::exit(OTHER.into());
+        match panic_place(info) {
+            // It becomes an error of the work that contains it.
+            PanicPlace::Contained => return,
+            PanicPlace::BesideContained => return usual(info),
+            PanicPlace::Open => usual(info),
         }
-        usual(info);
-        eprintln!("error: this is a bug in dapple, not in your input; please report the lines above");
+        note!("error: this is a bug in dapple, not in your input; please report the lines above");
         process::exit(OTHER.into());
     }));
 }
@@ -99,24 +95,6 @@ pub fn survive_panics() {
             let _ = writeln!(io::stderr(), "{said}");
         }
     }));
-}
-
-/// The message of a panic, if it has one.
-fn message<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {
-    let payload = info.payload();
-    payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied())
-}
-
-/// The operating system's message in the panic of a failed `println!`.
-fn lost_output(panic: &str) -> Option<&str> {
-    panic.strip_prefix("failed printing to stdout: ")
-}
-
-/// Whether the operating system says that nobody reads a pipe any more: EPIPE, or on Windows `ERROR_BROKEN_PIPE` and
-/// `ERROR_NO_DATA`.
-fn is_closed_pipe(message: &str) -> bool {
-    let codes: &[&str] = if cfg!(windows) { &["109", "232"] } else { &["32"] };
-    codes.iter().any(|code| message.ends_with(&format!("(os error {code})")))
 }
 
 #[cfg(test)]
@@ -155,14 +133,5 @@ mod tests {
         assert_eq!(quoted.to_string(), "a.png: no such file");
         let apart = Failure::other(Outer("a.png cannot be read", Inner("no such file")));
         assert_eq!(apart.to_string(), "a.png cannot be read\ncaused by: no such file");
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_from_a_full_disk() {
-        let message = |code| format!("failed printing to stdout: some words (os error {code})");
-        let closed = |code| lost_output(&message(code)).is_some_and(is_closed_pipe);
-        assert!(closed(if cfg!(windows) { 232 } else { 32 }));
-        assert!(!closed(28));
-        assert_eq!(lost_output("index out of bounds"), None);
     }
 }

@@ -27,7 +27,7 @@ pub fn run(arguments: &Man, mut command: Command) -> Result<(), Failure> {
     command = command.disable_help_subcommand(true);
     command.build();
     let pages = write(&command, dir)?;
-    println!("{pages} pages written to {}", dir.display());
+    say!("{pages} pages written to {}", dir.display());
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! The command line: a command a file, each with its arguments and its work.
 
+#[macro_use]
+mod console;
+
 mod arguments;
 mod bench;
 mod command;
@@ -30,6 +33,7 @@ mod weights;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use dapple_base::plain;
 
 use command::{Cli, Command};
 
@@ -38,8 +42,25 @@ pub fn main() -> ExitCode {
     failure::explain_panics();
     #[cfg(all(feature = "torch", unix))]
     exact::restart_without_tf32();
-    // Clap itself ends the program: with code 2 for wrong arguments, with 0 for help.
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version are standard output; clap itself reports wrong arguments, with code 2.
+        Err(error) if !error.use_stderr() => {
+            let printed = error.print();
+            return console::finish_with(printed);
+        }
+        Err(error) => {
+            let text = error.render().to_string();
+            if plain(&text) == text {
+                error.exit();
+            }
+            // Arguments with control characters are repeated without colours.
+            note!("{}", text.trim_end());
+            return ExitCode::from(failure::INPUT);
+        }
+    };
+    console::begin(cli.command.purpose());
+    let result = match cli.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
@@ -60,7 +81,7 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => console::finish(),
         Err(failure) => failure.report(),
     }
 }

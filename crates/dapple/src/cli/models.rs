@@ -77,7 +77,7 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         return print_json(&rows);
     }
     let column = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    println!("{:column$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
+    say!("{:column$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
     let mut family = "";
     for row in rows {
         // A decoder's paper is printed with its first encoder only.
@@ -85,12 +85,12 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
         family = row.family;
         let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
         let line = format!("{:column$} {parameters:>12} {work:>15}  {source}", row.name);
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
-    println!(
+    say!(
         "\nFor colour images of {height} x {width} and {} classes. A decoder on an encoder is DECODER-ENCODER, or",
         arguments.classes
     );
-    println!("--model DECODER --encoder ENCODER.");
+    say!("--model DECODER --encoder ENCODER.");
     Ok(())
 }

@@ -9,6 +9,7 @@ use dapple::run::page::{RunData, report};
 use dapple::run::{Examination, RunFolder};
 
 use super::common::device::Device;
+use super::common::written::{Own, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -42,6 +43,14 @@ pub fn run(arguments: &Report) -> Result<(), Failure> {
     if !out.extension().is_some_and(|ending| ending == "html" || ending == "htm") {
         return Err(Failure::input(format!("{}: give a name that ends in .html", out.display())));
     }
+    if let Some(out) = &arguments.out {
+        check_written(out, Own::Html, &[], None)?;
+        // The Markdown beside an earlier page is of that page.
+        let markdown = out.with_extension("md");
+        if !out.exists() && markdown.exists() {
+            check_written(&markdown, Own::Never, &[], None)?;
+        }
+    }
     let engine = arguments.device.engine(arguments.quiet)?;
     let runs = arguments
         .runs
@@ -50,7 +59,7 @@ pub fn run(arguments: &Report) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     report(&runs).save(&out)?;
     if !arguments.quiet {
-        println!("written to {} and {}", out.display(), out.with_extension("md").display());
+        say!("written to {} and {}", out.display(), out.with_extension("md").display());
     }
     Ok(())
 }
@@ -71,7 +80,7 @@ fn read(path: &Path, engine: &dyn Engine, quiet: bool) -> Result<RunData, Failur
         return Ok(run);
     }
     if !quiet {
-        println!("{}: running the best model on the validation images", path.display());
+        say!("{}: running the best model on the validation images", path.display());
     }
     match Examination::make(&folder, engine) {
         Ok(examination) => run.examination = Some(examination),
@@ -80,7 +89,7 @@ fn read(path: &Path, engine: &dyn Engine, quiet: bool) -> Result<RunData, Failur
             let why = format!(
                 "Confusion, calibration and images are missing, as the best model could not be run: {error}"
             );
-            eprintln!("warning: {}: {error}", path.display());
+            note!("warning: {}: {error}", path.display());
             run.not_examined = Some(why);
         }
     }

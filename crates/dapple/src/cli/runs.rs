@@ -84,7 +84,7 @@ pub fn run(arguments: &Runs) -> Result<(), Failure> {
     if arguments.json {
         print_json(&rows)?;
     } else if rows.is_empty() {
-        println!("no runs in {}", arguments.dir.display());
+        say!("no runs in {}", arguments.dir.display());
     } else {
         print(&rows);
     }
@@ -115,12 +115,20 @@ fn print(rows: &[ListedRun]) {
     let (run, network, data) =
         (width("run", |row| &row.run), width("network", |row| &row.network), width("data", |row| &row.data));
     let score = |score: Option<f64>| score.map_or("-".into(), |score| format!("{score:.4}"));
-    println!(
+    say!(
         "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:>12}  started (UTC)",
-        "run", "network", "data", "state", "epochs", "mIoU", "B.mIoU", "fg IoU", "time"
+        "run",
+        "network",
+        "data",
+        "state",
+        "epochs",
+        "mIoU",
+        "B.mIoU",
+        "fg IoU",
+        "time"
     );
     for row in rows {
-        println!(
+        say!(
             "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:>12}  {}",
             row.run,
             row.network,
@@ -180,22 +188,22 @@ fn print_comparison(comparison: &Comparison, images: usize) {
     let name = |key: &String| key.chars().count();
     let width = comparison.settings.iter().map(|difference| name(&difference.key)).max().unwrap_or(0);
     match comparison.settings.is_empty() {
-        true => println!("all settings are the same"),
-        false => println!("settings, first and second"),
+        true => say!("all settings are the same"),
+        false => say!("settings, first and second"),
     }
     for Difference { key, first, second } in &comparison.settings {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-        println!("  {key:width$}  {}  |  {}", value(first), value(second));
+        say!("  {key:width$}  {}  |  {}", value(first), value(second));
     }
     if comparison.commands.iter().any(|command| !command.is_empty()) {
-        println!("\ncommands");
+        say!("\ncommands");
         for command in &comparison.commands {
-            println!("  {}", if command.is_empty() { "-".into() } else { command.join(" ") });
+            say!("  {}", if command.is_empty() { "-".into() } else { command.join(" ") });
         }
     }
-    println!();
+    say!();
     match &comparison.not_compared {
-        Some(why) => println!("scores cannot be compared image by image: {why}"),
+        Some(why) => say!("scores cannot be compared image by image: {why}"),
         None => print_differences(&comparison.scores, images),
     }
 }

@@ -129,7 +129,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
         url_hosts: arguments.url_hosts.clone(),
     };
     if !arguments.host.is_loopback() && config.api_key.is_none() {
-        eprintln!("note: without a key, everyone who reaches {} can use this server", arguments.host);
+        note!("note: without a key, everyone who reaches {} can use this server", arguments.host);
     }
     survive_panics();
     let runtime = dapple::serve::runtime()?;
@@ -137,9 +137,9 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
         let server = Server::bind(models, config).await?;
         let address = server.address().map_err(Failure::other)?;
         let interrupted = dapple::serve::interrupted()?;
-        println!("serving {} at http://{address}/", arguments.models.join(", "));
+        say!("serving {} at http://{address}/", arguments.models.join(", "));
         server.run(interrupted).await;
-        println!("stopped");
+        say!("stopped");
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! `dapple train`: starts a run, or resumes one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
 use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
-use dapple_base::{ByteSize, StopFlag};
+use dapple_base::{ByteSize, StopFlag, file_part};
 
 use super::arguments::Train;
 use super::common::data::{warn_of_skipped, warn_of_validation};
@@ -20,6 +20,8 @@ use super::common::device::{Device, engine_options};
 use super::common::models::initial_weights;
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
+use super::common::values::shell_word;
+use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::train_many;
@@ -38,9 +40,13 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     }
     let (config, dataset) = prepare(arguments)?;
     if let Some(plot) = &arguments.find_lr {
+        check_written(plot, Own::Never, &[], Some(arguments.force))?;
         return train_many::find_rate(&config, &dataset, plot, *quiet);
     }
-    let out = arguments.out.as_deref().expect("clap asks for --out without --resume and --find-lr");
+    let out = &match &arguments.out {
+        Some(out) => out.clone(),
+        None => default_out(&config.data.dir),
+    };
     match train_many::kind(arguments, &config)? {
         Some(kind) => {
             let sweep = Sweep::start(out, config, kind, arguments.force)?;
@@ -66,9 +72,10 @@ pub fn train(
     let folder = training.folder().path().to_owned();
     if !quiet {
         for folders in training.dataset().folders() {
-            println!("{folders}");
+            say!("{folders}");
         }
     }
+    let data = shortened(&config.data.dir);
     warn_of_skipped(training.dataset());
     warn_of_validation(training.dataset(), training.split())?;
 
@@ -77,28 +84,51 @@ pub fn train(
 
     let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
-        print_outcome(&outcome, &folder);
+        print_outcome(&outcome, &folder, &data);
     }
     Ok(outcome)
 }
 
-fn print_outcome(outcome: &Outcome, folder: &Path) {
-    let folder = folder.display();
+/// The folder of a run without `--out`: after the data, with the first free number.
+fn default_out(data: &Path) -> PathBuf {
+    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy());
+    let runs = Path::new("runs");
+    let free = |number: &usize| !runs.join(format!("{}-{number}", file_part(&name))).exists();
+    let number = (1..).find(free).expect("there are more numbers than folders");
+    runs.join(format!("{}-{number}", file_part(&name)))
+}
+
+fn print_outcome(outcome: &Outcome, folder: &Path, data: &Path) {
+    let (folder, data) = (shell_word(folder), shell_word(data));
     match outcome {
         Outcome::Interrupted { epochs_done, batches_done } => {
-            println!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
-            println!("resume with: dapple train --resume {folder}");
+            say!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
+            say!("resume with: dapple train --resume {folder}");
         }
         Outcome::Finished { records } => {
             if let Some(best) = best_epoch(records) {
                 let score = best.selection_score().unwrap_or(f64::NAN);
                 let name = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
-                println!("best epoch {}: validation {name} {score:.6}", best.epoch);
+                say!("best epoch {}: validation {name} {score:.6}", best.epoch);
             }
-            println!(
+            say!(
                 "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
             );
+            say!("next:");
+            say!("  dapple predict {folder} photo.jpg --kind overlay");
+            say!("  dapple eval {folder} {data}");
+            say!("  dapple serve {folder}");
         }
+    }
+}
+
+/// A path as it is written from this folder.
+fn shortened(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here) {
+        Ok(inside) if !inside.as_os_str().is_empty() => inside.to_owned(),
+        _ => path.to_owned(),
     }
 }
 
@@ -107,8 +137,8 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     let (mut config, chosen, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
-            if let Some(data) = &arguments.data {
-                config.data.dir.clone_from(data);
+            if let Some(data) = arguments.data() {
+                config.data.dir = data.to_owned();
             }
             arguments.settings.apply(&mut config)?;
             let dataset = open_dataset(&config)?;
@@ -123,7 +153,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     }
     for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
         if !arguments.quiet {
-            println!("{choice}");
+            say!("{choice}");
         }
         config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
     }
@@ -149,7 +179,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
 /// The defaults or the recipe, the choices of the automatic recipe, and the data, which determine the number of classes.
 fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
-    let dir = arguments.data.as_deref().expect("clap asks for --data without --config");
+    let dir = arguments.data().expect("clap asks for the data without --config");
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
     let recipe = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
     let model = match (&arguments.model, &arguments.encoder) {

@@ -15,6 +15,7 @@ use super::arguments::Train;
 use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
+use super::common::values::shell_word;
 use super::failure::Failure;
 
 /// Steps of the learning-rate sweep.
@@ -48,14 +49,14 @@ pub fn run(
     let members = sweep.members();
     for (index, member) in members.iter().enumerate() {
         if !quiet {
-            println!("\n{member} ({} of {})", index + 1, members.len());
+            say!("\n{member} ({} of {})", index + 1, members.len());
         }
         let training = sweep.member(index, dataset)?;
         let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
         if matches!(outcome, Outcome::Interrupted { .. }) {
             if !quiet {
-                println!("interrupted in {member}; the state is saved");
-                println!("resume with: dapple train --resume {}", sweep.folder().display());
+                say!("interrupted in {member}; the state is saved");
+                say!("resume with: dapple train --resume {}", shell_word(sweep.folder()));
             }
             return Ok(());
         }
@@ -68,27 +69,27 @@ pub fn run(
 }
 
 fn print(result: &SweepResult, folder: &Path) {
-    println!();
+    say!();
     for (name, best) in &result.members {
         if let Some(score) = best.selection_score() {
-            println!("{name}: {score:.6} in epoch {}", best.epoch);
+            say!("{name}: {score:.6} in epoch {}", best.epoch);
         }
     }
     if let Some((mean, deviation)) = result.score {
         let deviation = deviation.map(|d| format!(" ± {d:.6}")).unwrap_or_default();
-        println!("mean {mean:.6}{deviation} over {} trainings", result.members.len());
+        say!("mean {mean:.6}{deviation} over {} trainings", result.members.len());
     }
-    println!("written to {}", folder.join("members.csv").display());
+    say!("written to {}", folder.join("members.csv").display());
     if let Some((path, scores)) = &result.ensemble {
         let shown =
             |score: Option<f64>| score.map_or_else(|| "undefined".into(), |score| format!("{score:.6}"));
-        println!(
+        say!(
             "out of fold, all images: mIoU {}, Boundary mIoU {}, pixel accuracy {}",
             shown(scores.miou),
             shown(scores.boundary_miou),
             shown(scores.pixel_accuracy)
         );
-        println!("all models in one file: {}", path.display());
+        say!("all models in one file: {}", path.display());
     }
 }
 
@@ -104,17 +105,17 @@ pub fn find_rate(
     stop_on_signal(stop.clone(), "stopping after this step")?;
     let sweep = RateSweep::measure(config, dataset, engine.as_ref(), RATE_STEPS, &mut |step, point| {
         if !quiet && step % 10 == 9 {
-            println!("rate {:.1e}  loss {:.4}", point.rate, point.smoothed);
+            say!("rate {:.1e}  loss {:.4}", point.rate, point.smoothed);
         }
         if stop.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     save_rate_plot(&sweep, plot)?;
     match sweep.suggestion() {
-        Some(rate) => println!("suggested: --lr {rate:.1e}"),
-        None => println!("the loss falls at no learning rate: check the plot, the data and the loss"),
+        Some(rate) => say!("suggested: --lr {rate:.1e}"),
+        None => say!("the loss falls at no learning rate: check the plot, the data and the loss"),
     }
     if !quiet {
-        println!("written to {}; nothing was trained", plot.display());
+        say!("written to {}; nothing was trained", plot.display());
     }
     Ok(())
 }

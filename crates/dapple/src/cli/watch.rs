@@ -32,16 +32,16 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
         return Err(Failure::input(format!("{}: give the folder of a run", arguments.run.display())));
     }
     if !arguments.host.is_loopback() {
-        eprintln!("note: everyone who reaches {} can see this run", arguments.host);
+        note!("note: everyone who reaches {} can see this run", arguments.host);
     }
     survive_panics();
     runtime()?.block_on(async {
         let page = LivePage::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
         let address = page.address().map_err(Failure::other)?;
         let interrupted = interrupted()?;
-        println!("watching {} at http://{address}/", arguments.run.display());
+        say!("watching {} at http://{address}/", arguments.run.display());
         page.run(interrupted).await;
-        println!("stopped");
+        say!("stopped");
         Ok(())
     })
 }

@@ -62,7 +62,7 @@ pub fn run(arguments: &Weights) -> Result<(), Failure> {
                 let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
                 Failure::input(format!("there is no built-in model `{name}`; there are {}", names.join(", ")))
             })?;
-            print!("{}", shipped.card);
+            say_text!("{}", shipped.card);
             Ok(())
         }
         Command::Get { names, offline, quiet } => {
@@ -70,7 +70,7 @@ pub fn run(arguments: &Weights) -> Result<(), Failure> {
             let entries = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
             let store = store(*offline)?;
             for entry in entries {
-                println!("{}", fetch(&store, entry, *quiet)?.display());
+                say!("{}", fetch(&store, entry, *quiet)?.display());
             }
             Ok(())
         }
@@ -112,10 +112,10 @@ fn list(json: bool) -> Result<(), Failure> {
         let rows: Vec<Row> = shipped.chain(CATALOGUE.iter().map(row)).collect();
         return print_json(&rows);
     }
-    println!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
+    say!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
     for model in &SHIPPED {
         let (name, purpose) = (model.name, model.purpose);
-        println!("{name:30} {:>6.1}  {:12}  {purpose}", megabytes(model), "built in");
+        say!("{name:30} {:>6.1}  {:12}  {purpose}", megabytes(model), "built in");
     }
     for entry in CATALOGUE {
         let here = match store.state(entry) {
@@ -123,7 +123,7 @@ fn list(json: bool) -> Result<(), Failure> {
             CacheState::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
             CacheState::Present => "yes".into(),
         };
-        println!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.purpose.title());
+        say!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.purpose.title());
     }
     Ok(())
 }

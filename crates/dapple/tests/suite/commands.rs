@@ -44,7 +44,7 @@ fn train_then_eval_then_predict() {
 
     // Masks have the size of the photograph and class indices as values.
     bench.succeed("predict --model run data/images --out masks --kind all");
-    assert_eq!(names(&bench.path("masks")).len(), 10 * 7);
+    assert_eq!(names(&bench.path("masks")).len(), 10 * 7 + 1, "with the record");
     let labels = decode_labels(bench.path("masks/synthetic0000.png"), LabelCoding::Indices, 5, None);
     assert_eq!(labels.map(|map| (map.width, map.height)).ok(), Some((32, 32)));
 }
@@ -71,7 +71,7 @@ fn two_classes_have_a_foreground() {
     }
     assert!(bench.read("run/metrics.csv").contains("val_foreground_iou"));
     bench.succeed("predict --model run data/images/synthetic0001.png --out out --kind probability");
-    assert_eq!(names(&bench.path("out")), ["synthetic0001-probability.png"]);
+    assert_eq!(names(&bench.path("out")), [".dapple-results", "synthetic0001-probability.png"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_bad_image_does_not_stop_the_others() {
         "predict --model run data/images nowhere.jpg --out masks",
         &["broken.png", "nowhere.jpg", "2 of 12"],
     );
-    assert_eq!(names(&bench.path("masks")).len(), 10);
+    assert_eq!(names(&bench.path("masks")).len(), 10 + 1, "with the record");
     // A mask never overwrites its photograph.
     bench.refuse("predict --model run data/images/synthetic0000.png --out data/images", &["another folder"]);
 }

@@ -5,6 +5,7 @@ mod common;
 mod devices;
 #[cfg(any(feature = "torch", feature = "gpu"))]
 mod engines;
+mod existing_files;
 mod export;
 #[cfg(target_os = "linux")]
 mod failing;
@@ -12,6 +13,7 @@ mod generated;
 #[cfg(unix)]
 mod images;
 mod killed;
+mod manners;
 mod models;
 mod predict;
 mod report;

@@ -83,7 +83,7 @@ fn inputs_of_all_kinds() {
     assert_eq!(names(&bench.path("starred/a")), ["b", "two.png"]);
     fs::write(bench.path("list.txt"), "# two of them\nphotos/one.png\nphotos/a\n").expect("a file");
     bench.succeed("predict run --list list.txt --out listed --quiet");
-    assert_eq!(names(&bench.path("listed")), ["b", "one.png", "two.png"]);
+    assert_eq!(names(&bench.path("listed")), [".dapple-results", "b", "one.png", "two.png"]);
 }
 
 #[test]
@@ -94,9 +94,9 @@ fn settings_reach_the_prediction() {
         "predict --model run --model run data/images --out all --kind mask,overlay,cutout,contours,coco,areas,uncertainty \
          --flip both --scales 1,2 --threshold 0.3 --class disc,2 --background #102030 --min-area 4",
     );
-    assert_eq!(names(&bench.path("all")).len(), 10 * 7 + 2);
+    assert_eq!(names(&bench.path("all")).len(), 10 * 7 + 2 + 1, "with the record");
     bench.succeed("predict run data/images --out cut --tile 64 --overlap 16 --probability-format npy --kind probability");
-    assert_eq!(names(&bench.path("cut")).len(), 10);
+    assert_eq!(names(&bench.path("cut")).len(), 10 + 1, "with the record");
 }
 
 #[test]

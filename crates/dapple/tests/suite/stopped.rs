@@ -40,11 +40,19 @@ fn ctrl_c_in_the_midst_of_a_large_image_leaves_nothing_of_it() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("stopped with 1 images left; run the same command to resume"), "{said}");
-    assert_eq!(names(&bench.path("out")), ["a-contours.geojson", "a-cutout.png", "a.png"]);
+    let record = ".dapple-results";
+    assert_eq!(names(&bench.path("out")), [record, "a-contours.geojson", "a-cutout.png", "a.png"]);
 
     let said = bench.succeed(arguments);
     assert!(said.out.contains("1 of 2 images predicted") && said.out.contains("1 existed"), "{}", said.out);
-    let wanted =
-        ["a-contours.geojson", "a-cutout.png", "a.png", "b-contours.geojson", "b-cutout.png", "b.png"];
+    let wanted = [
+        record,
+        "a-contours.geojson",
+        "a-cutout.png",
+        "a.png",
+        "b-contours.geojson",
+        "b-cutout.png",
+        "b.png",
+    ];
     assert_eq!(names(&bench.path("out")), wanted);
 }

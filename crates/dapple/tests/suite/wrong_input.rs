@@ -9,8 +9,7 @@ fn arguments() {
     let bench = Bench::new();
     let train = "train --data data --out run";
     bench.refuse("train --data data --out run --recipe plain", &["--model"]);
-    bench.refuse("train --model unet --out run", &["--data"]);
-    bench.refuse("train --data data --model unet", &["--out"]);
+    bench.refuse("train --model unet --out run", &["DIR"]);
     bench.refuse("train --resume run --lr 1", &["--resume"]);
     bench.refuse("frobnicate", &["frobnicate"]);
     bench.refuse(&format!("{train} --model unte"), &["did you mean `unet`"]);

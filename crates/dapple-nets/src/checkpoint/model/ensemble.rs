@@ -9,7 +9,7 @@ use super::format::{ENSEMBLE_KEY, unreadable};
 use super::storage::Storage;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::version::VERSION;
-use dapple_base::write_atomic;
+use dapple_base::{read_regular, write_atomic};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ impl Ensemble {
     /// # Errors
     /// As [`ModelFile::load`].
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(CheckpointError::io(path))?;
+        let bytes = read_regular(path, u64::MAX).map_err(CheckpointError::io(path))?;
         Self::from_bytes(&bytes).map_err(|e| e.of(path))
     }
 

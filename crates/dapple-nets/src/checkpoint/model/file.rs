@@ -10,7 +10,7 @@ use super::storage::Storage;
 use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::version::VERSION;
-use dapple_base::write_atomic;
+use dapple_base::{read_regular, write_atomic};
 use dapple_graph::{ParamSpec, State};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -59,7 +59,7 @@ impl ModelFile {
     /// # Errors
     /// If it cannot be read, is damaged, or is not a model of a version that this program reads.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(CheckpointError::io(path))?;
+        let bytes = read_regular(path, u64::MAX).map_err(CheckpointError::io(path))?;
         Self::from_bytes(&bytes).map_err(|e| e.of(path))
     }
 

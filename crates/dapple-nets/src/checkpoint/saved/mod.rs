@@ -9,9 +9,10 @@ mod reader;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::config::NetConfig;
 use classes::{CLASSES, shown};
+use dapple_base::open_regular;
 use reader::Reader;
 use serde_json::{Map, Value};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ pub fn saved_network(path: &Path) -> Result<Option<NetConfig>, CheckpointError> 
         Ok(_) => {}
     }
     let mut bytes = Vec::new();
-    let file = File::open(&path).map_err(CheckpointError::io(&path))?;
+    let file = open_regular(&path).map_err(CheckpointError::io(&path))?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(CheckpointError::io(&path))?;
     parse(&bytes).map_err(|e| e.of(&path))
 }

@@ -12,6 +12,8 @@ use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, Sta
 use dapple::nets::{NetConfig, checkpoint};
 use dapple_base::machine::peak_memory;
 
+use super::common::json::check_json;
+use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use crate::environment;
 pub use arguments::Bench;
@@ -20,6 +22,15 @@ use subject::{Runner, Subject};
 use work::{Work, image, labels};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
+    let own = Own::Json(if arguments.device.len() > 1 {
+        &["devices", "ratios"]
+    } else {
+        &["precision", "median_s"]
+    });
+    check_json(arguments.json.as_deref(), own, &[])?;
+    if let Some(path) = &arguments.dump {
+        check_written(path, Own::Never, &[], None)?;
+    }
     let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
     if let Some(width) = arguments.width {
         config.width = width;

@@ -128,8 +128,8 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         (Some(threads), Some(simd)) => format!("{threads} threads, {simd}"),
         _ => format!("{}, {}", m.device, m.precision),
     };
-    println!("{}, {on}", head(m));
-    println!(
+    say!("{}, {on}", head(m));
+    say!(
         "median {:.1} ms   {:.2} images/s   {:.0} GFLOP/s   peak memory {}",
         m.median_s * 1e3,
         m.images_per_s,
@@ -137,7 +137,7 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         m.peak_rss_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0} MB"))
     );
     if let Some(mb) = m.planned_mb {
-        println!("the engine's own memory as planned: {mb:.0} MB");
+        say!("the engine's own memory as planned: {mb:.0} MB");
     }
     if let Some(layers) = &m.layers {
         print_layers(layers);
@@ -151,13 +151,18 @@ pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Fail
         return Ok(());
     }
     let first = &compared.devices[0];
-    println!("{}, {}, {} turns", head(first), first.precision, arguments.runs);
-    println!(
+    say!("{}, {}, {} turns", head(first), first.precision, arguments.runs);
+    say!(
         "\n{:12} {:>10} {:>10} {:>10} {:>8} {:>11}",
-        "device", "ms", "images/s", "GFLOP/s", "ratio", "difference"
+        "device",
+        "ms",
+        "images/s",
+        "GFLOP/s",
+        "ratio",
+        "difference"
     );
     for ((m, ratio), difference) in compared.devices.iter().zip(&compared.ratios).zip(&compared.differences) {
-        println!(
+        say!(
             "{:12} {:>10.1} {:>10.2} {:>10.0} {ratio:>8.2} {difference:>11.1e}",
             m.device,
             m.median_s * 1e3,
@@ -179,9 +184,9 @@ fn head(m: &Measured) -> String {
 }
 
 fn print_layers(layers: &[Layer]) {
-    println!("\n{:44} {:26} {:>10}", "operation", "kernel", "ms");
+    say!("\n{:44} {:26} {:>10}", "operation", "kernel", "ms");
     for layer in layers {
-        println!("{:44} {:26} {:>10.3}", layer.node, layer.kernel, layer.seconds * 1e3);
+        say!("{:44} {:26} {:>10.3}", layer.node, layer.kernel, layer.seconds * 1e3);
     }
     let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for layer in layers {
@@ -191,8 +196,8 @@ fn print_layers(layers: &[Layer]) {
     }
     let mut kinds: Vec<_> = kinds.into_iter().collect();
     kinds.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
-    println!("\n{:26} {:>6} {:>10}", "kernel", "count", "ms");
+    say!("\n{:26} {:>6} {:>10}", "kernel", "count", "ms");
     for (kernel, (count, seconds)) in kinds {
-        println!("{kernel:26} {count:>6} {:>10.2}", seconds * 1e3);
+        say!("{kernel:26} {count:>6} {:>10.2}", seconds * 1e3);
     }
 }

@@ -7,13 +7,13 @@ use crate::cli::failure::Failure;
 /// Prints the warnings about a data set and the names of the pairs left out.
 pub fn warn_of_skipped(dataset: &Dataset) {
     for warning in dataset.warnings() {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
     for error in dataset.skipped() {
-        eprintln!("warning: {error}");
+        note!("warning: {error}");
     }
     if !dataset.skipped().is_empty() {
-        eprintln!("warning: {} bad pairs were left out", dataset.skipped().len());
+        note!("warning: {} bad pairs were left out", dataset.skipped().len());
     }
 }
 
@@ -25,7 +25,7 @@ pub fn warn_of_validation(dataset: &Dataset, split: &Split) -> Result<(), Failur
         return Ok(());
     }
     let names = if missing.len() > 8 { [&missing[..8], &["…"]].concat() } else { missing };
-    eprintln!(
+    note!(
         "warning: none of the {} validation masks has the class {}, which is not scored; divide otherwise with --split \
          stratified, --train-fraction or --folds",
         val.len(),

@@ -65,7 +65,7 @@ fn start(name: &str, options: &EngineOptions, quiet: bool) -> Result<Box<dyn Eng
     let choice = device::choose(name);
     if let Some(why) = choice.why.filter(|_| !quiet) {
         // Standard output may be a picture or JSON.
-        eprintln!("device {}: {why}", choice.device);
+        note!("device {}: {why}", choice.device);
     }
     Ok(device::engine(&choice.device, options)?)
 }

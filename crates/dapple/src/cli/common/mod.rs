@@ -10,3 +10,4 @@ pub mod progress;
 pub mod scores;
 pub mod signal;
 pub mod values;
+pub mod written;

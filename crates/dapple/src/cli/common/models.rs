@@ -69,7 +69,7 @@ pub fn fetch(store: &Store, entry: &CatalogueEntry, quiet: bool) -> Result<PathB
     // Draws nothing without a terminal.
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let template =
-        "{msg} [{bar:24.cyan/blue}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta}";
+        "{msg} [{wide_bar:.cyan/blue}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta}";
     let style = ProgressStyle::with_template(template).expect("the template is well formed");
     bar.set_style(style.progress_chars("=> "));
     bar.set_message(entry.name);

@@ -25,7 +25,8 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0);
-            let template = "{prefix} [{bar:24.cyan/blue}] {pos}/{len} {msg}";
+            // The last part takes the space that the terminal has left, also after its size has changed.
+            let template = "{prefix} [{bar:16.cyan/blue}] {pos}/{len} {wide_msg}";
             let style = ProgressStyle::with_template(template).expect("the template is well formed");
             bar.set_style(style.progress_chars("=> "));
             bar
@@ -39,16 +40,16 @@ impl Progress {
             return;
         }
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
+            Some(bar) => bar.suspend(|| say!("{text}")),
+            None => say!("{text}"),
         }
     }
 
     fn batch(&mut self, epoch: (usize, usize), batch: (usize, usize), images: usize, loss: f64) {
         let ((epoch, epochs), (batch, batches)) = (epoch, batch);
-        let mut text = format!("loss {loss:.4}");
+        let mut text = format!("loss {loss:.3}");
         if let Some((name, last, best)) = self.score {
-            text += &format!("  {name} {last:.4} (best {best:.4})");
+            text += &format!("  {name} {last:.3} (best {best:.3})");
         }
         let done = (epoch - 1) * batches + batch;
         if let Some((rate, left)) = self.pace.batch(done, epochs * batches, images) {

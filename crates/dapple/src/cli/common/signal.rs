@@ -22,7 +22,7 @@ pub fn stop_on_signal(stop: StopFlag, message: &'static str) -> Result<(), Failu
         None => {
             first = Some(Instant::now());
             stop.raise();
-            eprintln!("\n{message}");
+            note!("\n{message}");
         }
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::other(format!("cannot listen for Ctrl-C: {error}")))

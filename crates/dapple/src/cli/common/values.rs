@@ -1,5 +1,7 @@
 //! Values of flags.
 
+use std::path::Path;
+
 /// A whole number of at least 1.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
@@ -14,9 +16,28 @@ pub fn size(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
+/// A path as one word of a command line.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '/' | '\\' | '.' | '-' | '_' | ':' | '+' | '@' | '%');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    let quote = if cfg!(windows) { '"' } else { '\'' };
+    format!("{quote}{}{quote}", text.replace('\'', if cfg!(windows) { "'" } else { "'\\''" }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_are_words_of_a_command_line() {
+        assert_eq!(shell_word(Path::new("runs/horses-1")), "runs/horses-1");
+        assert_eq!(shell_word(Path::new("my runs/it's")), "'my runs/it'\\''s'");
+    }
 
     #[test]
     fn sizes_are_sides_or_height_and_width() {

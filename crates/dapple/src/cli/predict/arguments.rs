@@ -21,6 +21,7 @@ use crate::cli::common::values::{at_least_one, size};
   dapple predict runs/fields field.tif --tile 512 --kind mask,contours
   dapple predict horse video.mp4 --kind cutout --background '#00b140'
   dapple predict runs/bayesian photo.jpg --samples 20 --kind uncertainty
+  dapple predict horse photo.jpg --out mask.png
   cat photo.jpg | dapple predict horse - > mask.png
 
 Files written for photo.jpg:
@@ -34,8 +35,10 @@ Files written for photo.jpg:
   photo-coco.json, photo-areas.csv, and coco.json and areas.csv for all
   video-overlay.mp4, video-cutout.mp4 (.mov with alpha), by ffmpeg
 
-Without --model, the first name is the model. Folders keep their structure. Existing results are kept, so that the same \
-command resumes an interrupted batch.
+Without --model, the first name is the model. Folders keep their structure. Results that the same model and settings made of \
+the same image are kept, so that the same command resumes an interrupted batch; others are made anew. The file .dapple-results \
+in the folder keeps record of them. A file that dapple did not make is never replaced without --force, an image of the batch or \
+a model not at all.
 
 Exit codes: 0 success, 2 an image could not be predicted or the input is wrong, 1 any other failure, including a batch \
 stopped by Ctrl-C, which leaves no unfinished file.")]
@@ -50,13 +53,13 @@ pub struct Predict {
     /// A text file with one image, folder or pattern per line
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
-    /// Folder for the results [default: predictions]
-    #[arg(long, value_name = "DIR")]
+    /// Folder for the results, or the file for one result of one image [default: predictions]
+    #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
     /// Outputs to write, separated by commas
     #[arg(long, value_name = "KINDS", default_value = "mask", value_delimiter = ',')]
     pub kind: Vec<KindChoice>,
-    /// Overwrite existing results
+    /// Make all results anew, and replace files of their names that dapple did not make
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]

@@ -1,29 +1,33 @@
 //! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
 
 mod arguments;
+mod result_file;
 mod setup;
 mod video;
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple::data::decode_photo_bytes;
+use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
-use dapple::predict::inputs::{Input, find, read_list, unread};
+use dapple::predict::inputs::{FoundInputs, Input, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::source::PhotoRows;
 use dapple::predict::video::is_video;
-use dapple::predict::{PredictError, Predictor, TileGrid};
-use dapple_base::{Size, StopFlag, remove_leftovers};
+use dapple::predict::{ImageRow, PredictError, Predictor, TileGrid};
+use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindChoice, Predict};
 
+use super::common::device::Device;
 use super::common::signal::stop_on_signal;
+use super::console::{Purpose, begin, write_raw};
 use super::failure::Failure;
+use result_file::{is_file_name, take_file};
 use setup::{load, output_settings};
 
 /// The name of standard input and output.
@@ -43,19 +47,29 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
-    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
+    let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let (videos, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
     remove_leftovers(&out);
-    let inputs = find(&named, Some(&out))?;
-    for unread in unread(&named)? {
-        eprintln!("warning: {unread}");
+    let FoundInputs { mut inputs, passed_over, unreadable } = find(&named, Some(&out))?;
+    if !passed_over.is_empty() {
+        note!("note: {}", passed_over_text(&passed_over));
     }
+    unreadable.iter().for_each(|error| note!("error: {error}"));
     let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
+    let kinds = KindChoice::all(&arguments.kind);
+    let output = output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?;
+    if is_file_name(&out) {
+        let files = kinds.iter().flat_map(|kind| kind.files(&predictor.classes().names, &output));
+        let suffixes: Vec<String> = files.map(|file| file.suffix).collect();
+        take_file(&mut out, &mut inputs, &videos, &suffixes)?;
+    }
     let batch = BatchSettings {
-        kinds: KindChoice::all(&arguments.kind),
-        output: output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?,
+        kinds,
+        output,
         out,
         force: arguments.force,
+        protected: protected(&models, arguments),
+        engine: engine(&arguments.device),
         workers: arguments.outputs.workers.unwrap_or_else(workers),
     };
     let stop = StopFlag::new();
@@ -63,17 +77,26 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         stop.clone(),
         "stopping after the image that the network is working on; once more to stop at once",
     )?;
-    video::run_all(&predictor, &videos, &batch, arguments, &stop)?;
-    if inputs.is_empty() {
-        return Ok(());
+    let made = video::run_all(&predictor, &videos, &batch, arguments, &stop);
+    let goes_on = match &made {
+        // One bad video does not prevent the images.
+        Err(failure) => failure.is_input_fault() && !stop.is_raised(),
+        Ok(()) => true,
+    };
+    if inputs.is_empty() || !goes_on {
+        return made;
     }
     let bar = progress(inputs.len(), arguments.quiet);
     let on_event = |event: BatchEvent<'_>| {
         match event {
-            BatchEvent::Bad(_, error) => bar.suspend(|| eprintln!("error: {error}")),
+            BatchEvent::Bad(input, error) => {
+                let (text, path) = (error.to_string(), input.path.display().to_string());
+                let named = if text.contains(&path) { text } else { format!("{path}: {text}") };
+                bar.suspend(|| note!("error: {named}"));
+            }
             BatchEvent::Scene(input, size, grid) => {
                 if !arguments.quiet {
-                    bar.suspend(|| eprintln!("note: {}", scene(&predictor, input, size, grid)));
+                    bar.suspend(|| note!("note: {}", scene(&predictor, input, size, grid)));
                 }
                 return;
             }
@@ -83,7 +106,13 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     };
     let summary = batch::run(&predictor, &inputs, &batch, &stop, &on_event);
     bar.finish_and_clear();
-    conclude(&summary?, inputs.len(), &batch.out, arguments.quiet)
+    let written = inputs.first().and_then(|input| input.result.as_ref()).unwrap_or(&batch.out);
+    conclude(&summary?, inputs.len(), written, arguments.quiet)?;
+    match unreadable.len() {
+        0 => made,
+        1 => Err(Failure::input("a folder could not be read, see above")),
+        folders => Err(Failure::input(format!("{folders} folders could not be read, see above"))),
+    }
 }
 
 /// Tells how a scene is seen, and how to have it otherwise.
@@ -126,25 +155,38 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
     }
 }
 
+/// The files besides the images that no result may replace.
+fn protected(models: &[PathBuf], arguments: &Predict) -> Vec<PathBuf> {
+    let background = PathBuf::from(&arguments.outputs.background);
+    let files = models.iter().map(|model| model_path(model));
+    files.chain(arguments.list.clone()).chain(std::iter::once(background)).collect()
+}
+
+/// The engine in words. Devices agree within rounding, precisions do not.
+fn engine(device: &Device) -> String {
+    device.precision.unwrap_or_default().to_string()
+}
+
 fn conclude(summary: &BatchSummary, images: usize, out: &Path, quiet: bool) -> Result<(), Failure> {
-    let BatchSummary { predicted, kept, bad, left, .. } = *summary;
+    let BatchSummary { predicted, kept, bad, crashed, left, .. } = *summary;
     if !quiet {
         let seconds = summary.elapsed.as_secs_f64();
-        print!("{predicted} of {images} images predicted, written to {}", out.display());
+        say_text!("{predicted} of {images} images predicted, written to {}", out.display());
         if kept > 0 {
-            print!("; {kept} existed and are kept (--force overwrites them)");
+            say_text!("; {kept} existed, made the same way, and are kept (--force makes them anew)");
         }
-        println!();
+        say!();
         if predicted > 0 {
             let busy = 100.0 * summary.network.as_secs_f64() / seconds;
-            println!(
+            say!(
                 "{seconds:.1} s, {:.1} images/s, the network busy {busy:.0} % of the time",
                 predicted as f64 / seconds
             );
         }
     }
     if bad > 0 {
-        return Err(Failure::input(format!("{bad} of {images} images could not be predicted, see above")));
+        let text = format!("{bad} of {images} images could not be predicted, see above");
+        return Err(if crashed > 0 { Failure::other(text) } else { Failure::input(text) });
     }
     if left > 0 {
         return Err(Failure::other(format!(
@@ -157,7 +199,8 @@ fn conclude(summary: &BatchSummary, images: usize, out: &Path, quiet: bool) -> R
 /// An image from standard input, and one file to standard output.
 fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let mut bytes = Vec::new();
-    io::stdin().read_to_end(&mut bytes).map_err(|e| Failure::input(format!("standard input: {e}")))?;
+    read_limited(io::stdin(), FILE_LIMIT_BYTES, &mut bytes)
+        .map_err(|e| Failure::input(format!("standard input: {e}")))?;
     let settings = output_settings(&arguments.outputs, predictor, arguments.prediction.memory)?;
     let names = &predictor.classes().names;
     let parts: Vec<_> =
@@ -174,25 +217,22 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let target = Target::memory();
     let classes = Arc::new(output_palette(predictor.classes(), predictor.settings().threshold)?);
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
-    match predictor.tiles(image.raster.width, image.raster.height)? {
-        None => output::write_all(&image, &predictor.predict(&image.raster)?, vec![output])?,
+    let predicted = (|| match predictor.tiles(image.raster.width, image.raster.height)? {
+        None => output::write_all(&image, &predictor.predict(&image.raster)?, vec![output]),
         Some(tiles) => {
-            let wants = output.wants();
-            predictor
-                .predict_tiles(&mut PhotoRows::new(&image), tiles, wants, &StopFlag::new(), &mut |row| {
-                    output.row(row)
-                })
-                .and_then(|()| output.finish())?;
+            let (wants, rows) = (output.wants(), &mut PhotoRows::new(&image));
+            let each = &mut |row: &ImageRow<'_>| output.row(row);
+            predictor.predict_tiles(rows, tiles, wants, &StopFlag::new(), each)?;
+            output.finish()
         }
-    }
-    let written = io::stdout().write_all(&target.commit()?).and_then(|()| io::stdout().flush());
-    match written {
-        // A reader that closed the pipe has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => {
-            written.map_err(|e| Failure::other(PredictError::Write { what: "standard output", source: e }))
-        }
-    }
+    })();
+    predicted.map_err(|error: PredictError| match error.is_input_fault() {
+        true => Failure::input(format!("standard input: {error}")),
+        false => error.into(),
+    })?;
+    begin(Purpose::Result);
+    write_raw(&target.commit()?);
+    Ok(())
 }
 
 fn workers() -> usize {

@@ -1,18 +1,22 @@
 //! Videos named among the images.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dapple::data::DataError;
 use dapple::predict::batch::BatchSettings;
 use dapple::predict::output::OutputKind;
-use dapple::predict::video::{self, VideoOutput, VideoSettings, VideoSummary};
+use dapple::predict::results::{Results, Standing, settings_fingerprint};
+use dapple::predict::video::{self, VideoFiles, VideoOutput, VideoSettings, VideoSummary};
 use dapple::predict::{PredictError, Predictor};
-use dapple_base::{StopFlag, WriteError};
+use dapple_base::{Digest, StopFlag, WriteError, check_regular};
 use indicatif::ProgressBar;
 
 use super::Predict;
+use crate::cli::common::written::same_file;
 use crate::cli::failure::Failure;
 
 /// Makes the requested overlays and cut-outs, one video after the other.
@@ -23,20 +27,47 @@ pub fn run_all(
     arguments: &Predict,
     stop: &StopFlag,
 ) -> Result<(), Failure> {
+    let Some(first) = videos.first() else { return Ok(()) };
     let kinds: Vec<VideoOutput> = batch.kinds.iter().filter_map(|kind| of_video(*kind)).collect();
+    if kinds.is_empty() {
+        return Err(Failure::input(format!(
+            "{}: for videos, give --kind overlay or cutout",
+            first.display()
+        )));
+    }
+    fs::create_dir_all(&batch.out)
+        .map_err(|source| PredictError::from(WriteError::new(&batch.out, source)))?;
+    let work = Work { predictor, batch, arguments, results: Results::open(&batch.out)?, stop };
     let mut bad = 0;
+    let mut owners: HashMap<String, &Path> = HashMap::new();
     for path in videos {
-        if kinds.is_empty() {
-            return Err(Failure::input(format!(
-                "{}: for videos, give --kind overlay or cutout",
-                path.display()
-            )));
-        }
         for &kind in &kinds {
-            match one(predictor, path, kind, batch, arguments, stop) {
+            let settings = work.settings(kind);
+            let output = work.output(path, &settings);
+            // Some file systems know no difference of case.
+            let owner = *owners.entry(output.to_string_lossy().to_lowercase()).or_insert(path);
+            let made = if owner == path.as_path() {
+                let replaced = videos.iter().chain(&batch.protected).find(|input| same_file(input, &output));
+                match replaced {
+                    None => work.make(path, &output, &settings),
+                    Some(input) => Err(Failure::input(format!(
+                        "{}: its result would replace {}; give another folder with --out",
+                        path.display(),
+                        input.display()
+                    ))),
+                }
+            } else {
+                Err(Failure::input(format!(
+                    "{}: its result {} is that of {} too; predict them into different folders with --out",
+                    path.display(),
+                    output.display(),
+                    owner.display()
+                )))
+            };
+            match made {
                 // One bad video does not prevent the others.
                 Err(failure) if failure.is_input_fault() && !stop.is_raised() => {
-                    eprintln!("error: {failure}");
+                    note!("error: {failure}");
                     bad += 1;
                 }
                 result => result?,
@@ -57,44 +88,76 @@ fn of_video(kind: OutputKind) -> Option<VideoOutput> {
     }
 }
 
-fn one(
-    predictor: &Predictor,
-    path: &Path,
-    kind: VideoOutput,
-    batch: &BatchSettings,
-    arguments: &Predict,
-    stop: &StopFlag,
-) -> Result<(), Failure> {
-    let settings = VideoSettings {
-        ffmpeg: arguments.outputs.ffmpeg.clone(),
-        kind,
-        output: batch.output.clone(),
-        smoothing: arguments.outputs.smoothing,
-    };
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let suffix = if kind == VideoOutput::Overlay { "overlay" } else { "cutout" };
-    let output = batch.out.join(format!("{name}-{suffix}.{}", video::extension(&settings)));
-    if output.is_file() && !batch.force {
-        if !arguments.quiet {
-            println!("{} exists and is kept (--force overwrites it)", output.display());
+/// Everything that is common to the videos of a command.
+struct Work<'a> {
+    predictor: &'a Predictor,
+    batch: &'a BatchSettings,
+    arguments: &'a Predict,
+    results: Results,
+    stop: &'a StopFlag,
+}
+
+impl Work<'_> {
+    fn settings(&self, kind: VideoOutput) -> VideoSettings {
+        VideoSettings {
+            ffmpeg: self.arguments.outputs.ffmpeg.clone(),
+            kind,
+            output: self.batch.output.clone(),
+            smoothing: self.arguments.outputs.smoothing,
         }
-        return Ok(());
     }
-    fs::create_dir_all(&batch.out)
-        .map_err(|source| PredictError::from(WriteError::new(&batch.out, source)))?;
-    let hidden = arguments.quiet || !io::stderr().is_terminal();
-    let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let on_frame = &mut |frames: usize| {
-        let rate = frames as f64 / bar.elapsed().as_secs_f64();
-        bar.set_message(format!("{}: {frames} frames, {rate:.1} frames/s", path.display()));
-    };
-    let result = video::run(predictor, path, &output, &settings, stop, on_frame);
-    bar.finish_and_clear();
-    let VideoSummary { frames, elapsed } = result?;
-    if !arguments.quiet {
-        let rate = frames as f64 / elapsed.as_secs_f64();
-        println!("{frames} frames, {rate:.1} frames/s, written to {}", output.display());
+
+    fn output(&self, path: &Path, settings: &VideoSettings) -> PathBuf {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(if settings.kind == VideoOutput::Overlay { "-overlay." } else { "-cutout." });
+        name.push(video::extension(settings));
+        self.batch.out.join(name)
     }
-    Ok(())
+
+    /// The fingerprint of everything that a result depends on.
+    fn origin(&self, path: &Path, settings: &VideoSettings) -> Result<String, Failure> {
+        let read = |source| PredictError::from(DataError::Read { path: path.to_owned(), source });
+        check_regular(path).map_err(read)?;
+        let content = Digest::of_file(path).map_err(read)?;
+        let mut digest = settings_fingerprint(self.predictor, &settings.output, &self.batch.engine);
+        digest
+            .part(format!("{:?} {}", settings.kind, settings.smoothing).as_bytes())
+            .part(content.as_bytes());
+        Ok(digest.text())
+    }
+
+    fn make(&self, path: &Path, output: &Path, settings: &VideoSettings) -> Result<(), Failure> {
+        let quiet = self.arguments.quiet;
+        let origin = self.origin(path, settings)?;
+        if !self.batch.force {
+            self.results.check(output)?;
+            if self.results.standing(output, &origin)? == Standing::Current {
+                if !quiet {
+                    let output = output.display();
+                    say!("{output} exists, made the same way, and is kept (--force makes it anew)");
+                }
+                return Ok(());
+            }
+        }
+        let hidden = quiet || !io::stderr().is_terminal();
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let on_frame = &mut |frames: usize| {
+            let rate = frames as f64 / bar.elapsed().as_secs_f64();
+            bar.set_message(format!("{}: {frames} frames, {rate:.1} frames/s", path.display()));
+        };
+        let note = |complete: &Path| {
+            let content = Digest::of_file(complete).map_err(|source| WriteError::new(complete, source))?;
+            self.results.note(&origin, [(output, content)])
+        };
+        let files = VideoFiles { input: path, output, note: &note };
+        let result = video::run(self.predictor, &files, settings, self.stop, on_frame);
+        bar.finish_and_clear();
+        let VideoSummary { frames, elapsed } = result?;
+        if !quiet {
+            let rate = frames as f64 / elapsed.as_secs_f64();
+            say!("{frames} frames, {rate:.1} frames/s, written to {}", output.display());
+        }
+        Ok(())
+    }
 }

@@ -11,10 +11,11 @@ use clap::{Args, ValueEnum};
 use dapple::data::{Classes, MaskReader, MaskValues, mask_files};
 use dapple::metrics::{BOUNDARY_RATIO, Bootstrap, Evaluator, Policy, Protocol};
 
-use super::common::json::write_json;
+use super::common::json::{check_json, write_json};
 use super::common::scores::measures::{ForegroundEvaluator, Surface, mean_surfaces, surfaces};
 use super::common::scores::{Report, print_policies, print_report};
 use super::common::values::at_least_one;
+use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
 use in_order::in_order;
 use masks::{Foreground, Labels, Meaning, ProbabilityMap, resize_nearest};
@@ -99,6 +100,10 @@ pub enum Resize {
 }
 
 pub fn run(arguments: &Score) -> Result<(), Failure> {
+    check_json(arguments.json.as_deref(), SCORES, &[])?;
+    if let Some(path) = &arguments.csv {
+        check_written(path, IMAGE_SCORES, &[], None)?;
+    }
     let pairs = pairs(arguments)?;
     let threads = arguments.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
     let readers = Readers::new(arguments, &pairs)?;
@@ -198,7 +203,7 @@ fn pairs(arguments: &Score) -> Result<Vec<Pair>, Failure> {
             pairs.len()
         ))),
         Some(_) => {
-            eprintln!(
+            note!(
                 "note: left out {} predictions without truth and {} true masks without prediction",
                 untrue.len(),
                 unpredicted.len()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dapple::metrics::{Bootstrap, Policy, ScoreInterval, Scores, score_intervals};
-use dapple_base::write_atomic;
+use dapple_base::{csv_cell, write_atomic};
 use serde::Serialize;
 
 use super::measures::{ForegroundScores, Surface, SurfaceScores};
@@ -46,13 +46,16 @@ impl Report {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let mut header = reader.headers().map_err(Failure::other)?.clone();
         self.columns(!surfaces.is_empty()).iter().for_each(|column| header.push_field(column));
-        writer.write_record(&header).map_err(Failure::other)?;
+        let cells = |record: &csv::StringRecord| -> Vec<String> {
+            record.iter().map(|cell| csv_cell(cell).into_owned()).collect()
+        };
+        writer.write_record(cells(&header)).map_err(Failure::other)?;
         for (image, record) in reader.records().enumerate() {
             let mut record = record.map_err(Failure::other)?;
             for value in self.values(image, surfaces.get(image)) {
                 record.push_field(&value.map(|value| value.to_string()).unwrap_or_default());
             }
-            writer.write_record(&record).map_err(Failure::other)?;
+            writer.write_record(cells(&record)).map_err(Failure::other)?;
         }
         let bytes = writer.into_inner().map_err(|error| Failure::other(error.into_error()))?;
         Ok(write_atomic(path, &bytes)?)

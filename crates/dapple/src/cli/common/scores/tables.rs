@@ -9,9 +9,9 @@ pub fn print_classes(scores: &Scores) {
     let width = scores.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(14);
     let row = |name: &str, columns: [Option<f64>; 4]| {
         let columns: String = columns.map(|score| format!(" {:>13}", shown(score))).concat();
-        println!("{name:width$}{columns}");
+        say!("{name:width$}{columns}");
     };
-    println!("{:width$} {:>13} {:>13} {:>13} {:>13}", "class", "IoU", "Boundary IoU", "accuracy", "Dice");
+    say!("{:width$} {:>13} {:>13} {:>13} {:>13}", "class", "IoU", "Boundary IoU", "accuracy", "Dice");
     for class in &scores.classes {
         row(&class.name, [class.iou, class.boundary_iou, class.accuracy, class.dice]);
     }
@@ -22,17 +22,17 @@ pub fn print_classes(scores: &Scores) {
 /// Prints everything but the policies.
 pub fn print_report(report: &Report) {
     print_classes(&report.scores);
-    println!("\n{:34} {:>9}   95 % interval, over {} images", "mean", "score", report.scores.images);
+    say!("\n{:34} {:>9}   95 % interval, over {} images", "mean", "score", report.scores.images);
     for ScoreInterval { score, interval } in &report.intervals {
         match interval {
             Some(interval) => {
-                println!("{score:34} {:>9.6}   {:.6} to {:.6}", interval.value, interval.low, interval.high);
+                say!("{score:34} {:>9.6}   {:.6} to {:.6}", interval.value, interval.low, interval.high);
             }
-            None => println!("{score:34} {:>9}", "-"),
+            None => say!("{score:34} {:>9}", "-"),
         }
     }
     if let Some(foreground) = &report.foreground {
-        println!("\nprobability of the foreground");
+        say!("\nprobability of the foreground");
         let salient = &foreground.salient;
         for (name, score) in [
             ("MAE", salient.mae),
@@ -50,28 +50,25 @@ pub fn print_report(report: &Report) {
             ("expected calibration error", foreground.expected_calibration_error),
             ("maximum calibration error", foreground.maximum_calibration_error),
         ] {
-            println!("{name:34} {:>9}", shown(score));
+            say!("{name:34} {:>9}", shown(score));
         }
     }
     for (number, class) in report.surface.iter().flatten().enumerate() {
         if number == 0 {
-            println!(
-                "\n{:34} {:>9} {:>12} {:>9}   images",
-                "contours, pixels", "Hausdorff", "95 %", "average"
-            );
+            say!("\n{:34} {:>9} {:>12} {:>9}   images", "contours, pixels", "Hausdorff", "95 %", "average");
         }
         let [hausdorff, hausdorff_95, average] = [class.hausdorff, class.hausdorff_95, class.average]
             .map(|score| score.map_or("-".into(), |d| format!("{d:.3}")));
-        println!("{:34} {hausdorff:>9} {hausdorff_95:>12} {average:>9}   {}", class.name, class.images);
+        say!("{:34} {hausdorff:>9} {hausdorff_95:>12} {average:>9}   {}", class.name, class.images);
     }
 }
 
 /// Prints the policies for absent classes, empty masks and so on.
 pub fn print_policies(report: &Report) {
-    println!("\npolicies");
+    say!("\npolicies");
     let salient = report.foreground.iter().flat_map(|foreground| &foreground.salient.policies);
     for Policy { name, text } in report.scores.policies.iter().chain(salient) {
-        println!("  {name}: {text}");
+        say!("  {name}: {text}");
     }
 }
 
@@ -82,18 +79,21 @@ pub fn shown(score: Option<f64>) -> String {
 
 /// Prints scores side by side with their differences; a star marks those whose interval excludes 0.
 pub fn print_differences(differences: &[ScoreDifference], images: usize) {
-    println!(
+    say!(
         "{:34} {:>9} {:>9} {:>10}   95 % interval, over {images} images",
-        "mean", "first", "second", "difference"
+        "mean",
+        "first",
+        "second",
+        "difference"
     );
     for ScoreDifference { score, first, second, difference } in differences {
-        print!("{score:34} {:>9} {:>9}", shown(*first), shown(*second));
+        say_text!("{score:34} {:>9} {:>9}", shown(*first), shown(*second));
         match difference {
             Some(interval) => {
                 let clear = if interval.low > 0.0 || interval.high < 0.0 { "  *" } else { "" };
-                println!(" {:>+10.6}   {:+.6} to {:+.6}{clear}", interval.value, interval.low, interval.high);
+                say!(" {:>+10.6}   {:+.6} to {:+.6}{clear}", interval.value, interval.low, interval.high);
             }
-            None => println!(" {:>10}", "-"),
+            None => say!(" {:>10}", "-"),
         }
     }
 }
