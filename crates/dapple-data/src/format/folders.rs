@@ -12,7 +12,7 @@ use crate::format::foreign::known_files;
 use crate::format::found::{Found, Notes, UNASSIGNED};
 use crate::format::pairs::{FolderPair, MASK_STEM_SUFFIXES, bare, is_mask_stem, pair_files};
 use crate::format::unread::Unread;
-use crate::format::walk::{entries, has_image_extension, holds_images, images_below, subfolders};
+use crate::format::walk::{entries, files_below, has_image_extension, holds_images, subfolders};
 use crate::part::Part;
 
 /// Names of mask folders, in lower case, the most usual first.
@@ -91,7 +91,8 @@ fn warn_of_others(root: &Path, folders: &[FolderPair], notes: &mut Notes) -> Res
     for parent in parents {
         for (name, path) in subfolders(parent)? {
             let kind = [MASK_FOLDERS.contains(&name.as_str()), IMAGE_FOLDERS.contains(&name.as_str())];
-            if kind != [false; 2] && !is_taken(&path) && !images_below(&path)?.is_empty() {
+            if kind != [false; 2] && !is_taken(&path) && !files_below(&path, &has_image_extension)?.is_empty()
+            {
                 kinds = [kinds[0] || kind[0], kinds[1] || kind[1]];
                 others.push(below(root, &path));
             }

@@ -34,7 +34,7 @@ impl Unread {
     /// Looks through a folder and the folders in it.
     ///
     /// # Errors
-    /// Those of [`images_below`](crate::images_below).
+    /// Those of [`find_images`](crate::find_images).
     pub fn below(folder: &Path) -> Result<Self> {
         let mut unread = Self { folder: folder.to_owned(), kinds: BTreeMap::new() };
         for path in files_below(folder, &|path| kind_of(path).is_some())? {

@@ -120,14 +120,17 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        let image = ImageInfo { width: 1, height: 1, name: "=HYPERLINK(\"x\").png".into(), geo: None };
+        let image =
+            ImageInfo { width: 1, height: 1, name: "=HYPERLINK(\"x\").png".into(), ..ImageInfo::default() };
         let names = vec!["@ground".to_owned(), "+horse".to_owned()];
         let classes = dapple_data::Classes { names, colours: vec![[0; 3], [9; 3]] };
         let classes = Arc::new(Palette::new(classes, None).expect("two classes"));
         let target = Target::memory();
         let mut areas = Box::new(Areas::new(&image, &classes, 1, target.clone()));
         let values = RowValues { labels: vec![1], ..RowValues::default() };
-        areas.row(&ImageRow { y: 0, pixels: &[0; 3], channels: 3, values: &values }).expect("memory");
+        areas
+            .row(&ImageRow { y: 0, pixels: &[0; 3], channels: 3, coverage: &[], values: &values })
+            .expect("memory");
         areas.finish().expect("memory");
         let found = String::from_utf8(target.commit().expect("memory")).expect("text");
         let mut reader = csv::Reader::from_reader(found.as_bytes());

@@ -54,9 +54,18 @@ fn a_cutout_keeps_what_is_transparent_and_the_colour_profile() {
             let output = OutputSettings { background, ..OutputSettings::default() };
             let out = folder.path().join("out");
             let kinds = vec![OutputKind::Cutout, OutputKind::Overlay];
-            let batch = BatchSettings { kinds, output, out: out.clone(), force: true, workers: 1 };
+            let batch = BatchSettings {
+                kinds,
+                output,
+                out: out.clone(),
+                force: true,
+                protected: Vec::new(),
+                engine: "cpu".into(),
+                workers: 1,
+            };
             let inputs = find(std::slice::from_ref(&path), Some(&out)).expect("a file");
-            let summary = run(&predictor, &inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
+            let summary =
+                run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
             assert_eq!(summary.predicted, 1);
             for name in ["a-cutout.png", "a-overlay.png"] {
                 let kept = colour_profile(out.join(name)).expect("a PNG");
@@ -89,8 +98,16 @@ fn a_profile_of_grey_is_not_given_to_colours() {
     let predictor = predictor(model("unet", 2, Normalization::Unit, 3), PredictSettings::default());
     let out = folder.path().join("out");
     let (kinds, output) = (vec![OutputKind::Cutout], OutputSettings::default());
-    let batch = BatchSettings { kinds, output, out: out.clone(), force: true, workers: 1 };
+    let batch = BatchSettings {
+        kinds,
+        output,
+        out: out.clone(),
+        force: true,
+        protected: Vec::new(),
+        engine: "cpu".into(),
+        workers: 1,
+    };
     let inputs = find(&[path], Some(&out)).expect("a file");
-    run(&predictor, &inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
+    run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
     assert_eq!(colour_profile(out.join("a-cutout.png")).expect("a PNG"), None);
 }

@@ -40,7 +40,15 @@ fn write_field(path: &Path, image: &Raster, empty_columns: usize) {
 
 fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
     let (kinds, output, out) = (kinds.into(), OutputSettings::default(), out.into());
-    BatchSettings { kinds, output, out, force: false, workers: 1 }
+    BatchSettings {
+        kinds,
+        output,
+        out,
+        force: false,
+        protected: Vec::new(),
+        engine: "cpu".into(),
+        workers: 1,
+    }
 }
 
 #[test]
@@ -59,8 +67,8 @@ fn masks_of_a_geotiff_keep_place_and_empty_pixels_and_areas_leave_those_out() {
         let settings = PredictSettings { memory_bytes, ..PredictSettings::default() };
         let predictor = predictor(model("unet", 3, Normalization::Unit, 9), settings);
         let inputs = find(std::slice::from_ref(&path), None).expect("a file");
-        let summary =
-            run(&predictor, &inputs, &batch(&out, &kinds), &StopFlag::new(), &|_| ()).expect("a batch");
+        let summary = run(&predictor, &inputs.inputs, &batch(&out, &kinds), &StopFlag::new(), &|_| ())
+            .expect("a batch");
         assert_eq!(summary.predicted, 1);
 
         for name in ["field.tif", "field-labels.tif"] {
@@ -147,7 +155,7 @@ fn a_scene_much_larger_than_the_training_is_seen_at_its_scale_and_it_is_said() {
             }
         };
         let batch = BatchSettings { force: true, ..batch(&folder.path().join("out"), &[OutputKind::Mask]) };
-        let summary = run(&predictor, &inputs, &batch, &StopFlag::new(), &on_event).expect("a batch");
+        let summary = run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &on_event).expect("a batch");
         assert_eq!(summary.predicted, 1);
         seen.into_inner().expect("no panic")
     };
