@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
+use crate::format::foreign::known_files;
 use crate::format::found::{Notes, Record};
-use crate::format::walk::{files_below, folded, has_image_extension, relative_stem};
+use crate::format::unread::Unread;
+use crate::format::walk::{bad_file, files_below, folded, has_image_extension, relative_stem};
 use crate::part::Part;
 
 /// A folder of images and the folder of their masks, which may be the same one.
@@ -141,5 +143,19 @@ pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<BTreeMap
             }
         }
     }
-    if any { Ok(files) } else { Err(DataError::EmptyFolder { path: folder.to_owned() }) }
+    if any {
+        return Ok(files);
+    }
+    // Files of other kinds are named: they are what the folder holds instead of images.
+    let (foreign, unread) = (known_files(folder), Unread::below(folder)?);
+    if foreign.is_empty() && unread.is_empty() {
+        return Err(DataError::EmptyFolder { path: folder.to_owned() });
+    }
+    let unread = if unread.is_empty() { String::new() } else { unread.to_string() };
+    let named =
+        [foreign, unread].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n  ");
+    Err(bad_file(
+        folder,
+        format!("no image (PNG, JPEG, BMP, TIFF, WebP, PNM) in this folder, but\n  {named}"),
+    ))
 }

@@ -194,7 +194,7 @@ fn files_of_formats_that_are_known_but_not_read_are_named() {
         ("scan/1.dcm", &b""[..], "DICOM"),
         ("scan/1.nii.gz", b"", "NIfTI"),
         ("data.zip", b"", "unpack"),
-        ("gt/1.mat", b"", "MATLAB"),
+        ("arrays/1.mat", b"", "MATLAB"),
         ("train/1.tfrecord", b"", "TFRecord"),
         ("roads.geojson", b"{}", "gdal_rasterize"),
         ("boxes/1.xml", b"<annotation><object><bndbox></bndbox></object></annotation>", "boxes are no masks"),
@@ -204,5 +204,13 @@ fn files_of_formats_that_are_known_but_not_read_are_named() {
         put(root.path(), file, content);
         let error = open(root.path()).unwrap_err().to_string();
         assert!(error.contains(words) && error.contains(file), "{error}");
+    }
+    // Where images or masks are looked for, too.
+    for (file, words) in [("gt/1.mat", "MATLAB"), ("masks/1.heic", "1 HEIC")] {
+        let root = tempdir().unwrap();
+        put(root.path(), "images/1.png", &rgb_png(4, 3));
+        put(root.path(), file, b"");
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.contains("no image") && error.contains(words), "{error}");
     }
 }
