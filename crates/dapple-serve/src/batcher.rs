@@ -164,10 +164,13 @@ impl Networks {
         self.metrics.batch(replies.len(), begin.elapsed());
         let predicted: Vec<Predicted> = match result {
             Ok(Ok(predictions)) => predictions.into_iter().map(Ok).collect(),
-            Ok(Err(error)) => vec![Err(Failed::Error(Arc::new(error))); replies.len()],
+            Ok(Err(error)) => {
+                let failed = Failed::Error(Arc::new(error));
+                replies.iter().map(|_| Err(failed.clone())).collect()
+            }
             Err(panicked) => {
                 log(format_args!("error: a batch failed by a bug in dapple: {panicked}"));
-                vec![Err(Failed::Panicked); replies.len()]
+                replies.iter().map(|_| Err(Failed::Panicked)).collect()
             }
         };
         for ((held, reply), predicted) in replies.into_iter().zip(predicted) {

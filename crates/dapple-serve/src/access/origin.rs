@@ -100,7 +100,7 @@ fn is_own(origin: &str, host: &str) -> bool {
 /// The fault of a listed origin that no browser ever sends.
 pub(crate) fn fault_of_origin(text: &str) -> Option<String> {
     let usual = "give origins as browsers send them: https://example.org, or https://example.org:8443";
-    if text == "*" || text.contains('*') {
+    if text.contains('*') {
         return Some("there are no patterns; list the origins, as https://example.org".into());
     }
     let (scheme, rest) = match text.split_once("://") {

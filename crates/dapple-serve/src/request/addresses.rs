@@ -13,11 +13,11 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        // This network, shared with the provider (CGNAT), IETF protocols, 6to4 relays, benchmarks, reserved with the broadcast.
-        (0, ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) | (240.., ..) => true,
-        _ => false,
-    };
+    // This network, shared with the provider (CGNAT), IETF protocols, 6to4 relays, benchmarks, reserved with the broadcast.
+    let special = matches!(
+        (a, b, c),
+        (0, ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) | (240.., ..)
+    );
     !(special
         || address.is_private()
         || address.is_loopback()
