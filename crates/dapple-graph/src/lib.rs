@@ -39,6 +39,7 @@ mod precision;
 mod prune;
 mod reshape;
 mod shape;
+mod sound;
 mod state;
 pub mod summary;
 
@@ -57,4 +58,5 @@ pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};
 pub use precision::Precision;
 pub use shape::Shape;
+pub use sound::Unsound;
 pub use state::{LoadReport, State, StateError};

@@ -3,6 +3,14 @@
 use crate::{Graph, NodeId};
 
 impl Graph {
+    /// For each parameter, whether a node uses it.
+    pub fn used_params(&self) -> Vec<bool> {
+        let mut used = vec![false; self.params().len()];
+        let ids = self.nodes().iter().flat_map(|node| node.op.params());
+        ids.for_each(|id| used[id.0] = true);
+        used
+    }
+
     /// Removes the nodes that no output depends on. Their parameters stay, so that a network that uses a part of a
     /// published encoder can hold, load and give away all of it; they get no gradient.
     pub fn prune(&mut self) {
