@@ -10,7 +10,8 @@ use crate::probabilities::Probabilities;
 
 /// Calibration: whether a confidence of 80 % is right in 80 % of the cases.
 ///
-/// Confidences are put into bins of equal width, `(0, 1/n], (1/n, 2/n], ...` (0 belongs to the first).
+/// Confidences are put into bins of equal width, `(0, 1/n], (1/n, 2/n], ...` (0 belongs to the first), whose edges are
+/// rounded to single precision as the confidences are.
 ///
 /// ```
 /// use dapple_metrics::Calibration;
@@ -83,14 +84,23 @@ impl Calibration {
         Probabilities::Unit(confidence).check(usize::MAX)?;
         let last = self.bins.len() - 1;
         for (&confidence, &correct) in confidence.iter().zip(correct) {
-            let confidence = f64::from(confidence);
-            let upper = (confidence * self.bins.len() as f64).ceil() as usize;
-            let bin = &mut self.bins[upper.saturating_sub(1).min(last)];
+            let bin = self.bin_of(confidence).min(last);
+            let bin = &mut self.bins[bin];
             bin.pixels += 1;
             bin.correct += u64::from(correct);
-            bin.confidence_steps += (confidence * CONFIDENCE_STEPS).round() as u128;
+            bin.confidence_steps += (f64::from(confidence) * CONFIDENCE_STEPS).round() as u128;
         }
         Ok(())
+    }
+
+    /// The bin of a confidence. Edges are rounded as confidences are, so that 0.3 and 0.7 both lie on one of ten bins,
+    /// although single precision puts 0.3 above three tenths and 0.7 below seven.
+    fn bin_of(&self, confidence: f32) -> usize {
+        let count = self.bins.len() as f64;
+        let edge = |at: usize| (at as f64 / count) as f32;
+        let near = (f64::from(confidence) * count).ceil() as usize;
+        let above = (near.saturating_sub(1)..=near + 1).find(|&at| confidence <= edge(at));
+        above.unwrap_or(near).saturating_sub(1)
     }
 
     /// Adds the pixels of another.
@@ -115,10 +125,10 @@ impl Calibration {
 
     /// The reliability diagram.
     pub fn bins(&self) -> Vec<ReliabilityBin> {
-        let width = 1.0 / self.bins.len() as f64;
+        let count = self.bins.len() as f64;
         let bin = |(at, counts): (usize, &BinCounts)| ReliabilityBin {
-            low: at as f64 * width,
-            high: (at + 1) as f64 * width,
+            low: at as f64 / count,
+            high: (at + 1) as f64 / count,
             pixels: counts.pixels,
             accuracy: ratio(counts.correct, counts.pixels),
             confidence: (counts.pixels > 0)
@@ -142,5 +152,24 @@ impl Calibration {
     /// `|accuracy - confidence|` and the number of pixels of each bin that has some.
     fn gaps(&self) -> impl Iterator<Item = (f64, u64)> {
         self.bins().into_iter().filter_map(|bin| Some(((bin.accuracy? - bin.confidence?).abs(), bin.pixels)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_on_an_edge_lies_in_the_bin_below_it() {
+        for count in [1, 3, 5, 10, 15, 20, 100] {
+            let calibration = Calibration::new(count).expect("some bins");
+            for edge in 1..=count {
+                let on = (edge as f64 / count as f64) as f32;
+                assert_eq!(calibration.bin_of(on), edge - 1, "{edge} of {count}");
+                assert_eq!(calibration.bin_of(on.next_down()), edge - 1, "below {edge} of {count}");
+                assert_eq!(calibration.bin_of(on.next_up()), edge, "above {edge} of {count}");
+            }
+            assert_eq!(calibration.bin_of(0.0), 0);
+        }
     }
 }
