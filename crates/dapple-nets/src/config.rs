@@ -15,6 +15,16 @@ pub enum Activation {
     Sigmoid,
 }
 
+/// The dilation of the first block of a stage whose stride is omitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dilation {
+    /// All blocks of a stage have one dilation, as on segmentation_models_pytorch's own encoders.
+    Stages,
+    /// The first block still has the dilation of the stage before, as on timm's encoders.
+    Later,
+}
+
 /// A network with everything that the shapes of its parameters depend on.
 ///
 /// ```
@@ -46,6 +56,9 @@ pub struct NetConfig {
     /// published one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_stride: Option<usize>,
+    /// The dilation of the first block of a dilated stage; if absent, the published one. It changes no shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dilation: Option<Dilation>,
     /// Dropout rate, at least 0 and below 1; if absent, the published rates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f32>,
@@ -93,6 +106,9 @@ pub enum ConfigError {
         /// The strides that the network offers.
         allowed: &'static [usize],
     },
+    /// A dilation for a network that does not dilate.
+    #[error("network `{0}` has no dilated stages: leave `dilation` out")]
+    NoDilation(String),
     /// A rate of dropout or stochastic depth that is out of range, or does not apply to the network.
     #[error("network `{network}`: `{field}` is {value}; {why}")]
     Rate {

@@ -23,7 +23,7 @@ mod models;
 mod monte_carlo;
 pub mod registry;
 
-pub use config::{Activation, ConfigError, NetConfig};
+pub use config::{Activation, ConfigError, Dilation, NetConfig};
 pub use encoders::{ENCODERS, Encoder};
 pub use models::{
     DdrNet, DeconvNet, FastScnn, FcnVgg, Head, SegNet, SegNetBasic, U2Net, U2NetSize, UNet, UpSampling,

@@ -1,6 +1,6 @@
 //! Errors of files of weights.
 
-use super::init::InitError;
+use super::init::{InitError, ShapesError};
 use super::version::VERSION;
 use crate::config::ConfigError;
 use dapple_base::InputFault;
@@ -39,7 +39,8 @@ pub enum ContentError {
     Unreadable(String),
     /// A safetensors file that does not describe a dapple model.
     #[error(
-        "the weights have no description of the model: such a file can initialize a network but not be used as a model"
+        "the weights have no description of their network: name it (--network NAME; `dapple models` lists the names), or \
+         make a model of them once: dapple import FILE --network NAME --out model.safetensors"
     )]
     NotAModel,
     /// A file of several models where one is expected.
@@ -88,6 +89,9 @@ pub enum ContentError {
         /// The network to initialize.
         asked: String,
     },
+    /// The settings of the network do not follow from the weights.
+    #[error(transparent)]
+    Shapes(#[from] ShapesError),
     /// The weights do not fit the network that they should initialize.
     #[error(transparent)]
     Init(#[from] InitError),

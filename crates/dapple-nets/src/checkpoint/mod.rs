@@ -5,10 +5,12 @@
 //! - [`read_state_dict`], [`parse_state_dict`]: safetensors and both formats of `torch.save`; nothing in a file is executed.
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
 //! - [`saved_network`]: the network in a folder that segmentation_models_pytorch wrote.
+//! - [`read_foreign`]: a whole network that another program saved.
 //! - [`init_from`]: initializes a network from a state dict and recognizes its naming scheme.
 
 mod dtype;
 mod error;
+mod foreign;
 mod init;
 mod model;
 mod named_tensor;
@@ -21,10 +23,11 @@ mod version;
 
 pub use dapple_base::Normalization;
 pub use error::{CheckpointError, ContentError};
-pub use init::{InitError, InitReport, Unmatched, init_from, init_from_file};
+pub use foreign::{ForeignNetwork, read_foreign};
+pub use init::{InitError, InitReport, ShapesError, Unmatched, init_from, init_from_file, shaped_like};
 pub use model::{Class, Ensemble, ModelCard, ModelFile, Storage};
 pub use named_tensor::NamedTensor;
 pub use naming::Naming;
-pub use published::published;
+pub use published::{named_as, published};
 pub use saved::{check_saved, saved_network};
 pub use state_dict::{parse_state_dict, read_state_dict, write_state_dict};

@@ -13,8 +13,8 @@ use std::path::Path;
 
 /// Reads the tensors with `wanted` names from a file of safetensors or of `torch.save` (`.pth`, `.pt`, new and old
 /// format). The format is recognized by the content, not by the file name. Half precision is widened, other types are
-/// rounded to `f32`. Files of `torch.save` are programs: nothing in them is executed, and anything but tensors in
-/// dictionaries is an error that names it.
+/// rounded to `f32`. Files of `torch.save` are programs: nothing in them is executed. Tensors in dictionaries, lists and
+/// modules are read, all other objects beside them are read over.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, or has other content.

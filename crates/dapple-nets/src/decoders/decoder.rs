@@ -1,6 +1,7 @@
 //! The interface of decoders, and the networks that they make with an encoder.
 
 use crate::blocks::check_size;
+use crate::config::Dilation;
 use crate::encoders::{Encoder, Features, Form, Stride};
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, Network, NodeId, Shape};
 
@@ -32,6 +33,8 @@ pub(crate) struct DecoderSettings {
     pub width: usize,
     /// The encoder's largest stride.
     pub stride: usize,
+    /// The dilation of the first block of a dilated stage.
+    pub dilation: Option<Dilation>,
     /// Dropout rate that replaces the published ones.
     pub dropout: Option<f32>,
     /// Largest rate of the encoder's stochastic depth.
@@ -66,10 +69,12 @@ impl Network for EncoderDecoder {
         let Self { decoder, settings } = self;
         check_size(decoder.name, input, SMALLEST)?;
         let mut g = Graph::new(input);
-        let stride = match (settings.stride, decoder.torchvision) {
+        let stride = match (settings.stride, settings.dilation) {
             (32, _) => Stride::Full,
-            (stride, true) => Stride::Dilated(stride),
-            (stride, false) => Stride::DilatedStages(stride),
+            (stride, Some(Dilation::Later)) => Stride::DilatedLater(stride),
+            (stride, Some(Dilation::Stages)) => Stride::DilatedStages(stride),
+            (stride, None) if decoder.torchvision => Stride::Dilated(stride),
+            (stride, None) => Stride::DilatedStages(stride),
         };
         let features = if decoder.torchvision { "" } else { "features." };
         let drop_path = settings.drop_path;

@@ -1,6 +1,7 @@
 //! DeepLabV3 on an encoder. Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image
 //! Segmentation", 2017, section 3 and figure 5, <https://arxiv.org/abs/1706.05587>, as torchvision builds it: output
-//! stride 8, an auxiliary FCN head on the second-last feature map. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
+//! stride 8, an auxiliary FCN head on the second-last feature map; on MobileNetV3 (`deeplabv3_mobilenet_v3_large`) output
+//! stride 16, the head on the first block at stride 8. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
 
 use super::decoder::{BILINEAR, Decoder, DecoderSettings};
 use super::fcn::auxiliary;
@@ -17,6 +18,9 @@ pub(crate) const DEEPLABV3: Decoder = Decoder {
     build,
 };
 
+pub(crate) const DEEPLABV3_MOBILENET: Decoder =
+    Decoder { strides: &[16, 8], fits: |encoder| encoder.name.starts_with("mobilenet"), ..DEEPLABV3 };
+
 /// Dilations of the pyramid.
 pub(super) const RATES: [usize; 3] = [12, 24, 36];
 
@@ -29,7 +33,7 @@ fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Resu
     let image = g.input();
     let x = g.resize(x, image, BILINEAR)?;
     g.output("logits", x)?;
-    auxiliary(g, features.maps[2], settings)
+    auxiliary(g, features.early.unwrap_or(features.maps[2]), settings)
 }
 
 /// The pyramid of dilated convolutions (section 3.3), concatenated, projected, and dropout.

@@ -18,7 +18,7 @@ mod unetplusplus;
 mod upernet;
 
 pub(crate) use decoder::{BILINEAR, Decoder, DecoderSettings, EncoderDecoder, SMALLEST};
-pub(crate) use deeplabv3::DEEPLABV3;
+pub(crate) use deeplabv3::{DEEPLABV3, DEEPLABV3_MOBILENET};
 pub(crate) use deeplabv3_smp::DEEPLABV3_SMP;
 pub(crate) use deeplabv3plus::DEEPLABV3PLUS;
 pub(crate) use fcn::FCN;

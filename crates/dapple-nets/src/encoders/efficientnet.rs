@@ -65,10 +65,11 @@ fn build(
         for index in 0..blocks_of(line) {
             let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
             let down = if index == 0 { stage_stride } else { 1 };
+            let dilation = if down > 1 { own.first } else { own.dilation };
             let depthwise = Conv2d::new(0, kernel)
                 .stride(if own.dilation > 1 { 1 } else { down })
-                .padding(kernel / 2 * own.dilation)
-                .dilation(own.dilation);
+                .padding(kernel / 2 * dilation)
+                .dilation(dilation);
             let y = block(g, &name, x, expansion, &depthwise, scaled(out))?;
             x = if down == 1 && g.shape(x).c == scaled(out) {
                 let y = drop_path(g, y, form.drop_path, number, total)?;

@@ -52,19 +52,23 @@ pub(crate) enum Stride {
     Dilated(usize),
     /// 8 or 16; all convolutions of a stage have one dilation (segmentation_models_pytorch).
     DilatedStages(usize),
+    /// 8 or 16; the first block after the omitted stride still has the dilation of the stage before, in every family
+    /// (timm).
+    DilatedLater(usize),
 }
 
 impl Stride {
     /// The form of the stage that normally increases the stride from `stride / 2` to `stride`.
     pub fn stage(self, stride: usize) -> StageForm {
-        let (Self::Dilated(largest) | Self::DilatedStages(largest)) = self else {
-            return StageForm { stride: 2, first: 1, dilation: 1 };
+        let largest = match self {
+            Self::Full => return StageForm { stride: 2, first: 1, dilation: 1 },
+            Self::Dilated(largest) | Self::DilatedStages(largest) | Self::DilatedLater(largest) => largest,
         };
         if stride <= largest {
             return StageForm { stride: 2, first: 1, dilation: 1 };
         }
         let dilation = stride / largest;
-        let first = if matches!(self, Self::Dilated(_)) { dilation / 2 } else { dilation };
+        let first = if matches!(self, Self::DilatedStages(_)) { dilation } else { dilation / 2 };
         StageForm { stride: 1, first, dilation }
     }
 }

@@ -101,9 +101,10 @@ fn build(g: &mut Graph, x: NodeId, form: &Form) -> Result<Features, GraphError> 
 /// Stride and dilation of a depthwise convolution that would have the stride `own` and bring the map to `stride`.
 fn dilate(form: Stride, stride: usize, own: usize) -> (usize, usize) {
     let stage = form.stage(stride);
-    match stage.dilation {
-        1 => (own, 1),
-        dilation => (1, dilation),
+    match (stage.dilation, form) {
+        (1, _) => (own, 1),
+        (_, Stride::DilatedLater(_)) if own > 1 => (1, stage.first),
+        (dilation, _) => (1, dilation),
     }
 }
 

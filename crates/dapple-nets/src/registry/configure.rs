@@ -20,6 +20,7 @@ impl NetConfig {
             width: entry.width,
             head: None,
             output_stride: None,
+            dilation: None,
             dropout: None,
             drop_path: None,
         };
@@ -62,6 +63,9 @@ impl NetConfig {
         if let Some(value) = self.output_stride.filter(|stride| !entry.output_strides.contains(stride)) {
             let (network, allowed) = (self.name.clone(), entry.output_strides);
             return Err(ConfigError::OutputStride { network, value, allowed });
+        }
+        if self.dilation.is_some() && entry.output_strides.is_empty() {
+            return Err(ConfigError::NoDilation(self.name.clone()));
         }
         let rates = [
             ("dropout", self.dropout, entry.has_dropout),

@@ -68,6 +68,7 @@ impl NetworkEntry {
             encoder,
             width: config.width,
             stride: config.output_stride.or(self.output_strides.first().copied()).unwrap_or(32),
+            dilation: config.dilation,
             dropout: config.dropout,
             drop_path: config.drop_path.unwrap_or(encoder.drop_path),
         };

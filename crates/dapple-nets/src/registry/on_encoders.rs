@@ -22,7 +22,7 @@ const SMP_HEAD: &[&str] = &["segmentation_head."];
 const TORCHVISION_HEADS: &[&str] = &["classifier.4.", "aux_classifier.4."];
 
 /// All decoders.
-const DECODERS: [OnEncoders; 12] = {
+const DECODERS: [OnEncoders; 13] = {
     const fn smp(
         decoder: Decoder,
         title: &'static str,
@@ -51,6 +51,14 @@ const DECODERS: [OnEncoders; 12] = {
         },
         OnEncoders {
             decoder: decoders::DEEPLABV3,
+            title: "DeepLabV3",
+            source: CHEN,
+            heads: TORCHVISION_HEADS,
+            has_dropout: true,
+            output_weights: WITH_AUXILIARY,
+        },
+        OnEncoders {
+            decoder: decoders::DEEPLABV3_MOBILENET,
             title: "DeepLabV3",
             source: CHEN,
             heads: TORCHVISION_HEADS,

@@ -2,7 +2,8 @@
 
     python make.py [NAME ...]          (torch, torchvision, segmentation_models_pytorch, transformers, safetensors)
     python make.py --published                 published.json: names, shapes and counts of the published sizes
-    python make.py --timm                      timm.json: names and shapes under timm's names
+    python make.py --timm                      timm.json: names and shapes under timm's names, smp.json: checksums of the
+                                               names in networks on timm's encoders, published/: outputs of whole networks
     python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
 
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
@@ -18,6 +19,7 @@ Made with torch 2.15, torchvision 0.29, segmentation_models_pytorch 0.6, transfo
 
 import json
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +245,45 @@ def timm_names():
         yield row(f"unet-{ours}", "TimmUniversal", smp.Unet(f"tu-{theirs}", encoder_weights=None, classes=2))
 
 
+def smp_names():
+    """For each network on one of timm's encoders that smp has: how many tensors it saves, and the
+    CRC-32 of their names and shapes."""
+    makers = {
+        "unet": "Unet", "unetplusplus": "UnetPlusPlus", "linknet": "Linknet", "fpn": "FPN", "pspnet": "PSPNet",
+        "deeplabv3-smp": "DeepLabV3", "deeplabv3plus": "DeepLabV3Plus", "upernet": "UPerNet", "segformer": "Segformer",
+    }
+    encoders = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
+    encoders |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}
+    encoders |= {f"convnext-{size}": f"tu-convnext_{size}" for size in ("tiny", "small")}
+    for family, maker in makers.items():
+        for ours, theirs in encoders.items():
+            model = getattr(smp, maker)(theirs, encoder_weights=None, classes=2)
+            keys = {k: list(v.shape) for k, v in floats(model).items()}
+            lines = "".join(f"{k} {keys[k]}\n" for k in sorted(keys))
+            yield {"network": f"{family}-{ours}", "tensors": len(keys), "crc32": zlib.crc32(lines.encode())}
+
+
+def published_cases():
+    """Networks as published: those whose encoders timm dilates, one whose encoder timm cuts off, and torchvision's DeepLabV3
+    on MobileNetV3."""
+    even = [1, 64, 96]
+    for name, maker, encoder in [
+        ("deeplabv3plus-efficientnet-b0", "DeepLabV3Plus", "tu-efficientnet_b0"),
+        ("deeplabv3-smp-efficientnet-b0", "DeepLabV3", "tu-efficientnet_b0"),
+        ("deeplabv3plus-mobilenetv3-large", "DeepLabV3Plus", "tu-mobilenetv3_large_100"),
+        ("deeplabv3-smp-mobilenetv3-large", "DeepLabV3", "tu-mobilenetv3_large_100"),
+        ("pspnet-convnext-tiny", "PSPNet", "tu-convnext_tiny"),
+    ]:
+        width = {"efficientnet-b0": 32, "mobilenetv3-large": 16, "convnext-tiny": 96}
+        width = next(v for k, v in width.items() if name.endswith(k))
+        config = {"name": name, "width": width}
+        config |= {"dilation": "later"} if name.startswith("deeplab") else {}
+        yield name, config, even, getattr(smp, maker)(encoder, encoder_weights=None, classes=CLASSES)
+    make = tv.segmentation.deeplabv3_mobilenet_v3_large
+    model = make(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
+    yield "deeplabv3-mobilenetv3-large", {"name": "deeplabv3-mobilenetv3-large", "width": 16}, even, model
+
+
 DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
 
 
@@ -255,6 +296,11 @@ def main(arguments):
     if arguments == ["--timm"]:
         rows = [json.dumps(row, separators=(",", ":")) for row in timm_names()]
         (Path(__file__).parent / "timm.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        rows = [json.dumps(row, separators=(",", ":")) for row in smp_names()]
+        (Path(__file__).parent / "smp.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        (Path(__file__).parent / "published").mkdir(exist_ok=True)
+        for name, config, size, model in published_cases():
+            golden(Path(__file__).parent / "published", name, config, size, model, train=False)
         return
     full = arguments[:1] == ["--full"]
     folder = Path(arguments[1]) if full else Path(__file__).parent

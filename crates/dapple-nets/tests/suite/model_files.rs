@@ -2,7 +2,7 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{
-    Class, ContentError, ModelCard, ModelFile, Normalization, Storage, init_from_file,
+    Class, ContentError, Ensemble, ModelCard, ModelFile, Normalization, Storage, init_from_file,
 };
 use dapple_nets::{Head, NetConfig, registry};
 use half::{bf16, f16};
@@ -306,4 +306,53 @@ fn models_without_their_training_images_are_as_they_were() {
             .contains(r#""images":{"values":"uint16","range":"1000..1040","bands":1,"size":[480,640]}"#)
     );
     assert_eq!(ModelFile::from_bytes(&file.to_bytes().unwrap()).unwrap(), file);
+}
+
+#[test]
+fn nan_infinite_weights_and_negative_variances_are_refused() {
+    let bytes = small().to_bytes().unwrap();
+    for (parameter, value) in [
+        ("inc.double_conv.0.weight", f32::NAN),
+        ("inc.double_conv.1.bias", f32::INFINITY),
+        ("inc.double_conv.1.running_var", -0.25),
+    ] {
+        let mut model = small();
+        let mut values = model.state.get(parameter).unwrap().to_vec();
+        values[0] = value;
+        model.state.set(parameter, &values).unwrap();
+        let error = model.to_bytes().unwrap_err().to_string();
+        assert!(error.contains(parameter), "{error}");
+        // As an earlier version wrote it, with a checksum that is right.
+        let spoil = |name: &str, shape: Vec<usize>, mut data: Vec<u8>| {
+            if name == parameter {
+                data[..4].copy_from_slice(&value.to_le_bytes());
+            }
+            same_tensor(name, shape, data)
+        };
+        let spoilt = rewrite(&bytes, spoil, |text| {
+            let mut envelope: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let mut hasher = crc32fast::Hasher::new();
+            model.state.specs.iter().enumerate().for_each(|(index, _)| {
+                model.state.slice(index).iter().for_each(|v| hasher.update(&v.to_le_bytes()));
+            });
+            envelope["weights_crc32"] = hasher.finalize().into();
+            same_text(envelope.to_string())
+        });
+        let error = ModelFile::from_bytes(&spoilt).unwrap_err().to_string();
+        assert!(error.contains(parameter) && error.contains("train it again"), "{error}");
+    }
+}
+
+#[test]
+fn changed_scores_of_an_ensemble_are_found() {
+    let scores = small().card.scores;
+    let ensemble = Ensemble { members: vec![small(), small()], scores };
+    let bytes = ensemble.to_bytes().unwrap();
+    assert_eq!(Ensemble::from_bytes(&bytes).unwrap(), ensemble);
+    let at = bytes.windows(12).rposition(|window| window.starts_with(b"mean_iou")).unwrap();
+    let digit = at + bytes[at..].iter().position(u8::is_ascii_digit).unwrap() + 2;
+    let mut changed = bytes.clone();
+    changed[digit] ^= 1;
+    let error = Ensemble::from_bytes(&changed).unwrap_err();
+    assert!(matches!(error, ContentError::Damaged(_)), "{error}");
 }

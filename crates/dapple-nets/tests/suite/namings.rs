@@ -136,3 +136,47 @@ fn another_map_at_stride_2_is_reported_by_its_shapes() {
         "{said}"
     );
 }
+
+/// A row of `tests/parity/smp.json`.
+#[derive(serde::Deserialize)]
+struct Saved {
+    network: String,
+    tensors: usize,
+    crc32: u32,
+}
+
+#[test]
+fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/smp.json");
+    let rows: Vec<Saved> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut compared = 0;
+    for row in rows {
+        // Some decoders are offered on fewer encoders here.
+        let Ok(config) = NetConfig::new(&row.network, 3, 2) else { continue };
+        let graph = config.build(Shape::new(1, 32, 32, 3)).unwrap();
+        let zeros = |len| vec![0.0; len];
+        let (values, statistics) = (zeros(graph.trainable_len()), zeros(graph.statistics_len()));
+        let state = State { specs: graph.params().to_vec(), values, statistics };
+        let mut entries = published(&config, &state).unwrap();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let lines: String = entries.iter().map(|e| format!("{} {:?}\n", e.name, e.shape)).collect();
+        assert_eq!(entries.len(), row.tensors, "{}", row.network);
+        assert_eq!(crc32fast::hash(lines.as_bytes()), row.crc32, "{}:\n{lines}", row.network);
+        compared += 1;
+    }
+    assert!(compared > 50, "{compared} networks");
+}
+
+#[test]
+fn exported_weights_come_back_as_they_were() {
+    for name in ["unet-efficientnet-b0", "deeplabv3plus-mobilenetv3-large", "upernet-convnext-tiny"] {
+        let config = NetConfig::new(name, 3, 2).unwrap();
+        let there = state(&config, 2);
+        let mut here = state(&config, 1);
+        let report = init_from(&mut here, &config, &published(&config, &there).unwrap()).unwrap();
+        assert_eq!(here.values, there.values, "{name}: {report}");
+        // The variances of MobileNetV3 are shifted there and back.
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+        assert!(here.statistics.iter().zip(&there.statistics).all(close), "{name}");
+    }
+}

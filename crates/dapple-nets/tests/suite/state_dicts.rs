@@ -104,6 +104,28 @@ fn code_is_refused_by_name() {
 }
 
 #[test]
+fn other_objects_beside_the_weights_are_read_over() {
+    let expected = weights(read_state_dict(&golden("state.safetensors"), &all).unwrap());
+    for file in ["objects.pth", "objects4.pth", "objects-legacy.pth"] {
+        let read = read_state_dict(&golden(file), &|name| name.starts_with("state_dict.")).unwrap();
+        assert_eq!(weights(read), expected, "{file}");
+    }
+    // `[state_dict, epoch]`.
+    let mut listed = read_state_dict(&golden("list.pth"), &all).unwrap();
+    listed.iter_mut().for_each(|entry| entry.name = entry.name.replacen("0.", "", 1));
+    assert_eq!(weights(listed), expected);
+    // A module that was saved whole.
+    let module = weights(read_state_dict(&golden("module.pth"), &all).unwrap());
+    assert_eq!(module, weights(read_state_dict(&golden("module.safetensors"), &all).unwrap()));
+}
+
+#[test]
+fn zip_entries_that_overlap_are_refused() {
+    let error = read_state_dict(&golden("overlapping.pth"), &all).unwrap_err().to_string();
+    assert!(error.contains("overlapping.pth") && error.contains("overlap"), "{error}");
+}
+
+#[test]
 fn hostile_sizes_are_refused() {
     // {"w": a tensor of `count` elements at `offset` with a shape and strides} over one storage of four floats.
     let tensor = |len: &[u8], offset: &[u8], shape: &[u8], strides: &[u8]| {
@@ -223,7 +245,14 @@ fn load(to: &NetConfig, from: &[NamedTensor]) -> Result<(State, InitReport), Ini
 
 #[test]
 fn own_names_load_under_any_prefix() {
-    for (name, prefix) in [("unet", "module."), ("u2net-lite", "state_dict.model."), ("segnet", "")] {
+    let cases = [
+        ("unet", "module."),
+        ("u2net-lite", "state_dict.model."),
+        ("segnet", ""),
+        ("unet", "student.net_state_dict."),
+        ("unet", "0._orig_mod."),
+    ];
+    for (name, prefix) in cases {
         let config = config(name, 3, 2);
         let there = state(&config, 2);
         let mut from = entries(&there, |name| format!("{prefix}{name}"));
@@ -236,6 +265,30 @@ fn own_names_load_under_any_prefix() {
         assert_eq!(here, there, "{name}");
         assert_eq!((report.naming, report.loaded.len()), (Naming::Own, there.specs.len()));
         assert!(report.missing.is_empty() && report.unexpected.is_empty() && report.head_kept.is_empty());
+    }
+}
+
+#[test]
+fn of_two_copies_the_first_is_taken_and_the_other_is_named() {
+    let config = config("unet", 3, 2);
+    let (first, second) = (state(&config, 2), state(&config, 3));
+    let mut from = entries(&first, |name| format!("model.{name}"));
+    from.extend(entries(&second, |name| format!("ema.module.{name}")));
+    let (here, report) = load(&config, &from).unwrap();
+    assert_eq!(here, first);
+    assert_eq!((report.prefix.as_str(), report.also_fits.as_deref()), ("model.", Some("ema.module.")));
+    let said = report.to_string();
+    assert!(said.contains("below `model.`") && said.contains("`ema.module.`"), "{said}");
+}
+
+#[test]
+fn nan_and_negative_variances_are_refused() {
+    let config = config("unet", 3, 2);
+    for (name, value) in [("inc.double_conv.0.weight", f32::NAN), ("inc.double_conv.1.running_var", -1.0)] {
+        let mut from = entries(&state(&config, 2), str::to_owned);
+        from.iter_mut().find(|entry| entry.name == name).unwrap().values[1] = value;
+        let error = load(&config, &from).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(&value.to_string()), "{error}");
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod file;
 mod plan;
+mod prefix;
 mod report;
+mod shapes;
 mod state_dict;
 
 pub use file::init_from_file;
 pub use report::{InitError, InitReport, Unmatched};
+pub use shapes::{ShapesError, shaped_like};
 pub use state_dict::init_from;

@@ -35,6 +35,7 @@ impl<'a> Plan<'a> {
     pub fn new(
         network: &NetworkEntry,
         state: &State,
+        needed: &[bool],
         naming: Naming,
         translator: &Translator,
         entries: &[(String, &'a NamedTensor)],
@@ -52,6 +53,8 @@ impl<'a> Plan<'a> {
             let Some((source, at)) = place else {
                 match head {
                     Some(head) => kept[head] = true,
+                    // Parts of a published encoder that the network leaves out.
+                    None if !needed[index] => {}
                     None if translator.is_expected(spec) => missing.push(spec.name.clone()),
                     None => {}
                 }
@@ -81,11 +84,24 @@ impl<'a> Plan<'a> {
         let loaded = takes.iter().map(|take| state.specs[take.index].name.clone()).collect();
         let unexpected = unmatched(&unused, &missing);
         let missing = unmatched(&missing, &unused);
-        let report = InitReport { naming, loaded, head_kept, adapted_input, missing, unexpected, mismatched };
+        let (prefix, also_fits) = (String::new(), None);
+        let report = InitReport {
+            naming,
+            prefix,
+            also_fits,
+            dilates_otherwise: false,
+            loaded,
+            head_kept,
+            adapted_input,
+            missing,
+            unexpected,
+            mismatched,
+        };
         Self { takes, report }
     }
 
-    pub fn is_enough(&self, network: &NetworkEntry, state: &State) -> Result<(), String> {
+    /// Whether enough of the parameters that the network uses are in the file, or why not.
+    pub fn is_enough(&self, network: &NetworkEntry, state: &State, used: &[bool]) -> Result<(), String> {
         let InitReport { naming, missing, mismatched, .. } = &self.report;
         if matches!(naming, Naming::Encoder | Naming::Timm | Naming::PlainVgg) {
             let lacking = missing.len() + mismatched.len();
@@ -95,9 +111,9 @@ impl<'a> Plan<'a> {
                 Err(format!("{lacking} parameters of the encoder are missing or of another shape"))
             };
         }
-        let in_head = |name: &str| head_of(network, name).is_some();
-        let body = state.specs.iter().filter(|spec| !in_head(&spec.name)).count();
-        let fitting = self.takes.iter().filter(|take| !in_head(&state.specs[take.index].name)).count();
+        let counts = |index: usize| used[index] && head_of(network, &state.specs[index].name).is_none();
+        let body = (0..state.specs.len()).filter(|&index| counts(index)).count();
+        let fitting = self.takes.iter().filter(|take| counts(take.index)).count();
         if 2 * fitting < body {
             return Err(format!("only {fitting} of its {body} parameters outside the head are in the file"));
         }

@@ -17,6 +17,12 @@ pub struct Unmatched {
 pub struct InitReport {
     /// Naming scheme of the state dict.
     pub naming: Naming,
+    /// Common prefix of the names in the state dict, such as `module.`.
+    pub prefix: String,
+    /// Another prefix below which as many names fit: an average beside the weights, for example.
+    pub also_fits: Option<String>,
+    /// Whether the network of the weights dilates its encoder as timm does, but this one does not.
+    pub dilates_otherwise: bool,
     /// Initialized parameters.
     pub loaded: Vec<String>,
     /// Parameters of the head that keep their initial values because the head of the state dict is missing or has other
@@ -54,6 +60,9 @@ impl InitReport {
     pub(super) fn empty() -> Self {
         Self {
             naming: Naming::Own,
+            prefix: String::new(),
+            also_fits: None,
+            dilates_otherwise: false,
             loaded: Vec::new(),
             head_kept: Vec::new(),
             adapted_input: None,
@@ -76,8 +85,17 @@ impl fmt::Display for InitReport {
             Naming::PlainVgg => "of VGG without batch norm, for the encoder",
         };
         write!(f, "{} parameters taken over from weights {origin}", self.loaded.len())?;
+        if !self.prefix.is_empty() {
+            write!(f, ", below `{}`", self.prefix)?;
+        }
+        if let Some(other) = &self.also_fits {
+            write!(f, " (those below `{other}` fit as well)")?;
+        }
         if let Some(name) = &self.adapted_input {
             write!(f, "\n`{name}` adapted from three colours to the image's channels")?;
+        }
+        if self.dilates_otherwise {
+            f.write_str("\nthe weights are those of an encoder that timm dilates: set network.dilation = \"later\" to match it")?;
         }
         if !self.head_kept.is_empty() {
             write!(f, "\nthe head ({} parameters) keeps its initial values", self.head_kept.len())?;

@@ -1,38 +1,32 @@
 //! Initial values from a state dict.
 
 use super::plan::{Plan, adapt_colours};
+use super::prefix::{candidates, unwrapped};
 use super::report::{InitError, InitReport};
 use crate::checkpoint::named_tensor::NamedTensor;
 use crate::checkpoint::naming::{Naming, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated};
-use crate::config::NetConfig;
+use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
-use dapple_graph::State;
+use dapple_graph::{Network, Shape, State};
 use std::collections::HashSet;
-
-/// Prefixes that training scripts add to the keys.
-const PREFIXES: [&str; 6] = ["module.", "model.", "net.", "network.", "state_dict.", "model_state_dict."];
 
 /// Initializes the parameters of a network from a state dict.
 ///
-/// Prefixes such as `module.` and counts of batches are dropped. The naming scheme ([`Naming`]) is the one with the most
-/// matching names. If the first convolution of the state dict takes three colours but the network another number of
+/// Counts of batches are dropped. The naming scheme ([`Naming`]) and the common prefix of the names (`module.` for example)
+/// are those with the most matching names. If the first convolution of the state dict takes three colours but the network another number of
 /// channels, its weights are adapted: summed for one channel, so that it responds as to a grey image in all three colours;
 /// otherwise repeated in turn and scaled by `3 / channels`. A head of another shape (for other classes) keeps its initial
 /// values as a whole.
 ///
 /// # Errors
-/// If less than half of the parameters outside the heads fit, or if weights of an encoder alone are not complete. The
-/// state is then unchanged.
+/// If less than half of the parameters outside the heads fit, if weights of an encoder alone are not complete, and for
+/// NaN, infinite weights and negative variances. The state is then unchanged.
 pub fn init_from(
     state: &mut State,
     config: &NetConfig,
     entries: &[NamedTensor],
 ) -> Result<InitReport, InitError> {
-    let entries: Vec<(String, &NamedTensor)> = entries
-        .iter()
-        .map(|entry| (strip_prefixes(&entry.name).to_owned(), entry))
-        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
-        .collect();
+    let entries = named(entries);
     let refuse = |why: String, report: InitReport| {
         let (network, width) = (config.name.clone(), config.width);
         InitError { network, width, why, report: Box::new(report) }
@@ -41,13 +35,25 @@ pub fn init_from(
         Ok(network) => network,
         Err(error) => return Err(refuse(error.to_string(), InitReport::empty())),
     };
-    let (naming, translator) = recognize(network, state, &entries);
-    let plan = Plan::new(network, state, naming, &translator, &entries);
-    if let Err(why) = plan.is_enough(network, state) {
+    let graph = match config.build(Shape::new(1, network.smallest, network.smallest, config.in_channels)) {
+        Ok(graph) => graph,
+        Err(error) => return Err(refuse(error.to_string(), InitReport::empty())),
+    };
+    let used = graph.used_params();
+    let Recognized { naming, translator, prefix, also_fits } = recognize(network, state, &entries);
+    let below = |(name, entry): &(String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), *entry));
+    let entries: Vec<(String, &NamedTensor)> = entries.iter().filter_map(below).collect();
+    let mut plan = Plan::new(network, state, &used, naming, &translator, &entries);
+    (plan.report.prefix, plan.report.also_fits) = (prefix, also_fits);
+    plan.report.dilates_otherwise = naming == Naming::TimmUniversal
+        && !network.output_strides.is_empty()
+        && config.dilation != Some(Dilation::Later);
+    if let Err(why) = plan.is_enough(network, state, &used) {
         return Err(refuse(why, plan.report));
     }
+    let mut filled = state.clone();
     for take in &plan.takes {
-        let target = state.slice_mut(take.index);
+        let target = filled.slice_mut(take.index);
         if take.adapted {
             let [_, _, h, w] = take.entry.shape[..] else { unreachable!("adapted weights have four axes") };
             adapt_colours(&take.entry.values, h * w, target);
@@ -57,24 +63,38 @@ pub fn init_from(
             target.iter_mut().for_each(|value| *value += take.shift);
         }
     }
-    Ok(plan.report)
-}
-
-fn strip_prefixes(mut name: &str) -> &str {
-    while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-        name = rest;
+    match filled.find_unsound(&graph) {
+        Some(unsound) => Err(refuse(format!("`{}`: {unsound}", unsound.parameter), plan.report)),
+        None => {
+            *state = filled;
+            Ok(plan.report)
+        }
     }
-    name
 }
 
-/// The naming scheme with the most matching names; the network's own among equals.
-fn recognize<'n>(
+/// The tensors under their names without the parts that wrappers add; counts of batches are left out.
+pub(super) fn named(entries: &[NamedTensor]) -> Vec<(String, &NamedTensor)> {
+    let named = entries.iter().map(|entry| (unwrapped(&entry.name).into_owned(), entry));
+    named.filter(|(name, _)| !name.ends_with("num_batches_tracked")).collect()
+}
+
+/// The place and the scheme of a network's parameters in a state dict.
+pub(super) struct Recognized<'n> {
+    pub naming: Naming,
+    pub translator: Translator<'n>,
+    pub prefix: String,
+    /// Another prefix with as many matching names.
+    pub also_fits: Option<String>,
+}
+
+/// The prefix and the naming scheme with the most matching names; no prefix and the network's own scheme among equals.
+pub(super) fn recognize<'n>(
     network: &'n NetworkEntry,
     state: &State,
     entries: &[(String, &NamedTensor)],
-) -> (Naming, Translator<'n>) {
+) -> Recognized<'n> {
     let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    let candidates = [
+    let all = [
         Naming::Own,
         Naming::Published,
         Naming::Modules,
@@ -85,7 +105,7 @@ fn recognize<'n>(
         Naming::TimmUniversal,
         Naming::PlainVgg,
     ];
-    let usable = candidates.into_iter().filter(|naming| match naming {
+    let usable = all.into_iter().filter(|naming| match naming {
         Naming::Own => true,
         Naming::Published => is_translated(network),
         Naming::Modules => is_hugging_face(network),
@@ -95,15 +115,26 @@ fn recognize<'n>(
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
     });
-    let counted = usable.map(|naming| {
-        let translator = Translator::new(network, naming, state);
-        let sources = state.specs.iter().filter_map(|spec| translator.source(spec));
-        (sources.filter(|source| names.contains(source.name.as_str())).count(), naming, translator)
-    });
-    // The first among equals.
-    let best = counted.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    match best {
-        Some((_, naming, translator)) => (naming, translator),
-        None => (Naming::Own, Translator::new(network, Naming::Own, state)),
+    let schemes: Vec<(Naming, Vec<String>)> = usable
+        .map(|naming| {
+            let translator = Translator::new(network, naming, state);
+            let sources = state.specs.iter().filter_map(|spec| translator.source(spec));
+            (naming, sources.map(|source| source.name).collect())
+        })
+        .collect();
+    let (mut best, mut also_fits) = ((0, "", Naming::Own), None);
+    for prefix in candidates(entries.iter().map(|(name, _)| name.as_str())) {
+        for (naming, wanted) in &schemes {
+            let is_there = |name: &&String| names.contains(format!("{prefix}{name}").as_str());
+            let count = wanted.iter().filter(is_there).count();
+            if count > best.0 {
+                (best, also_fits) = ((count, prefix, *naming), None);
+            } else if count > 0 && (count, *naming) == (best.0, best.2) && prefix != best.1 {
+                also_fits.get_or_insert(prefix.to_owned());
+            }
+        }
     }
+    let (_, prefix, naming) = best;
+    let translator = Translator::new(network, naming, state);
+    Recognized { naming, translator, prefix: prefix.to_owned(), also_fits }
 }

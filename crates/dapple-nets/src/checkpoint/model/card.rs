@@ -3,7 +3,7 @@
 use crate::checkpoint::error::ContentError;
 use crate::config::NetConfig;
 use dapple_base::{Normalization, TrainingImages};
-use dapple_graph::{Network, ParamSpec, Shape};
+use dapple_graph::{Graph, Network, Shape};
 use serde::{Deserialize, Serialize};
 
 /// The largest input: the feature maps of the smallest networks take a gigabyte there.
@@ -73,10 +73,9 @@ impl ModelCard {
         Ok(())
     }
 
-    /// The parameters of the network.
-    pub(super) fn params(&self) -> Result<Vec<ParamSpec>, ContentError> {
+    /// The network for its smallest input, which has all parameters.
+    pub(super) fn graph(&self) -> Result<Graph, ContentError> {
         let side = self.network.entry()?.smallest;
-        let graph = self.network.build(Shape::new(1, side, side, self.network.in_channels))?;
-        Ok(graph.params().to_vec())
+        Ok(self.network.build(Shape::new(1, side, side, self.network.in_channels))?)
     }
 }

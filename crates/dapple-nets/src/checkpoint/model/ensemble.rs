@@ -1,17 +1,19 @@
 //! Several models in one file, which predict together.
 //!
 //! A safetensors file whose metadata has one key, `dapple.ensemble`, with a JSON document: the version, the description
-//! of each member as its own file would have it, and the scores of the ensemble. The parameters of member `i` (from 0)
-//! are called `member.i.NAME`.
+//! of each member as its own file would have it, the scores of the ensemble, and their CRC-32 checksum, which older files
+//! lack. The parameters of member `i` (from 0) are called `member.i.NAME`.
 
 use super::file::ModelFile;
 use super::format::{ENSEMBLE_KEY, unreadable};
 use super::storage::Storage;
 use crate::checkpoint::error::{CheckpointError, ContentError};
+use crate::checkpoint::torch::is_torch;
 use crate::checkpoint::version::VERSION;
 use dapple_base::{read_regular, write_atomic};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -26,12 +28,15 @@ pub struct Ensemble {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct Header<'a> {
     version: u32,
     /// The envelope of each member, as text.
     members: Vec<String>,
-    #[serde(default)]
-    scores: serde_json::Map<String, serde_json::Value>,
+    #[serde(borrow, default)]
+    scores: Option<&'a RawValue>,
+    /// CRC-32 of the text of `scores`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scores_crc32: Option<u32>,
 }
 
 impl Ensemble {
@@ -70,12 +75,15 @@ impl Ensemble {
         self.check()?;
         let parts = self.members.iter().map(|member| member.parts(storage));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let scores = serde_json::value::to_raw_value(&self.scores).map_err(description)?;
         let header = Header {
             version: VERSION,
             members: parts.iter().map(|parts| parts.envelope.clone()).collect(),
-            scores: self.scores.clone(),
+            scores_crc32: Some(crc32fast::hash(scores.get().as_bytes())),
+            scores: Some(&scores),
         };
-        let header = serde_json::to_string(&header).map_err(|e| ContentError::Description(e.to_string()))?;
+        let header = serde_json::to_string(&header).map_err(description)?;
         let mut views = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             for tensor in &part.tensors {
@@ -91,16 +99,24 @@ impl Ensemble {
     /// # Errors
     /// As [`Ensemble::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContentError> {
+        if is_torch(bytes) {
+            return Err(ContentError::NotAModel);
+        }
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
         let Some(header) = metadata.metadata().as_ref().and_then(|m| m.get(ENSEMBLE_KEY)) else {
             let model = ModelFile::from_bytes(bytes)?;
             return Ok(Self { scores: model.card.scores.clone(), members: vec![model] });
         };
         let description = |e: serde_json::Error| ContentError::Description(e.to_string());
-        let header: Header = serde_json::from_str(header).map_err(description)?;
+        let header: Header<'_> = serde_json::from_str(header).map_err(description)?;
         if header.version != VERSION {
             return Err(ContentError::Version(header.version));
         }
+        let scores = header.scores.map_or("{}", RawValue::get);
+        if header.scores_crc32.is_some_and(|crc32| crc32 != crc32fast::hash(scores.as_bytes())) {
+            return Err(ContentError::Damaged("ensemble's scores"));
+        }
+        let scores = serde_json::from_str(scores).map_err(description)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let mut members = Vec::with_capacity(header.members.len());
         let mut known = 0;
@@ -112,7 +128,7 @@ impl Ensemble {
         if tensors.len() != known {
             return Err(ContentError::Description("it has parameters that do not belong to a member".into()));
         }
-        let ensemble = Self { members, scores: header.scores };
+        let ensemble = Self { members, scores };
         ensemble.check()?;
         Ok(ensemble)
     }

@@ -9,9 +9,10 @@ use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};
 use super::storage::Storage;
 use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::{CheckpointError, ContentError};
+use crate::checkpoint::torch::is_torch;
 use crate::checkpoint::version::VERSION;
 use dapple_base::{read_regular, write_atomic};
-use dapple_graph::{ParamSpec, State};
+use dapple_graph::{Graph, ParamSpec, State};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,8 @@ impl ModelFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged, or is not a model of a version that this program reads.
+    /// If it cannot be read, is damaged, or is not a model of a version that this program reads, and for NaN, infinite
+    /// weights and negative variances.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = read_regular(path, u64::MAX).map_err(CheckpointError::io(path))?;
         Self::from_bytes(&bytes).map_err(|e| e.of(path))
@@ -66,7 +68,7 @@ impl ModelFile {
     /// The content of the file. The same model always gives the same bytes.
     ///
     /// # Errors
-    /// If card and state do not agree.
+    /// If card and state do not agree, and for NaN, infinite weights and negative variances.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ContentError> {
         self.to_bytes_as(Storage::Single)
     }
@@ -87,10 +89,12 @@ impl ModelFile {
     /// The encoded description and weights.
     pub(super) fn parts(&self, storage: Storage) -> Result<Parts, ContentError> {
         self.card.check()?;
-        let (specs, state) = (self.card.params()?, &self.state);
+        let (graph, state) = (self.card.graph()?, &self.state);
+        let specs = graph.params().to_vec();
         if let Some(name) = difference(&specs, &state.specs) {
             return Err(parameter(&name, "the state does not belong to the described network"));
         }
+        check_sound(state, &graph)?;
         let tensors = specs.into_iter().enumerate().map(|(index, spec)| {
             let (dtype, bytes) = storage.encode(&spec, state.slice(index))?;
             Ok(Stored { spec, dtype, bytes })
@@ -115,6 +119,9 @@ impl ModelFile {
     /// # Errors
     /// As [`ModelFile::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContentError> {
+        if is_torch(bytes) {
+            return Err(ContentError::NotAModel);
+        }
         if is_ensemble(bytes) {
             return Err(ContentError::Several);
         }
@@ -138,7 +145,8 @@ impl ModelFile {
         tensor: impl Fn(&str) -> Option<TensorView<'a>>,
     ) -> Result<Self, ContentError> {
         let (card, weights_crc32, half) = read_card(envelope)?;
-        let specs = card.params()?;
+        let graph = card.graph()?;
+        let specs = graph.params().to_vec();
 
         // Everything is checked before memory for the weights is allocated.
         let mut parts = Vec::with_capacity(specs.len());
@@ -159,7 +167,9 @@ impl ModelFile {
         if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
             return Err(ContentError::Damaged("weights"));
         }
-        Ok(Self { state: state(specs, &parts), card })
+        let state = state(specs, &parts);
+        check_sound(&state, &graph)?;
+        Ok(Self { state, card })
     }
 }
 
@@ -207,6 +217,17 @@ fn read_card(envelope: &str) -> Result<(ModelCard, u32, bool), ContentError> {
     let card: ModelCard = serde_json::from_str(model.get()).map_err(description)?;
     card.check()?;
     Ok((card, weights_crc32, half))
+}
+
+/// Refuses weights that no network can use.
+fn check_sound(state: &State, graph: &Graph) -> Result<(), ContentError> {
+    match state.find_unsound(graph) {
+        None => Ok(()),
+        Some(unsound) => {
+            let why = format!("{unsound}: take an earlier file of this model, or train it again");
+            Err(parameter(&unsound.parameter, &why))
+        }
+    }
 }
 
 fn crc32<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u32 {

@@ -130,7 +130,11 @@ pub(crate) fn is_hugging_face(network: &NetworkEntry) -> bool {
 }
 
 /// The shape of a parameter in published checkpoints: linear layers have two axes.
-pub(crate) fn published_shape(spec: &ParamSpec) -> Vec<usize> {
+pub(crate) fn published_shape(spec: &ParamSpec, naming: Naming) -> Vec<usize> {
+    // timm's layer scales have one axis.
+    if naming == Naming::TimmUniversal && spec.role == Role::Factor {
+        return spec.shape[..1].to_vec();
+    }
     const LINEAR: [&str; 10] = [
         ".attn.q.weight",
         ".attn.k.weight",

@@ -1,7 +1,7 @@
 //! From the settings of segmentation_models_pytorch to a network.
 
 use super::classes::{SmpClass, WITHOUT_EFFECT, cut, shown};
-use crate::config::{Activation, NetConfig};
+use crate::config::{Activation, Dilation, NetConfig};
 use crate::encoders::ENCODERS;
 use dapple_base::nearest;
 use serde_json::{Map, Value};
@@ -58,7 +58,15 @@ impl<'a> Reader<'a> {
             _ => Activation::Softmax,
         };
         (network.output_stride, network.dropout) = (stride, dropout);
+        network.dilation = self.dilation(class);
         Some(network)
+    }
+
+    /// The dilation of timm's encoders, which its MobileNetV3 has under either name.
+    fn dilation(&self, class: &SmpClass) -> Option<Dilation> {
+        let name = self.settings.get("encoder_name").and_then(Value::as_str).unwrap_or_default();
+        let is_timms = name.starts_with("tu-") || name.starts_with("timm-mobilenetv3");
+        (class.stride.is_some() && is_timms).then_some(Dilation::Later)
     }
 
     /// dapple's name of the encoder.

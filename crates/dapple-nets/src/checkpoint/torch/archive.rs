@@ -19,6 +19,11 @@ pub(crate) const ZIP: &[u8] = b"PK\x03\x04";
 /// First bytes of the older format: protocol 2 and the magic number 0x1950a86a20f9469cfc6c as a pickle.
 pub(crate) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
+/// Whether a file with this content is one of `torch.save`.
+pub(crate) fn is_torch(bytes: &[u8]) -> bool {
+    bytes.starts_with(ZIP) || bytes.starts_with(LEGACY)
+}
+
 /// Reads a zip archive of `len` bytes.
 pub(crate) fn read_zip(
     source: impl BufRead + Seek,
@@ -42,8 +47,14 @@ pub(crate) fn read_zip(
     };
     // The checksum is verified only at the end of an entry, which may come after the end of the pickle.
     read_entry(&mut archive, &name)?;
+    // Entries are stored as they are: together they are larger than the file only where they overlap.
+    let mut left = len;
     tensors(&pickle, len, wanted, |storage| {
-        read_entry(&mut archive, &format!("{folder}data/{}", storage.key))
+        let name = format!("{folder}data/{}", storage.key);
+        let size = archive.by_name(&name).map_err(|e| format!("{name}: {e}"))?.size();
+        left =
+            left.checked_sub(size).ok_or("the entries of the zip archive overlap, so that it is damaged")?;
+        read_entry(&mut archive, &name)
     })
 }
 

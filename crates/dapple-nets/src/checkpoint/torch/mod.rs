@@ -1,8 +1,10 @@
 //! Reader of the files of `torch.save`.
 
 mod archive;
+mod objects;
 mod pickle;
+mod stack;
 mod tensors;
 mod value;
 
-pub(super) use archive::{LEGACY, ZIP, read_legacy, read_zip};
+pub(super) use archive::{LEGACY, ZIP, is_torch, read_legacy, read_zip};

@@ -11,6 +11,9 @@ pub(super) fn tensors(
     wanted: &dyn Fn(&str) -> bool,
     mut fetch: impl FnMut(&Storage) -> Result<Vec<u8>, String>,
 ) -> Result<Vec<NamedTensor>, String> {
+    if let Some(problem) = problem_of_root(pickle) {
+        return Err(problem);
+    }
     let mut found = Vec::new();
     collect(pickle, pickle.root, "", 0, &mut HashSet::new(), &mut found)?;
     found.retain(|(name, _)| wanted(name));
@@ -53,13 +56,16 @@ fn storage<'a>(pickle: &'a Pickle, tensor: &Tensor) -> Result<&'a Storage, Strin
     }
 }
 
-/// Greatest depth of nested dictionaries, deeper than in any checkpoint.
-const MAX_DEPTH: usize = 8;
+/// Greatest depth of nested containers; modules that were saved whole have two for each level of theirs.
+const MAX_DEPTH: usize = 48;
 
 /// Greatest length of a name, longer than that of any parameter. Many tensors can share a key, and each copies it.
 const MAX_NAME: usize = 256;
 
-/// Collects the tensors in a dictionary; the keys of nested ones are joined by dots.
+/// The attributes of a module that hold its tensors and parts; their own names are no part of a parameter's.
+const MODULE: [&str; 3] = ["_parameters", "_buffers", "_modules"];
+
+/// Collects the tensors in dictionaries, lists and modules; keys and places are joined by dots.
 fn collect<'a>(
     pickle: &'a Pickle,
     id: Id,
@@ -68,32 +74,70 @@ fn collect<'a>(
     seen: &mut HashSet<Id>,
     found: &mut Vec<(String, &'a Tensor)>,
 ) -> Result<(), String> {
-    let Value::Dict(items) = &pickle.values[id] else {
-        return match depth {
-            0 => Err("the file does not hold a dictionary of tensors; save model.state_dict()".into()),
-            _ => Ok(()),
-        };
-    };
+    let value = &pickle.values[id];
+    if let Value::Tensor(tensor) = value {
+        found.push((prefix.to_owned(), tensor));
+        return Ok(());
+    }
     // Also ends cycles.
     if depth > MAX_DEPTH || !seen.insert(id) {
         return Ok(());
     }
-    for &(key, value) in items {
-        let key = match &pickle.values[key] {
-            Value::Text(key) => key.clone(),
-            Value::Int(key) => key.to_string(),
-            _ => continue,
-        };
-        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-        if name.len() > MAX_NAME {
-            return Err(format!("a key is longer than {MAX_NAME} bytes"));
+    let joined = |key: &str| match (prefix, key) {
+        ("", key) => Ok(key.to_owned()),
+        (prefix, key) if prefix.len() + key.len() < MAX_NAME => Ok(format!("{prefix}.{key}")),
+        _ => Err(format!("a key is longer than {MAX_NAME} bytes")),
+    };
+    match value {
+        Value::Dict(items) => {
+            for &(key, value) in items {
+                let key = match &pickle.values[key] {
+                    Value::Text(key) if key.len() > MAX_NAME => {
+                        return Err(format!("a key is longer than {MAX_NAME} bytes"));
+                    }
+                    Value::Text(key) => joined(key)?,
+                    Value::Int(key) => joined(&key.to_string())?,
+                    _ => continue,
+                };
+                collect(pickle, value, &key, depth + 1, seen, found)?;
+            }
         }
-        match &pickle.values[value] {
-            Value::Tensor(tensor) => found.push((name, tensor)),
-            _ => collect(pickle, value, &name, depth + 1, seen, found)?,
+        Value::List(items) | Value::Tuple(items) => {
+            for (place, &item) in items.iter().enumerate() {
+                collect(pickle, item, &joined(&place.to_string())?, depth + 1, seen, found)?;
+            }
         }
+        Value::Object { attributes: Some(attributes), .. } => {
+            let attributes = match &pickle.values[*attributes] {
+                // The attributes with and without `__slots__`.
+                Value::Tuple(both) if both.len() == 2 => both[0],
+                _ => *attributes,
+            };
+            let Value::Dict(items) = &pickle.values[attributes] else { return Ok(()) };
+            for &(key, value) in items {
+                if matches!(&pickle.values[key], Value::Text(key) if MODULE.contains(&key.as_str())) {
+                    collect(pickle, value, prefix, depth + 1, seen, found)?;
+                }
+            }
+        }
+        _ => {}
     }
     Ok(())
+}
+
+/// The problem of a file whose object is nothing that can hold tensors.
+fn problem_of_root(pickle: &Pickle) -> Option<String> {
+    const REMEDY: &str = "save the weights alone: torch.save(model.state_dict(), path)";
+    match &pickle.values[pickle.root] {
+        Value::Dict(_) | Value::List(_) | Value::Tuple(_) => None,
+        Value::Object { class, attributes } => match &pickle.values[*class] {
+            Value::Unknown(name) if attributes.is_none() => Some(format!(
+                "the file holds an object of `{name}`, which is not loaded for safety; {REMEDY}"
+            )),
+            _ => None,
+        },
+        _ => Some(format!("the file does not hold a dictionary of tensors; {REMEDY}")),
+    }
 }
 
 /// The elements of a view in row-major order. The caller has bounded their number.
