@@ -27,6 +27,7 @@
 
 mod attributes;
 mod error;
+mod layout;
 mod model;
 mod ops;
 pub mod proto;

@@ -1,5 +1,6 @@
 //! The model around the operations.
 
+use crate::layout::image;
 use crate::proto::{
     DataType, DimensionProto, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -79,14 +80,13 @@ fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, 
     for (index, node) in graph.nodes().iter().enumerate() {
         if needed[index] && node.op != Op::Input {
             w.enter(&node.name);
-            let value = ops::write(&mut w, NodeId(index), &needed);
-            w.set_value(NodeId(index), value);
+            ops::write(&mut w, NodeId(index), &needed);
         }
     }
     let keeps = keeps_input_size(graph);
     let mut described = Vec::with_capacity(outputs.len());
     for (index, (name, id)) in outputs.iter().enumerate() {
-        let value = w.value(*id).to_owned();
+        let value = image(&mut w, *id);
         let name = match options.probabilities {
             Some(kind) if index == 0 => {
                 let probabilities = probabilities(&mut w, &value, kind);

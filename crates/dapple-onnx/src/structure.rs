@@ -94,6 +94,45 @@ fn without_references(op: &Op) -> Op {
     }
 }
 
+/// Whether the map of `small` has half the height and width of that of `large`, rounded up, whatever the input's size.
+pub(crate) fn is_half_of(graph: &Graph, small: NodeId, large: NodeId) -> bool {
+    let node = graph.node(size_origin(graph, small));
+    let halves = |stride: [usize; 2], padding: [usize; 2], reach: [usize; 2]| {
+        stride == [2, 2] && padding.map(|p| 2 * p) == reach
+    };
+    let is_half = match node.op.sizing() {
+        Sizing::Conv2d(conv) => {
+            halves(conv.stride, conv.padding, [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1)))
+        }
+        // Rounding up makes up for a row.
+        Sizing::MaxPool(pool) => {
+            let rest = if pool.ceil { 2 } else { 1 };
+            halves(pool.stride, pool.padding, pool.kernel.map(|k| k.saturating_sub(rest)))
+        }
+        _ => false,
+    };
+    is_half && size_origin(graph, node.inputs[0]) == size_origin(graph, large)
+}
+
+/// The node from which a map has its height and width.
+fn size_origin(graph: &Graph, mut id: NodeId) -> NodeId {
+    loop {
+        let node = graph.node(id);
+        id = match node.op.sizing() {
+            Sizing::Kept | Sizing::Equal | Sizing::Times(1) => node.inputs[0],
+            Sizing::Conv2d(conv)
+                if conv.stride == [1, 1]
+                    && (0..2).all(|i| 2 * conv.padding[i] == conv.dilation[i] * (conv.kernel[i] - 1)) =>
+            {
+                node.inputs[0]
+            }
+            Sizing::Like(other) => other,
+            Sizing::LikeInputOf(other) => graph.node(other).inputs[0],
+            _ => return id,
+        };
+    }
+}
+
 /// For each node, whether its map has the height and width of the input, whatever that is.
 pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
     let mut keeps: Vec<bool> = Vec::with_capacity(graph.nodes().len());

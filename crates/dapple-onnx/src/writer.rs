@@ -20,6 +20,8 @@ pub(crate) struct Writer<'a> {
     taken: HashSet<String>,
     /// Values of the nodes written so far.
     values: HashMap<NodeId, Value>,
+    /// Those that exist as tokens, see `layout`.
+    pub tokens: HashMap<NodeId, Value>,
     /// Positions of the maxima that poolings leave for their unpooling.
     pub positions: HashMap<NodeId, Value>,
     /// `[height, width]` of the nodes whose size is read.
@@ -45,6 +47,7 @@ impl<'a> Writer<'a> {
             initializers: Vec::new(),
             taken,
             values: HashMap::from([(graph.input(), input.to_owned())]),
+            tokens: HashMap::new(),
             positions: HashMap::new(),
             sizes: HashMap::new(),
             parameters: HashMap::new(),

@@ -214,3 +214,21 @@ fn what_cannot_be_written_says_why() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(error, OnnxError::NoOutput);
     Ok(())
 }
+
+#[test]
+fn doubling_is_a_resize_and_linear_layers_are_products() -> Result<(), Box<dyn std::error::Error>> {
+    let operators = |name: &str| -> Result<Vec<String>, Box<dyn std::error::Error>> {
+        let config = NetConfig::new(name, 3, 4)?;
+        let graph =
+            decode(&export(&config, &state_of(&config), &Options::default())?).graph.expect("a graph");
+        Ok(graph.node.iter().map(|node| node.op_type().to_owned()).collect())
+    };
+    let count = |operators: &[String], wanted: &str| operators.iter().filter(|op| *op == wanted).count();
+    // Five doublings of odd sizes too, and none by gathered rows.
+    let doubled = operators("unet-efficientnet-b0")?;
+    assert_eq!((count(&doubled, "Resize"), count(&doubled, "Slice"), count(&doubled, "Gather")), (5, 5, 0));
+    // Two blocks a stage, in each at least queries, keys, values, projection and the first linear layer.
+    let tokens = operators("segformer-b0")?;
+    assert!(count(&tokens, "MatMul") >= 8 * (5 + 2), "{}", count(&tokens, "MatMul"));
+    Ok(())
+}

@@ -16,6 +16,28 @@ pub(crate) fn conv(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamI
     with_parameters(w, "Conv", x, weight, bias, attributes)
 }
 
+/// A 1 x 1 convolution as a linear layer over tokens. Runtimes transpose its weight once, when they load the model.
+pub(crate) fn linear(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamId>) -> Value {
+    let [outs, ins] = [0, 1].map(|axis| w.graph.param(weight).shape[axis] as i64);
+    let weight = w.parameter(weight);
+    let flat = w.ints(&[outs, ins]);
+    let matrix = w.emit("Reshape", &[&weight, &flat], Vec::new());
+    let matrix = w.emit("Transpose", &[&matrix], vec![ints("perm", [1, 0])]);
+    let y = w.emit("MatMul", &[x, &matrix], Vec::new());
+    match bias {
+        Some(bias) => {
+            let bias = w.parameter(bias);
+            w.emit("Add", &[&y, &bias], Vec::new())
+        }
+        None => y,
+    }
+}
+
+/// Whether a convolution sees one pixel at a time.
+pub(crate) fn is_pointwise(conv: &Conv2d) -> bool {
+    conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0] && conv.groups == 1
+}
+
 /// `ConvTranspose` takes weights `[in, out, kh, kw]`, as dapple stores them.
 pub(crate) fn transposed(
     w: &mut Writer,

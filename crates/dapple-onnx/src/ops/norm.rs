@@ -1,6 +1,6 @@
 //! Normalizations.
 
-use crate::attributes::{float, int, ints};
+use crate::attributes::{float, int};
 use crate::size::shape_of;
 use crate::writer::{Value, Writer};
 use dapple_graph::ParamId;
@@ -11,13 +11,11 @@ pub(crate) fn batch(w: &mut Writer, x: &str, params: [ParamId; 4], eps: f32) -> 
     w.emit("BatchNormalization", &[x, &gamma, &beta, &mean, &var], vec![float("epsilon", eps)])
 }
 
-/// Over the channels of each pixel. ONNX normalizes over the last axes, so that the channels go there and back.
+/// Over the channels of each token.
 pub(crate) fn layer(w: &mut Writer, x: &str, params: [ParamId; 2], eps: f32) -> Value {
     let [gamma, beta] = params.map(|param| w.parameter(param));
-    let last = w.emit("Transpose", &[x], vec![ints("perm", [0, 2, 3, 1])]);
     let settings = vec![int("axis", -1), float("epsilon", eps)];
-    let normed = w.emit("LayerNormalization", &[&last, &gamma, &beta], settings);
-    w.emit("Transpose", &[&normed], vec![ints("perm", [0, 3, 1, 2])])
+    w.emit("LayerNormalization", &[x, &gamma, &beta], settings)
 }
 
 /// Over runs of channels: an instance norm of maps with all values of a group side by side, then scale and shift of

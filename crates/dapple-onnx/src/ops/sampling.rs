@@ -3,6 +3,7 @@
 use crate::attributes::{int, text};
 use crate::proto::AttributeProto;
 use crate::size::{side, size_of, with_size};
+use crate::structure::is_half_of;
 use crate::writer::{Value, Writer};
 use dapple_graph::{Interpolation, NodeId};
 
@@ -10,7 +11,10 @@ use dapple_graph::{Interpolation, NodeId};
 pub(crate) fn resize(w: &mut Writer, x: NodeId, like: NodeId, interpolation: Interpolation) -> Value {
     let size = size_of(w, like);
     if interpolation == Interpolation::Nearest {
-        return nearest(w, x, &size);
+        return match is_half_of(w.graph, x, like) {
+            true => doubled(w, x, &size),
+            false => nearest(w, x, &size),
+        };
     }
     let sizes = with_size(w, x, &size);
     let value = w.value(x).to_owned();
@@ -35,6 +39,14 @@ fn settings(interpolation: Interpolation) -> Vec<AttributeProto> {
         settings.push(text("nearest_mode", "floor"));
     }
     settings
+}
+
+/// Nearest sampling of a map at twice its size or, of an odd one, a pixel less: both read `floor(i / 2)`.
+fn doubled(w: &mut Writer, x: NodeId, size: &str) -> Value {
+    let value = w.value(x).to_owned();
+    let value = upscale(w, &value, 2, Interpolation::Nearest);
+    let [starts, axes] = [[0, 0], [2, 3]].map(|values| w.ints(&values));
+    w.emit("Slice", &[&value, &starts, size, &axes], Vec::new())
 }
 
 /// Rows and columns `floor(i * in / out)` in whole numbers. `Resize` divides by a rounded scale, which for some sizes
