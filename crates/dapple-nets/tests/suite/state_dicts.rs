@@ -479,7 +479,7 @@ fn published_names_go_both_ways() {
     assert_eq!(entry("segformer-mit-b0", "encoder.block2.1.attn.kv.weight"), [32, 16]);
     assert_eq!(entry("segformer-b0", "segformer.encoder.block.1.0.attention.self.key.weight"), [16, 16]);
     assert_eq!(entry("segformer-b0", "decode_head.linear_c.3.proj.weight"), [64, 64]);
-    assert_eq!(entry("unet-convnext-tiny", "encoder.features.1.0.layer_scale"), [8, 1, 1]);
+    assert_eq!(entry("unet-convnext-tiny", "encoder.model.stages_0.blocks.0.gamma"), [8]);
 }
 
 #[test]
