@@ -5,6 +5,7 @@ use super::kind::{Kind, Range, Word};
 use super::setting::{Flag, Group, Setting, number, settings, text, whole, word};
 
 const ACTIVATIONS: &[Word] = &[("softmax", ""), ("sigmoid", "")];
+const DILATIONS: &[Word] = &[("stages", ""), ("later", "")];
 const HEADS: &[Word] = &[("conv3x3", ""), ("dense", "")];
 const NORMALIZATIONS: &[Word] = &[
     ("imagenet", "By mean and deviation of ImageNet"),
@@ -60,6 +61,9 @@ settings! {
                 "Largest stride of the encoder's feature maps, 8 or 16: for deeplabv3plus, deeplabv3, deeplabv3-smp, fcn and lraspp",
             ),
         ),
+        /// Dilation of the first block of a dilated stage (stages: that of its stage; later: that of the stage before, as on
+        /// timm's encoders).
+        dilation = word(DILATIONS).unset("the published one").example("\"later\""),
         /// Rate of the network's dropout.
         dropout = number(Range::from(0.0).below(1.0)).unset("the published one").example("0.2").flag(
             Flag::new("dropout", "X").help("Rate of the network's dropout, 0 for none [default: the published one]"),
