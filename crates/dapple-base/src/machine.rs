@@ -42,12 +42,17 @@ fn group_limit() -> Option<u64> {
     groups.lines().filter_map(of_line).min()
 }
 
-/// The address space that is left below its limit.
-fn address_space() -> Option<u64> {
+/// The most bytes of addresses that this process may have (`ulimit -v`); `None` without a limit.
+pub fn address_limit() -> Option<u64> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
-    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(limit.saturating_sub(kibibytes("/proc/self/status", "VmSize:").unwrap_or(0)))
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The address space that is left below its limit.
+fn address_space() -> Option<u64> {
+    let used = || kibibytes("/proc/self/status", "VmSize:").unwrap_or(0);
+    address_limit().map(|limit| limit.saturating_sub(used()))
 }
 
 /// The memory in bytes that can be had without swapping.

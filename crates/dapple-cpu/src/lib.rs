@@ -55,5 +55,6 @@ mod simd;
 
 pub use engine::CpuEngine;
 pub use executor::StepTime;
+pub use memory::ExplainingAllocator;
 pub use settings::{Convolution, TrainingMemory};
 pub use simd::Level;

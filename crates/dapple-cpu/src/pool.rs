@@ -21,7 +21,10 @@ impl Pool {
             .num_threads(threads)
             .thread_name(|i| format!("dapple-cpu-{i}"))
             .build()
-            .map_err(|e| EngineError::Device { device: "cpu".into(), why: e.to_string() })?;
+            .map_err(|e| EngineError::Device {
+                device: "cpu".into(),
+                why: format!("{threads} threads cannot be started: {e}; use fewer (--threads)"),
+            })?;
         Ok(Self(Arc::new(pool)))
     }
 

@@ -44,19 +44,22 @@ impl CpuExecutor {
         };
         let local_len = plan.local_len * threads;
         let bytes = (plan.values(threads) + self.kept_values()).saturating_mul(size_of::<f32>());
+        let kept = self.kept_values().saturating_mul(size_of::<f32>());
+        let obtainable = memory::obtainable_bytes();
         let refused = |more: &str| EngineError::Device {
             device: "cpu".into(),
             why: format!(
-                "an input of shape {shape} needs {:.2} GB of memory{more}; use a smaller size or batch",
-                bytes as f64 / 1e9
+                "an input of shape {shape} needs {:.2} GB of memory{more}; {}",
+                bytes as f64 / 1e9,
+                remedy(shape, bytes, kept, settings.memory_limit.or(obtainable))
             ),
         };
         if let Some(limit) = settings.memory_limit.filter(|limit| bytes > *limit) {
             let more = format!(" at least, more than the limit of {:.2} GB", limit as f64 / 1e9);
             return Err(refused(&more));
         }
-        if memory::machine_bytes().is_some_and(|all| bytes > all) {
-            return Err(refused(""));
+        if let Some(all) = obtainable.filter(|all| bytes > *all) {
+            return Err(refused(&format!(", more than the {:.2} GB that can be had", all as f64 / 1e9)));
         }
         let grow = |buffer: &mut Buffer, len: usize| {
             if buffer.len() < len {
@@ -109,5 +112,34 @@ impl CpuExecutor {
         };
         let smallest = bytes(Budget { values: 0, threads });
         Ok(TrainingMemory { planned: bytes(self.budget()), smallest })
+    }
+}
+
+/// What would fit into the memory instead, `kept` bytes of which do not depend on the batch.
+fn remedy(shape: Shape, bytes: usize, kept: usize, available: Option<usize>) -> String {
+    let left = available.map_or(0, |available| available.saturating_sub(kept));
+    let each = (bytes.saturating_sub(kept) / shape.n.max(1)).max(1);
+    // Estimates: scratch memory does not grow with the batch or the size throughout.
+    let side = |side: usize| (side as f64 * (left as f64 / each as f64).sqrt() / 32.0) as usize * 32;
+    match (left / each, side(shape.h), side(shape.w)) {
+        (images, ..) if (1..shape.n).contains(&images) => format!("a batch of about {images} would fit"),
+        (0, height @ 1.., width @ 1..) => {
+            format!("images of about {height} x {width} would fit, one at a time")
+        }
+        _ => "use a smaller size or batch".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_names_a_size_that_fits() {
+        let shape = Shape::new(8, 512, 512, 3);
+        let remedy = |available| remedy(shape, 900, 100, Some(available));
+        assert_eq!(remedy(450), "a batch of about 3 would fit");
+        assert_eq!(remedy(125), "images of about 256 x 256 would fit, one at a time");
+        assert_eq!(remedy(100), "use a smaller size or batch");
     }
 }
