@@ -67,6 +67,7 @@ pub use self::image::reading::{Reading, SourceImages};
 pub use self::image::stored::{Samples, Stored};
 pub use self::image::tiff::TiffFile;
 pub use augment::settings::{Augment, Border};
+pub use dataset::fingerprint::Fingerprint;
 pub use dataset::reader::MaskReader;
 pub use dataset::samples::{Dataset, MaskOrientation, OpenOptions};
 pub use dataset::synthetic;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod convert;
+pub(crate) mod fingerprint;
 mod infer;
 mod levels;
 mod meaning;
