@@ -84,13 +84,15 @@ pub struct NotFinite {
     pub place: Option<String>,
     /// The checkpoint with the last good weights.
     pub last: Option<PathBuf>,
+    /// The checkpoint that the training went on from, where the very first step overflows.
+    pub cause: Option<PathBuf>,
     /// The best model so far.
     pub best: Option<PathBuf>,
 }
 
 impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, value, epoch, batch, names, place, last, best } = self;
+        let Self { what, value, epoch, batch, names, place, last, cause, best } = self;
         let verb = if *what == "weights" { "are" } else { "is" };
         write!(f, "the {what} {verb} {value:e} in epoch {epoch}, batch {batch}")?;
         if !names.is_empty() {
@@ -101,7 +103,11 @@ impl fmt::Display for NotFinite {
             None if value.is_finite() => write!(f, ", though all values are finite: the training diverged")?,
             None => {}
         }
-        let kept = [("the last good weights are in", last), ("the best model is", best)];
+        let kept = [
+            ("the last good weights are in", last),
+            ("the first step after resuming overflows, so do not go on from", cause),
+            ("the best model is", best),
+        ];
         for (words, path) in kept {
             if let Some(path) = path {
                 write!(f, "; {words} {}", path.display())?;

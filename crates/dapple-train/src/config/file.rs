@@ -42,6 +42,31 @@ impl TrainConfig {
         with_comments(&text, &self.reasons)
     }
 
+    /// Writes the folder of these settings' data into the `config.toml` that they were read from; its other lines, comments
+    /// included, stay as they are.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`] and [`TrainError::Write`].
+    pub fn save_data_dir(&self, path: &Path) -> Result<(), TrainError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let dir = toml::Value::from(self.data.dir.to_string_lossy().into_owned());
+        let mut table = String::new();
+        let lines = text.lines().map(|line| {
+            if line.starts_with('[') {
+                line.trim_end().clone_into(&mut table);
+            }
+            let is_dir = line.split_once('=').is_some_and(|(key, _)| key.trim() == "dir");
+            if is_dir && table == "[data]" { format!("dir = {dir}\n") } else { format!("{line}\n") }
+        });
+        let text: String = lines.collect();
+        match Self::from_toml(&text) {
+            Ok(read) if read.data.dir == self.data.dir => Ok(write_atomic(path, text.as_bytes())?),
+            // Written in another way, by hand.
+            _ => self.save(path),
+        }
+    }
+
     /// Writes [`TrainConfig::to_toml`].
     ///
     /// # Errors

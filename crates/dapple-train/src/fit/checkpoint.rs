@@ -2,24 +2,30 @@
 //!
 //! One safetensors file: the parameters and running statistics under `state.<name>`, the optimizer's state under
 //! `optimizer.<slot>` (flat, in the order of the trainable parameters), their moving average, if there is one, under
-//! `average.<name>`, and a JSON header with the position. Batches, augmentation and initial weights are functions of the
-//! seed, the epoch and the sample: the position is all the random state there is.
+//! `average.<name>`, and a JSON header with the position and a checksum of all that the file holds. Batches, augmentation
+//! and initial weights are functions of the seed, the epoch and the sample: the position is all the random state there is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use dapple_base::write_atomic;
 use dapple_graph::{Graph, State, engine::OptimizerState};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
-use super::pace::Pace;
+use super::position::Position;
 use crate::error::TrainError;
 
 /// The key of the header in the file's metadata.
 const KEY: &str = "dapple.checkpoint";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The version of files without a checksum.
+const UNSEALED: u32 = 1;
+/// The way out of a checkpoint that cannot be used.
+const REMEDY: &str = "start a new run, with --init best.safetensors to keep what was learned";
 /// Prefixes of the names of tensors.
 const STATE: &str = "state.";
 const AVERAGE: &str = "average.";
@@ -27,41 +33,30 @@ const AVERAGE: &str = "average.";
 /// A parameter's name, shape and values.
 type Entry = (String, Vec<usize>, Vec<f32>);
 
-/// How far a training has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The header's content.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Position {
-    /// Epochs finished, their rows written.
-    pub epochs_done: usize,
-    /// Batches done of the epoch after them.
-    pub batches_done: usize,
-    /// Steps of the optimizer.
-    pub steps: u64,
-    /// Forward passes in training, which dropout's random numbers depend on.
-    #[serde(default)]
-    pub passes: u64,
-    /// Sum of the losses of the unfinished epoch's batches.
-    pub loss_sum: f64,
-    /// Sum of the gradient norms of the unfinished epoch's steps.
-    pub gradient_norm_sum: f64,
-    /// Part of `seconds` spent waiting for batches.
-    #[serde(default)]
-    pub wait_seconds: f64,
-    /// Wall-clock time spent on the unfinished epoch, in seconds.
-    pub seconds: f64,
-    /// Loss of the first batch, with which later ones are compared to detect divergence.
-    #[serde(default)]
-    pub first_loss: Option<f64>,
-    /// Whether the unfinished epoch, or the one before it where it has not begun, shows small images.
-    #[serde(default)]
-    pub small: bool,
-    /// How far a training for a span of time has come.
-    #[serde(default)]
-    pub pace: Option<Pace>,
+struct Body {
+    position: Position,
+    optimizer_steps: u64,
 }
 
+/// The header.
 #[derive(Serialize, Deserialize)]
-struct Header {
+#[serde(deny_unknown_fields)]
+struct Header<'a> {
+    version: u32,
+    /// CRC-32 of the text of `body`, then of each tensor in the order of their names: name, shape, values.
+    crc32: u32,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// The header of files without a checksum.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unsealed {
+    #[allow(dead_code, reason = "it was read before")]
     version: u32,
     position: Position,
     optimizer_steps: u64,
@@ -97,11 +92,11 @@ impl Checkpoint {
         for (slot, values) in self.optimizer.slots.iter().enumerate() {
             tensors.push((format!("optimizer.{slot}"), Floats { shape: vec![values.len()], values }));
         }
-        let header = Header {
-            version: VERSION,
-            position: self.position.clone(),
-            optimizer_steps: self.optimizer.steps,
-        };
+        let body = Body { position: self.position.clone(), optimizer_steps: self.optimizer.steps };
+        let body = to_raw_value(&body).expect("the header is made of numbers");
+        let parts =
+            tensors.iter().map(|(name, floats)| (name.as_str(), floats.shape.as_slice(), floats.data()));
+        let header = Header { version: VERSION, crc32: checksum(body.get(), parts.collect()), body: &body };
         let header = serde_json::to_string(&header).expect("the header is made of numbers");
         let bytes = safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), header)])))
             .map_err(|e| bad(path, format!("cannot be encoded: {e}")))?;
@@ -113,34 +108,51 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::Read`], and [`TrainError::BadRunFile`] if it is damaged or of another network.
     pub fn load(path: &Path, graph: &Graph) -> Result<Self, TrainError> {
+        Ok(Self::read(path, graph)?.0)
+    }
+
+    /// As [`Checkpoint::load`], with a note on a file that has no checksum.
+    pub(super) fn read(path: &Path, graph: &Graph) -> Result<(Self, Option<String>), TrainError> {
         let bytes =
             std::fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
-        let damaged = |what: &dyn std::fmt::Display| {
-            bad(
-                path,
-                format!(
-                    "not a complete checkpoint: {what}; start a new run, with --init best.safetensors to keep what was learned"
-                ),
-            )
-        };
+        let damaged = |what: &dyn Display| bad(path, format!("not a complete checkpoint: {what}; {REMEDY}"));
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
         let header = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
-        let header: Header = serde_json::from_str(header.ok_or_else(|| damaged(&"it has no header"))?)
-            .map_err(|e| damaged(&e))?;
-        if header.version != VERSION {
-            return Err(bad(
-                path,
-                format!(
-                    "written in format {} but this program reads {VERSION}; use the program that wrote it",
-                    header.version
-                ),
-            ));
-        }
+        let header = header.ok_or_else(|| damaged(&"it has no header"))?;
+        let views = tensors.tensors();
+        let parts =
+            views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data().into())).collect();
+        let (Body { position, optimizer_steps }, note) = match version_of(header).map_err(|e| damaged(&e))? {
+            VERSION => {
+                let header: Header<'_> = serde_json::from_str(header).map_err(|e| damaged(&e))?;
+                if checksum(header.body.get(), parts) != header.crc32 {
+                    return Err(damaged(&"its checksum differs, so that some of it was changed"));
+                }
+                (serde_json::from_str(header.body.get()).map_err(|e| damaged(&e))?, None)
+            }
+            UNSEALED => {
+                let Unsealed { position, optimizer_steps, .. } =
+                    serde_json::from_str(header).map_err(|e| damaged(&e))?;
+                let note = format!(
+                    "{}: written by an earlier version without a checksum, so that damage cannot be found",
+                    path.display()
+                );
+                (Body { position, optimizer_steps }, Some(note))
+            }
+            other => {
+                return Err(bad(
+                    path,
+                    format!(
+                        "written in format {other} but this program reads {VERSION}; use the program that wrote it"
+                    ),
+                ));
+            }
+        };
 
         let mut slots: Vec<(usize, Vec<f32>)> = Vec::new();
         let (mut entries, mut averages) = (Vec::new(), Vec::new());
-        for (name, view) in tensors.iter() {
+        for (name, view) in &views {
             let values =
                 floats(view.dtype(), view.data()).ok_or_else(|| damaged(&format!("`{name}` is not f32")))?;
             if let Some(name) = name.strip_prefix(STATE) {
@@ -171,9 +183,50 @@ impl Checkpoint {
         let average = if averages.is_empty() { None } else { Some(of_graph(&averages)?) };
         slots.sort_by_key(|(slot, _)| *slot);
         let slots = slots.into_iter().map(|(_, values)| values).collect();
-        let optimizer = OptimizerState { steps: header.optimizer_steps, slots };
-        Ok(Self { position: header.position, state, average, optimizer })
+        let optimizer = OptimizerState { steps: optimizer_steps, slots };
+        let checkpoint = Self { position, state, average, optimizer };
+        match checkpoint.find_unsound(graph) {
+            None => Ok((checkpoint, note)),
+            Some((place, _)) => {
+                Err(bad(path, format!("{place}: the training diverged before it was written; {REMEDY}")))
+            }
+        }
     }
+
+    /// The first value that no training can go on with, and its place in words.
+    pub(super) fn find_unsound(&self, graph: &Graph) -> Option<(String, f32)> {
+        let states = [("", Some(&self.state)), ("the average of ", self.average.as_ref())];
+        let found = states.into_iter().find_map(|(words, state)| {
+            let unsound = state?.find_unsound(graph)?;
+            Some((format!("{words}`{}`: {unsound}", unsound.parameter), unsound.value))
+        });
+        found.or_else(|| {
+            let slots = self.optimizer.slots.iter();
+            let value = slots.flatten().find(|value| !value.is_finite())?;
+            Some((format!("the optimizer's state has the value {value}"), *value))
+        })
+    }
+}
+
+/// Only the field that all versions share.
+fn version_of(header: &str) -> Result<u32, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    serde_json::from_str(header).map(|Version { version }| version)
+}
+
+/// The checksum of a header's content and of tensors, whatever their order: name, shape and bytes of each.
+fn checksum(body: &str, mut tensors: Vec<(&str, &[usize], Cow<'_, [u8]>)>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(body.as_bytes());
+    tensors.sort_by_key(|(name, ..)| *name);
+    for (name, shape, bytes) in tensors {
+        hasher.update(format!("\n{name} {shape:?}\n").as_bytes());
+        hasher.update(&bytes);
+    }
+    hasher.finalize()
 }
 
 fn bad(path: &Path, problem: String) -> TrainError {
@@ -259,6 +312,68 @@ mod tests {
             std::fs::write(&path, &bytes[..keep]).expect("the folder is writable");
             let message = Checkpoint::load(&path, &graph(5)).expect_err("cut off").to_string();
             assert!(message.contains("not a complete checkpoint"), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).expect("the folder is writable");
+        let bytes = std::fs::read(&path).expect("just written");
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                std::fs::write(&path, &flipped).expect("the folder is writable");
+                let error = Checkpoint::load(&path, &graph(5));
+                assert!(error.is_err(), "bit {bit} of byte {at} was flipped without notice");
+            }
+        }
+    }
+
+    /// The file as a version without checksums wrote it.
+    fn without_checksum(bytes: &[u8]) -> Vec<u8> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).expect("just written");
+        let header: serde_json::Value =
+            serde_json::from_str(&metadata.metadata().as_ref().expect("there is one")[KEY]).expect("JSON");
+        let mut old = header["body"].as_object().expect("an object").clone();
+        old.insert("version".into(), 1.into());
+        let old = serde_json::to_string(&old).expect("JSON");
+        let tensors = SafeTensors::deserialize(bytes).expect("just written");
+        safetensors::serialize(tensors.iter(), Some(HashMap::from([(KEY.to_owned(), old)])))
+            .expect("as before")
+    }
+
+    #[test]
+    fn a_file_without_a_checksum_is_read_with_a_note() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).expect("the folder is writable");
+        let old = without_checksum(&std::fs::read(&path).expect("just written"));
+        std::fs::write(&path, old).expect("the folder is writable");
+        let (read, note) = Checkpoint::read(&path, &graph(5)).expect("an older version's file");
+        assert_eq!(read, checkpoint());
+        assert!(note.is_some_and(|note| note.contains("without a checksum")));
+    }
+
+    #[test]
+    fn nan_in_any_part_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("last.safetensors");
+        let spoil: [fn(&mut Checkpoint); 4] = [
+            |c| c.state.values[3] = f32::NAN,
+            |c| c.state.statistics[0] = f32::INFINITY,
+            |c| c.average.as_mut().expect("there is one").values[1] = f32::NAN,
+            |c| c.optimizer.slots[1][0] = f32::NEG_INFINITY,
+        ];
+        for spoil in spoil {
+            let mut spoilt = checkpoint();
+            spoil(&mut spoilt);
+            assert!(spoilt.find_unsound(&graph(5)).is_some());
+            spoilt.save(&path).expect("the folder is writable");
+            let message = Checkpoint::load(&path, &graph(5)).expect_err("spoilt").to_string();
+            assert!(message.contains("diverged") && message.contains("--init"), "{message}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The loop, from the parts upwards.
 //!
-//! - `files`, `record`, `pace`, `checkpoint`: files and state of a training.
+//! - `files`, `record`, `pace`, `position`, `checkpoint`: files and state of a training.
 //! - `observer`, `recorder`: its watchers.
 //! - `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
 //! - `session`: batches, the end of an epoch, the end.
@@ -12,6 +12,7 @@ mod model_file;
 pub(crate) mod observer;
 pub(crate) mod outcome;
 pub(crate) mod pace;
+pub(crate) mod position;
 pub(crate) mod rate_finder;
 mod rates;
 pub(crate) mod record;

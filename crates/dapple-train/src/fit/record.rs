@@ -143,6 +143,25 @@ pub fn best_epoch(records: &[EpochRecord]) -> Option<&EpochRecord> {
     best.map(|(record, _)| record)
 }
 
+/// The latest epoch that made progress: it scored better than all before it, or as well with a lower training loss, as a
+/// network does that has found nothing but the commonest class so far. `None` without a score.
+pub(crate) fn latest_progress(records: &[EpochRecord]) -> Option<usize> {
+    let (mut best, mut lowest, mut latest) = (None, f64::INFINITY, None);
+    for record in records {
+        let falls = record.train_loss < lowest;
+        lowest = lowest.min(record.train_loss);
+        let Some(score) = record.selection_score() else { continue };
+        let is_better = best.is_none_or(|best| score > best);
+        if is_better || (best == Some(score) && falls) {
+            latest = Some(record.epoch);
+        }
+        if is_better {
+            best = Some(score);
+        }
+    }
+    latest
+}
+
 /// Overwrites both tables, each in one step: a reader never sees half a row.
 pub(crate) fn write_tables(folder: &Path, records: &[EpochRecord]) -> Result<(), TrainError> {
     let (csv, jsonl) = (to_csv(records), to_jsonl(records));
@@ -222,6 +241,18 @@ mod tests {
             [row(1, None), row(2, Some(0.5)), row(3, Some(0.7)), row(4, Some(0.7)), row(5, Some(0.6))];
         assert_eq!(best_epoch(&records).map(|r| r.epoch), Some(3));
         assert_eq!(best_epoch(&records[..1]), None);
+    }
+
+    #[test]
+    fn a_falling_loss_is_progress_while_the_score_stays_at_zero() {
+        let row = |epoch, miou, train_loss| EpochRecord { train_loss, ..row(epoch, Some(miou)) };
+        let at_zero = [row(1, 0.0, 0.9), row(2, 0.0, 0.7), row(3, 0.0, 0.8), row(4, 0.0, 0.6)];
+        assert_eq!(latest_progress(&at_zero[..3]), Some(2));
+        assert_eq!(latest_progress(&at_zero), Some(4));
+        // Another score counts by itself.
+        let scored = [row(1, 0.5, 0.9), row(2, 0.4, 0.7), row(3, 0.3, 0.6)];
+        assert_eq!(latest_progress(&scored), Some(1));
+        assert_eq!(latest_progress(&[EpochRecord::default()]), None);
     }
 
     #[test]

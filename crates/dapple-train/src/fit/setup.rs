@@ -26,8 +26,8 @@ pub(crate) struct Setup {
 pub(crate) enum Beginning {
     /// The first state, drawn from the seed, and a note on the weights that were loaded from a file.
     New(State, Option<String>),
-    /// The state of a checkpoint.
-    Checkpoint(Box<Checkpoint>),
+    /// The state of a checkpoint, and notes on the resumption.
+    Checkpoint(Box<Checkpoint>, Vec<String>),
 }
 
 impl Setup {

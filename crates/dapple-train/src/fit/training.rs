@@ -52,7 +52,15 @@ impl Training {
         let setup = Setup::new(config, dataset, &split)?;
         let last = files.last();
         let beginning = match last.exists() {
-            true => Beginning::Checkpoint(Box::new(Checkpoint::load(&last, &setup.graph)?)),
+            true => {
+                let (checkpoint, note) = Checkpoint::read(&last, &setup.graph)?;
+                let train = setup.parts.train.len();
+                let batches = train / setup.config.batch.clamp(1, train);
+                if let Some(problem) = checkpoint.position.problem(&setup.config, batches) {
+                    return Err(TrainError::BadRunFile { path: last, problem });
+                }
+                Beginning::Checkpoint(Box::new(checkpoint), note.into_iter().collect())
+            }
             false => setup.begin()?,
         };
         Ok(Self { setup, split, beginning })
@@ -72,7 +80,7 @@ impl Training {
     pub fn epochs_done(&self) -> usize {
         match &self.beginning {
             Beginning::New(..) => 0,
-            Beginning::Checkpoint(checkpoint) => checkpoint.position.epochs_done,
+            Beginning::Checkpoint(checkpoint, _) => checkpoint.position.epochs_done,
         }
     }
 

@@ -9,9 +9,9 @@ use dapple_model::{Evaluation, EvaluationSet, Weights, evaluate, load_model};
 
 use super::{Clock, Session};
 use crate::error::TrainError;
-use crate::fit::checkpoint::Position;
 use crate::fit::model_file;
 use crate::fit::observer::Event;
+use crate::fit::position::Position;
 use crate::fit::record::{EpochRecord, best_epoch, write_tables};
 
 /// The measurements after an epoch.
@@ -156,6 +156,10 @@ impl Session<'_> {
         evaluation: Option<Evaluation>,
     ) -> Result<(), TrainError> {
         let state = self.executor.state();
+        if let Some(unsound) = state.find_unsound(&self.setup.graph) {
+            let place = format!("`{}`: {unsound}", unsound.parameter);
+            return Err(self.not_finite("weights", f64::from(unsound.value), Vec::new(), Some(place)));
+        }
         let model =
             model_file::Model { config: &self.setup.config, dataset: &self.setup.dataset, loss: &self.loss };
         model.save(&self.files.best(), (state, weights), record, evaluation.as_ref())?;

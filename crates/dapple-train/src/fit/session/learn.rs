@@ -82,6 +82,11 @@ impl Session<'_> {
     ) -> TrainError {
         let files = &self.files;
         let exists = |path: std::path::PathBuf| path.exists().then_some(path);
+        // Without a step since, the weights of the checkpoint are those that overflow.
+        let (last, cause) = match self.resumed_at == Some(self.position.steps) {
+            true => (None, exists(files.last())),
+            false => (exists(files.last()), None),
+        };
         TrainError::NotFinite(Box::new(NotFinite {
             what,
             value,
@@ -89,7 +94,8 @@ impl Session<'_> {
             batch: self.position.batches_done,
             names,
             place,
-            last: exists(files.last()),
+            last,
+            cause,
             best: exists(files.best()),
         }))
     }

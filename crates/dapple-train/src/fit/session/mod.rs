@@ -12,13 +12,14 @@ use dapple_graph::{DropoutState, Engine, Loss, Trainer};
 use dapple_base::StopFlag;
 use dapple_model::{EvaluationSet, spread};
 
-use super::checkpoint::{Checkpoint, Position};
+use super::checkpoint::Checkpoint;
 use super::files::TrainingFiles;
 use super::observer::{Event, Observer};
 use super::outcome::Outcome;
 use super::pace::{Ahead, Pace};
+use super::position::Position;
 use super::rates;
-use super::record::{EpochRecord, best_epoch, read_records, write_tables};
+use super::record::{EpochRecord, latest_progress, read_records, write_tables};
 use super::recorder::Recorder;
 use super::setup::{Beginning, Setup};
 use crate::config::small_images::SmallImages;
@@ -46,6 +47,8 @@ pub(crate) struct Session<'a> {
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
+    /// Steps of the checkpoint that the training went on from.
+    resumed_at: Option<u64>,
     /// When this process began to train, and the seconds of the time span used before.
     began: Instant,
     used_before: f64,
@@ -87,7 +90,8 @@ impl<'a> Session<'a> {
                 }
                 (load(&state)?, Position::default(), Vec::new())
             }
-            Beginning::Checkpoint(checkpoint) => {
+            Beginning::Checkpoint(checkpoint, notes) => {
+                notes.iter().for_each(|note| observer.notice(&Event::Note(note)));
                 let Checkpoint { position, state, average, optimizer } = *checkpoint;
                 let mut executor = load(&state)?;
                 executor.set_optimizer_state(&optimizer)?;
@@ -100,6 +104,7 @@ impl<'a> Session<'a> {
                 (executor, position, records)
             }
         };
+        let resumed_at = (!is_new).then_some(position.steps);
         if config.time_budget.is_some() && position.pace.is_none() {
             position.pace = Some(Pace::default());
         }
@@ -148,6 +153,7 @@ impl<'a> Session<'a> {
             position,
             records,
             last_save: Instant::now(),
+            resumed_at,
             began: Instant::now(),
             setup,
         };
@@ -200,7 +206,7 @@ impl<'a> Session<'a> {
             Some(pace) => pace.is_done() && self.position.batches_done == 0,
             None => self.position.epochs_done >= config.epochs,
         };
-        let stale = best_epoch(&self.records).map_or(0, |best| self.position.epochs_done - best.epoch);
+        let stale = latest_progress(&self.records).map_or(0, |latest| self.position.epochs_done - latest);
         match config.patience {
             Some(patience) if !done && stale >= patience && is_scored(self.records.last()) => {
                 let best = self.position.epochs_done - stale;
@@ -368,7 +374,7 @@ impl<'a> Session<'a> {
         self.write_checkpoint()
     }
 
-    /// Overwrites the checkpoint, but never with NaN or infinite weights.
+    /// Overwrites the checkpoint, but never with NaN or infinite values.
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
         let passes = self.executor.dropout_state().passes;
         let used = self.used_seconds();
@@ -381,8 +387,8 @@ impl<'a> Session<'a> {
             average: self.executor.average(),
             optimizer: self.executor.optimizer_state(),
         };
-        if let Some(value) = checkpoint.state.values.iter().find(|value| !value.is_finite()) {
-            return Err(self.not_finite("weights", f64::from(*value), Vec::new(), None));
+        if let Some((place, value)) = checkpoint.find_unsound(&self.setup.graph) {
+            return Err(self.not_finite("weights", f64::from(value), Vec::new(), Some(place)));
         }
         checkpoint.save(&self.files.last())?;
         self.last_save = Instant::now();
