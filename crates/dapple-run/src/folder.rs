@@ -16,6 +16,7 @@ use dapple_train::TrainingFiles;
 /// |---|---|
 /// | `config.toml` | the settings, see [`TrainConfig`](dapple_train::TrainConfig) |
 /// | `split.json` | the names of the samples for training, validation and test |
+/// | `data.json` | checksums of the data, see [`Fingerprint`](dapple_data::Fingerprint) |
 /// | `metrics.csv`, `metrics.jsonl` | one row per epoch, see [`EpochRecord`](dapple_train::EpochRecord) |
 /// | `curves.svg`, `curves.png` | the rows as curves |
 /// | `best.safetensors` | the model of the best epoch, usable by itself |
@@ -37,9 +38,10 @@ pub struct RunFolder(PathBuf);
 /// The file that the writer of a run locks.
 pub(crate) const LOCK: &str = "run.lock";
 
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "config.toml",
     "split.json",
+    "data.json",
     "metrics.csv",
     "metrics.jsonl",
     "curves.svg",
@@ -132,6 +134,11 @@ impl RunFolder {
     /// `split.json`
     pub fn split(&self) -> PathBuf {
         self.0.join("split.json")
+    }
+
+    /// `data.json`
+    pub fn fingerprint(&self) -> PathBuf {
+        self.0.join("data.json")
     }
 
     /// `metrics.jsonl`

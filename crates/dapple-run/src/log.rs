@@ -246,7 +246,8 @@ impl<'a> RunLog<'a> {
         }
     }
 
-    fn append(&self, line: &str) {
+    /// Appends a line to `log.txt`.
+    pub fn append(&self, line: &str) {
         let file = OpenOptions::new().create(true).append(true).open(self.folder.join("log.txt"));
         let text: String =
             line.lines().map(|line| format!("{}  {line}\n", clock::utc(clock::now()))).collect();

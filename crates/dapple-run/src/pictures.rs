@@ -140,7 +140,7 @@ impl Painter {
         Ok(save_png(&contact_sheet(&sheet, &self.classes, PanelStyle::default())?, path)?)
     }
 
-    /// Predicts the samples and gathers what is drawn of each.
+    /// Predicts the samples, of which there may be none, and gathers the parts of their pictures.
     pub fn show(
         &self,
         executor: &mut dyn Executor,

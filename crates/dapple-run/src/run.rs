@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_base::{FolderLock, StopFlag};
-use dapple_data::{Dataset, Split};
+use dapple_data::{Dataset, Fingerprint, Split};
 use dapple_graph::Engine;
 use dapple_train::{Observer, Outcome, TrainConfig, Training, open_dataset};
 
@@ -18,11 +18,13 @@ use crate::recorder::RunRecorder;
 pub struct Run {
     training: Training,
     folder: RunFolder,
+    warnings: Vec<String>,
     _lock: FolderLock,
 }
 
 impl Run {
-    /// A new run: checks the settings against the data, splits the data, and writes `config.toml` and `split.json`.
+    /// A new run: checks the settings against the data, splits the data, and writes `config.toml`, `split.json` and
+    /// `data.json`.
     ///
     /// # Errors
     /// [`RunError::Train`] for settings or data that do not fit, before anything is written; [`RunError::Lock`] for a folder
@@ -31,33 +33,55 @@ impl Run {
         let training = Training::new(config, dataset)?;
         let lock = FolderLock::take(folder.path(), LOCK)?;
         folder.prepare()?;
+        training.dataset().fingerprint()?.save(&folder.fingerprint())?;
         training.split().save(folder.split())?;
         training.config().save(&folder.config())?;
-        Ok(Self { training, folder, _lock: lock })
+        Ok(Self { training, folder, warnings: Vec::new(), _lock: lock })
     }
 
-    /// Resumes the run in `folder`: opens its data again and takes the split from `split.json`.
+    /// Resumes the run in `folder`: opens its data again and takes the split from `split.json`. [`Run::warnings`] tells
+    /// whether the data have changed since the run began.
     ///
     /// # Errors
     /// [`RunError::Read`], [`RunError::BadFile`] and [`RunError::Train`] for the run's files, [`RunError::Data`] for the data,
     /// [`RunError::Lock`] if another process writes the run.
     pub fn resume(folder: &Path) -> Result<Self, RunError> {
-        Self::resume_with(folder, None)
+        Self::resume_with(folder, None, None)
     }
 
-    /// As [`Run::resume`], with the data if they are open already.
+    /// As [`Run::resume`], with the folder of the data if they have moved, and with the data if they are open already. The
+    /// new folder is written to `config.toml`.
     ///
     /// # Errors
     /// As [`Run::resume`].
-    pub fn resume_with(folder: &Path, dataset: Option<Arc<Dataset>>) -> Result<Self, RunError> {
+    pub fn resume_with(
+        folder: &Path,
+        moved: Option<&Path>,
+        dataset: Option<Arc<Dataset>>,
+    ) -> Result<Self, RunError> {
         let folder = RunFolder::open(folder)?;
         let lock = FolderLock::take(folder.path(), LOCK)?;
         folder.remove_leftovers();
-        let config = TrainConfig::load(&folder.config())?;
+        let mut config = TrainConfig::load(&folder.config())?;
+        let moved = moved.map(|dir| std::path::absolute(dir).unwrap_or(dir.to_owned()));
+        let moved = moved.filter(|dir| *dir != config.data.dir);
+        let has_moved = moved.is_some();
+        config.data.dir = moved.unwrap_or(config.data.dir);
+        if !config.data.dir.exists() {
+            let problem = format!(
+                "the folder of the data, {}, does not exist; if they have moved, give their place with --data",
+                config.data.dir.display()
+            );
+            return Err(RunError::BadFile { path: folder.config(), problem });
+        }
         let dataset = dataset.map_or_else(|| open_dataset(&config), Ok)?;
         let split = Split::load(folder.split())?;
         let training = Training::resume(config, dataset, split, &folder.files())?;
-        Ok(Self { training, folder, _lock: lock })
+        let warnings = changes(&folder, training.dataset())?;
+        if has_moved {
+            training.config().save_data_dir(&folder.config())?;
+        }
+        Ok(Self { training, folder, warnings, _lock: lock })
     }
 
     /// The settings.
@@ -73,6 +97,11 @@ impl Run {
     /// The division of the data.
     pub fn split(&self) -> &Split {
         self.training.split()
+    }
+
+    /// What the user should know of the data of a resumed run: that they have changed since it began.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The folder of the run.
@@ -91,12 +120,35 @@ impl Run {
         observer: &mut dyn Observer,
         stop: &StopFlag,
     ) -> Result<Outcome, RunError> {
-        let Self { training, folder, _lock } = self;
+        let Self { training, folder, warnings, _lock } = self;
         let mut log = RunLog::new(&folder, observer);
+        warnings.iter().for_each(|warning| log.append(&format!("warning: {warning}")));
         let outcome = RunRecorder::begin(&training, folder.clone()).and_then(|mut recorder| {
             Ok(training.run(folder.files(), engine, &mut log, &mut recorder, stop)?)
         });
         log.end(&outcome);
         outcome
     }
+}
+
+/// The changes of a run's data since it began, as warnings. A run without a fingerprint gets that of the data as they are.
+fn changes(folder: &RunFolder, dataset: &Dataset) -> Result<Vec<String>, RunError> {
+    let (path, now) = (folder.fingerprint(), dataset.fingerprint()?);
+    if !path.exists() {
+        now.save(&path)?;
+        return Ok(vec![
+            "this run has no fingerprint of its data, as an earlier version began it: changes since then cannot be told"
+                .to_owned(),
+        ]);
+    }
+    let mut warnings = Fingerprint::load(&path)?.differences(&now);
+    if !warnings.is_empty() {
+        warnings.insert(0, "the data have changed since this run began:".to_owned());
+        warnings.push(
+            "the training goes on with the data as they are; stop it, and restore them or begin a new run, if that is not \
+             intended"
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
 }

@@ -105,6 +105,15 @@ impl Sweep {
         Ok(Self { folder: folder.to_owned(), config, kind })
     }
 
+    /// Takes the data from another folder, which is written to `config.toml`; members follow when they are resumed.
+    ///
+    /// # Errors
+    /// [`RunError::Train`] if the file cannot be written.
+    pub fn move_data(&mut self, dir: &Path) -> Result<(), RunError> {
+        self.config.data.dir = std::path::absolute(dir).unwrap_or(dir.to_owned());
+        Ok(self.config.save_data_dir(&RunFolder::open(&self.folder)?.config())?)
+    }
+
     /// The shared settings.
     pub fn config(&self) -> &TrainConfig {
         &self.config
@@ -131,7 +140,7 @@ impl Sweep {
         let folder = self.folder.join(&self.members()[index]);
         // Both files are there when a training has begun.
         if folder.join("config.toml").exists() && folder.join("split.json").exists() {
-            return Run::resume_with(&folder, Some(Arc::clone(dataset)));
+            return Run::resume_with(&folder, Some(&self.config.data.dir), Some(Arc::clone(dataset)));
         }
         let mut config = self.config.clone();
         match self.kind {

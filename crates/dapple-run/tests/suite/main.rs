@@ -1,4 +1,6 @@
 //! Whole runs of tiny networks on a few synthetic pictures.
 
 mod course;
+mod resumed;
+mod scarce;
 mod training;
