@@ -64,7 +64,9 @@ fn a_training_whose_validation_images_show_one_class_or_none_ends_well() {
 #[test]
 fn training_images_of_one_class_are_refused() {
     let all: Vec<usize> = (0..SAMPLES).collect();
-    for (label, shown) in [(0, "of one class, background"), (1, "of one class, horse"), (IGNORED, "are ignored")] {
+    for (label, shown) in
+        [(0, "of one class, background"), (1, "of one class, horse"), (IGNORED, "are ignored")]
+    {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let error =
             start(dataset(&all, label), &folder.path().join("run")).expect_err("nothing can be learned");
