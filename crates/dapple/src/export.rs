@@ -73,13 +73,16 @@ pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Vec<u8>, Expor
 /// The metadata of an ONNX file, by key; structures are JSON.
 ///
 /// - `task`, `dapple_version`, `network` (name and settings);
-/// - `preprocessing`: `size` (`[height, width]` of the images in training, resized bilinearly with antialiasing; the model
-///   accepts other sizes), `channels` (`RGB`, `grey`, or a number), `value_range` where the images have more than 8 bits
+/// - `preprocessing`: `size` (`[height, width]` of the images in training; the model accepts other sizes), `resize` (the
+///   filter, whether it averages where it makes smaller, and whether it keeps the aspect ratio), `channels` (`RGB`, `grey`,
+///   or a number), `value_range` where the images have more than 8 bits
 ///   (`LOW..HIGH`, for each channel with commas between: `(value - LOW) / (HIGH - LOW) * 255`, clipped to 0 to 255 and
 ///   rounded, gives the value), then `(value / divisor - mean) / std` for each channel,
 ///   where the divisor is 255 or `image maximum`;
 /// - `output` (`logits` or `probabilities`) and `activation`, which maps logits to probabilities: `softmax`, or `sigmoid`,
 ///   where a single channel is the foreground of two classes;
+/// - `postprocessing`: `resize` (the filter that brings the probabilities back to the size of the image, and its alignment),
+///   `decide` (`argmax`, or `threshold` with its value, above which a pixel is of the second class);
 /// - `classes` (names and colours in the order of their labels), `ignore_label` where there is one;
 /// - `epoch` and `scores` of the training.
 ///
@@ -97,6 +100,7 @@ pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, St
         ("preprocessing", preprocessing(card)?),
         ("output", if probabilities { "probabilities" } else { "logits" }.to_owned()),
         ("activation", activation.to_owned()),
+        ("postprocessing", postprocessing(card)),
         ("classes", json!(card.classes).to_string()),
     ];
     entries.extend(card.ignore.map(|label| ("ignore_label", label.to_string())));
@@ -105,10 +109,21 @@ pub fn metadata(card: &ModelCard, probabilities: bool) -> Result<Vec<(String, St
     Ok(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
+/// From the network's output to labels.
+fn postprocessing(card: &ModelCard) -> String {
+    let resize = json!({"filter": "bilinear", "alignment": "half-pixel", "of": "probabilities"});
+    let decide = match card.network.logits() {
+        1 => json!({"threshold": 0.5}),
+        _ => json!("argmax"),
+    };
+    json!({"resize": resize, "decide": decide}).to_string()
+}
+
 /// The preprocessing of an image.
 #[derive(Serialize)]
 struct Preprocessing {
     size: [usize; 2],
+    resize: Value,
     channels: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_range: Option<String>,
@@ -131,8 +146,9 @@ fn preprocessing(card: &ModelCard) -> Result<String, ModelError> {
     };
     let range = card.images.as_ref().map(|images| &images.range);
     let value_range = range.filter(|range| **range != ValueRange::Type).map(ValueRange::to_string);
-    let preprocessing =
-        Preprocessing { size: [input.height, input.width], channels, value_range, divisor, mean, std };
+    let resize = json!({"filter": "bilinear", "antialias": true, "keep_aspect_ratio": false});
+    let size = [input.height, input.width];
+    let preprocessing = Preprocessing { size, resize, channels, value_range, divisor, mean, std };
     // From the numbers as they are: `json!` would lengthen 0.485 to the nearest f64.
     Ok(serde_json::to_string(&preprocessing).expect("numbers and words become JSON"))
 }

@@ -32,12 +32,13 @@
 //! The crates of the workspace are re-exported as modules: [`data`] reads images and masks, [`graph`] defines what networks
 //! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
 //! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
-//! This crate itself adds the choice of a [`device`], [`models`] by name, and [`export`].
+//! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`]), and [`export`].
 //!
 //! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program.
 
 pub mod device;
 pub mod export;
+pub mod foreign;
 pub mod models;
 pub mod pretrained;
 mod segmenter;

@@ -6,13 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::foreign::{ForeignSettings, foreign_model};
 use dapple_base::{InputFault, nearest};
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
 use dapple_model::{load_models, model_path};
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file,
+    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
 };
 use dapple_nets::{Activation, ConfigError, NetConfig};
 use dapple_weights::{
@@ -56,6 +57,16 @@ pub enum FindModelError {
     /// The published file is not as described.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Names for another number of classes than the weights have.
+    #[error("{}: the weights have {classes} classes, but {names} names were given", path.display())]
+    ClassNames {
+        /// The weights.
+        path: PathBuf,
+        /// Their classes.
+        classes: usize,
+        /// The names given.
+        names: usize,
+    },
     /// The network of the weights is not in the registry.
     #[error(
         "`{name}`: {source}; its weights can initialize networks with the same encoder, with `--init {name}`"
@@ -73,7 +84,8 @@ impl InputFault for FindModelError {
         match self {
             Self::File(error) => error.is_input_fault(),
             Self::Weights(error) => error.is_input_fault(),
-            Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) | Self::Network { .. } => true,
+            Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) => true,
+            Self::ClassNames { .. } | Self::Network { .. } => true,
         }
     }
 }
@@ -99,17 +111,26 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
     }
 }
 
-/// The models with a path or name; several if the file has several that predict together. `fetch` downloads published
+/// The models with a path or name; several if the file has several that predict together. `network` names that of
+/// weights which another program saved; a folder of segmentation_models_pytorch needs no name. `fetch` downloads published
 /// weights and returns their path.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
+    network: Option<&str>,
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Vec<ModelFile>, E> {
     match origin(name)? {
-        Origin::File(path) => Ok(load_models(&path).map_err(FindModelError::from)?),
+        Origin::File(path) => {
+            let is_foreign = || Ok(network.is_some() || saved_network(&path)?.is_some());
+            if !model_path(&path).is_file() || is_foreign().map_err(FindModelError::Checkpoint)? {
+                let settings = ForeignSettings { network, ..ForeignSettings::default() };
+                return Ok(vec![foreign_model(&path, &settings)?.model]);
+            }
+            Ok(load_models(&path).map_err(FindModelError::from)?)
+        }
         Origin::Shipped(shipped) => Ok(Ensemble::from_bytes(shipped.bytes)
             .map_err(|error| FindModelError::Checkpoint(error.of(Path::new(shipped.name))))?
             .members),
@@ -125,7 +146,7 @@ pub fn load_with<E: From<FindModelError>>(
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, &|entry| {
+    load_with(name, None, &|entry| {
         let store = Store::new(StoreSettings::in_user_cache()?);
         Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
@@ -136,7 +157,7 @@ pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
 /// # Errors
 /// [`FindModelError`].
 pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+    load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
 }
 
 /// A published file as a model, with the classes and the input that its publisher documents.

@@ -37,7 +37,7 @@ pub struct Train {
     /// Folder of images and masks
     #[arg(value_name = "DIR", required_unless_present_any = ["data", "resume", "config"])]
     pub folder: Option<PathBuf>,
-    /// The same as a flag
+    /// The same as a flag; with --resume, the place that the data have moved to
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     pub data: Option<PathBuf>,
     /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
@@ -51,7 +51,7 @@ pub struct Train {
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
     /// Resume a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "data", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
     pub resume: Option<PathBuf>,
     /// Settings to begin with: auto (chosen by the data and the machine), plain (the same for all data), or a published
     /// recipe [default: auto]

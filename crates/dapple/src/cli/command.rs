@@ -40,6 +40,8 @@ pub enum Command {
     Serve(super::serve::Serve),
     /// Write a model for other programs: ONNX, or weights for PyTorch
     Export(super::export::Export),
+    /// Make a model of weights that PyTorch or another program saved
+    Import(super::import::Import),
     /// List and download published weights
     Weights(super::weights::Weights),
     /// Inspect, convert and preview folders of images and masks
@@ -80,6 +82,7 @@ impl Command {
             | Self::Predict(_)
             | Self::Serve(_)
             | Self::Export(_)
+            | Self::Import(_)
             | Self::Report(_)
             | Self::Watch(_)
             | Self::Man(_) => Purpose::News,

@@ -23,7 +23,7 @@ use dapple::predict::{PredictError, PredictSettings, Predictor};
 use super::common::data::warn_of_skipped;
 use super::common::device::Device;
 use super::common::json::{check_json, write_json};
-use super::common::models::load;
+use super::common::models::{Foreign, load};
 use super::common::scores::{Report, print_classes, shown};
 use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
@@ -46,6 +46,8 @@ pub struct Eval {
     /// A run's folder, a model file, or the name of a model (see `dapple weights list`)
     #[arg(long, value_name = "RUN|FILE|NAME")]
     pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub foreign: Foreign,
     /// Folder of images and masks
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -92,6 +94,7 @@ impl Eval {
             named: Vec::new(),
             model: Some(model.to_owned()),
             data: Some(data.to_owned()),
+            foreign: Foreign::default(),
             format: None,
             part: None,
             json: None,
@@ -171,7 +174,7 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 /// The scores, with those of each image, and the loss, which only a single model at the network's size has.
 fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Option<f64>), Failure> {
     let engine = arguments.device.engine(false)?;
-    let mut models = load(model_name, false)?;
+    let mut models = load(model_name, &arguments.foreign, false)?;
     // Loading a file without a model is an error.
     let (model, others) = (models.swap_remove(0), models);
     let provenance = Provenance::of(&model.card);

@@ -11,7 +11,7 @@ use dapple::onnx::OPSETS;
 use dapple::run::grouped;
 use dapple_base::write_atomic;
 
-use super::common::models::load;
+use super::common::models::{Foreign, load};
 use super::common::written::{Own, check_written};
 use super::failure::Failure;
 
@@ -36,6 +36,8 @@ pub struct Export {
     /// The same as a flag
     #[arg(long, value_name = "RUN|FILE|NAME")]
     pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub foreign: Foreign,
     /// Write an ONNX model [default, without --torch and --dapple: the model's name with .onnx]
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
@@ -83,12 +85,12 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     }
     if let Some(path) = &arguments.dapple {
         let storage = if arguments.half { Storage::Half } else { Storage::Single };
-        write(path, &portable(model, storage)?)?;
+        write(path, &portable(model, &arguments.foreign, storage)?)?;
     }
     if onnx_path.is_none() && arguments.torch.is_none() {
         return Ok(());
     }
-    let mut models = load(model, false)?;
+    let mut models = load(model, &arguments.foreign, false)?;
     if models.len() > 1 {
         return Err(Failure::input(
             "the file has several models that predict together; export each of them by itself",
@@ -121,8 +123,8 @@ fn default_onnx(model: &Path) -> PathBuf {
 }
 
 /// The content of a model file, also of an ensemble, with the names of the validation images.
-fn portable(model: &Path, storage: Storage) -> Result<Vec<u8>, Failure> {
-    let (path, mut members) = (model_path(model), load(model, false)?);
+fn portable(model: &Path, foreign: &Foreign, storage: Storage) -> Result<Vec<u8>, Failure> {
+    let (path, mut members) = (model_path(model), load(model, foreign, false)?);
     let split = path.with_file_name("split.json");
     if split.exists() {
         let names = Split::load(&split)?.val;

@@ -72,6 +72,13 @@ impl<E: InputFault + Send + Sync + 'static> From<E> for Failure {
 pub fn explain_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+        if let Some(why) = message(info).and_then(lost_thread) {
+            note!(
+                "error: the system starts no more threads: {why}; use fewer (--threads, data.threads), or raise the limits of \
+                 processes and memory (ulimit -u, ulimit -v)"
+            );
+            process::exit(OTHER.into());
+        }
         match panic_place(info) {
             // It becomes an error of the work that contains it.
             PanicPlace::Contained => return,
@@ -95,6 +102,17 @@ pub fn survive_panics() {
             let _ = writeln!(io::stderr(), "{said}");
         }
     }));
+}
+
+/// The message of a panic, if it has one.
+fn message<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {
+    let payload = info.payload();
+    payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied())
+}
+
+/// The operating system's message in the panic of a thread that could not be started.
+fn lost_thread(panic: &str) -> Option<&str> {
+    panic.strip_prefix("failed to spawn thread: ")
 }
 
 #[cfg(test)]

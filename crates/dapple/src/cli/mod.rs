@@ -17,6 +17,7 @@ mod eval;
 mod exact;
 mod export;
 mod failure;
+mod import;
 mod man;
 mod models;
 mod predict;
@@ -60,12 +61,17 @@ pub fn main() -> ExitCode {
         }
     };
     console::begin(cli.command.purpose());
+    // A server outlives a request that needs too much.
+    if !matches!(cli.command, Command::Serve(_) | Command::Watch(_)) {
+        dapple::cpu::ExplainingAllocator::explain();
+    }
     let result = match cli.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Weights(arguments) => weights::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -10,7 +10,7 @@ use dapple::predict::{PredictSettings, Predictor};
 use dapple::serve::{Limits, ServeConfig, ServedModel, Server};
 
 use super::common::device::Device;
-use super::common::models::load_on;
+use super::common::models::{Foreign, load_on};
 use super::common::values::at_least_one;
 use super::failure::{Failure, survive_panics};
 use crate::environment;
@@ -32,6 +32,8 @@ pub struct Serve {
     /// Models: folders of runs, model files or names of models, as MODEL or NAME=MODEL
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<String>,
+    #[command(flatten)]
+    pub foreign: Foreign,
     /// Port; 0 for any free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
@@ -101,7 +103,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     let mut models = Vec::new();
     for text in &arguments.models {
         let (name, path) = named(text);
-        let members = load_on(path, engine.as_ref(), false)?;
+        let members = load_on(path, &arguments.foreign, engine.as_ref(), false)?;
         let predictor = Predictor::new(members, PredictSettings::default())?;
         models.push(ServedModel { name, predictor });
     }

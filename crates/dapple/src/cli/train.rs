@@ -33,10 +33,14 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let Train { device, memory_limit, quiet, .. } = arguments;
     if let Some(folder) = &arguments.resume {
         if Sweep::is_at(folder) {
-            let sweep = Sweep::open(folder)?;
+            let mut sweep = Sweep::open(folder)?;
+            if let Some(data) = &arguments.data {
+                sweep.move_data(data)?;
+            }
             return train_many::run(&sweep, &sweep.dataset()?, device, *memory_limit, *quiet);
         }
-        return train(Run::resume(folder)?, device, *memory_limit, *quiet).map(|_| ());
+        let run = Run::resume_with(folder, arguments.data.as_deref(), None)?;
+        return train(run, device, *memory_limit, *quiet).map(|_| ());
     }
     let (config, dataset) = prepare(arguments)?;
     if let Some(plot) = &arguments.find_lr {
@@ -78,6 +82,7 @@ pub fn train(
     let data = shortened(&config.data.dir);
     warn_of_skipped(training.dataset());
     warn_of_validation(training.dataset(), training.split())?;
+    training.warnings().iter().for_each(|warning| note!("warning: {warning}"));
 
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this batch; once more to stop at once, without saving")?;

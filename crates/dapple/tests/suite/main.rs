@@ -9,11 +9,13 @@ mod existing_files;
 mod export;
 #[cfg(target_os = "linux")]
 mod failing;
+mod foreign;
 mod generated;
 #[cfg(unix)]
 mod images;
 mod killed;
 mod manners;
+mod memory;
 mod models;
 mod predict;
 mod report;

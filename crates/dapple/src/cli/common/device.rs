@@ -6,7 +6,7 @@ use dapple::graph::{Engine, Precision};
 use dapple::train::TrainConfig;
 use dapple_base::ByteSize;
 
-use super::values::at_least_one;
+use super::values::threads;
 use crate::cli::failure::Failure;
 use crate::environment;
 
@@ -20,7 +20,7 @@ pub struct Device {
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
     /// Threads of the engine; they do not affect the results [default: physical cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 

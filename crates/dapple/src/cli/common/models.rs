@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use dapple::graph::Engine;
 use dapple::model::Model;
 use dapple::models::load_with;
@@ -15,15 +16,29 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::failure::Failure;
 use crate::environment;
 
+/// The network of weights that another program saved.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Foreign {
+    /// Network of weights that another program saved, where the model is a file of PyTorch (.pth) or a state dict;
+    /// `dapple import` keeps more settings
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+}
+
 /// The models that a path or a name stands for, see [`dapple::models`].
-pub fn load(name: &Path, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
-    load_with(name, &|entry| fetch(&store(false)?, entry, quiet))
+pub fn load(name: &Path, foreign: &Foreign, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
+    load_with(name, foreign.network.as_deref(), &|entry| fetch(&store(false)?, entry, quiet))
 }
 
 /// The same, on an engine.
-pub fn load_on(name: &Path, engine: &dyn Engine, quiet: bool) -> Result<Vec<Model>, Failure> {
+pub fn load_on(
+    name: &Path,
+    foreign: &Foreign,
+    engine: &dyn Engine,
+    quiet: bool,
+) -> Result<Vec<Model>, Failure> {
     let ready = |model| Ok(Model::new(model, engine)?);
-    load(name, quiet)?.into_iter().map(ready).collect()
+    load(name, foreign, quiet)?.into_iter().map(ready).collect()
 }
 
 /// The file of weights for `--init`: a path, a name of the catalogue, or `imagenet` for the network's encoder.

@@ -7,6 +7,13 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 
+/// A number of threads.
+pub fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 4096;
+    let count = text.parse().ok().filter(|n| (1..=MOST).contains(n));
+    count.ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
+}
+
 /// Height and width in pixels, or one side of a square.
 pub fn size(text: &str) -> Result<(usize, usize), String> {
     let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
@@ -47,6 +54,7 @@ mod tests {
         for wrong in ["", "0", "x", "224x", "-1x2", "1x2x3"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
+        assert!(threads("0").is_err() && threads("1000000").is_err() && threads("16") == Ok(16));
         assert!(at_least_one("0").is_err() && at_least_one("7") == Ok(7));
     }
 }

@@ -10,6 +10,7 @@ use dapple::predict::output::{CocoForm, OutputKind, ProbabilityFormat, Refine};
 use dapple::predict::{Tiling, WorkingSize};
 
 use crate::cli::common::device::Device;
+use crate::cli::common::models::Foreign;
 use crate::cli::common::values::{at_least_one, size};
 
 #[derive(Debug, Args)]
@@ -47,6 +48,8 @@ pub struct Predict {
     /// their mean counts
     #[arg(long, value_name = "RUN|FILE|NAME")]
     pub model: Vec<PathBuf>,
+    #[command(flatten)]
+    pub foreign: Foreign,
     /// Images, folders of images, patterns, or - for standard input (the mask goes to standard output)
     #[arg(required_unless_present = "list", value_name = "IMAGE|DIR")]
     pub inputs: Vec<PathBuf>,

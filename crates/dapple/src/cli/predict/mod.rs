@@ -12,6 +12,7 @@ use std::sync::Arc;
 use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
+use dapple::nets::checkpoint::saved_network;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{FoundInputs, Input, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
@@ -44,7 +45,8 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
             return Err(Failure::input("an image from standard input must be the only input, without --out"));
         }
-        let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
+        let predictor =
+            load(&models, &arguments.foreign, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
     let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
@@ -55,7 +57,8 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         note!("note: {}", passed_over_text(&passed_over));
     }
     unreadable.iter().for_each(|error| note!("error: {error}"));
-    let predictor = load(&models, &arguments.prediction, &arguments.device, arguments.quiet)?;
+    let predictor =
+        load(&models, &arguments.foreign, &arguments.prediction, &arguments.device, arguments.quiet)?;
     let kinds = KindChoice::all(&arguments.kind);
     let output = output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?;
     if is_file_name(&out) {
@@ -137,8 +140,12 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
     // A folder of images may have a model's name, but without a model nothing could be done with it.
     let is_model = |path: &Path| {
         let named = |origin| !matches!(origin, Origin::File(_));
-        let file = path.extension().is_some_and(|e| e == "safetensors");
-        file || model_path(path).file_name() != path.file_name() && model_path(path).is_file()
+        let file = path
+            .extension()
+            .is_some_and(|e| ["safetensors", "pth", "pt", "ckpt"].iter().any(|own| e == *own));
+        let is_saved = || path.is_dir() && saved_network(path).is_ok_and(|saved| saved.is_some());
+        file || is_saved()
+            || model_path(path).file_name() != path.file_name() && model_path(path).is_file()
             || origin(path).is_ok_and(named)
     };
     match inputs.split_first() {

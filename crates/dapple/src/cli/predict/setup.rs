@@ -9,12 +9,13 @@ use dapple::predict::{PredictSettings, Predictor, Tiling};
 
 use super::arguments::{OutputArguments, PredictionArguments};
 use crate::cli::common::device::Device;
-use crate::cli::common::models::load_on;
+use crate::cli::common::models::{Foreign, load_on};
 use crate::cli::failure::Failure;
 
 /// Loads models that predict together.
 pub fn load(
     models: &[PathBuf],
+    foreign: &Foreign,
     how: &PredictionArguments,
     device: &Device,
     quiet: bool,
@@ -22,7 +23,7 @@ pub fn load(
     let engine = device.engine(quiet)?;
     let mut members = Vec::new();
     for path in models {
-        members.extend(load_on(path, engine.as_ref(), quiet)?);
+        members.extend(load_on(path, foreign, engine.as_ref(), quiet)?);
     }
     Ok(Predictor::new(members, settings(how)?)?)
 }

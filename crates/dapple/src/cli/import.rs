@@ -1,0 +1,69 @@
+//! `dapple import`: models of weights that other programs saved.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use dapple::data::Normalization;
+use dapple::foreign::{ForeignModel, ForeignSettings, foreign_model};
+use dapple_base::write_atomic;
+
+use super::common::values::size;
+use super::failure::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dapple import unet.pth --network unet --out unet.safetensors
+  dapple import saved-by-smp --size 384 --out road.safetensors
+  dapple import best.ckpt --network fpn-resnet34 --size 320x480 \\
+      --classes sky,road,tree --out street.safetensors
+
+The weights are those of a whole network: a state dict, a checkpoint that holds one, or a folder that \
+segmentation_models_pytorch saved. Nothing in a file is executed. Channels, classes and width follow from the shapes.")]
+pub struct Import {
+    /// Weights: a file of PyTorch (.pth, .pt, .ckpt) or safetensors, or a folder that segmentation_models_pytorch saved
+    #[arg(value_name = "FILE|DIR")]
+    pub weights: PathBuf,
+    /// The network; `dapple models` lists the names [default: the one that the folder names]
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+    /// The model file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Size to which images are resized, that of the training [default: 512]
+    #[arg(long, value_name = "N|HxW", value_parser = size)]
+    pub size: Option<(usize, usize)>,
+    /// Normalization of pixel values [default: imagenet]
+    #[arg(long, value_name = "NAME", value_parser = normalization())]
+    pub normalise: Option<Normalization>,
+    /// Names of the classes in the order of their labels
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The normalizations by their names.
+fn normalization() -> impl TypedValueParser<Value = Normalization> {
+    PossibleValuesParser::new(["imagenet", "unit", "u2net"]).map(|name| match name.as_str() {
+        "unit" => Normalization::Unit,
+        "u2net" => Normalization::U2Net,
+        _ => Normalization::ImageNet,
+    })
+}
+
+pub fn run(arguments: &Import) -> Result<(), Failure> {
+    let Import { weights, network, out, size, normalise, classes, force } = arguments;
+    if out.exists() && !force {
+        return Err(Failure::input(format!("{}: the file exists; overwrite it with --force", out.display())));
+    }
+    let settings =
+        ForeignSettings { network: network.as_deref(), size: *size, normalization: *normalise, classes };
+    let ForeignModel { model, notes } = foreign_model(weights, &settings)?;
+    let bytes = model.to_bytes().map_err(Failure::input)?;
+    write_atomic(out, &bytes)?;
+    notes.iter().for_each(|note| say!("{note}"));
+    say!("{}: {}, {} classes", out.display(), model.card.network.name, model.card.classes.len());
+    Ok(())
+}
