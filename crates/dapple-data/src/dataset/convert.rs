@@ -33,7 +33,7 @@ impl Dataset {
     pub fn convert(&self, out: impl AsRef<Path>) -> Result<()> {
         let out = out.as_ref();
         let marker = out.join(UNFINISHED);
-        let fingerprint = format!("{{\"data\": \"{:016x}\"}}\n", self.fingerprint());
+        let fingerprint = format!("{{\"data\": \"{:016x}\"}}\n", self.contents());
         if out.is_dir() {
             remove_leftovers(out);
             match fs::read_to_string(&marker) {
@@ -56,7 +56,7 @@ impl Dataset {
     }
 
     /// A number that differs for other samples, classes or labels.
-    fn fingerprint(&self) -> u64 {
+    fn contents(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.classes().names, &self.classes().colours, self.ignore()).hash(&mut hasher);
         for index in 0..self.len() {
