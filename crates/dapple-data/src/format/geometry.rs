@@ -114,7 +114,7 @@ pub(super) fn turned([x, y]: [f32; 2], [cx, cy]: [f32; 2], angle: f32) -> [f32; 
 
 fn check_corners(corners: &[[f32; 2]], (width, height): (usize, usize)) -> Result<(), String> {
     let all = || corners.iter().flatten();
-    if let Some(bad) = all().find(|v| !(v.abs() <= 1e7)) {
+    if let Some(bad) = all().find(|v| !v.is_finite() || v.abs() > 1e7) {
         return Err(format!("a coordinate is {bad}; give pixels"));
     }
     if width.max(height) > 4 && all().all(|v| (0.0..=1.0).contains(v)) {

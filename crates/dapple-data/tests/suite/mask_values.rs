@@ -79,7 +79,7 @@ fn levels_of_grey_are_refused_with_a_table_to_copy() {
         assert!(!error.contains("255 usually marks"), "{error}");
         let start = error.find("class = [").expect("a table");
         let end = start + error[start..].find(" }]").expect("its end") + 3;
-        put(root.path(), "classes.toml", error[start..end].as_bytes());
+        put(root.path(), "classes.toml", &error.as_bytes()[start..end]);
         let dataset = open(&root).unwrap();
         assert_eq!(dataset.classes().len(), values.len());
         let labels = dataset.labels(0).unwrap().labels;

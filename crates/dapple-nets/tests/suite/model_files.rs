@@ -277,7 +277,7 @@ fn inputs_that_no_machine_holds_are_refused() {
     let huge = |text: String| {
         let text = text.replace("[4096,4096]", "[16384,16384]");
         let start = text.find("\"model\":").unwrap() + 8;
-        let crc = crc32fast::hash(text[start..text.len() - 1].as_bytes());
+        let crc = crc32fast::hash(&text.as_bytes()[start..text.len() - 1]);
         let (before, after) = text.split_once("\"model_crc32\":").unwrap();
         let after = after.split_once(',').unwrap().1;
         HashMap::from([("dapple".to_owned(), format!("{before}\"model_crc32\":{crc},{after}"))])

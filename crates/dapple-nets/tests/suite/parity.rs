@@ -142,11 +142,11 @@ fn named(config: &NetConfig, state: &State) -> Vec<NamedTensor> {
     if is_timms { named_as(config, state, Naming::Own) } else { published(config, state) }.unwrap()
 }
 
+/// The names of a network's parameters in the files.
+type Names<'a> = &'a dyn Fn(&NetConfig, &State) -> Result<Vec<NamedTensor>, ConfigError>;
+
 /// The script's weights in the network.
-fn weights(
-    config: &NetConfig,
-    names: &dyn Fn(&NetConfig, &State) -> Result<Vec<NamedTensor>, ConfigError>,
-) -> State {
+fn weights(config: &NetConfig, names: Names<'_>) -> State {
     let graph = config.build(config.example_input()).unwrap();
     let mut state = State::init(&graph, 0);
     let mut entries = names(config, &state).unwrap();

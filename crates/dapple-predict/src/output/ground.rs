@@ -112,7 +112,7 @@ impl Output for GroundMask {
         let labels = row.labels_with_data();
         self.has_empty |= row.coverage.contains(&0);
         self.strip.extend_from_slice(&labels);
-        if (row.y + 1) % ROWS == 0 || row.y + 1 == self.image.height {
+        if (row.y + 1).is_multiple_of(ROWS) || row.y + 1 == self.image.height {
             self.close_strip()?;
         }
         Ok(())

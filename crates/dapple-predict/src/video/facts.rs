@@ -60,7 +60,7 @@ impl Facts {
     }
 
     /// The filter that makes frames of a pixel format of red, green and blue, and says what their values mean.
-    pub fn from_rgb(&self, height: usize, format: &str) -> String {
+    pub fn filter_from_rgb(&self, height: usize, format: &str) -> String {
         let (matrix, primaries, transfer) = self.written(height);
         let mut filter = format!(
             "scale=out_color_matrix={matrix}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format={format},\
@@ -195,7 +195,7 @@ mod tests {
         assert!(facts.to_rgb(720).contains("in_color_matrix=auto"));
         assert!(
             facts
-                .from_rgb(720, "yuv420p")
+                .filter_from_rgb(720, "yuv420p")
                 .ends_with("colorspace=bt709:color_primaries=bt709:color_trc=smpte2084")
         );
         // Untagged: by the size, as players take it.
@@ -210,7 +210,7 @@ mod tests {
         // Players of 8 bits do not know this one: the values become those of one that they know.
         let wide =
             Facts { matrix: Some("bt2020nc".into()), primaries: Some("bt2020".into()), ..Facts::default() };
-        assert!(wide.from_rgb(2160, "yuv420p").contains("out_color_matrix=bt709"));
-        assert!(wide.from_rgb(2160, "yuv420p").contains("color_primaries=bt2020"));
+        assert!(wide.filter_from_rgb(2160, "yuv420p").contains("out_color_matrix=bt709"));
+        assert!(wide.filter_from_rgb(2160, "yuv420p").contains("color_primaries=bt2020"));
     }
 }

@@ -254,13 +254,13 @@ impl Encoder {
                 "-crf",
                 "18",
                 "-vf",
-                &format!("pad=ceil(iw/2)*2:ceil(ih/2)*2,{}", facts.from_rgb(stream.height, "yuv420p")),
+                &format!("pad=ceil(iw/2)*2:ceil(ih/2)*2,{}", facts.filter_from_rgb(stream.height, "yuv420p")),
                 "-movflags",
                 "+faststart",
             ]),
             // Video editors read this codec, with alpha.
             Pixels::Rgba => {
-                let filter = facts.from_rgb(stream.height, "yuva444p10le");
+                let filter = facts.filter_from_rgb(stream.height, "yuva444p10le");
                 command.args(["-c:v", "prores_ks", "-profile:v", "4444", "-vf", &filter])
             }
         };

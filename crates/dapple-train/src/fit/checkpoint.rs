@@ -217,8 +217,11 @@ fn version_of(header: &str) -> Result<u32, serde_json::Error> {
     serde_json::from_str(header).map(|Version { version }| version)
 }
 
+/// Name, shape and bytes of a tensor.
+type Part<'a> = (&'a str, &'a [usize], Cow<'a, [u8]>);
+
 /// The checksum of a header's content and of tensors, whatever their order: name, shape and bytes of each.
-fn checksum(body: &str, mut tensors: Vec<(&str, &[usize], Cow<'_, [u8]>)>) -> u32 {
+fn checksum(body: &str, mut tensors: Vec<Part<'_>>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(body.as_bytes());
     tensors.sort_by_key(|(name, ..)| *name);

@@ -60,7 +60,7 @@ enum DataCommand {
     /// Write the folder as images/, masks/ with class indices, and classes.toml
     Convert(Convert),
     /// Draw a contact sheet of augmented samples
-    Preview(Preview),
+    Preview(Box<Preview>),
 }
 
 #[derive(Debug, Args)]
