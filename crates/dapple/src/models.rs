@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::foreign::{ForeignSettings, foreign_model};
+use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
 use dapple_base::{InputFault, nearest};
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
@@ -113,21 +113,23 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
 
 /// The models with a path or name; several if the file has several that predict together. `network` names that of
 /// weights which another program saved; a folder of segmentation_models_pytorch needs no name. `fetch` downloads published
-/// weights and returns their path.
+/// weights and returns their path; `tell` is given the assumptions about weights of other programs.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
     network: Option<&str>,
+    tell: &dyn Fn(&str),
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Vec<ModelFile>, E> {
     match origin(name)? {
         Origin::File(path) => {
-            let is_foreign = || Ok(network.is_some() || saved_network(&path)?.is_some());
-            if !model_path(&path).is_file() || is_foreign().map_err(FindModelError::Checkpoint)? {
+            if is_foreign(&path, network)? {
                 let settings = ForeignSettings { network, ..ForeignSettings::default() };
-                return Ok(vec![foreign_model(&path, &settings)?.model]);
+                let ForeignModel { model, notes } = foreign_model(&path, &settings)?;
+                notes.iter().for_each(|note| tell(note));
+                return Ok(vec![model]);
             }
             Ok(load_models(&path).map_err(FindModelError::from)?)
         }
@@ -141,12 +143,24 @@ pub fn load_with<E: From<FindModelError>>(
     }
 }
 
+/// Whether a file or folder holds weights of another program: where the caller names their network, or where
+/// segmentation_models_pytorch has left its description beside them. A run's own model comes first.
+fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError> {
+    if network.is_some() {
+        return Ok(true);
+    }
+    if path.is_dir() && (model_path(path).is_file() || !path.join("config.json").is_file()) {
+        return Ok(false);
+    }
+    Ok(saved_network(path)?.is_some())
+}
+
 /// As [`load_with`], downloading published weights into the user's cache folder ([`StoreSettings::in_user_cache`]).
 ///
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, None, &|entry| {
+    load_with(name, None, &|_| (), &|entry| {
         let store = Store::new(StoreSettings::in_user_cache()?);
         Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
@@ -157,7 +171,7 @@ pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
 /// # Errors
 /// [`FindModelError`].
 pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+    load_with(name, None, &|_| (), &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
 }
 
 /// A published file as a model, with the classes and the input that its publisher documents.

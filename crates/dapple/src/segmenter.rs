@@ -211,7 +211,7 @@ impl SegmenterBuilder {
         let engine = device::engine(&self.device, &self.engine)?;
         let mut members = Vec::new();
         for name in paths_or_names {
-            let models = models::load_with(name.as_ref(), None, &|entry| self.fetch(entry))?;
+            let models = models::load_with(name.as_ref(), None, &|_| (), &|entry| self.fetch(entry))?;
             for model in models {
                 members.push(Model::new(model, engine.as_ref())?);
             }

@@ -54,7 +54,8 @@ impl Claims {
         for part in parts_of(&self.parts, input) {
             let path = input.output(out, &part.suffix);
             let shown = path.display();
-            let wanted = extension(Path::new(&part.suffix));
+            // A suffix alone, such as `.png`, would be a name without extension.
+            let wanted = extension(Path::new(&format!("_{}", part.suffix)));
             if input.result.is_some() && extension(&path) != wanted {
                 return refuse(format!(
                     "its result is a {wanted} file, and --out names {shown}; give such a name, or a folder"

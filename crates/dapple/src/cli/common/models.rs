@@ -27,7 +27,8 @@ pub struct Foreign {
 
 /// The models that a path or a name stands for, see [`dapple::models`].
 pub fn load(name: &Path, foreign: &Foreign, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
-    load_with(name, foreign.network.as_deref(), &|entry| fetch(&store(false)?, entry, quiet))
+    let tell = |assumption: &str| note!("{assumption}");
+    load_with(name, foreign.network.as_deref(), &tell, &|entry| fetch(&store(false)?, entry, quiet))
 }
 
 /// The same, on an engine.
