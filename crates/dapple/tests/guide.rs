@@ -12,13 +12,14 @@ use std::process::{Command, Output};
 use dapple::data::{Raster, encode_png, synthetic, write_indexed_png};
 
 /// Why a block is not run.
-const REASONS: [(&str, &str); 7] = [
+const REASONS: [(&str, &str); 8] = [
     ("build", "it would build the program again, or install packages"),
     ("card", "it needs a graphics card"),
     ("container", "it needs a container runtime"),
     ("download", "it needs the network"),
     ("ffmpeg", "it needs ffmpeg and a video"),
     ("minutes", "the gate runs it by itself"),
+    ("weights", "it needs weights of another program"),
     ("server", "it runs until it is stopped; the tests of the server and of `watch` run it"),
 ];
 

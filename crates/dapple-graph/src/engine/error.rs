@@ -79,9 +79,9 @@ impl From<LossError> for EngineError {
 }
 
 impl InputFault for EngineError {
-    /// Only of a network that does not fit the user's size: the other arguments come from the program.
+    /// Only of a network that does not fit the user's size, and of a setting: the other arguments come from the program.
     fn is_input_fault(&self) -> bool {
-        matches!(self, Self::Graph(_))
+        matches!(self, Self::Graph(_) | Self::Input(InputError::Setting(_)))
     }
 }
 

@@ -39,7 +39,8 @@ pub enum ContentError {
     Unreadable(String),
     /// A safetensors file that does not describe a dapple model.
     #[error(
-        "the weights have no description of the model: such a file can initialize a network but not be used as a model"
+        "the weights have no description of their network: name it (--network NAME; `dapple models` lists the names), or \
+         make a model of them once: dapple import FILE --network NAME --out model.safetensors"
     )]
     NotAModel,
     /// A file of several models where one is expected.

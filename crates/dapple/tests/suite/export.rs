@@ -77,7 +77,7 @@ fn the_form_can_be_chosen() {
 fn wrong_exports_say_why() {
     let bench = Bench::empty();
     bench.refuse("export --model nowhere.safetensors --onnx a.onnx", &["nowhere.safetensors"]);
-    bench.refuse("export --model m", &["--onnx"]);
+    bench.refuse("export --model m", &["no model of that name"]);
     bench.refuse("export --model m --onnx a.onnx --opset 9", &["17"]);
     bench.refuse("export --model m --torch a --probabilities", &["--onnx"]);
     assert!(names(&bench.path("")).is_empty());

@@ -36,12 +36,12 @@ fn the_range_of_16_bit_frames_goes_from_the_data_to_the_model_and_all_that_use_i
     let bench = Bench::new();
     write_dim_frames(&bench);
     let inspected = bench.succeed("data inspect dim").out;
-    assert!(inspected.contains("uint16") && inspected.contains("1000..1040"), "{inspected}");
+    assert!(inspected.contains("uint16") && inspected.contains("1002..1038"), "{inspected}");
     let said = bench.succeed(
         "train --data dim --model unet --width 2 --size 32 --epochs 2 --batch 2 --threads 2 --recipe plain --out run",
     );
-    assert!(said.err.contains("1000..1040"), "{}", said.err);
-    assert!(bench.read("run/config.toml").contains("value_range = \"1000..1040\""));
+    assert!(said.err.contains("1002..1038"), "{}", said.err);
+    assert!(bench.read("run/config.toml").contains("value_range = \"1002..1038\""));
 
     // The mask is that of the stretched picture, by file and from standard input.
     let frame = bench.path("dim/images/synthetic0004.png");
@@ -58,7 +58,7 @@ fn the_range_of_16_bit_frames_goes_from_the_data_to_the_model_and_all_that_use_i
     let images = segmenter.models()[0].card().images.clone();
     let options = OpenOptions { training: images, ..OpenOptions::default() };
     let dataset = Dataset::open(bench.path("dim"), &options).expect("a data set");
-    assert_eq!(dataset.images().range.to_string(), "1000..1040");
+    assert_eq!(dataset.images().range.to_string(), "1002..1038");
     bench.succeed("eval --model run --data dim --part all");
     bench.succeed("train --resume run --epochs 3");
 
@@ -69,7 +69,7 @@ fn the_range_of_16_bit_frames_goes_from_the_data_to_the_model_and_all_that_use_i
     // The exported model says what it was given.
     bench.succeed("export --model run --out model.onnx");
     let bytes = fs::read(bench.path("model.onnx")).expect("a model");
-    let wanted = b"\"value_range\":\"1000..1040\"";
+    let wanted = b"\"value_range\":\"1002..1038\"";
     assert!(bytes.windows(wanted.len()).any(|window| window == wanted));
 }
 
