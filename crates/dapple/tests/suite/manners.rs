@@ -23,7 +23,7 @@ fn a_lost_standard_output_ends_no_training() {
     let bench = Bench::new();
     let said = with_closed_output(&bench, &format!("{TRAIN} --out closed"));
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.err.contains("the work goes on") && !said.err.contains("error"), "{}", said.err);
+    assert!(said.err.contains("the work goes on") && !said.err.contains("error:"), "{}", said.err);
     assert_eq!(bench.read("closed/metrics.csv").lines().count(), 3);
 
     // A result that did not arrive is a failure, a list that was read far enough is none.
@@ -65,7 +65,7 @@ fn commands_take_models_and_data_by_their_places() {
     {
         assert!(said.out.contains(word), "no `{word}` in\n{}", said.out);
     }
-    bench.succeed(&format!("{TRAIN} --epochs 1"));
+    bench.succeed(&TRAIN.replace("--epochs 2", "--epochs 1"));
     assert_eq!(names(&bench.path("runs")), ["data-1", "data-2"]);
     for arguments in ["runs/data-1 data", "--model runs/data-1 data", "runs/data-1 --data data"] {
         assert!(bench.succeed(&format!("eval {arguments}")).out.contains("mIoU"), "{arguments}");
