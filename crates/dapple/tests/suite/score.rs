@@ -158,10 +158,13 @@ fn every_kind_of_mask_file() {
     let bench = two_pairs();
     let expected = json(&bench, "score --pred p --truth t");
     let scores = |bench: &Bench| json(bench, "score --pred p --truth t");
-    // A palette whose colours say something else than its indices.
-    let indexed = encode_indexed_png(2, 2, &[0, 1, 1, 1], &[[9, 9, 9], [0, 0, 0]]).expect("a label map");
-    put(&bench.path("p/a.png"), &indexed);
+    let indexed =
+        |palette: &[[u8; 3]]| encode_indexed_png(2, 2, &[0, 1, 1, 1], palette).expect("a label map");
+    put(&bench.path("p/a.png"), &indexed(&[[0, 0, 0], [255, 255, 255]]));
     assert_eq!(scores(&bench), expected);
+    // Greys that are neither the indices nor black and white may mean either.
+    put(&bench.path("p/a.png"), &indexed(&[[9, 9, 9], [0, 0, 0]]));
+    bench.refuse("score --pred p --truth t", &["p/a.png"]);
     let wide: Vec<u8> = [0_u16, 1, 1, 1].iter().flat_map(|v| v.to_be_bytes()).collect();
     put_png(&bench.path("p/a.png"), (2, 2), ColorType::Grayscale, BitDepth::Sixteen, &wide);
     assert_eq!(scores(&bench), expected);
