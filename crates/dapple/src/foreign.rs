@@ -5,7 +5,7 @@ use std::path::Path;
 use dapple_data::Classes;
 use dapple_nets::checkpoint::{Class, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign};
 
-use crate::models::FindModelError;
+use crate::unfound::FindModelError;
 
 /// Height and width of the input unless they are given: divisible by the strides of all networks.
 pub const SIDE: usize = 512;

@@ -42,6 +42,7 @@ pub mod foreign;
 pub mod models;
 pub mod pretrained;
 mod segmenter;
+mod unfound;
 
 pub use dapple_cpu as cpu;
 pub use dapple_data as data;

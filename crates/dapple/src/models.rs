@@ -1,24 +1,22 @@
 //! Models by path or name: files, built-in models, and networks published by others.
 //!
-//! A model may be given as the folder of a run, a model file, the name of a built-in model ([`SHIPPED`]), or the name of
-//! published weights of a whole network ([`CATALOGUE`]), which are downloaded on first use. Files and folders take
+//! A model may be given as the folder of a run, a model file, the name of a built-in model ([`dapple_weights::SHIPPED`]), or the name of
+//! published weights of a whole network ([`dapple_weights::CATALOGUE`]), which are downloaded on first use. Files and folders take
 //! precedence over names.
 
 use std::path::{Path, PathBuf};
 
 use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
-use dapple_base::{InputFault, nearest};
+pub use crate::unfound::FindModelError;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
 use dapple_model::{load_models, model_path};
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
+    Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
 };
-use dapple_nets::{Activation, ConfigError, NetConfig};
-use dapple_weights::{
-    CATALOGUE, CatalogueEntry, Purpose, SHIPPED, Shipped, Store, StoreSettings, WeightsError,
-};
+use dapple_nets::{Activation, NetConfig};
+use dapple_weights::{CatalogueEntry, Purpose, Shipped, Store, StoreSettings};
 
 /// The origin of a model.
 #[derive(Clone, Debug)]
@@ -29,65 +27,6 @@ pub enum Origin {
     Shipped(&'static Shipped),
     /// Published weights.
     Published(&'static CatalogueEntry),
-}
-
-/// The reason why a model cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum FindModelError {
-    /// Neither a file nor a known name.
-    #[error(
-        "{name}: no such file or folder, and no model of that name{}; built-in models: {}; for others see \
-         `dapple weights list`",
-        nearest(name, names()).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
-        SHIPPED.iter().map(|shipped| shipped.name).collect::<Vec<_>>().join(", ")
-    )]
-    Unknown {
-        /// The path or name.
-        name: String,
-    },
-    /// Weights of an encoder only.
-    #[error("`{0}` are the weights of an encoder, not of a whole network: train with `--init {0}`")]
-    Encoder(&'static str),
-    /// The file cannot be read.
-    #[error(transparent)]
-    File(#[from] ModelError),
-    /// The weights cannot be downloaded.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The published file is not as described.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Names for another number of classes than the weights have.
-    #[error("{}: the weights have {classes} classes, but {names} names were given", path.display())]
-    ClassNames {
-        /// The weights.
-        path: PathBuf,
-        /// Their classes.
-        classes: usize,
-        /// The names given.
-        names: usize,
-    },
-    /// The network of the weights is not in the registry.
-    #[error(
-        "`{name}`: {source}; its weights can initialize networks with the same encoder, with `--init {name}`"
-    )]
-    Network {
-        /// Name of the weights.
-        name: &'static str,
-        /// The missing network.
-        source: ConfigError,
-    },
-}
-
-impl InputFault for FindModelError {
-    fn is_input_fault(&self) -> bool {
-        match self {
-            Self::File(error) => error.is_input_fault(),
-            Self::Weights(error) => error.is_input_fault(),
-            Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) => true,
-            Self::ClassNames { .. } | Self::Network { .. } => true,
-        }
-    }
 }
 
 /// The origin of the model with a path or name.
@@ -210,15 +149,10 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
     Ok(ModelFile { card, state })
 }
 
-/// The names of whole networks.
-fn names() -> impl Iterator<Item = &'static str> {
-    let published = CATALOGUE.iter().filter(|entry| entry.purpose != Purpose::ImageNet);
-    SHIPPED.iter().map(|shipped| shipped.name).chain(published.map(|entry| entry.name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dapple_weights::{CATALOGUE, SHIPPED};
 
     #[test]
     fn every_published_network_is_one_of_ours() {

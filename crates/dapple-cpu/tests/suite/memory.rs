@@ -90,7 +90,7 @@ fn a_limit_halves_the_memory_of_a_deep_network_and_too_small_a_one_is_refused() 
     let error = learn(Some(memory.smallest - 4)).expect_err("below the smallest").to_string();
     let smallest =
         format!("needs {:.2} GB of memory at least, more than the limit", memory.smallest as f64 / 1e9);
-    assert!(error.contains(&smallest) && error.contains("smaller size or batch"), "{error}");
+    assert!(error.contains(&smallest) && error.contains("a batch of about 1 would fit"), "{error}");
 }
 
 #[test]
