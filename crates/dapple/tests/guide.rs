@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use dapple::data::{Raster, encode_png, synthetic, write_indexed_png};
 
 /// Why a block is not run.
-const REASONS: [(&str, &str); 8] = [
+const REASONS: [(&str, &str); 9] = [
     ("build", "it would build the program again, or install packages"),
     ("card", "it needs a graphics card"),
     ("container", "it needs a container runtime"),
@@ -20,6 +20,7 @@ const REASONS: [(&str, &str); 8] = [
     ("ffmpeg", "it needs ffmpeg and a video"),
     ("minutes", "the gate runs it by itself"),
     ("weights", "it needs weights of another program"),
+    ("moved", "it needs data in another place; a test of dapple-run moves some"),
     ("server", "it runs until it is stopped; the tests of the server and of `watch` run it"),
 ];
 

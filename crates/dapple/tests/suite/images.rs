@@ -60,7 +60,7 @@ fn the_range_of_16_bit_frames_goes_from_the_data_to_the_model_and_all_that_use_i
     let dataset = Dataset::open(bench.path("dim"), &options).expect("a data set");
     assert_eq!(dataset.images().range.to_string(), "1002..1038");
     bench.succeed("eval --model run --data dim --part all");
-    bench.succeed("train --resume run --epochs 3");
+    bench.succeed("train --resume run");
 
     // Pictures of another scale are not guessed at.
     bench
