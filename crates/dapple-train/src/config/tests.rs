@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dapple_base::{ByteSize, TimeSpan};
-use dapple_data::{Format, LabelCoding};
+use dapple_data::{Format, LabelCoding, MaskOrientation};
 use dapple_graph::{Decay, LossKind, LossTerm, Optimizer, Precision};
-use dapple_nets::Head;
+use dapple_nets::{Dilation, Head};
 use toml::{Table, Value};
 
 use super::catalogue::{all, find, flags};
@@ -47,8 +47,11 @@ fn full() -> Vec<TrainConfig> {
     config.network.output_stride = Some(8);
     config.network.dropout = Some(0.1);
     config.network.drop_path = Some(0.1);
+    config.network.dilation = Some(Dilation::Later);
     config.data.format = Some(Format::Voc);
     config.data.ignore = Some(255);
+    config.data.mask_orientation = Some(MaskOrientation::Upright);
+    config.data.value_range = "0..4095".parse().ok();
     config.data.coding = Some(LabelCoding::Binary { background: 0, foreground: 255 });
     config.data.split = Some("split.json".into());
     config.data.group = Some("^(.*)_".into());
