@@ -67,7 +67,7 @@ fn the_range_of_16_bit_frames_goes_from_the_data_to_the_model_and_all_that_use_i
         .refuse("predict run data/images/synthetic0004.png --out bad", &["uint8", "uint16", "--value-range"]);
     bench.succeed("predict run data/images/synthetic0004.png --out forced --value-range type");
     // The exported model says what it was given.
-    bench.succeed("export --model run --out model.onnx");
+    bench.succeed("export --model run --onnx model.onnx");
     let bytes = fs::read(bench.path("model.onnx")).expect("a model");
     let wanted = b"\"value_range\":\"1002..1038\"";
     assert!(bytes.windows(wanted.len()).any(|window| window == wanted));
