@@ -16,7 +16,7 @@ use dapple_predict::output::{ImageInfo, output_palette};
 use crate::app::App;
 use crate::batcher::Stopped;
 use crate::bounds::held::{Held, Slot};
-use crate::bounds::memory::{Needs, shows_the_image};
+use crate::bounds::memory::{Needs, memory_of_decoding, shows_the_image};
 use crate::bounds::shares::Peer;
 use crate::config::BODY_COPIES;
 use crate::models::ModelWorker;
@@ -79,15 +79,18 @@ async fn within_time(
 
     let slot = Slot::take(peer, &app.metrics)?;
     let pixels = limits.pixels;
-    let (bytes, size) = aside(move || {
+    let (bytes, size, decoding_bytes) = aside(move || {
         let size = decoding(|| image_size_bytes(&bytes, "the image"))?;
         match size.pixels() > pixels {
             true => Err(too_many_pixels(size, pixels)),
-            false => Ok((bytes, size)),
+            false => {
+                let decoding_bytes = memory_of_decoding(&bytes, size);
+                Ok((bytes, size, decoding_bytes))
+            }
         }
     })
     .await?;
-    let needs = Needs::new(&model.predictor, &wanted, size.width, size.height);
+    let needs = Needs::new(&model.predictor, &wanted, size, decoding_bytes);
     if needs.most > peer.most_work_bytes() {
         return Err(too_much_memory(size, needs.most, peer.most_work_bytes()));
     }
@@ -102,7 +105,8 @@ async fn within_time(
         let prepared = predictor.prepare(&photo.raster).map_err(|e| Problem::of_prediction(&e))?;
         let info = ImageInfo::of(&photo, "image");
         let photo = (shown.then_some(photo.raster), photo.coverage);
-        held.memory.shrink_to(needs.prepared);
+        let coverage = photo.1.as_ref().map_or(0, Vec::len) as u64;
+        held.memory.shrink_to(needs.prepared + coverage);
         Ok((held, photo, info, prepared))
     })
     .await?;
@@ -136,8 +140,8 @@ fn too_many_pixels(size: Size, most: u64) -> Problem {
 fn too_much_memory(size: Size, needed: u64, most: u64) -> Problem {
     let Size { height, width } = size;
     let message = format!(
-        "these outputs of {width} x {height} pixels can need {} MiB of memory, more than the {} MiB that this server has for \
-         a request; send a smaller image, or ask for other outputs",
+        "this image of {width} x {height} pixels and its outputs can need {} MiB of memory, more than the {} MiB that this \
+         server has for a request; send a smaller image, one of 8 bits, or ask for other outputs",
         needed.div_ceil(1 << 20),
         most >> 20
     );

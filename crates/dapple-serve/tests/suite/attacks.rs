@@ -130,16 +130,46 @@ fn black(width: usize, height: usize) -> Vec<u8> {
     encode_png(&Raster::new(width, height, 3, vec![0; 3 * width * height])).expect("a PNG")
 }
 
+/// A TIFF of so many channels of 64 bits whose only strip is left out, as programs leave out what is empty.
+fn empty_tiff(width: u32, height: u32, channels: u32) -> Vec<u8> {
+    const SHORT: u16 = 3;
+    const LONG: u16 = 4;
+    let entries = [
+        (256, LONG, width),
+        (257, LONG, height),
+        (258, SHORT, 64),
+        (259, SHORT, 1),
+        (262, SHORT, 1),
+        (273, LONG, 8),
+        (277, SHORT, channels),
+        (278, LONG, height),
+        (279, LONG, 0),
+        (339, SHORT, 3),
+    ];
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, value) in entries {
+        file.extend(u16::to_le_bytes(tag));
+        file.extend(u16::to_le_bytes(kind));
+        file.extend(1_u32.to_le_bytes());
+        file.extend(u32::to_le_bytes(value));
+    }
+    file.extend([0; 4]);
+    file
+}
+
 #[test]
 fn work_that_needs_too_much_memory_is_refused_and_other_work_waits_for_it() {
     let server = Running::start(|config| {
         config.limits.body_bytes = 4 << 20;
         config.limits.memory_bytes = 100 << 20;
     });
-    // 12 bytes a pixel while it is decoded.
-    let answer = server.predict("", &black(3000, 2000));
-    assert_eq!(answer.status, 413, "{}", answer.head);
-    assert!(answer.json()["error"].to_string().contains("MiB"));
+    // By the header of each: many pixels, and few of many wide values.
+    for image in [black(3000, 2000), empty_tiff(600, 500, 40)] {
+        let answer = server.predict("", &image);
+        assert_eq!(answer.status, 413, "{}", answer.head);
+        assert!(answer.json()["error"].to_string().contains("MiB"));
+    }
     let image = black(1500, 1500);
     std::thread::scope(|scope| {
         let asking: Vec<_> = (0..6).map(|_| scope.spawn(|| server.predict("", &image).status)).collect();
