@@ -26,6 +26,12 @@ pub(crate) const NAMES: [&str; 10] = [
 /// Those that are lists, and may be given several times or with commas.
 const LISTS: [&str; 2] = ["output", "class"];
 
+/// The longest value, in bytes.
+const MOST_TEXT: usize = 1 << 14;
+
+/// The most values of a list: far more than there are classes.
+const MOST_VALUES: usize = 1024;
+
 /// Parameters as they were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters(BTreeMap<&'static str, Vec<String>>);
@@ -62,6 +68,11 @@ impl Parameters {
         let values = self.0.entry(known).or_default();
         if !values.is_empty() && !LISTS.contains(&known) {
             return Err(Problem::bad_request(format!("{known}: it is given twice; give it once")));
+        }
+        if value.len() > MOST_TEXT || values.len() == MOST_VALUES {
+            return Err(Problem::bad_request(format!(
+                "{known}: it is too long; give at most {MOST_VALUES} values of at most {MOST_TEXT} bytes"
+            )));
         }
         values.push(value);
         Ok(())
@@ -154,7 +165,7 @@ impl Parameters {
     }
 }
 
-/// The labels of classes, whose names may contain commas.
+/// The labels of classes, whose names may contain commas, each once: cut-outs look them up for every row.
 fn kept(names: &[String], classes: &[String]) -> Result<Vec<u8>, Problem> {
     let label = |name: &str| {
         let label = classes.iter().position(|class| class == name);
@@ -167,18 +178,23 @@ fn kept(names: &[String], classes: &[String]) -> Result<Vec<u8>, Problem> {
             ))
         })
     };
-    let mut labels = Vec::new();
+    let mut labels: Vec<u8> = Vec::new();
     for name in names {
-        match label(name) {
-            Ok(label) => labels.push(label),
-            Err(_) => labels.extend(name.split(',').map(label).collect::<Result<Vec<_>, _>>()?),
+        let found = match label(name) {
+            Ok(label) => vec![label],
+            Err(_) => name.split(',').map(label).collect::<Result<Vec<_>, _>>()?,
+        };
+        for label in found {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
         }
     }
     Ok(labels)
 }
 
 /// The beginning of a text of the client, for a message.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 60;
     let plain = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let begin: String = plain.clone().take(MOST).collect();
@@ -205,6 +221,12 @@ mod tests {
             wanted("output=areas&output=mask&class=cart,+wheel&class=ground,horse").expect("a good query");
         assert_eq!((several.kinds.len(), several.settings.keep), (2, Some(vec![2, 0, 1])));
         assert!(wanted("").is_ok() && wanted("background=%230f8").is_ok());
+        let again = wanted("class=horse,horse,ground&class=horse").expect("a good query");
+        assert_eq!(again.settings.keep, Some(vec![1, 0]));
+        for long in ["class=horse&".repeat(MOST_VALUES + 1), format!("class={}", "horse,".repeat(MOST_TEXT))]
+        {
+            assert!(Parameters::of_query(&long).is_err_and(|problem| problem.message().contains("too long")));
+        }
         for wrong in [
             "output=",
             "output=mask,",

@@ -10,7 +10,7 @@ use multer::{Field, Multipart};
 
 use crate::problem::Problem;
 use crate::request::members::{Member, Members};
-use crate::request::parameters::Parameters;
+use crate::request::parameters::{Parameters, shown};
 
 /// Media types whose body is the image itself; the second is curl's default for any body.
 const RAW: [&str; 2] = ["application/octet-stream", "application/x-www-form-urlencoded"];
@@ -143,17 +143,11 @@ fn of_form(boundary: &str, body: Bytes) -> Result<Submission, Problem> {
     parts.whole("form")
 }
 
-/// The longest value of a parameter, in bytes.
-const MOST_TEXT: usize = 1 << 14;
-
 fn text(field: Field<'_>) -> Result<String, Problem> {
     let name = field.name().unwrap_or_default().to_owned();
     let bytes = here(field.bytes())?;
-    let wrong = || Problem::bad_request(format!("{name}: it is not a text of at most {MOST_TEXT} bytes"));
-    if bytes.len() > MOST_TEXT {
-        return Err(wrong());
-    }
-    String::from_utf8(bytes.into()).map_err(|_| wrong())
+    let wrong = |_| Problem::bad_request(format!("{}: it is not a text in UTF-8", shown(&name)));
+    String::from_utf8(bytes.into()).map_err(wrong)
 }
 
 /// The result of work on a form that is here as a whole.
