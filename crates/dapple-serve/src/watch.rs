@@ -59,8 +59,8 @@ impl LivePage {
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let watched = Watched { folder: folder.to_owned(), origins: OriginRules::new(address, &[], &[]) };
-        // For a few people.
-        let limits = Limits { connections: 64, ..Limits::default() };
+        // For a few people, who send no bodies: the page is there on machines of any memory.
+        let limits = Limits { connections: 64, body_bytes: 0, memory_bytes: 1 << 20, ..Limits::default() };
         let bounds =
             Bounds { shares: Arc::new(Shares::new(&limits)?), pace: limits.pace(), farewell: FAREWELL };
         Ok(Self { listener, router: router(Arc::new(watched)), bounds })
