@@ -135,7 +135,7 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     }
     survive_panics();
     let runtime = dapple::serve::runtime()?;
-    runtime.block_on(async {
+    let served: Result<(), Failure> = runtime.block_on(async {
         let server = Server::bind(models, config).await?;
         let address = server.address().map_err(Failure::other)?;
         let interrupted = dapple::serve::interrupted()?;
@@ -143,7 +143,10 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
         server.run(interrupted).await;
         say!("stopped");
         Ok(())
-    })
+    });
+    // Work that goes on after the farewell, and which nothing can end, must not keep the process.
+    runtime.shutdown_background();
+    served
 }
 
 /// `NAME=PATH`, or a path, named by its last part without the extension.

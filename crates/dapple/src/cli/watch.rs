@@ -35,7 +35,8 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
         note!("note: everyone who reaches {} can see this run", arguments.host);
     }
     survive_panics();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let watched: Result<(), Failure> = runtime.block_on(async {
         let page = LivePage::bind(&arguments.run, SocketAddr::new(arguments.host, arguments.port)).await?;
         let address = page.address().map_err(Failure::other)?;
         let interrupted = interrupted()?;
@@ -43,5 +44,8 @@ pub fn run(arguments: &Watch) -> Result<(), Failure> {
         page.run(interrupted).await;
         say!("stopped");
         Ok(())
-    })
+    });
+    // A file on a disk that does not answer must not keep the process.
+    runtime.shutdown_background();
+    watched
 }
