@@ -1,8 +1,9 @@
 //! Running the program on a few synthetic pictures.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use dapple::data::synthetic;
 
@@ -71,6 +72,33 @@ impl Bench {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+}
+
+/// The program as a server, ended with the test.
+pub struct Listening {
+    pub child: Child,
+    /// Host and port.
+    pub address: String,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Listening {
+    /// Starts the program and waits until it says where it listens.
+    pub fn open(bench: &Bench, arguments: &str) -> Self {
+        let mut child = bench.command(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut line = String::new();
+        let out = child.stdout.as_mut().expect("piped above");
+        BufReader::new(out).read_line(&mut line).expect("the program says where it listens");
+        let address =
+            line.trim().rsplit_once("http://").map(|(_, rest)| rest.trim_end_matches('/').to_owned());
+        Self { child, address: address.unwrap_or_else(|| panic!("no address in {line}")) }
     }
 }
 

@@ -1,41 +1,26 @@
 //! `dapple serve` as a process: its signals, and images that make a decoder panic.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::Bench;
+use crate::common::{Bench, Listening};
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);
 
-/// The server, ended with the test.
-struct Service(Child, String);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+struct Service(Listening);
 
 impl Service {
     fn open(bench: &Bench, arguments: &str) -> Self {
-        let mut command = bench.command(&format!("serve run --port 0 --threads 2 {arguments}"));
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-        let mut line = String::new();
-        let out = child.stdout.as_mut().expect("piped above");
-        BufReader::new(out).read_line(&mut line).expect("the program says where it listens");
-        let address =
-            line.trim().rsplit_once("http://").map(|(_, rest)| rest.trim_end_matches('/').to_owned());
-        Self(child, address.unwrap_or_else(|| panic!("no address in {line}")))
+        Self(Listening::open(bench, &format!("serve run --port 0 --threads 2 {arguments}")))
     }
 
     /// The status of the answer to a request.
     fn ask(&self, head: &str, body: &[u8]) -> u16 {
-        let mut stream = TcpStream::connect(&self.1).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.0.address).expect("the server listens");
         let head = format!(
             "{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -51,15 +36,17 @@ impl Service {
     }
 
     fn signal(&self, name: &str) {
-        let sent =
-            Command::new("kill").args([name, &self.0.id().to_string()]).status().expect("kill is there");
+        let sent = Command::new("kill")
+            .args([name, &self.0.child.id().to_string()])
+            .status()
+            .expect("kill is there");
         assert!(sent.success());
     }
 
     fn exit_code(&mut self) -> Option<i32> {
         let begin = Instant::now();
         loop {
-            if let Some(status) = self.0.try_wait().expect("the child is ours") {
+            if let Some(status) = self.0.child.try_wait().expect("the child is ours") {
                 return status.code();
             }
             assert!(begin.elapsed() < LONG, "it does not end");
@@ -80,13 +67,13 @@ fn a_supervisor_a_terminal_and_a_user_end_it_and_a_second_signal_ends_it_at_once
     for (name, code) in [("-TERM", 143), ("-INT", 130)] {
         let mut service = Service::open(&bench, "--patience 600 --timeout 600");
         // A request whose body does not come keeps it from ending.
-        let mut slow = TcpStream::connect(&service.1).expect("the server listens");
+        let mut slow = TcpStream::connect(&service.0.address).expect("the server listens");
         slow.write_all(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
             .expect("a head");
         assert_eq!(service.ask("GET /healthz", b""), 200);
         service.signal(name);
         std::thread::sleep(Duration::from_millis(400));
-        assert!(service.0.try_wait().expect("the child is ours").is_none(), "it waits for the request");
+        assert!(service.0.child.try_wait().expect("the child is ours").is_none(), "it waits for the request");
         service.signal(name);
         assert_eq!(service.exit_code(), Some(code), "{name}");
     }

@@ -1,38 +1,22 @@
 //! `dapple watch`, asked as a browser asks it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 
-use crate::common::Bench;
+use crate::common::{Bench, Listening};
 use serde_json::Value;
 
-/// The server, ended with the test.
-struct Page(Child, String);
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+struct Page(Listening);
 
 impl Page {
     fn open(bench: &Bench, run: &str) -> Self {
-        let mut command = bench.command(&format!("watch {run} --port 0"));
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-        let mut line = String::new();
-        let out = child.stdout.as_mut().expect("piped above");
-        BufReader::new(out).read_line(&mut line).expect("the program says where it listens");
-        let address =
-            line.trim().rsplit_once("http://").map(|(_, rest)| rest.trim_end_matches('/').to_owned());
-        Self(child, address.unwrap_or_else(|| panic!("no address in {line}")))
+        Self(Listening::open(bench, &format!("watch {run} --port 0")))
     }
 
     /// Head and body of the answer to a request for `path` that names `host`.
     fn ask(&self, path: &str, host: &str) -> (String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.1).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.0.address).expect("the server listens");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
             .expect("a request");
         let mut answer = Vec::new();
@@ -103,10 +87,10 @@ fn only_pictures_are_given_out_and_only_to_this_machine() {
 fn an_interrupt_ends_it_with_success() {
     let bench = Bench::empty();
     let mut page = Page::open(&bench, "run");
-    let id = page.0.id().to_string();
+    let id = page.0.child.id().to_string();
     let sent = std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill is there");
     assert!(sent.success());
-    assert_eq!(page.0.wait().expect("it ends").code(), Some(0));
+    assert_eq!(page.0.child.wait().expect("it ends").code(), Some(0));
     bench.refuse("watch data --port 99999", &[]);
 }
 
@@ -118,7 +102,7 @@ fn links_out_of_the_run_are_not_followed() {
     let bench = Bench::new();
     bench.train("run");
     fs::write(bench.path("secret.png"), b"\x89PNG secret").expect("a file");
-    fs::write(bench.path("secret.txt"), "secret").expect("a file");
+    fs::write(bench.path("secret.txt"), "classified").expect("a file");
     let folder = bench.path("run/current");
     fs::create_dir_all(&folder).expect("a folder");
     symlink(bench.path("secret.png"), folder.join("out.png")).expect("a link");
@@ -129,7 +113,7 @@ fn links_out_of_the_run_are_not_followed() {
     fs::remove_file(bench.path("run/log.txt")).expect("the run has a log");
     symlink(bench.path("secret.txt"), bench.path("run/log.txt")).expect("a link");
     let state = page.state();
-    assert!(!state.to_string().contains("secret\""), "{state}");
+    assert!(!state.to_string().contains("classified"), "{state}");
     assert!(state["lead"].as_str().is_some_and(|lead| lead.contains("log.txt is a link out")), "{state}");
 
     // The folder itself may be behind a link, and files within it may be links to others.
