@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::access::origin::{OriginRules, fault_of_origin};
+use crate::access::origin::{OriginRules, can_be_host, fault_of_origin};
 use crate::api::router;
 use crate::app::App;
 use crate::bounds::shares::Shares;
@@ -49,6 +49,11 @@ impl Server {
             if let Some(fault) = fault_of_origin(origin) {
                 return Err(ServeError::Settings(format!("--cors `{origin}` can never match: {fault}")));
             }
+        }
+        if let Some(name) = config.host_names.iter().find(|name| !can_be_host(name)) {
+            return Err(ServeError::Settings(format!(
+                "--host-names `{name}` can never match: give names as segment.example.org, without scheme and path"
+            )));
         }
         let metrics = Arc::new(Metrics::new());
         let shares = Arc::new(Shares::new(&config.limits)?);

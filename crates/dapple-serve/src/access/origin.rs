@@ -97,6 +97,11 @@ fn is_own(origin: &str, host: &str) -> bool {
     full(authority) == full(host)
 }
 
+/// Whether a name, with or without a port, can be a `Host`.
+pub(crate) fn can_be_host(text: &str) -> bool {
+    canonical_host(name_and_port(text).0).is_some()
+}
+
 /// The fault of a listed origin that no browser ever sends.
 pub(crate) fn fault_of_origin(text: &str) -> Option<String> {
     let usual = "give origins as browsers send them: https://example.org, or https://example.org:8443";
@@ -177,6 +182,16 @@ mod tests {
         for host in ["example.org", "localhost.example.org:80", "192.168.0.7:80", "127.0.0.1.example.org", ""]
         {
             assert!(!is_local(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_of_hosts_have_no_scheme_path_or_pattern() {
+        for right in ["proxy.example.org", "proxy", "proxy.example.org:8443", "192.168.0.7", "[::1]:80"] {
+            assert!(can_be_host(right), "{right}");
+        }
+        for wrong in ["", "https://proxy.example.org", "proxy.example.org/", "*.example.org", "a b"] {
+            assert!(!can_be_host(wrong), "{wrong}");
         }
     }
 

@@ -44,7 +44,7 @@ impl ListedHost {
             Some((name, port)) if !rest.ends_with(']') => (name, Some(port.parse().ok())),
             _ => (rest, None),
         };
-        match (canonical_host(name), port) {
+        match (canonical_host(name.trim_end_matches('.')), port) {
             (Some(name), None) => Ok(Self { name, below, port: None }),
             (Some(name), Some(Some(port))) => Ok(Self { name, below, port: Some(port) }),
             _ => Err(ServeError::Settings(format!(
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn only_listed_hosts_are_asked() {
-        let open = fetcher(&["example.org", "*.example.com", "photos.example.net:8443"]);
+        let open = fetcher(&["example.org.", "*.example.com", "photos.example.net:8443"]);
         for right in [
             "https://example.org/a.png",
             "http://EXAMPLE.org./a.png",

@@ -255,6 +255,8 @@ fn invalid_settings_are_refused() {
         let said = refused(vec![model("a", 2)], cors);
         assert!(said.contains("https://example.org") && said.contains("can never match"), "{said}");
     }
+    let names = ServeConfig { host_names: vec!["https://example.org".into()], ..config() };
+    assert!(refused(vec![model("a", 2)], names).contains("--host-names"));
     let hosts = ServeConfig { url_hosts: vec!["https://example.org".into()], ..config() };
     assert!(refused(vec![model("a", 2)], hosts).contains("*.example.org"));
     let mut small = config();
