@@ -27,7 +27,7 @@ use crate::request::submission::{BodyKind, Source, Submission};
 use crate::response::answer::Answer;
 use crate::response::encoding::Material;
 use crate::response::sending::respond;
-use crate::work::{aside, decoding, working};
+use crate::work::{aside, working};
 
 /// Segments one image. The time limit covers all but the sending of the response.
 pub(crate) async fn predict(
@@ -80,7 +80,7 @@ async fn within_time(
     let slot = Slot::take(peer, &app.metrics)?;
     let pixels = limits.pixels;
     let (bytes, size, decoding_bytes) = aside(move || {
-        let size = decoding(|| image_size_bytes(&bytes, "the image"))?;
+        let size = image_size_bytes(&bytes, "the image").map_err(|e| Problem::of_image(&e))?;
         match size.pixels() > pixels {
             true => Err(too_many_pixels(size, pixels)),
             false => {
@@ -100,7 +100,8 @@ async fn within_time(
     let predictor = Arc::clone(&model.predictor);
     let shown = wanted.kinds.iter().any(|&kind| shows_the_image(kind));
     let (held, photo, info, prepared) = working(&app.workers, move || {
-        let photo = decoding(|| decode_photo_bytes(&bytes, "the image", &predictor.reading()))?;
+        let photo = decode_photo_bytes(&bytes, "the image", &predictor.reading())
+            .map_err(|e| Problem::of_image(&e))?;
         drop((bytes, body_memory));
         let prepared = predictor.prepare(&photo.raster).map_err(|e| Problem::of_prediction(&e))?;
         let info = ImageInfo::of(&photo, "image");

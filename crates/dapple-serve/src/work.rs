@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use dapple_base::contain;
-use dapple_data::DataError;
 use tokio::sync::Semaphore;
 
 use crate::log::log;
@@ -35,16 +33,4 @@ pub(crate) async fn aside<T: Send + 'static>(
         })
     };
     tokio::task::spawn_blocking(contained).await.map_err(|_| Problem::internal())?
-}
-
-/// Runs a decoder; a panic in it is a fault of the image that it was given.
-pub(crate) fn decoding<T>(work: impl FnOnce() -> Result<T, DataError>) -> Result<T, Problem> {
-    match contain(work) {
-        Ok(result) => result.map_err(|error| Problem::of_image(&error)),
-        Err(panicked) => {
-            log(format_args!("error: a decoder failed: {panicked}"));
-            let message = "the image cannot be decoded: its decoder failed; save it again as PNG or JPEG";
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))
-        }
-    }
 }
