@@ -1,5 +1,5 @@
-//! Writes and allocations that fail one after another, as SQLite is tested: the same command with a limit that lets more and more
-//! through, until it succeeds. After each failure, all that stands on the disk is whole.
+//! Writes and allocations that fail: the same command under limits that let more and more through, until it succeeds. After each
+//! failure, all that stands on the disk is whole.
 
 use std::fs;
 use std::path::Path;
