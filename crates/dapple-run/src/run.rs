@@ -67,7 +67,7 @@ impl Run {
         let moved = moved.filter(|dir| *dir != config.data.dir);
         let has_moved = moved.is_some();
         config.data.dir = moved.unwrap_or(config.data.dir);
-        if !config.data.dir.exists() {
+        if dataset.is_none() && !config.data.dir.exists() {
             let problem = format!(
                 "the folder of the data, {}, does not exist; if they have moved, give their place with --data",
                 config.data.dir.display()

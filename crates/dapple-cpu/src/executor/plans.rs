@@ -46,12 +46,13 @@ impl CpuExecutor {
         let bytes = (plan.values(threads) + self.kept_values()).saturating_mul(size_of::<f32>());
         let kept = self.kept_values().saturating_mul(size_of::<f32>());
         let obtainable = memory::obtainable_bytes();
+        let available = settings.memory_limit.into_iter().chain(obtainable).min();
         let refused = |more: &str| EngineError::Device {
             device: "cpu".into(),
             why: format!(
                 "an input of shape {shape} needs {:.2} GB of memory{more}; {}",
                 bytes as f64 / 1e9,
-                remedy(shape, bytes, kept, settings.memory_limit.or(obtainable))
+                remedy(shape, bytes, kept, available)
             ),
         };
         if let Some(limit) = settings.memory_limit.filter(|limit| bytes > *limit) {
@@ -59,7 +60,7 @@ impl CpuExecutor {
             return Err(refused(&more));
         }
         if let Some(all) = obtainable.filter(|all| bytes > *all) {
-            return Err(refused(&format!(", more than the {:.2} GB that can be had", all as f64 / 1e9)));
+            return Err(refused(&format!(", more than the {:.2} GB that are available", all as f64 / 1e9)));
         }
         let grow = |buffer: &mut Buffer, len: usize| {
             if buffer.len() < len {

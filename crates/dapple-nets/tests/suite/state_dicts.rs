@@ -175,8 +175,9 @@ fn cycles_and_nonsense_end() {
     let read = |object: &[u8]| parse(&legacy(object, b"\x80\x02]."));
     // A dictionary that holds itself twice.
     assert_eq!(read(b"\x80\x02}q\0X\x01\0\0\0ah\0sX\x01\0\0\0bh\0s."), Ok(Vec::new()));
+    // A key that is too long for a parameter, such as a path: what lies below it is left out.
     let long = [b"\x80\x02}X\x2c\x01\0\0".as_slice(), &[b'w'; 300], b"}s."].concat();
-    assert!(read(&long).unwrap_err().contains("longer than 256 bytes"));
+    assert_eq!(read(&long), Ok(Vec::new()));
     for nonsense in [
         b"".as_slice(),
         b".",

@@ -21,11 +21,14 @@ pub(super) fn unwrapped(name: &str) -> Cow<'_, str> {
     })
 }
 
+/// The most parts of a prefix. Names in safetensors files may be as long as the file.
+const MOST_PARTS: usize = 32;
+
 /// The prefixes to try, with their dots: the empty one, then those with the most names, in the order of the file.
 pub(super) fn candidates<'n>(names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
     for (place, name) in names.enumerate() {
-        for (dot, _) in name.match_indices('.') {
+        for (dot, _) in name.match_indices('.').take(MOST_PARTS) {
             counts.entry(&name[..=dot]).or_insert((0, place)).0 += 1;
         }
     }

@@ -25,8 +25,8 @@ pub enum ShapesError {
     Missing(&'static str, String),
 }
 
-/// The network of that name with the channels, the classes and the width of a state dict, and the dilation of its encoder. One logit stands for two classes
-/// with a sigmoid; for several, softmax is taken.
+/// The network of that name with the channels, the classes and the width of a state dict, and the dilation of its encoder.
+/// One logit stands for two classes with a sigmoid; for several, softmax is taken.
 ///
 /// # Errors
 /// For an unknown name, and if the first or the last layer is not in the state dict.
@@ -56,7 +56,7 @@ pub fn shaped_like(name: &str, entries: &[NamedTensor]) -> Result<NetConfig, Sha
     };
     let head = state.specs.iter().filter(|spec| spec.shape[0] == CLASSES).find_map(there);
     let &[logits, ..] = head.ok_or_else(|| missing("head"))? else { return Err(missing("head")) };
-    let width = published.width * filters / first.shape[0];
+    let width = published.width.saturating_mul(filters) / first.shape[0];
     let activation = if logits == 1 { Activation::Sigmoid } else { Activation::Softmax };
     let is_timms = naming == Naming::TimmUniversal && !network.output_strides.is_empty();
     let dilation = is_timms.then_some(Dilation::Later);

@@ -13,10 +13,10 @@ use std::collections::HashSet;
 /// Initializes the parameters of a network from a state dict.
 ///
 /// Counts of batches are dropped. The naming scheme ([`Naming`]) and the common prefix of the names (`module.` for example)
-/// are those with the most matching names. If the first convolution of the state dict takes three colours but the network another number of
-/// channels, its weights are adapted: summed for one channel, so that it responds as to a grey image in all three colours;
-/// otherwise repeated in turn and scaled by `3 / channels`. A head of another shape (for other classes) keeps its initial
-/// values as a whole.
+/// are those with the most matching names. If the first convolution of the state dict takes three colours but the network
+/// another number of channels, its weights are adapted: summed for one channel, so that it responds as to a grey image in
+/// all three colours; otherwise repeated in turn and scaled by `3 / channels`. A head of another shape (for other classes)
+/// keeps its initial values as a whole.
 ///
 /// # Errors
 /// If less than half of the parameters outside the heads fit, if weights of an encoder alone are not complete, and for

@@ -67,7 +67,7 @@ impl ModelCard {
         let [height, width] = self.input_size;
         if height.saturating_mul(width) > MOST_PIXELS {
             return Err(ContentError::Description(format!(
-                "its input has {height} x {width} pixels; networks of at most 4096 x 4096 are run"
+                "its input has {height} x {width} pixels, more than 4096 x 4096 in all, the most that networks are run with"
             )));
         }
         Ok(())

@@ -15,7 +15,7 @@ pub(super) fn tensors(
         return Err(problem);
     }
     let mut found = Vec::new();
-    collect(pickle, pickle.root, "", 0, &mut HashSet::new(), &mut found)?;
+    collect(pickle, pickle.root, "", 0, &mut HashSet::new(), &mut found);
     found.retain(|(name, _)| wanted(name));
 
     // Views may share storage, but a few bytes must not become gigabytes.
@@ -73,38 +73,38 @@ fn collect<'a>(
     depth: usize,
     seen: &mut HashSet<Id>,
     found: &mut Vec<(String, &'a Tensor)>,
-) -> Result<(), String> {
+) {
     let value = &pickle.values[id];
     if let Value::Tensor(tensor) = value {
         found.push((prefix.to_owned(), tensor));
-        return Ok(());
+        return;
     }
     // Also ends cycles.
     if depth > MAX_DEPTH || !seen.insert(id) {
-        return Ok(());
+        return;
     }
-    let joined = |key: &str| match (prefix, key) {
-        ("", key) => Ok(key.to_owned()),
-        (prefix, key) if prefix.len() + key.len() < MAX_NAME => Ok(format!("{prefix}.{key}")),
-        _ => Err(format!("a key is longer than {MAX_NAME} bytes")),
+    // What has a longer name is no parameter: the scores of files by their paths, for example.
+    let joined = |key: &str| match prefix {
+        _ if prefix.len() + key.len() >= MAX_NAME => None,
+        "" => Some(key.to_owned()),
+        prefix => Some(format!("{prefix}.{key}")),
     };
     match value {
         Value::Dict(items) => {
             for &(key, value) in items {
-                let key = match &pickle.values[key] {
-                    Value::Text(key) if key.len() > MAX_NAME => {
-                        return Err(format!("a key is longer than {MAX_NAME} bytes"));
-                    }
-                    Value::Text(key) => joined(key)?,
-                    Value::Int(key) => joined(&key.to_string())?,
-                    _ => continue,
+                let name = match &pickle.values[key] {
+                    Value::Text(key) => joined(key),
+                    Value::Int(key) => joined(&key.to_string()),
+                    _ => None,
                 };
-                collect(pickle, value, &key, depth + 1, seen, found)?;
+                let Some(name) = name else { continue };
+                collect(pickle, value, &name, depth + 1, seen, found);
             }
         }
         Value::List(items) | Value::Tuple(items) => {
             for (place, &item) in items.iter().enumerate() {
-                collect(pickle, item, &joined(&place.to_string())?, depth + 1, seen, found)?;
+                let Some(name) = joined(&place.to_string()) else { continue };
+                collect(pickle, item, &name, depth + 1, seen, found);
             }
         }
         Value::Object { attributes: Some(attributes), .. } => {
@@ -113,16 +113,15 @@ fn collect<'a>(
                 Value::Tuple(both) if both.len() == 2 => both[0],
                 _ => *attributes,
             };
-            let Value::Dict(items) = &pickle.values[attributes] else { return Ok(()) };
+            let Value::Dict(items) = &pickle.values[attributes] else { return };
             for &(key, value) in items {
                 if matches!(&pickle.values[key], Value::Text(key) if MODULE.contains(&key.as_str())) {
-                    collect(pickle, value, prefix, depth + 1, seen, found)?;
+                    collect(pickle, value, prefix, depth + 1, seen, found);
                 }
             }
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// The problem of a file whose object is nothing that can hold tensors.
