@@ -212,6 +212,20 @@ pub fn a_gradient_that_is_not_finite_changes_nothing(engine: &dyn Engine) {
 /// # Panics
 /// Where it resumes otherwise.
 pub fn a_training_with_dropout_resumes_as_if_it_had_not_been_interrupted(engine: &dyn Engine) {
+    let [(next, whole), (again, resumed)] = steps_with_dropout(engine, engine);
+    assert!(
+        next.iter().zip(again).all(|(a, b)| (a - b).abs() < TOLERANCE * a.abs()),
+        "{again:?} for {next:?}"
+    );
+    assert!(whole.values.iter().zip(&resumed.values).all(|(a, b)| (a - b).abs() < 1e-5));
+}
+
+/// The losses and the state after the second step of a training with dropout: on the first engine, and on the second one
+/// with the state, the optimizer's memory and dropout's position that the first had before that step.
+///
+/// # Panics
+/// If an engine does not take the network, or if dropout's position is not the number of passes.
+pub fn steps_with_dropout(first: &dyn Engine, second: &dyn Engine) -> [([f64; 2], State); 2] {
     let shape = Shape::new(2, 6, 5, 4);
     let build = move |input: Shape| {
         let mut g = Graph::new(input);
@@ -225,32 +239,29 @@ pub fn a_training_with_dropout_resumes_as_if_it_had_not_been_interrupted(engine:
     let state = State::init(&network.build(shape).expect("it fits"), 1);
     let (input, labels) = (random::tensor(shape, 2), random::labels(shape.pixels(), 3, None, 2));
     let loss = Loss::single(LossKind::CrossEntropy);
-    let load = |state: &State| engine.load_trainer(network.clone(), state, Optimizer::adam()).expect(FITS);
+    let load = |engine: &dyn Engine, state: &State| {
+        engine.load_trainer(network.clone(), state, Optimizer::adam()).expect(FITS)
+    };
     let learn = |executor: &mut Box<dyn Trainer>| {
         // A batch in two parts: each pass drops other values.
         let losses = [0.5, 0.5].map(|s| executor.accumulate(&input, &labels, &loss, s).expect(FITS));
         executor.step(0.01, None).expect("it has an optimizer");
         losses
     };
-    let mut whole = load(&state);
+    let mut whole = load(first, &state);
     whole.set_dropout_state(DropoutState { seed: 5, passes: 0 });
-    let first = learn(&mut whole);
-    assert_ne!(first[0], first[1]);
+    let before = learn(&mut whole);
+    assert_ne!(before[0], before[1]);
     let (at, memory, dropout) = (whole.state(), whole.optimizer_state(), whole.dropout_state());
     assert_eq!(dropout, DropoutState { seed: 5, passes: 2 });
     whole.evaluate(&input, &labels, &loss).expect(FITS);
     let next = learn(&mut whole);
 
-    let mut resumed = load(&at);
+    let mut resumed = load(second, &at);
     resumed.set_optimizer_state(&memory).expect("it fits");
     resumed.set_dropout_state(dropout);
     let again = learn(&mut resumed);
-    assert!(
-        next.iter().zip(again).all(|(a, b)| (a - b).abs() < TOLERANCE * a.abs()),
-        "{again:?} for {next:?}"
-    );
-    let (a, b) = (whole.state().values, resumed.state().values);
-    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5));
+    [(next, whole.state()), (again, resumed.state())]
 }
 
 /// [`Inference::Sample`] drops other values in each pass, and their mean is what [`Inference::Predict`] gives.
