@@ -24,6 +24,9 @@ const RECENT: f64 = 0.1;
 pub struct Pace {
     /// Share of the schedule that is done, 0 to 1.
     pub share: f64,
+    /// Share that was done before the latest step, at which that step's learning rate was taken.
+    #[serde(default)]
+    pub before: f64,
     /// Share that a step adds; 0 before the first steps were measured.
     pub per_step: f64,
     /// The share at the latest decision.
@@ -54,6 +57,7 @@ impl Pace {
         if steps > 1 {
             self.step = if self.step == 0.0 { seconds } else { self.step + RECENT * (seconds - self.step) };
         }
+        self.before = self.share;
         self.share = (self.share + self.per_step).min(1.0);
         if self.per_step == 0.0 { steps >= FIRST } else { self.share - self.decided_at >= LEG }
     }
@@ -146,5 +150,14 @@ mod tests {
             before = pace.share;
         }
         assert!(pace.is_done() && pace.share <= 1.0);
+    }
+
+    #[test]
+    fn a_decision_does_not_change_where_the_latest_step_was_taken() {
+        let mut pace = Pace { step: 1.0, share: 0.5, per_step: 0.01, decided_at: 0.45, ..Pace::default() };
+        // The time is over: the next step is the last.
+        assert!(pace.stepped(51, 200.0, 1.0));
+        pace.decide(&Ahead { span: 100.0, steps_left: 0, steps: 10 });
+        assert!((pace.before, pace.steps_to_go()) == (0.5, Some(1)), "{pace:?}");
     }
 }

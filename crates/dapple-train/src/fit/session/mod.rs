@@ -315,8 +315,7 @@ impl<'a> Session<'a> {
 
     /// The learning rate of the step before.
     fn last_rate(&self) -> f64 {
-        let before = |pace: &Pace| (pace.share - pace.per_step).max(0.0);
-        let share = self.position.pace.as_ref().map_or(0.0, before);
+        let share = self.position.pace.as_ref().map_or(0.0, |pace| pace.before);
         self.learning_rate(self.position.steps.saturating_sub(1), share)
     }
 
