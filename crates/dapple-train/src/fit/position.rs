@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::pace::Pace;
 use crate::config::train_config::TrainConfig;
 
+/// The way out of a checkpoint that cannot be used.
+pub(super) const REMEDY: &str = "start a new run, with --init best.safetensors to keep what was learned";
+
 /// Longest time in seconds that a training can have taken, some thirty years.
 const LONGEST: f64 = 1e9;
 
@@ -46,7 +49,7 @@ impl Position {
     pub(super) fn problem(&self, config: &TrainConfig, batches: usize) -> Option<String> {
         let sums = [("loss_sum", self.loss_sum), ("first_loss", self.first_loss.unwrap_or_default())];
         if let Some((key, value)) = sums.into_iter().find(|(_, value)| !value.is_finite()) {
-            return Some(format!("`{key}` is {value}, which is not a number to go on with"));
+            return Some(format!("`{key}` is {value}, which is not a number to go on with; {REMEDY}"));
         }
         let pace = self.pace.clone().unwrap_or_default();
         let spans = [
@@ -54,6 +57,7 @@ impl Position {
             ("wait_seconds", self.wait_seconds, LONGEST),
             ("seconds", self.seconds, LONGEST),
             ("pace.share", pace.share, 1.0),
+            ("pace.before", pace.before, 1.0),
             ("pace.per_step", pace.per_step, 1.0),
             ("pace.decided_at", pace.decided_at, 1.0),
             ("pace.used", pace.used, LONGEST),
@@ -63,7 +67,7 @@ impl Position {
         if let Some((key, value, most)) =
             spans.into_iter().find(|(_, value, most)| !(0.0..=*most).contains(value))
         {
-            return Some(format!("`{key}` is {value}, but it lies between 0 and {most:e}"));
+            return Some(format!("`{key}` is {value}, but it must lie between 0 and {most:e}; {REMEDY}"));
         }
         let (done, epochs) = (self.epochs_done, config.epochs);
         if config.time_budget.is_none() && done > epochs {
@@ -79,7 +83,7 @@ impl Position {
             ));
         }
         ((done as u64) > self.steps)
-            .then(|| format!("it counts {done} epochs but {} steps of the optimizer", self.steps))
+            .then(|| format!("it counts {done} epochs but {} steps of the optimizer; {REMEDY}", self.steps))
     }
 }
 
