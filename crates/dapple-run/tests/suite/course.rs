@@ -6,32 +6,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_base::{InputFault, StopFlag, TimeSpan};
-use dapple_cpu::CpuEngine;
-use dapple_data::{Dataset, OpenOptions, synthetic};
-use dapple_graph::{LossKind, LossTerm, Network, Optimizer, Shape};
+use dapple_data::{Dataset, OpenOptions};
+use dapple_graph::{LossKind, LossTerm, Optimizer};
 use dapple_model::{Provenance, Weights, load_model, load_models};
 use dapple_run::sweep::{Sweep, SweepKind};
 use dapple_run::{Run, RunFolder};
 use dapple_run::{RunError, save_rate_plot};
 use dapple_train::{
-    Checkpoint, EpochRecord, Event, Observer, Outcome, Pace, RateSweep, Schedule, SmallImages, TrainConfig,
-    TrainError, read_records,
+    EpochRecord, Event, Observer, Outcome, Pace, RateSweep, Schedule, SmallImages, TrainConfig, TrainError,
 };
 
-const SIDE: usize = 32;
+use crate::tiny::{self, checkpoint, engine, rows};
 
-/// Ten pictures, eight of them for training.
 fn config(data: &Path, network: &str) -> TrainConfig {
-    if !data.exists() {
-        synthetic::write(data, 7, 10, SIDE, SIDE).expect("the folder is writable");
-    }
-    let mut config =
-        TrainConfig::for_network(network, synthetic::CLASSES.len(), data).expect("a known network");
-    config.network.width = 4;
-    (config.input.height, config.input.width) = (SIDE, SIDE);
-    (config.epochs, config.batch) = (3, 2);
-    config.evaluation.pictures = 1;
-    config
+    tiny::config(data, network, 4)
 }
 
 fn dataset(config: &TrainConfig) -> Arc<Dataset> {
@@ -44,26 +32,11 @@ fn start(config: TrainConfig, run: &Path) -> Run {
     Run::start(config, dataset, run).expect("the settings are fine")
 }
 
-fn engine() -> CpuEngine {
-    CpuEngine::new(Some(2)).expect("threads can be started")
-}
-
 fn finish(training: Run) -> Vec<EpochRecord> {
     match training.train(&engine(), &mut (), &StopFlag::new()).expect("it trains") {
         Outcome::Finished { records } => records,
         outcome => panic!("{outcome:?}"),
     }
-}
-
-/// The rows without the time, which no two runs share.
-fn rows(run: &Path) -> Vec<EpochRecord> {
-    let records = read_records(&run.join("metrics.jsonl")).expect("the rows are well formed");
-    records.into_iter().map(|record| EpochRecord { seconds: 0.0, wait_seconds: 0.0, ..record }).collect()
-}
-
-fn checkpoint(run: &Path, config: &TrainConfig) -> Checkpoint {
-    let graph = config.network.build(Shape::new(1, SIDE, SIDE, 3)).expect("the size fits");
-    Checkpoint::load(&run.join("last.safetensors"), &graph).expect("the run has a checkpoint")
 }
 
 struct StopAfter<'a>(usize, &'a StopFlag);

@@ -3,4 +3,5 @@
 mod course;
 mod resumed;
 mod scarce;
+mod tiny;
 mod training;

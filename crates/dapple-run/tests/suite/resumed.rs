@@ -5,22 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_base::StopFlag;
-use dapple_cpu::CpuEngine;
-use dapple_data::{Dataset, OpenOptions, synthetic, write_indexed_png};
+use dapple_data::{Dataset, OpenOptions, write_indexed_png};
 use dapple_run::{Run, RunFolder};
-use dapple_train::TrainConfig;
 
-const SIDE: usize = 32;
+use crate::tiny::{self, SIDE, engine};
 
-/// A run of one epoch on ten synthetic pictures, trained to its end.
+/// A run of one epoch, trained to its end.
 fn trained(data: &Path, run: &Path) {
-    synthetic::write(data, 7, 10, SIDE, SIDE).expect("the folder is writable");
-    let mut config =
-        TrainConfig::for_network("unet", synthetic::CLASSES.len(), data).expect("a known network");
-    config.network.width = 2;
-    (config.input.height, config.input.width) = (SIDE, SIDE);
-    (config.epochs, config.batch) = (1, 4);
-    config.evaluation.pictures = 1;
+    let mut config = tiny::config(data, "unet", 2);
+    config.epochs = 1;
     let run = RunFolder::claim(run, false).expect("a new folder");
     train(Run::start(config, open(data), run).expect("a new run"));
 }
@@ -30,8 +23,7 @@ fn open(data: &Path) -> Arc<Dataset> {
 }
 
 fn train(run: Run) {
-    let engine = CpuEngine::new(Some(1)).expect("threads can be started");
-    run.train(&engine, &mut (), &StopFlag::new()).expect("it trains");
+    run.train(&engine(), &mut (), &StopFlag::new()).expect("it trains");
 }
 
 /// Gives each pixel of a sample's mask the next class.

@@ -6,36 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_base::{InputFault, StopFlag};
-use dapple_cpu::CpuEngine;
-use dapple_data::{CacheSettings, Dataset, OpenOptions, synthetic};
-use dapple_graph::{Engine, Network, Shape};
+use dapple_data::{CacheSettings, Dataset, OpenOptions};
+use dapple_graph::Engine;
 use dapple_model::{EvaluationSet, Provenance, evaluate, input_of, load_model};
 use dapple_run::{Run, RunError, RunFolder};
-use dapple_train::{Checkpoint, EpochRecord, Event, Observer, Outcome, TrainConfig, read_records};
+use dapple_train::{Event, Observer, Outcome, TrainConfig};
 
-const SIDE: usize = 32;
+use crate::tiny::{self, checkpoint, engine, rows};
 
-/// Ten pictures, eight of them for training, in four batches per epoch.
 fn config(data: &Path) -> TrainConfig {
-    if !data.exists() {
-        synthetic::write(data, 7, 10, SIDE, SIDE).expect("the folder is writable");
-    }
-    let mut config =
-        TrainConfig::for_network("unet", synthetic::CLASSES.len(), data).expect("a known network");
-    config.network.width = 2;
-    (config.input.height, config.input.width) = (SIDE, SIDE);
-    (config.epochs, config.batch) = (3, 2);
-    config.evaluation.pictures = 1;
-    config
+    tiny::config(data, "unet", 2)
 }
 
 fn start(config: TrainConfig, run: &Path) -> Result<Run, RunError> {
     let dataset = Dataset::open(&config.data.dir, &OpenOptions::default())?;
     Run::start(config, Arc::new(dataset), RunFolder::claim(run, false)?)
-}
-
-fn engine() -> CpuEngine {
-    CpuEngine::new(Some(2)).expect("threads can be started")
 }
 
 /// Raises the flag after so many batches or scored images.
@@ -57,17 +42,6 @@ impl Observer for StopAfter<'_> {
             self.flag.raise();
         }
     }
-}
-
-/// The rows without the time, which no two runs share.
-fn rows(run: &Path) -> Vec<EpochRecord> {
-    let records = read_records(&run.join("metrics.jsonl")).expect("the rows are well formed");
-    records.into_iter().map(|record| EpochRecord { seconds: 0.0, wait_seconds: 0.0, ..record }).collect()
-}
-
-fn checkpoint(run: &Path, config: &TrainConfig) -> Checkpoint {
-    let graph = config.network.build(Shape::new(1, SIDE, SIDE, 3)).expect("the size fits");
-    Checkpoint::load(&run.join("last.safetensors"), &graph).expect("the run has a checkpoint")
 }
 
 #[test]
@@ -158,6 +132,7 @@ fn a_run_has_its_files() {
     for file in [
         "config.toml",
         "split.json",
+        "data.json",
         "metrics.csv",
         "metrics.jsonl",
         "curves.svg",
