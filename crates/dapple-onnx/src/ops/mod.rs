@@ -70,7 +70,6 @@ fn over_images(w: &mut Writer, id: NodeId, node: &Node, needed: &[bool]) -> Valu
     let inputs: Vec<Value> = node.inputs.iter().map(|&input| image(w, input)).collect();
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     match &node.op {
-        Op::Input | Op::Dropout { .. } | Op::DropPath { .. } => inputs[0].to_owned(),
         Op::Conv2d { weight, bias, conv } => conv::conv(w, inputs[0], *weight, *bias, conv),
         Op::ConvTranspose2d { weight, bias, conv } => conv::transposed(w, inputs[0], *weight, *bias, conv),
         Op::BatchNorm { gamma, beta, mean, var, norm } => {
@@ -98,5 +97,6 @@ fn over_images(w: &mut Writer, id: NodeId, node: &Node, needed: &[bool]) -> Valu
             w.emit("Mul", &[inputs[0], &factor], Vec::new())
         }
         Op::LayerNorm { .. } | Op::Attention { .. } => unreachable!("they are written over tokens"),
+        Op::Input | Op::Dropout { .. } | Op::DropPath { .. } => unreachable!("they have no operator"),
     }
 }

@@ -209,8 +209,8 @@ impl<'a> Session<'a> {
         let stale = latest_progress(&self.records).map_or(0, |latest| self.position.epochs_done - latest);
         match config.patience {
             Some(patience) if !done && stale >= patience && is_scored(self.records.last()) => {
-                let best = self.position.epochs_done - stale;
-                let text = format!("stopped early: no better epoch in {patience} since epoch {best}");
+                let latest = self.position.epochs_done - stale;
+                let text = format!("stopped early: no progress in {patience} epochs since epoch {latest}");
                 self.observer.notice(&Event::Note(&text));
                 true
             }
