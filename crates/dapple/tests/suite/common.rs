@@ -108,11 +108,11 @@ pub fn rows(csv: &str) -> Vec<String> {
     csv.lines().map(|line| line.rsplitn(3, ',').last().expect("there is a first part").to_owned()).collect()
 }
 
+/// All names in a folder, also of hidden files such as the record of results.
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
         .map(|entry| entry.expect("the folder can be read").file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
     names

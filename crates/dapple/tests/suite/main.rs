@@ -11,10 +11,11 @@ mod export;
 mod failing;
 mod foreign;
 mod generated;
-#[cfg(unix)]
 mod images;
+#[cfg(unix)]
 mod killed;
 mod manners;
+#[cfg(target_os = "linux")]
 mod memory;
 mod models;
 mod predict;

@@ -1,7 +1,5 @@
 //! The program under limits of its memory.
 
-#![cfg(target_os = "linux")]
-
 use std::process::Command;
 
 use crate::common::Bench;

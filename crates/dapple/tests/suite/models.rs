@@ -73,7 +73,7 @@ fn published_weights_predict_by_name() {
     let mut command = bench.command("predict u2netp data/images/synthetic0000.png --quiet");
     let status = command.env("DAPPLE_CACHE", bench.path("cache")).env("DAPPLE_OFFLINE", "1").status();
     assert!(status.is_ok_and(|status| status.success()));
-    assert_eq!(names(&bench.path("predictions")), ["synthetic0000.png"]);
+    assert_eq!(names(&bench.path("predictions")), [".dapple-results", "synthetic0000.png"]);
 
     let mut command = bench.command("predict u2net data/images/synthetic0000.png");
     let output = command.env("DAPPLE_CACHE", bench.path("cache")).env("DAPPLE_OFFLINE", "1").output();
@@ -86,7 +86,7 @@ fn models_come_with_the_program() {
     let bench = Bench::new();
     for (name, classes) in [("horse", 2), ("road", 11)] {
         bench.succeed(&format!("predict {name} data/images --out {name} --kind labels"));
-        assert_eq!(names(&bench.path(name)).len(), 10);
+        assert_eq!(names(&bench.path(name)).len(), 10 + 1, "with the record");
         let card = bench.succeed(&format!("weights card {name}")).out;
         assert!(card.contains("## Limits") && card.contains("## Licence"), "{card}");
         bench.succeed(&format!("export --model {name} --dapple {name}.safetensors"));

@@ -72,7 +72,7 @@ fn folds_and_seeds_are_trained_and_used() {
     assert!(said.out.contains("out of fold"), "{}", said.out);
     bench.succeed("eval --model folds --data data --part all");
     bench.succeed("predict --model folds/ensemble.safetensors data/images --out masks");
-    assert_eq!(names(&bench.path("masks")).len(), 10);
+    assert_eq!(names(&bench.path("masks")).len(), 10 + 1, "with the record");
     bench.refuse("export --model folds/ensemble.safetensors --onnx model.onnx", &["several models"]);
     bench.refuse(&format!("{small} --folds 2 --fold all --out folds"), &["already holds a run"]);
 
