@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dapple_data::Classes;
+use dapple_model::load_models;
 use dapple_nets::checkpoint::{Class, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign};
 
 use crate::unfound::FindModelError;
@@ -36,8 +37,12 @@ pub struct ForeignModel {
 /// segmentation_models_pytorch.
 ///
 /// # Errors
-/// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`].
+/// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`], and
+/// [`FindModelError::OwnNetwork`] if a network is named for a model of dapple, whose description would be lost.
 pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<ForeignModel, FindModelError> {
+    if settings.network.is_some() && load_models(path).is_ok() {
+        return Err(FindModelError::OwnNetwork(path.display().to_string()));
+    }
     let ForeignNetwork { config, state, report } = read_foreign(path, settings.network)?;
     let mut notes = vec![format!("{}: {report}", path.display())];
     let classes = match (settings.classes, config.classes) {

@@ -1,8 +1,8 @@
 //! Models by path or name: files, built-in models, and networks published by others.
 //!
-//! A model may be given as the folder of a run, a model file, the name of a built-in model ([`dapple_weights::SHIPPED`]), or the name of
-//! published weights of a whole network ([`dapple_weights::CATALOGUE`]), which are downloaded on first use. Files and folders take
-//! precedence over names.
+//! A model may be given as the folder of a run, a model file, the name of a built-in model
+//! ([`dapple_weights::SHIPPED`]), or the name of published weights of a whole network
+//! ([`dapple_weights::CATALOGUE`]), which are downloaded on first use. Files and folders take precedence over names.
 
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,11 @@ pub fn load_with<E: From<FindModelError>>(
     tell: &dyn Fn(&str),
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Vec<ModelFile>, E> {
-    match origin(name)? {
+    let origin = origin(name)?;
+    if network.is_some() && !matches!(origin, Origin::File(_)) {
+        return Err(FindModelError::OwnNetwork(name.display().to_string()).into());
+    }
+    match origin {
         Origin::File(path) => {
             if is_foreign(&path, network)? {
                 let settings = ForeignSettings { network, ..ForeignSettings::default() };

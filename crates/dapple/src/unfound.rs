@@ -44,6 +44,9 @@ pub enum FindModelError {
         /// The names given.
         names: usize,
     },
+    /// A network was named for a model that has one.
+    #[error("{0}: a model that knows its network, classes and input; use it as it is, without --network")]
+    OwnNetwork(String),
     /// The network of the weights is not in the registry.
     #[error(
         "`{name}`: {source}; its weights can initialize networks with the same encoder, with `--init {name}`"
@@ -62,7 +65,7 @@ impl InputFault for FindModelError {
             Self::File(error) => error.is_input_fault(),
             Self::Weights(error) => error.is_input_fault(),
             Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) => true,
-            Self::ClassNames { .. } | Self::Network { .. } => true,
+            Self::ClassNames { .. } | Self::OwnNetwork(_) | Self::Network { .. } => true,
         }
     }
 }

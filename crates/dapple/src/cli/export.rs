@@ -80,7 +80,15 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
             "--probabilities, --all-outputs, --keep-batch-norm and --opset are for ONNX models: give --onnx FILE",
         ));
     }
-    for path in [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten() {
+    let outputs: Vec<&PathBuf> =
+        [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten().collect();
+    for (index, path) in outputs.iter().enumerate() {
+        if outputs[..index].contains(path) {
+            return Err(Failure::input(format!(
+                "{}: is named for two outputs; give each a name of its own",
+                path.display()
+            )));
+        }
         check_written(path, Own::Never, &[&source], Some(arguments.force))?;
     }
     if let Some(path) = &arguments.dapple {

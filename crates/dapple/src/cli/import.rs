@@ -1,6 +1,6 @@
 //! `dapple import`: models of weights that other programs saved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -9,6 +9,7 @@ use dapple::foreign::{ForeignModel, ForeignSettings, foreign_model};
 use dapple_base::write_atomic;
 
 use super::common::values::size;
+use super::common::written::{Own, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -55,9 +56,10 @@ fn normalization() -> impl TypedValueParser<Value = Normalization> {
 
 pub fn run(arguments: &Import) -> Result<(), Failure> {
     let Import { weights, network, out, size, normalise, classes, force } = arguments;
-    if out.exists() && !force {
-        return Err(Failure::input(format!("{}: the file exists; overwrite it with --force", out.display())));
-    }
+    // The weights are the file itself, or lie in the folder under one of these names.
+    let inputs: [&Path; 3] =
+        [weights, &weights.join("model.safetensors"), &weights.join("pytorch_model.bin")];
+    check_written(out, Own::Never, &inputs, Some(*force))?;
     let settings =
         ForeignSettings { network: network.as_deref(), size: *size, normalization: *normalise, classes };
     let ForeignModel { model, notes } = foreign_model(weights, &settings)?;

@@ -36,6 +36,7 @@ fn inputs_and_models_are_not_overwritten() {
         bench.refuse(&format!("export --model run {flag} {best} --force"), &[best, "input"]);
         bench.refuse(&format!("export --model run {flag} run/last.safetensors"), &["--force"]);
     }
+    bench.refuse("export run --onnx both --torch both", &["both", "two outputs"]);
     bench.refuse("eval --model run --data data --json run/best.safetensors", &[best]);
     bench.refuse("eval --model run --data data --csv data/classes.toml", &["data/classes.toml", "exists"]);
     assert_eq!(fs::read(bench.path(best)).expect("a model"), model);
