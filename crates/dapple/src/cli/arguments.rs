@@ -6,7 +6,7 @@ use clap::Args;
 use dapple::train::auto::Profile;
 use dapple_base::ByteSize;
 
-use super::common::device::Device;
+use super::common::device::{Device, MACHINE};
 use super::common::values::at_least_one;
 use super::settings::Settings;
 
@@ -72,12 +72,12 @@ pub struct Train {
     #[command(flatten)]
     pub settings: Settings,
     /// Download no weights, as with DAPPLE_OFFLINE=1
-    #[arg(long)]
+    #[arg(long, help_heading = MACHINE)]
     pub offline: bool,
     #[command(flatten)]
     pub device: Device,
     /// Memory limit of the engine, such as 2GiB: activations beyond it are recomputed, with the same results
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", help_heading = MACHINE)]
     pub memory_limit: Option<ByteSize>,
     /// Replace the run in the folder
     #[arg(long)]

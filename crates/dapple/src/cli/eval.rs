@@ -117,7 +117,7 @@ impl Eval {
             (None, Some(data), [model]) => Ok((model, data)),
             (None, None, [model, data]) => Ok((model, data)),
             (Some(_), _, [_, ..]) | (_, Some(_), [_, ..]) => {
-                Err(Failure::input("a model or data too many: give each once, dapple eval MODEL DATA"))
+                Err(Failure::input("too many models or data sets: give each once, dapple eval MODEL DATA"))
             }
             _ => Err(Failure::input(
                 "give a model and the data: dapple eval MODEL DATA, or --model and --data",

@@ -6,7 +6,7 @@ use clap::Args;
 use dapple::graph::Precision;
 use dapple_base::ByteSize;
 
-use crate::cli::common::values::at_least_one;
+use crate::cli::common::values::{at_least_one, threads};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -53,7 +53,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
     pub runs: usize,
     /// Threads of the engine [default: physical cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Memory limit of the engine, such as 2GiB: in training, activations beyond it are recomputed
     #[arg(long, value_name = "SIZE")]

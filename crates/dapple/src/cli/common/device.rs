@@ -10,17 +10,20 @@ use super::values::threads;
 use crate::cli::failure::Failure;
 use crate::environment;
 
+/// The heading of flags about the machine.
+pub const MACHINE: &str = "Machine";
+
 /// The device that runs the network.
 #[derive(Clone, Debug, Args)]
 pub struct Device {
     /// Device: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available [default: auto]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = MACHINE)]
     pub device: Option<String>,
     /// Precision of convolutions and attention: fp32, bf16 or fp16; the CPU engine has fp32 only [default: fp32]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = MACHINE)]
     pub precision: Option<Precision>,
     /// Threads of the engine; they do not affect the results [default: physical cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = MACHINE)]
     pub threads: Option<usize>,
 }
 

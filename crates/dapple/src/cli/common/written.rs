@@ -24,8 +24,8 @@ pub enum Own {
 
 /// The keys of scores.
 pub const SCORES: Own = Own::Json(&["dataset", "per_image", "policies"]);
-/// The first column of the table of each image's scores.
-pub const IMAGE_SCORES: Own = Own::Csv("image,");
+/// The first columns of the table of each image's scores; lists of images and masks begin with `image` too.
+pub const IMAGE_SCORES: Own = Own::Csv("image,height,width,");
 
 /// Bytes at the beginning of a page or a table that tell whose it is.
 const HEAD: u64 = 4096;
@@ -103,8 +103,8 @@ mod tests {
             ("coco.json", r#"{"images": [], "annotations": []}"#),
             ("own.html", "<!doctype html><meta name=\"generator\" content=\"dapple\">"),
             ("page.html", "<!doctype html><p>mine"),
-            ("own.csv", "image,miou\n"),
-            ("list.csv", "file,mask\n"),
+            ("own.csv", "image,height,width,miou\n"),
+            ("list.csv", "image,mask\n"),
         ] {
             fs::write(path(name), text).expect("the folder is writable");
         }

@@ -11,7 +11,7 @@ use dapple::predict::{Tiling, WorkingSize};
 
 use crate::cli::common::device::Device;
 use crate::cli::common::models::Foreign;
-use crate::cli::common::values::{at_least_one, size};
+use crate::cli::common::values::{at_least_one, size, threads};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -148,7 +148,7 @@ pub struct OutputArguments {
     #[arg(long, value_name = "PROGRAM", default_value = "ffmpeg")]
     pub ffmpeg: PathBuf,
     /// Threads that decode images, and as many that encode [default: half of the cores, at most 4]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub workers: Option<usize>,
 }
 

@@ -33,10 +33,10 @@ pub fn take_file(
             *out = out.parent().unwrap_or(Path::new("")).to_owned();
             Ok(())
         }
-        (images, videos, suffixes) => refuse(format!(
-            " names a file, but there are {} inputs with {} results each; give a folder",
-            images.len() + videos.len(),
-            suffixes.len()
+        (_, [_, ..], _) => refuse(" names a file, but results of videos need a folder; give one".into()),
+        (images, [], suffixes) => refuse(format!(
+            " names one file, but there would be {}; give a folder",
+            images.len() * suffixes.len()
         )),
     }
 }

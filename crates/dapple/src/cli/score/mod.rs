@@ -14,7 +14,7 @@ use dapple::metrics::{BOUNDARY_RATIO, Bootstrap, Evaluator, Policy, Protocol};
 use super::common::json::{check_json, write_json};
 use super::common::scores::measures::{ForegroundEvaluator, Surface, mean_surfaces, surfaces};
 use super::common::scores::{Report, print_policies, print_report};
-use super::common::values::at_least_one;
+use super::common::values;
 use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
 use in_order::in_order;
@@ -89,7 +89,7 @@ pub struct Score {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Threads; they do not affect the results [default: all cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::threads)]
     pub threads: Option<usize>,
 }
 
