@@ -90,6 +90,8 @@ fn print(result: &SweepResult, folder: &Path) {
             shown(scores.pixel_accuracy)
         );
         say!("all models in one file: {}", path.display());
+        say!("next:");
+        say!("  dapple predict {} photo.jpg --kind overlay", shell_word(path));
     }
 }
 
