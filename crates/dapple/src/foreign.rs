@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use dapple_data::Classes;
-use dapple_model::load_models;
-use dapple_nets::checkpoint::{Class, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign};
+use dapple_graph::{Network, Shape};
+use dapple_model::{ModelError, load_models};
+use dapple_nets::checkpoint::{CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign};
 
 use crate::unfound::FindModelError;
 
@@ -38,10 +39,14 @@ pub struct ForeignModel {
 ///
 /// # Errors
 /// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`], and
-/// [`FindModelError::OwnNetwork`] if a network is named for a model of dapple, whose description would be lost.
+/// [`FindModelError::ClassName`] for names that cannot be told apart, [`FindModelError::OwnNetwork`] if a network is named for a
+/// model of dapple, whose description would be lost, and [`FindModelError::File`] for a size that the network does not take.
 pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<ForeignModel, FindModelError> {
-    if settings.network.is_some() && load_models(path).is_ok() {
-        return Err(FindModelError::OwnNetwork(path.display().to_string()));
+    if settings.network.is_some() {
+        refuse_own(path)?;
+    }
+    if let Some(name) = bad_name(settings.classes) {
+        return Err(FindModelError::ClassName(name.to_owned()));
     }
     let ForeignNetwork { config, state, report } = read_foreign(path, settings.network)?;
     let mut notes = vec![format!("{}: {report}", path.display())];
@@ -58,7 +63,11 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     if settings.classes.is_empty() {
         notes.push(format!("the classes are called {} (--classes names them)", classes.names.join(", ")));
     }
+    if config.classes > 1 {
+        notes.push("each pixel has one class, the most probable (softmax over the network's outputs)".to_owned());
+    }
     let (height, width) = settings.size.unwrap_or((SIDE, SIDE));
+    config.build(Shape::new(1, height, width, config.in_channels)).map_err(ModelError::from)?;
     if settings.size.is_none() {
         notes.push(format!("images are resized to {height} x {width} (--size gives that of the training)"));
     }
@@ -82,4 +91,27 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
         extra: serde_json::Map::from_iter([("source".to_owned(), path.display().to_string().into())]),
     };
     Ok(ForeignModel { model: ModelFile { card, state }, notes })
+}
+
+/// Refuses a model of dapple, a damaged one too: read as foreign weights, it would lose its description and its checksum.
+fn refuse_own(path: &Path) -> Result<(), FindModelError> {
+    match load_models(path) {
+        Ok(_) => Err(FindModelError::OwnNetwork(path.display().to_string())),
+        Err(ModelError::Checkpoint(error)) if is_of_a_model(&error) => {
+            Err(FindModelError::File(ModelError::Checkpoint(error)))
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether a file was refused for its content although it describes a model.
+fn is_of_a_model(error: &CheckpointError) -> bool {
+    let CheckpointError::Content { why, .. } = error else { return false };
+    !matches!(**why, ContentError::Unreadable(_) | ContentError::NotAModel)
+}
+
+/// An empty name, or one that occurs twice.
+fn bad_name(names: &[String]) -> Option<&str> {
+    let twice = |(index, name): &(usize, &String)| name.trim().is_empty() || names[..*index].contains(name);
+    names.iter().enumerate().find(twice).map(|(_, name)| name.as_str())
 }

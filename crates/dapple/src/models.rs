@@ -50,18 +50,32 @@ pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
     }
 }
 
+/// Models that were found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// One, or several that predict together.
+    pub models: Vec<ModelFile>,
+    /// The assumptions about weights of other programs, to be shown to the user; empty for models of dapple.
+    pub notes: Vec<String>,
+}
+
+impl From<Vec<ModelFile>> for Found {
+    fn from(models: Vec<ModelFile>) -> Self {
+        Self { models, notes: Vec::new() }
+    }
+}
+
 /// The models with a path or name; several if the file has several that predict together. `network` names that of
 /// weights which another program saved; a folder of segmentation_models_pytorch needs no name. `fetch` downloads published
-/// weights and returns their path; `tell` is given the assumptions about weights of other programs.
+/// weights and returns their path.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
     network: Option<&str>,
-    tell: &dyn Fn(&str),
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
-) -> Result<Vec<ModelFile>, E> {
+) -> Result<Found, E> {
     let origin = origin(name)?;
     if network.is_some() && !matches!(origin, Origin::File(_)) {
         return Err(FindModelError::OwnNetwork(name.display().to_string()).into());
@@ -71,17 +85,17 @@ pub fn load_with<E: From<FindModelError>>(
             if is_foreign(&path, network)? {
                 let settings = ForeignSettings { network, ..ForeignSettings::default() };
                 let ForeignModel { model, notes } = foreign_model(&path, &settings)?;
-                notes.iter().for_each(|note| tell(note));
-                return Ok(vec![model]);
+                return Ok(Found { models: vec![model], notes });
             }
-            Ok(load_models(&path).map_err(FindModelError::from)?)
+            Ok(load_models(&path).map_err(FindModelError::from)?.into())
         }
         Origin::Shipped(shipped) => Ok(Ensemble::from_bytes(shipped.bytes)
             .map_err(|error| FindModelError::Checkpoint(error.of(Path::new(shipped.name))))?
-            .members),
+            .members
+            .into()),
         Origin::Published(entry) => {
             let path = fetch(entry)?;
-            Ok(vec![published(entry, &path)?])
+            Ok(vec![published(entry, &path)?].into())
         }
     }
 }
@@ -102,8 +116,8 @@ fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError
 ///
 /// # Errors
 /// [`FindModelError`].
-pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, None, &|_| (), &|entry| {
+pub fn load(name: &Path) -> Result<Found, FindModelError> {
+    load_with(name, None, &|entry| {
         let store = Store::new(StoreSettings::in_user_cache()?);
         Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
@@ -113,8 +127,8 @@ pub fn load(name: &Path) -> Result<Vec<ModelFile>, FindModelError> {
 ///
 /// # Errors
 /// [`FindModelError`].
-pub fn load_from(name: &Path, store: &Store) -> Result<Vec<ModelFile>, FindModelError> {
-    load_with(name, None, &|_| (), &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+pub fn load_from(name: &Path, store: &Store) -> Result<Found, FindModelError> {
+    load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
 }
 
 /// A published file as a model, with the classes and the input that its publisher documents.

@@ -72,7 +72,10 @@ impl Flip {
 /// A model, or several that predict together, ready to use. It may be shared between threads.
 ///
 /// It has the methods of [`Predictor`], above all [`Predictor::predict`].
-pub struct Segmenter(Predictor);
+pub struct Segmenter {
+    predictor: Predictor,
+    notes: Vec<String>,
+}
 
 impl Segmenter {
     /// Loads a model file, the best model of a run's folder (of a cross-validation: of all its folds), or a model by name
@@ -82,6 +85,12 @@ impl Segmenter {
     /// As [`SegmenterBuilder::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::builder().load(path)
+    }
+
+    /// The assumptions about weights that another program saved, such as the size of its images: show them to the user.
+    /// Empty for models of dapple.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Settings to load a model with.
@@ -101,7 +110,7 @@ impl Deref for Segmenter {
     type Target = Predictor;
 
     fn deref(&self) -> &Predictor {
-        &self.0
+        &self.predictor
     }
 }
 
@@ -209,14 +218,15 @@ impl SegmenterBuilder {
     /// As [`SegmenterBuilder::load`], and for models with different classes.
     pub fn load_together(self, paths_or_names: &[impl AsRef<Path>]) -> Result<Segmenter, LoadError> {
         let engine = device::engine(&self.device, &self.engine)?;
-        let mut members = Vec::new();
+        let (mut members, mut notes) = (Vec::new(), Vec::new());
         for name in paths_or_names {
-            let models = models::load_with(name.as_ref(), None, &|_| (), &|entry| self.fetch(entry))?;
-            for model in models {
+            let found = models::load_with(name.as_ref(), None, &|entry| self.fetch(entry))?;
+            notes.extend(found.notes);
+            for model in found.models {
                 members.push(Model::new(model, engine.as_ref())?);
             }
         }
-        Ok(Segmenter(Predictor::new(members, self.settings)?))
+        Ok(Segmenter { predictor: Predictor::new(members, self.settings)?, notes })
     }
 
     /// The path of published weights, downloaded if need be.

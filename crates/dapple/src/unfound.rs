@@ -44,6 +44,9 @@ pub enum FindModelError {
         /// The names given.
         names: usize,
     },
+    /// A class without a name, or with that of another.
+    #[error("the class name `{0}` is empty or given twice; give each class one of its own")]
+    ClassName(String),
     /// A network was named for a model that has one.
     #[error("{0}: a model that knows its network, classes and input; use it as it is, without --network")]
     OwnNetwork(String),
@@ -65,7 +68,7 @@ impl InputFault for FindModelError {
             Self::File(error) => error.is_input_fault(),
             Self::Weights(error) => error.is_input_fault(),
             Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) => true,
-            Self::ClassNames { .. } | Self::OwnNetwork(_) | Self::Network { .. } => true,
+            Self::ClassNames { .. } | Self::ClassName(_) | Self::OwnNetwork(_) | Self::Network { .. } => true,
         }
     }
 }

@@ -251,7 +251,12 @@ fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<St
         [_, foreground] => *own == Classes::binary(foreground),
         names => *own == Classes::numbered(names.len()),
     };
-    if unnamed || own.names == model.names {
+    if own.names == model.names {
+        return Ok(model.names.clone());
+    }
+    if unnamed {
+        let (of_data, of_model) = (own.names.join(", "), model.names.join(", "));
+        note!("note: the classes are called as the model calls them, {of_model}, where the data have {of_data}");
         return Ok(model.names.clone());
     }
     let sorted = |names: &[String]| {

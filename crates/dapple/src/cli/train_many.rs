@@ -52,6 +52,8 @@ pub fn run(
             say!("\n{member} ({} of {})", index + 1, members.len());
         }
         let training = sweep.member(index, dataset)?;
+        warn_of_validation(training.dataset(), training.split())?;
+        training.warnings().iter().for_each(|warning| note!("warning: {warning}"));
         let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
         if matches!(outcome, Outcome::Interrupted { .. }) {
             if !quiet {

@@ -27,8 +27,9 @@ pub struct Foreign {
 
 /// The models that a path or a name stands for, see [`dapple::models`].
 pub fn load(name: &Path, foreign: &Foreign, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
-    let tell = |assumption: &str| note!("{assumption}");
-    load_with(name, foreign.network.as_deref(), &tell, &|entry| fetch(&store(false)?, entry, quiet))
+    let found = load_with(name, foreign.network.as_deref(), &|entry| fetch(&store(false)?, entry, quiet))?;
+    found.notes.iter().for_each(|assumption| note!("note: {assumption}"));
+    Ok(found.models)
 }
 
 /// The same, on an engine.

@@ -51,7 +51,6 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     }
     let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let (videos, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
-    remove_leftovers(&out);
     let FoundInputs { mut inputs, passed_over, unreadable } = find(&named, Some(&out))?;
     if !passed_over.is_empty() {
         note!("note: {}", passed_over_text(&passed_over));
@@ -66,6 +65,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         let suffixes: Vec<String> = files.map(|file| file.suffix).collect();
         take_file(&mut out, &mut inputs, &videos, &suffixes)?;
     }
+    remove_leftovers(&out);
     let batch = BatchSettings {
         kinds,
         output,
