@@ -38,11 +38,12 @@ pub(super) fn probe(root: &Path) -> bool {
 /// Whether the beginning of a JSON is that of COCO's.
 fn looks_like_coco(path: &Path) -> bool {
     use std::io::Read;
-    let mut start = String::new();
-    let read = dapple_base::open_regular(path).and_then(|file| file.take(1 << 16).read_to_string(&mut start));
-    // A character cut in two at the end is no reason to refuse.
-    read.is_ok_and(|_| true)
-        && start.trim_start().starts_with('{')
+    let mut start = Vec::new();
+    let read = dapple_base::open_regular(path).and_then(|file| file.take(1 << 16).read_to_end(&mut start));
+    // The last character may be cut in two.
+    let start = String::from_utf8_lossy(&start);
+    read.is_ok()
+        && start.trim_start_matches('\u{feff}').trim_start().starts_with('{')
         && ["\"images\"", "\"categories\"", "\"annotations\"", "\"licenses\""]
             .iter()
             .any(|key| start.contains(key))
