@@ -5,6 +5,7 @@
 //! belongs to a polygon if its centre does, which differs from pycocotools by single pixels at borders.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -262,7 +263,8 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
             regions.problem().map(|problem| bad_file(path, format!("`{}`: {problem}", shown(&file_name))));
         read.push((file_name, problem.map_or(Ok(regions), Err)));
     }
-    let mut tiny = Vec::new();
+    // Annotations that may cover no pixel, with their image and their shapes: they are drawn when that is known to be cheap.
+    let mut doubtful: Vec<(usize, usize, Range<usize>)> = Vec::new();
     for (number, annotation) in annotations.into_iter().enumerate() {
         let wrong = |problem: String| bad_file(path, format!("annotation {number}: {problem}"));
         let image = annotation.image_id.clone().required("image_id").map_err(wrong)?;
@@ -273,15 +275,26 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
         let Ok(regions) = of_image else { continue };
         match shapes_of(annotation, &labels, (regions.width, regions.height)) {
             Ok((label, shapes)) => {
-                let drawn = |shape: &Shape| !shape.is_tiny() || shape.draws(regions.width, regions.height);
-                if !shapes.iter().any(drawn) {
-                    tiny.push(number);
+                if shapes.iter().all(Shape::is_tiny) {
+                    let start = regions.regions.len();
+                    doubtful.push((number, image, start..start + shapes.len()));
                 }
                 regions.regions.extend(shapes.into_iter().map(|shape| (label, shape)));
             }
             Err(problem) => *of_image = Err(wrong(problem)),
         }
     }
+    for (name, of_image) in &mut read {
+        if let Some(problem) = of_image.as_ref().ok().and_then(Regions::problem) {
+            *of_image = Err(bad_file(path, format!("`{}`: {problem}", shown(name))));
+        }
+    }
+    let covers_nothing = |(_, image, shapes): &&(usize, usize, Range<usize>)| {
+        let (_, Ok(regions)) = &read[*image] else { return false };
+        let draws = |(_, shape): &(u8, Shape)| shape.draws(regions.width, regions.height);
+        !regions.regions[shapes.clone()].iter().any(draws)
+    };
+    let tiny: Vec<usize> = doubtful.iter().filter(covers_nothing).map(|(number, ..)| *number).collect();
     if let Some(first) = tiny.first() {
         warnings.push(format!(
             "{}: {} annotations are smaller than a pixel and cover the centre of none, the first is annotation {first}",
@@ -289,12 +302,8 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
             tiny.len()
         ));
     }
-    for (name, of_image) in &mut read {
+    for (_, of_image) in &mut read {
         let Ok(regions) = of_image else { continue };
-        if let Some(problem) = regions.problem() {
-            *of_image = Err(bad_file(path, format!("`{}`: {problem}", shown(name))));
-            continue;
-        }
         // Crowds lowest, then from large to small; a stable order for equal areas.
         let key = |(label, shape): &(u8, Shape)| (*label != IGNORED, -Regions::area(shape));
         regions.regions.sort_by(|a, b| {
