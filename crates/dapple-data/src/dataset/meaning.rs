@@ -37,6 +37,7 @@ impl Opening<'_> {
             return Err(bad_file(self.root, problem));
         }
         let count = agreed_count(self.root, self.options.classes, &classes)?;
+        let ignore = ignore.or(self.options.ignore);
         Ok(Meaning { decoder, count, classes: Some(classes), ignore })
     }
 

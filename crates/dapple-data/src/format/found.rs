@@ -118,6 +118,14 @@ impl Notes {
         Ok(())
     }
 
+    /// The value, or `None` for a bad pair that is left out.
+    pub fn kept<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.bad(error).map(|()| None),
+        }
+    }
+
     pub fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }

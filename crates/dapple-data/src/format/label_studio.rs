@@ -89,7 +89,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 notes.bad(missing(&path, named))?;
                 continue;
             };
-            let (width, height) = image_header(&image)?.size();
+            let Some(header) = notes.kept(image_header(&image))? else { continue };
+            let (width, height) = header.size();
             let size = (width as usize, height as usize);
             match shapes(&annotation.result, size).map_err(wrong) {
                 Ok(shapes) => {

@@ -61,7 +61,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 None => notes.bad(DataError::MissingImage { mask, stem: case, folder: images.clone() })?,
             }
         }
-        if let Some((stem, image)) = files.into_iter().next() {
+        for (stem, image) in files {
             notes.bad(DataError::MissingMask { image, stem, folder: folder.clone() })?;
         }
     }

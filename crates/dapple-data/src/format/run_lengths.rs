@@ -127,7 +127,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             notes.bad(missing(&path, &name))?;
             continue;
         };
-        let (width, height) = image_header(&image)?.size();
+        let Some(header) = notes.kept(image_header(&image))? else { continue };
+        let (width, height) = header.size();
         samples.push(Sample { path, image, rows, width: width as usize, height: height as usize });
     }
     if !images.is_empty() {

@@ -56,7 +56,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 notes.bad(missing(&path, name))?;
                 continue;
             };
-            let (width, height) = image_header(&image)?.size();
+            let Some(header) = notes.kept(image_header(&image))? else { continue };
+            let (width, height) = header.size();
             let size = (width as usize, height as usize);
             match shapes(entry, size, &mut attributes).map_err(wrong) {
                 Ok(shapes) => annotated.push(Annotated {

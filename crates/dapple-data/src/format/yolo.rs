@@ -104,7 +104,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             };
             let text = texts.remove(&stem);
             without += usize::from(text.is_none());
-            let (width, height) = image_header(&image)?.size();
+            let Some(header) = notes.kept(image_header(&image))? else { continue };
+            let (width, height) = header.size();
             let size = (width as usize, height as usize);
             let path = text.clone().unwrap_or_else(|| image.clone());
             let shapes = text.map_or(Ok(Vec::new()), |path| parse(&path, &read_text(&path)?, size));
@@ -116,7 +117,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 Err(error) => notes.bad(error)?,
             }
         }
-        if let Some((stem, mask)) = texts.into_iter().find(|(stem, _)| stem != "classes") {
+        for (stem, mask) in texts.into_iter().filter(|(stem, _)| stem != "classes") {
             notes.bad(DataError::MissingImage { mask, stem, folder: pair.images.clone() })?;
         }
     }

@@ -38,6 +38,14 @@ fn yolo() {
         }
         text(&root, &format!("{texts}/a.txt"), "2 0 0 1 0 1 1\n");
         assert!(refusal(&root).contains("names 2 classes"), "{}", refusal(&root));
+        // Damaged images and texts without an image are left out where the user says so.
+        text(&root, &format!("{texts}/a.txt"), "0 0 0 1 0 1 1\n");
+        text(&root, &format!("{texts}/x.txt"), "0 0 0 1 0 1 1\n");
+        text(&root, &format!("{texts}/y.txt"), "0 0 0 1 0 1 1\n");
+        text(&root, &format!("{images}/empty.png"), "no picture");
+        let options = OpenOptions { skip_bad: true, ..OpenOptions::default() };
+        let dataset = Dataset::open(root.path(), &options).unwrap();
+        assert_eq!((names(&dataset), dataset.skipped().len()), (vec!["train/a", "train/none"], 3));
     }
 }
 
@@ -217,6 +225,9 @@ fn nn_unet() {
     let dataset = open(&root, Format::NnUnet);
     assert_eq!(dataset.classes().names, ["background", "wall", "core"]);
     assert_eq!((names(&dataset), dataset.ignore()), (vec!["cell_1"], Some(3)));
+    described(r#"{"background": 0, "wall": 1, "core": 2}"#, ".png");
+    let options = OpenOptions { ignore: Some(3), ..OpenOptions::default() };
+    assert_eq!(Dataset::open(root.path(), &options).unwrap().ignore(), Some(3));
     described(r#"{"background": 0, "whole": [1, 2]}"#, ".png");
     assert!(refusal(&root).contains("regions of several labels"), "{}", refusal(&root));
     described(r#"{"background": 0, "wall": 1}"#, ".nii.gz");
