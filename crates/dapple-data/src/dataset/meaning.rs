@@ -86,6 +86,7 @@ impl Opening<'_> {
         ignore_of_format: Option<u8>,
         accept_colours: bool,
     ) -> Result<Meaning> {
+        let table = table.map(|table| ClassTable { ignore: self.options.ignore.or(table.ignore), ..table });
         let (plane, reason) = self.decide_plane(table.as_ref(), accept_colours)?;
         if self.are_colour_coded() {
             let colours = self.all_colours();

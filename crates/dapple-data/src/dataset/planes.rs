@@ -104,12 +104,14 @@ pub(super) fn by_table(
     let is_ignored = |colour: u32| table.ignored_colours.iter().any(|&ignored| pack(ignored) == colour);
     let (mut other, mut unknown) = (None, None);
     for (index, colour) in palettes.entries() {
-        let ignores = table.ignore.is_some_and(|label| u16::from(label) == index);
+        // An ignored index may be drawn in any colour, also that of a class.
+        if table.ignore.is_some_and(|label| u16::from(label) == index) {
+            continue;
+        }
         match position(index, colour) {
             Some(p) if p == usize::from(index) => {}
             Some(_) => other = other.or(Some((index, colour))),
-            None if is_ignored(colour) && !ignores => other = other.or(Some((index, colour))),
-            None if ignores => {}
+            None if is_ignored(colour) => other = other.or(Some((index, colour))),
             None => unknown = unknown.or(Some((index, colour))),
         }
     }

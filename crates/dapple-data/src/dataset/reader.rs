@@ -1,10 +1,11 @@
 //! Masks on their own, without images: predictions and annotations that are to be compared.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use dapple_base::open_regular;
 
 use crate::dataset::planes::{Reading, by_table, by_themselves};
 use crate::error::{DataError, Result};
@@ -57,7 +58,8 @@ impl MaskReader {
     ) -> Result<(Self, Self)> {
         let table = table.map(|path| parse(path, &read_text(path)?)).transpose()?;
         let table = table.filter(|table| table.has_colours);
-        let colours = table.as_ref().map(|table| colour_table(table, ignore)).transpose()?.map(Arc::new);
+        let table = table.map(|table| ClassTable { ignore: ignore.or(table.ignore), ..table });
+        let colours = table.as_ref().map(colour_table).transpose()?.map(Arc::new);
         let (a, b) = (Folder::of(first)?, Folder::of(second)?);
         let conflict = [&a, &b].iter().find_map(|folder| folder.palettes.conflict().map(str::to_owned));
         let conflict = conflict.or_else(|| a.palettes.contradiction(&b.palettes));
@@ -115,9 +117,8 @@ impl MaskReader {
     }
 }
 
-fn colour_table(table: &ClassTable, ignore: Option<u8>) -> Result<ColourTable> {
-    let ignore = ignore.or(table.ignore);
-    let colours = ColourTable::new(&table.classes, &table.ignored_colours, ignore);
+fn colour_table(table: &ClassTable) -> Result<ColourTable> {
+    let colours = ColourTable::new(&table.classes, &table.ignored_colours, table.ignore);
     colours.map_err(|problem| bad_file(&table.path, problem))
 }
 
@@ -175,7 +176,7 @@ impl Facts {
 fn needs_a_look(path: &Path) -> Result<bool> {
     let failed = |source| DataError::Read { path: path.to_owned(), source };
     let mut start = Vec::new();
-    File::open(path).map_err(failed)?.take(32).read_to_end(&mut start).map_err(failed)?;
+    open_regular(path).map_err(failed)?.take(32).read_to_end(&mut start).map_err(failed)?;
     Ok(match &start[..] {
         [0x89, b'P', b'N', b'G', rest @ ..] => matches!(rest.get(21), Some(3 | 4 | 6)),
         [0xff, 0xd8, ..] | [b'P', b'1'..=b'6', ..] => false,

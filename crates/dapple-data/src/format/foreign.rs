@@ -1,8 +1,9 @@
 //! Formats that are known but not read: where a folder holds no data set, files of theirs are named with a way out.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use dapple_base::open_regular;
 
 use crate::format::walk::{files_below, has_extension};
 
@@ -61,6 +62,6 @@ pub(super) fn known_files(root: &Path) -> String {
 fn is_boxes(path: &Path) -> bool {
     let mut start = Vec::new();
     has_extension(path, &["xml"])
-        && File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).is_ok()
+        && open_regular(path).and_then(|file| file.take(4096).read_to_end(&mut start)).is_ok()
         && String::from_utf8_lossy(&start).contains("<bndbox>")
 }

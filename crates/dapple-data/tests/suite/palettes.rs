@@ -143,6 +143,24 @@ fn a_table_whose_colours_only_draw_leaves_indices_alone() {
 }
 
 #[test]
+fn an_ignored_index_in_the_colour_of_a_class_stays_ignored() {
+    let table = b"tree 0 200 0\nstreet 255 255 255\n";
+    let mut palette = vec![255; 768];
+    palette[..3].copy_from_slice(&[0, 200, 0]);
+    let root = tempdir().unwrap();
+    pair(&root, "a", &mask(&[0, 1, 255], &palette));
+    // By the user's word, and by the table's, as in converted folders.
+    put(root.path(), "classes.txt", table);
+    let options = OpenOptions { ignore: Some(255), ..OpenOptions::default() };
+    let dataset = Dataset::open(root.path(), &options).unwrap();
+    assert_eq!(labels(&dataset, 0)[..3], [0, 1, 255]);
+    let out = tempdir().unwrap();
+    dataset.convert(out.path()).unwrap();
+    let again = Dataset::open(out.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((labels(&again, 0), again.ignore()), (labels(&dataset, 0), Some(255)));
+}
+
+#[test]
 fn voc_masks_with_a_permuted_palette_go_by_their_colours() {
     let root = tempdir().unwrap();
     let put_mask = |bytes: &[u8]| put(root.path(), "SegmentationClass/a.png", bytes);
