@@ -13,7 +13,7 @@ use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, turned};
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{bad_file, entries, find_named, has_extension, name_of_file, read_text, shown};
-use crate::mask::regions::Shape;
+use crate::mask::regions::{Regions, SIDE_LIMIT, Shape};
 use crate::part::Part;
 
 /// Elements of an image that are not shapes.
@@ -64,6 +64,11 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 side.ok_or_else(|| wrong(format!("it has no {key}")))
             };
             let size = (side("width")?, side("height")?);
+            let empty = Regions { width: size.0, height: size.1, background: 0, regions: Vec::new() };
+            if let Some(problem) = empty.problem() {
+                notes.bad(wrong(problem))?;
+                continue;
+            }
             let part = image.attribute("subset").and_then(Part::in_name);
             match shapes(image, size).map_err(wrong) {
                 Ok(shapes) => annotated.push(Annotated {
@@ -131,7 +136,7 @@ fn shape_of(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<
             polygon(corners.map(|corner| turned(corner, centre, angle)).to_vec(), size)
         }
         "ellipse" => ellipse([number("cx")?, number("cy")?], [number("rx")?, number("ry")?], angle, size),
-        "mask" => mask(element),
+        "mask" => mask(element, size),
         kind @ ("polyline" | "points" | "cuboid" | "skeleton") => {
             Err(format!("a {kind} has no area; draw a polygon or a mask"))
         }
@@ -140,12 +145,16 @@ fn shape_of(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<
 }
 
 /// Runs outside and inside in turns along the rows of a box.
-fn mask(element: Node<'_, '_>) -> std::result::Result<Shape, String> {
+fn mask(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Shape, String> {
     let whole = |key: &str| {
         let value = element.attribute(key).and_then(|text| text.parse::<usize>().ok());
-        value.filter(|&value| value <= 1 << 16).ok_or_else(|| format!("it has no number `{key}`"))
+        value.filter(|&value| value <= SIDE_LIMIT).ok_or_else(|| format!("it has no number `{key}`"))
     };
     let [left, top, width, height] = [whole("left")?, whole("top")?, whole("width")?, whole("height")?];
+    // Before memory is taken for it.
+    if left + width > size.0 || top + height > size.1 {
+        return Err(format!("it leaves the image of {} x {} pixels", size.0, size.1));
+    }
     let mut bits = Vec::new();
     for (index, run) in element.attribute("rle").unwrap_or_default().split(',').enumerate() {
         let run: usize = run.trim().parse().map_err(|_| format!("`{}` is not a run length", shown(run)))?;

@@ -19,6 +19,9 @@ use crate::format::walk::{
 use crate::image::decode::image_header;
 use crate::mask::regions::Shape;
 
+/// The types of regions with an area begin with these; `labels` follows where they have a label.
+const SHAPES: [&str; 4] = ["polygon", "rectangle", "ellipse", "brush"];
+
 #[derive(Deserialize)]
 struct Task {
     #[serde(default)]
@@ -135,9 +138,14 @@ fn shapes(regions: &[Region], size: (usize, usize)) -> std::result::Result<Vec<(
     let mut shapes = Vec::new();
     for (number, region) in regions.iter().enumerate() {
         let kind = &*region.kind;
-        // Choices, texts and ratings of the whole image are no regions.
-        let Some(labels) = region.value.get(kind).filter(|_| kind.ends_with("labels")) else { continue };
         let wrong = |problem: String| format!("region {number} ({}): {problem}", shown(kind));
+        let Some(labels) = region.value.get(kind).filter(|_| kind.ends_with("labels")) else {
+            if SHAPES.iter().any(|shape| kind.starts_with(shape)) {
+                return Err(wrong("it has no label; give it one, or remove it".into()));
+            }
+            // Choices, texts and ratings of the whole image are no regions.
+            continue;
+        };
         let names: Vec<&str> = labels.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let [name] = names[..] else {
             return Err(wrong(format!("it has {} labels; give it one", names.len())));

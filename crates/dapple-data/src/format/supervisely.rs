@@ -16,7 +16,7 @@ use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     bad_file, entries, has_image_extension, read_text, relative_stem, shown, subfolders,
 };
-use crate::mask::raw::RawMask;
+use crate::mask::raw::{Plane, RawMask};
 use crate::mask::regions::Shape;
 use crate::part::Part;
 
@@ -164,8 +164,9 @@ fn bitmap(path: &Path, bitmap: &Bitmap) -> std::result::Result<Shape, String> {
     let mut bytes = Vec::new();
     let mut unzipped = ZlibDecoder::new(&zipped[..]).take(BITMAP_LIMIT);
     unzipped.read_to_end(&mut bytes).map_err(|e| format!("its bitmap cannot be unzipped: {e}"))?;
-    let values =
-        RawMask::decode(&bytes, path).and_then(|mask| mask.into_values(path)).map_err(|e| e.to_string())?;
+    // As Supervisely itself reads it: the opacity, where there is one.
+    let mask = RawMask::decode(&bytes, path).and_then(|mask| mask.on_plane(Plane::Alpha, path));
+    let values = mask.and_then(|mask| mask.into_values(path)).map_err(|e| e.to_string())?;
     let bits: Vec<u8> = values.values.iter().map(|&value| u8::from(value != 0)).collect();
     if !bits.contains(&1) {
         return Err("its bitmap is empty".into());

@@ -1,8 +1,9 @@
 //! Exports of annotation tools on a small sample each, made as the tools write them, and the shapes that they refuse.
 
-use crate::common::{grey_png, put, rgb_png};
+use crate::common::{grey_png, png, put, rgb_png};
 use crate::formats::{base64, image, labels, names, open, text};
 use dapple_data::{Dataset, Format, OpenOptions, Part};
+use png::{BitDepth, ColorType};
 use tempfile::{TempDir, tempdir};
 
 /// The message about a folder that cannot be opened.
@@ -109,6 +110,10 @@ fn cvat_for_images() {
     for (shape, word) in [
         (r#"<polyline label="dog" points="0,0;2,0"/>"#, "no area"),
         (r#"<mask label="dog" rle="1, 4" left="0" top="0" width="2" height="1"/>"#, "leave the box"),
+        (
+            r#"<mask label="dog" rle="0, 4294967296" left="0" top="0" width="65536" height="65536"/>"#,
+            "leaves",
+        ),
         (r#"<polygon label="cow" points="0,0;2,0;2,3"/>"#, "`cow`"),
     ] {
         file(shape);
@@ -136,11 +141,24 @@ fn supervisely() {
              {{"classTitle": "cat", "geometryType": "bitmap", "bitmap": {{"data": "{bitmap}", "origin": [2, 2]}}}}]}}"#
         ),
     );
-    text(&root, "ds1/ann/a.png.json", r#"{"size": {"height": 3, "width": 4}, "objects": []}"#);
+    // White everywhere, with its shape in the opacity.
+    let mut zipped = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    let white = [255, 255, 255, 0, 255, 255, 255, 255];
+    zipped.write_all(&png(2, 1, ColorType::Rgba, BitDepth::Eight, &white)).unwrap();
+    let bitmap = base64(&zipped.finish().unwrap());
+    text(
+        &root,
+        "ds1/ann/a.png.json",
+        &format!(
+            r#"{{"size": {{"height": 3, "width": 4}}, "objects": [{{"classTitle": "cat", "geometryType": "bitmap",
+               "bitmap": {{"data": "{bitmap}", "origin": [0, 0]}}}}]}}"#
+        ),
+    );
     let dataset = open(&root, Format::Supervisely);
     assert_eq!(names(&dataset), ["ds0/a", "ds1/a"]);
     assert_eq!(dataset.classes().names, ["background", "dog", "cat"]);
     assert_eq!(labels(&dataset, 0), [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 2]);
+    assert_eq!(labels(&dataset, 1)[..3], [0, 2, 0]);
     std::fs::remove_file(root.path().join("ds1/ann/a.png.json")).unwrap();
     assert!(refusal(&root).contains("no mask"), "{}", refusal(&root));
 }
@@ -203,6 +221,8 @@ fn label_studio() {
     );
     file(polygon, r#", {"result": []}"#);
     assert!(refusal(&root).contains("2 annotations"), "{}", refusal(&root));
+    file(&polygon.replace("polygonlabels", "polygon"), "");
+    assert!(refusal(&root).contains("no label"), "{}", refusal(&root));
     file(&polygon.replace("\"original_width\": 4", "\"original_width\": 5"), "");
     assert!(refusal(&root).contains("5 x 3"), "{}", refusal(&root));
     file(&brush.replace("[0,0,0,48", "[0,0,0,49"), "");
