@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{DataError, Result};
 use crate::format::coco::missing;
 use crate::format::found::{Found, Notes, Record, Target};
 use crate::format::geometry::runs;
@@ -98,24 +98,26 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     for path in &tables {
         read_table(path, &mut rows)?;
     }
-    let mut images: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut images: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for image in files_below(root, &has_image_extension)? {
-        if let Some(name) = image.file_stem().and_then(|stem| stem.to_str()) {
-            images.entry(name.to_owned()).or_insert(image);
+        match image.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) {
+            Some(stem) => images.entry(stem).or_default().push(image),
+            None => notes.bad(DataError::NameNotUtf8 { path: image })?,
         }
     }
     let named: BTreeSet<String> =
         rows.values().flat_map(|(_, rows)| rows.iter().filter_map(|row| row.class.clone())).collect();
     let mut names: Vec<String> = named.into_iter().collect();
     // Numbers by their value.
-    if let Ok(mut numbers) =
-        names.iter().map(|name| name.parse::<u32>()).collect::<std::result::Result<Vec<_>, _>>()
-    {
-        numbers.sort_unstable();
-        names = numbers.iter().map(u32::to_string).collect();
+    if names.iter().all(|name| name.parse::<u32>().is_ok()) {
+        names.sort_by_key(|name| name.parse::<u32>().unwrap_or_default());
     }
     if names.is_empty() {
         names.push("foreground".to_owned());
+    } else if rows.values().any(|(_, rows)| rows.iter().any(|row| row.class.is_none())) {
+        let problem =
+            "some of its CSV files have a column of classes and others have none; add it, or take these out";
+        return Err(bad_file(root, problem));
     }
     if names.len() > 254 {
         return Err(bad_file(root, format!("{} classes; 1 to 254 can be learned", names.len())));
@@ -123,9 +125,23 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut samples = Vec::new();
     for (name, (path, rows)) in rows {
         let stem = Path::new(&name).with_extension("").to_string_lossy().into_owned();
-        let Some(image) = images.remove(&stem).or_else(|| images.remove(&name)) else {
-            notes.bad(missing(&path, &name))?;
-            continue;
+        let found = images.remove(&stem).or_else(|| images.remove(&name)).unwrap_or_default();
+        let image = match &found[..] {
+            [image] => image.clone(),
+            [] => {
+                notes.bad(missing(&path, &name))?;
+                continue;
+            }
+            [first, second, ..] => {
+                let problem = format!(
+                    "`{}` may be {} or {}; rename one or take it out",
+                    shown(&name),
+                    first.display(),
+                    second.display()
+                );
+                notes.bad(bad_file(&path, problem))?;
+                continue;
+            }
         };
         let Some(header) = notes.kept(image_header(&image))? else { continue };
         let (width, height) = header.size();
@@ -140,7 +156,10 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         match sample.regions(&names, down) {
             Ok(regions) => {
                 let Sample { path, image, .. } = sample;
-                let Some(name) = relative_stem(root, &image) else { continue };
+                let Some(name) = relative_stem(root, &image) else {
+                    notes.bad(DataError::NameNotUtf8 { path: image })?;
+                    continue;
+                };
                 let part = name.split_once('/').and_then(|(folder, _)| Part::in_name(folder));
                 let bare = match (part, name.split_once('/')) {
                     (Some(_), Some((_, rest))) => rest.to_owned(),
@@ -233,6 +252,8 @@ impl Sample {
             };
             let pixels = width * height;
             let mut bits = vec![0_u8; pixels];
+            // Runs are sorted: what overlaps is drawn once, so that the work is that of the pixels.
+            let mut drawn = 0;
             for &(start, length) in &row.runs {
                 let end = start.checked_add(length).filter(|&end| end <= pixels);
                 let Some(end) = end else {
@@ -242,9 +263,10 @@ impl Sample {
                     );
                     return Err(wrong(problem));
                 };
-                for at in start..end {
+                for at in start.max(drawn)..end {
                     bits[if down { at % height * width + at / height } else { at }] = 1;
                 }
+                drawn = drawn.max(end);
             }
             regions.push((label as u8 + 1, runs(&bits, *width)));
         }

@@ -290,4 +290,11 @@ fn run_lengths_in_a_csv() {
         let said = refusal(&root);
         assert!(said.contains("train.csv: line 62") && said.contains(word), "{said}");
     }
+    // Runs that overlap, numbers with zeros in front, and an image name that may be two files.
+    text(&root, "train.csv", "ImageId,ClassId,EncodedPixels\na,01,1 2 1 3\na,2,6 1\nb,10,1 1\n");
+    let dataset = open(&root, Format::RunLengths);
+    assert_eq!(dataset.classes().names, ["background", "01", "2", "10"]);
+    assert_eq!(dataset.label_counts(0), [(0, 44), (1, 3), (2, 1)]);
+    put(root.path(), "test_images/a.png", &rgb_png(8, 6));
+    assert!(refusal(&root).contains("`a` may be"), "{}", refusal(&root));
 }
