@@ -39,6 +39,12 @@ impl Part {
         words.find_map(|word| Self::ALL.into_iter().find(|part| part.words().contains(&word)))
     }
 
+    /// The part that the first folder of a path tells, and the path without that folder; `None` and all of it otherwise.
+    pub(crate) fn split(path: &str) -> (Option<Self>, &str) {
+        let part = |(folder, rest)| Some((Some(Self::in_name(folder)?), rest));
+        path.split_once('/').and_then(part).unwrap_or((None, path))
+    }
+
     /// The name of a sample: behind `train/` and so on where there are parts.
     pub(crate) fn prefixed(part: Option<Self>, name: &str) -> String {
         part.map_or_else(|| name.to_owned(), |part| format!("{}/{name}", part.name()))

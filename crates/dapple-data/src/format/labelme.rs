@@ -85,11 +85,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             notes.bad(DataError::NameNotUtf8 { path })?;
             continue;
         };
-        let part = stem.split_once('/').and_then(|(folder, _)| Part::in_name(folder));
-        let name = match (part, stem.split_once('/')) {
-            (Some(_), Some((_, rest))) => rest.to_owned(),
-            _ => stem,
-        };
+        let (part, name) = Part::split(&stem);
+        let name = name.to_owned();
         let Shapes { width, height, shapes, .. } = file;
         annotated.push(Annotated { path, image, name, part, width, height, shapes });
     }

@@ -160,13 +160,9 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                     notes.bad(DataError::NameNotUtf8 { path: image })?;
                     continue;
                 };
-                let part = name.split_once('/').and_then(|(folder, _)| Part::in_name(folder));
-                let bare = match (part, name.split_once('/')) {
-                    (Some(_), Some((_, rest))) => rest.to_owned(),
-                    _ => name,
-                };
+                let (part, name) = Part::split(&name);
                 let target = Target::Regions { path, regions: Arc::new(regions) };
-                records.push(Record { name: Part::prefixed(part, &bare), part, image, target });
+                records.push(Record { name: Part::prefixed(part, name), part, image, target });
             }
             Err(error) => notes.bad(error)?,
         }

@@ -141,26 +141,17 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut records: Vec<Record> = drawn
         .into_iter()
         .map(|(part, stem, image, path, size, shapes)| {
-            let (part, name) = part_and_name(part, stem);
+            // The first folder below `images` may tell the part.
+            let (part, name) = part.map_or_else(|| Part::split(&stem), |part| (Some(part), stem.as_str()));
             let regions = shapes.into_iter().map(|(class, shape)| (class as u8 + 1, shape)).collect();
             let regions = Regions { width: size.0, height: size.1, background: 0, regions };
             let target = Target::Regions { path, regions: Arc::new(regions) };
-            Record { name: Part::prefixed(part, &name), part, image, target }
+            Record { name: Part::prefixed(part, name), part, image, target }
         })
         .collect();
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
     let classes = Classes::named(std::iter::once("background".to_owned()).chain(names));
     Ok(Found::fixed(records, classes, MaskDecoder::indices()))
-}
-
-/// The part, which the first folder below `images` may tell, and the name without it.
-fn part_and_name(part: Option<Part>, stem: String) -> (Option<Part>, String) {
-    match (part, stem.split_once('/')) {
-        (None, Some((first, rest))) if Part::in_name(first).is_some() => {
-            (Part::in_name(first), rest.to_owned())
-        }
-        _ => (part, stem),
-    }
 }
 
 /// The names of the classes, and the file that has them.
