@@ -9,14 +9,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{DataError, Result};
+use crate::error::Result;
 use crate::format::coco_json::{
-    Annotation, Category, Counts, Field, File, Id, Image, Segmentation, Side, parse,
+    Annotation, Category, Counts, Field, File, Flag, Id, Image, Segmentation, Side, parse,
 };
 use crate::format::coco_polygons;
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
 use crate::format::similar::NamedFiles;
-use crate::format::walk::{bad_file, entries, has_extension, name_of_file, read_text, shown, subfolders};
+use crate::format::walk::{
+    bad_file, entries, has_extension, missing, name_of_file, read_text, shown, subfolders,
+};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::regions::{Regions, Shape, decode_runs};
@@ -118,11 +120,6 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     }
     let decoder = MaskDecoder::indices();
     Ok(Found::fixed(records, classes.expect("there is at least one file"), decoder))
-}
-
-pub(super) fn missing(path: &Path, file_name: &str) -> DataError {
-    let problem = format!("the image `{}` is nowhere in the folder; add it or take it out", shown(file_name));
-    bad_file(path, problem)
 }
 
 /// The part that the file's name or its folder's tells.
@@ -327,10 +324,7 @@ fn shapes_of(
     let category = category_id.required("category_id")?;
     let &label =
         labels.get(&category).ok_or_else(|| format!("there is no category with the id {category}"))?;
-    let crowd = match iscrowd {
-        Field::Missing => false,
-        iscrowd => iscrowd.required("iscrowd")?.0,
-    };
+    let Flag(crowd) = iscrowd.or("iscrowd", Flag(false))?;
     let label = if crowd { IGNORED } else { label };
     let segmentation = match segmentation {
         Field::Missing => return Err("it has no segmentation; boxes alone are not masks".into()),

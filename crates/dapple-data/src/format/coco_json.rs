@@ -72,6 +72,11 @@ impl<T> Field<T> {
         }
     }
 
+    /// The value, the usual one where there is none, or what is wrong with the field of this name.
+    pub fn or(self, name: &str, usual: T) -> std::result::Result<T, String> {
+        if let Self::Missing = self { Ok(usual) } else { self.required(name) }
+    }
+
     /// The value if there is one of the right kind.
     pub fn right(self) -> Option<T> {
         if let Self::Right(value) = self { Some(value) } else { None }

@@ -8,11 +8,12 @@ use std::path::Path;
 use roxmltree::{Document, Node};
 
 use crate::error::Result;
-use crate::format::coco::missing;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, turned};
 use crate::format::named::{self, Annotated};
-use crate::format::walk::{bad_file, entries, find_named, has_extension, name_of_file, read_text, shown};
+use crate::format::walk::{
+    bad_file, entries, find_named, has_extension, missing, name_of_file, read_text, shown,
+};
 use crate::mask::regions::{Regions, SIDE_LIMIT, Shape};
 use crate::part::Part;
 

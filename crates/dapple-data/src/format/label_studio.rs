@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::format::coco::missing;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, runs};
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
-    bad_file, entries, find_named, has_extension, has_image_extension, name_of_file, read_text, shown,
+    bad_file, entries, find_named, has_extension, has_image_extension, missing, name_of_file, read_text,
+    shown,
 };
 use crate::image::decode::image_header;
 use crate::mask::regions::Shape;

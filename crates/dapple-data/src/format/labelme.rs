@@ -13,7 +13,7 @@ use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes};
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
-    EXTENSIONS, bad_file, files_below, has_extension, inside, read_text, relative_stem, shown,
+    EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_text, relative_stem, shown,
 };
 use crate::mask::raw::RawMask;
 use crate::mask::regions::{Regions, Shape};
@@ -78,7 +78,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             }
         };
         let Some(image) = image_of(root, &path, &file.image) else {
-            notes.bad(super::coco::missing(&path, &file.image))?;
+            notes.bad(missing(&path, &file.image))?;
             continue;
         };
         let Some(stem) = relative_stem(root, &path) else {

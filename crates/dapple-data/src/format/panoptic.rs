@@ -10,11 +10,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
-use crate::format::coco::{classes_of, image_folders, image_of, known, missing, part_of};
+use crate::format::coco::{classes_of, image_folders, image_of, known, part_of};
 use crate::format::coco_json::{Category, Field, Flag, Id, Image, parse as parse_json};
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
 use crate::format::similar::NamedFiles;
-use crate::format::walk::{bad_file, entries, has_extension, inside, name_of_file, read_text};
+use crate::format::walk::{bad_file, entries, has_extension, inside, missing, name_of_file, read_text};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::{MaskDecoder, SegmentLabels};
 use crate::part::Part;
@@ -130,7 +130,7 @@ fn parse(path: &Path, text: &str) -> Result<(Classes, Vec<Sample>)> {
             let &label = labels.get(&category).ok_or_else(|| {
                 wrong(format!("segment {id} has the category {category}, which is not listed"))
             })?;
-            let crowd = iscrowd.right().is_some_and(|Flag(crowd)| crowd);
+            let Flag(crowd) = iscrowd.or("iscrowd", Flag(false)).map_err(wrong)?;
             of_segments.insert(id, if crowd { IGNORED } else { label });
         }
         Ok(Sample { image, mask, labels: of_segments })

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{DataError, Result};
-use crate::format::coco::missing;
 use crate::format::found::{Found, Notes, Record, Target};
 use crate::format::geometry::runs;
 use crate::format::walk::{
-    bad_file, entries, files_below, has_extension, has_image_extension, read_text, relative_stem, shown,
+    bad_file, entries, files_below, has_extension, has_image_extension, missing, read_text, relative_stem,
+    shown,
 };
 use crate::image::decode::image_header;
 use crate::mask::classes::Classes;

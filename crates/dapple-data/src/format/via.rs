@@ -10,11 +10,12 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::format::coco::missing;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle};
 use crate::format::named::{self, Annotated};
-use crate::format::walk::{bad_file, files_below, find_named, has_extension, name_of_file, read_text, shown};
+use crate::format::walk::{
+    bad_file, files_below, find_named, has_extension, missing, name_of_file, read_text, shown,
+};
 use crate::image::decode::image_header;
 use crate::mask::regions::Shape;
 use crate::part::Part;

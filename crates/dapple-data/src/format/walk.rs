@@ -248,6 +248,14 @@ pub(crate) fn bad_file(path: &Path, problem: impl Into<String>) -> DataError {
     DataError::BadFile { path: path.to_owned(), problem: problem.into() }
 }
 
+/// The error of a file named in `path` that does not exist.
+pub(crate) fn missing(path: &Path, file_name: &str) -> DataError {
+    bad_file(
+        path,
+        format!("the image `{}` is nowhere in the folder; add it or take it out", shown(file_name)),
+    )
+}
+
 /// The beginning of a text, for messages.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(60).collect();
