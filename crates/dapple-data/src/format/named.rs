@@ -45,6 +45,10 @@ pub(super) fn found(
     notes: &mut Notes,
 ) -> Result<Found> {
     let names = class_names(root, &annotated, order)?;
+    let without = annotated.iter().filter(|image| image.shapes.is_empty()).count();
+    if without > 0 {
+        notes.warn(format!("{without} annotated images have no shape; they hold background only"));
+    }
     let mut records = Vec::new();
     for Annotated { path, image, name, part, width, height, shapes } in annotated {
         let label = |name: &str| match name {

@@ -82,6 +82,14 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         );
         return Err(bad_file(root, problem));
     }
+    let classes = annotated.iter().flat_map(|image| image.shapes.iter().map(|(class, _)| class));
+    let unnamed = classes.filter(|class| *class == OBJECT).count();
+    if let (Some(attribute), 1..) = (attributes.first(), unnamed) {
+        notes.warn(format!(
+            "{unnamed} regions are of the class `{OBJECT}`, as those without the attribute `{}` are",
+            shown(attribute)
+        ));
+    }
     named::found(root, annotated, None, notes)
 }
 

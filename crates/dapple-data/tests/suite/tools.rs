@@ -78,6 +78,8 @@ fn via() {
     std::fs::remove_dir_all(root.path().join("val")).unwrap();
     text(&root, "train/via_region_data.json", &regions(r#"{"type": "balloon"}"#));
     assert_eq!(open(&root, Format::Via).classes().names, ["background", "balloon"]);
+    text(&root, "train/via_region_data.json", &regions(r#"{"type": "object"}"#));
+    assert!(open(&root, Format::Via).warnings()[0].contains("without the attribute `type`"));
     text(&root, "train/via_region_data.json", &regions(r#"{"type": "balloon", "colour": "red"}"#));
     let said = refusal(&root);
     assert!(said.contains("`colour`, `type`") && said.contains("which of them"), "{said}");
