@@ -37,6 +37,9 @@ const EVIDENCE: usize = 100;
 /// How much longer the borders of the wrong direction must be.
 const CLEAR: f64 = 1.3;
 
+/// The most pixels that are looked at for the rows of one image: thousands of rows of a large image.
+const WORK_LIMIT: u64 = 1 << 33;
+
 /// The columns of a file.
 struct Columns {
     image: usize,
@@ -239,6 +242,13 @@ impl Sample {
     /// The regions, where runs go down the columns or along the rows.
     fn regions(&self, names: &[String], down: bool) -> Result<Regions> {
         let Self { path, rows, width, height, .. } = self;
+        let pixels = width * height;
+        if (rows.len() as u64).saturating_mul(pixels as u64) > WORK_LIMIT {
+            let (image, rows) = (self.image.display(), rows.len());
+            let problem =
+                format!("it has {rows} rows for {image} of {width} x {height} pixels; divide the image");
+            return Err(bad_file(path, problem));
+        }
         let mut regions = Vec::new();
         for row in rows {
             let wrong = |problem: String| bad_file(path, format!("line {}: {problem}", row.line));
@@ -246,7 +256,6 @@ impl Sample {
                 Some(class) => names.iter().position(|name| name == class).unwrap_or(0),
                 None => 0,
             };
-            let pixels = width * height;
             let mut bits = vec![0_u8; pixels];
             // Runs are sorted: what overlaps is drawn once, so that the work is that of the pixels.
             let mut drawn = 0;

@@ -16,7 +16,7 @@ const KINDS: [(&str, &[&str]); 11] = [
     ("JPEG 2000", &["jp2", "j2k", "jpx", "jpf"]),
     ("camera raw", &["dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2"]),
     ("DICOM", &["dcm", "dicom"]),
-    ("NIfTI", &["nii", "nii.gz"]),
+    ("NIfTI", &["nii"]),
     ("OpenEXR or HDR", &["exr", "hdr"]),
     ("Photoshop", &["psd"]),
     ("video", &["mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"]),
