@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes};
+use crate::format::geometry;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_text, relative_stem, shown,
@@ -114,12 +115,17 @@ fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
     let file: File =
         serde_json::from_str(text).map_err(|e| bad_file(path, format!("not a Labelme JSON: {e}")))?;
+    let empty = Regions { width: file.width, height: file.height, background: 0, regions: Vec::new() };
+    if let Some(problem) = empty.problem() {
+        return Err(bad_file(path, problem));
+    }
+    let size = (file.width, file.height);
     let mut shapes = Vec::with_capacity(file.shapes.len());
     for (number, shape) in file.shapes.into_iter().enumerate() {
         let wrong = |problem: String| {
             bad_file(path, format!("shape {number} (`{}`): {problem}", shown(&shape.label)))
         };
-        shapes.push((shape.label.clone(), shape_of(path, &shape).map_err(wrong)?));
+        shapes.push((shape.label.clone(), shape_of(path, &shape, size).map_err(wrong)?));
     }
     let regions = shapes.into_iter();
     let (names, shapes): (Vec<String>, Vec<(u8, Shape)>) =
@@ -132,14 +138,15 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
     Ok(Shapes { image: file.image_path, width: file.width, height: file.height, shapes })
 }
 
-fn shape_of(path: &Path, shape: &FileShape) -> std::result::Result<Shape, String> {
+fn shape_of(path: &Path, shape: &FileShape, size: (usize, usize)) -> std::result::Result<Shape, String> {
     match (&*shape.shape_type, &shape.points[..]) {
-        ("polygon", points @ [_, _, _, ..]) => Ok(Shape::Polygon(points.to_vec())),
-        ("rectangle", &[[x0, y0], [x1, y1]]) => {
-            Ok(Shape::Polygon(vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-        }
+        ("polygon", points @ [_, _, _, ..]) => geometry::polygon(points.to_vec(), size),
+        ("rectangle", &[first, second]) => geometry::rectangle(first, second, 0.0, size),
         ("circle", &[[x0, y0], [x1, y1]]) => {
-            Ok(Shape::Disc { centre: [x0, y0], radius: ((x1 - x0).powi(2) + (y1 - y0).powi(2)).sqrt() })
+            let radius = ((x1 - x0).powi(2) + (y1 - y0).powi(2)).sqrt();
+            // The square around it is checked for all that could be wrong with it.
+            geometry::rectangle([x0 - radius, y0 - radius], [x0 + radius, y0 + radius], 0.0, size)?;
+            Ok(Shape::Disc { centre: [x0, y0], radius })
         }
         ("mask", &[[x0, y0], ..]) => {
             let text = shape.mask.as_deref().ok_or("it has no `mask`")?;
@@ -147,7 +154,10 @@ fn shape_of(path: &Path, shape: &FileShape) -> std::result::Result<Shape, String
             let values = RawMask::decode(&bytes, path).and_then(|mask| mask.into_values(path));
             let values = values.map_err(|e| e.to_string())?;
             let whole = |v: f32| if v >= 0.0 { Ok(v as usize) } else { Err(format!("it begins at {v}")) };
-            let bits = values.values.iter().map(|&v| u8::from(v != 0)).collect();
+            let bits: Vec<u8> = values.values.iter().map(|&v| u8::from(v != 0)).collect();
+            if !bits.contains(&1) {
+                return Err("its mask is empty".into());
+            }
             Ok(Shape::Bitmap { left: whole(x0)?, top: whole(y0)?, width: values.width, bits })
         }
         ("point" | "line" | "linestrip" | "points", _) => {

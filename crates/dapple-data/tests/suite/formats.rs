@@ -360,6 +360,15 @@ fn labelme() {
     assert_eq!(labels(&dataset, 0), [1, 1, 2, 2, 2, 2, 2, 2, 2, 1, 1, 255]);
     text(&root, "labels.txt", "__ignore__\n_background_\ndog\ncat\n");
     assert_eq!(open(&root, Format::Labelme).classes().names, ["background", "dog", "cat"]);
+    // A shape that draws nothing is no background.
+    text(
+        &root,
+        "b.json",
+        r#"{"imagePath": "photos/b.png", "imageHeight": 3, "imageWidth": 4, "shapes": [
+             {"label": "dog", "points": [[9, 9], [12, 9], [12, 12]]}]}"#,
+    );
+    let said = Dataset::open(root.path(), &OpenOptions::default()).unwrap_err().to_string();
+    assert!(said.contains("b.json: shape 0") && said.contains("outside"), "{said}");
 }
 
 pub fn base64(bytes: &[u8]) -> String {
