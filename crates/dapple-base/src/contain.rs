@@ -51,13 +51,19 @@ pub enum PanicPlace {
 /// For panic hooks: where a panic happened. Remembers its source line for the error.
 pub fn panic_place(info: &PanicHookInfo<'_>) -> PanicPlace {
     if DEPTH.get() > 0 {
-        PLACE.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
+        PLACE.set(info.location().map(|at| format!("{}:{}", within_crate(at.file()), at.line())));
         PanicPlace::Contained
     } else if CONTAINED.load(Ordering::SeqCst) > 0 {
         PanicPlace::BesideContained
     } else {
         PanicPlace::Open
     }
+}
+
+/// A source file from its crate on: the folders above are those of the machine that built the program.
+fn within_crate(file: &str) -> &str {
+    let Some(source) = file.rfind("/src/") else { return file };
+    file[..source].rfind('/').map_or(file, |above| &file[above + 1..])
 }
 
 /// The message that a panic carries.
@@ -87,6 +93,17 @@ impl Drop for Here {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_begin_with_the_crate() {
+        assert_eq!(
+            within_crate("/home/a/.cargo/x/tiff-0.11.3/src/decoder/image.rs"),
+            "tiff-0.11.3/src/decoder/image.rs"
+        );
+        for whole in ["src/lib.rs", "crate/src/lib.rs", "build.rs"] {
+            assert_eq!(within_crate(whole), whole);
+        }
+    }
 
     #[test]
     fn a_panic_becomes_an_error_with_its_message() {

@@ -10,6 +10,9 @@ pub struct Size {
 }
 
 impl Size {
+    /// The most pixels of a network's input, 4096 x 4096: the feature maps of the smallest networks take a gigabyte there.
+    pub const MOST_INPUT_PIXELS: u64 = 1 << 24;
+
     /// The number of pixels.
     ///
     /// ```

@@ -97,17 +97,17 @@ fn without_references(op: &Op) -> Op {
 /// Whether the map of `small` has half the height and width of that of `large`, rounded up, whatever the input's size.
 pub(crate) fn is_half_of(graph: &Graph, small: NodeId, large: NodeId) -> bool {
     let node = graph.node(size_origin(graph, small));
-    let halves = |stride: [usize; 2], padding: [usize; 2], reach: [usize; 2]| {
-        stride == [2, 2] && padding.map(|p| 2 * p) == reach
+    let halves = |stride: [usize; 2], padding: [usize; 2], reach: [Option<usize>; 2]| {
+        stride == [2, 2] && padding.map(|p| Some(2 * p)) == reach
     };
     let is_half = match node.op.sizing() {
         Sizing::Conv2d(conv) => {
-            halves(conv.stride, conv.padding, [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1)))
+            halves(conv.stride, conv.padding, [0, 1].map(|i| Some(conv.dilation[i] * (conv.kernel[i] - 1))))
         }
         // Rounding up makes up for a row.
         Sizing::MaxPool(pool) => {
             let rest = if pool.ceil { 2 } else { 1 };
-            halves(pool.stride, pool.padding, pool.kernel.map(|k| k.saturating_sub(rest)))
+            halves(pool.stride, pool.padding, pool.kernel.map(|k| k.checked_sub(rest)))
         }
         _ => false,
     };
@@ -145,7 +145,7 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
         let keep = match node.op.sizing() {
             Sizing::Input => true,
             Sizing::Conv2d(conv) => {
-                let reach = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1));
+                let reach = [0, 1].map(|i| Some(conv.dilation[i] * (conv.kernel[i] - 1)));
                 same(conv.stride, conv.padding, reach)
             }
             Sizing::ConvTranspose2d(conv) => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dapple_base::WriteError;
+use dapple_base::{WriteError, read_regular};
 
 use crate::error::RunError;
 use dapple_train::TrainingFiles;
@@ -230,9 +230,12 @@ impl RunFolder {
     }
 }
 
+/// The largest JSON file of a run, in bytes: scores of a hundred thousand images.
+const LARGEST_JSON: u64 = 256 << 20;
+
 /// Reads a JSON file of a run; `None` if it is missing or cannot be parsed.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&read_regular(path, LARGEST_JSON).ok()?).ok()
 }
 
 /// Whether a name is that of an unfinished file: a hidden one with this ending.

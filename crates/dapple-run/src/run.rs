@@ -141,7 +141,7 @@ fn changes(folder: &RunFolder, dataset: &Dataset) -> Result<Vec<String>, RunErro
                 .to_owned(),
         ]);
     }
-    let mut warnings = Fingerprint::load(&path)?.differences(&now);
+    let mut warnings = Fingerprint::load(&path)?.differences(now);
     if !warnings.is_empty() {
         warnings.insert(0, "the data have changed since this run began:".to_owned());
         warnings.push(

@@ -107,7 +107,8 @@ async fn within_time(
         let info = ImageInfo::of(&photo, "image");
         let photo = (shown.then_some(photo.raster), photo.coverage);
         let coverage = photo.1.as_ref().map_or(0, Vec::len) as u64;
-        held.memory.shrink_to(needs.prepared + coverage);
+        let profile = info.icc.as_ref().map_or(0, |profile| profile.len()) as u64;
+        held.memory.shrink_to(needs.prepared + coverage + profile);
         Ok((held, photo, info, prepared))
     })
     .await?;

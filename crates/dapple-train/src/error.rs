@@ -99,7 +99,7 @@ impl fmt::Display for NotFinite {
             write!(f, " (images {})", names.join(", "))?;
         }
         match place {
-            Some(place) => write!(f, "; the first that is not finite is {place}")?,
+            Some(place) => write!(f, "; the first unusable value is {place}")?,
             None if value.is_finite() => write!(f, ", though all values are finite: the training diverged")?,
             None => {}
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape};
 use dapple_model::{ModelError, load_models};
-use dapple_nets::checkpoint::{CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign};
+use dapple_nets::checkpoint::{
+    CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign,
+};
 
 use crate::unfound::FindModelError;
 
@@ -64,7 +66,9 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
         notes.push(format!("the classes are called {} (--classes names them)", classes.names.join(", ")));
     }
     if config.classes > 1 {
-        notes.push("each pixel has one class, the most probable (softmax over the network's outputs)".to_owned());
+        notes.push(
+            "each pixel has one class, the most probable (softmax over the network's outputs)".to_owned(),
+        );
     }
     let (height, width) = settings.size.unwrap_or((SIDE, SIDE));
     config.build(Shape::new(1, height, width, config.in_channels)).map_err(ModelError::from)?;

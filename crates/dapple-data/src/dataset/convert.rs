@@ -1,7 +1,6 @@
 //! Writing a data set as the canonical folder: `images/`, `masks/` with class indices and a palette, `classes.toml`.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
@@ -16,7 +15,7 @@ use crate::image::encode::{encode_png, write_indexed_png};
 use crate::image::orientation::UPRIGHT;
 use crate::image::raster::Channels;
 use crate::parallel::in_parallel;
-use dapple_base::{WriteError, remove_leftovers, write_atomic};
+use dapple_base::{Digest, WriteError, remove_leftovers, write_atomic};
 
 impl Dataset {
     /// Writes the data set to `out` as a folder that every program reads: `images/` with the files as they are,
@@ -33,7 +32,7 @@ impl Dataset {
     pub fn convert(&self, out: impl AsRef<Path>) -> Result<()> {
         let out = out.as_ref();
         let marker = out.join(UNFINISHED);
-        let fingerprint = format!("{{\"data\": \"{:016x}\"}}\n", self.contents());
+        let fingerprint = format!("{{\"data\": \"{}\"}}\n", self.contents());
         if out.is_dir() {
             remove_leftovers(out);
             match fs::read_to_string(&marker) {
@@ -55,16 +54,15 @@ impl Dataset {
         fs::remove_file(&marker).map_err(|source| WriteError::new(marker, source).into())
     }
 
-    /// A number that differs for other samples, classes or labels.
-    fn contents(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.classes().names, &self.classes().colours, self.ignore()).hash(&mut hasher);
+    /// Differs for other samples, classes or labels, by what is known without reading the files again.
+    fn contents(&self) -> String {
+        let mut digest = Digest::new();
+        digest.part(format!("{:?} {:?}", self.classes(), self.ignore()).as_bytes());
         for index in 0..self.len() {
-            let size = self.size(index);
-            (self.name(index), self.part(index), size.height, size.width).hash(&mut hasher);
-            self.label_counts(index).hash(&mut hasher);
+            let (name, part, size) = (self.name(index), self.part(index), self.size(index));
+            digest.part(format!("{name:?} {part:?} {size:?} {:?}", self.label_counts(index)).as_bytes());
         }
-        hasher.finish()
+        digest.text()
     }
 
     fn convert_sample(&self, index: usize, out: &Path, has_parts: bool) -> Result<()> {

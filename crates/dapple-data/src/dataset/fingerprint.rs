@@ -38,14 +38,18 @@ struct Mark {
 }
 
 impl Dataset {
-    /// The fingerprint. All files of images and masks are read, none is decoded.
+    /// The fingerprint. The first time, all files of images and masks are read, none is decoded.
     ///
     /// # Errors
     /// [`DataError::Read`].
-    pub fn fingerprint(&self) -> Result<Fingerprint> {
+    pub fn fingerprint(&self) -> Result<&Fingerprint> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known);
+        }
         let marked = in_parallel(self.len(), |index| Ok((self.name(index).to_owned(), self.mark(index)?)));
         let samples = marked.into_iter().collect::<Result<_>>()?;
-        Ok(Fingerprint { classes: self.classes().names.clone(), ignore: self.ignore(), samples })
+        let taken = Fingerprint { classes: self.classes().names.clone(), ignore: self.ignore(), samples };
+        Ok(self.fingerprint.get_or_init(|| taken))
     }
 
     fn mark(&self, index: usize) -> Result<Mark> {
@@ -154,7 +158,7 @@ mod tests {
             ((*name).to_owned(), LabelledImage { image, labels })
         });
         let dataset = Dataset::from_memory(pairs.collect::<Vec<_>>(), classes, None).expect("they fit");
-        dataset.fingerprint().expect("nothing is read")
+        dataset.fingerprint().expect("nothing is read").clone()
     }
 
     #[test]

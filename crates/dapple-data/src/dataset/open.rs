@@ -166,17 +166,8 @@ impl Opening<'_> {
             return Err(DataError::NothingLeft { path: self.root.to_owned(), dropped: skipped.len(), first });
         }
         let classes = classes.unwrap_or_else(|| known_classes(subject.as_deref(), &samples, count));
-        Ok(Dataset {
-            samples,
-            classes,
-            ignore,
-            decoder,
-            values,
-            format: None,
-            skipped,
-            warnings,
-            folders: Vec::new(),
-        })
+        let dataset = Dataset::of_samples(samples, classes, ignore, decoder, values);
+        Ok(Dataset { skipped, warnings, ..dataset })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use dapple_base::{Size, TrainingImages, ValueRange};
 use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::fingerprint::Fingerprint;
 use crate::dataset::values::Values;
 use crate::error::{DataError, Result};
 use crate::format::Format;
@@ -104,9 +106,33 @@ pub struct Dataset {
     pub(crate) skipped: Vec<DataError>,
     pub(crate) warnings: Vec<String>,
     pub(crate) folders: Vec<String>,
+    /// Taken when it is first asked for, as all files are read for it.
+    pub(crate) fingerprint: OnceLock<Fingerprint>,
 }
 
 impl Dataset {
+    /// Samples and their meaning; the format, warnings and folders are those of [`Dataset::open`].
+    pub(crate) fn of_samples(
+        samples: Vec<Sample>,
+        classes: Classes,
+        ignore: Option<u8>,
+        decoder: MaskDecoder,
+        values: Values,
+    ) -> Self {
+        Self {
+            samples,
+            classes,
+            ignore,
+            decoder,
+            values,
+            format: None,
+            skipped: Vec::new(),
+            warnings: Vec::new(),
+            folders: Vec::new(),
+            fingerprint: OnceLock::new(),
+        }
+    }
+
     /// A data set of pairs in memory, named `name` each.
     ///
     /// # Errors
@@ -146,18 +172,7 @@ impl Dataset {
         let decoder = MaskDecoder::indices();
         let sizes = samples.iter().map(|sample: &Sample| [sample.height, sample.width]).collect();
         let values = Values::in_memory(bands, sizes);
-        let (skipped, warnings) = (Vec::new(), Vec::new());
-        Ok(Self {
-            samples,
-            classes,
-            ignore,
-            decoder,
-            values,
-            format: None,
-            skipped,
-            warnings,
-            folders: Vec::new(),
-        })
+        Ok(Self::of_samples(samples, classes, ignore, decoder, values))
     }
 
     /// The number of samples.

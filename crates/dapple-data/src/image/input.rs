@@ -1,6 +1,6 @@
 //! From a decoded image to what a network takes: the same resizing and normalization for training and predicting.
 
-use dapple_base::Normalization;
+use dapple_base::{Normalization, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
@@ -30,8 +30,6 @@ fn three() -> usize {
 
 /// The largest side of a network's input, in pixels.
 const MAX_SIDE: usize = 1 << 14;
-/// The largest input that images are resized to.
-const MAX_PIXELS: usize = 1 << 24;
 
 impl InputSettings {
     /// Colour input of the given size with ImageNet normalization.
@@ -44,7 +42,7 @@ impl InputSettings {
     /// # Errors
     /// [`DataError::Setting`].
     pub fn validate(&self) -> Result<()> {
-        if self.height.saturating_mul(self.width) > MAX_PIXELS {
+        if self.height.saturating_mul(self.width) as u64 > Size::MOST_INPUT_PIXELS {
             let size = format!("{} x {}", self.height, self.width);
             return Err(DataError::setting("size", size, "at most 4096 x 4096 pixels in all"));
         }

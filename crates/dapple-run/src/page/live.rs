@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use dapple_base::read_regular;
 use dapple_report::document::{Block, Cell, Document, Mark, Picture, Section, Source, Table};
 use dapple_report::{Chart, Series};
 
@@ -14,6 +15,8 @@ use crate::epochs::{ClassRow, ClassValues};
 use crate::log::{Activity, RunProgress};
 use crate::text::duration;
 
+/// The largest log and the largest picture that are read, in bytes.
+const LARGEST: u64 = 64 << 20;
 /// Lines of the log that are shown, the latest.
 const LINES: usize = 60;
 /// Pictures that are shown.
@@ -127,7 +130,7 @@ fn panels(run: &RunData, address: &dyn Fn(&str, &str, u64) -> String) -> Option<
             .collect();
         files.sort();
         let picture = |(name, version): &(String, u64)| {
-            let bytes = fs::read(run.path.join(folder).join(name)).ok()?;
+            let bytes = read_regular(&run.path.join(folder).join(name), LARGEST).ok()?;
             let title = name.trim_end_matches(".png").to_owned();
             let picture = Picture {
                 source: Source::Link(address(folder, name, *version)),
@@ -143,7 +146,8 @@ fn panels(run: &RunData, address: &dyn Fn(&str, &str, u64) -> String) -> Option<
 }
 
 fn log(path: &Path) -> Option<Section> {
-    let text = fs::read_to_string(path.join("log.txt")).ok()?;
+    let text = read_regular(&path.join("log.txt"), LARGEST).ok()?;
+    let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     let latest = lines[lines.len().saturating_sub(LINES)..].join("\n");
     Some(section("log", "Log", vec![Block::Code("The latest lines of the log".into(), latest)]))

@@ -14,6 +14,9 @@ use crate::request::parameters::Wanted;
 /// the bands alone and the coverage; the coefficients of a progressive JPEG and its pixels are fewer.
 const DECODING: u64 = 16;
 
+/// A colour profile that expands from a few bytes, once while it is read and once for the outputs.
+const PROFILE: u64 = 2 * (16 << 20);
+
 /// Buffers of a request that do not depend on it.
 const BUFFERS: u64 = 4 << 20;
 
@@ -58,7 +61,9 @@ pub(crate) fn shows_the_image(kind: OutputKind) -> bool {
 pub(crate) fn memory_of_decoding(bytes: &[u8], size: Size) -> u64 {
     let pixels = size.pixels();
     let Ok(file) = TiffFile::open(Cursor::new(bytes), Path::new("the image")) else {
-        return pixels * DECODING;
+        // Compressed in a PNG, and not larger than the body otherwise.
+        let profile = if bytes.windows(4).any(|name| name == b"iCCP") { PROFILE } else { 0 };
+        return pixels * DECODING + profile;
     };
     // Bytes of a value in the file, and in the list of the smallest type that holds it.
     let (stored, held) = match file.kind() {

@@ -11,11 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::Limits;
 use crate::error::ServeError;
 
+/// Images that are fetched from other servers at a time.
+const FETCHES: usize = 8;
+
 /// Amounts of what is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Amounts {
     connections: usize,
     requests: usize,
+    fetches: usize,
     bodies_kib: usize,
     work_kib: usize,
 }
@@ -26,6 +30,7 @@ impl Amounts {
         Self {
             connections: of(self.connections),
             requests: of(self.requests),
+            fetches: of(self.fetches),
             bodies_kib: of(self.bodies_kib),
             work_kib: of(self.work_kib),
         }
@@ -37,6 +42,7 @@ impl Amounts {
 struct Left {
     connections: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     work: Arc<Semaphore>,
 }
@@ -47,6 +53,7 @@ impl Left {
         Self {
             connections: of(amounts.connections),
             requests: of(amounts.requests),
+            fetches: of(amounts.fetches),
             bodies: of(amounts.bodies_kib),
             work: of(amounts.work_kib),
         }
@@ -104,6 +111,7 @@ impl Shares {
         let amounts = Amounts {
             connections: most(limits.connections),
             requests: most(limits.queue),
+            fetches: FETCHES,
             bodies_kib: kib(bodies),
             work_kib: kib(work),
         };
@@ -156,6 +164,13 @@ impl Peer {
     /// A slot for a request, unless too many are in flight.
     pub fn slot(&self) -> Option<Permit> {
         Permit::now(&self.left.requests, &self.all.left.requests, 1)
+    }
+
+    /// Waits for a turn to fetch an image from another server.
+    pub async fn fetch(&self) -> Option<Permit> {
+        let peer = Arc::clone(&self.left.fetches).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.all.left.fetches).acquire_owned().await.ok()?;
+        Some(Permit { peer, all })
     }
 
     /// The shares of all.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
-use tokio::sync::Semaphore;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -19,9 +18,6 @@ use crate::error::ServeError;
 use crate::problem::Problem;
 use crate::request::addresses::is_public;
 use crate::work::aside;
-
-/// Fetches at a time.
-const AT_A_TIME: usize = 8;
 
 /// The longest time for one.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -93,7 +89,6 @@ impl Resolver for CheckedResolver {
 pub(crate) struct Fetcher {
     hosts: Vec<ListedHost>,
     agent: Agent,
-    at_a_time: Semaphore,
     /// The most bytes of an image.
     most: usize,
 }
@@ -118,7 +113,6 @@ impl Fetcher {
         Ok(Self {
             hosts: hosts.iter().map(|text| ListedHost::of(text)).collect::<Result<_, _>>()?,
             agent: Agent::with_parts(config, DefaultConnector::default(), CheckedResolver { allowed }),
-            at_a_time: Semaphore::new(AT_A_TIME),
             most: limits.body_bytes,
         })
     }
@@ -126,8 +120,7 @@ impl Fetcher {
     /// The image at an address, with the memory that is held for it.
     pub async fn fetch(&self, peer: &Peer, url: String) -> Result<(Bytes, Option<HeldMemory>), Problem> {
         let uri = self.check(&url)?;
-        // Never closed.
-        let _turn = self.at_a_time.acquire().await.map_err(|_| Problem::internal())?;
+        let _turn = peer.fetch().await.ok_or_else(Problem::internal)?;
         let mut memory = peer.body_memory();
         if !memory.grow_to(self.most as u64) {
             let message = "the memory for bodies is in use; retry later";

@@ -204,12 +204,14 @@ fn a_key_and_origins() {
 fn beyond_its_queue_it_sheds_and_then_continues() {
     let server = Running::start(|config| {
         config.limits.queue = 1;
-        config.limits.batch_delay = Duration::from_millis(1500);
+        config.limits.batch_delay = Duration::from_secs(3);
     });
     std::thread::scope(|scope| {
         // It waits for others to join its batch, and holds the only slot.
         let first = scope.spawn(|| server.predict("", &photo(9, 9)).status);
-        std::thread::sleep(Duration::from_millis(500));
+        while server.get("/readyz").status == 200 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let shed = server.predict("", &photo(9, 9));
         assert!(shed.status == 429 && shed.has("retry-after: "), "{} {}", shed.status, shed.head);
         assert_eq!((server.get("/readyz").status, server.get("/healthz").status), (503, 200));

@@ -78,7 +78,7 @@ impl Executor for FaultyExecutor {
 }
 
 #[test]
-fn a_panic_in_the_network_costs_one_request() {
+fn a_panic_in_the_network_costs_its_batch() {
     let faulty = Faulty::new(|pass| assert!(pass != 0, "the first pass"));
     let server = Running::with(|_| (), vec![model_on("faulty", 2, &faulty)]);
     assert_eq!(server.predict("", &photo(9, 9)).status, 500);

@@ -256,7 +256,9 @@ fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<St
     }
     if unnamed {
         let (of_data, of_model) = (own.names.join(", "), model.names.join(", "));
-        note!("note: the classes are called as the model calls them, {of_model}, where the data have {of_data}");
+        note!(
+            "note: the classes are called as the model calls them, {of_model}, where the data have {of_data}"
+        );
         return Ok(model.names.clone());
     }
     let sorted = |names: &[String]| {

@@ -12,6 +12,7 @@ use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::Train;
+use super::common::data::warn_of_validation;
 use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;

@@ -1,4 +1,4 @@
-//! `dapple serve` as a process: its signals, and images that make a decoder panic.
+//! `dapple serve` as a process: its signals, and an image of an unusual layout.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -89,15 +89,14 @@ fn origins_that_can_never_match_are_refused() {
 }
 
 #[test]
-fn an_image_whose_decoder_panics_does_not_end_it() {
+fn a_tiff_that_makes_other_decoders_panic_is_answered() {
     let bench = Bench::new();
     bench.train("run");
     let service = Service::open(&bench, "");
     let picture = fs::read(
         fs::read_dir(bench.path("data/images")).expect("data").flatten().next().expect("one").path(),
     );
-    let status = service.ask("POST /predict", &banded_tiff());
-    assert!(status == 200 || status == 422, "{status}");
+    assert_eq!(service.ask("POST /predict", &banded_tiff()), 200);
     assert_eq!(service.ask("GET /healthz", b""), 200);
     assert_eq!(service.ask("POST /predict", &picture.expect("a file")), 200);
 }

@@ -2,12 +2,9 @@
 
 use crate::checkpoint::error::ContentError;
 use crate::config::NetConfig;
-use dapple_base::{Normalization, TrainingImages};
+use dapple_base::{Normalization, Size, TrainingImages};
 use dapple_graph::{Graph, Network, Shape};
 use serde::{Deserialize, Serialize};
-
-/// The largest input: the feature maps of the smallest networks take a gigabyte there.
-const MOST_PIXELS: usize = 1 << 24;
 
 /// One class of the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +62,7 @@ impl ModelCard {
             return Err(ContentError::Description(format!("its input has {h} x {w} pixels")));
         }
         let [height, width] = self.input_size;
-        if height.saturating_mul(width) > MOST_PIXELS {
+        if height.saturating_mul(width) as u64 > Size::MOST_INPUT_PIXELS {
             return Err(ContentError::Description(format!(
                 "its input has {height} x {width} pixels, more than 4096 x 4096 in all, the most that networks are run with"
             )));
