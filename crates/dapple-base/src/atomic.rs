@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl AtomicFile {
             return Err(WriteError { path, source });
         }
         let temporary = temporary_name(&path);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&temporary) {
             Ok(file) => {
                 // Tells `remove_leftovers` that somebody is still writing. Where a file system has no locks, nothing is
                 // removed.
@@ -91,11 +91,16 @@ impl AtomicFile {
     /// # Errors
     /// [`WriteError`].
     pub fn fingerprint(&mut self) -> Result<String, WriteError> {
-        let flushed = self.writer.as_mut().map_or(Ok(()), |writer| {
+        let digest: io::Result<String> = self.writer.as_mut().map_or(Ok(Digest::new().text()), |writer| {
             writer.flush()?;
-            writer.get_ref().sync_all()
+            // The same handle reads it: on Windows, the lock keeps all others out.
+            let mut file = writer.get_ref();
+            file.sync_all()?;
+            file.seek(SeekFrom::Start(0))?;
+            let digest = Digest::of_reader(file)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(digest)
         });
-        let digest = flushed.and_then(|()| Digest::of_file(&self.temporary));
         digest.map_err(|source| WriteError { path: self.path.clone(), source })
     }
 
@@ -224,6 +229,22 @@ mod tests {
             assert_eq!(fs::read(&path).expect("just written"), bytes);
         }
         assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_what_is_written_so_far() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        let mut file = AtomicFile::create(&path).expect("the folder is writable");
+        file.write_all(b"abc").expect("space for three bytes");
+        let first = file.fingerprint().expect("it is readable");
+        file.write_all(b"def").expect("space for three bytes");
+        let second = file.fingerprint().expect("it is readable");
+        file.commit().expect("the folder is writable");
+        assert_eq!(fs::read(&path).expect("just written"), b"abcdef");
+        assert_eq!(second, Digest::of_file(&path).expect("just written"));
+        fs::write(&path, "abc").expect("the folder is writable");
+        assert_eq!(first, Digest::of_file(&path).expect("just written"));
     }
 
     #[test]

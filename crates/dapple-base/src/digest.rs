@@ -50,10 +50,18 @@ impl Digest {
     /// # Errors
     /// Those of reading.
     pub fn of_file(path: &Path) -> io::Result<String> {
-        let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+        Self::of_reader(File::open(path)?)
+    }
+
+    /// The fingerprint of everything that is left to read.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn of_reader(mut source: impl Read) -> io::Result<String> {
+        let mut hash = Sha256::new();
         let mut block = vec![0; BLOCK];
         loop {
-            match file.read(&mut block) {
+            match source.read(&mut block) {
                 Ok(0) => return Ok(hexadecimal(hash)),
                 Ok(read) => hash.update(&block[..read]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
