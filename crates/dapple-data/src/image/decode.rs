@@ -95,7 +95,8 @@ fn profile_of_file(path: &Path) -> Result<Option<Vec<u8>>> {
     if is_tiff(&start) {
         return Ok(TiffFile::open(source, path)?.profile().map(<[u8]>::to_vec));
     }
-    Ok(open_decoder(source, path)?.0.icc_profile().ok().flatten())
+    // Of an image of any size: it may be one that is read row by row.
+    Ok(decoder_of(source, path)?.icc_profile().ok().flatten())
 }
 
 /// The pixels of an image file as they are stored.
@@ -203,12 +204,9 @@ fn decode_upright_later(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Opti
     Ok((image, icc, orientation))
 }
 
-/// A decoder positioned after the header, its size checked against the limit before anything is allocated.
-fn open_decoder<'a, R: BufRead + Seek + 'a>(
-    source: R,
-    path: &Path,
-) -> Result<(Box<dyn ImageDecoder + 'a>, Orientation)> {
-    let reader = ImageReader::new(source)
+/// A decoder positioned after the header.
+fn decoder_of<'a, R: BufRead + Seek + 'a>(source: R, path: &Path) -> Result<Box<dyn ImageDecoder + 'a>> {
+    let mut reader = ImageReader::new(source)
         .with_guessed_format()
         .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut limits = image::Limits::default();
@@ -223,12 +221,19 @@ fn open_decoder<'a, R: BufRead + Seek + 'a>(
             )
         }
         _ => {
-            let mut reader = reader;
             reader.limits(limits);
             Box::new(reader.into_decoder().map_err(|e| decode_error(path, &e, (0, 0)))?)
         }
     };
-    let mut decoder = decoder;
+    Ok(decoder)
+}
+
+/// As [`decoder_of`], its size checked against the limit before anything is allocated.
+fn open_decoder<'a, R: BufRead + Seek + 'a>(
+    source: R,
+    path: &Path,
+) -> Result<(Box<dyn ImageDecoder + 'a>, Orientation)> {
+    let mut decoder = decoder_of(source, path)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(DataError::Decode { path: path.to_owned(), reason: "it has no pixels".into() });

@@ -21,6 +21,18 @@ fn profile(space: &[u8; 4]) -> Vec<u8> {
     profile
 }
 
+fn batch(out: &Path, kinds: Vec<OutputKind>, output: OutputSettings) -> BatchSettings {
+    BatchSettings {
+        kinds,
+        output,
+        out: out.into(),
+        force: true,
+        protected: Vec::new(),
+        engine: "cpu".into(),
+        workers: 1,
+    }
+}
+
 /// A picture whose left half is transparent.
 fn write_png(path: &Path, width: usize, height: usize, icc: Vec<u8>) {
     let pixels = picture(width, height).data;
@@ -53,16 +65,7 @@ fn a_cutout_keeps_what_is_transparent_and_the_colour_profile() {
         let cut = |background: Background| {
             let output = OutputSettings { background, ..OutputSettings::default() };
             let out = folder.path().join("out");
-            let kinds = vec![OutputKind::Cutout, OutputKind::Overlay];
-            let batch = BatchSettings {
-                kinds,
-                output,
-                out: out.clone(),
-                force: true,
-                protected: Vec::new(),
-                engine: "cpu".into(),
-                workers: 1,
-            };
+            let batch = batch(&out, vec![OutputKind::Cutout, OutputKind::Overlay], output);
             let inputs = find(std::slice::from_ref(&path), Some(&out)).expect("a file");
             let summary =
                 run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
@@ -91,22 +94,29 @@ fn a_cutout_keeps_what_is_transparent_and_the_colour_profile() {
 }
 
 #[test]
+fn the_profile_of_an_image_larger_than_memory_is_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.png");
+    // The header alone says that there are 3.6 GB of pixels.
+    let mut info = png::Info::with_size(30_000, 30_000);
+    info.color_type = png::ColorType::Rgba;
+    info.bit_depth = png::BitDepth::Eight;
+    info.icc_profile = Some(Cow::Owned(profile(b"RGB ")));
+    let encoder = png::Encoder::with_info(fs::File::create(&path).expect("a file"), info).expect("a PNG");
+    let mut writer = encoder.write_header().expect("a PNG");
+    writer.write_chunk(png::chunk::IDAT, &[0; 8]).expect("a PNG");
+    drop(writer);
+    assert_eq!(colour_profile(&path).expect("its header is whole"), Some(profile(b"RGB ")));
+}
+
+#[test]
 fn a_profile_of_grey_is_not_given_to_colours() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.png");
     write_png(&path, 40, 40, profile(b"GRAY"));
     let predictor = predictor(model("unet", 2, Normalization::Unit, 3), PredictSettings::default());
     let out = folder.path().join("out");
-    let (kinds, output) = (vec![OutputKind::Cutout], OutputSettings::default());
-    let batch = BatchSettings {
-        kinds,
-        output,
-        out: out.clone(),
-        force: true,
-        protected: Vec::new(),
-        engine: "cpu".into(),
-        workers: 1,
-    };
+    let batch = batch(&out, vec![OutputKind::Cutout], OutputSettings::default());
     let inputs = find(&[path], Some(&out)).expect("a file");
     run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
     assert_eq!(colour_profile(out.join("a-cutout.png")).expect("a PNG"), None);
