@@ -69,6 +69,16 @@ impl Samples {
         }
     }
 
+    /// Appends a number so many times, as the nearest one of the type.
+    pub(crate) fn repeat(&mut self, value: f64, count: usize) {
+        match self {
+            Self::U8(to) => to.resize(to.len() + count, value as u8),
+            Self::U16(to) => to.resize(to.len() + count, value as u16),
+            Self::F32(to) => to.resize(to.len() + count, value as f32),
+            Self::F64(to) => to.resize(to.len() + count, value),
+        }
+    }
+
     /// One plane after the other, of one type and length, as one pixel after the other.
     pub(crate) fn interleave(mut planes: Vec<Self>) -> Self {
         fn mixed<T: Copy>(planes: &[Vec<T>]) -> Vec<T> {

@@ -5,6 +5,7 @@ use dapple_data::{
     Channels, DataError, Dataset, InputSettings, Loader, LoaderSettings, Normalization, OpenOptions,
     decode_image_bytes,
 };
+use std::ops::Range;
 use std::sync::Arc;
 use tempfile::tempdir;
 
@@ -14,9 +15,32 @@ enum Arrangement {
     Strip,
     Planes,
     Tiles,
+    PlanesOfTiles,
 }
 
 const TILE: usize = 16;
+
+/// The tiles of some channels.
+fn tiles(
+    (width, height): (usize, usize),
+    channels: Range<usize>,
+    put: &impl Fn(&mut Vec<u8>, u16),
+    value: &impl Fn(usize, usize, usize) -> u16,
+) -> Vec<Vec<u8>> {
+    let mut tiles = Vec::new();
+    for top in (0..height).step_by(TILE) {
+        for left in (0..width).step_by(TILE) {
+            let mut data = Vec::new();
+            for (y, x) in (0..TILE).flat_map(|y| (0..TILE).map(move |x| (top + y, left + x))) {
+                for c in channels.clone() {
+                    put(&mut data, if x < width && y < height { value(x, y, c) } else { 0 });
+                }
+            }
+            tiles.push(data);
+        }
+    }
+    tiles
+}
 
 /// An uncompressed little-endian TIFF; `value(x, y, channel)` are its pixels.
 fn tiff(
@@ -42,21 +66,12 @@ fn tiff(
                 chunks.push(data);
             }
         }
-        Arrangement::Tiles => {
-            for top in (0..height).step_by(TILE) {
-                for left in (0..width).step_by(TILE) {
-                    let mut data = Vec::new();
-                    for (y, x) in (0..TILE).flat_map(|y| (0..TILE).map(move |x| (top + y, left + x))) {
-                        (0..channels).for_each(|c| {
-                            put(&mut data, if x < width && y < height { value(x, y, c) } else { 0 })
-                        });
-                    }
-                    chunks.push(data);
-                }
-            }
+        Arrangement::Tiles => chunks.extend(tiles((width, height), 0..channels, &put, &value)),
+        Arrangement::PlanesOfTiles => {
+            (0..channels).for_each(|c| chunks.extend(tiles((width, height), c..c + 1, &put, &value)));
         }
     }
-    let tiled = matches!(arrangement, Arrangement::Tiles);
+    let tiled = matches!(arrangement, Arrangement::Tiles | Arrangement::PlanesOfTiles);
     let mut file = b"II*\0\0\0\0\0".to_vec();
     let mut long_array = |values: &[u32]| -> u32 {
         // A single value is stored in the entry itself.
@@ -86,7 +101,7 @@ fn tiff(
         file.extend(offsets.iter().flat_map(|v| v.to_le_bytes()));
         at
     };
-    let planar = if matches!(arrangement, Arrangement::Planes) { 2 } else { 1 };
+    let planar = if matches!(arrangement, Arrangement::Planes | Arrangement::PlanesOfTiles) { 2 } else { 1 };
     let photometric = if channels == 3 { 2 } else { 1 };
     let mut entries: Vec<(u16, u32, u32)> = vec![
         (256, 1, width as u32),
@@ -122,13 +137,12 @@ fn tiff(
 }
 
 #[test]
-fn channels_in_strips_planes_and_tiles() {
+fn channels_in_strips_planes_tiles_and_planes_of_tiles() {
     let value = |x: usize, y: usize, c: usize| (x * 3 + y * 5 + c * 20) as u16;
-    for arrangement in [Arrangement::Strip, Arrangement::Planes, Arrangement::Tiles] {
+    for arrangement in
+        [Arrangement::Strip, Arrangement::Planes, Arrangement::Tiles, Arrangement::PlanesOfTiles]
+    {
         for channels in [1, 3, 6] {
-            if channels == 3 && matches!(arrangement, Arrangement::Planes) {
-                continue;
-            }
             let bytes = tiff((20, 18, channels), 1, arrangement, value);
             let raster = decode_image_bytes(&bytes, "a.tif", channels.into()).unwrap();
             assert_eq!((raster.width, raster.height, raster.channels), (20, 18, channels));
@@ -190,4 +204,20 @@ fn damaged_files_are_errors() {
     let directory = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     huge[directory + 10..directory + 14].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(decode_image_bytes(&huge, "a.tif", Channels::First(6)).is_err());
+}
+
+#[test]
+fn tiles_far_larger_than_the_image_are_refused() {
+    let mut file = tiff((10, 10, 6), 1, Arrangement::Tiles, |x, _, _| x as u16);
+    let mut set = |tag: u16, value: u32| {
+        let entry = [tag.to_le_bytes(), 4_u16.to_le_bytes()].concat();
+        let at = file.windows(4).rposition(|four| four == &entry[..]).unwrap();
+        file[at + 8..at + 12].copy_from_slice(&value.to_le_bytes());
+    };
+    set(322, u32::MAX);
+    set(323, u32::MAX);
+    // A tile that is left out takes no bytes of the file.
+    set(325, 0);
+    let error = decode_image_bytes(&file, "a.tif", Channels::First(6)).unwrap_err().to_string();
+    assert!(error.contains("too large"), "{error}");
 }

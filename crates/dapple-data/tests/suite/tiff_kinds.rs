@@ -51,6 +51,11 @@ fn a_fourth_channel_is_alpha_only_where_the_file_says_so() {
     assert_eq!(transparent.raster.data, [10, 20, 30, 50, 60, 70]);
     assert_eq!(transparent.coverage, Some(vec![40, 0]));
 
+    // A file that calls one of its three colours alpha has three colours.
+    let blue = Tiff { samples: 3, photometric: 2, extra: vec![1], ..Tiff::grey(1, 1) }.file(&[10, 20, 30]);
+    let found = photo(&blue, Channels::Rgb);
+    assert_eq!((found.raster.data, found.coverage), (vec![10, 20, 30], None));
+
     // A model of three channels does not take the first three of four without a word.
     let images = Some(SourceImages { values: SampleKind::BYTE, bands: 3 });
     let reading = Reading { images, ..Channels::Rgb.into() };
@@ -92,6 +97,8 @@ fn white_is_zero_is_inverted_and_palettes_are_colours() {
     (palette[2], palette[16 + 2], palette[32 + 2]) = (0xc800, 0x1e00, 0xffff);
     let indexed = Tiff { photometric: 3, bits: 4, palette, ..Tiff::grey(2, 1) };
     assert_eq!(colours(&indexed.file(&[0x20])), [200, 30, 255, 0, 0, 0]);
+    let wide = refusal(&Tiff { photometric: 0, bits: 32, ..Tiff::grey(1, 1) }.file(&[1, 0, 0, 0]));
+    assert!(wide.contains("photometric 0") && wide.contains("convert it"), "{wide}");
 }
 
 #[test]
@@ -101,6 +108,9 @@ fn several_pages_are_refused_and_reduced_copies_are_not() {
     };
     let error = refusal(&pages(&[page(8, 0), page(8, 0), page(8, 0)]));
     assert!(error.contains("3 pages") && error.contains("a file of its own"), "{error}");
+    // Scanned sheets differ by some pixels.
+    let error = refusal(&pages(&[page(8, 0), page(7, 0)]));
+    assert!(error.contains("2 pages"), "{error}");
     for others in [[page(4, 1), page(2, 1)], [page(8, 4), page(4, 0)]] {
         let [a, b] = others;
         assert_eq!(colours(&pages(&[page(8, 0), a, b]))[0], 8);
@@ -129,6 +139,18 @@ fn pixels_without_data_are_not_there() {
     let photo =
         decode_photo_bytes(&colour.file(&[0, 0, 0, 0, 0, 9]), "a.tif", &Channels::Rgb.into()).unwrap();
     assert_eq!(photo.coverage, Some(vec![0, 255]));
+    // The value is that of the file, where white is 0 or the pixels are indices.
+    let read = |tiff: Tiff, data: &[u8]| {
+        decode_photo_bytes(&tiff.file(data), "a.tif", &Channels::Rgb.into()).unwrap().coverage
+    };
+    let inverted = Tiff { photometric: 0, bits: 4, nodata: Some("15"), ..Tiff::grey(2, 1) };
+    assert_eq!(read(inverted, &[0xf0]), Some(vec![0, 255]));
+    let mut palette = vec![0; 3 * 256];
+    palette[255] = 0xff00;
+    let indexed = Tiff { photometric: 3, palette, nodata: Some("255"), ..Tiff::grey(2, 1) };
+    assert_eq!(read(indexed, &[255, 0]), Some(vec![0, 255]));
+    // A strip that was left out has no data.
+    assert_eq!(read(Tiff { nodata: Some("7"), ..Tiff::grey(2, 1) }, &[]), Some(vec![0, 0]));
     let floats: Vec<u8> = [-9999.0, 0.5].iter().flat_map(|v: &f32| v.to_le_bytes()).collect();
     let floating = Tiff { bits: 32, format: 3, nodata: Some("-9999"), ..Tiff::grey(2, 1) }.file(&floats);
     let reading = Reading { range: "0..1".parse().unwrap(), ..Channels::Grey.into() };

@@ -20,6 +20,8 @@ pub(super) struct Wanted {
 pub(super) struct Rows {
     pub bytes: Vec<u8>,
     pub row_bytes: usize,
+    /// Whether the chunk was left out of the file, which programs do with chunks without data.
+    pub is_missing: bool,
 }
 
 /// Reads rows of a chunk. Rows from the middle are read for themselves where nothing is compressed.
@@ -37,8 +39,7 @@ pub(super) fn read<R: Read + Seek>(
     let needed = rows * row_bytes;
     let (offset, length) = (header.offsets[chunk], header.lengths[chunk]);
     if length == 0 {
-        // Programs leave out chunks that hold nothing.
-        return Ok(Rows { bytes: vec![0; needed], row_bytes });
+        return Ok(Rows { bytes: vec![0; needed], row_bytes, is_missing: true });
     }
     let short = || format!("strip or tile {chunk} is too short");
     if header.compression == codec::FAX_4 {
@@ -79,7 +80,7 @@ pub(super) fn read<R: Read + Seek>(
     for row in bytes.chunks_exact_mut(row_bytes) {
         predictor::undo(header.predictor, row, (header.bits, header.chunk_samples()), header.big_endian)?;
     }
-    Ok(Rows { bytes, row_bytes })
+    Ok(Rows { bytes, row_bytes, is_missing: false })
 }
 
 /// Rows that are stored of a chunk: the last strips end with the image, tiles are whole.
@@ -116,5 +117,5 @@ fn fax<R: Read + Seek>(
     if header.colour == Colour::Inverted {
         bytes.iter_mut().for_each(|byte| *byte = !*byte);
     }
-    Ok(Rows { bytes, row_bytes })
+    Ok(Rows { bytes, row_bytes, is_missing: false })
 }

@@ -7,6 +7,8 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use crate::image::raster::DECODE_LIMIT_BYTES;
+
 /// A chunk of this compression is left to the crate `tiff`.
 pub(super) const FAX_4: u16 = 4;
 pub(super) const NONE: u16 = 1;
@@ -139,6 +141,13 @@ pub(super) fn jpeg(
             found.width,
             found.height,
             stored.num_components(),
+        ));
+    }
+    let bytes = usize::from(found.width) * usize::from(found.height) * samples;
+    if bytes as u64 > DECODE_LIMIT_BYTES {
+        return Err(format!(
+            "a chunk is a JPEG of {} x {} pixels, which is too large",
+            found.width, found.height
         ));
     }
     let wanted = if rgb { ColorSpace::RGB } else { stored };

@@ -9,13 +9,22 @@ pub(super) fn interpret(header: &Header, samples: Samples) -> (Samples, usize) {
     let count = header.samples;
     match (&header.colour, samples) {
         (Colour::Palette(palette), samples) => {
-            let colour = |index: usize| palette.get(index).copied().unwrap_or([0; 3]);
-            let bytes = match samples {
-                Samples::U8(indices) => indices.iter().flat_map(|&i| colour(i.into())).collect(),
-                Samples::U16(indices) => indices.iter().flat_map(|&i| colour(i.into())).collect(),
+            let indices: Vec<u16> = match samples {
+                Samples::U8(indices) => indices.into_iter().map(u16::from).collect(),
+                Samples::U16(indices) => indices,
                 _ => unreachable!("palettes have unsigned indices of up to 16 bits"),
             };
-            (Samples::U8(bytes), 3)
+            let colour = |index: u16| palette.get(usize::from(index)).copied().unwrap_or([0; 3]);
+            match header.nodata {
+                None => (Samples::U8(indices.into_iter().flat_map(colour).collect()), 3),
+                Some(nodata) => {
+                    let pixel = |index: u16| {
+                        let [r, g, b] = colour(index);
+                        [r, g, b, if f64::from(index) == nodata { 0 } else { u8::MAX }]
+                    };
+                    (Samples::U8(indices.into_iter().flat_map(pixel).collect()), 4)
+                }
+            }
         }
         (colour, Samples::U8(mut values)) => {
             if header.bits < 8 {
@@ -51,9 +60,25 @@ pub(super) fn interpret(header: &Header, samples: Samples) -> (Samples, usize) {
     }
 }
 
-/// Where a stored sample is afterwards.
-pub(super) fn place(header: &Header, sample: usize) -> usize {
-    if header.colour == Colour::Cmyk { sample - 1 } else { sample }
+/// The place of alpha afterwards: of palettes, it says which pixels have data.
+pub(super) fn alpha(header: &Header) -> Option<usize> {
+    match header.colour {
+        Colour::Palette(_) => header.nodata.map(|_| 3),
+        Colour::Cmyk => header.alpha.map(|sample| sample - 1),
+        _ => header.alpha,
+    }
+}
+
+/// The value of pixels without data afterwards; `None` where no value of the colours stands for it.
+pub(super) fn nodata(header: &Header) -> Option<f64> {
+    let value = header.nodata?;
+    let white = f64::from(u16::MAX >> (16 - header.bits.min(16)));
+    let value = match header.colour {
+        Colour::Palette(_) | Colour::Cmyk | Colour::YCbCr => return None,
+        Colour::Inverted => white - value,
+        Colour::Grey | Colour::Rgb => value,
+    };
+    Some(if header.bits < 8 { (value * 255.0 / white).round() } else { value })
 }
 
 fn invert<T: Copy>(values: &mut [T], count: usize, alpha: Option<usize>, inverse: impl Fn(T) -> T) {

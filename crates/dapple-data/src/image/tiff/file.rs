@@ -10,7 +10,7 @@ use tiff::decoder::{Decoder, Limits};
 use tiff::tags::Tag;
 
 use super::chunk::{self, Wanted};
-use super::header::{Header, Numbers};
+use super::header::{Colour, Header, Numbers};
 use super::{codec, colour, unpack};
 use crate::error::{DataError, Result};
 use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
@@ -70,8 +70,8 @@ impl<R: Read + Seek> TiffFile<R> {
     pub fn bands(&self) -> usize {
         let header = &self.header;
         let channels = match &header.colour {
-            super::header::Colour::Palette(_) => 3,
-            super::header::Colour::Cmyk => header.samples - 1,
+            Colour::Palette(_) => 3,
+            Colour::Cmyk => header.samples - 1,
             _ => header.samples,
         };
         channels - usize::from(header.alpha.is_some())
@@ -81,7 +81,7 @@ impl<R: Read + Seek> TiffFile<R> {
     pub fn kind(&self) -> SampleKind {
         let Header { numbers, bits, .. } = self.header;
         match (numbers, &self.header.colour) {
-            (_, super::header::Colour::Palette(_)) => SampleKind::BYTE,
+            (_, Colour::Palette(_)) => SampleKind::BYTE,
             (Numbers::Unsigned, _) => SampleKind::Uint(bits.max(8)),
             (Numbers::Signed, _) => SampleKind::Int(bits),
             (Numbers::Floating, _) => SampleKind::Float(bits),
@@ -113,17 +113,18 @@ impl<R: Read + Seek> TiffFile<R> {
         let plain = header.compression == codec::NONE;
         let most = if plain && !header.is_tiled { height.min(PLAIN_ROWS) } else { height };
         let rows = most.min(height - inside).min(header.height - first);
-        let count = rows * header.width * header.samples;
-        let bytes = (count as u64).saturating_mul(u64::from(header.bits.div_ceil(8)));
+        let across = header.across();
+        // Tiles may be larger than the image.
+        let factors = [across, header.chunk.0, header.samples, header.bits.div_ceil(8) as usize];
+        let bytes = factors.iter().fold(rows as u64, |bytes, &factor| bytes.saturating_mul(factor as u64));
         if bytes > DECODE_LIMIT_BYTES {
             let problem = format!(
-                "its strips of {} x {height} pixels are too large to be read one by one; write it in tiles \
+                "its strips or tiles of {} x {height} pixels are too large to be read one by one; write it in tiles \
                  (gdal_translate -co TILED=YES)",
                 header.chunk.0
             );
             return Err(DataError::image(&self.path, problem));
         }
-        let across = header.across();
         let wanted = |plane: usize, column: usize| Wanted {
             chunk: (plane * header.down() + chunk_row) * across + column,
             first: inside,
@@ -140,8 +141,12 @@ impl<R: Read + Seek> TiffFile<R> {
             for y in 0..rows {
                 for (column, chunk) in chunks.iter().enumerate() {
                     let width = header.chunk.0.min(header.width - column * header.chunk.0);
+                    let count = width * header.chunk_samples();
                     let row = &chunk.bytes[y * chunk.row_bytes..][..chunk.row_bytes];
-                    unpack::append(header, row, width * header.chunk_samples(), &mut values);
+                    match header.nodata.filter(|_| chunk.is_missing) {
+                        Some(nodata) => values.repeat(nodata, count),
+                        None => unpack::append(header, row, count, &mut values),
+                    }
                 }
             }
             planes.push(values);
@@ -152,10 +157,10 @@ impl<R: Read + Seek> TiffFile<R> {
             width: header.width,
             height: rows,
             channels,
-            alpha: header.alpha.map(|sample| colour::place(header, sample)),
+            alpha: colour::alpha(header),
             samples,
             kind: self.kind(),
-            nodata: header.nodata,
+            nodata: colour::nodata(header),
             icc: None,
         })
     }
@@ -185,7 +190,8 @@ fn damaged(path: &Path, reason: impl Into<String>) -> DataError {
     DataError::Decode { path: path.to_owned(), reason: reason.into() }
 }
 
-/// The number of pages that are as large as the first, itself included. Reduced copies and masks do not count.
+/// The number of pages that are about as large as the first or larger, itself included. Reduced copies, which have half its
+/// sides or less where they do not say what they are, and masks do not count.
 fn pages<R: Read + Seek>(decoder: &mut Decoder<R>, (width, height): (u64, u64)) -> usize {
     /// Bits of the tag: a reduced copy, and a mask of transparency.
     const REDUCED_OR_MASK: u32 = 1 | 4;
@@ -200,7 +206,7 @@ fn pages<R: Read + Seek>(decoder: &mut Decoder<R>, (width, height): (u64, u64)) 
         let mut number = |tag| tags.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
         let kind = number(Tag::NewSubfileType);
         let size = [number(Tag::ImageWidth), number(Tag::ImageLength)].map(u64::from);
-        if kind & REDUCED_OR_MASK == 0 && size[0] >= width && size[1] >= height {
+        if kind & REDUCED_OR_MASK == 0 && 2 * size[0] > width && 2 * size[1] > height {
             count += 1;
         }
         next = page.next();

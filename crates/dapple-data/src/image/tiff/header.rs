@@ -14,6 +14,8 @@ use crate::image::raster::MAX_CHANNELS;
 const GDAL_NODATA: Tag = Tag::Unknown(42113);
 /// The ICC profile.
 const ICC: Tag = Tag::Unknown(34675);
+/// The largest profile that is kept, as of other formats.
+const LARGEST_PROFILE: usize = 16 << 20;
 /// The order of bits in a byte; 2 is the reverse of the usual one.
 const FILL_ORDER: Tag = Tag::Unknown(266);
 
@@ -126,8 +128,12 @@ impl Header {
         if samples < least {
             return Ok(Err(format!("it has {samples} channels where its colours need {least}")));
         }
-        if colour == Colour::Inverted && numbers != Numbers::Unsigned {
-            return Ok(Err("white is 0 in it, which has no meaning for values with a sign".into()));
+        let is_plain = matches!(colour, Colour::Grey | Colour::Rgb);
+        if !is_plain && (numbers != Numbers::Unsigned || bits > 16) {
+            return Ok(Err(format!(
+                "its kind of colours (photometric {photometric}) is read for whole numbers of up to 16 bits without a sign \
+                 only; convert it to grey or RGB"
+            )));
         }
         let is_tiled = decoder.find_tag(Tag::TileOffsets)?.is_some();
         let (across, down) = decoder.chunk_dimensions();
@@ -155,26 +161,36 @@ impl Header {
         if plain_luma && (bits != 8 || planes || subsampling != (1, 1)) {
             return Ok(Err("its colours are luma and reduced chroma without JPEG; convert it to RGB".into()));
         }
+        let reversed_bits = number(decoder, FILL_ORDER, 1)? == 2;
+        if reversed_bits && compression == codec::FAX_4 {
+            return Ok(Err("its fax data have the bits of each byte in reverse order (fill order 2), which is not read; \
+                           rewrite it, for instance with tiffcp -f msb2lsb"
+                .into()));
+        }
         let header = Self {
             width,
             height,
             samples,
             bits,
             numbers,
-            alpha: alpha(extra.as_deref(), samples, photometric),
+            alpha: alpha(extra.as_deref(), samples, photometric).filter(|&sample| sample >= least),
             colour,
             planes,
             compression,
             predictor: number(decoder, Tag::Predictor, 1)?,
-            reversed_bits: number(decoder, FILL_ORDER, 1)? == 2,
+            reversed_bits,
             chunk,
             is_tiled,
             offsets,
             lengths,
             jpeg_tables: bytes(decoder, Tag::JPEGTables)?,
             orientation: Orientation::from_exif(orientation).unwrap_or(Orientation::NoTransforms),
-            nodata: nodata(decoder),
-            icc: bytes(decoder, ICC).ok().flatten(),
+            nodata: nodata(decoder).map(|value| match (numbers, bits) {
+                // The text may have fewer or more digits than the pixels' type.
+                (Numbers::Floating, 32) => f64::from(value as f32),
+                _ => value,
+            }),
+            icc: bytes(decoder, ICC).ok().flatten().filter(|icc| icc.len() <= LARGEST_PROFILE),
             big_endian: decoder.byte_order() == tiff::tags::ByteOrder::BigEndian,
         };
         Ok(if header.has_all_chunks() {
