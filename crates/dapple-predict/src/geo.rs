@@ -1,9 +1,10 @@
 //! The place of a georeferenced TIFF's pixels on the ground (OGC 19-008r4, GeoTIFF 1.1).
 
-use std::io::{Read, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
+use dapple_base::{contain, open_regular};
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
@@ -47,13 +48,18 @@ pub(crate) struct GeoTags {
 }
 
 impl GeoReference {
-    /// The reference of a TIFF file; `None` for a TIFF without one, and for any other file.
+    /// The reference of a TIFF file; `None` for a TIFF without one, for one that is stored turned, and for any other file.
     pub fn of_file(path: &Path) -> Option<Self> {
-        let file = dapple_base::open_regular(path).ok()?;
-        Self::read(&mut Decoder::new(std::io::BufReader::new(file)).ok()?)
+        let file = open_regular(path).ok()?;
+        // A file that the reader of tags fails on has its error when it is decoded.
+        contain(|| Self::read(&mut Decoder::new(BufReader::new(file)).ok()?)).ok().flatten()
     }
 
     pub(crate) fn read<R: Read + Seek>(decoder: &mut Decoder<R>) -> Option<Self> {
+        // The tags place the pixels as they are stored, and results of such a file are turned.
+        if decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten().is_some_and(|kind| kind > 1) {
+            return None;
+        }
         let mut numbers = |tag| decoder.get_tag_f64_vec(tag).unwrap_or_default();
         let tags = GeoTags {
             transformation: numbers(Tag::ModelTransformationTag),

@@ -99,6 +99,9 @@ impl GroundMask {
                 file.write_tag(Tag::GeoKeyDirectoryTag, &keys[..])?;
             }
             if !text.is_empty() {
+                // The tag is ASCII, and keys count its bytes: names in other letters keep their length.
+                let byte = |byte: u8| if matches!(byte, 1..=127) { char::from(byte) } else { '?' };
+                let text: String = text.bytes().map(byte).collect();
                 file.write_tag(Tag::GeoAsciiParamsTag, text.as_str())?;
             }
         }
