@@ -77,6 +77,12 @@ impl Facts {
     /// The options that say the same to encoders of older versions.
     pub fn tags(&self, height: usize) -> Vec<String> {
         let (matrix, primaries, transfer) = self.written(height);
+        // Encoders know two transfers by other names than filters and descriptions do.
+        let transfer = transfer.map(|name| match name {
+            "bt470m" => "gamma22",
+            "bt470bg" => "gamma28",
+            name => name,
+        });
         let named =
             [("-colorspace", Some(matrix)), ("-color_primaries", primaries), ("-color_trc", transfer)];
         let given = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?.to_owned()]));
@@ -207,6 +213,9 @@ mod tests {
             "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
         );
         assert_eq!(untagged.tags(480).join(" "), "-colorspace smpte170m -color_range tv");
+        let pal = Facts::read("  Stream #0:0: Video: mpeg2video (Main), yuv420p(tv, bt470bg), 720x576");
+        assert!(pal.tags(576).join(" ").contains("-color_primaries bt470bg -color_trc gamma28"));
+        assert!(pal.filter_from_rgb(576, "yuv420p").ends_with("color_trc=bt470bg"));
         // Players of 8 bits do not know this one: the values become those of one that they know.
         let wide =
             Facts { matrix: Some("bt2020nc".into()), primaries: Some("bt2020".into()), ..Facts::default() };
