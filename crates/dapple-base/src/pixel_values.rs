@@ -153,6 +153,11 @@ impl TrainingImages {
     pub fn unknown() -> Self {
         Self { values: SampleKind::BYTE, range: ValueRange::Type, bands: usize::MAX, size: [1, 1] }
     }
+
+    /// Height and width, where scales can be made of them: a model file may say anything.
+    pub fn sides(&self) -> Option<[usize; 2]> {
+        self.size.iter().all(|side| (16..=1 << 20).contains(side)).then_some(self.size)
+    }
 }
 
 #[cfg(test)]
@@ -173,5 +178,8 @@ mod tests {
         assert!(SampleKind::try_from("uint0".to_owned()).is_err());
         assert_eq!(SampleKind::Uint(12).white(), Some(4095.0));
         assert_eq!(SampleKind::Int(16).white(), None);
+        let of = |size| TrainingImages { size, ..TrainingImages::unknown() };
+        assert_eq!(of([480, 640]).sides(), Some([480, 640]));
+        assert_eq!([of([0, 640]).sides(), of([480, usize::MAX]).sides()], [None, None]);
     }
 }

@@ -254,7 +254,7 @@ impl Predictor {
 
     /// Height and width of the images of the first model's training, where it knows them.
     pub fn trained_size(&self) -> Option<[usize; 2]> {
-        self.models[0].card().images.as_ref().map(|images| images.size)
+        self.models[0].card().images.as_ref().and_then(TrainingImages::sides)
     }
 
     /// The tiles that an image is cut into; `None` if it is predicted whole.

@@ -159,7 +159,7 @@ impl Predictor {
 
 /// How much smaller than the images of its training a model's input is, down and across.
 pub(crate) fn trained_scale(model: &Model) -> Option<[f64; 2]> {
-    let [height, width] = model.card().images.as_ref()?.size;
+    let [height, width] = model.card().images.as_ref()?.sides()?;
     let input = model.input();
     Some([input.height as f64 / height as f64, input.width as f64 / width as f64])
 }
