@@ -134,8 +134,9 @@ pub fn evaluate_inputs<E: From<ModelError>>(
     })
 }
 
-/// Predicts the given samples, read with `channels`, at the size of their images, in order, and scores the labels there, `[height, width]`; `None`
-/// if `on_image`, which receives the number of images done, ends it early. The scores are those of the predicted masks.
+/// Predicts the given samples, read with `channels`, at the size of their images, in order, and scores the labels there,
+/// `[height, width]`; `None` if `on_image`, which receives the number of images done, ends it early. The scores are those of
+/// the predicted masks.
 ///
 /// # Errors
 /// Those of `predict`; [`ModelError::Data`] for an image that cannot be loaded, [`ModelError::Metrics`] for labels that
