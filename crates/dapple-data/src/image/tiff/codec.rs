@@ -156,3 +156,32 @@ pub(super) fn jpeg(
     pixels.truncate(width * height * samples);
     Ok(pixels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressions_give_what_was_compressed_and_no_more_than_asked_for() {
+        // More than a step of the decoder of LZW.
+        let data: Vec<u8> = (0..200_000_usize).map(|i| (i * i / 7 % 251) as u8).collect();
+        let lzw = weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(&data);
+        let mut deflated = Vec::new();
+        let mut encoder = flate2::read::ZlibEncoder::new(&data[..], flate2::Compression::fast());
+        encoder.read_to_end(&mut deflated).expect("memory");
+        for (compression, packed) in [(5, lzw.expect("memory")), (8, deflated), (NONE, data.clone())] {
+            assert!(expand(compression, &packed, data.len()).expect("it is whole") == data, "{compression}");
+            assert_eq!(expand(compression, &packed, 100).expect("it is whole"), data[..100]);
+        }
+    }
+
+    #[test]
+    fn pack_bits_of_the_specification() {
+        // Apple's Technical Note 1023.
+        let packed =
+            [0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7, 0xaa];
+        let wanted = [0xaa_u8, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0x22];
+        assert_eq!(expand(32773, &packed, 14).expect("it is whole"), wanted);
+        assert_eq!(expand(32773, &packed, 24).expect("it is whole"), [&wanted[..], &[0xaa; 10]].concat());
+    }
+}

@@ -62,3 +62,36 @@ fn floating(row: &mut [u8], bytes: usize, samples: usize, big_endian: bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::undo;
+
+    #[test]
+    fn differences_are_added_up() {
+        let mut row = [10_u8, 20, 1, 255, 0, 2];
+        undo(2, &mut row, (8, 2), false).expect("a known predictor");
+        assert_eq!(row, [10, 20, 11, 19, 11, 21]);
+        // 255 and 1 carry, in both orders of bytes.
+        let mut row = [0xff_u8, 0x00, 0x01, 0x00];
+        undo(2, &mut row, (16, 1), false).expect("a known predictor");
+        assert_eq!(row, [0xff, 0x00, 0x00, 0x01]);
+        let mut row = [0x00_u8, 0xff, 0x00, 0x01];
+        undo(2, &mut row, (16, 1), true).expect("a known predictor");
+        assert_eq!(row, [0x00, 0xff, 0x01, 0x00]);
+        assert!(undo(2, &mut row, (12, 1), true).is_err());
+    }
+
+    #[test]
+    fn bytes_of_floating_point_numbers_are_put_together() {
+        let values = [1.5_f32, -2.25, 100.0];
+        for big_endian in [false, true] {
+            let planes: Vec<u8> = (0..4).flat_map(|weight| values.map(|v| v.to_be_bytes()[weight])).collect();
+            let mut row = vec![planes[0]];
+            row.extend(planes.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])));
+            undo(3, &mut row, (32, 1), big_endian).expect("a known predictor");
+            let bytes = |v: &f32| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
+            assert_eq!(row, values.iter().flat_map(bytes).collect::<Vec<u8>>());
+        }
+    }
+}
