@@ -5,6 +5,7 @@ mod convert;
 pub(crate) mod fingerprint;
 mod infer;
 mod levels;
+mod marks;
 mod meaning;
 mod open;
 mod planes;
