@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use dapple_base::Size;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 
@@ -11,6 +12,8 @@ use crate::image::contained::contained;
 use crate::image::decode::decode_dynamic;
 use crate::image::orientation::{UPRIGHT, orient};
 use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
+use crate::image::stored::{Samples, Stored};
+use crate::image::tiff::{Plain, TiffFile, is_tiff};
 use crate::mask::colour::pack;
 use crate::mask::pnm;
 
@@ -78,6 +81,9 @@ impl RawMask {
         if format == Some(ImageFormat::Png) {
             // The general decoder replaces palette indices by colours and stretches 2- and 4-bit greys to 0..=255.
             return decode_png(bytes, path);
+        }
+        if is_tiff(bytes) {
+            return decode_tiff(bytes, path);
         }
         let (image, orientation) = decode_dynamic(bytes, path)?;
         let is_lossy =
@@ -281,6 +287,50 @@ fn decode_png(bytes: &[u8], path: &Path) -> Result<RawMask> {
     let (has_orientation, is_lossy) = (false, false);
     let mask = RawMask { width, height, samples, values, white, palette, alpha, has_orientation, is_lossy };
     Ok(mask.turned(orientation.unwrap_or(UPRIGHT)))
+}
+
+/// Decodes a TIFF as images of training are decoded, but for indices and greys of few bits, which stay as they are.
+fn decode_tiff(bytes: &[u8], path: &Path) -> Result<RawMask> {
+    let mut file = TiffFile::open(Cursor::new(bytes), path)?;
+    let orientation = file.orientation();
+    let Size { height, width } = file.size();
+    let (is_lossy, has_orientation) = (false, false);
+    if let Some(Plain { values, white, palette }) = file.read_plain()? {
+        let (samples, alpha) = (1, None);
+        let mask =
+            RawMask { width, height, samples, values, white, palette, alpha, has_orientation, is_lossy };
+        return Ok(mask.turned(orientation));
+    }
+    let Stored { channels, alpha, samples, .. } = file.read()?;
+    let colours = channels - usize::from(alpha.is_some());
+    if !matches!(colours, 1 | 3) || alpha.is_some_and(|alpha| alpha != colours) {
+        let problem = format!(
+            "a mask has one channel or three, but it has {colours}; save class indices as a grey PNG"
+        );
+        return Err(DataError::image(path, problem));
+    }
+    let (white, values) = match samples {
+        Samples::U8(values) => (255, values.into_iter().map(u16::from).collect()),
+        Samples::U16(values) => (u16::MAX, values),
+        Samples::F32(values) => (u16::MAX, whole_numbers(values.into_iter().map(f64::from), path)?),
+        Samples::F64(values) => (u16::MAX, whole_numbers(values.into_iter(), path)?),
+    };
+    let (samples, values, alpha) = without_alpha(values, channels);
+    let palette = None;
+    let mask = RawMask { width, height, samples, values, white, palette, alpha, has_orientation, is_lossy };
+    Ok(mask.turned(orientation))
+}
+
+/// Class indices that were saved as numbers of another type.
+fn whole_numbers(values: impl Iterator<Item = f64>, path: &Path) -> Result<Vec<u16>> {
+    let whole = |value: f64| {
+        let is_index = value.fract() == 0.0 && (0.0..=f64::from(u16::MAX)).contains(&value);
+        is_index.then_some(value as u16).ok_or_else(|| DataError::Decode {
+            path: path.to_owned(),
+            reason: format!("a mask with the value {value}; save class indices as a grey PNG"),
+        })
+    };
+    values.map(whole).collect()
 }
 
 /// The `i`-th value of a row packed at `depth` (1, 2 or 4) bits a value, the leftmost in the highest bits.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use dapple_base::StopFlag;
-use dapple_data::{Photo, Raster, SampleKind, TrainingImages, ValueRange};
+use dapple_data::{Photo, Raster, SampleKind, TrainingImages, ValueRange, decode_values};
 use dapple_nets::checkpoint::{ModelFile, Normalization};
 use dapple_predict::batch::{BatchEvent, BatchSettings, run};
 use dapple_predict::inputs::find;
@@ -85,6 +85,11 @@ fn masks_of_a_geotiff_keep_place_and_empty_pixels_and_areas_leave_those_out() {
                 }
             }
         }
+        // The palette file is read by its indices, as every mask is.
+        let (mask, labels) = (decode_values(out.join("field.tif")), decode_values(out.join("field-labels.tif")));
+        let (mask, labels) = (mask.expect("a mask"), labels.expect("labels"));
+        assert!(mask.indexed && !labels.indexed && mask.values == labels.values);
+
         let areas = fs::read_to_string(out.join("field-areas.csv")).expect("a table");
         let rows: Vec<Vec<&str>> = areas.lines().skip(1).map(|line| line.split(',').collect()).collect();
         let classes: Vec<_> = rows.iter().filter(|row| row[3].is_empty() && row[1] != "no data").collect();

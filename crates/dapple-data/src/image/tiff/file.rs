@@ -107,6 +107,23 @@ impl<R: Read + Seek> TiffFile<R> {
     /// # Errors
     /// [`DataError::Decode`] for damaged data, [`DataError::Image`] for a block that is too large.
     pub fn read_rows(&mut self, first: usize) -> Result<Stored> {
+        let (rows, values) = self.read_plain_rows(first)?;
+        let header = &self.header;
+        let (samples, channels) = colour::interpret(header, values);
+        Ok(Stored {
+            width: header.width,
+            height: rows,
+            channels,
+            alpha: colour::alpha(header),
+            samples,
+            kind: self.kind(),
+            nodata: colour::nodata(header),
+            icc: None,
+        })
+    }
+
+    /// The number of rows of that block, and its samples as the file has them: indices of palettes, greys not scaled.
+    fn read_plain_rows(&mut self, first: usize) -> Result<(usize, Samples)> {
         let header = &self.header;
         let height = header.chunk.1;
         let (chunk_row, inside) = (first / height, first % height);
@@ -151,18 +168,7 @@ impl<R: Read + Seek> TiffFile<R> {
             }
             planes.push(values);
         }
-        let values = Samples::interleave(planes);
-        let (samples, channels) = colour::interpret(header, values);
-        Ok(Stored {
-            width: header.width,
-            height: rows,
-            channels,
-            alpha: colour::alpha(header),
-            samples,
-            kind: self.kind(),
-            nodata: colour::nodata(header),
-            icc: None,
-        })
+        Ok((rows, Samples::interleave(planes)))
     }
 
     /// Reads all rows.
@@ -170,11 +176,8 @@ impl<R: Read + Seek> TiffFile<R> {
     /// # Errors
     /// Those of [`TiffFile::read_rows`], and [`DataError::TooLarge`].
     pub(crate) fn read(&mut self) -> Result<Stored> {
-        let Header { width, height, samples, bits, .. } = self.header;
-        let values = (width as u64).saturating_mul(height as u64).saturating_mul(samples as u64);
-        if values.saturating_mul(u64::from(bits.div_ceil(8))) > DECODE_LIMIT_BYTES {
-            return Err(too_large(&self.path, (width as u32, height as u32)));
-        }
+        self.check_size()?;
+        let height = self.header.height;
         let mut whole = self.read_rows(0)?;
         while whole.height < height {
             let more = self.read_rows(whole.height)?;
@@ -184,6 +187,52 @@ impl<R: Read + Seek> TiffFile<R> {
         whole.icc = self.header.icc.clone();
         Ok(whole)
     }
+
+    /// Reads the indices and the palette of an image that has one, or greys of fewer than 8 bits and their white; `None` for
+    /// all others, whose values stand for themselves.
+    ///
+    /// # Errors
+    /// As [`TiffFile::read`].
+    pub(crate) fn read_plain(&mut self) -> Result<Option<Plain>> {
+        let Header { samples, bits, height, ref colour, .. } = self.header;
+        let palette = match colour {
+            Colour::Palette(palette) if samples == 1 => Some(palette.clone()),
+            Colour::Grey if samples == 1 && bits < 8 => None,
+            _ => return Ok(None),
+        };
+        self.check_size()?;
+        let mut values = Vec::new();
+        let mut rows = 0;
+        while rows < height {
+            let (more, block) = self.read_plain_rows(rows)?;
+            match block {
+                Samples::U8(block) => values.extend(block.into_iter().map(u16::from)),
+                Samples::U16(block) => values.extend(block),
+                _ => return Err(damaged(&self.path, "its indices are not whole numbers")),
+            }
+            rows += more;
+        }
+        let white = u16::MAX >> (16 - bits.min(16));
+        Ok(Some(Plain { values, white, palette }))
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let Header { width, height, samples, bits, .. } = self.header;
+        let values = (width as u64).saturating_mul(height as u64).saturating_mul(samples as u64);
+        match values.saturating_mul(u64::from(bits.div_ceil(8))) > DECODE_LIMIT_BYTES {
+            true => Err(too_large(&self.path, (width as u32, height as u32))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Values as a file has them, one a pixel.
+pub(crate) struct Plain {
+    pub values: Vec<u16>,
+    /// The largest value of as many bits.
+    pub white: u16,
+    /// The colours that the values are indices into.
+    pub palette: Option<Vec<[u8; 3]>>,
 }
 
 fn damaged(path: &Path, reason: impl Into<String>) -> DataError {

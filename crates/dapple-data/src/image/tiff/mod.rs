@@ -12,5 +12,6 @@ mod header;
 mod predictor;
 mod unpack;
 
+pub(crate) use file::Plain;
 pub use file::TiffFile;
 pub(crate) use header::is_tiff;

@@ -16,6 +16,7 @@ use dapple::nets::checkpoint::saved_network;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{FoundInputs, Input, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
+use dapple::predict::results::RECORD;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::video::is_video;
 use dapple::predict::{ImageRow, PredictError, Predictor, TileGrid};
@@ -65,7 +66,10 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         let suffixes: Vec<String> = files.map(|file| file.suffix).collect();
         take_file(&mut out, &mut inputs, &videos, &suffixes)?;
     }
-    remove_leftovers(&out);
+    // Only of a folder of results: other programs' files lie elsewhere.
+    if out.join(RECORD).is_file() {
+        remove_leftovers(&out);
+    }
     let batch = BatchSettings {
         kinds,
         output,
