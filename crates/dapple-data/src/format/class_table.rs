@@ -175,7 +175,7 @@ impl Colour {
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<ClassTable> {
-    let file: TomlFile = toml::from_str(text).map_err(|e| bad_file(path, e.to_string()))?;
+    let file: TomlFile = toml::from_str(text).map_err(|e| bad_file(path, e.to_string().trim_end()))?;
     let wrong = |problem: String| bad_file(path, problem);
     let (mut entries, mut from) = (Vec::new(), Vec::new());
     for TomlClass { name, colour, from: values } in file.classes {
@@ -319,7 +319,9 @@ fn parse_csv(text: &str) -> Parsed {
 
 /// A list of names, a list of objects with `name` and `color`, or an object of colours by name.
 fn parse_json(text: &str) -> Parsed {
-    let value: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        format!("it is not JSON at line {}, column {}; correct it there", e.line(), e.column())
+    })?;
     let list = match &value {
         Value::Object(map) => match map.get("classes").or(map.get("labels")) {
             Some(Value::Array(list)) => list,

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::coco_json::{
-    Annotation, Category, Counts, Field, File, Flag, Id, Image, Segmentation, Side, parse,
+    Annotation, Category, Counts, Field, File, Flag, Id, Image, Segmentation, Side,
 };
 use crate::format::coco_polygons;
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::json::parse;
 use crate::format::similar::NamedFiles;
 use crate::format::walk::{
     bad_file, entries, has_extension, missing, name_of_file, read_text, shown, subfolders,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, runs};
+use crate::format::json::parse;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     bad_file, entries, find_named, has_extension, has_image_extension, missing, name_of_file, read_text,
@@ -70,9 +71,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
     let mut open = 0;
     for path in entries(root)?.into_iter().filter(|path| looks_like_label_studio(path)) {
-        let tasks: Vec<Task> = serde_json::from_str(&read_text(&path)?).map_err(|e| {
-            bad_file(&path, format!("not an export of Label Studio (`JSON`, not `JSON-MIN`): {e}"))
-        })?;
+        let tasks: Vec<Task> =
+            parse(&path, &read_text(&path)?, "an export of Label Studio (`JSON`, not `JSON-MIN`)")?;
         for task in tasks {
             let wrong = |problem: String| bad_file(&path, format!("task {}: {problem}", task.id));
             let mut done = task.annotations.iter().filter(|annotation| !annotation.was_cancelled);

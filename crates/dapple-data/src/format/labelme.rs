@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes};
 use crate::format::geometry;
+use crate::format::json;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_text, relative_stem, shown,
@@ -113,8 +114,7 @@ fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
 /// # Errors
 /// [`DataError::BadFile`] that says which shape is wrong.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
-    let file: File =
-        serde_json::from_str(text).map_err(|e| bad_file(path, format!("not a Labelme JSON: {e}")))?;
+    let file: File = json::parse(path, text, "a Labelme JSON")?;
     let empty = Regions { width: file.width, height: file.height, background: 0, regions: Vec::new() };
     if let Some(problem) = empty.problem() {
         return Err(bad_file(path, problem));

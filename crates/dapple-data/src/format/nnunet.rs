@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes, Record};
+use crate::format::json::parse;
 use crate::format::pairs::files_by_stem;
 use crate::format::walk::{bad_file, read_text, shown};
 use crate::mask::classes::Classes;
@@ -23,8 +24,7 @@ pub(super) fn probe(root: &Path) -> bool {
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let path = root.join("dataset.json");
-    let file: Value =
-        serde_json::from_str(&read_text(&path)?).map_err(|e| bad_file(&path, format!("not JSON: {e}")))?;
+    let file: Value = parse(&path, &read_text(&path)?, "the description of a data set")?;
     let ending = file.get("file_ending").and_then(Value::as_str).unwrap_or_default();
     if ending.contains("nii") || ending == ".mha" || ending == ".nrrd" {
         let problem =

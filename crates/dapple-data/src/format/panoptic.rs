@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use crate::error::{DataError, Result};
 use crate::format::coco::{classes_of, image_folders, image_of, known, part_of};
-use crate::format::coco_json::{Category, Field, Flag, Id, Image, parse as parse_json};
+use crate::format::coco_json::{Category, Field, Flag, Id, Image};
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::json::parse as parse_json;
 use crate::format::similar::NamedFiles;
 use crate::format::walk::{bad_file, entries, has_extension, inside, missing, name_of_file, read_text};
 use crate::mask::classes::Classes;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{rectangle, rings};
+use crate::format::json;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     bad_file, entries, has_image_extension, read_text, relative_stem, shown, subfolders,
@@ -91,8 +92,7 @@ fn folders(root: &Path) -> Result<Vec<(PathBuf, PathBuf, Option<Part>)>> {
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let meta = root.join("meta.json");
-    let classes: Meta = serde_json::from_str(&read_text(&meta)?)
-        .map_err(|e| bad_file(&meta, format!("not the classes of a Supervisely project: {e}")))?;
+    let classes: Meta = json::parse(&meta, &read_text(&meta)?, "the classes of a Supervisely project")?;
     let order = classes.classes.into_iter().map(|class| class.title).collect();
     let folders = folders(root)?;
     let several = folders.iter().filter(|(.., part)| part.is_none()).count() > 1;
@@ -129,8 +129,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 type Sized = ((usize, usize), Vec<(String, Shape)>);
 
 fn parse(path: &Path, text: &str) -> Result<Sized> {
-    let file: Annotation = serde_json::from_str(text)
-        .map_err(|e| bad_file(path, format!("not an annotation of Supervisely: {e}")))?;
+    let file: Annotation = json::parse(path, text, "an annotation of Supervisely")?;
     let size = (file.size.width, file.size.height);
     let mut shapes = Vec::with_capacity(file.objects.len());
     for (number, object) in file.objects.into_iter().enumerate() {

@@ -5,22 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::format::walk::{files_below, has_extension};
-
-/// Kinds and their extensions in lower case.
-const KINDS: [(&str, &[&str]); 11] = [
-    ("HEIC", &["heic", "heif", "hif"]),
-    ("AVIF", &["avif"]),
-    ("GIF", &["gif"]),
-    ("JPEG XL", &["jxl"]),
-    ("JPEG 2000", &["jp2", "j2k", "jpx", "jpf"]),
-    ("camera raw", &["dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2"]),
-    ("DICOM", &["dcm", "dicom"]),
-    ("NIfTI", &["nii"]),
-    ("OpenEXR or HDR", &["exr", "hdr"]),
-    ("Photoshop", &["psd"]),
-    ("video", &["mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"]),
-];
+use crate::format::unread_kinds::kind_of;
+use crate::format::walk::files_below;
 
 /// The files of a folder that are pictures or videos, but of no kind that is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,14 +41,6 @@ impl Unread {
         self.kinds.remove("video");
         self
     }
-}
-
-fn kind_of(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_string_lossy().to_lowercase();
-    let double = name.ends_with(".nii.gz").then_some("NIfTI");
-    let single =
-        || KINDS.iter().find(|(_, extensions)| has_extension(path, extensions)).map(|(kind, _)| *kind);
-    double.or_else(single)
 }
 
 impl fmt::Display for Unread {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle};
+use crate::format::json::parse;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     bad_file, files_below, find_named, has_extension, missing, name_of_file, read_text, shown,
@@ -42,8 +43,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             continue;
         }
         let text = read_text(&path)?;
-        let file: Value =
-            serde_json::from_str(&text).map_err(|e| bad_file(&path, format!("not JSON: {e}")))?;
+        let file: Value = parse(&path, &text, "a project of VIA")?;
         let images = file.get("_via_img_metadata").unwrap_or(&file).as_object();
         let images = images.ok_or_else(|| bad_file(&path, "not a project or an export of VIA"))?;
         let folder = path.parent().unwrap_or(root).to_owned();

@@ -8,17 +8,11 @@ use dapple_base::read_regular;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{DataError, Result};
+use crate::format::unread_kinds::kind_of;
 
 /// The extensions by which image files are told from other files, in lower case. The content decides the format.
 pub(crate) const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jfif", "jpe", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
-
-/// The extensions of photographs, drawings and videos that are not read, in lower case.
-const PASSED_OVER: [&str; 30] = [
-    "heic", "heif", "avif", "gif", "jxl", "jp2", "j2k", "psd", "svg", "eps", "ico", "tga", "exr", "dng",
-    "cr2", "cr3", "nef", "arw", "orf", "rw2", "dcm", "mp4", "mov", "mkv", "webm", "avi", "m4v", "mpg",
-    "mpeg", "wmv",
-];
 
 /// The most files that are looked at below one folder: more than any published data set has, and little enough that a
 /// folder which is not a data set ends with an error instead of an exhausted memory.
@@ -135,11 +129,11 @@ pub fn find_images(folder: &Path) -> Result<FoundImages> {
                 }
             } else if has_image_extension(&path) {
                 found.images.push(path);
-            } else if has_extension(&path, &PASSED_OVER) {
+            } else if kind_of(&path).is_some() {
                 found.passed_over.push(path);
             }
         }
-        if found.images.len() > FILE_LIMIT {
+        if found.images.len() + found.passed_over.len() > FILE_LIMIT {
             return Err(too_many(&inner));
         }
         if depth == DEPTH_LIMIT && !deeper.is_empty() {

@@ -241,7 +241,7 @@ impl Stored {
         let places = self.band_places();
         let mut spans = vec![type_span(self.kind); self.channels];
         if let ValueRange::Span(given) = range {
-            if given.len() > 1 && given.len() < places.len() {
+            if given.len() > 1 && given.len() != places.len() {
                 let (bands, ranges) = (places.len(), given.len());
                 return Err(format!(
                     "it has {bands} channels, but the range of values is given for {ranges}"

@@ -1,7 +1,7 @@
 //! The files of a batch: folders, the outputs of an image, and the tables of all images.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use dapple_base::{AtomicFile, WriteError};
@@ -85,17 +85,27 @@ pub(super) fn clear_tables(shared: &Shared<'_>) -> Result<(), PredictError> {
 /// Writes the tables and the annotations of all images of the batch to one file each.
 pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
     let inputs = shared.good();
-    let texts = |suffix: &str| -> Vec<String> {
-        let paths = inputs.iter().map(|input| input.output(&shared.batch.out, suffix));
-        paths.filter_map(|path| fs::read_to_string(path).ok()).collect()
+    // An image that failed has no file; one that cannot be read would be missing in silence.
+    let texts = |suffix: &str| -> Result<Vec<(PathBuf, String)>, PredictError> {
+        let mut texts = Vec::new();
+        for path in inputs.iter().map(|input| input.output(&shared.batch.out, suffix)) {
+            match fs::read_to_string(&path) {
+                Ok(text) => texts.push((path, text)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unread(&path, &error)),
+            }
+        }
+        Ok(texts)
     };
     for (kind, path) in tables(shared) {
         let merged = if kind == OutputKind::Areas {
-            output::merge_areas(texts("-areas.csv").iter().map(String::as_str))
+            output::merge_areas(texts("-areas.csv")?.iter().map(|(_, text)| text.as_str()))
         } else {
-            let documents = texts("-coco.json");
-            output::merge_coco(documents.iter().filter_map(|text| serde_json::from_str(text).ok()))
-                .to_string()
+            let mut documents = Vec::new();
+            for (path, text) in texts("-coco.json")? {
+                documents.push(serde_json::from_str(&text).map_err(|error| unread(&path, &error))?);
+            }
+            output::merge_coco(documents.into_iter()).to_string()
         };
         let mut file = AtomicFile::create(&path)?;
         file.write_all(merged.as_bytes()).map_err(|source| WriteError::new(&path, source))?;
@@ -103,6 +113,14 @@ pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
         file.commit()?;
     }
     Ok(())
+}
+
+/// An image's own file that cannot be put into that of all images.
+fn unread(path: &Path, error: &dyn std::error::Error) -> PredictError {
+    PredictError::bad_file(
+        path,
+        format!("cannot be read for the file of all images: {error}; predict its image anew (--force)"),
+    )
 }
 
 /// Creates a folder and those above it.

@@ -22,11 +22,12 @@ pub(super) struct PngRows {
 }
 
 impl PngRows {
-    /// `None` for an interlaced file, whose last pass holds every second row.
+    /// `None` for an interlaced file, whose last pass holds every second row, and for an animation, which is refused as a
+    /// whole.
     pub fn open(path: &Path, reading: &Reading) -> Result<Option<Self>, PredictError> {
         let reader = open(path)?;
         let info = reader.info();
-        if info.interlaced {
+        if info.interlaced || info.animation_control.is_some_and(|control| control.num_frames > 1) {
             return Ok(None);
         }
         let (width, height) = (info.width as usize, info.height as usize);

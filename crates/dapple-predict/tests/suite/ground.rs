@@ -86,7 +86,8 @@ fn masks_of_a_geotiff_keep_place_and_empty_pixels_and_areas_leave_those_out() {
             }
         }
         // The palette file is read by its indices, as every mask is.
-        let (mask, labels) = (decode_values(out.join("field.tif")), decode_values(out.join("field-labels.tif")));
+        let (mask, labels) =
+            (decode_values(out.join("field.tif")), decode_values(out.join("field-labels.tif")));
         let (mask, labels) = (mask.expect("a mask"), labels.expect("labels"));
         assert!(mask.indexed && !labels.indexed && mask.values == labels.values);
 
