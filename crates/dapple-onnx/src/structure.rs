@@ -145,7 +145,7 @@ pub(crate) fn keeps_input_size(graph: &Graph) -> Vec<bool> {
         let keep = match node.op.sizing() {
             Sizing::Input => true,
             Sizing::Conv2d(conv) => {
-                let reach = [0, 1].map(|i| Some(conv.dilation[i] * (conv.kernel[i] - 1)));
+                let reach = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1));
                 same(conv.stride, conv.padding, reach)
             }
             Sizing::ConvTranspose2d(conv) => same(conv.stride, conv.padding, conv.kernel.map(|k| k - 1)),

@@ -3,12 +3,11 @@
 //! Reading never fails for a value of a wrong kind: it is kept as such, so that the error can name the annotation.
 
 use std::fmt;
-use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::format::walk::{bad_file, shown};
+use crate::format::walk::shown;
 
 /// The lists of a file; those it lacks are empty.
 #[derive(Deserialize)]
