@@ -105,7 +105,7 @@ pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
             for (path, text) in texts("-coco.json")? {
                 documents.push(serde_json::from_str(&text).map_err(|error| unread(&path, &error))?);
             }
-            output::merge_coco(documents.into_iter()).to_string()
+            output::merge_coco(documents).to_string()
         };
         let mut file = AtomicFile::create(&path)?;
         file.write_all(merged.as_bytes()).map_err(|source| WriteError::new(&path, source))?;
