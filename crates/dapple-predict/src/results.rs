@@ -23,7 +23,7 @@ pub const RECORD: &str = ".dapple-results";
 /// Lines from which on a record is shortened when most of them are outdated.
 const MANY_LINES: usize = 4096;
 
-/// What there is under the name of a result.
+/// The state of the file under the name of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Nothing.
@@ -85,7 +85,7 @@ impl Results {
         Ok(results)
     }
 
-    /// What there is under the name of a result of this origin.
+    /// The state of the file under the name of a result of this origin.
     ///
     /// # Errors
     /// [`PredictError::BadFile`] for a file that cannot be read.

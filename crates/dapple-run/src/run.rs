@@ -99,7 +99,7 @@ impl Run {
         self.training.split()
     }
 
-    /// What the user should know of the data of a resumed run: that they have changed since it began.
+    /// Notes on the data of a resumed run: that they have changed since it began.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

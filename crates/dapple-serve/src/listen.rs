@@ -88,7 +88,7 @@ fn admit(shares: &Arc<Shares>, stream: &TcpStream, address: IpAddr) -> Option<(A
     let peer = shares.peer(address);
     let permit = peer.connection();
     if permit.is_none() {
-        // What does not fit into the empty buffer of a new connection is not worth waiting for.
+        // A message that does not fit into the empty buffer of a new connection is not worth waiting for.
         let _ = stream.try_write(TOO_MANY);
     }
     // Small responses should not be delayed; a connection without this is merely slower.

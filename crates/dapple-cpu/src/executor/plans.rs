@@ -116,7 +116,7 @@ impl CpuExecutor {
     }
 }
 
-/// What would fit into the memory instead, `kept` bytes of which do not depend on the batch.
+/// The size that would fit into the memory instead, `kept` bytes of which do not depend on the batch.
 fn remedy(shape: Shape, bytes: usize, kept: usize, available: Option<usize>) -> String {
     let left = available.map_or(0, |available| available.saturating_sub(kept));
     let each = (bytes.saturating_sub(kept) / shape.n.max(1)).max(1);

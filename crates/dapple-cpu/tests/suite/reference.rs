@@ -5,7 +5,7 @@ use dapple_graph::{
     Conv2d, Decay, DropoutState, Engine, Graph, Inference, Mode, Network, NodeId, Optimizer, Shape, State,
     Tensor,
 };
-use dapple_reference::equivalence::{TOLERANCE, hard_to_normalise, may_tie, some_loss, worst_gradient};
+use dapple_reference::equivalence::{TOLERANCE, hard_to_normalize, may_tie, some_loss, worst_gradient};
 use dapple_reference::random::{self, RandomNetwork};
 use dapple_reference::{
     Gradients, State64, Tensor64, Trace, backward, forward, forward_with, relative_distance,
@@ -47,7 +47,7 @@ fn check(engines: &[CpuEngine], network: &RandomNetwork, seed: u64) -> bool {
     let (wide, wide_input) = (State64::from(&state), widen(&input));
     let training = forward(graph, &wide, &wide_input, Mode::Train);
     // Rectifying or pooling values that tie within the tolerance may go either way.
-    if training.margin() < 1e-4 || hard_to_normalise(graph, &training) {
+    if training.margin() < 1e-4 || hard_to_normalize(graph, &training) {
         return false;
     }
     let upstream =

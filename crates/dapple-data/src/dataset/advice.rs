@@ -1,4 +1,4 @@
-//! What to do about masks whose values or colours tell no classes.
+//! Advice on masks whose values or colours tell no classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -29,7 +29,7 @@ pub(crate) struct ImageFacts {
     pub size: [usize; 2],
 }
 
-/// What is known of the images, and of which images the range was found.
+/// The facts about the images, and of which images the range was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Values {
     pub images: TrainingImages,

@@ -315,7 +315,7 @@ pub(crate) fn parse_instances(path: &Path, text: &str) -> Result<Instances> {
 /// The label of an annotation and its pixels on an image of this width and height.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// The fault, in words.
 fn shapes_of(
     annotation: Annotation,
     labels: &HashMap<Id, u8>,

@@ -11,7 +11,7 @@ const SMALL: usize = 32;
 /// The polygons of one annotation as shapes.
 ///
 /// # Errors
-/// What is wrong with the annotation, in words: nothing of it would be drawn, or not where it is meant.
+/// The fault of the annotation, in words: nothing of it would be drawn, or not where it is meant.
 pub(super) fn shapes(
     polygons: Vec<Vec<f64>>,
     (width, height): (usize, usize),

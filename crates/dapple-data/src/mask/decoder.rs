@@ -38,7 +38,7 @@ pub(crate) enum Code {
 #[derive(Debug, Clone)]
 pub(crate) struct ValueTable {
     pub labels: BTreeMap<u16, u8>,
-    /// What is wrong with a value that it lacks, as a clause.
+    /// The fault of a value that it lacks, as a clause.
     pub unknown: String,
 }
 

@@ -16,7 +16,7 @@ pub struct Tiff {
     pub nodata: Option<&'static str>,
     /// Red, then green, then blue of all indices, 16 bits each.
     pub palette: Vec<u16>,
-    /// What kind of page it is.
+    /// The kind of the page.
     pub page: u32,
 }
 

@@ -64,7 +64,7 @@ fn sixteen_bit_frames_of_forty_levels_are_stretched_and_it_is_said() {
     let image = dataset.image(0, Channels::Grey).unwrap();
     assert_eq!([image.data[0], image.data[20], image.data[40]], [0, 128, 255]);
 
-    // What was decided once is kept, and can be asked for.
+    // A decision is kept, and can be asked for.
     let asked = OpenOptions { value_range: Some("1000..2000".parse().unwrap()), ..OpenOptions::default() };
     let dataset = Dataset::open(root.path(), &asked).unwrap();
     assert_eq!(dataset.image(0, Channels::Grey).unwrap().data[40], 10);

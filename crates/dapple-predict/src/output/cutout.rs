@@ -195,7 +195,7 @@ pub(crate) fn compose(
     let [low, high] = ENDS;
     alpha.data.iter_mut().for_each(|a| *a = ((*a - low) / (high - low)).clamp(0.0, 1.0));
     let colours = foreground(rgb, &alpha, radius, frame.factor);
-    // What is transparent in the image stays so.
+    // Transparent pixels of the image stay transparent.
     alpha.data.iter_mut().zip(coverage).for_each(|(a, part)| *a *= f32::from(*part) / 255.0);
 
     let front = colours.as_chunks::<3>().0.iter().zip(&alpha.data);

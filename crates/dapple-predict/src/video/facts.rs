@@ -1,4 +1,4 @@
-//! What ffmpeg says of a video: its sound, and the meaning of its colours.
+//! Facts that ffmpeg tells about a video: its sound, and the meaning of its colours.
 
 /// The codecs of sound that MP4 and QuickTime files hold and players read.
 const KEPT: [&str; 5] = ["aac", "mp3", "ac3", "eac3", "alac"];

@@ -1,4 +1,4 @@
-//! What an image says beyond its colours, in its cut-outs: alpha and the colour profile.
+//! Alpha and the colour profile of an image, in its cut-outs.
 
 use std::borrow::Cow;
 use std::fs;

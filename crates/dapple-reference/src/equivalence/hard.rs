@@ -26,7 +26,7 @@ pub fn worst_gradient<'a>(graph: &'a Graph, wanted: &[f64], got: &[f64]) -> (f64
 
 /// Whether some batch norm's input has a nearly constant channel, which is all rounding errors once normalized, or a
 /// few values, whose gradient is the small difference of large numbers.
-pub fn hard_to_normalise(graph: &Graph, trace: &Trace) -> bool {
+pub fn hard_to_normalize(graph: &Graph, trace: &Trace) -> bool {
     graph.nodes().iter().filter(|n| matches!(n.op, Op::BatchNorm { .. })).any(|node| {
         let x = &trace.values[node.inputs[0].0];
         let count = x.shape.pixels() as f64;

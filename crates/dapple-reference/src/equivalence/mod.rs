@@ -17,7 +17,7 @@ mod smooth;
 mod tolerance;
 
 pub use free_input::free_input;
-pub use hard::{hard_to_normalise, may_tie, worst_gradient};
+pub use hard::{hard_to_normalize, may_tie, worst_gradient};
 pub use learning::{losses, optimizers, some_loss};
 pub use pair::{Pair, Subject, hand_over, pair, together};
 pub use random_graphs::{networks, operations};

@@ -1,6 +1,6 @@
 //! Random operations and networks: outputs in all modes, gradients of parameters and input, running statistics.
 
-use super::{Row, TOLERANCE, free_input, hard_to_normalise, may_tie, worst_gradient};
+use super::{Row, TOLERANCE, free_input, hard_to_normalize, may_tie, worst_gradient};
 use crate::random::{self, RandomNetwork};
 use crate::{State64, Tensor64, Trace, backward, forward, forward_with, relative_distance};
 use dapple_graph::{DropoutState, Engine, Inference, Mode, Network, NodeId, Optimizer, Tensor};
@@ -48,7 +48,7 @@ fn compare(engine: &dyn Engine, network: &RandomNetwork, seed: u64, family: &str
     let (graph, case) = (&network.graph, network.description.as_str());
     let (wide, wide_input) = (State64::from(&state), Tensor64::from(&input));
     let training = forward(graph, &wide, &wide_input, Mode::Train);
-    if training.margin() < MARGIN || hard_to_normalise(graph, &training) || may_tie(graph, &training) {
+    if training.margin() < MARGIN || hard_to_normalize(graph, &training) || may_tie(graph, &training) {
         row.left_out = 1;
         return row;
     }

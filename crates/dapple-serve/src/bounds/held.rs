@@ -1,4 +1,4 @@
-//! What a request holds until its answer is sent: a slot and memory. It moves with the work, so that a request that its client has
+//! The resources that a request holds until its answer is sent: a slot and memory. It moves with the work, so that a request that its client has
 //! abandoned holds them until its work has ended.
 
 use std::sync::Arc;

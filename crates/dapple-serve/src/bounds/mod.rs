@@ -1,4 +1,4 @@
-//! What bounds requests: shares of connections, slots and memory, the pace of clients, the needs of images.
+//! The bounds of requests: shares of connections, slots and memory, the pace of clients, the needs of images.
 
 pub(crate) mod held;
 pub(crate) mod memory;

@@ -1,4 +1,4 @@
-//! What requests share: connections, slots for in-flight requests, and memory, with a share that one address can hold.
+//! The resources that requests share: connections, slots for in-flight requests, and memory, with a share that one address can hold.
 //!
 //! Every permit is taken twice, from the address's share and from all. Memory is counted in KiB.
 
@@ -37,7 +37,7 @@ impl Amounts {
     }
 }
 
-/// What is left of the amounts.
+/// The rest of the amounts.
 #[derive(Debug)]
 struct Left {
     connections: Arc<Semaphore>,
@@ -74,7 +74,7 @@ impl Permit {
     }
 }
 
-/// What all addresses share.
+/// The amounts that all addresses share.
 #[derive(Debug)]
 pub(crate) struct Shares {
     left: Left,

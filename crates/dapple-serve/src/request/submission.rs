@@ -99,7 +99,7 @@ pub fn image_in(content_type: &str, body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What has been found of a request so far.
+/// The parts of a request found so far.
 #[derive(Default)]
 struct Parts {
     source: Option<Source>,

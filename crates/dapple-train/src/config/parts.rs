@@ -90,7 +90,7 @@ settings! {
         /// Normalization of pixel values (unit: 0 to 1; u2net: by the image's maximum, then as imagenet).
         normalise = word(NORMALIZATIONS)
             .example("\"unit\"")
-            .flag(Flag::new("normalise", "NAME").help("Normalization of pixel values")),
+            .flag(Flag::new("normalise", "NAME").alias("normalize").help("Normalization of pixel values")),
     }
 }
 

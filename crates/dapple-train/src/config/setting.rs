@@ -47,6 +47,8 @@ pub struct Flag {
     pub words: &'static [Word],
     /// Flags it cannot be given with.
     pub conflicts: &'static [&'static str],
+    /// Another spelling of its name.
+    pub alias: Option<&'static str>,
 }
 
 /// How a flag changes the settings.
@@ -215,7 +217,7 @@ impl Setting {
 impl Flag {
     pub(super) const fn new(name: &'static str, value: &'static str) -> Self {
         let (also, words, conflicts): (&[&str], &[Word], &[&str]) = (&[], &[], &[]);
-        Self { name, value, help: None, edit: Edit::Value, also, words, conflicts }
+        Self { name, value, help: None, edit: Edit::Value, also, words, conflicts, alias: None }
     }
 
     pub(super) const fn help(self, help: &'static str) -> Self {
@@ -236,6 +238,11 @@ impl Flag {
 
     pub(super) const fn words(self, words: &'static [Word]) -> Self {
         Self { words, ..self }
+    }
+
+    /// With another spelling of its name.
+    pub(super) const fn alias(self, alias: &'static str) -> Self {
+        Self { alias: Some(alias), ..self }
     }
 
     pub(super) const fn conflicts(self, conflicts: &'static [&'static str]) -> Self {

@@ -69,7 +69,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// What standard output is to the command.
+    /// The role of standard output for the command.
     pub fn purpose(&self) -> Purpose {
         match self {
             Self::Models(_) | Self::Devices(_) | Self::Weights(_) | Self::Runs(_) | Self::Completions(_) => {

@@ -11,7 +11,7 @@ use dapple_base::plain;
 /// Exit code where standard output is lost and matters.
 const LOST: u8 = 1;
 
-/// What standard output is to a command.
+/// The role of standard output for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// All there is: a list that a reader such as `head` may stop reading.

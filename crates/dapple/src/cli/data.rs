@@ -145,7 +145,7 @@ struct Reading {
 }
 
 impl Data {
-    /// What standard output is to the command.
+    /// The role of standard output for the command.
     pub fn purpose(&self) -> Purpose {
         match self.command {
             DataCommand::Inspect(_) => Purpose::Result,

@@ -35,7 +35,7 @@ pub struct Import {
     #[arg(long, value_name = "N|HxW", value_parser = size)]
     pub size: Option<(usize, usize)>,
     /// Normalization of pixel values [default: imagenet]
-    #[arg(long, value_name = "NAME", value_parser = normalization())]
+    #[arg(long, alias = "normalize", value_name = "NAME", value_parser = normalization())]
     pub normalise: Option<Normalization>,
     /// Names of the classes in the order of their labels
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]

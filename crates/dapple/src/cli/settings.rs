@@ -76,6 +76,7 @@ fn arg(setting: &'static Setting, flag: &'static Flag) -> Arg {
         .long(flag.name)
         .help(help.trim_end_matches('.').to_owned())
         .help_heading(setting.group().heading())
+        .aliases(flag.alias)
         .conflicts_with_all(flag.conflicts.iter().copied());
     if flag.value.is_empty() {
         return arg.action(ArgAction::SetTrue);

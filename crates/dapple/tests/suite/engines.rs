@@ -95,7 +95,7 @@ fn subject(entry: &NetworkEntry, smooth: bool, seed: u64) -> Subject {
     let config = NetConfig::new(&entry.name, 3, 3).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
     let network: Arc<dyn Network> = Arc::new(NetConfig { width, ..config });
     let network: Arc<dyn Network> = if smooth { Arc::new(Smooth(network)) } else { network };
-    // Large enough that the deepest maps have more than a few values to normalise.
+    // Large enough that the deepest maps have more than a few values to normalize.
     let side = entry.smallest.max(128);
     Subject::new(&entry.name, network, Shape::new(2, side, side, 3), seed)
 }

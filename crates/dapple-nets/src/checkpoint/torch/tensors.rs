@@ -83,7 +83,7 @@ fn collect<'a>(
     if depth > MAX_DEPTH || !seen.insert(id) {
         return;
     }
-    // What has a longer name is no parameter: the scores of files by their paths, for example.
+    // An entry with a longer name is no parameter: the scores of files by their paths, for example.
     let joined = |key: &str| match prefix {
         _ if prefix.len() + key.len() >= MAX_NAME => None,
         "" => Some(key.to_owned()),
