@@ -113,7 +113,7 @@ fn steps(
     let mut best = [f64::INFINITY; 2];
     for _ in 0..PASSES {
         let mut times = [0.0; 2];
-        for step in engine.profile(network.clone(), &state, &input, Mode::Train)? {
+        for step in engine.profile(network.clone(), &state, &input, Mode::Train, 1)?.passes.concat() {
             if !made(&step.node) {
                 times[usize::from(step.backward)] += step.seconds;
             }

@@ -1,6 +1,6 @@
 //! This machine's processor as an engine.
 
-use crate::executor::{CpuExecutor, CpuTrainer, StepTime};
+use crate::executor::{CpuExecutor, CpuTrainer, Profile};
 use crate::pool::Pool;
 use crate::settings::{Convolution, Resources, Settings, TrainingMemory};
 use crate::simd::Level;
@@ -92,7 +92,7 @@ impl CpuEngine {
         Ok((gradient, trainer.gradients()))
     }
 
-    /// Seconds of each step of a pass over an input: forward, and in [`Mode::Train`] backward.
+    /// Passes over an input step by step, after one that is not counted: forward, and in [`Mode::Train`] backward.
     ///
     /// # Errors
     /// If the network cannot be built for the input.
@@ -102,15 +102,16 @@ impl CpuEngine {
         state: &State,
         input: &Tensor,
         mode: Mode,
-    ) -> Result<Vec<StepTime>, EngineError> {
+        passes: usize,
+    ) -> Result<Profile, EngineError> {
         let mut executor = CpuExecutor::for_input(&self.resources, network, state, input.shape)?;
         let inference = match mode {
-            Mode::Train => return CpuTrainer::around(executor, NEVER_STEPPED).profile(input),
+            Mode::Train => return CpuTrainer::around(executor, NEVER_STEPPED).profile(input, passes),
             Mode::Eval => Inference::Eval,
             Mode::Predict => Inference::Predict,
             Mode::Sample => Inference::Sample,
         };
-        executor.profile(input, inference)
+        executor.profile(input, inference, passes)
     }
 
     /// The memory that a training with batches of this shape takes.

@@ -38,6 +38,7 @@
 //! lanes (`simd/`). A new operation with one input is a kernel file and an arm in `compile/forward/lower.rs`; its
 //! gradient is named by the kernel.
 
+mod busy;
 mod compile;
 mod engine;
 mod executor;
@@ -54,7 +55,7 @@ mod settings;
 mod simd;
 
 pub use engine::CpuEngine;
-pub use executor::StepTime;
+pub use executor::{Busy, Profile, StepTime};
 pub use memory::ExplainingAllocator;
 pub use settings::{Convolution, TrainingMemory};
 pub use simd::Level;

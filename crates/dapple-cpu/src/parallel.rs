@@ -3,10 +3,20 @@
 //! The number of tasks and what each does never depend on the number of threads, and partial sums are added
 //! in the order of the tasks; so results are the same bits on any number of threads.
 
+use crate::busy;
 use rayon::prelude::*;
+use std::time::Instant;
 
 /// Runs `task(0) … task(count - 1)` on the threads of the current pool.
 pub(crate) fn for_each(count: usize, task: impl Fn(usize) + Sync + Send) {
+    let recorded = busy::is_recorded();
+    let task = |index| {
+        let start = recorded.then(Instant::now);
+        task(index);
+        if let Some(start) = start {
+            busy::note(start);
+        }
+    };
     if count <= 1 || rayon::current_num_threads() == 1 {
         (0..count).for_each(task);
     } else {

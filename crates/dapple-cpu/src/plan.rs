@@ -10,6 +10,8 @@ pub(crate) struct Plan {
     pub steps: Vec<Step>,
     /// Steps before this one are the forward pass.
     pub forward: usize,
+    /// Values of the feature maps that each step reads and writes.
+    pub touched: Vec<usize>,
     /// Arena offset of the input.
     pub input_offset: usize,
     /// Shapes and arena offsets of the outputs' logits.

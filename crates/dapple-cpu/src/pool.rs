@@ -17,14 +17,13 @@ impl Pool {
             None if rayon::current_thread_index().is_some() => rayon::current_num_threads(),
             None => cores(),
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("dapple-cpu-{i}"))
-            .build()
-            .map_err(|e| EngineError::Device {
-                device: "cpu".into(),
-                why: format!("{threads} threads cannot be started: {e}; use fewer (--threads)"),
-            })?;
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(thread_name).build().map_err(
+                |e| EngineError::Device {
+                    device: "cpu".into(),
+                    why: format!("{threads} threads cannot be started: {e}; use fewer (--threads)"),
+                },
+            )?;
         Ok(Self(Arc::new(pool)))
     }
 
@@ -37,12 +36,22 @@ impl Pool {
         self.0.current_num_threads()
     }
 
+    /// Runs `work` once on each thread; the results in the order of the threads.
+    pub fn on_each<R: Send>(&self, work: impl Fn() -> R + Sync) -> Vec<R> {
+        self.0.broadcast(|_| work())
+    }
+
     /// Runs `work` on a pool of [`Pool::threads`] threads: the one that this is called in if it has that size, else its
     /// own.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let inside = rayon::current_thread_index().is_some();
         if inside && rayon::current_num_threads() == self.threads() { work() } else { self.0.install(work) }
     }
+}
+
+/// The name of a pool's thread.
+pub(crate) fn thread_name(index: usize) -> String {
+    format!("dapple-cpu-{index}")
 }
 
 /// Physical cores, as far as affinity and control groups allow: a second thread on a core shares its vector units.

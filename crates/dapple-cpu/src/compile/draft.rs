@@ -47,6 +47,19 @@ impl Draft {
         lives
     }
 
+    /// For each step, the values of the buffers that it touches.
+    pub fn touched(&mut self) -> Vec<usize> {
+        let Self { steps, buffers, .. } = self;
+        let values = steps.iter_mut().map(|step| {
+            let mut touched = Vec::new();
+            step.kernel.visit(&mut |place| touched.push(arena::buffer(*place)));
+            touched.sort_unstable();
+            touched.dedup();
+            touched.into_iter().map(|buffer| buffers[buffer]).sum::<usize>()
+        });
+        values.collect()
+    }
+
     /// Values that all buffers take together.
     pub fn arena_len(&mut self) -> usize {
         arena::assign(&self.lives()).1

@@ -10,6 +10,7 @@ pub(super) fn settle(mut draft: Draft) -> Plan {
     let (offsets, arena_len) = arena::assign(&lives);
     debug_assert!(arena::disjoint(&lives, &offsets), "buffers that live at the same time share memory");
     let scratch = draft.scratch();
+    let touched = draft.touched();
     let mut resolve = |place: &mut usize| *place = arena::resolve(&offsets, *place);
     for step in &mut draft.steps {
         step.kernel.visit(&mut resolve);
@@ -22,6 +23,7 @@ pub(super) fn settle(mut draft: Draft) -> Plan {
     Plan {
         steps,
         forward,
+        touched,
         input_offset: input,
         outputs,
         output_gradients,

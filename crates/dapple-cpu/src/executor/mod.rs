@@ -10,5 +10,5 @@ mod profile;
 mod trainer;
 
 pub(crate) use inference::CpuExecutor;
-pub use profile::StepTime;
+pub use profile::{Busy, Profile, StepTime};
 pub(crate) use trainer::CpuTrainer;

@@ -30,6 +30,11 @@ impl Kernel for AttentionGradient {
         "attention gradient"
     }
 
+    /// Four products; the scores are computed again besides.
+    fn multiplied(&self) -> u64 {
+        2
+    }
+
     fn run(&self, level: Level, memory: &mut Memory) {
         let Memory { arena, shared, local, .. } = *memory;
         let f = &self.forward;

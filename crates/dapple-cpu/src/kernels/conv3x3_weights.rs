@@ -34,6 +34,10 @@ impl Kernel for Conv3x3Weights {
         "conv3x3 weight gradient"
     }
 
+    fn multiplied(&self) -> u64 {
+        1
+    }
+
     fn run(&self, level: Level, memory: &mut Memory) {
         let gradients = memory.gradients();
         let Memory { arena, shared, local, accumulate, .. } = *memory;

@@ -31,6 +31,10 @@ impl Kernel for GemmWeights {
         "conv weight gradient"
     }
 
+    fn multiplied(&self) -> u64 {
+        1
+    }
+
     fn run(&self, level: Level, memory: &mut Memory) {
         let gradients = memory.gradients();
         let Memory { arena, shared, local, accumulate, .. } = *memory;

@@ -48,6 +48,12 @@ pub(crate) trait Kernel: Duplicate + Debug + Send + Sync {
         false
     }
 
+    /// How many times over it does its node's multiply-adds (all bundles of a grouped convolution together): in the backward
+    /// pass, the gradients of input and weights are as much work as the way forward each.
+    fn multiplied(&self) -> u64 {
+        u64::from(self.multiplies())
+    }
+
     /// For a kernel that can add another feature map to its output: the output, and the place for the other map.
     fn residual(&mut self) -> Option<(&Target, &mut Option<Operand>)> {
         None

@@ -73,6 +73,38 @@ fn devices_are_timed_in_turns() {
 }
 
 #[test]
+fn layers_have_shares_operations_and_bytes_and_a_trace_names_the_threads() {
+    let bench = Bench::empty();
+    let small = "bench unet-efficientnet-b0 --width 8 --size 32 --runs 2 --threads 2";
+    for train in ["", " --train"] {
+        let command = format!("{small}{train} --layers --trace trace.json --json -");
+        let said: Value = serde_json::from_str(&bench.succeed(&command).out).expect("JSON");
+        let layers = said["layers"].as_array().expect("steps");
+        let sum = |key: &str| layers.iter().filter_map(|layer| layer[key].as_f64()).sum::<f64>();
+        assert!((sum("share") - 1.0).abs() < 1e-9);
+        assert!(layers.iter().all(|layer| layer["bytes"].is_u64()) && sum("bytes") > 0.0);
+        // All products of the network, in training three times but for the gradient of the image.
+        let all = said["gflops"].as_f64().expect("a rate") * said["median_s"].as_f64().expect("a time");
+        let share = sum("giga_operations") / all;
+        assert!(share < 1.0 + 1e-6 && share > if train.is_empty() { 1.0 - 1e-6 } else { 0.9 }, "{share}");
+
+        let trace: Value = serde_json::from_str(&bench.read("trace.json")).expect("JSON");
+        let events = trace["traceEvents"].as_array().expect("events");
+        let of =
+            |key: &'static str, value: &'static str| events.iter().filter(move |event| event[key] == value);
+        let threads: Vec<&str> =
+            of("name", "thread_name").filter_map(|e| e["args"]["name"].as_str()).collect();
+        assert_eq!(threads, ["steps", "dapple-cpu-0", "dapple-cpu-1"]);
+        let on_track = |track: u64| of("ph", "X").filter(move |event| event["tid"] == track).count();
+        // Each of two passes and its steps, and some work of each thread.
+        assert_eq!(on_track(1), 2 * (layers.len() + 1));
+        assert!(on_track(2) + on_track(3) > layers.len() / 2);
+    }
+    let said = bench.succeed(&format!("{small} --layers"));
+    assert!(["share", "GFLOP/s", "GB/s"].iter().all(|head| said.out.contains(head)), "{}", said.out);
+}
+
+#[test]
 fn variables_choose_the_kernels_of_the_cpu_engine() {
     let bench = Bench::empty();
     let run = |variable: &str, value: &str| {

@@ -1,8 +1,10 @@
 //! `dapple bench`: the speed of a network, as a whole and by operation, on one device or several in turns.
 
 mod arguments;
+mod layers;
 mod report;
 mod subject;
+mod trace;
 mod work;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use crate::environment;
 pub use arguments::Bench;
-use report::{Compared, Layer, Measured};
+use report::{Compared, Measured};
 use subject::{Runner, Subject};
 use work::{Work, image, labels};
 
@@ -30,6 +32,9 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     check_json(arguments.json.as_deref(), own, &[])?;
     if let Some(path) = &arguments.dump {
         check_written(path, Own::Never, &[], None)?;
+    }
+    if let Some(path) = &arguments.trace {
+        check_written(path, Own::Json(trace::KEYS), &[], None)?;
     }
     let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
     if let Some(width) = arguments.width {
@@ -103,16 +108,16 @@ fn options(arguments: &Bench) -> Result<EngineOptions, Failure> {
 fn engines(arguments: &Bench) -> Result<Vec<Box<dyn Engine>>, Failure> {
     let options = options(arguments)?;
     let names: Vec<&str> = match &arguments.device[..] {
-        [] if arguments.layers => vec!["cpu"],
+        [] if arguments.steps().is_some() => vec!["cpu"],
         [] => vec!["auto"],
         names => names.iter().map(String::as_str).collect(),
     };
     let mut engines = Vec::new();
     for name in names {
         let device = device::choose(name).device;
-        if arguments.layers && device != "cpu" {
+        if let Some(flag) = arguments.steps().filter(|_| device != "cpu") {
             let why =
-                format!("--layers times the steps of the CPU engine, not of `{device}`; give --device cpu");
+                format!("{flag} times the steps of the CPU engine, not of `{device}`; give --device cpu");
             return Err(Failure::input(why));
         }
         engines.push(device::engine(&device, &options)?);
@@ -135,10 +140,14 @@ fn of_the_cpu(
         let memory = engine.training_memory(network.clone(), Optimizer::adam(), input.shape)?;
         measured.planned_mb = Some(memory.planned as f64 / 1e6);
     }
-    if arguments.layers {
+    if arguments.steps().is_some() {
         let mode = if arguments.train { Mode::Train } else { Mode::Predict };
-        let steps = engine.profile(network.clone(), &subject.runner.state(), input, mode)?;
-        measured.layers = Some(steps.into_iter().map(Layer::from).collect());
+        let state = subject.runner.state();
+        let profile = engine.profile(network.clone(), &state, input, mode, arguments.runs)?;
+        if let Some(path) = &arguments.trace {
+            trace::write(path, &measured.head(), &profile)?;
+        }
+        measured.layers = arguments.layers.then(|| layers::of(&profile));
     }
     Ok(())
 }

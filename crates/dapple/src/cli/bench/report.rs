@@ -1,14 +1,13 @@
 //! Measurements as text and as JSON.
 
-use std::collections::BTreeMap;
-
-use dapple::cpu::StepTime;
 use dapple::graph::{Graph, summary};
 use dapple::run::grouped;
 use serde::Serialize;
 
 use super::arguments::Bench;
+use super::layers::{self, Layer};
 use super::subject::{Subject, giga_operations};
+use super::work::median;
 use crate::cli::common::json::write_json;
 use crate::cli::failure::Failure;
 
@@ -39,14 +38,6 @@ pub(super) struct Measured {
     pub layers: Option<Vec<Layer>>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Layer {
-    node: String,
-    kernel: &'static str,
-    backward: bool,
-    seconds: f64,
-}
-
 /// Several devices side by side.
 #[derive(Serialize)]
 pub(super) struct Compared {
@@ -56,12 +47,6 @@ pub(super) struct Compared {
     /// The largest difference of the first output (in training: the first loss) from the first device's, relative to its
     /// largest value.
     differences: Vec<f64>,
-}
-
-impl From<StepTime> for Layer {
-    fn from(step: StepTime) -> Self {
-        Self { node: step.node, kernel: step.kernel, backward: step.backward, seconds: step.seconds }
-    }
 }
 
 impl Measured {
@@ -85,6 +70,13 @@ impl Measured {
             layers: None,
         }
     }
+
+    /// The network and its workload.
+    pub fn head(&self) -> String {
+        let work = if self.train { "training step" } else { "inference" };
+        let (parameters, size) = (grouped(self.parameters as u64), self.size);
+        format!("{}, {parameters} parameters, {work}, batch {}, {size} x {size}", self.network, self.batch)
+    }
 }
 
 impl Compared {
@@ -106,12 +98,6 @@ impl Compared {
     }
 }
 
-/// The middle value, the upper one of two.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// The largest difference, relative to the largest expected value.
 fn distance(expected: &[f32], found: &[f32]) -> f64 {
     let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
@@ -128,7 +114,7 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         (Some(threads), Some(simd)) => format!("{threads} threads, {simd}"),
         _ => format!("{}, {}", m.device, m.precision),
     };
-    say!("{}, {on}", head(m));
+    say!("{}, {on}", m.head());
     say!(
         "median {:.1} ms   {:.2} images/s   {:.0} GFLOP/s   peak memory {}",
         m.median_s * 1e3,
@@ -140,7 +126,7 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         say!("the engine's own memory as planned: {mb:.0} MB");
     }
     if let Some(layers) = &m.layers {
-        print_layers(layers);
+        layers::print(layers);
     }
     Ok(())
 }
@@ -151,7 +137,7 @@ pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Fail
         return Ok(());
     }
     let first = &compared.devices[0];
-    say!("{}, {}, {} turns", head(first), first.precision, arguments.runs);
+    say!("{}, {}, {} turns", first.head(), first.precision, arguments.runs);
     say!(
         "\n{:12} {:>10} {:>10} {:>10} {:>8} {:>11}",
         "device",
@@ -171,33 +157,7 @@ pub(super) fn several(arguments: &Bench, compared: &Compared) -> Result<(), Fail
         );
     }
     if let Some(layers) = compared.devices.iter().find_map(|m| m.layers.as_ref()) {
-        print_layers(layers);
+        layers::print(layers);
     }
     Ok(())
-}
-
-/// The network and its workload.
-fn head(m: &Measured) -> String {
-    let work = if m.train { "training step" } else { "inference" };
-    let (parameters, size) = (grouped(m.parameters as u64), m.size);
-    format!("{}, {parameters} parameters, {work}, batch {}, {size} x {size}", m.network, m.batch)
-}
-
-fn print_layers(layers: &[Layer]) {
-    say!("\n{:44} {:26} {:>10}", "operation", "kernel", "ms");
-    for layer in layers {
-        say!("{:44} {:26} {:>10.3}", layer.node, layer.kernel, layer.seconds * 1e3);
-    }
-    let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-    for layer in layers {
-        let kind = kinds.entry(layer.kernel).or_default();
-        kind.0 += 1;
-        kind.1 += layer.seconds;
-    }
-    let mut kinds: Vec<_> = kinds.into_iter().collect();
-    kinds.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
-    say!("\n{:26} {:>6} {:>10}", "kernel", "count", "ms");
-    for (kernel, (count, seconds)) in kinds {
-        say!("{kernel:26} {count:>6} {:>10.2}", seconds * 1e3);
-    }
 }

@@ -65,6 +65,12 @@ impl Work {
     }
 }
 
+/// The middle value, the upper one of two.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Arbitrary pixels: a fixed sequence in -2 to 2 (Knuth's multiplicative hash).
 pub(super) fn image(shape: Shape) -> Tensor {
     let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 4_194_304.0 - 2.0;
