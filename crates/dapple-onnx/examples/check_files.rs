@@ -66,10 +66,10 @@ fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Erro
         ("logits", Options::default()),
         ("newest", Options { opset: newest, ..Options::default() }),
         ("all", Options { all_outputs: true, fold_batch_norm: false, ..Options::default() }),
-        ("probabilities", Options { probabilities: Some(kind), ..Options::default() }),
+        ("probabilities", Options { function: Some(kind), ..Options::default() }),
     ];
     for (form, options) in forms {
-        fs::write(folder.join(form).with_extension("onnx"), export(&config, &state, &options)?)?;
+        fs::write(folder.join(form).with_extension("onnx"), export(&config, &state, &options)?.bytes)?;
     }
     fs::write(folder.join("weights.safetensors"), write_state_dict(&published(&config, &state)?)?)?;
 
@@ -147,7 +147,7 @@ fn write_graph(folder: &Path, network: &RandomNetwork, seed: u64) -> Result<(), 
     let opset = OPSETS.start() + seed as i64 % (OPSETS.end() - OPSETS.start() + 1);
     let options =
         Options { opset, all_outputs: true, fold_batch_norm: seed.is_multiple_of(2), ..Options::default() };
-    fs::write(folder.join("all.onnx"), export_graph(graph, &state, &options)?)?;
+    fs::write(folder.join("all.onnx"), export_graph(graph, &state, &options)?.bytes)?;
     save(&folder.join("cases.safetensors"), tensors)
 }
 

@@ -1,6 +1,7 @@
 //! Errors of writing a graph as an ONNX model.
 
 use crate::OPSETS;
+use crate::preprocessing::OPSET;
 use dapple_base::InputFault;
 use dapple_graph::GraphError;
 
@@ -14,6 +15,9 @@ pub enum OnnxError {
     /// An operator set that is not written.
     #[error("opset {0} is not written; give one from {start} to {end}", start = OPSETS.start(), end = OPSETS.end())]
     Opset(i64),
+    /// An operator set without the resizing that preprocessing needs.
+    #[error("preprocessing needs opset {needed} or newer, whose resizing averages; opset {0} is asked for", needed = OPSET)]
+    PreprocessingOpset(i64),
     /// The state is of another network.
     #[error("the weights are not those of this network: {0}")]
     State(StateMismatch),

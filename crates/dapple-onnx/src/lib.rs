@@ -6,8 +6,10 @@
 //!
 //! - Input `input`, `[batch, channels, height, width]` in `f32`, normalized as the model's metadata say. ONNX is
 //!   channels-first; dapple's own maps are channels-last.
+//!   With [`Options::preprocessing`] it is `image` instead, `[batch, height, width, channels]` in `u8`, of any size.
 //! - Outputs are logits under the graph's names, the primary one only unless [`Options::all_outputs`] is set; or
-//!   `probabilities` in place of the primary one's logits.
+//!   `probabilities` or `labels` in place of the primary one's logits ([`Options::function`]). With preprocessing, the primary
+//!   output has the size of the image.
 //! - Parameters keep their names as initializers. Batch norm is folded into convolutions unless
 //!   [`Options::fold_batch_norm`] is cleared.
 //!
@@ -20,23 +22,27 @@
 //!     Ok::<Graph, GraphError>(g)
 //! });
 //! let state = State::init(&network.build(network.example_input())?, 0);
-//! let bytes = dapple_onnx::export(&network, &state, &dapple_onnx::Options::default())?;
-//! # let _ = bytes;
+//! let exported = dapple_onnx::export(&network, &state, &dapple_onnx::Options::default())?;
+//! # let _ = exported.bytes;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod attributes;
 mod error;
+mod half_precision;
 mod layout;
 mod model;
 mod ops;
+mod preprocessing;
+mod primary;
 pub mod proto;
 mod size;
 mod structure;
 mod writer;
 
 pub use error::{OnnxError, StateMismatch};
-pub use model::{export, export_graph};
+pub use model::{Exported, export, export_graph};
+pub use preprocessing::Preprocessing;
 
 use std::ops::RangeInclusive;
 
@@ -50,21 +56,40 @@ pub struct Options {
     pub opset: i64,
     /// Folds batch norm into the convolutions before it, which gives the same function with fewer operations.
     pub fold_batch_norm: bool,
+    /// Stores the weights of layers in half precision, which halves the file; runtimes widen them when they load it, and
+    /// compute in single precision. Weights that half precision does not hold stay as they are ([`Exported::kept_single`]).
+    pub half: bool,
     /// Writes side outputs too.
     pub all_outputs: bool,
-    /// Puts probabilities in place of the primary output's logits.
-    pub probabilities: Option<OutputFunction>,
+    /// Takes images as decoders give them, and resizes and normalizes them; needs opset 18. Logits are resized to the images'
+    /// size, bilinearly between pixel centres.
+    pub preprocessing: Option<Preprocessing>,
+    /// A function of the primary output's logits in place of them.
+    pub function: Option<OutputFunction>,
     /// Further metadata of the model, by key, in this order.
     pub metadata: Vec<(String, String)>,
 }
 
-/// The function that turns logits into probabilities.
+/// A function of the logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFunction {
     /// Softmax over the channels: one class a pixel.
     Softmax,
     /// Sigmoid of each channel: each class against the rest.
     Sigmoid,
+    /// The class of the highest logit, `[batch, height, width]` in `u8`, at the input's size. A single logit is that of class 1,
+    /// chosen where it is above 0.
+    Labels,
+}
+
+impl OutputFunction {
+    /// The name of the output.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Softmax | Self::Sigmoid => "probabilities",
+            Self::Labels => "labels",
+        }
+    }
 }
 
 impl Default for Options {
@@ -73,8 +98,10 @@ impl Default for Options {
         Self {
             opset: *OPSETS.start(),
             fold_batch_norm: true,
+            half: false,
             all_outputs: false,
-            probabilities: None,
+            preprocessing: None,
+            function: None,
             metadata: Vec::new(),
         }
     }

@@ -1,24 +1,36 @@
 //! The model around the operations.
 
+use crate::attributes::int;
 use crate::layout::image;
 use crate::proto::{
     DataType, DimensionProto, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
+use crate::size::size_of;
 use crate::structure::{build_for_all_sizes, keeps_input_size, needed};
 use crate::writer::Writer;
-use crate::{OPSETS, OnnxError, Options, OutputFunction, StateMismatch, attributes, ops};
+use crate::{OPSETS, OnnxError, Options, OutputFunction, StateMismatch, ops, preprocessing, primary};
 use dapple_graph::{Graph, Network, NodeId, Op, State, fold::fold_batch_norm};
 use prost::Message;
 
-/// Name of the image batch.
+/// Name of the network's input.
 const INPUT: &str = "input";
 
-/// Name of the primary output with [`Options::probabilities`].
-const PROBABILITIES: &str = "probabilities";
+/// Name of the image batch with [`Options::preprocessing`].
+const IMAGE: &str = "image";
 
 /// Protocol buffers end here.
 const MAX_BYTES: usize = 1 << 31;
+
+/// A written model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The content of an ONNX file.
+    pub bytes: Vec<u8>,
+    /// With [`Options::half`], the names of the weights that stayed in single precision, since half precision does not hold
+    /// them: they have values beyond 65504, or are so small as a whole that they would lose their digits.
+    pub kept_single: Vec<String>,
+}
 
 /// Writes a network with its weights as the content of an ONNX file; see the crate for what it takes and gives. The
 /// same network always gives the same bytes.
@@ -26,7 +38,7 @@ const MAX_BYTES: usize = 1 << 31;
 /// # Errors
 /// [`OnnxError`]: for an opset outside of [`OPSETS`], a state of another network, a network without outputs or one
 /// whose operations depend on the size of its input, and for more than 2 GiB.
-pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result<Vec<u8>, OnnxError> {
+pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result<Exported, OnnxError> {
     export_graph(&build_for_all_sizes(network)?, state, options)
 }
 
@@ -35,12 +47,15 @@ pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result
 ///
 /// # Errors
 /// As [`export`].
-pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<Vec<u8>, OnnxError> {
+pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<Exported, OnnxError> {
     if !OPSETS.contains(&options.opset) {
         return Err(OnnxError::Opset(options.opset));
     }
+    if options.preprocessing.is_some() && options.opset < preprocessing::OPSET {
+        return Err(OnnxError::PreprocessingOpset(options.opset));
+    }
     check_state(graph, state)?;
-    let model = if options.fold_batch_norm {
+    let (model, kept_single) = if options.fold_batch_norm {
         let (graph, state) = fold_batch_norm(graph, state)?;
         model(&graph, &state, options)?
     } else {
@@ -50,7 +65,7 @@ pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<V
     if len >= MAX_BYTES {
         return Err(OnnxError::TooLarge(len));
     }
-    Ok(model.encode_to_vec())
+    Ok(Exported { bytes: model.encode_to_vec(), kept_single })
 }
 
 fn check_state(graph: &Graph, state: &State) -> Result<(), OnnxError> {
@@ -69,13 +84,18 @@ fn check_state(graph: &Graph, state: &State) -> Result<(), OnnxError> {
     Ok(())
 }
 
-fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, OnnxError> {
+fn model(graph: &Graph, state: &State, options: &Options) -> Result<(ModelProto, Vec<String>), OnnxError> {
     let outputs = match (graph.outputs(), options.all_outputs) {
         ([], _) => return Err(OnnxError::NoOutput),
         (all, true) => all,
         (all, false) => &all[..1],
     };
-    let mut w = Writer::new(graph, state, options.opset, INPUT);
+    let name = if options.preprocessing.is_some() { IMAGE } else { INPUT };
+    let mut w = Writer::new(graph, state, options, name);
+    if let Some(settings) = &options.preprocessing {
+        let value = preprocessing::write(&mut w, IMAGE, settings);
+        w.set_value(graph.input(), value);
+    }
     let needed = needed(graph, outputs);
     for (index, node) in graph.nodes().iter().enumerate() {
         if needed[index] && node.op != Op::Input {
@@ -86,47 +106,54 @@ fn model(graph: &Graph, state: &State, options: &Options) -> Result<ModelProto, 
     let keeps = keeps_input_size(graph);
     let mut described = Vec::with_capacity(outputs.len());
     for (index, (name, id)) in outputs.iter().enumerate() {
-        let value = image(&mut w, *id);
-        let name = match options.probabilities {
-            Some(kind) if index == 0 => {
-                let probabilities = probabilities(&mut w, &value, kind);
-                w.declare_output(&probabilities, PROBABILITIES);
-                PROBABILITIES
-            }
-            _ => {
-                w.declare_output(&value, name);
-                name
-            }
-        };
-        described.push(value_info(name, graph.shape(*id).c, keeps[id.0]));
+        let (mut value, mut name) = (image(&mut w, *id), name.as_str());
+        let (channels, mut has_input_size) = (graph.shape(*id).c, keeps[id.0]);
+        // Maps are as large as the network's input, which is not the image's size where that is resized.
+        has_input_size &= options.preprocessing.is_none();
+        let function = options.function.filter(|_| index == 0);
+        if index == 0 {
+            let size = match (&options.preprocessing, function) {
+                (Some(_), _) => Some(w.emit("Shape", &[IMAGE], vec![int("start", 1), int("end", 3)])),
+                (None, Some(OutputFunction::Labels)) if !has_input_size => {
+                    Some(size_of(&mut w, graph.input()))
+                }
+                _ => None,
+            };
+            has_input_size |= size.is_some();
+            value = primary::write(&mut w, &value, channels, size.as_deref(), function);
+            name = function.map_or(name, |function| function.name());
+        }
+        w.declare_output(&value, name);
+        described.push(match function {
+            Some(OutputFunction::Labels) => labels_info(name),
+            _ => maps_info(name, channels, has_input_size),
+        });
     }
+    let channels = graph.shape(graph.input()).c;
+    let input = match options.preprocessing {
+        Some(_) => images_info(IMAGE, channels),
+        None => maps_info(INPUT, channels, true),
+    };
     let graph = GraphProto {
         node: w.nodes,
         name: Some("dapple".into()),
         initializer: w.initializers,
-        input: vec![value_info(INPUT, graph.shape(graph.input()).c, true)],
+        input: vec![input],
         output: described,
     };
     let metadata = options
         .metadata
         .iter()
         .map(|(key, value)| StringStringEntryProto { key: Some(key.clone()), value: Some(value.clone()) });
-    Ok(ModelProto {
+    let model = ModelProto {
         ir_version: Some(ir_version(options.opset)),
         producer_name: Some("dapple".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         graph: Some(graph),
         opset_import: vec![OperatorSetIdProto { domain: None, version: Some(options.opset) }],
         metadata_props: metadata.collect(),
-    })
-}
-
-fn probabilities(w: &mut Writer, logits: &str, kind: OutputFunction) -> String {
-    w.enter(PROBABILITIES);
-    match kind {
-        OutputFunction::Softmax => w.emit("Softmax", &[logits], vec![attributes::int("axis", 1)]),
-        OutputFunction::Sigmoid => w.emit("Sigmoid", &[logits], Vec::new()),
-    }
+    };
+    Ok((model, w.kept_single))
 }
 
 /// The version of the file format that came with an operator set (`docs/Versioning.md` of ONNX).
@@ -138,12 +165,32 @@ fn ir_version(opset: i64) -> i64 {
     }
 }
 
+fn named(name: &str) -> DimensionProto {
+    DimensionProto { dim_param: Some(name.into()), dim_value: None }
+}
+
+fn number(value: usize) -> DimensionProto {
+    DimensionProto { dim_value: Some(value as i64), dim_param: None }
+}
+
 /// A batch of maps `[batch, channels, height, width]`; height and width are named where they are the input's.
-fn value_info(name: &str, channels: usize, input_size: bool) -> ValueInfoProto {
-    let named = |name: &str| DimensionProto { dim_param: Some(name.into()), dim_value: None };
-    let side = |name: &str| if input_size { named(name) } else { DimensionProto::default() };
-    let channels = DimensionProto { dim_value: Some(channels as i64), dim_param: None };
-    let shape = TensorShapeProto { dim: vec![named("batch"), channels, side("height"), side("width")] };
-    let tensor_type = TensorTypeProto { elem_type: Some(DataType::Float as i32), shape: Some(shape) };
+fn maps_info(name: &str, channels: usize, has_input_size: bool) -> ValueInfoProto {
+    let side = |name: &str| if has_input_size { named(name) } else { DimensionProto::default() };
+    info(name, DataType::Float, vec![named("batch"), number(channels), side("height"), side("width")])
+}
+
+/// A batch of images `[batch, height, width, channels]`.
+fn images_info(name: &str, channels: usize) -> ValueInfoProto {
+    info(name, DataType::Uint8, vec![named("batch"), named("height"), named("width"), number(channels)])
+}
+
+/// A batch of label maps `[batch, height, width]`.
+fn labels_info(name: &str) -> ValueInfoProto {
+    info(name, DataType::Uint8, vec![named("batch"), named("height"), named("width")])
+}
+
+fn info(name: &str, kind: DataType, dim: Vec<DimensionProto>) -> ValueInfoProto {
+    let shape = Some(TensorShapeProto { dim });
+    let tensor_type = TensorTypeProto { elem_type: Some(kind as i32), shape };
     ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }

@@ -154,8 +154,12 @@ pub enum DataType {
     Undefined = 0,
     /// `f32`.
     Float = 1,
+    /// `u8`.
+    Uint8 = 2,
     /// `i64`.
     Int64 = 7,
+    /// Half precision.
+    Float16 = 10,
 }
 
 /// An input or output.

@@ -84,10 +84,9 @@ fn steps(w: &mut Writer, node: NodeId, rest: [i64; 2], stride: [usize; 2]) -> Va
     w.emit("Add", &[&steps, &one], Vec::new())
 }
 
-/// Batch and channels of a node's map with another height and width, `[4]`.
-pub(crate) fn with_size(w: &mut Writer, node: NodeId, size: &str) -> Value {
-    let value = w.value(node).to_owned();
-    let start = w.emit("Shape", &[&value], vec![int("start", 0), int("end", 2)]);
+/// Batch and channels of an image with another height and width, `[4]`.
+pub(crate) fn with_size(w: &mut Writer, value: &str, size: &str) -> Value {
+    let start = w.emit("Shape", &[value], vec![int("start", 0), int("end", 2)]);
     w.emit("Concat", &[&start, size], vec![int("axis", 0)])
 }
 

@@ -1,5 +1,8 @@
 //! Collects an ONNX graph: unique names, nodes, constants.
 
+use crate::Options;
+use crate::attributes::int;
+use crate::half_precision::{halves, is_halved};
 use crate::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 use dapple_graph::{Graph, NodeId, ParamId, State};
 use std::collections::{HashMap, HashSet};
@@ -14,6 +17,10 @@ pub(crate) struct Writer<'a> {
     state: &'a State,
     /// Version of the operator set.
     pub opset: i64,
+    /// Weights are stored in half precision.
+    half: bool,
+    /// Names of the weights that half precision does not hold.
+    pub kept_single: Vec<String>,
     pub nodes: Vec<NodeProto>,
     pub initializers: Vec<TensorProto>,
     /// Names given so far, of values and of nodes.
@@ -34,7 +41,7 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// With the image batch as its only value.
-    pub fn new(graph: &'a Graph, state: &'a State, opset: i64, input: &str) -> Self {
+    pub fn new(graph: &'a Graph, state: &'a State, options: &Options, input: &str) -> Self {
         // Names of parameters and outputs are promised to the reader, so that nothing else may have them.
         let promised =
             graph.params().iter().map(|p| &p.name).chain(graph.outputs().iter().map(|(name, _)| name));
@@ -42,7 +49,9 @@ impl<'a> Writer<'a> {
         Self {
             graph,
             state,
-            opset,
+            opset: options.opset,
+            half: options.half,
+            kept_single: Vec::new(),
             nodes: Vec::new(),
             initializers: Vec::new(),
             taken,
@@ -100,17 +109,31 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// A parameter under its own name.
+    /// A parameter, in single precision. It is an initializer under its own name; one that is stored in half precision is
+    /// widened, which runtimes do once, when they load the model.
     pub fn parameter(&mut self, id: ParamId) -> Value {
-        let (spec, state) = (self.graph.param(id), self.state);
-        let initializers = &mut self.initializers;
-        let write = || {
-            let data = state.slice(id.0).iter().flat_map(|v| v.to_le_bytes()).collect();
-            let dims = spec.shape.iter().map(|&extent| extent as i64).collect();
-            initializers.push(tensor(&spec.name, DataType::Float, dims, data));
-            spec.name.clone()
+        if let Some(value) = self.parameters.get(&id) {
+            return value.clone();
+        }
+        let (spec, values) = (self.graph.param(id), self.state.slice(id.0));
+        let dims = spec.shape.iter().map(|&extent| extent as i64).collect();
+        let halved = if self.half && is_halved(spec) { halves(values) } else { None };
+        let value = match halved {
+            Some(data) => {
+                self.initializers.push(tensor(&spec.name, DataType::Float16, dims, data));
+                self.emit("Cast", &[&spec.name], vec![int("to", DataType::Float as i64)])
+            }
+            None => {
+                if self.half && is_halved(spec) {
+                    self.kept_single.push(spec.name.clone());
+                }
+                let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                self.initializers.push(tensor(&spec.name, DataType::Float, dims, data));
+                spec.name.clone()
+            }
         };
-        self.parameters.entry(id).or_insert_with(write).clone()
+        self.parameters.insert(id, value.clone());
+        value
     }
 
     /// A list of whole numbers.
@@ -128,6 +151,12 @@ impl<'a> Writer<'a> {
     pub fn floats(&mut self, values: &[f32]) -> Value {
         let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.constant(DataType::Float, vec![values.len() as i64], data)
+    }
+
+    /// A value for each channel of an image, `[channels, 1, 1]`.
+    pub fn column(&mut self, values: &[f32]) -> Value {
+        let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(DataType::Float, vec![values.len() as i64, 1, 1], data)
     }
 
     /// Equal constants are written once.

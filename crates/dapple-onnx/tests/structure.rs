@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use dapple_graph::{Conv2d, Graph, GraphError, Network, Shape, State};
+use dapple_base::Normalization;
+use dapple_graph::{Conv2d, Graph, GraphError, Network, Role, Shape, State};
 use dapple_nets::{NetConfig, registry::networks};
 use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto};
-use dapple_onnx::{OPSETS, OnnxError, Options, OutputFunction, export, export_graph};
+use dapple_onnx::{OPSETS, OnnxError, Options, OutputFunction, Preprocessing, export, export_graph};
 use dapple_reference::random;
 use prost::Message;
 
@@ -29,6 +30,8 @@ fn check(graph: &GraphProto) {
         let size = match tensor.data_type() {
             DataType::Float => 4,
             DataType::Int64 => 8,
+            DataType::Uint8 => 1,
+            DataType::Float16 => 2,
             DataType::Undefined => panic!("`{}` has no type", tensor.name()),
         };
         let len: i64 = tensor.dims.iter().product();
@@ -67,10 +70,16 @@ fn check(graph: &GraphProto) {
 }
 
 fn dims(graph: &GraphProto) -> [Vec<DimensionProto>; 2] {
+    types(graph).map(|(kind, dims)| {
+        assert_eq!(kind, DataType::Float);
+        dims
+    })
+}
+
+fn types(graph: &GraphProto) -> [(DataType, Vec<DimensionProto>); 2] {
     [&graph.input[0], &graph.output[0]].map(|value| {
         let tensor = value.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).expect("a tensor");
-        assert_eq!(tensor.elem_type(), DataType::Float);
-        tensor.shape.as_ref().expect("a shape").dim.clone()
+        (tensor.elem_type(), tensor.shape.as_ref().expect("a shape").dim.clone())
     })
 }
 
@@ -90,7 +99,7 @@ fn all_networks_are_well_formed() -> Result<(), Box<dyn std::error::Error>> {
         config.width = 4;
         let state = state_of(&config);
         let options = Options { opset, all_outputs: true, ..Options::default() };
-        let model = decode(&export(&config, &state, &options)?);
+        let model = decode(&export(&config, &state, &options)?.bytes);
         assert_eq!(model.opset_import.len(), 1);
         assert_eq!(model.opset_import[0].version, Some(opset));
         let graph = model.graph.expect("a graph");
@@ -109,7 +118,7 @@ fn parameters_keep_names_shapes_and_values() -> Result<(), Box<dyn std::error::E
     config.width = 4;
     let state = state_of(&config);
     let options = Options { fold_batch_norm: false, ..Options::default() };
-    let graph = decode(&export(&config, &state, &options)?).graph.expect("a graph");
+    let graph = decode(&export(&config, &state, &options)?.bytes).graph.expect("a graph");
     for (index, spec) in state.specs.iter().enumerate() {
         let tensor =
             graph.initializer.iter().find(|t| t.name() == spec.name).expect("every parameter is used");
@@ -118,7 +127,7 @@ fn parameters_keep_names_shapes_and_values() -> Result<(), Box<dyn std::error::E
         assert!(tensor.raw_data() == bytes, "{}", spec.name);
     }
     // Folding leaves the weights' names and no batch norm.
-    let folded = decode(&export(&config, &state, &Options::default())?).graph.expect("a graph");
+    let folded = decode(&export(&config, &state, &Options::default())?.bytes).graph.expect("a graph");
     assert!(folded.node.iter().all(|node| node.op_type() != "BatchNormalization"));
     assert!(folded.initializer.iter().any(|t| t.name() == "encoder.features.0.weight"));
     Ok(())
@@ -145,7 +154,7 @@ fn nothing_of_the_size_is_written() -> Result<(), Box<dyn std::error::Error>> {
         let options = Options { all_outputs: true, ..Options::default() };
         let written = export_graph(&network.graph, &state, &options)?;
         assert!(written == export_graph(&other, &state, &options)?, "{}", network.description);
-        check(&decode(&written).graph.expect("a graph"));
+        check(&decode(&written.bytes).graph.expect("a graph"));
     }
     Ok(())
 }
@@ -156,13 +165,13 @@ fn side_outputs_and_what_only_they_need_are_left_out() -> Result<(), Box<dyn std
     config.width = 4;
     let state = state_of(&config);
     let outputs = |options: &Options| -> Result<Vec<String>, OnnxError> {
-        let graph = decode(&export(&config, &state, options)?).graph.expect("a graph");
+        let graph = decode(&export(&config, &state, options)?.bytes).graph.expect("a graph");
         Ok(graph.output.iter().map(|output| output.name().to_owned()).collect())
     };
     assert_eq!(outputs(&Options::default())?, ["d0"]);
     let all = Options { all_outputs: true, ..Options::default() };
     assert_eq!(outputs(&all)?, ["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
-    let probabilities = Options { probabilities: Some(OutputFunction::Sigmoid), ..all };
+    let probabilities = Options { function: Some(OutputFunction::Sigmoid), ..all };
     assert_eq!(outputs(&probabilities)?[..2], ["probabilities", "d1"]);
     Ok(())
 }
@@ -184,13 +193,13 @@ fn outputs_may_be_anything() -> Result<(), Box<dyn std::error::Error>> {
     let network = (Shape::new(1, 8, 8, 3), odd_outputs);
     let state = state_of(&network);
     let metadata = vec![("key".to_owned(), "wert".to_owned())];
-    let primary = decode(&export(&network, &state, &Options { metadata, ..Options::default() })?);
+    let primary = decode(&export(&network, &state, &Options { metadata, ..Options::default() })?.bytes);
     let entry = &primary.metadata_props[0];
     assert_eq!((entry.key(), entry.value()), ("key", "wert"));
     let graph = primary.graph.expect("a graph");
     assert!(graph.initializer.iter().all(|tensor| !tensor.name().starts_with("aside")));
     let all = Options { all_outputs: true, ..Options::default() };
-    let graph = decode(&export(&network, &state, &all)?).graph.expect("a graph");
+    let graph = decode(&export(&network, &state, &all)?.bytes).graph.expect("a graph");
     check(&graph);
     let names: Vec<_> = graph.output.iter().map(|output| output.name()).collect();
     assert_eq!(names, ["a", "b", "image", "aside"]);
@@ -220,7 +229,7 @@ fn doubling_is_a_resize_and_linear_layers_are_products() -> Result<(), Box<dyn s
     let operators = |name: &str| -> Result<Vec<String>, Box<dyn std::error::Error>> {
         let config = NetConfig::new(name, 3, 4)?;
         let graph =
-            decode(&export(&config, &state_of(&config), &Options::default())?).graph.expect("a graph");
+            decode(&export(&config, &state_of(&config), &Options::default())?.bytes).graph.expect("a graph");
         Ok(graph.node.iter().map(|node| node.op_type().to_owned()).collect())
     };
     let count = |operators: &[String], wanted: &str| operators.iter().filter(|op| *op == wanted).count();
@@ -230,5 +239,73 @@ fn doubling_is_a_resize_and_linear_layers_are_products() -> Result<(), Box<dyn s
     // Two blocks a stage, in each at least queries, keys, values, projection and the first linear layer.
     let tokens = operators("segformer-b0")?;
     assert!(count(&tokens, "MatMul") >= 8 * (5 + 2), "{}", count(&tokens, "MatMul"));
+    Ok(())
+}
+
+#[test]
+fn weights_in_half_precision_halve_the_file_and_what_does_not_fit_stays()
+-> Result<(), Box<dyn std::error::Error>> {
+    let mut config = NetConfig::new("unet-convnext-tiny", 3, 4)?;
+    config.width = 16;
+    let mut state = state_of(&config);
+    let index = state.specs.iter().position(|spec| spec.role == Role::ConvWeight).expect("a convolution");
+    state.slice_mut(index)[0] = 1e6;
+    let options = Options { half: true, ..Options::default() };
+    let [single, half] = [Options::default(), options].map(|options| export(&config, &state, &options));
+    let (single, half) = (single?, half?);
+    assert!(half.bytes.len() < single.bytes.len() * 6 / 10);
+    assert_eq!(half.kept_single, [state.specs[index].name.as_str()]);
+    assert!(single.kept_single.is_empty());
+    let graph = decode(&half.bytes).graph.expect("a graph");
+    check(&graph);
+    let mut halved = 0;
+    for tensor in &graph.initializer {
+        let role = state.specs.iter().find(|spec| spec.name == tensor.name()).map(|spec| spec.role);
+        let is_half = tensor.data_type() == DataType::Float16;
+        // Factors of channels, which begin at a millionth, would lose their digits.
+        assert!(!is_half || role == Some(Role::ConvWeight), "{}", tensor.name());
+        halved += usize::from(is_half);
+    }
+    assert!(halved > 50, "{halved}");
+    Ok(())
+}
+
+#[test]
+fn with_preprocessing_images_become_labels_of_their_size() -> Result<(), Box<dyn std::error::Error>> {
+    // Many logits and one, divisors that are constant and that follow from the image.
+    for (name, classes, normalization) in
+        [("unet", 4, Normalization::ImageNet), ("u2net-lite", 2, Normalization::U2Net)]
+    {
+        let mut config = NetConfig::new(name, 3, classes)?;
+        config.width = 4;
+        let state = state_of(&config);
+        let images = Options {
+            opset: 18,
+            preprocessing: Some(Preprocessing { size: [32, 48], normalization }),
+            ..Options::default()
+        };
+        let labels = Options { function: Some(OutputFunction::Labels), ..images.clone() };
+        let model = decode(&export(&config, &state, &labels)?.bytes).graph.expect("a graph");
+        check(&model);
+        let (height, width) = (named("height"), named("width"));
+        let [(kind, input), (result, output)] = types(&model);
+        assert_eq!((kind, result), (DataType::Uint8, DataType::Uint8));
+        assert_eq!(input, [named("batch"), height.clone(), width.clone(), number(3)]);
+        assert_eq!(output, [named("batch"), height, width]);
+        assert_eq!((model.input[0].name(), model.output[0].name()), ("image", "labels"));
+
+        let logits = decode(&export(&config, &state, &images)?.bytes).graph.expect("a graph");
+        check(&logits);
+        let size = [named("height"), named("width")];
+        let channels = number(config.logits() as i64);
+        assert_eq!(types(&logits)[1].1, [&[named("batch"), channels][..], &size].concat());
+
+        let old = Options { opset: 17, ..images };
+        assert_eq!(export(&config, &state, &old), Err(OnnxError::PreprocessingOpset(17)));
+        let labels = Options { function: Some(OutputFunction::Labels), ..Options::default() };
+        let graph = decode(&export(&config, &state, &labels)?.bytes).graph.expect("a graph");
+        check(&graph);
+        assert_eq!(types(&graph).map(|(kind, _)| kind), [DataType::Float, DataType::Uint8]);
+    }
     Ok(())
 }

@@ -8,6 +8,8 @@ mod pointwise;
 mod pool;
 mod sampling;
 
+pub(crate) use sampling::resized;
+
 use crate::attributes::int;
 use crate::layout::{image, is_tokens, tokens};
 use crate::writer::{Value, Writer};

@@ -16,9 +16,14 @@ pub(crate) fn resize(w: &mut Writer, x: NodeId, like: NodeId, interpolation: Int
             false => nearest(w, x, &size),
         };
     }
-    let sizes = with_size(w, x, &size);
     let value = w.value(x).to_owned();
-    w.emit("Resize", &[&value, "", "", &sizes], settings(interpolation))
+    resized(w, &value, &size, interpolation)
+}
+
+/// Sampling of an image at a height and width `[2]`.
+pub(crate) fn resized(w: &mut Writer, value: &str, size: &str, interpolation: Interpolation) -> Value {
+    let sizes = with_size(w, value, size);
+    w.emit("Resize", &[value, "", "", &sizes], settings(interpolation))
 }
 
 /// Sampling at a whole multiple of the size.

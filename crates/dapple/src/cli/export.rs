@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dapple::data::Split;
-use dapple::export::{OnnxSettings, onnx};
+use dapple::export::{OnnxOutput, OnnxSettings, onnx};
 use dapple::model::{ModelError, Provenance, model_path};
 use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
@@ -19,12 +19,17 @@ use super::failure::Failure;
 #[command(after_help = "Examples:
   dapple export horse
   dapple export runs/horses --onnx horses.onnx --probabilities
+  dapple export runs/horses --onnx horses.onnx --half
+  dapple export horse --onnx horse.onnx --with-preprocessing --argmax
   dapple export model.safetensors --torch horses-torch.safetensors
   dapple export --model runs/horses --dapple horses.safetensors --half
 
 The ONNX model has the input `input`, float32 [batch, channels, height, width], of any size that the network accepts, and \
 returns logits. Its metadata has the preprocessing, the classes with their colours and the scores; in Python:
   session.get_modelmeta().custom_metadata_map
+With --with-preprocessing --argmax it has the input `image`, uint8 [batch, height, width, channels] as decoders give it, \
+and returns `labels`, uint8 [batch, height, width]:
+  labels, = session.run(None, {\"image\": numpy.asarray(photo)[None]})
 
 Weights for PyTorch have the names of the published checkpoints:
   weights = safetensors.torch.load_file(\"horses-torch.safetensors\")
@@ -47,9 +52,16 @@ pub struct Export {
     /// Write a model file for use without the run; it names the validation images, so that `dapple eval` finds them
     #[arg(long, value_name = "FILE")]
     pub dapple: Option<PathBuf>,
-    /// Store its weights in half precision
-    #[arg(long, requires = "dapple")]
+    /// Store the weights of layers in half precision: half the file, computed with in single precision
+    #[arg(long)]
     pub half: bool,
+    /// Take images as decoders give them (uint8, [batch, height, width, channels], of any size), resize and normalize them in
+    /// the model, and return results at their size; needs opset 18
+    #[arg(long, conflicts_with = "all_outputs")]
+    pub with_preprocessing: bool,
+    /// Return the class of each pixel instead of logits: uint8, [batch, height, width]
+    #[arg(long, conflicts_with = "probabilities")]
+    pub argmax: bool,
     /// Return probabilities (softmax or sigmoid, as the model was trained) instead of logits
     #[arg(long)]
     pub probabilities: bool,
@@ -59,12 +71,50 @@ pub struct Export {
     /// Keep batch norm instead of folding it into the convolutions
     #[arg(long)]
     pub keep_batch_norm: bool,
-    /// Version of the ONNX operator set, 17 to 22 [default: 17]
+    /// Version of the ONNX operator set, 17 to 22 [default: 17; 18 with --with-preprocessing]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(OPSETS))]
     pub opset: Option<i64>,
     /// Replace existing files
     #[arg(long)]
     pub force: bool,
+}
+
+impl Export {
+    /// Refuses settings of ONNX models where none is written.
+    fn check_without_onnx(&self) -> Result<(), Failure> {
+        let given = [
+            (self.probabilities, "--probabilities"),
+            (self.argmax, "--argmax"),
+            (self.with_preprocessing, "--with-preprocessing"),
+            (self.all_outputs, "--all-outputs"),
+            (self.keep_batch_norm, "--keep-batch-norm"),
+            (self.opset.is_some(), "--opset"),
+        ];
+        if let Some((_, flag)) = given.iter().find(|(given, _)| *given) {
+            return Err(Failure::input(format!("{flag} is for ONNX models: give --onnx FILE")));
+        }
+        if self.half && self.dapple.is_none() {
+            let why = "--half is for ONNX models and model files: give --onnx FILE or --dapple FILE";
+            return Err(Failure::input(why));
+        }
+        Ok(())
+    }
+
+    fn onnx_settings(&self) -> OnnxSettings {
+        let oldest = if self.with_preprocessing { 18 } else { *OPSETS.start() };
+        OnnxSettings {
+            opset: self.opset.unwrap_or(oldest),
+            output: match (self.probabilities, self.argmax) {
+                (true, _) => OnnxOutput::Probabilities,
+                (_, true) => OnnxOutput::Labels,
+                _ => OnnxOutput::Logits,
+            },
+            preprocessing: self.with_preprocessing,
+            all_outputs: self.all_outputs,
+            fold_batch_norm: !self.keep_batch_norm,
+            half: self.half,
+        }
+    }
 }
 
 pub fn run(arguments: &Export) -> Result<(), Failure> {
@@ -74,11 +124,8 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
         (None, None, None) => Some(default_onnx(model)),
         (path, ..) => path.clone(),
     };
-    let Export { probabilities, all_outputs, keep_batch_norm, opset, .. } = arguments;
-    if onnx_path.is_none() && (*probabilities || *all_outputs || *keep_batch_norm || opset.is_some()) {
-        return Err(Failure::input(
-            "--probabilities, --all-outputs, --keep-batch-norm and --opset are for ONNX models: give --onnx FILE",
-        ));
+    if onnx_path.is_none() {
+        arguments.check_without_onnx()?;
     }
     let outputs: Vec<&PathBuf> =
         [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten().collect();
@@ -106,13 +153,14 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     }
     let model = models.swap_remove(0);
     if let Some(path) = &onnx_path {
-        let settings = OnnxSettings {
-            opset: arguments.opset.unwrap_or(*OPSETS.start()),
-            probabilities: arguments.probabilities,
-            all_outputs: arguments.all_outputs,
-            fold_batch_norm: !arguments.keep_batch_norm,
-        };
-        write(path, &onnx(&model, &settings)?)?;
+        let exported = onnx(&model, &arguments.onnx_settings())?;
+        write(path, &exported.bytes)?;
+        for name in &exported.kept_single {
+            note!(
+                "{}: {name} stays in single precision: half precision does not hold its values",
+                path.display()
+            );
+        }
     }
     if let Some(path) = &arguments.torch {
         let entries = published(&model.card.network, &model.state)?;

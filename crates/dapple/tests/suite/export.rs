@@ -9,6 +9,7 @@ use std::thread;
 use crate::common::{Bench, names};
 use dapple::nets::checkpoint::{ModelFile, read_state_dict};
 use dapple::onnx::proto::ModelProto;
+use dapple_base::{TrainingImages, ValueRange};
 use prost::Message;
 use serde_json::Value;
 
@@ -71,6 +72,58 @@ fn the_form_can_be_chosen() {
     assert!(graph.node.iter().any(|node| node.op_type() == "BatchNormalization"));
     assert_eq!(model.opset_import[0].version, Some(20));
     assert_eq!(metadata["output"], "probabilities");
+}
+
+#[test]
+fn onnx_in_half_precision_is_half_the_file_and_says_what_stays() {
+    let bench = Bench::new();
+    bench.train("run");
+    bench.succeed("export run --onnx single.onnx");
+    let said = bench.succeed("export run --onnx half.onnx --half");
+    assert!(!said.err.contains("precision"), "{}", said.err);
+    let size = |name: &str| fs::metadata(bench.path(name)).expect("it was written").len();
+    assert!(size("half.onnx") < size("single.onnx") * 8 / 10);
+
+    let path = bench.path("run/best.safetensors");
+    let mut model = ModelFile::load(&path).expect("a model");
+    let index = model.state.specs.iter().rposition(|spec| spec.shape.len() == 4).expect("a convolution");
+    let name = model.state.specs[index].name.clone();
+    model.state.slice_mut(index)[0] = 1e6;
+    fs::write(bench.path("large.safetensors"), model.to_bytes().expect("a sound model")).expect("a file");
+    let said = bench.succeed("export large.safetensors --onnx large.onnx --half");
+    assert!(said.err.contains(&name) && said.err.contains("stays in single precision"), "{}", said.err);
+    bench.refuse("export run --torch a.safetensors --half", &["--half", "--onnx FILE"]);
+}
+
+#[test]
+fn preprocessing_and_argmax_are_in_the_model_and_its_metadata_say_so() {
+    let bench = Bench::new();
+    bench.train("run");
+    bench.succeed("export run --onnx whole.onnx --with-preprocessing --argmax");
+    let (model, metadata) = read_onnx(&bench, "whole.onnx");
+    let graph = model.graph.expect("a graph");
+    assert_eq!((graph.input[0].name(), graph.output[0].name()), ("image", "labels"));
+    assert_eq!(model.opset_import[0].version, Some(18));
+    let json = |key: &str| -> Value { serde_json::from_str(&metadata[key]).expect("JSON") };
+    assert_eq!(metadata["output"], "labels");
+    assert_eq!(json("preprocessing")["included"], true);
+    assert_eq!(json("postprocessing")["included"], serde_json::json!(["resize", "decide"]));
+    bench.refuse("export run --onnx a.onnx --with-preprocessing --opset 17", &["opset 18", "17"]);
+    bench.refuse("export run --onnx a.onnx --argmax --probabilities", &["--argmax", "--probabilities"]);
+    bench
+        .refuse("export run --torch a.safetensors --argmax", &["--argmax is for ONNX models", "--onnx FILE"]);
+
+    // Images whose white is not 255 are not those that the model would take.
+    let path = bench.path("run/best.safetensors");
+    let mut model = ModelFile::load(&path).expect("a model");
+    let range = ValueRange::Span(vec![[0.0, 4095.0]]);
+    model.card.images = Some(TrainingImages { range, ..TrainingImages::unknown() });
+    fs::write(bench.path("raw.safetensors"), model.to_bytes().expect("a sound model")).expect("a file");
+    bench.refuse(
+        "export raw.safetensors --onnx a.onnx --with-preprocessing",
+        &["0..4095", "8-bit", "metadata"],
+    );
+    bench.succeed("export raw.safetensors --onnx a.onnx --argmax");
 }
 
 #[test]

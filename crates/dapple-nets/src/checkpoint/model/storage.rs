@@ -3,7 +3,7 @@
 use super::format::parameter;
 use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::ContentError;
-use dapple_graph::ParamSpec;
+use dapple_graph::{ParamSpec, Role};
 use half::f16;
 
 /// The precision of stored weights.
@@ -12,15 +12,15 @@ pub enum Storage {
     /// Single precision, without loss.
     #[default]
     Single,
-    /// Half precision for the weights of layers, which halves the file. Parameters with one value a channel (biases, norms
-    /// and their statistics) stay in single precision.
+    /// Half precision for the weights of layers, which halves the file. Parameters with one value a channel (biases, factors,
+    /// norms and their statistics) stay in single precision.
     Half,
 }
 
 impl Storage {
     /// The type and the bytes of a parameter's values.
     pub(super) fn encode(self, spec: &ParamSpec, values: &[f32]) -> Result<(Dtype, Vec<u8>), ContentError> {
-        if self == Self::Single || spec.shape.len() < 2 {
+        if self == Self::Single || !matches!(spec.role, Role::ConvWeight | Role::ConvTransposeWeight) {
             return Ok((Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
         }
         let halves = values.iter().map(|&value| f16::from_f32(value));
