@@ -14,13 +14,22 @@ use crate::random::{Purpose, Random};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Change {
     pub window: Window,
-    /// Where the window is to be placed instead, if around a pixel of a class; the seed of that choice.
-    pub balanced: Option<u64>,
+    /// Where the window is to be placed instead, if around a pixel of a class.
+    pub placed: Option<Placed>,
     pub flip_horizontal: bool,
     pub flip_vertical: bool,
     pub geometry: Geometry,
     pub colour: Colour,
     pub damage: Damage,
+}
+
+/// A window that is placed around a pixel of a class, with the seed of the choice of class and pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Placed {
+    /// Of any class in the image.
+    Balanced(u64),
+    /// Of a rare one.
+    Rare(u64),
 }
 
 impl Augment {
@@ -51,30 +60,47 @@ impl Augment {
             height: height * share,
         };
         let balanced = random.chance(self.balanced);
-        let balanced_seed = random.word();
-        Change {
-            window,
-            balanced: balanced.then_some(balanced_seed),
-            flip_horizontal,
-            flip_vertical,
-            geometry: Geometry::draw(self, &mut random),
-            colour: Colour::draw(self, factors, &mut random),
-            damage: Damage::draw(self, &mut random),
-        }
+        let seed = random.word();
+        let geometry = Geometry::draw(self, &mut random);
+        let colour = Colour::draw(self, factors, &mut random);
+        let damage = Damage::draw(self, &mut random);
+        // The latest draw comes last, so that trainings of before have the same changes.
+        let placed = match random.chance(self.rare) {
+            true => Some(Placed::Rare(seed)),
+            false => balanced.then_some(Placed::Balanced(seed)),
+        };
+        Change { window, placed, flip_horizontal, flip_vertical, geometry, colour, damage }
     }
 }
 
 impl Change {
-    /// The window, moved around a pixel of a class that is drawn evenly from those in `labels` if that is wanted.
-    pub fn placed_window(&self, labels: &LabelMap, ignore: Option<u8>) -> Window {
-        let Some(seed) = self.balanced.filter(|_| self.window != Window::FULL) else { return self.window };
+    /// The window, moved around a pixel of a class in `labels` if that is wanted. `rarity` has the weight of each label in
+    /// the choice of a rare class.
+    pub fn placed_window(&self, labels: &LabelMap, ignore: Option<u8>, rarity: &[f64]) -> Window {
+        let Some(placed) = self.placed.filter(|_| self.window != Window::FULL) else { return self.window };
+        let (Placed::Balanced(seed) | Placed::Rare(seed)) = placed;
         let mut random = Random::new(seed, Purpose::Details, 0, 0);
+        let weight = |label: u8| match placed {
+            _ if ignore == Some(label) => 0.0,
+            Placed::Balanced(_) => 1.0,
+            Placed::Rare(_) => rarity.get(usize::from(label)).copied().unwrap_or(0.0),
+        };
         let mut counts = labels.counts();
-        counts.retain(|&(label, _)| ignore != Some(label));
+        counts.retain(|&(label, _)| weight(label) > 0.0);
         if counts.is_empty() {
             return self.window;
         }
-        let (label, n) = counts[random.below(counts.len())];
+        let (label, n) = match placed {
+            Placed::Balanced(_) => counts[random.below(counts.len())],
+            Placed::Rare(_) => {
+                let mut left = random.unit() * counts.iter().map(|&(label, _)| weight(label)).sum::<f64>();
+                let reaches = |&&(label, _): &&(u8, u64)| {
+                    left -= weight(label);
+                    left < 0.0
+                };
+                *counts.iter().find(reaches).unwrap_or(&counts[0])
+            }
+        };
         let number = random.below(n as usize);
         let with_label = labels.labels.iter().enumerate().filter(|&(_, &found)| found == label);
         let at = with_label.map(|(at, _)| at).nth(number).unwrap_or(0);

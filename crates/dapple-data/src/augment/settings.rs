@@ -26,6 +26,11 @@ pub struct Augment {
     /// Probability that zoom and crop are placed around a pixel of a class drawn evenly from those in the image, so that
     /// rare classes are seen; without effect where the whole image is shown. 0 to 1.
     pub balanced: f64,
+    /// Probability that zoom and crop are placed around a pixel of a rare class, which has less than an even share of the
+    /// pixels of all samples; of several in the image, the rarer a class the more often, by the inverse of its share. It
+    /// comes before [`Augment::balanced`], and is without effect where the whole image is shown or the image has no rare
+    /// class. 0 to 1.
+    pub rare: f64,
     /// Largest rotation about the centre of what is shown, either way, in degrees. 0 to 180.
     pub rotate: f64,
     /// Things are shown at `1 / (1 + scale)` to `1 + scale` times their size, evenly on a logarithmic scale. 0 to 4.
@@ -101,6 +106,7 @@ impl Augment {
             ("augment.flip_horizontal", self.flip_horizontal),
             ("augment.flip_vertical", self.flip_vertical),
             ("augment.balanced", self.balanced),
+            ("augment.rare", self.rare),
             ("augment.grey", self.grey),
             ("augment.blur", self.blur),
             ("augment.noise", self.noise),

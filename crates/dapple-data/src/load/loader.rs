@@ -98,6 +98,8 @@ struct Inner {
     dataset: Arc<Dataset>,
     samples: Vec<usize>,
     settings: LoaderSettings,
+    /// The weight of each label in the choice of a rare class.
+    rarity: Vec<f64>,
     cache: Arc<Cache>,
 }
 
@@ -122,7 +124,8 @@ impl Loader {
             ));
         }
         let cache = Arc::new(Cache::new(dataset.len(), settings.cache));
-        Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
+        let rarity = rarity(&dataset.class_statistics(&samples).pixels);
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
     }
 
     /// The same samples in the same order with the same changes, at another size; what is kept of them is shared.
@@ -130,7 +133,7 @@ impl Loader {
     /// # Errors
     /// [`DataError::Setting`] for a size out of range.
     pub fn resized(&self, height: usize, width: usize) -> Result<Self> {
-        let Inner { dataset, samples, settings, cache } = self.0.as_ref();
+        let Inner { dataset, samples, settings, rarity, cache } = self.0.as_ref();
         let input = InputSettings { height, width, ..settings.input };
         let settings = LoaderSettings { input, ..*settings };
         settings.validate()?;
@@ -139,8 +142,8 @@ impl Loader {
             true => Arc::new(Cache::new(dataset.len(), settings.cache)),
             false => Arc::clone(cache),
         };
-        let (dataset, samples) = (Arc::clone(dataset), samples.clone());
-        Ok(Self(Arc::new(Inner { dataset, samples, settings, cache })))
+        let (dataset, samples, rarity) = (Arc::clone(dataset), samples.clone(), rarity.clone());
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
     }
 
     /// The number of batches in an epoch.
@@ -219,6 +222,18 @@ impl Iterator for Epoch {
 
 impl ExactSizeIterator for Epoch {}
 
+/// For each class the inverse of its share of the pixels if that is less than an even share among the classes that there
+/// are, else 0.
+fn rarity(pixels: &[u64]) -> Vec<f64> {
+    let total = pixels.iter().sum::<u64>() as f64;
+    let there = pixels.iter().filter(|&&n| n > 0).count() as f64;
+    let weight = |&n: &u64| match n as f64 / total {
+        share if share > 0.0 && share * there < 1.0 => 1.0 / share,
+        _ => 0.0,
+    };
+    pixels.iter().map(weight).collect()
+}
+
 impl Inner {
     /// The samples in the order of an epoch.
     fn order(&self, epoch: u64) -> Vec<usize> {
@@ -271,7 +286,7 @@ impl Inner {
             Ok(if augment.keeps_window() { cut(&decoded, Window::FULL) } else { decoded })
         })?;
         let ignore = self.dataset.ignore();
-        let window = change.placed_window(&kept.labels, ignore);
+        let window = change.placed_window(&kept.labels, ignore, &self.rarity);
         let mut sample = if augment.warps() {
             let source = (kept.image.height, kept.image.width);
             Warp::new(&change, window, source, (h, w)).apply(&kept, ignore.unwrap_or(0))

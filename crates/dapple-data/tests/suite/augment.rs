@@ -133,6 +133,75 @@ fn balanced_crops_show_rare_classes() {
     assert!(without < 25 && (75..=130).contains(&with), "{without} and {with} of 200");
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Rare classes are seen more often, the rarest most, in crops whose image and mask still say the same.
+    #[test]
+    fn crops_around_rare_classes_show_them_more_often_and_keep_image_and_mask_together(
+        (x, y) in (0_usize..74, 0_usize..80), crop in 16_usize..40, flip: bool, ignored: bool,
+    ) {
+        // Class 2 has 6 pixels, class 1 has 400, and class 3 is ignored or has as many as class 1.
+        let (side, mut labels) = (80, vec![0; 80 * 80]);
+        for (at, label) in labels.iter_mut().enumerate() {
+            let (row, column) = (at / side, at % side);
+            *label = match (row, column) {
+                (row, column) if row == y && (x..x + 6).contains(&column) => 2,
+                (0..20, 0..20) => 1,
+                (60..80, 60..80) => 3,
+                _ => 0,
+            };
+        }
+        let pair = LabelledImage {
+            image: Raster::new(side, side, 1, labels.iter().map(|&label| label * 40).collect()),
+            labels: LabelMap { width: side, height: side, labels },
+        };
+        let classes = Classes::numbered(if ignored { 3 } else { 4 });
+        let ignore = ignored.then_some(3);
+        let dataset = Arc::new(Dataset::from_memory([("a".to_owned(), pair)], classes, ignore).unwrap());
+        let input = InputSettings { channels: 1, ..InputSettings::new(side, side) };
+        let seen = |rare| {
+            let augment = Augment {
+                crop: Some([crop, crop]),
+                flip_horizontal: f64::from(u8::from(flip)),
+                rare,
+                ..Augment::none()
+            };
+            let mut seen = [0; 4];
+            for epoch in 0..40 {
+                let sample = changed(&dataset, input, augment, epoch);
+                let pairs = sample.image.data.iter().zip(&sample.labels.labels);
+                assert!(pairs.clone().all(|(value, label)| *value == label * 40), "image and mask differ");
+                for label in 0..4 {
+                    seen[usize::from(label)] += usize::from(sample.labels.labels.contains(&label));
+                }
+            }
+            seen
+        };
+        let (without, with) = (seen(0.0), seen(1.0));
+        // By the inverses of their shares, class 2 is chosen for at least 97 of 100 crops.
+        prop_assert!(with[2] >= 30, "{:?} and {:?}", without, with);
+        prop_assert!(with[2] > without[2] || without[2] >= 34, "{:?} and {:?}", without, with);
+        prop_assert_eq!(seen(0.0), without, "the same draws");
+    }
+}
+
+#[test]
+fn images_without_a_rare_class_are_cropped_anywhere() {
+    let dataset = Arc::new(synthetic::dataset(1, 1, 32, 32));
+    let all_alike = {
+        let mut pair = dataset.load(0, Channels::Rgb).unwrap();
+        pair.labels.labels.fill(1);
+        Arc::new(Dataset::from_memory([("a".to_owned(), pair)], Classes::numbered(5), None).unwrap())
+    };
+    let crops = |rare| Augment { crop: Some([16, 16]), rare, ..Augment::none() };
+    for epoch in 0..4 {
+        let [without, with] =
+            [0.0, 1.0].map(|rare| changed(&all_alike, InputSettings::new(32, 32), crops(rare), epoch));
+        assert_eq!(without, with);
+    }
+}
+
 #[test]
 fn mixing_takes_labels_along() {
     // Three samples, each of one value and one label.

@@ -110,6 +110,11 @@ settings! {
         ///
         /// Rare classes are seen more often. Without effect where the whole image is shown.
         balanced = PROBABILITY.auto(),
+        /// Probability of placing zoom and crop around a pixel of a rare class.
+        ///
+        /// A class is rare that has less than an even share of the pixels of the training images; the rarer, the more often it
+        /// is chosen. Before `balanced`, and without effect where the whole image is shown.
+        rare = PROBABILITY.auto(),
         /// Largest rotation, either way, in degrees.
         rotate = up_to(180.0).auto().example("15.0"),
         /// Largest change of scale: by 1 / (1 + scale) to 1 + scale.
