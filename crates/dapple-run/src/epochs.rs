@@ -105,12 +105,14 @@ impl EpochLog {
     }
 }
 
-/// The columns of a row that have a value: `val_miou` as `miou/val`, so that TensorBoard shows parts in one group.
+/// The columns of a row that have a value: `val_miou` as `miou/val` and `average_val_miou` as `miou/average`, so that
+/// TensorBoard shows parts in one group.
 fn scalars(record: &EpochRecord) -> Vec<(String, f64)> {
     let Ok(serde_json::Value::Object(columns)) = serde_json::to_value(record) else {
-        unreachable!("a record is a flat map of numbers")
+        unreachable!("a record is a flat map of numbers and words")
     };
     let tag = |column: &str| match column.split_once('_') {
+        Some(("average", of)) if of.starts_with("val_") => format!("{}/average", &of["val_".len()..]),
         Some((part @ ("train" | "val"), quantity)) => format!("{quantity}/{part}"),
         _ => format!("training/{column}"),
     };
@@ -128,6 +130,8 @@ mod tests {
         let scalars = scalars(&record);
         assert!(scalars.contains(&("miou/val".into(), 0.5)), "{scalars:?}");
         assert!(scalars.contains(&("training/learning_rate".into(), 0.0)), "{scalars:?}");
+        let average = EpochRecord { average_val_miou: Some(0.25), ..record };
+        assert!(super::scalars(&average).contains(&("miou/average".into(), 0.25)));
         assert!(scalars.iter().all(|(tag, _)| !tag.contains("epoch")), "{scalars:?}");
     }
 

@@ -42,4 +42,4 @@ pub use folder::RunFolder;
 pub use log::{Activity, RunInfo, RunProgress, SessionInfo, Throughput};
 pub use rates::save_rate_plot;
 pub use run::Run;
-pub use text::{duration, grouped, line_of};
+pub use text::{duration, grouped, line_of, note_on};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use dapple_base::clock;
+use dapple_model::Weights;
 use serde::Serialize;
 
 use crate::log::Activity;
@@ -31,6 +32,8 @@ pub struct ListedRun {
     pub epochs: usize,
     /// The best epoch, from 1.
     pub best_epoch: Option<f64>,
+    /// The weights of that epoch that were saved, whose scores follow: as they are, or their average.
+    pub weights: Option<Weights>,
     /// Mean IoU of the best epoch.
     pub miou: Option<f64>,
     /// Mean Boundary IoU of the best epoch.
@@ -76,7 +79,7 @@ fn find(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 }
 
 fn listed(run: &RunData) -> ListedRun {
-    let best = |column: &str| run.history.best().and_then(|row| row.get(column).copied());
+    let best = |column: &str| run.history.saved(column);
     let loss = run.history.rows().iter().filter_map(|row| row.get("val_loss").copied()).reduce(f64::min);
     let path = run.path.strip_prefix(".").unwrap_or(&run.path);
     ListedRun {
@@ -85,7 +88,8 @@ fn listed(run: &RunData) -> ListedRun {
         data: run.data(),
         state: state(run),
         epochs: run.history.rows().len(),
-        best_epoch: best("epoch"),
+        best_epoch: run.history.best().and_then(|row| row.get("epoch").copied()),
+        weights: run.history.best_standing().map(|standing| standing.weights),
         miou: best("val_miou"),
         boundary_miou: best("val_boundary_miou"),
         foreground_iou: best("val_foreground_iou"),

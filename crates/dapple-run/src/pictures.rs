@@ -24,18 +24,24 @@ pub(crate) fn draw_curves(run: &RunFolder, title: &str, records: &[EpochRecord])
         let points = points.filter(|(record, value)| value.is_some() || record.val_loss.is_some());
         Series::new(name, points.map(|(record, value)| (record.epoch as f64, value)))
     };
-    let loss = vec![
-        line("training", |r| Some(r.train_loss)),
-        line("validation", |r| r.val_loss).marking(Best::Lowest),
-    ];
-    let score = |train: fn(&EpochRecord) -> Option<f64>, val: fn(&EpochRecord) -> Option<f64>| {
-        vec![line("training", train), line("validation", val).marking(Best::Highest)]
+    type Value = fn(&EpochRecord) -> Option<f64>;
+    let lines = |train: Value, val: Value, average: Value, best: Best| {
+        let mut lines = vec![line("training", train), line("validation", val).marking(best)];
+        if records.iter().any(|record| average(record).is_some()) {
+            lines.push(line("validation, average", average).marking(best));
+        }
+        lines
     };
+    let loss = lines(|r| Some(r.train_loss), |r| r.val_loss, |r| r.average_val_loss, Best::Lowest);
+    let score = |train: Value, val: Value, average: Value| lines(train, val, average, Best::Highest);
     let panels = vec![
         Panel::new("Loss", loss),
-        Panel::share("Pixel accuracy", score(|r| r.train_pixel_accuracy, |r| r.val_pixel_accuracy)),
-        Panel::share("Mean IoU", score(|r| r.train_miou, |r| r.val_miou)),
-        Panel::share("Mean Boundary IoU", score(|r| r.train_boundary_miou, |r| r.val_boundary_miou)),
+        Panel::share("Pixel accuracy", score(|r| r.train_pixel_accuracy, |r| r.val_pixel_accuracy, |_| None)),
+        Panel::share("Mean IoU", score(|r| r.train_miou, |r| r.val_miou, |r| r.average_val_miou)),
+        Panel::share(
+            "Mean Boundary IoU",
+            score(|r| r.train_boundary_miou, |r| r.val_boundary_miou, |r| r.average_val_boundary_miou),
+        ),
     ];
     Ok(Curves::new(title, panels)?.save(run.path())?)
 }

@@ -1,5 +1,6 @@
 //! Events, numbers and spans of time as text.
 
+use dapple_model::Weights;
 use dapple_train::{EpochRecord, Event};
 
 /// An event as one line or more; `None` for the frequent ones.
@@ -33,20 +34,29 @@ pub fn line_of(event: &Event<'_>) -> Option<String> {
     }
 }
 
-/// One line of at most 80 columns; `metrics.csv` has all scores with all digits.
+/// One line of at most 80 columns with the scores of the better weights; `metrics.csv` has all of both with all digits.
 fn epoch_line(record: &EpochRecord, epochs: usize, best: bool) -> String {
     let loss = match record.train_loss {
         loss if loss.abs() < 1000.0 => format!("{loss:.3}"),
         loss => format!("{loss:.1e}"),
     };
     let mut line = format!("epoch {}/{epochs}  loss {loss}", record.epoch);
-    let scores = [("mIoU", record.val_miou), ("foreground IoU", record.val_foreground_iou)];
-    for (name, score) in scores {
-        if let Some(score) = score {
-            line += &format!("  {name} {score:.3}");
-        }
-    }
+    let [miou, foreground] = record.better_scores();
+    // The note takes the place of the longer word.
+    let weights = record.better_weights();
+    let word = if weights == Weights::Average { "fg IoU" } else { "foreground IoU" };
+    let scores = [("mIoU", miou), (word, foreground)];
+    let scores = scores.into_iter().filter_map(|(name, score)| Some(format!("  {name} {:.3}", score?)));
+    line += &(scores.collect::<String>() + note_on(weights));
     line + &format!("  {:.1} s{}", record.seconds, if best { "  best" } else { "" })
+}
+
+/// The note on the scores of these weights: nothing for weights as they are.
+pub fn note_on(weights: Weights) -> &'static str {
+    match weights {
+        Weights::Raw => "",
+        Weights::Average => " (average)",
+    }
 }
 
 /// A number with commas between the thousands.
@@ -100,5 +110,13 @@ mod tests {
         let line = epoch_line(&record, 300, true);
         assert!(line.len() <= 80, "{line}");
         assert!(line.contains("mIoU 0.123") && line.ends_with("12345.6 s  best"), "{line}");
+        let better = EpochRecord {
+            average_val_miou: Some(0.234_567),
+            average_val_foreground_iou: Some(0.987_654),
+            ..record
+        };
+        let line = epoch_line(&better, 300, true);
+        assert!(line.len() <= 80, "{line}");
+        assert!(line.contains("  mIoU 0.235  fg IoU 0.988 (average)  "), "{line}");
     }
 }

@@ -44,5 +44,6 @@ pub use fit::position::Position;
 pub use fit::rate_finder::{RateStep, RateSweep};
 pub use fit::record::{EpochRecord, best_epoch, read_records};
 pub use fit::recorder::Recorder;
+pub use fit::standing::Standing;
 pub use fit::training::{Training, open_dataset};
 pub use recipe::Recipe;

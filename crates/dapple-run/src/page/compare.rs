@@ -54,7 +54,7 @@ fn overview(runs: &[RunData]) -> Section {
             Cell::from(run.name.clone()),
             run.network().into(),
             run.data().into(),
-            format!("{} ({name})", shown(score)).into(),
+            format!("{}{} ({name})", shown(score), run.note()).into(),
             run.history.rows().len().to_string().into(),
             duration(run.history.sum("seconds")).into(),
         ]

@@ -105,7 +105,7 @@ fn name_of(column: &str, ending: &str) -> Option<String> {
         .map(|word| match word {
             "train" => "training",
             "val" => "validation",
-            "ema" => "averaged weights",
+            "average" | "ema" => "averaged weights",
             other => other,
         })
         .collect();

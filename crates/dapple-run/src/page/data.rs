@@ -11,6 +11,7 @@ use crate::error::RunError;
 use crate::examine::Examination;
 use crate::folder::{RunFolder, read_json};
 use crate::log::{RunInfo, RunProgress};
+use crate::text::note_on;
 
 /// The contents of a run's folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,15 +81,19 @@ impl RunData {
 
     /// The score by which the best epoch was chosen, with its name: that of the foreground for two classes.
     pub fn selection_score(&self) -> (&'static str, Option<f64>) {
-        let best = |column| self.history.best().and_then(|row| row.get(column).copied());
         match &self.scores {
             Some(scores) if scores.classes.len() == 2 => ("foreground IoU", scores.classes[1].iou),
             Some(scores) => ("mean IoU", scores.dataset.miou),
-            None => match best("val_foreground_iou") {
+            None => match self.history.saved("val_foreground_iou") {
                 Some(score) => ("foreground IoU", Some(score)),
-                None => ("mean IoU", best("val_miou")),
+                None => ("mean IoU", self.history.saved("val_miou")),
             },
         }
+    }
+
+    /// The note on this score: that it is of the averaged weights, if they were saved.
+    pub fn note(&self) -> &'static str {
+        self.history.best_standing().map_or("", |standing| note_on(standing.weights))
     }
 
     /// The scores with their intervals; empty without scores of each image.

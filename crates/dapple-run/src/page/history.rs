@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use dapple_model::Weights;
+use dapple_train::Standing;
+
 /// The rows of `metrics.jsonl`. Columns that this program does not know are kept, and lines that cannot be parsed (the
 /// last one of a folder that is being copied, for instance) are skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,21 +65,43 @@ impl History {
         self.rows.iter().filter_map(|row| row.get(name)).sum()
     }
 
-    /// The row with the highest IoU on the validation part, of the weights or of their average, the foreground's for two
-    /// classes, the earliest of equals.
+    /// The row with the best standing, the earliest of equals.
     pub fn best(&self) -> Option<&BTreeMap<String, f64>> {
-        let column = if self.has("val_foreground_iou") { "val_foreground_iou" } else { "val_miou" };
-        let mut best: Option<(&BTreeMap<String, f64>, f64)> = None;
+        let mut best: Option<(&BTreeMap<String, f64>, Standing)> = None;
         for row in &self.rows {
-            let average = row.get(&format!("average_{column}"));
-            let scores = row.get(column).into_iter().chain(average).copied();
-            if let Some(score) = scores.reduce(f64::max)
-                && best.is_none_or(|(_, highest)| score > highest)
+            if let Some(standing) = standing(row)
+                && best.is_none_or(|(_, highest)| standing.beats(&highest))
             {
-                best = Some((row, score));
+                best = Some((row, standing));
             }
         }
         best.map(|(row, _)| row)
+    }
+
+    /// The standing of the best row: the score of the weights that were saved.
+    pub fn best_standing(&self) -> Option<Standing> {
+        self.best().and_then(standing)
+    }
+
+    /// A `val_` column of the best row, for the weights that were saved.
+    pub fn saved(&self, column: &str) -> Option<f64> {
+        of_better_weights(self.best()?, column)
+    }
+
+    /// A `val_` column of the last row, for the weights that scored better.
+    pub fn latest(&self, column: &str) -> Option<f64> {
+        of_better_weights(self.rows.last()?, column)
+    }
+}
+
+fn standing(row: &BTreeMap<String, f64>) -> Option<Standing> {
+    Standing::of(&|column| row.get(column).copied())
+}
+
+fn of_better_weights(row: &BTreeMap<String, f64>, column: &str) -> Option<f64> {
+    match standing(row)?.weights {
+        Weights::Raw => row.get(column).copied(),
+        Weights::Average => row.get(&format!("average_{column}")).copied(),
     }
 }
 
@@ -91,6 +116,9 @@ mod tests {
         assert_eq!(history.columns(), ["epoch", "val_miou", "val_ema_miou", "val_loss", "x"]);
         assert_eq!(history.column("val_ema_miou").collect::<Vec<_>>(), [(1.0, Some(0.6)), (2.0, None)]);
         assert_eq!(history.best().and_then(|row| row.get("epoch")), Some(&1.0));
+        assert_eq!(history.saved("val_miou"), Some(0.5));
+        let average = "{\"epoch\":1,\"val_miou\":0.5,\"average_val_miou\":0.6,\"weights\":\"average\"}";
+        assert_eq!(History::parse(average).saved("val_miou"), Some(0.6), "the weights that were saved");
         assert!(!history.has("x") && History::read(Path::new("nowhere")).best().is_none());
     }
 }

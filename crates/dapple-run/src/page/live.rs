@@ -75,9 +75,9 @@ fn now(run: &RunData) -> Section {
     );
     fact("Loss of this epoch", progress.loss.filter(|_| running).map(|loss| format!("{loss:.4}")));
     fact("Loss of the last epoch", of_last("train_loss").map(|loss| format!("{loss:.4}")));
-    fact("Validation mean IoU", of_last("val_miou").map(|score| shown(Some(score))));
+    fact("Validation mean IoU", run.history.latest("val_miou").map(|score| shown(Some(score))));
     let (name, best) = run.selection_score();
-    fact(&format!("Best {name}"), best.map(|score| shown(Some(score))));
+    fact(&format!("Best {name}"), best.map(|score| shown(Some(score)) + run.note()));
     fact(
         "Images per second",
         progress.images_per_second.filter(|_| running).map(|rate| format!("{rate:.1}")),

@@ -15,7 +15,9 @@ use crate::text::{duration, grouped};
 pub(super) fn lead(run: &RunData) -> String {
     let (name, score) = run.selection_score();
     let mut text = match (score, run.history.best().and_then(|row| row.get("epoch"))) {
-        (Some(score), Some(epoch)) => format!("Validation {name} {score:.4}, best in epoch {epoch}."),
+        (Some(score), Some(epoch)) => {
+            format!("Validation {name} {score:.4}{}, best in epoch {epoch}.", run.note())
+        }
         _ => "There are no scores.".to_owned(),
     };
     if let Some(start) = run.info.as_ref().and_then(|info| info.sessions.first()) {
@@ -60,7 +62,8 @@ pub(super) fn scores(run: &RunData) -> Option<Section> {
     let percent = bootstrap.confidence * 100.0;
     let table = Table {
         caption: format!(
-            "Scores of the best model on {} validation images, at the network's input size",
+            "Scores of the best model{} on {} validation images, at the network's input size",
+            run.note(),
             scores.images
         ),
         columns: vec!["Score".into(), "Value".into(), format!("{percent} % interval")],

@@ -1,6 +1,6 @@
 //! The loop, from the parts upwards.
 //!
-//! - `files`, `record`, `pace`, `position`, `checkpoint`: files and state of a training.
+//! - `files`, `standing`, `record`, `pace`, `position`, `checkpoint`: files and state of a training.
 //! - `observer`, `recorder`: its watchers.
 //! - `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
 //! - `session`: batches, the end of an epoch, the end.
@@ -19,4 +19,5 @@ pub(crate) mod record;
 pub(crate) mod recorder;
 mod session;
 mod setup;
+pub(crate) mod standing;
 pub(crate) mod training;

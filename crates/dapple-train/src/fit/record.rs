@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::Path;
 
+use super::standing::Standing;
+
 /// One row of the tables. Scores are undefined (`None`) where nothing could be scored, for example without a
 /// validation part.
 ///
@@ -54,6 +56,13 @@ pub struct EpochRecord {
     /// Their IoU of class 1 (two classes only).
     #[serde(default)]
     pub average_val_foreground_iou: Option<f64>,
+    /// The score that the best epoch is chosen by: IoU of class 1 for two classes, else the mean IoU, of the weights as
+    /// they are or of their average, whichever is better. These weights are saved if the epoch is the best.
+    #[serde(default)]
+    pub val_score: Option<f64>,
+    /// Which weights that score is of.
+    #[serde(default)]
+    pub weights: Option<Weights>,
     /// Mean IoU on the scored training images.
     pub train_miou: Option<f64>,
     /// Mean Boundary IoU on the scored training images.
@@ -106,57 +115,74 @@ impl EpochRecord {
         self.train_pixel_accuracy = scores.dataset.pixel_accuracy;
     }
 
-    /// The score by which the best epoch is chosen, higher is better: the foreground's IoU for two classes, else mIoU;
-    /// of the weights as they are or of their average, whichever is better.
+    /// Notes which weights scored better, once all scores are set.
+    pub(crate) fn set_standing(&mut self) {
+        let standing = self.standing();
+        self.val_score = standing.map(|standing| standing.score);
+        self.weights = standing.map(|standing| standing.weights);
+    }
+
+    /// The standing of the epoch among others; `None` without a score.
+    pub fn standing(&self) -> Option<Standing> {
+        Standing::of(&|column| match column {
+            "val_loss" => self.val_loss,
+            "val_miou" => self.val_miou,
+            "val_foreground_iou" => self.val_foreground_iou,
+            "average_val_loss" => self.average_val_loss,
+            "average_val_miou" => self.average_val_miou,
+            "average_val_foreground_iou" => self.average_val_foreground_iou,
+            _ => None,
+        })
+    }
+
+    /// The score by which the best epoch is chosen, see [`Standing`].
     pub fn selection_score(&self) -> Option<f64> {
-        let scores = self.scores_of_weights();
-        match self.better_weights() {
-            Weights::Raw => scores[0],
-            Weights::Average => scores[1],
-        }
+        self.standing().map(|standing| standing.score)
     }
 
     /// Which weights scored better; as they are, if equal or not scored.
     pub fn better_weights(&self) -> Weights {
-        match self.scores_of_weights() {
-            [Some(raw), Some(average)] if average > raw => Weights::Average,
-            [None, Some(_)] => Weights::Average,
-            _ => Weights::Raw,
-        }
+        self.standing().map_or(Weights::Raw, |standing| standing.weights)
     }
 
-    fn scores_of_weights(&self) -> [Option<f64>; 2] {
-        [self.val_foreground_iou.or(self.val_miou), self.average_val_foreground_iou.or(self.average_val_miou)]
+    /// Mean IoU and IoU of class 1 of the weights that scored better.
+    pub fn better_scores(&self) -> [Option<f64>; 2] {
+        match self.better_weights() {
+            Weights::Raw => [self.val_miou, self.val_foreground_iou],
+            Weights::Average => [self.average_val_miou, self.average_val_foreground_iou],
+        }
     }
 }
 
-/// The epoch with the highest [`EpochRecord::selection_score`], the earliest of equals.
+/// The epoch with the best [`Standing`], the earliest of equals.
 pub fn best_epoch(records: &[EpochRecord]) -> Option<&EpochRecord> {
-    let mut best: Option<(&EpochRecord, f64)> = None;
+    let mut best: Option<(&EpochRecord, Standing)> = None;
     for record in records {
-        if let Some(score) = record.selection_score()
-            && best.is_none_or(|(_, highest)| score > highest)
+        if let Some(standing) = record.standing()
+            && best.is_none_or(|(_, highest)| standing.beats(&highest))
         {
-            best = Some((record, score));
+            best = Some((record, standing));
         }
     }
     best.map(|(record, _)| record)
 }
 
-/// The latest epoch that made progress: it scored better than all before it, or as well with a lower training loss, as a
-/// network does that has found nothing but the commonest class so far. `None` without a score.
+/// The latest epoch that made progress: it stands better than all before it, or scored as well with a lower training loss,
+/// or lowered that while the score is 0, as a network does that has found nothing but the background so far. `None` without
+/// a score.
 pub(crate) fn latest_progress(records: &[EpochRecord]) -> Option<usize> {
-    let (mut best, mut lowest, mut latest) = (None, f64::INFINITY, None);
+    let (mut best, mut lowest, mut latest): (Option<Standing>, _, _) = (None, f64::INFINITY, None);
     for record in records {
         let falls = record.train_loss < lowest;
         lowest = lowest.min(record.train_loss);
-        let Some(score) = record.selection_score() else { continue };
-        let is_better = best.is_none_or(|best| score > best);
-        if is_better || (best == Some(score) && falls) {
+        let Some(standing) = record.standing() else { continue };
+        let is_better = best.is_none_or(|best| standing.beats(&best));
+        let is_level = standing.score == 0.0 || best.is_some_and(|best| best.score == standing.score);
+        if is_better || (is_level && falls) {
             latest = Some(record.epoch);
         }
         if is_better {
-            best = Some(score);
+            best = Some(standing);
         }
     }
     latest
@@ -190,7 +216,8 @@ pub fn read_records(path: &Path) -> Result<Vec<EpochRecord>, TrainError> {
 }
 
 fn to_jsonl(records: &[EpochRecord]) -> String {
-    let line = |record| serde_json::to_string(record).expect("a record is a flat map of numbers") + "\n";
+    let line =
+        |record| serde_json::to_string(record).expect("a record is a flat map of numbers and words") + "\n";
     records.iter().map(line).collect()
 }
 
@@ -198,13 +225,16 @@ fn to_jsonl(records: &[EpochRecord]) -> String {
 fn to_csv(records: &[EpochRecord]) -> String {
     let fields = |record: &EpochRecord| match serde_json::to_value(record) {
         Ok(serde_json::Value::Object(fields)) => fields,
-        _ => unreachable!("a record is a flat map of numbers"),
+        _ => unreachable!("a record is a flat map of numbers and words"),
     };
     let header = fields(&EpochRecord::default()).keys().cloned().collect::<Vec<_>>().join(",");
     let mut csv = header + "\n";
     for record in records {
-        let cell =
-            |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
+        let cell = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(word) => word.clone(),
+            number => number.to_string(),
+        };
         let cells: Vec<String> = fields(record).values().map(cell).collect();
         writeln!(csv, "{}", cells.join(",")).expect("writing to a string cannot fail");
     }
@@ -244,6 +274,18 @@ mod tests {
     }
 
     #[test]
+    fn the_row_says_which_weights_scored_better() {
+        let mut record = EpochRecord { average_val_miou: Some(0.75), ..row(1, Some(0.5)) };
+        record.set_standing();
+        assert_eq!((record.val_score, record.weights), (Some(0.75), Some(Weights::Average)));
+        assert_eq!(record.better_scores(), [Some(0.75), None]);
+        let csv = to_csv(&[record]);
+        let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+        let at = lines[0].iter().position(|column| *column == "weights").expect("there is such a column");
+        assert_eq!(lines[1][at], "average");
+    }
+
+    #[test]
     fn a_falling_loss_is_progress_while_the_score_stays_at_zero() {
         let row = |epoch, miou, train_loss| EpochRecord { train_loss, ..row(epoch, Some(miou)) };
         let at_zero = [row(1, 0.0, 0.9), row(2, 0.0, 0.7), row(3, 0.0, 0.8), row(4, 0.0, 0.6)];
@@ -253,6 +295,12 @@ mod tests {
         let scored = [row(1, 0.5, 0.9), row(2, 0.4, 0.7), row(3, 0.3, 0.6)];
         assert_eq!(latest_progress(&scored), Some(1));
         assert_eq!(latest_progress(&[EpochRecord::default()]), None);
+        // A few pixels that were right by chance at first are no reason to end while the network still learns.
+        let lucky = [row(1, 0.02, 0.9), row(2, 0.0, 0.7), row(3, 0.0, 0.6), row(4, 0.0, 0.65)];
+        assert_eq!(latest_progress(&lucky), Some(3));
+        // Equal scores with a lower loss on the validation images are the better model, whatever the training loss does.
+        let tied = |epoch, val_loss| EpochRecord { val_loss: Some(val_loss), ..row(epoch, 0.5, 0.9) };
+        assert_eq!(latest_progress(&[tied(1, 0.4), tied(2, 0.3), tied(3, 0.35)]), Some(2));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use dapple::metrics::{Bootstrap, ScoreDifference, compare_scores};
-use dapple::run::duration;
 use dapple::run::listing::{ListedRun, runs_below};
 use dapple::run::page::{Difference, RunData, differences};
+use dapple::run::{duration, note_on};
 use dapple_base::clock::utc;
 use serde::Serialize;
 
@@ -116,7 +116,7 @@ fn print(rows: &[ListedRun]) {
         (width("run", |row| &row.run), width("network", |row| &row.network), width("data", |row| &row.data));
     let score = |score: Option<f64>| score.map_or("-".into(), |score| format!("{score:.4}"));
     say!(
-        "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:>12}  started (UTC)",
+        "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:9}  {:>12}  started (UTC)",
         "run",
         "network",
         "data",
@@ -125,11 +125,12 @@ fn print(rows: &[ListedRun]) {
         "mIoU",
         "B.mIoU",
         "fg IoU",
+        "weights",
         "time"
     );
     for row in rows {
         say!(
-            "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:>12}  {}",
+            "{:run$}  {:network$}  {:data$}  {:11}  {:>6}  {:>6}  {:>6}  {:>6}  {:9}  {:>12}  {}",
             row.run,
             row.network,
             row.data,
@@ -138,6 +139,7 @@ fn print(rows: &[ListedRun]) {
             score(row.miou),
             score(row.boundary_miou),
             score(row.foreground_iou),
+            row.weights.map_or("", note_on).trim(),
             duration(row.seconds),
             row.started.map(utc).unwrap_or_default()
         );

@@ -9,7 +9,7 @@ use dapple::device::engine;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::run::sweep::Sweep;
-use dapple::run::{Run, RunFolder};
+use dapple::run::{Run, RunFolder, note_on};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
 use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
@@ -115,7 +115,8 @@ fn print_outcome(outcome: &Outcome, folder: &Path, data: &Path) {
             if let Some(best) = best_epoch(records) {
                 let score = best.selection_score().unwrap_or(f64::NAN);
                 let name = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
-                say!("best epoch {}: validation {name} {score:.6}", best.epoch);
+                let note = note_on(best.better_weights());
+                say!("best epoch {}: validation {name} {score:.6}{note}", best.epoch);
             }
             say!(
                 "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"

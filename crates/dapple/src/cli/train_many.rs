@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use dapple::data::Dataset;
 use dapple::device::engine;
-use dapple::run::save_rate_plot;
 use dapple::run::sweep::{Sweep, SweepKind, SweepResult};
+use dapple::run::{note_on, save_rate_plot};
 use dapple::train::{Outcome, RateSweep, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
@@ -75,7 +75,7 @@ fn print(result: &SweepResult, folder: &Path) {
     say!();
     for (name, best) in &result.members {
         if let Some(score) = best.selection_score() {
-            say!("{name}: {score:.6} in epoch {}", best.epoch);
+            say!("{name}: {score:.6}{} in epoch {}", note_on(best.better_weights()), best.epoch);
         }
     }
     if let Some((mean, deviation)) = result.score {

@@ -49,9 +49,10 @@ impl Session<'_> {
         if let Some(train) = &train {
             record.set_training(&train.scores);
         }
-        let best_before = best_epoch(&self.records).and_then(EpochRecord::selection_score);
-        let best = match record.selection_score() {
-            Some(score) => best_before.is_none_or(|before| score > before),
+        record.set_standing();
+        let best_before = best_epoch(&self.records).and_then(EpochRecord::standing);
+        let best = match record.standing() {
+            Some(standing) => best_before.is_none_or(|before| standing.beats(&before)),
             // Nothing was scored: the latest model is the one to keep.
             None => is_measured && best_before.is_none(),
         };
