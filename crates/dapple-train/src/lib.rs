@@ -37,6 +37,7 @@ pub use config::train_config::TrainConfig;
 pub use error::{NotFinite, RecorderError, TrainError};
 pub use fit::checkpoint::Checkpoint;
 pub use fit::files::TrainingFiles;
+pub use fit::initial::Initial;
 pub use fit::observer::{Event, Observer};
 pub use fit::outcome::Outcome;
 pub use fit::pace::Pace;

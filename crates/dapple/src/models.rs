@@ -131,8 +131,16 @@ pub fn load_from(name: &Path, store: &Store) -> Result<Found, FindModelError> {
     load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
 }
 
-/// A published file as a model, with the classes and the input that its publisher documents.
-fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
+/// What the publisher of a whole network documents.
+struct Published {
+    network: NetConfig,
+    classes: Classes,
+    side: usize,
+    normalisation: Normalization,
+}
+
+/// The network, classes and input of published weights.
+fn described(entry: &'static CatalogueEntry) -> Result<Published, FindModelError> {
     let (network, classes, activation, side, normalisation) = match entry.purpose {
         // torchvision's `SemanticSegmentation` preset resizes the short side to 520; a fixed input can only be a square.
         Purpose::CocoVoc => {
@@ -147,7 +155,18 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
     };
     let config = NetConfig::new(&network, 3, classes.len())
         .map_err(|source| FindModelError::Network { name: entry.name, source })?;
-    let config = NetConfig { activation, ..config };
+    Ok(Published { network: NetConfig { activation, ..config }, classes, side, normalisation })
+}
+
+/// The network of published weights and its normalization; `None` for weights of an encoder, and for a network that is not
+/// in the registry.
+pub fn published_network(entry: &'static CatalogueEntry) -> Option<(NetConfig, Normalization)> {
+    described(entry).ok().map(|published| (published.network, published.normalisation))
+}
+
+/// A published file as a model, with the classes and the input that its publisher documents.
+fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
+    let Published { network: config, classes, side, normalisation } = described(entry)?;
     let graph = config.build(Shape::new(1, side, side, 3)).map_err(ModelError::from)?;
     let mut state = State::init(&graph, 0);
     init_from_file(&mut state, &config, path)?;

@@ -12,12 +12,13 @@ use std::process::{Command, Output};
 use dapple::data::{Raster, encode_png, synthetic, write_indexed_png};
 
 /// Why a block is not run.
-const REASONS: [(&str, &str); 9] = [
+const REASONS: [(&str, &str); 10] = [
     ("build", "it would build the program again, or install packages"),
     ("card", "it needs a graphics card"),
     ("container", "it needs a container runtime"),
     ("download", "it needs the network"),
     ("ffmpeg", "it needs ffmpeg and a video"),
+    ("init", "it takes the network of a model, not the short one; tests of the program start from models"),
     ("minutes", "the gate runs it by itself"),
     ("weights", "it needs weights of another program"),
     ("moved", "it needs data in another place; a test of dapple-run moves some"),

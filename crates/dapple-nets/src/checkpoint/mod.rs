@@ -6,7 +6,8 @@
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
 //! - [`saved_network`]: the network in a folder that segmentation_models_pytorch wrote.
 //! - [`read_foreign`]: a whole network that another program saved.
-//! - [`init_from`]: initializes a network from a state dict and recognizes its naming scheme.
+//! - [`init_from`]: initializes a network from a state dict and recognizes its naming scheme; [`init_from_model`] from a
+//!   model, whose classes it knows by name.
 
 mod dtype;
 mod error;
@@ -24,7 +25,10 @@ mod version;
 pub use dapple_base::Normalization;
 pub use error::{CheckpointError, ContentError};
 pub use foreign::{ForeignNetwork, read_foreign};
-pub use init::{InitError, InitReport, ShapesError, Unmatched, init_from, init_from_file, shaped_like};
+pub use init::{
+    HeadReport, InitError, InitReport, ShapesError, Unmatched, init_from, init_from_file, init_from_model,
+    shaped_like,
+};
 pub use model::{Class, Ensemble, ModelCard, ModelFile, Storage};
 pub use named_tensor::NamedTensor;
 pub use naming::Naming;

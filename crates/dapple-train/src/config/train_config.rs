@@ -132,12 +132,13 @@ settings! {
             .unset("no limit")
             .example("\"2GiB\"")
             .flag(Flag::new("memory-limit", "SIZE").by_command()),
-        /// Weights to start from: a file of this network or of its encoder.
+        /// Weights to start from: a run, a model, a built-in model, or a file with weights of this network or of its encoder.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        init: Option<PathBuf> = text("a file of weights").in_group(Group::Network).unset("random weights").example("\"vgg16_bn.pth\"").flag(
-            Flag::new("init", "FILE|DIR|NAME").help(
-                "Weights to start from: a file (a model, or published weights, safetensors or PyTorch), a folder that \
-                 segmentation_models_pytorch saved, a name of `dapple weights list`, or imagenet for those of the network's encoder",
+        init: Option<PathBuf> = text("a run, a file of weights, or a name").in_group(Group::Network).unset("random weights").example("\"vgg16_bn.pth\"").flag(
+            Flag::new("init", "RUN|FILE|NAME").help(
+                "Weights to start from: a run or a model, whose network is taken; a built-in model (horse); a file of published \
+                 weights, safetensors or PyTorch; a folder that segmentation_models_pytorch saved; a name of `dapple weights list`; \
+                 or imagenet for those of the network's encoder",
             ),
         ),
         /// The network.

@@ -2,12 +2,13 @@
 //!
 //! - `files`, `standing`, `record`, `pace`, `position`, `checkpoint`: files and state of a training.
 //! - `observer`, `recorder`: its watchers.
-//! - `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
+//! - `initial`: weights to start from; `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
 //! - `session`: batches, the end of an epoch, the end.
 //! - `training`: the public face; `rate_finder`: the search for a learning rate.
 
 pub(crate) mod checkpoint;
 pub(crate) mod files;
+pub(crate) mod initial;
 mod model_file;
 pub(crate) mod observer;
 pub(crate) mod outcome;

@@ -1,4 +1,4 @@
-//! Writing the model of an epoch, and weights to start from.
+//! Writing the model of an epoch.
 
 use std::path::Path;
 
@@ -6,8 +6,7 @@ use dapple_data::Dataset;
 use dapple_graph::{Loss, State};
 use dapple_metrics::Scores;
 use dapple_model::{Evaluation, Provenance, Weights};
-use dapple_nets::NetConfig;
-use dapple_nets::checkpoint::{CheckpointError, Class, InitReport, ModelCard, ModelFile, init_from_file};
+use dapple_nets::checkpoint::{CheckpointError, Class, ModelCard, ModelFile};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -75,10 +74,4 @@ fn object(value: &impl Serialize) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => unreachable!("structures of numbers and words become JSON objects"),
     }
-}
-
-/// Loads weights from a file into a state; the note names what was loaded.
-pub(crate) fn init_from(path: &Path, network: &NetConfig, state: &mut State) -> Result<String, TrainError> {
-    let report: InitReport = init_from_file(state, network, path)?;
-    Ok(format!("{}: {report}", path.display()))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dapple_data::{Dataset, Loader, LoaderSettings};
 use dapple_graph::{DropoutState, Engine, Network, Shape, State, Tensor};
 
-use super::model_file::init_from;
+use super::initial::Initial;
 use super::rates::rate_factors;
 use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
@@ -66,8 +66,8 @@ impl RateSweep {
         let loader = Loader::new(Arc::clone(dataset), parts.train.clone(), settings)?;
         let graph = config.network.build(Shape::new(1, input.height, input.width, input.channels))?;
         let mut state = State::init(&graph, config.seed);
-        if let Some(path) = &config.init {
-            init_from(path, &config.network, &mut state)?;
+        if let Some(init) = &config.init {
+            Initial::find(init)?.fill(&config.network, dataset.classes(), &mut state)?;
         }
         let network = Arc::new(config.network.clone());
         let mut executor = engine.load_trainer(network, &state, config.optimizer)?;

@@ -6,7 +6,7 @@ use dapple_data::{Dataset, Split, SplitIndices};
 use dapple_graph::{Graph, Network, Shape, State};
 
 use super::checkpoint::Checkpoint;
-use super::model_file::init_from;
+use super::initial::Initial;
 use super::rates::rate_factors;
 use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
@@ -63,8 +63,9 @@ impl Setup {
     /// The first state of a new training.
     pub fn begin(&self) -> Result<Beginning, TrainError> {
         let mut state = State::init(&self.graph, self.config.seed);
-        let init = self.config.init.as_deref();
-        let note = init.map(|path| init_from(path, &self.config.network, &mut state)).transpose()?;
+        let classes = self.dataset.classes();
+        let fill = |init| Initial::find(init)?.fill(&self.config.network, classes, &mut state);
+        let note = self.config.init.as_deref().map(fill).transpose()?;
         Ok(Beginning::New(state, note))
     }
 }

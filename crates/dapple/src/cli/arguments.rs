@@ -18,7 +18,8 @@ use super::settings::Settings;
   dapple train --data horses --model unet --width 16 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 \\
       --init imagenet --out runs/resnet
-  dapple train --data horses --init saved-by-smp --out runs/tuned
+  dapple train --data my-horses --init horse --out runs/tuned
+  dapple train --data horses --init saved-by-smp --out runs/from-smp
   dapple train --data CamVid --recipe segnet-camvid \\
       --init vgg16_bn.pth --out runs/camvid
   dapple train --config runs/horses/config.toml --lr 3e-4 --out runs/slower
@@ -40,8 +41,8 @@ pub struct Train {
     /// The same as a flag; with --resume, the place that the data have moved to
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     pub data: Option<PathBuf>,
-    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: the one that
-    /// config.json beside the weights of --init names, or U²-Net lite or a U-Net, as the time allows]
+    /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: that of
+    /// the weights of --init, or U²-Net lite or a U-Net, as the time allows]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`

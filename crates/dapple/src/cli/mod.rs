@@ -18,6 +18,7 @@ mod exact;
 mod export;
 mod failure;
 mod import;
+mod initial;
 mod man;
 mod models;
 mod predict;

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions, SampleKind};
 use dapple::device::engine;
-use dapple::nets::NetConfig;
-use dapple::nets::checkpoint::{check_saved, saved_network};
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
@@ -17,12 +15,12 @@ use dapple_base::{ByteSize, StopFlag, file_part};
 use super::arguments::Train;
 use super::common::data::{warn_of_skipped, warn_of_validation};
 use super::common::device::{Device, engine_options};
-use super::common::models::initial_weights;
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
 use super::common::values::shell_word;
 use super::common::written::{Own, check_written};
 use super::failure::Failure;
+use super::initial::{Start, check_apart};
 use super::settings::Settings;
 use super::train_many;
 
@@ -51,6 +49,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         Some(out) => out.clone(),
         None => default_out(&config.data.dir),
     };
+    check_apart(&config, out)?;
     match train_many::kind(arguments, &config)? {
         Some(kind) => {
             let sweep = Sweep::start(out, config, kind, arguments.force)?;
@@ -140,6 +139,8 @@ fn shortened(path: &Path) -> PathBuf {
 
 /// Puts the settings together and opens the data.
 fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+    let init = arguments.settings.given("init");
+    let mut start = init.map(|init| Start::find(Path::new(init))).transpose()?;
     let (mut config, chosen, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
@@ -147,10 +148,13 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
                 config.data.dir = data.to_owned();
             }
             arguments.settings.apply(&mut config)?;
+            if start.is_none() {
+                start = config.init.as_deref().map(Start::find).transpose()?;
+            }
             let dataset = open_dataset(&config)?;
             (config, None, dataset)
         }
-        None => begin(arguments)?,
+        None => begin(arguments, start.as_ref())?,
     };
     // Kept, so that the training is resumed with the same values, whatever is added to the images.
     let images = dataset.images();
@@ -163,11 +167,8 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
         }
         config.reasons.push((choice.key.to_owned(), choice.reason.clone()));
     }
-    if let Some(init) = arguments.settings.given("init") {
-        let init = initial_weights(Path::new(init), &config.network, arguments.offline, arguments.quiet)?;
-        // Checked before the folder is made, and again when the weights are read.
-        check_saved(&init, &config.network).map_err(Failure::input)?;
-        config.init = Some(std::path::absolute(&init).unwrap_or(init));
+    if let Some(start) = &start {
+        config.init = Some(start.place(&config.network, arguments.offline, arguments.quiet)?);
     }
     if let Some(device) = &arguments.device.device {
         config.device.clone_from(device);
@@ -183,7 +184,10 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
 }
 
 /// The defaults or the recipe, the choices of the automatic recipe, and the data, which determine the number of classes.
-fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
+fn begin(
+    arguments: &Train,
+    start: Option<&Start>,
+) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
     let dir = arguments.data().expect("clap asks for the data without --config");
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
@@ -198,12 +202,9 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
         (None, None) => None,
     };
     // The settings of a network come with its weights.
-    let saved = match settings.given("init") {
-        Some(init) => saved_network(Path::new(init)).map_err(Failure::input)?,
-        None => None,
-    };
-    let network = named.or(saved.as_ref().map(|saved| saved.name.as_str()));
-    if network.is_none() && settings.given("init").is_some() {
+    let saved = start.and_then(|start| start.network.as_ref());
+    let network = named.or(saved.map(|saved| saved.name.as_str()));
+    if network.is_none() && start.is_some() {
         return Err(Failure::input(NO_NETWORK));
     }
     let options = OpenOptions {
@@ -227,19 +228,13 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
             return Err(Failure::input("--recipe plain needs --model; `dapple models` lists the networks"));
         }
         (_, network) => {
-            let chosen = automatic(arguments, network, &dataset, dir)?;
+            let width = saved.filter(|saved| Some(saved.name.as_str()) == network).map(|saved| saved.width);
+            let chosen = automatic(arguments, (network, width), &dataset, dir)?;
             (chosen.config.clone(), Some(chosen))
         }
     };
-    if let (None, Some(saved)) = (recipe, &saved)
-        && saved.name == config.network.name
-    {
-        let network = with_classes(saved, classes)?;
-        if network.activation != config.network.activation {
-            config.loss = TrainConfig::for_config(network.clone(), dir)?.loss;
-        }
-        config.input.channels = network.in_channels;
-        config.network = network;
+    if let Some(start) = start {
+        start.describe(&mut config, recipe.is_some())?;
     }
     config.data.format = dataset.format();
     config.data.ignore = dataset.ignore();
@@ -247,9 +242,18 @@ fn begin(arguments: &Train) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>
     settings.apply(&mut config)?;
     let bands = dataset.images().bands;
     if settings.given("channels").is_none() && !matches!(bands, 1 | 3) && config.input.channels != bands {
+        let seen = config.input.channels;
+        let remedy = match start.is_some_and(Start::is_model) {
+            true if seen == 3 => "--channels 3 takes the first three as red, green and blue".to_owned(),
+            true => format!(
+                "the network of --init takes images of {seen}; give images of as many, or other weights"
+            ),
+            false => format!(
+                "--channels {bands} takes all of them, --channels 3 the first three as red, green and blue"
+            ),
+        };
         return Err(Failure::input(format!(
-            "{}: the images have {bands} channels (alpha apart), and nothing says which the network is to see: \
-             --channels {bands} takes all of them, --channels 3 the first three as red, green and blue",
+            "{}: the images have {bands} channels (alpha apart), and nothing says which the network is to see: {remedy}",
             dir.display()
         )));
     }
@@ -264,7 +268,7 @@ fn given<T: FromStr>(settings: &Settings, flag: &str) -> Option<T> {
 /// The settings for these data and this machine.
 fn automatic(
     arguments: &Train,
-    network: Option<&str>,
+    (network, width): (Option<&str>, Option<usize>),
     dataset: &Dataset,
     dir: &Path,
 ) -> Result<Chosen, Failure> {
@@ -275,7 +279,7 @@ fn automatic(
     let facts = DataFacts::of(dataset, &plain.data.divide(dataset)?)?;
     let wishes = Wishes {
         network: network.map(str::to_owned),
-        width: settings.given("width").map(|_| plain.network.width),
+        width: settings.given("width").map(|_| plain.network.width).or(width),
         size: settings.given("size").map(|_| (plain.input.height, plain.input.width)),
         batch: settings.given("batch").map(|_| plain.batch),
         epochs: settings.given("epochs").map(|_| plain.epochs),
@@ -286,11 +290,5 @@ fn automatic(
     Ok(auto::choose(&facts, &machine, &wishes, dir)?)
 }
 
-const NO_NETWORK: &str = "give --model: these weights do not name their network; only a folder saved by \
-    segmentation_models_pytorch does, in its config.json";
-
-/// The network for this number of classes; it keeps the activation of the weights' network if that has as many.
-fn with_classes(saved: &NetConfig, classes: usize) -> Result<NetConfig, Failure> {
-    let activation = if saved.classes == classes { saved.activation } else { saved.entry()?.activation };
-    Ok(NetConfig { classes, activation, ..saved.clone() })
-}
+const NO_NETWORK: &str = "give --model: these weights do not name their network; a run's folder, its best.safetensors, and \
+    a folder saved by segmentation_models_pytorch, with its config.json, do";

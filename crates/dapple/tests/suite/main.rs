@@ -9,6 +9,7 @@ mod existing_files;
 mod export;
 #[cfg(target_os = "linux")]
 mod failing;
+mod fine_tuning;
 mod foreign;
 mod generated;
 mod images;

@@ -32,8 +32,8 @@ pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
         return Ok(path.to_owned());
     }
     WEIGHTS.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
-        let why = "a folder without `model.safetensors`; give a folder that `model.save_pretrained` of \
-                   segmentation_models_pytorch wrote, or a file of weights";
+        let why = "a folder without the model of a run (`best.safetensors`) and without `model.safetensors`; give the folder \
+                   of a run, one that `model.save_pretrained` of segmentation_models_pytorch wrote, or a file of weights";
         ContentError::Unreadable(why.to_owned()).of(path)
     })
 }

@@ -6,11 +6,8 @@ use clap::Args;
 use dapple::graph::Engine;
 use dapple::model::Model;
 use dapple::models::load_with;
-use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::ModelFile;
-use dapple::nets::registry::{NetworkEntry, networks};
-use dapple::pretrained::imagenet_entry;
-use dapple::weights::{CatalogueEntry, Store, StoreSettings, find};
+use dapple::weights::{CatalogueEntry, Store, StoreSettings};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::failure::Failure;
@@ -41,38 +38,6 @@ pub fn load_on(
 ) -> Result<Vec<Model>, Failure> {
     let ready = |model| Ok(Model::new(model, engine)?);
     load(name, foreign, quiet)?.into_iter().map(ready).collect()
-}
-
-/// The file of weights for `--init`: a path, a name of the catalogue, or `imagenet` for the network's encoder.
-pub fn initial_weights(
-    init: &Path,
-    network: &NetConfig,
-    offline: bool,
-    quiet: bool,
-) -> Result<PathBuf, Failure> {
-    let entry = match init.to_str() {
-        Some("imagenet") => imagenet_entry(network).ok_or_else(|| no_encoder(network))?,
-        // A file of that name comes first; anything else unknown is reported as a missing file.
-        Some(name) if !init.exists() => match find(name) {
-            Some(entry) => entry,
-            None => return Ok(init.to_owned()),
-        },
-        _ => return Ok(init.to_owned()),
-    };
-    fetch(&store(offline)?, entry, quiet)
-}
-
-fn no_encoder(network: &NetConfig) -> Failure {
-    let has_encoder = |entry: &&NetworkEntry| {
-        imagenet_entry(&NetConfig { name: entry.name.clone(), ..network.clone() }).is_some()
-    };
-    let mut families: Vec<&str> = networks().iter().filter(has_encoder).map(|entry| entry.family).collect();
-    families.dedup();
-    Failure::input(format!(
-        "--init imagenet: `{}` has no encoder with published ImageNet weights; the families with one are {}",
-        network.name,
-        families.join(", ")
-    ))
 }
 
 /// The store that the environment describes; `offline` forbids downloads in any case.
