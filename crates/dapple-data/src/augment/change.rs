@@ -107,9 +107,11 @@ impl Change {
         let centre = |at: usize, side: usize| (at as f64 + 0.5) / side as f64;
         let (x, y) = (centre(at % labels.width, labels.width), centre(at / labels.width, labels.height));
         let Window { width, height, .. } = self.window;
+        // Between pixels, a crop would blur the image.
+        let on_grid = |from: f64, side: usize| (from * side as f64).round() / side as f64;
         Window {
-            left: (x - width / 2.0).clamp(0.0, 1.0 - width),
-            top: (y - height / 2.0).clamp(0.0, 1.0 - height),
+            left: on_grid(x - width / 2.0, labels.width).clamp(0.0, 1.0 - width),
+            top: on_grid(y - height / 2.0, labels.height).clamp(0.0, 1.0 - height),
             width,
             height,
         }

@@ -142,7 +142,7 @@ proptest! {
         (x, y) in (0_usize..74, 0_usize..80), crop in 16_usize..40, flip: bool, ignored: bool,
     ) {
         // Class 2 has 6 pixels, class 1 has 400, and class 3 is ignored or has as many as class 1.
-        let (side, mut labels) = (80, vec![0; 80 * 80]);
+        let (side, mut labels) = (80, vec![0_u8; 80 * 80]);
         for (at, label) in labels.iter_mut().enumerate() {
             let (row, column) = (at / side, at % side);
             *label = match (row, column) {
@@ -172,7 +172,7 @@ proptest! {
                 let sample = changed(&dataset, input, augment, epoch);
                 let pairs = sample.image.data.iter().zip(&sample.labels.labels);
                 assert!(pairs.clone().all(|(value, label)| *value == label * 40), "image and mask differ");
-                for label in 0..4 {
+                for label in 0..4_u8 {
                     seen[usize::from(label)] += usize::from(sample.labels.labels.contains(&label));
                 }
             }

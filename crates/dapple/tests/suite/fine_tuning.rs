@@ -33,7 +33,6 @@ fn flags_that_contradict_the_weights_are_refused_with_both_values() {
         ("--width 8", ["network.width = 2", "8", "--width"]),
         ("--model segnet", ["network.name = unet", "segnet", "--model"]),
         ("--channels 1", ["network.in_channels = 3", "1", "--channels"]),
-        ("--recipe segnet-camvid", ["network.name = unet", "segnet", "--model"]),
     ] {
         bench.refuse(&format!("{TRAIN} --init run {flags} --out wrong"), &words);
     }
