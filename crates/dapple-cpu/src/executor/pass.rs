@@ -111,7 +111,7 @@ impl CpuExecutor {
         let mut total = 0.0;
         for (i, &(shape, logits)) in plan.outputs.iter().enumerate() {
             let weight = f64::from(loss.output_weight(i));
-            let input = LossInput { logits, shape, labels, loss };
+            let input = LossInput { level: self.resources.level, logits, shape, labels, loss };
             let target = scale.map(|s| (weight * f64::from(s), &plan.output_gradients[i]));
             total += weight
                 * self.resources.pool.install(|| match target {

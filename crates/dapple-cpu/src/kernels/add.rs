@@ -3,6 +3,7 @@
 use super::kernel::{Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
+use super::values::{Function, apply};
 use crate::memory::Base;
 use crate::simd::{Level, Simd, simd_fn};
 use std::ops::Range;
@@ -48,15 +49,16 @@ simd_fn! {
 
 #[inline(always)]
 unsafe fn add_impl<S: Simd>(arena: Base, a: &Operand, b: &Operand, to: &Target, pixels: Range<usize>) {
-    // SAFETY: `address` and `source` check the maps; pixels are below their number.
-    unsafe {
-        let all = to.shape.pixels();
-        for ((a, b), target) in a.blocks.iter().zip(&b.blocks).zip(&to.blocks) {
-            let (a, b) = (a.source::<S>(arena, all), b.source::<S>(arena, all));
-            let p = target.address(arena, all);
-            for pixel in pixels.clone() {
-                S::store(p.add(pixel * target.stride), S::add(a.get(pixel), b.get(pixel)));
-            }
-        }
+    // SAFETY: passed on.
+    unsafe { apply::<S, 2>(&Sum, arena, [a, b], to, pixels) }
+}
+
+struct Sum;
+
+impl<S: Simd> Function<S, 2> for Sum {
+    #[inline(always)]
+    unsafe fn of(&self, [a, b]: [S::V; 2]) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { S::add(a, b) }
     }
 }

@@ -3,6 +3,7 @@
 use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::{over, zero};
+use super::values::{Function, apply};
 use crate::memory::Base;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use dapple_graph::Shape;
@@ -96,21 +97,28 @@ unsafe fn copy_impl<S: Simd>(
 ) {
     // SAFETY: `address` and `source` check the maps; pixels are below their number.
     unsafe {
+        let Some(shift) = shift else { return apply::<S, 1>(&Same, arena, [from], to, pixels) };
         for (source, target) in from.blocks.iter().zip(&to.blocks) {
             let source = source.source::<S>(arena, from.shape.pixels());
             let p = target.address(arena, to.shape.pixels());
             for pixel in pixels.clone() {
-                let v = match shift {
-                    None => source.get(pixel),
-                    Some(shift) => match shift.source_pixel(pixel) {
-                        Some(pixel) => source.get(pixel),
-                        None => S::splat(0.0),
-                    },
+                let v = match shift.source_pixel(pixel) {
+                    Some(pixel) => source.get(pixel),
+                    None => S::splat(0.0),
                 };
                 let p = p.add(pixel * target.stride);
                 S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
             }
         }
+    }
+}
+
+struct Same;
+
+impl<S: Simd> Function<S, 1> for Same {
+    #[inline(always)]
+    unsafe fn of(&self, [v]: [S::V; 1]) -> S::V {
+        v
     }
 }
 

@@ -7,12 +7,32 @@ use crate::simd::Simd;
 
 /// `e^x`; 0 below -87.3, where the result is no longer a normal number, and at most `e^88`.
 ///
+/// # Safety
+/// The level of `S` must be there.
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe { bounded_exp::<S, true, true>(x) }
+}
+
+/// As [`exp`], with the same bits at every level: nothing is fused.
+///
+/// # Safety
+/// The level of `S` must be there.
+#[inline(always)]
+pub(crate) unsafe fn exp_everywhere<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe { bounded_exp::<S, true, false>(x) }
+}
+
+/// As [`exp`], of what may be larger than 88 only `if LARGE`, with multiply-adds as the level has them only if `FUSED`.
+///
 /// Cody and Waite's reduction to `|r| <= ln(2) / 2`, then the Taylor polynomial of degree 7 (error below 2e-9).
 ///
 /// # Safety
 /// The level of `S` must be there.
 #[inline(always)]
-pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+unsafe fn bounded_exp<S: Simd, const LARGE: bool, const FUSED: bool>(x: S::V) -> S::V {
     const LOW: f32 = -87.3;
     const HIGH: f32 = 88.0;
     // ln(2) in two parts, the first with trailing zeros, so that its product with `n` is exact.
@@ -21,16 +41,25 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: arithmetic only. Comparisons with NaN fail, which keeps it.
     unsafe {
         let low = S::splat(LOW);
-        let bounded = S::select_greater(x, S::splat(HIGH), S::splat(HIGH), S::select_greater(low, x, low, x));
+        let mut bounded = S::select_greater(low, x, low, x);
+        if LARGE {
+            bounded = S::select_greater(x, S::splat(HIGH), S::splat(HIGH), bounded);
+        }
         let n = S::round(S::mul(bounded, S::splat(std::f32::consts::LOG2_E)));
-        let r = S::fma(n, S::splat(-LN2[0]), bounded);
-        let r = S::fma(n, S::splat(-LN2[1]), r);
+        let r = multiply_add::<S, FUSED>(n, S::splat(-LN2[0]), bounded);
+        let r = multiply_add::<S, FUSED>(n, S::splat(-LN2[1]), r);
         let mut sum = S::splat(TAYLOR[0]);
         for coefficient in &TAYLOR[1..] {
-            sum = S::fma(sum, r, S::splat(*coefficient));
+            sum = multiply_add::<S, FUSED>(sum, r, S::splat(*coefficient));
         }
         S::select_greater(low, x, S::splat(0.0), S::times_power_of_two(sum, n))
     }
+}
+
+#[inline(always)]
+unsafe fn multiply_add<S: Simd, const FUSED: bool>(a: S::V, b: S::V, c: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe { if FUSED { S::fma(a, b, c) } else { S::add(S::mul(a, b), c) } }
 }
 
 /// `1 / (1 + e^-x)`.
@@ -69,7 +98,7 @@ pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
     // SAFETY: arithmetic only.
     unsafe {
         let (zero, one) = (S::splat(0.0), S::splat(1.0));
-        let bell = exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
+        let bell = bounded_exp::<S, false, true>(S::mul(S::mul(x, x), S::splat(-0.5)));
         let z = S::mul(S::max(S::sub(zero, x), x), S::splat(std::f32::consts::FRAC_1_SQRT_2));
         let t = S::div(one, S::fma(z, S::splat(0.3), one));
         let mut sum = S::splat(P[8]);
@@ -101,6 +130,7 @@ mod tests {
                 let y = match function {
                     0 => exp::<S>(x),
                     1 => sigmoid::<S>(x),
+                    3 => exp_everywhere::<S>(x),
                     _ => normal::<S>(x).0,
                 };
                 S::store(lanes.as_mut_ptr(), y);
@@ -132,6 +162,7 @@ mod tests {
     fn errors_stay_within_their_bounds() {
         for level in Level::available() {
             assert!(error(level, 0, f64::exp, -87.0, 88.0) < 2e-7, "{level:?}");
+            assert!(error(level, 3, f64::exp, -87.0, 88.0) < 2e-7, "{level:?}");
             let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
             assert!(error(level, 1, sigmoid, -80.0, 80.0) < 3e-7, "{level:?}");
             for (low, high, bound) in [(-6.0, -3.0, 1e-5), (-3.0, 4.0, 1e-6)] {
@@ -142,9 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn the_unfused_exponential_has_the_same_bits_at_every_level() {
+        let inputs: Vec<f32> =
+            (-9000..9000).map(|i| i as f32 * 0.011).chain([f32::NEG_INFINITY; 16]).collect();
+        let bits = |level| {
+            let mut values = inputs.clone();
+            // SAFETY: the level is available.
+            unsafe { apply(level, 3, &mut values) };
+            values.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+        };
+        let wanted = bits(Level::Portable);
+        for level in Level::available() {
+            assert!(bits(level) == wanted, "{level:?}");
+        }
+    }
+
+    #[test]
     fn far_values_end_where_they_should_and_nan_stays() {
         for level in Level::available() {
-            for (function, low, high) in [(0, 0.0, 88f32.exp()), (1, 0.0, 1.0), (2, 0.0, 1.0)] {
+            for (function, low, high) in
+                [(0, 0.0, 88f32.exp()), (1, 0.0, 1.0), (2, 0.0, 1.0), (3, 0.0, 88f32.exp())]
+            {
                 let mut values = [f32::NEG_INFINITY; LANES];
                 (values[0], values[1], values[2]) = (f32::INFINITY, f32::NAN, -1000.0);
                 // SAFETY: the level is available.

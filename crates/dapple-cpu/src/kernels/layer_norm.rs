@@ -5,7 +5,7 @@
 
 use super::kernel::{Backward, Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
-use super::pointwise::mask;
+use super::values::mask;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};

@@ -36,5 +36,6 @@ mod reduce;
 pub(crate) mod relu;
 pub(crate) mod resize;
 pub(crate) mod scale;
+mod values;
 pub(crate) mod weights;
 pub(crate) mod winograd;

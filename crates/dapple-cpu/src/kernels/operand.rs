@@ -220,6 +220,16 @@ impl Target {
         Self { shape, blocks }
     }
 
+    /// Where the map begins that is written in rows of whole pixels, one behind the other, and in one way.
+    pub fn run_of_memory(&self) -> Option<usize> {
+        let OutBlock { offset, accumulate, .. } = self.blocks[0];
+        let stride = self.blocks.len() * LANES;
+        let next = |(b, block): (usize, &OutBlock)| {
+            *block == OutBlock { offset: offset + b * LANES, stride, accumulate }
+        };
+        self.blocks.iter().enumerate().all(next).then_some(offset)
+    }
+
     /// Whether every value of the map is finite.
     pub fn is_finite(&self, arena: Base) -> bool {
         let pixels = self.shape.pixels();

@@ -4,9 +4,10 @@ use super::elementary::{normal, sigmoid};
 use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
+use super::values::{Function, apply};
 use crate::memory::Base;
-use crate::simd::{LANES, Level, Simd, simd_fn};
-use dapple_graph::{Pointwise, Shape};
+use crate::simd::{Level, Simd, simd_fn};
+use dapple_graph::Pointwise;
 use std::ops::Range;
 
 /// The functions as constants, so that each gets a loop of its own.
@@ -143,30 +144,32 @@ unsafe fn forward_impl<S: Simd>(
 
 #[inline(always)]
 unsafe fn forward_of<S: Simd, const F: u8>(arena: Base, from: &Operand, to: &Target, pixels: Range<usize>) {
-    // SAFETY: `address` and `source` check the maps; pixels are below their number.
-    unsafe {
-        let all = to.shape.pixels();
-        for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
-            let source = block.source::<S>(arena, all);
-            let p = target.address(arena, all);
-            // A sigmoid of a padding channel would not be zero.
-            let used = mask::<S>(to.shape, b);
-            for pixel in pixels.clone() {
-                let v = value::<S, F>(source.get(pixel));
-                let v = S::where_greater(used, S::splat(0.0), v);
-                S::store(p.add(pixel * target.stride), v);
-            }
-        }
+    // SAFETY: passed on.
+    unsafe { apply::<S, 1>(&Value::<F>, arena, [from], to, pixels) }
+}
+
+/// The function itself.
+struct Value<const F: u8>;
+
+impl<S: Simd, const F: u8> Function<S, 1> for Value<F> {
+    const LIFTS_ZERO: bool = F == SIGMOID || F == HARD_SIGMOID;
+
+    #[inline(always)]
+    unsafe fn of(&self, [x]: [S::V; 1]) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { value::<S, F>(x) }
     }
 }
 
-/// 1 in the lanes of block `b` that are channels, 0 in the padding.
-#[inline(always)]
-pub(super) unsafe fn mask<S: Simd>(shape: Shape, b: usize) -> S::V {
-    let mut lanes = [0.0f32; LANES];
-    lanes[..(shape.c - b * LANES).min(LANES)].fill(1.0);
-    // SAFETY: sixteen values are there.
-    unsafe { S::load(lanes.as_ptr()) }
+/// The gradient of its input from its input and the gradient of its value.
+struct Gradient<const F: u8>;
+
+impl<S: Simd, const F: u8> Function<S, 2> for Gradient<F> {
+    #[inline(always)]
+    unsafe fn of(&self, [x, gradient]: [S::V; 2]) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { S::mul(slope::<S, F>(x), gradient) }
+    }
 }
 
 /// The gradient of an activation's input `value` from that of its output, to `to`, which may be the gradient's own
@@ -237,17 +240,6 @@ unsafe fn backward_of<S: Simd, const F: u8>(
     to: &Target,
     pixels: Range<usize>,
 ) {
-    // SAFETY: as in `forward_of`.
-    unsafe {
-        let all = to.shape.pixels();
-        for ((v, g), target) in value.blocks.iter().zip(&gradient.blocks).zip(&to.blocks) {
-            let (v, g) = (v.source::<S>(arena, all), g.source::<S>(arena, all));
-            let p = target.address(arena, all);
-            for pixel in pixels.clone() {
-                let new = S::mul(slope::<S, F>(v.get(pixel)), g.raw(pixel));
-                let p = p.add(pixel * target.stride);
-                S::store(p, if target.accumulate { S::add(S::load(p), new) } else { new });
-            }
-        }
-    }
+    // SAFETY: passed on.
+    unsafe { apply::<S, 2>(&Gradient::<F>, arena, [value, gradient], to, pixels) }
 }

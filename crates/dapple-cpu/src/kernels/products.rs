@@ -4,6 +4,7 @@
 use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
+use super::values::{Function, apply};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
@@ -67,6 +68,9 @@ unsafe fn multiply_impl<S: Simd>(
 ) {
     // SAFETY: `address` and `source` check the maps; pixels are below their number, images below theirs.
     unsafe {
+        if !gate {
+            return apply::<S, 2>(&Product, arena, [a, b], to, pixels);
+        }
         let all = to.shape.pixels();
         let image = to.shape.h * to.shape.w;
         for ((a, other), target) in a.blocks.iter().zip(&b.blocks).zip(&to.blocks) {
@@ -76,9 +80,8 @@ unsafe fn multiply_impl<S: Simd>(
             while start < pixels.end {
                 // The pixels of one image.
                 let end = pixels.end.min((start / image + 1) * image);
-                let factor = other.get(if gate { start / image } else { start });
+                let factor = other.get(start / image);
                 for pixel in start..end {
-                    let factor = if gate { factor } else { other.get(pixel) };
                     let v = S::mul(a.get(pixel), factor);
                     let p = p.add(pixel * target.stride);
                     S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
@@ -86,6 +89,16 @@ unsafe fn multiply_impl<S: Simd>(
                 start = end;
             }
         }
+    }
+}
+
+struct Product;
+
+impl<S: Simd> Function<S, 2> for Product {
+    #[inline(always)]
+    unsafe fn of(&self, [a, b]: [S::V; 2]) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { S::mul(a, b) }
     }
 }
 

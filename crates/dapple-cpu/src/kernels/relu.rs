@@ -3,6 +3,7 @@
 use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
+use super::values::{Function, apply};
 use crate::memory::Base;
 use crate::simd::{Level, Simd, simd_fn};
 use std::ops::Range;
@@ -69,17 +70,16 @@ unsafe fn relu_gradient_impl<S: Simd>(
     to: &Target,
     pixels: Range<usize>,
 ) {
-    // SAFETY: `address` and `source` check the maps; pixels are below their number.
-    unsafe {
-        let all = to.shape.pixels();
-        for ((v, g), target) in value.blocks.iter().zip(&gradient.blocks).zip(&to.blocks) {
-            let (v, g) = (v.source::<S>(arena, all), g.source::<S>(arena, all));
-            let p = target.address(arena, all);
-            for pixel in pixels.clone() {
-                let masked = S::where_greater(v.get(pixel), S::splat(0.0), g.get(pixel));
-                let p = p.add(pixel * target.stride);
-                S::store(p, if target.accumulate { S::add(S::load(p), masked) } else { masked });
-            }
-        }
+    // SAFETY: passed on.
+    unsafe { apply::<S, 2>(&WherePositive, arena, [value, gradient], to, pixels) }
+}
+
+struct WherePositive;
+
+impl<S: Simd> Function<S, 2> for WherePositive {
+    #[inline(always)]
+    unsafe fn of(&self, [value, gradient]: [S::V; 2]) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { S::where_greater(value, S::splat(0.0), gradient) }
     }
 }

@@ -2,6 +2,7 @@
 
 // One argument covers all methods; it stands at the implementation.
 #![allow(clippy::undocumented_unsafe_blocks)]
+#![allow(clippy::needless_range_loop)] // Rows are counted in several arrays at once.
 
 use super::lanes::Simd;
 use std::arch::x86_64::*;
@@ -108,6 +109,50 @@ unsafe impl Simd for Avx2 {
             let low = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n[0]), bias));
             let high = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n[1]), bias));
             [_mm256_mul_ps(a[0], _mm256_castsi256_ps(low)), _mm256_mul_ps(a[1], _mm256_castsi256_ps(high))]
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        unsafe { transpose16(from, from_row, to, to_row) }
+    }
+}
+
+/// [`Simd::transpose`] in four quarters, for every level that has AVX2.
+///
+/// # Safety
+/// As [`Simd`]'s.
+#[inline(always)]
+pub(super) unsafe fn transpose16(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    unsafe {
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            transpose8(from.add(i * from_row + j), from_row, to.add(j * to_row + i), to_row);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn transpose8(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    unsafe {
+        let mut rows = [_mm256_setzero_ps(); 8];
+        for i in 0..8 {
+            rows[i] = _mm256_loadu_ps(from.add(i * from_row));
+        }
+        // Pairs of rows, then fours of them, within each half; then halves change places.
+        let mut fours = [_mm256_setzero_ps(); 8];
+        for i in [0, 4] {
+            let low =
+                [_mm256_unpacklo_ps(rows[i], rows[i + 1]), _mm256_unpacklo_ps(rows[i + 2], rows[i + 3])];
+            let high =
+                [_mm256_unpackhi_ps(rows[i], rows[i + 1]), _mm256_unpackhi_ps(rows[i + 2], rows[i + 3])];
+            fours[i] = _mm256_shuffle_ps::<0x44>(low[0], low[1]);
+            fours[i + 1] = _mm256_shuffle_ps::<0xee>(low[0], low[1]);
+            fours[i + 2] = _mm256_shuffle_ps::<0x44>(high[0], high[1]);
+            fours[i + 3] = _mm256_shuffle_ps::<0xee>(high[0], high[1]);
+        }
+        for i in 0..4 {
+            let (a, b) = (fours[i], fours[i + 4]);
+            _mm256_storeu_ps(to.add(i * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
+            _mm256_storeu_ps(to.add((i + 4) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
         }
     }
 }

@@ -3,6 +3,7 @@
 // One argument covers all methods; it stands at the implementation.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::avx2::transpose16;
 use super::lanes::Simd;
 use std::arch::x86_64::*;
 
@@ -80,5 +81,9 @@ unsafe impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn times_power_of_two(a: __m512, n: __m512) -> __m512 {
         unsafe { _mm512_scalef_ps(a, n) }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        unsafe { transpose16(from, from_row, to, to_row) }
     }
 }

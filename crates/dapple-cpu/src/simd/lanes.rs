@@ -46,4 +46,7 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn round(a: Self::V) -> Self::V;
     /// `a` times 2 to the power of `n`, an integer in `-126 ..= 127`.
     unsafe fn times_power_of_two(a: Self::V, n: Self::V) -> Self::V;
+    /// Rows to columns: value `j` of row `i` at `from` becomes value `i` of row `j` at `to`, sixteen rows of sixteen
+    /// values at these distances, which must be valid and apart.
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 }

@@ -107,4 +107,14 @@ unsafe impl Simd for Portable {
     unsafe fn times_power_of_two(a: Self::V, n: Self::V) -> Self::V {
         zip(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
     }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        unsafe {
+            for i in 0..LANES {
+                for j in 0..LANES {
+                    *to.add(j * to_row + i) = *from.add(i * from_row + j);
+                }
+            }
+        }
+    }
 }

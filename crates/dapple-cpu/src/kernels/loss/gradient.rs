@@ -1,27 +1,29 @@
 //! The gradient of the logits.
 
 use super::input::{LossInput, ratio, sigmoid};
+use super::sixteen::{Sixteen, to_rows};
+use super::slopes::Slopes;
 use super::sums::Sums;
 use super::terms::Terms;
+use super::together::Together;
 use super::whole::Whole;
 use crate::kernels::operand::Target;
 use crate::memory::Base;
 use crate::simd::{LANES, padded};
 use std::ops::Range;
 
-/// Everything that a pixel's gradient is made of.
-struct Slopes<'a> {
-    whole: &'a Whole,
-    /// Factors of the truth's and of all classes' `-log p`.
-    nll: f32,
-    smooth: f32,
-    binary: f32,
-    /// Exponent and factor.
-    focal: Vec<(f32, f32)>,
-    /// By the probability, outside and inside the truth of each class.
-    overlap: Vec<[f32; 2]>,
-    /// Of `whole`.
-    factor: f32,
+/// Scratch memory of one pixel: gradient, probabilities, derivatives by them.
+struct Pixel {
+    g: Vec<f32>,
+    p: Vec<f32>,
+    by_p: Vec<f32>,
+}
+
+impl Pixel {
+    fn new(classes: usize) -> Self {
+        let zeros = vec![0.0; classes];
+        Self { g: zeros.clone(), p: zeros.clone(), by_p: zeros }
+    }
 }
 
 impl LossInput<'_> {
@@ -48,34 +50,73 @@ impl LossInput<'_> {
                 .map(|slope| slope.map(|s| (factor * s) as f32))
                 .collect(),
             factor: factor as f32,
+            total: (0..classes).map(|k| self.class_weight(k)).sum(),
         };
         self.each_chunk(|_, pixels| self.gradient_of(arena, &slopes, target, pixels));
     }
 
     fn gradient_of(&self, arena: Base, slopes: &Slopes<'_>, target: &Target, pixels: Range<usize>) {
         let classes = self.shape.c;
-        let mut g = vec![0.0f32; padded(classes)];
-        let mut p = vec![0.0f32; classes];
-        let mut by_p = vec![0.0f32; classes];
-        for pixel in pixels {
-            g.fill(0.0);
-            let label = self.labels[pixel];
-            if Some(label) != self.loss.ignore {
-                let label = usize::from(label);
-                let z = self.logits(arena, pixel);
-                let log_sum = self.probabilities(z, &mut p);
-                self.by_logits(slopes, pixel, label, z, log_sum, &p, &mut g);
-                self.by_probabilities(slopes, pixel, label, &p, &mut by_p, &mut g);
+        let mut sixteen = Sixteen::new(classes);
+        let mut together = Together::new(self, slopes);
+        let mut g = vec![0.0f32; padded(classes) * LANES];
+        let mut one = Pixel::new(classes);
+        for start in pixels.clone().step_by(LANES) {
+            let now = start..pixels.end.min(start + LANES);
+            sixteen.fill(self, arena, now.clone());
+            if together.fits {
+                together.fill(self, now.clone());
+                together.gradient(self.level, classes, &sixteen.p, &mut g);
+            } else {
+                g.fill(0.0);
+                for (pixel, label) in self.labelled(now.clone()) {
+                    self.of_pixel(arena, slopes, pixel, label, &sixteen, pixel - start, &mut one);
+                    one.g.iter().enumerate().for_each(|(k, v)| g[k * LANES + pixel - start] = *v);
+                }
             }
-            for (block, values) in target.blocks.iter().zip(g.chunks_exact(LANES)) {
-                let to = block.address(arena, self.shape.pixels()).wrapping_add(pixel * block.stride);
-                // SAFETY: `address` checked the map; tasks write disjoint pixels.
-                let to = unsafe { std::slice::from_raw_parts_mut(to, values.len()) };
-                for (to, &v) in to.iter_mut().zip(values) {
+            self.write(arena, target, &now, &g);
+        }
+    }
+
+    /// Sixteen pixels' gradients `[classes, 16]` to their places.
+    fn write(&self, arena: Base, target: &Target, pixels: &Range<usize>, g: &[f32]) {
+        for (block, g) in target.blocks.iter().zip(g.chunks_exact(LANES * LANES)) {
+            let to = block.address(arena, self.shape.pixels()).wrapping_add(pixels.start * block.stride);
+            if pixels.len() == LANES && !block.accumulate {
+                // SAFETY: `address` checked the map; tasks write disjoint pixels, and these are sixteen.
+                unsafe { to_rows(self.level, g.as_ptr(), to, block.stride) };
+                continue;
+            }
+            for i in 0..pixels.len() {
+                // SAFETY: as above.
+                let to = unsafe { std::slice::from_raw_parts_mut(to.wrapping_add(i * block.stride), LANES) };
+                for (k, to) in to.iter_mut().enumerate() {
+                    let v = g[k * LANES + i];
                     *to = if block.accumulate { *to + v } else { v };
                 }
             }
         }
+    }
+
+    /// The gradient of one pixel, with all kinds of losses.
+    #[allow(clippy::too_many_arguments)]
+    fn of_pixel(
+        &self,
+        arena: Base,
+        slopes: &Slopes<'_>,
+        pixel: usize,
+        label: usize,
+        sixteen: &Sixteen,
+        i: usize,
+        one: &mut Pixel,
+    ) {
+        let Pixel { g, p, by_p } = one;
+        g.fill(0.0);
+        p.iter_mut().enumerate().for_each(|(k, p)| *p = sixteen.of(k, i));
+        let z = self.logits(arena, pixel);
+        let log_sum = if p.len() == 1 || slopes.focal.is_empty() { 0.0 } else { sixteen.log_sum(i) };
+        self.by_logits(slopes, pixel, label, z, log_sum, p, g);
+        self.by_probabilities(slopes, pixel, label, p, by_p, g);
     }
 
     /// Losses of logarithms, whose derivatives by the logits have a simple form.
@@ -113,9 +154,8 @@ impl LossInput<'_> {
             }
         }
         if slopes.smooth != 0.0 {
-            let total: f32 = (0..p.len()).map(|k| self.class_weight(k)).sum();
             for (k, p) in p.iter().enumerate() {
-                g[k] += slopes.smooth * (total * p - self.class_weight(k));
+                g[k] += slopes.smooth * (slopes.total * p - self.class_weight(k));
             }
         }
         if slopes.binary != 0.0 {

@@ -2,7 +2,7 @@
 
 use crate::memory::Base;
 use crate::parallel;
-use crate::simd::padded;
+use crate::simd::{Level, padded};
 use dapple_graph::{Loss, Shape};
 use std::ops::Range;
 
@@ -11,6 +11,7 @@ pub(super) const CHUNK: usize = 2048;
 
 /// One output's logits with the labels.
 pub(crate) struct LossInput<'a> {
+    pub level: Level,
     /// Arena offset of the stored logits.
     pub logits: usize,
     pub shape: Shape,
@@ -55,18 +56,6 @@ impl LossInput<'_> {
             .map(|pixel| (pixel, usize::from(self.labels[pixel])))
     }
 
-    /// Probabilities of a pixel's channels: softmax, or the sigmoid of a single one. Returns what the logits exceed
-    /// their logarithms by (softmax only).
-    pub(super) fn probabilities(&self, z: &[f32], p: &mut [f32]) -> f32 {
-        match z {
-            [z] => {
-                p[0] = sigmoid(*z);
-                0.0
-            }
-            z => softmax(z, p),
-        }
-    }
-
     /// Logarithm of the probability of the truth.
     pub(super) fn log_truth(&self, z: &[f32], log_sum: f32, label: usize) -> f32 {
         match z {
@@ -85,18 +74,6 @@ impl LossInput<'_> {
 /// `a / b`, and 0 where nothing was counted.
 pub(super) fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }
-}
-
-/// Softmax of `z` to `p`; returns `log sum exp z`.
-pub(super) fn softmax(z: &[f32], p: &mut [f32]) -> f32 {
-    let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for (p, &z) in p.iter_mut().zip(z) {
-        *p = (z - largest).exp();
-        sum += *p;
-    }
-    p.iter_mut().for_each(|p| *p /= sum);
-    largest + sum.ln()
 }
 
 pub(super) fn sigmoid(z: f32) -> f32 {

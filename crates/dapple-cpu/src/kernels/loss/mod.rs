@@ -8,8 +8,11 @@
 mod gradient;
 mod input;
 mod run;
+mod sixteen;
+mod slopes;
 mod sums;
 mod terms;
+mod together;
 mod whole;
 
 pub(crate) use input::LossInput;

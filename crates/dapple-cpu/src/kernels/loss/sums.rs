@@ -1,8 +1,10 @@
 //! The sums over pixels that most losses are made of.
 
 use super::input::{LossInput, ratio, softplus};
+use super::sixteen::Sixteen;
 use super::terms::{Overlap, Terms};
 use crate::memory::Base;
+use crate::simd::LANES;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -128,43 +130,62 @@ impl LossInput<'_> {
 
     fn sums_of(&self, arena: Base, terms: &Terms, pixels: Range<usize>) -> Sums {
         let mut sums = Sums::new(self.shape.c, terms);
-        let mut p = vec![0.0f32; self.shape.c];
-        let overlaps = !terms.overlaps.is_empty();
-        for (pixel, label) in self.labelled(pixels) {
-            let z = self.logits(arena, pixel);
-            sums.labelled += 1.0;
-            if terms.binary != 0.0 {
-                for (k, &z) in z.iter().enumerate() {
-                    let (target, weight) = self.binary_target(k, label);
-                    sums.binary += f64::from(weight * (softplus(z) - target * z));
-                }
+        let mut sixteen = Sixteen::new(self.shape.c);
+        let probabilities = terms.cross_entropy() || !terms.overlaps.is_empty() || !terms.focal.is_empty();
+        for start in pixels.clone().step_by(LANES) {
+            let now = start..pixels.end.min(start + LANES);
+            if probabilities {
+                sixteen.fill(self, arena, now.clone());
             }
-            if !(terms.cross_entropy() || overlaps || !terms.focal.is_empty()) {
-                continue;
-            }
-            let log_sum = self.probabilities(z, &mut p);
-            let log_truth = self.log_truth(z, log_sum, label);
-            let weight = self.pixel_weight(label);
-            sums.weights += f64::from(weight);
-            sums.nll -= f64::from(weight * log_truth);
-            if terms.smooth != 0.0 {
-                let all = z.iter().enumerate().map(|(k, &z)| self.class_weight(k) * (log_sum - z));
-                sums.smooth += f64::from(all.sum::<f32>());
-            }
-            for ((gamma, _), sum) in terms.focal.iter().zip(&mut sums.focal) {
-                let miss = -log_truth.exp_m1();
-                *sum -= f64::from(weight * miss.powf(*gamma) * log_truth);
-            }
-            if overlaps {
-                for (k, [i, total, g]) in sums.overlap.iter_mut().enumerate() {
-                    *total += f64::from(p[k]);
-                    if self.is_truth(k, label) {
-                        *i += f64::from(p[k]);
-                        *g += 1.0;
+            for (pixel, label) in self.labelled(now) {
+                let z = self.logits(arena, pixel);
+                sums.labelled += 1.0;
+                if terms.binary != 0.0 {
+                    for (k, &z) in z.iter().enumerate() {
+                        let (target, weight) = self.binary_target(k, label);
+                        sums.binary += f64::from(weight * (softplus(z) - target * z));
                     }
+                }
+                if probabilities {
+                    self.add_pixel(&mut sums, terms, z, label, &sixteen, pixel - start);
                 }
             }
         }
         sums
+    }
+
+    /// Adds pixel `i` of sixteen to the sums that are made of probabilities.
+    fn add_pixel(
+        &self,
+        sums: &mut Sums,
+        terms: &Terms,
+        z: &[f32],
+        label: usize,
+        sixteen: &Sixteen,
+        i: usize,
+    ) {
+        let log_sum = if z.len() == 1 { 0.0 } else { sixteen.log_sum(i) };
+        let log_truth = self.log_truth(z, log_sum, label);
+        let weight = self.pixel_weight(label);
+        sums.weights += f64::from(weight);
+        sums.nll -= f64::from(weight * log_truth);
+        if terms.smooth != 0.0 {
+            let all = z.iter().enumerate().map(|(k, &z)| self.class_weight(k) * (log_sum - z));
+            sums.smooth += f64::from(all.sum::<f32>());
+        }
+        for ((gamma, _), sum) in terms.focal.iter().zip(&mut sums.focal) {
+            let miss = -log_truth.exp_m1();
+            *sum -= f64::from(weight * miss.powf(*gamma) * log_truth);
+        }
+        if !terms.overlaps.is_empty() {
+            for (k, [inside, total, truth]) in sums.overlap.iter_mut().enumerate() {
+                let p = f64::from(sixteen.of(k, i));
+                *total += p;
+                if self.is_truth(k, label) {
+                    *inside += p;
+                    *truth += 1.0;
+                }
+            }
+        }
     }
 }

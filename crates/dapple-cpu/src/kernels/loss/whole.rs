@@ -1,8 +1,10 @@
 //! Losses that need the order of a whole batch's errors, or the distances within its images.
 
-use super::input::{LossInput, ratio};
+use super::input::{CHUNK, LossInput, ratio};
+use super::sixteen::Sixteen;
 use super::terms::Terms;
 use crate::memory::Base;
+use crate::simd::LANES;
 use dapple_graph::order::{self, index, key};
 use dapple_graph::signed_distance;
 use rayon::prelude::*;
@@ -161,17 +163,30 @@ impl<'a> Pixels<'a> {
         let mut probabilities = vec![0.0; pixels * channels];
         let mut logits = vec![0.0; pixels];
         let mut nll = vec![0.0; pixels];
-        let places = probabilities.par_chunks_mut(channels).zip(&mut logits).zip(&mut nll);
-        places.enumerate().for_each(|(pixel, ((p, first), nll))| {
-            let z = input.logits(arena, pixel);
-            let log_sum = input.probabilities(z, p);
-            let label = input.labels[pixel];
-            if Some(label) != input.loss.ignore {
-                *first = z[0];
-                // Rounding may leave a probability a little above one.
-                *nll = (-input.log_truth(z, log_sum, usize::from(label))).max(0.0);
-                if z.iter().any(|z| z.is_nan()) {
-                    *nll = f32::NAN;
+        let places = probabilities.par_chunks_mut(CHUNK * channels);
+        let places = places.zip(logits.par_chunks_mut(CHUNK)).zip(nll.par_chunks_mut(CHUNK));
+        places.enumerate().for_each(|(chunk, ((p, first), nll))| {
+            let mut sixteen = Sixteen::new(channels);
+            for start in (0..nll.len()).step_by(LANES) {
+                let now = start..nll.len().min(start + LANES);
+                let pixels = chunk * CHUNK + now.start..chunk * CHUNK + now.end;
+                sixteen.fill(input, arena, pixels.clone());
+                for (i, pixel) in pixels.enumerate() {
+                    let at = start + i;
+                    let p = &mut p[at * channels..(at + 1) * channels];
+                    p.iter_mut().enumerate().for_each(|(k, p)| *p = sixteen.of(k, i));
+                    let label = input.labels[pixel];
+                    if Some(label) == input.loss.ignore {
+                        continue;
+                    }
+                    let z = input.logits(arena, pixel);
+                    let log_sum = if channels == 1 { 0.0 } else { sixteen.log_sum(i) };
+                    first[at] = z[0];
+                    // Rounding may leave a probability a little above one.
+                    nll[at] = (-input.log_truth(z, log_sum, usize::from(label))).max(0.0);
+                    if z.iter().any(|z| z.is_nan()) {
+                        nll[at] = f32::NAN;
+                    }
                 }
             }
         });
