@@ -1,7 +1,7 @@
 //! Resampling: nearest, bilinear, and average pooling of both kinds; separable, from tables made once.
 
 use super::kernel::{Backward, Kernel, Memory, Visit};
-use super::operand::{Operand, Target};
+use super::operand::{Operand, OutBlock, Source, Target};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{Level, Simd, simd_fn};
@@ -27,6 +27,31 @@ fn pairs(samples: &Samples) -> Option<Vec<Pair>> {
     samples.iter().map(pair).collect()
 }
 
+/// [`Samples`] one behind the other, for the loops that read them.
+#[derive(Clone, Debug)]
+struct Table {
+    /// Where each output position's begin, and where the last one's end.
+    starts: Vec<usize>,
+    parts: Vec<(usize, f32)>,
+}
+
+impl Table {
+    fn new(samples: &Samples) -> Self {
+        let mut starts = vec![0];
+        let mut parts = Vec::new();
+        for these in samples {
+            parts.extend(these);
+            starts.push(parts.len());
+        }
+        Self { starts, parts }
+    }
+
+    #[inline(always)]
+    fn of(&self, position: usize) -> &[(usize, f32)] {
+        &self.parts[self.starts[position]..self.starts[position + 1]]
+    }
+}
+
 /// The tables of a resampling.
 #[derive(Clone, Debug)]
 pub(crate) struct Resize {
@@ -34,6 +59,8 @@ pub(crate) struct Resize {
     target: Shape,
     rows: Samples,
     columns: Samples,
+    /// The same as the kernel reads them.
+    tables: [Table; 2],
     /// The same where no position is made of more than two, as in any upsampling.
     pairs: Option<[Vec<Pair>; 2]>,
     /// Whether it averages, for tables.
@@ -125,7 +152,8 @@ impl Resize {
 
     fn from_samples(source: Shape, target: Shape, rows: Samples, columns: Samples, average: bool) -> Self {
         let pairs = pairs(&rows).zip(pairs(&columns)).map(|(rows, columns)| [rows, columns]);
-        Self { source, target, rows, columns, pairs, average }
+        let tables = [Table::new(&rows), Table::new(&columns)];
+        Self { source, target, rows, columns, tables, pairs, average }
     }
 
     /// The gradient of the source from that of the target: also a sum of samples.
@@ -194,6 +222,9 @@ simd_fn! {
     )
 }
 
+/// Blocks whose values are read together, so that cache lines side by side are used side by side, and weights once.
+const BLOCKS: usize = 4;
+
 #[inline(always)]
 unsafe fn resize_impl<S: Simd>(
     resize: &Resize,
@@ -204,54 +235,128 @@ unsafe fn resize_impl<S: Simd>(
     columns: Range<usize>,
     blocks: Range<usize>,
 ) {
-    /// Blocks whose values are read together, so that cache lines side by side are used side by side.
-    const BLOCKS: usize = 4;
-    let (source, target) = (resize.source, resize.target);
-    let (n, y) = (row / target.h, row % target.h);
-    let line = |sy: usize| (n * source.h + sy) * source.w;
     let groups = from.blocks[blocks.clone()].chunks(BLOCKS).zip(to.blocks[blocks].chunks(BLOCKS));
     for (sources, targets) in groups {
+        // SAFETY: passed on.
+        unsafe {
+            let first = sources[0].source::<S>(arena, resize.source.pixels());
+            let mut group = Group { values: [first; BLOCKS], outs: [std::ptr::null_mut(); BLOCKS], targets };
+            let mut plain = true;
+            for (i, (block, out)) in sources.iter().zip(targets).enumerate() {
+                group.values[i] = block.source::<S>(arena, resize.source.pixels());
+                group.outs[i] = out.address(arena, resize.target.pixels());
+                plain &= group.values[i].plain();
+            }
+            match (targets.len(), plain) {
+                (1, true) => group.row::<1, true>(resize, row, columns.clone()),
+                (2, true) => group.row::<2, true>(resize, row, columns.clone()),
+                (3, true) => group.row::<3, true>(resize, row, columns.clone()),
+                (_, true) => group.row::<4, true>(resize, row, columns.clone()),
+                (1, false) => group.row::<1, false>(resize, row, columns.clone()),
+                (2, false) => group.row::<2, false>(resize, row, columns.clone()),
+                (3, false) => group.row::<3, false>(resize, row, columns.clone()),
+                (_, false) => group.row::<4, false>(resize, row, columns.clone()),
+            }
+        }
+    }
+}
+
+/// Blocks that are resampled together.
+struct Group<'a, S: Simd> {
+    values: [Source<S>; BLOCKS],
+    outs: [*mut f32; BLOCKS],
+    targets: &'a [OutBlock],
+}
+
+impl<S: Simd> Group<'_, S> {
+    /// Makes `columns` of row `row`, counted over all images, of the first `N` blocks, which are all.
+    #[inline(always)]
+    unsafe fn row<const N: usize, const PLAIN: bool>(
+        &self,
+        resize: &Resize,
+        row: usize,
+        columns: Range<usize>,
+    ) {
+        let (source, target) = (resize.source, resize.target);
+        let (n, y) = (row / target.h, row % target.h);
         // SAFETY: the tables hold positions inside the source; rows are below their number.
         unsafe {
-            let mut values = [sources[0].source::<S>(arena, source.pixels()); BLOCKS];
-            let mut outs = [std::ptr::null_mut(); BLOCKS];
-            for (i, (block, out)) in sources.iter().zip(targets).enumerate() {
-                values[i] = block.source::<S>(arena, source.pixels());
-                outs[i] = out.address(arena, target.pixels());
-            }
-            let put = |i: usize, x: usize, sum: S::V| {
-                let p: *mut f32 = outs[i].add((row * target.w + x) * targets[i].stride);
-                S::store(p, if targets[i].accumulate { S::add(S::load(p), sum) } else { sum });
-            };
-            if let Some([rows, columns_of]) = &resize.pairs {
-                let (top, bottom) = (line(rows[y].at[0]), line(rows[y].at[1]));
-                let down = rows[y].weight.map(|w| S::splat(w));
-                for x in columns.clone() {
-                    let Pair { at: [left, right], weight } = columns_of[x];
-                    let across = weight.map(|w| S::splat(w));
-                    for (i, values) in values[..targets.len()].iter().enumerate() {
-                        let along = |line: usize| {
-                            let first = S::mul(across[0], values.get(line + left));
-                            S::fma(across[1], values.get(line + right), first)
-                        };
-                        put(i, x, S::fma(down[1], along(bottom), S::mul(down[0], along(top))));
+            for x in columns {
+                let sums = match &resize.pairs {
+                    Some([rows, columns]) => self.pair::<N, PLAIN>(source, n, &rows[y], &columns[x]),
+                    None => {
+                        let [rows, columns] = &resize.tables;
+                        self.sum::<N, PLAIN>(source, n, rows.of(y), columns.of(x))
                     }
-                }
-                continue;
-            }
-            for x in columns.clone() {
-                for (i, values) in values[..targets.len()].iter().enumerate() {
-                    let mut sum = S::splat(0.0);
-                    for &(sy, wy) in &resize.rows[y] {
-                        let mut along = S::splat(0.0);
-                        for &(sx, wx) in &resize.columns[x] {
-                            along = S::fma(S::splat(wx), values.get(line(sy) + sx), along);
-                        }
-                        sum = S::fma(S::splat(wy), along, sum);
-                    }
-                    put(i, x, sum);
+                };
+                for i in 0..N {
+                    let p = self.outs[i].add((row * target.w + x) * self.targets[i].stride);
+                    let v = if self.targets[i].accumulate { S::add(S::load(p), sums[i]) } else { sums[i] };
+                    S::store(p, v);
                 }
             }
         }
+    }
+
+    /// A value of each block, made of two by two.
+    #[inline(always)]
+    unsafe fn pair<const N: usize, const PLAIN: bool>(
+        &self,
+        source: Shape,
+        n: usize,
+        rows: &Pair,
+        columns: &Pair,
+    ) -> [S::V; N] {
+        let (top, bottom) = ((n * source.h + rows.at[0]) * source.w, (n * source.h + rows.at[1]) * source.w);
+        let [left, right] = columns.at;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (down, across) = (rows.weight, columns.weight);
+            let mut sums = [S::splat(0.0); N];
+            for i in 0..N {
+                let upper = S::mul(S::splat(across[0]), self.read::<PLAIN>(i, top + left));
+                let upper = S::fma(S::splat(across[1]), self.read::<PLAIN>(i, top + right), upper);
+                let lower = S::mul(S::splat(across[0]), self.read::<PLAIN>(i, bottom + left));
+                let lower = S::fma(S::splat(across[1]), self.read::<PLAIN>(i, bottom + right), lower);
+                sums[i] = S::fma(S::splat(down[1]), lower, S::mul(S::splat(down[0]), upper));
+            }
+            sums
+        }
+    }
+
+    /// A value of each block, made of any number.
+    #[inline(always)]
+    unsafe fn sum<const N: usize, const PLAIN: bool>(
+        &self,
+        source: Shape,
+        n: usize,
+        rows: &[(usize, f32)],
+        columns: &[(usize, f32)],
+    ) -> [S::V; N] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut sums = [S::splat(0.0); N];
+            for &(y, down) in rows {
+                let line = (n * source.h + y) * source.w;
+                let mut along = [S::splat(0.0); N];
+                for &(x, across) in columns {
+                    let across = S::splat(across);
+                    for i in 0..N {
+                        along[i] = S::fma(across, self.read::<PLAIN>(i, line + x), along[i]);
+                    }
+                }
+                for i in 0..N {
+                    sums[i] = S::fma(S::splat(down), along[i], sums[i]);
+                }
+            }
+            sums
+        }
+    }
+
+    /// The value of a pixel of block `i`; `PLAIN` where those of all blocks are stored as they are read.
+    #[inline(always)]
+    unsafe fn read<const PLAIN: bool>(&self, i: usize, pixel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { if PLAIN { self.values[i].raw(pixel) } else { self.values[i].get(pixel) } }
     }
 }
