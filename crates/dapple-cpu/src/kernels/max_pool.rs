@@ -1,69 +1,12 @@
 //! Max pooling that remembers where the maxima stood, one byte each, and unpooling.
 
+use super::gather::Gather;
 use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
+use super::pool::{Pool, load_positions};
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
-use dapple_graph::{MaxPool, Shape};
-use std::ops::Range;
-
-/// A pooling between a large map and its small one, with the bytes `[small pixels, channels]` of positions.
-#[derive(Clone, Debug)]
-pub(crate) struct Pool {
-    pub settings: MaxPool,
-    pub large: Shape,
-    pub small: Shape,
-    /// Arena offset of the positions (four to a value), if anything reads them.
-    pub positions: Option<usize>,
-}
-
-impl Pool {
-    /// Arena values that the positions take.
-    pub fn positions_len(small: Shape) -> usize {
-        small.pixels() * crate::simd::padded(small.c) / 4
-    }
-
-    /// Rows of the large map that small row `y` covers, with their number in the window.
-    #[inline]
-    fn window(&self, axis: usize, at: usize, size: usize) -> Range<usize> {
-        // Positions in the window whose place is inside the map.
-        let start = (at * self.settings.stride[axis]) as isize - self.settings.padding[axis] as isize;
-        let first = (-start).max(0) as usize;
-        let end = (size as isize - start).clamp(0, self.settings.kernel[axis] as isize) as usize;
-        first.min(end)..end
-    }
-
-    #[inline]
-    fn place(&self, axis: usize, at: usize, k: usize) -> usize {
-        at * self.settings.stride[axis] + k - self.settings.padding[axis]
-    }
-
-    /// Small rows whose windows hold large row `at`.
-    #[inline]
-    fn covering(&self, axis: usize, at: usize, small: usize) -> Range<usize> {
-        let (kernel, stride) = (self.settings.kernel[axis], self.settings.stride[axis]);
-        let reach = at + self.settings.padding[axis];
-        let first = (reach + 1).saturating_sub(kernel).div_ceil(stride);
-        first..(reach / stride + 1).min(small)
-    }
-
-    /// The positions; null where nothing reads them, and so never where they are read.
-    fn bytes(&self, arena: Base) -> *mut u8 {
-        let address = |at| arena.at(at, Self::positions_len(self.small)).cast();
-        self.positions.map_or(std::ptr::null_mut(), address)
-    }
-
-    /// Whether windows of 2 x 2 stand side by side, none of them cut by the border.
-    fn halves(&self) -> bool {
-        let (large, small) = (self.large, self.small);
-        self.settings.kernel == [2, 2]
-            && self.settings.stride == [2, 2]
-            && self.settings.padding == [0, 0]
-            && 2 * small.h <= large.h
-            && 2 * small.w <= large.w
-    }
-}
 
 /// Writes the maxima of `from` to `to`, and their positions to the arena.
 #[derive(Clone, Debug)]
@@ -156,48 +99,6 @@ impl Kernel for Scatter {
 impl Backward for Scatter {
     fn backward(&self, gradient: Operand, to: Option<Target>) -> Option<Box<dyn Kernel>> {
         Some(Box::new(Gather { pool: self.pool.clone(), from: gradient, to: to? }))
-    }
-}
-
-/// Values of the large map from where the maxima stood, to the small one: the gradient of unpooling.
-#[derive(Clone, Debug)]
-pub(crate) struct Gather {
-    pub pool: Pool,
-    pub from: Operand,
-    pub to: Target,
-}
-
-impl Kernel for Gather {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-
-    fn run(&self, level: Level, memory: &mut Memory) {
-        let (arena, Self { pool, from, to }) = (memory.arena, self);
-        parallel::for_each(pool.small.n * pool.small.h, |row| {
-            // SAFETY: each task writes its own row.
-            unsafe { gather_row(level, pool, arena, from, to, row) }
-        });
-    }
-
-    fn visit(&mut self, f: Visit) {
-        self.pool.positions.iter_mut().for_each(&mut *f);
-        self.from.visit(f);
-        self.to.visit(f);
-    }
-
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.to]
-    }
-}
-
-/// Sixteen positions as numbers.
-#[inline(always)]
-unsafe fn load_positions<S: Simd>(p: *const u8) -> S::V {
-    // SAFETY: the caller's promise that sixteen bytes are there.
-    unsafe {
-        let bytes = p.cast::<[u8; LANES]>().read_unaligned();
-        S::load(bytes.map(f32::from).as_ptr())
     }
 }
 
@@ -354,42 +255,6 @@ unsafe fn double_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Ta
                     let v = S::where_equal(positions, S::splat(k), value);
                     S::store(p, if target.accumulate { S::add(S::load(p), v) } else { v });
                 }
-            }
-        }
-    }
-}
-
-simd_fn! {
-    /// # Safety
-    /// No other task may write this row of the small map.
-    gather_row = gather_impl(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize)
-}
-
-#[inline(always)]
-unsafe fn gather_impl<S: Simd>(pool: &Pool, arena: Base, from: &Operand, to: &Target, row: usize) {
-    let (large, small) = (pool.large, pool.small);
-    let (n, y) = (row / small.h, row % small.h);
-    let bytes = pool.bytes(arena);
-    let channels = to.blocks.len() * LANES;
-    for (b, (block, target)) in from.blocks.iter().zip(&to.blocks).enumerate() {
-        // SAFETY: windows are cut to the map; rows are below their number.
-        unsafe {
-            let source = block.source::<S>(arena, large.pixels());
-            let out = target.address(arena, small.pixels());
-            for x in 0..small.w {
-                let pixel = row * small.w + x;
-                let positions = load_positions::<S>(bytes.add(pixel * channels + b * LANES));
-                let mut sum = S::splat(0.0);
-                for ky in pool.window(0, y, large.h) {
-                    let line = (n * large.h + pool.place(0, y, ky)) * large.w;
-                    for kx in pool.window(1, x, large.w) {
-                        let here = S::splat((ky * pool.settings.kernel[1] + kx) as f32);
-                        let v = source.get(line + pool.place(1, x, kx));
-                        sum = S::add(sum, S::where_equal(positions, here, v));
-                    }
-                }
-                let p = out.add(pixel * target.stride);
-                S::store(p, if target.accumulate { S::add(S::load(p), sum) } else { sum });
             }
         }
     }

@@ -5,8 +5,8 @@ use crate::compile::tape::Tape;
 use crate::compile::uses::Uses;
 use crate::kernels::copy::CopyMap;
 use crate::kernels::kernel::{Backward, Kernel};
-use crate::kernels::max_pool::Pool;
 use crate::kernels::operand::{Operand, Target};
+use crate::kernels::pool::Pool;
 use crate::plan::Purpose;
 use dapple_graph::{Graph, Node, NodeId, Op};
 
