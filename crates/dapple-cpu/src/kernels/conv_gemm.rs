@@ -3,7 +3,7 @@
 
 use super::gemm::{Batch, PANEL, Product, product};
 use super::kernel::{Kernel, Memory, Scratch, Visit};
-use super::lattice::{Lattice, gather_rows, gathered_channels};
+use super::lattice::{Dense, Lattice, gather_rows, gathered_channels};
 use super::operand::{Finish, Operand, Target};
 use super::weights::Weights;
 use crate::memory::Base;
@@ -43,6 +43,9 @@ impl Kernel for ConvGemm {
         let channels = gathered_channels(&self.input);
         let columns = self.columns();
         let (group, need) = (self.group(), self.thread_scratch());
+        // SAFETY: the copy has its place behind the weights, and is made before anything reads it.
+        let dense = (self.dense() > 0)
+            .then(|| unsafe { Dense::copy(level, &self.input, arena, channels, shared, self.packed()) });
         for lattice in &self.lattices {
             let depth = lattice.taps.len() * channels;
             let packed = !self.as_they_stand(lattice);
@@ -72,7 +75,16 @@ impl Kernel for ConvGemm {
                             (arena.at(offset + now.start * stride, len), stride)
                         }
                         None => {
-                            gather_rows(level, lattice, &self.input, arena, now.clone(), channels, scratch);
+                            gather_rows(
+                                level,
+                                lattice,
+                                &self.input,
+                                dense,
+                                arena,
+                                now.clone(),
+                                channels,
+                                scratch,
+                            );
                             (scratch, depth)
                         }
                     };
@@ -155,8 +167,18 @@ impl ConvGemm {
         (GATHERED / self.max_row().max(1) / 14 * 14).clamp(14, 112)
     }
 
-    /// Values of shared scratch memory: a lattice's weights, where they cannot be used as they stand.
+    /// Values of shared scratch memory: a lattice's weights, and the input without padding.
     fn shared_scratch(&self) -> usize {
+        self.packed() + self.dense()
+    }
+
+    /// Those of the dense copy of the input.
+    fn dense(&self) -> usize {
+        Dense::len(&self.lattices, &self.input, gathered_channels(&self.input))
+    }
+
+    /// Those of a lattice's weights, where they cannot be used as they stand.
+    fn packed(&self) -> usize {
         if self.lattices.iter().all(|l| self.as_they_stand(l)) { 0 } else { self.max_row() * self.columns() }
     }
 

@@ -3,7 +3,7 @@
 
 use super::gemm::{Batch, PANEL, Product, product};
 use super::kernel::{Kernel, Memory, Scratch, Visit};
-use super::lattice::{Lattice, gather_rows, gathered_channels};
+use super::lattice::{Dense, Lattice, gather_rows, gathered_channels};
 use super::operand::Operand;
 use super::reduce::sum_parts_strided;
 use super::weights::Weights;
@@ -41,6 +41,10 @@ impl Kernel for GemmWeights {
         let (group, need, parts) = (self.group(), self.thread_scratch(), self.parts());
         let (gathered_row, point_row) = (self.gathered_row(), self.point_row());
         let channels = self.channels();
+        // SAFETY: the copy has its place behind the sums, and is made before anything reads it.
+        let dense = (self.dense() > 0).then(|| unsafe {
+            Dense::copy(level, &self.gathered, arena, channels, shared, parts * self.len())
+        });
         parallel::for_each(parts, |part| {
             let points = parallel::run(self.lattice.points(), parts, part);
             let scratch = local.at(parallel::thread() * need, need);
@@ -51,7 +55,7 @@ impl Kernel for GemmWeights {
                 let d = scratch.add(group * gathered_row + LANES);
                 for start in points.clone().step_by(group) {
                     let now = start..points.end.min(start + group);
-                    gather_rows(level, &self.lattice, &self.gathered, arena, now.clone(), channels, g);
+                    gather_rows(level, &self.lattice, &self.gathered, dense, arena, now.clone(), channels, g);
                     read_points(level, &self.lattice, &self.points, arena, now.clone(), d);
                     let (taps, rows, row) = if self.points_are_inputs {
                         (self.lattice.taps.len(), point_row, channels)
@@ -157,7 +161,12 @@ impl GemmWeights {
 
     /// Values of shared scratch memory.
     fn shared_scratch(&self) -> usize {
-        self.parts() * self.len()
+        self.parts() * self.len() + self.dense()
+    }
+
+    /// Those of the dense copy of the gathered map.
+    fn dense(&self) -> usize {
+        Dense::len(std::slice::from_ref(&self.lattice), &self.gathered, self.channels())
     }
 
     /// Values of scratch memory for each thread.

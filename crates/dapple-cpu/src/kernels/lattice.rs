@@ -5,8 +5,9 @@
 //! belongs to it reads at a fixed distance. Both are a [`Lattice`].
 
 use super::operand::Operand;
+use super::pixels::over;
 use crate::memory::Base;
-use crate::simd::{LANES, Simd, simd_fn};
+use crate::simd::{LANES, Level, Simd, simd_fn};
 use dapple_graph::Shape;
 use std::ops::Range;
 
@@ -166,10 +167,12 @@ simd_fn! {
     /// [`gathered_channels`] or all of them, padded. Sixteen values behind the last row may be overwritten.
     ///
     /// # Safety
-    /// The lattice must read `operand`'s map; `to` must be valid for the rows and sixteen values more.
+    /// The lattice must read `operand`'s map, which must stand at `dense` too if anything does; `to` must be valid for the
+    /// rows and sixteen values more.
     pub(crate) gather_rows = gather_rows_impl(
         lattice: &Lattice,
         operand: &Operand,
+        dense: Option<Dense>,
         arena: Base,
         points: Range<usize>,
         channels: usize,
@@ -181,11 +184,16 @@ simd_fn! {
 unsafe fn gather_rows_impl<S: Simd>(
     lattice: &Lattice,
     operand: &Operand,
+    dense: Option<Dense>,
     arena: Base,
     points: Range<usize>,
     channels: usize,
     to: *mut f32,
 ) {
+    if let Some(Dense(from)) = dense {
+        // SAFETY: passed on.
+        return unsafe { gather_runs::<S>(lattice, from, points, channels, to) };
+    }
     /// Blocks whose values are read together, so that cache lines side by side are used side by side.
     const BLOCKS: usize = 4;
     let row = lattice.taps.len() * channels;
@@ -216,6 +224,125 @@ unsafe fn gather_rows_impl<S: Simd>(
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// A map of a few channels without the padding of its pixels: `[pixels, channels]`, and sixteen values more.
+#[derive(Clone, Copy)]
+pub(crate) struct Dense(*const f32);
+
+// SAFETY: only an address; it is read by tasks that write elsewhere.
+unsafe impl Send for Dense {}
+// SAFETY: as above.
+unsafe impl Sync for Dense {}
+
+impl Dense {
+    /// Values that the dense copy takes of a map whose points read many of its pixels; none where it would not pay.
+    pub fn len(lattices: &[Lattice], operand: &Operand, channels: usize) -> usize {
+        let pays = |lattice: &Lattice| lattice.taps_in_a_row().is_some_and(|taps| taps > 1);
+        let few = 2 * channels <= LANES && lattices.iter().all(pays);
+        if few { operand.shape.pixels() * channels + LANES } else { 0 }
+    }
+
+    /// Makes the copy at `to`, or nothing where [`Dense::len`] is 0.
+    ///
+    /// # Safety
+    /// `to` must be valid for that many values, which nothing else uses now.
+    pub unsafe fn copy(
+        level: Level,
+        operand: &Operand,
+        arena: Base,
+        channels: usize,
+        to: Base,
+        at: usize,
+    ) -> Self {
+        let pixels = operand.shape.pixels();
+        let to = to.at(at, pixels * channels + LANES);
+        let start = Dense(to);
+        over(pixels, 1, |pixels| {
+            // SAFETY: the places were checked; each task writes its own pixels.
+            unsafe { copy_dense(level, operand, arena, pixels, channels, start) }
+        });
+        start
+    }
+}
+
+impl Lattice {
+    /// How many taps read neighbouring pixels of one row, if as many do everywhere.
+    fn taps_in_a_row(&self) -> Option<usize> {
+        let follows = |pair: &[Tap]| pair[1].offset == [pair[0].offset[0], pair[0].offset[1] + 1];
+        let length = 1 + self.taps.windows(2).take_while(|pair| follows(pair)).count();
+        let equal = |row: &[Tap]| row.len() == length && row.windows(2).all(follows);
+        (!self.taps.is_empty() && self.taps.chunks(length).all(equal)).then_some(length)
+    }
+}
+
+simd_fn! {
+    /// # Safety
+    /// No other task may write these pixels of the copy.
+    copy_dense = copy_dense_impl(operand: &Operand, arena: Base, pixels: Range<usize>, channels: usize, to: Dense)
+}
+
+#[inline(always)]
+unsafe fn copy_dense_impl<S: Simd>(
+    operand: &Operand,
+    arena: Base,
+    pixels: Range<usize>,
+    channels: usize,
+    to: Dense,
+) {
+    // SAFETY: `source` checks the map; the copy has room for each pixel's channels.
+    unsafe {
+        let source = operand.blocks[0].source::<S>(arena, operand.shape.pixels());
+        let mut lanes = [0.0f32; LANES];
+        for pixel in pixels {
+            S::store(lanes.as_mut_ptr(), source.get(pixel));
+            let to = to.0.cast_mut().add(pixel * channels);
+            for (k, v) in lanes[..channels].iter().enumerate() {
+                *to.add(k) = *v;
+            }
+        }
+    }
+}
+
+/// As [`gather_rows`] from a dense copy: neighbouring pixels are one run of values.
+#[inline(always)]
+unsafe fn gather_runs<S: Simd>(
+    lattice: &Lattice,
+    from: *const f32,
+    points: Range<usize>,
+    channels: usize,
+    to: *mut f32,
+) {
+    let length = lattice.taps_in_a_row().unwrap_or(1);
+    let [height, width] = lattice.source;
+    let run = length * channels;
+    // SAFETY: pixels are inside the map, behind whose copy are sixteen values more. What a run spills is written
+    // afterwards.
+    unsafe {
+        let mut to = to;
+        for (n, y, x) in lattice.positions(points) {
+            for taps in lattice.taps.chunks(length) {
+                let [down, right] = taps[0].offset;
+                let row = ((y * lattice.source_step[0]) as isize).wrapping_add(down) as usize;
+                let column = ((x * lattice.source_step[1]) as isize).wrapping_add(right);
+                if row < height && column >= 0 && column as usize + length <= width {
+                    let from = from.add(((n * height + row) * width + column as usize) * channels);
+                    for i in (0..run).step_by(LANES) {
+                        S::store(to.add(i), S::load(from.add(i)));
+                    }
+                } else {
+                    for (t, tap) in taps.iter().enumerate() {
+                        let pixel = lattice.source_pixel((n, y, x), tap);
+                        for k in 0..channels {
+                            let v = pixel.map_or(0.0, |pixel| *from.add(pixel * channels + k));
+                            *to.add(t * channels + k) = v;
+                        }
+                    }
+                }
+                to = to.add(run);
             }
         }
     }
