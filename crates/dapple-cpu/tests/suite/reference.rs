@@ -2,8 +2,8 @@
 
 use dapple_cpu::{CpuEngine, Level};
 use dapple_graph::{
-    Conv2d, Decay, DropoutState, Engine, Graph, Inference, Mode, Network, NodeId, Optimizer, Shape, State,
-    Tensor,
+    Conv2d, Decay, DropoutState, Engine, Graph, GraphError, Inference, Interpolation, MaxPool, Mode, Network,
+    NodeId, Optimizer, Pointwise, Shape, State, Tensor,
 };
 use dapple_reference::equivalence::{TOLERANCE, hard_to_normalize, may_tie, some_loss, worst_gradient};
 use dapple_reference::random::{self, RandomNetwork};
@@ -186,6 +186,86 @@ fn residuals_agree_with_the_reference() {
         }
     }
     assert!(checked > 30, "only {checked} could be compared");
+}
+
+/// Maps of one block of channels, of several, and of more than are read together, with odd sizes; each operation twice, once
+/// on a map as it is stored and once on a batch norm of it, and with a second reader, so that gradients are added.
+#[test]
+fn operations_on_many_channels_agree_with_the_reference() {
+    type Build = fn(&mut Graph, NodeId) -> Result<NodeId, GraphError>;
+    let operations: [(&str, Build); 13] = [
+        ("sigmoid", |g, x| g.activate(x, Pointwise::Sigmoid)),
+        ("hard sigmoid", |g, x| g.activate(x, Pointwise::HardSigmoid)),
+        ("hard swish", |g, x| g.activate(x, Pointwise::HardSwish)),
+        ("SiLU", |g, x| g.activate(x, Pointwise::Silu)),
+        ("GELU", |g, x| g.activate(x, Pointwise::Gelu)),
+        ("sum", |g, x| {
+            let y = g.activate(x, Pointwise::Silu)?;
+            g.add(x, y)
+        }),
+        ("product", |g, x| {
+            let y = g.activate(x, Pointwise::Sigmoid)?;
+            g.mul(x, y)
+        }),
+        ("concatenation", |g, x| g.concat(&[x, x])),
+        ("bilinear, twice the size", |g, x| {
+            g.upscale(x, 2, Interpolation::Bilinear { align_corners: false })
+        }),
+        ("bilinear, corners", |g, x| g.upscale(x, 3, Interpolation::Bilinear { align_corners: true })),
+        ("nearest", |g, x| g.upscale(x, 2, Interpolation::Nearest)),
+        ("adaptive average", |g, x| g.adaptive_avg_pool(x, [3, 4])),
+        ("unpooling", |g, x| {
+            let small = g.max_pool(x, &MaxPool::new(2, 2))?;
+            g.max_unpool(small, small)
+        }),
+    ];
+    let engines = levels();
+    let (mut checked, mut all) = (0, 0);
+    for (name, operation) in operations {
+        for (channels, norm) in [(3, false), (16, true), (40, false), (48, true), (64, false), (80, true)] {
+            let mut g = Graph::new(Shape::new(2, 6, 7, 5));
+            let built = (|| {
+                let x = g.conv2d("map", g.input(), &Conv2d::new(channels, 1))?;
+                let x = if norm { g.batch_norm("norm", x)? } else { x };
+                let y = operation(&mut g, x)?;
+                g.output("y", y)?;
+                g.output("x", x)
+            })();
+            built.expect("it fits");
+            let network = single(g, format!("{name}, {channels} channels, batch norm: {norm}"));
+            all += 1;
+            checked += usize::from((0..5).any(|seed| check(&engines, &network, seed)));
+        }
+    }
+    assert!(10 * checked > 9 * all, "only {checked} of {all} could be compared");
+}
+
+/// The same logits make the same loss at every level: its exponentials are unfused everywhere.
+#[test]
+fn losses_have_the_same_bits_at_every_level() {
+    for channels in [1, 2, 12, 19] {
+        let network = (Shape::new(1, 5, 7, channels), |input: Shape| {
+            let mut g = Graph::new(input);
+            let y = g.scale("factor", g.input(), 1.0)?;
+            g.output("y", y)?;
+            Ok(g)
+        });
+        let shape = network.example_input();
+        let state = State::init(&network.build(shape).expect("it fits"), 0);
+        let input = random::tensor(shape, 5);
+        let network: Arc<dyn Network> = Arc::new(network);
+        for seed in 0..12 {
+            let loss = some_loss(channels, seed);
+            let labels = random::labels(shape.pixels(), channels.max(2), loss.ignore, seed);
+            let of = |engine: &CpuEngine| {
+                let mut trainer =
+                    engine.load_trainer(network.clone(), &state, Optimizer::adam()).expect("the state fits");
+                trainer.accumulate(&input, &labels, &loss, 1.0).expect("it fits").to_bits()
+            };
+            let values: Vec<u64> = levels().iter().map(of).collect();
+            assert!(values.iter().all(|v| *v == values[0]), "{loss:?}, {channels} channels");
+        }
+    }
 }
 
 #[test]
