@@ -7,7 +7,8 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of the ImageNet training images, red, green, blue, of values in 0..=1.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// How 8-bit values are normalized for a network. Settings and model files call them `imagenet`, `unit` and `u2net`.
+/// How 8-bit values are normalized for a network. Settings and model files call them `imagenet`, `unit`, `u2net`
+/// and `lite`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalization {
@@ -20,6 +21,8 @@ pub enum Normalization {
     /// U²-Net's recipe: divided by the largest value of the image, then as `ImageNet`; an all-black image stays 0 before
     /// the mean is subtracted. Grey images take the first mean and deviation, as its published loader does.
     U2Net,
+    /// `(value - 127) / 128`, from about -1 to 1, as the weights of EfficientNet-Lite were trained.
+    Lite,
 }
 
 impl Normalization {
@@ -34,6 +37,7 @@ impl Normalization {
         let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
         let (mean, std) = match (self, channels) {
             (Self::Unit, _) => ([0.0; 3], [1.0; 3]),
+            (Self::Lite, _) => ([127.0 / 255.0; 3], [128.0 / 255.0; 3]),
             (Self::ImageNet | Self::U2Net, 3) | (Self::U2Net, 1) => (IMAGENET_MEAN, IMAGENET_STD),
             (Self::ImageNet | Self::U2Net, _) => ([average(IMAGENET_MEAN); 3], [average(IMAGENET_STD); 3]),
         };

@@ -95,6 +95,17 @@ pub(crate) fn padded(g: &mut Graph, halvings: usize) -> Result<NodeId, GraphErro
     g.fit_to(image, size)
 }
 
+/// The map with zeros around it as a convolution of stride 2 with TensorFlow's "same" padding sees it, whose own padding is
+/// then one less than half of its kernel. An even height or width gets a row at its end, so that the windows begin at the
+/// first pixel, an odd one gets a row at both ends. `size` is a map of the same size with as few channels as there are.
+pub(crate) fn padded_at_the_end(g: &mut Graph, x: NodeId, size: NodeId) -> Result<NodeId, GraphError> {
+    // One more than twice the half, rounded up; the values of the three are not used.
+    let half = g.max_pool(size, &MaxPool::new(2, 2).ceil(true))?;
+    let even = g.upscale(half, 2, Interpolation::Nearest)?;
+    let odd = g.max_pool(even, &MaxPool::new(2, 1).padding(1))?;
+    g.fit_to(x, odd)
+}
+
 /// Refuses inputs without pixels, and those below the smallest height and width of a network.
 pub(crate) fn check_size(network: &'static str, input: Shape, smallest: usize) -> Result<(), GraphError> {
     let why = if input.is_empty() {

@@ -6,7 +6,7 @@
 //! before it is written.
 
 use crate::OnnxError;
-use dapple_graph::{Graph, Network, NodeId, Op, Shape, Sizing};
+use dapple_graph::{Conv2d, Graph, MaxPool, Network, NodeId, Op, Shape, Sizing};
 use std::collections::HashSet;
 
 /// Sizes stay odd through so many halvings. Networks have at most six.
@@ -126,11 +126,28 @@ fn size_origin(graph: &Graph, mut id: NodeId) -> NodeId {
             {
                 node.inputs[0]
             }
+            // TensorFlow's padding: what it is padded to is one more than twice the half.
+            Sizing::Conv2d(conv) => match half_of_padded(graph, node.inputs[0], conv) {
+                Some(half) => half,
+                None => return id,
+            },
             Sizing::Like(other) => other,
             Sizing::LikeInputOf(other) => graph.node(other).inputs[0],
             _ => return id,
         };
     }
+}
+
+/// The map whose size a convolution has that halves a map padded as TensorFlow does, to one more than twice the half.
+fn half_of_padded(graph: &Graph, padded: NodeId, conv: &Conv2d) -> Option<NodeId> {
+    let reach = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1));
+    let halves = conv.stride == [2, 2] && conv.padding.map(|p| 2 * p + 2) == reach;
+    let Op::FitTo { like } = graph.node(padded).op else { return None };
+    let odd = graph.node(like);
+    let even = graph.node(*odd.inputs.first()?);
+    let is_more = matches!(odd.op, Op::MaxPool(pool) if pool == MaxPool::new(2, 1).padding(1));
+    let is_twice = matches!(even.op, Op::Upscale { factor: 2, .. });
+    (halves && is_more && is_twice).then(|| even.inputs[0])
 }
 
 /// For each node, whether its map has the height and width of the input, whatever that is.

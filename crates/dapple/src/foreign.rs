@@ -75,11 +75,14 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     if settings.size.is_none() {
         notes.push(format!("images are resized to {height} x {width} (--size gives that of the training)"));
     }
-    let normalisation = settings.normalization.unwrap_or_default();
+    let of_encoder = config.entry().ok().and_then(|entry| entry.encoder).map(|encoder| encoder.normalization);
+    let normalisation = settings.normalization.or(of_encoder).unwrap_or_default();
     if settings.normalization.is_none() {
-        notes.push(
-            "pixels are normalized by mean and deviation of ImageNet (--normalise names others)".to_owned(),
-        );
+        let how = match normalisation {
+            Normalization::Lite => "from -1 to 1, as the published weights of the encoder take them",
+            _ => "by mean and deviation of ImageNet",
+        };
+        notes.push(format!("pixels are normalized {how} (--normalise names others)"));
     }
     let named = classes.names.into_iter().zip(classes.colours);
     let card = ModelCard {

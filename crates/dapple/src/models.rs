@@ -141,20 +141,21 @@ struct Published {
 
 /// The network, classes and input of published weights.
 fn described(entry: &'static CatalogueEntry) -> Result<Published, FindModelError> {
-    let (network, classes, activation, side, normalisation) = match entry.purpose {
+    let (network, classes, activation, side) = match entry.purpose {
         // torchvision's `SemanticSegmentation` preset resizes the short side to 520; a fixed input can only be a square.
         Purpose::CocoVoc => {
             let name = entry.name.replace("mobilenet_v3", "mobilenetv3").replace('_', "-");
-            (name, Classes::voc(), Activation::Softmax, 520, Normalization::ImageNet)
+            (name, Classes::voc(), Activation::Softmax, 520)
         }
         Purpose::Saliency => {
             let name = if entry.name == "u2netp" { "u2net-lite" } else { entry.name };
-            (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320, Normalization::U2Net)
+            (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320)
         }
         Purpose::ImageNet => return Err(FindModelError::Encoder(entry.name)),
     };
     let config = NetConfig::new(&network, 3, classes.len())
         .map_err(|source| FindModelError::Network { name: entry.name, source })?;
+    let normalisation = entry.normalization;
     Ok(Published { network: NetConfig { activation, ..config }, classes, side, normalisation })
 }
 

@@ -16,11 +16,13 @@ const HARD_SIGMOID: u8 = 1;
 const HARD_SWISH: u8 = 2;
 const SILU: u8 = 3;
 const GELU: u8 = 4;
+const RELU6: u8 = 5;
 
 macro_rules! for_function {
     ($function:expr, $call:ident :: <$s:ident> $args:tt) => {
         match $function {
             Pointwise::Sigmoid => $call::<$s, SIGMOID> $args,
+            Pointwise::Relu6 => $call::<$s, RELU6> $args,
             Pointwise::HardSigmoid => $call::<$s, HARD_SIGMOID> $args,
             Pointwise::HardSwish => $call::<$s, HARD_SWISH> $args,
             Pointwise::Silu => $call::<$s, SILU> $args,
@@ -29,15 +31,22 @@ macro_rules! for_function {
     };
 }
 
-/// `min(max(x + 3, 0), 6) / 6`.
+/// `min(max(x, 0), 6)`.
 #[inline(always)]
-unsafe fn hard_sigmoid<S: Simd>(x: S::V) -> S::V {
+unsafe fn relu6<S: Simd>(x: S::V) -> S::V {
     // SAFETY: arithmetic only. What may be NaN comes second in `max` and last in the selection, so that it is kept.
     unsafe {
         let six = S::splat(6.0);
-        let v = S::max(S::splat(0.0), S::add(x, S::splat(3.0)));
-        S::mul(S::select_greater(v, six, six, v), S::splat(1.0 / 6.0))
+        let v = S::max(S::splat(0.0), x);
+        S::select_greater(v, six, six, v)
     }
+}
+
+/// `min(max(x + 3, 0), 6) / 6`.
+#[inline(always)]
+unsafe fn hard_sigmoid<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe { S::mul(relu6::<S>(S::add(x, S::splat(3.0))), S::splat(1.0 / 6.0)) }
 }
 
 #[inline(always)]
@@ -46,6 +55,7 @@ unsafe fn value<S: Simd, const F: u8>(x: S::V) -> S::V {
     unsafe {
         match F {
             SIGMOID => sigmoid::<S>(x),
+            RELU6 => relu6::<S>(x),
             HARD_SIGMOID => hard_sigmoid::<S>(x),
             HARD_SWISH => S::mul(x, hard_sigmoid::<S>(x)),
             SILU => S::mul(x, sigmoid::<S>(x)),
@@ -64,6 +74,7 @@ unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
                 let y = sigmoid::<S>(x);
                 S::mul(y, S::sub(one, y))
             }
+            RELU6 => S::where_greater(S::splat(6.0), x, S::where_greater(x, zero, one)),
             HARD_SIGMOID => {
                 let inside = S::where_greater(x, S::splat(-3.0), S::splat(1.0 / 6.0));
                 S::where_greater(three, x, inside)

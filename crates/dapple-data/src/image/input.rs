@@ -112,7 +112,7 @@ impl InputSettings {
 /// value of the raster where that is a part of an image.
 fn affine(normalization: Normalization, raster: &Raster, largest: Option<u8>) -> Vec<(f32, f32)> {
     let largest = match normalization {
-        Normalization::ImageNet | Normalization::Unit => 255.0,
+        Normalization::ImageNet | Normalization::Unit | Normalization::Lite => 255.0,
         Normalization::U2Net => {
             let largest = largest.or_else(|| raster.data.iter().copied().max());
             f32::from(largest.unwrap_or(0).max(1))

@@ -8,6 +8,7 @@ use std::f32::consts::FRAC_1_SQRT_2;
 pub(crate) fn apply(x: Map, function: Pointwise) -> Map {
     match function {
         Pointwise::Sigmoid => activation::sigmoid(x),
+        Pointwise::Relu6 => x.clamp(0.0, 6.0),
         Pointwise::HardSigmoid => hard_sigmoid(x),
         Pointwise::HardSwish => x.clone() * hard_sigmoid(x),
         Pointwise::Silu => x.clone() * activation::sigmoid(x),

@@ -190,6 +190,7 @@ impl Op {
             Op::Concat => "concat",
             Op::Add => "add",
             Op::Pointwise(Pointwise::Sigmoid) => "sigmoid",
+            Op::Pointwise(Pointwise::Relu6) => "relu6",
             Op::Pointwise(Pointwise::HardSigmoid) => "hard_sigmoid",
             Op::Pointwise(Pointwise::HardSwish) => "hard_swish",
             Op::Pointwise(Pointwise::Silu) => "silu",

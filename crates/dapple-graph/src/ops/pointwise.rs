@@ -5,6 +5,8 @@
 pub enum Pointwise {
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
+    /// `min(max(x, 0), 6)` (Howard et al. 2017, MobileNet).
+    Relu6,
     /// `min(max(x + 3, 0), 6) / 6` (Howard et al. 2019, MobileNetV3).
     HardSigmoid,
     /// `x` times its hard sigmoid (Howard et al. 2019, MobileNetV3).

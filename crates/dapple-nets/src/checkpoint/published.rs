@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// A network's weights under the names and with the shapes of its published checkpoints, so that the network of their
 /// publisher loads them as they are: torchvision's, Hugging Face's, or segmentation_models_pytorch's on its encoders with
-/// timm's names (`timm-efficientnet-b0`; `tu-mobilenetv3_large_100`, `tu-convnext_tiny`, and `tu-efficientnet_b0` where
+/// timm's names (`timm-efficientnet-b0`; `tu-mobilenetv3_large_100`, `tu-convnext_tiny`, `tu-tf_efficientnet_lite0`, and `tu-efficientnet_b0` where
 /// [`Dilation::Later`] is set).
 ///
 /// # Errors
@@ -59,7 +59,7 @@ pub fn named_as(config: &NetConfig, state: &State, naming: Naming) -> Result<Vec
 fn published_naming(config: &NetConfig, network: &NetworkEntry) -> Naming {
     let on_timm = is_on_timm(network) && network.encoder_prefix == Some("encoder.");
     match on_timm {
-        true if encoder_is(network, "efficientnet") && config.dilation != Some(Dilation::Later) => {
+        true if encoder_is(network, "efficientnet-b") && config.dilation != Some(Dilation::Later) => {
             Naming::TimmEncoder
         }
         true => Naming::TimmUniversal,

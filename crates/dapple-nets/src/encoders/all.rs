@@ -1,10 +1,10 @@
 //! The list of encoders.
 
 use super::encoder::Encoder;
-use super::{convnext, efficientnet, mit, mobilenet, resnet, vgg};
+use super::{convnext, efficientnet, efficientnet_lite, mit, mobilenet, resnet, vgg};
 
 /// All encoders.
-pub static ENCODERS: [Encoder; 22] = [
+pub static ENCODERS: [Encoder; 27] = [
     vgg::VGG11,
     vgg::VGG11_BN,
     vgg::VGG13,
@@ -22,6 +22,11 @@ pub static ENCODERS: [Encoder; 22] = [
     efficientnet::B1,
     efficientnet::B2,
     efficientnet::B3,
+    efficientnet_lite::LITE0,
+    efficientnet_lite::LITE1,
+    efficientnet_lite::LITE2,
+    efficientnet_lite::LITE3,
+    efficientnet_lite::LITE4,
     convnext::TINY,
     convnext::SMALL,
     mit::B0,

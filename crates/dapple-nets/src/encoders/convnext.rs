@@ -6,11 +6,22 @@
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
 use crate::blocks::drop_path;
+use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(name: &'static str, title: &'static str, drop_path: f32, build: BuildEncoder) -> Encoder {
     let source = "Liu et al., CVPR 2022, arXiv:2201.03545";
-    Encoder { name, title, source, width: 96, dilates: false, halves: false, drop_path, build }
+    Encoder {
+        name,
+        title,
+        source,
+        width: 96,
+        dilates: false,
+        halves: false,
+        drop_path,
+        normalization: Normalization::ImageNet,
+        build,
+    }
 }
 
 pub(super) const TINY: Encoder =

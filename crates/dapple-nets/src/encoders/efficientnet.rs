@@ -6,11 +6,22 @@
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form};
 use crate::blocks::{Gate, divisible, drop_path, squeeze_excite};
+use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(name: &'static str, title: &'static str, width: usize, build: BuildEncoder) -> Encoder {
     let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
-    Encoder { name, title, source, width, dilates: true, halves: true, drop_path: 0.2, build }
+    Encoder {
+        name,
+        title,
+        source,
+        width,
+        dilates: true,
+        halves: true,
+        drop_path: 0.2,
+        normalization: Normalization::ImageNet,
+        build,
+    }
 }
 
 pub(super) const B0: Encoder =
@@ -27,9 +38,9 @@ pub(super) const B3: Encoder =
 struct Scaling(usize, f64, f64);
 
 /// One stage of table 1: expansion, kernel, stride, output channels and blocks of B0.
-struct Stage(usize, usize, usize, usize, usize);
+pub(super) struct Stage(pub usize, pub usize, pub usize, pub usize, pub usize);
 
-const TABLE: [Stage; 7] = [
+pub(super) const TABLE: [Stage; 7] = [
     Stage(1, 3, 1, 16, 1),
     Stage(6, 3, 2, 24, 2),
     Stage(6, 5, 2, 40, 2),
@@ -40,7 +51,7 @@ const TABLE: [Stage; 7] = [
 ];
 
 /// Stages whose outputs are the maps at strides 4, 8, 16 and 32. The map at stride 2 is the first convolution's.
-const ENDS: [usize; 4] = [1, 2, 4, 6];
+pub(super) const ENDS: [usize; 4] = [1, 2, 4, 6];
 
 fn build(
     g: &mut Graph,

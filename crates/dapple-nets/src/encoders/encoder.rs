@@ -1,5 +1,6 @@
 //! The interface between encoders and the networks that stand on them.
 
+use dapple_base::Normalization;
 use dapple_graph::{Graph, GraphError, NodeId};
 
 /// An encoder.
@@ -19,6 +20,8 @@ pub struct Encoder {
     pub halves: bool,
     /// Largest rate of stochastic depth in the published training, 0 without any.
     pub drop_path: f32,
+    /// How pixel values were normalized in the training of its published weights.
+    pub normalization: Normalization,
     pub(crate) build: BuildEncoder,
 }
 

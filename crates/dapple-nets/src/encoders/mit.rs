@@ -7,11 +7,22 @@
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
 use crate::blocks::drop_path;
+use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(name: &'static str, title: &'static str, width: usize, build: BuildEncoder) -> Encoder {
     let source = "Xie et al., NeurIPS 2021, arXiv:2105.15203";
-    Encoder { name, title, source, width, dilates: false, halves: false, drop_path: DROP_PATH, build }
+    Encoder {
+        name,
+        title,
+        source,
+        width,
+        dilates: false,
+        halves: false,
+        drop_path: DROP_PATH,
+        normalization: Normalization::ImageNet,
+        build,
+    }
 }
 
 pub(super) const B0: Encoder = encoder("mit-b0", "MiT-B0", 32, |g, x, form| build(g, x, form, SMALL, EPS));

@@ -6,6 +6,7 @@
 
 use super::encoder::{Encoder, Features, Form, Stride};
 use crate::blocks::{Gate, divisible, squeeze_excite};
+use dapple_base::Normalization;
 use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 pub(super) const LARGE: Encoder = Encoder {
@@ -16,6 +17,7 @@ pub(super) const LARGE: Encoder = Encoder {
     dilates: true,
     halves: true,
     drop_path: 0.0,
+    normalization: Normalization::ImageNet,
     build,
 };
 

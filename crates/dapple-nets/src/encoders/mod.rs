@@ -6,6 +6,7 @@
 mod all;
 mod convnext;
 mod efficientnet;
+mod efficientnet_lite;
 mod encoder;
 pub(crate) mod mit;
 mod mobilenet;

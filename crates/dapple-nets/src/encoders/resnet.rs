@@ -5,6 +5,7 @@
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form, StageForm};
 use crate::blocks::{conv_bn, conv_bn_relu};
+use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, MaxPool, NodeId};
 
 /// The two residual blocks of figure 5.
@@ -18,7 +19,17 @@ enum Block {
 
 const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
     let source = "He et al., CVPR 2016, arXiv:1512.03385";
-    Encoder { name, title, source, width: 64, dilates: true, halves: true, drop_path: 0.0, build }
+    Encoder {
+        name,
+        title,
+        source,
+        width: 64,
+        dilates: true,
+        halves: true,
+        drop_path: 0.0,
+        normalization: Normalization::ImageNet,
+        build,
+    }
 }
 
 pub(super) const RESNET18: Encoder =

@@ -5,6 +5,7 @@
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form};
 use crate::blocks::conv_bn_relu;
+use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, MaxPool, NodeId};
 
 /// Channels of the stages as multiples of the width.
@@ -18,7 +19,17 @@ const E: [usize; 5] = [2, 2, 4, 4, 4];
 
 const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
     let source = "Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556";
-    Encoder { name, title, source, width: 64, dilates: false, halves: true, drop_path: 0.0, build }
+    Encoder {
+        name,
+        title,
+        source,
+        width: 64,
+        dilates: false,
+        halves: true,
+        drop_path: 0.0,
+        normalization: Normalization::ImageNet,
+        build,
+    }
 }
 
 pub(super) const VGG11: Encoder = encoder("vgg11", "VGG11", |g, x, form| plain(g, x, form, A));

@@ -134,6 +134,9 @@ def cases(f):
     for n in (0, 1, 2, 3):
         width = 40 // f16 if n == 3 else 32 // f16
         yield case(f"unet-efficientnet-b{n}", width, odd, lambda: unet_on_efficientnet(n, CLASSES, f16))
+    for n in range(5):
+        make = lambda: SmpUnet(LiteEncoder(n, f16), CLASSES, f16)
+        yield case(f"unet-efficientnet-lite{n}", 32 // f16, odd if n % 2 else even, make)
     for size in ("tiny", "small"):
         yield case(f"unet-convnext-{size}", w96, odd, lambda: unet_on_convnext(size, CLASSES, f96))
     for n in (0, 1, 2):
@@ -234,6 +237,7 @@ def timm_names():
         return {"network": network, "naming": naming, "keys": {k: list(v.shape) for k, v in floats(model).items()}}
 
     names = {f"efficientnet-b{n}": f"efficientnet_b{n}" for n in range(4)}
+    names |= {f"efficientnet-lite{n}": f"tf_efficientnet_lite{n}" for n in range(5)}
     names |= {"mobilenetv3-large": "mobilenetv3_large_100"}
     names |= {f"convnext-{size}": f"convnext_{size}" for size in ("tiny", "small")}
     for ours, theirs in names.items():
@@ -241,6 +245,8 @@ def timm_names():
     yield row("unet-efficientnet-b0", "TimmEncoder", smp.Unet("timm-efficientnet-b0", encoder_weights=None, classes=2))
     # Its map at stride 2 has other channels than dapple's: for decoders that do without.
     yield row("fpn-efficientnet-b0", "TimmUniversal", smp.FPN("tu-efficientnet_b0", encoder_weights=None, classes=2))
+    lite = smp.FPN("tu-tf_efficientnet_lite0", encoder_weights=None, classes=2)
+    yield row("fpn-efficientnet-lite0", "TimmUniversal", lite)
     for ours, theirs in [("mobilenetv3-large", "mobilenetv3_large_100"), ("convnext-tiny", "convnext_tiny")]:
         yield row(f"unet-{ours}", "TimmUniversal", smp.Unet(f"tu-{theirs}", encoder_weights=None, classes=2))
 
@@ -255,8 +261,11 @@ def smp_names():
     encoders = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
     encoders |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}
     encoders |= {f"convnext-{size}": f"tu-convnext_{size}" for size in ("tiny", "small")}
+    lite = {f"efficientnet-lite{n}": f"tu-tf_efficientnet_lite{n}" for n in range(5)}
     for family, maker in makers.items():
-        for ours, theirs in encoders.items():
+        # Their map at stride 2 has other channels there.
+        joins = family in ("unet", "unetplusplus", "linknet", "segformer")
+        for ours, theirs in (encoders if joins else encoders | lite).items():
             model = getattr(smp, maker)(theirs, encoder_weights=None, classes=2)
             keys = {k: list(v.shape) for k, v in floats(model).items()}
             lines = "".join(f"{k} {keys[k]}\n" for k in sorted(keys))
@@ -270,11 +279,14 @@ def published_cases():
     for name, maker, encoder in [
         ("deeplabv3plus-efficientnet-b0", "DeepLabV3Plus", "tu-efficientnet_b0"),
         ("deeplabv3-smp-efficientnet-b0", "DeepLabV3", "tu-efficientnet_b0"),
+        ("deeplabv3plus-efficientnet-lite0", "DeepLabV3Plus", "tu-tf_efficientnet_lite0"),
+        ("fpn-efficientnet-lite2", "FPN", "tu-tf_efficientnet_lite2"),
         ("deeplabv3plus-mobilenetv3-large", "DeepLabV3Plus", "tu-mobilenetv3_large_100"),
         ("deeplabv3-smp-mobilenetv3-large", "DeepLabV3", "tu-mobilenetv3_large_100"),
         ("pspnet-convnext-tiny", "PSPNet", "tu-convnext_tiny"),
     ]:
         width = {"efficientnet-b0": 32, "mobilenetv3-large": 16, "convnext-tiny": 96}
+        width |= {"efficientnet-lite0": 32, "efficientnet-lite2": 32}
         width = next(v for k, v in width.items() if name.endswith(k))
         config = {"name": name, "width": width}
         config |= {"dilation": "later"} if name.startswith("deeplab") else {}

@@ -7,6 +7,7 @@ torchvision where smp has them from elsewhere; the rest from the papers, below.
 import re
 import tempfile
 from collections import OrderedDict
+from functools import partial
 from math import gcd
 
 import segmentation_models_pytorch as smp
@@ -123,6 +124,46 @@ def unet_on_efficientnet(size, classes, factor):
     taps = [0, 2, 3, 5, 7]
     channels = [features[0].out_channels] + [features[i][-1].out_channels for i in taps[1:]]
     return SmpUnet(Encoder(features, taps, channels), classes, factor)
+
+
+class LiteEncoder(nn.Module):
+    """timm's EfficientNet-Lite with TensorFlow's padding, under the names of timm's encoders in smp; `factor` divides the
+    first layer's channels too. Momentum as the authors', which timm leaves at its default."""
+
+    def __init__(self, size, factor):
+        super().__init__()
+        from timm.models import efficientnet as timm_nets
+
+        width, depth = [(1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8)][size]
+        stages = ["ds_r1_k3_s1_e1_c16", "ir_r2_k3_s2_e6_c24", "ir_r2_k5_s2_e6_c40", "ir_r3_k3_s2_e6_c80",
+                  "ir_r3_k5_s1_e6_c112", "ir_r4_k5_s2_e6_c192", "ir_r1_k3_s1_e6_c320"]
+        self.model = timm_nets.EfficientNet(
+            block_args=timm_nets.decode_arch_def([[stage] for stage in stages], depth, fix_first_last=True),
+            stem_size=32 // factor,
+            fix_stem=True,
+            round_chs_fn=partial(timm_nets.round_channels, multiplier=width / factor),
+            act_layer=nn.ReLU6,
+            norm_layer=partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01),
+            pad_type="same",
+        )
+        if factor == 1:
+            published = getattr(timm_nets, f"tf_efficientnet_lite{size}")()
+            shapes = lambda model: {k: v.shape for k, v in model.state_dict().items()}
+            assert shapes(published) == shapes(self.model)
+        del self.model.conv_head, self.model.bn2, self.model.classifier, self.model.global_pool
+        blocks = self.model.blocks
+        last = lambda stage: stage[-1].conv_pwl if hasattr(stage[-1], "conv_pwl") else stage[-1].conv_pw
+        self.out_channels = [3, 32 // factor] + [last(blocks[i]).out_channels for i in (1, 2, 4, 6)]
+
+    def forward(self, x):
+        maps = [x]
+        x = self.model.bn1(self.model.conv_stem(x))
+        maps.append(x)
+        for index, stage in enumerate(self.model.blocks):
+            x = stage(x)
+            if index in (1, 2, 4, 6):
+                maps.append(x)
+        return maps
 
 
 def unet_on_convnext(size, classes, factor):

@@ -3,8 +3,8 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::NetConfig;
-use dapple_nets::checkpoint::{NamedTensor, Naming, init_from, published};
-use std::collections::BTreeMap;
+use dapple_nets::checkpoint::{NamedTensor, Naming, init_from, named_as, published};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn state(config: &NetConfig, seed: u64) -> State {
 fn timms_names_fill_whole_encoders_and_networks() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
     let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(rows.len(), 11);
+    assert_eq!(rows.len(), 17);
     for row in rows {
         let config = NetConfig::new(&row.network, 3, 2).unwrap();
         let mut here = state(&config, 1);
@@ -47,6 +47,39 @@ fn timms_names_fill_whole_encoders_and_networks() {
             assert!(CLASSIFIER.iter().any(|start| name.starts_with(start)), "{}: {report}", row.network);
         }
         assert_eq!(report.loaded.len() + report.unexpected.len(), entries.len(), "{}: {report}", row.network);
+    }
+}
+
+/// `_blocks.0._depthwise_conv` and the like, with the classifier's layers, from timm's of the same network.
+#[test]
+fn blocks_that_are_numbered_through_fill_efficientnet_lite() {
+    for (network, blocks) in [("unet-efficientnet-lite0", 16), ("fpn-efficientnet-lite2", 21)] {
+        let config = NetConfig { width: 8, ..NetConfig::new(network, 3, 2).unwrap() };
+        let there = state(&config, 2);
+        let entries = named_as(&config, &there, Naming::Numbered).unwrap();
+        let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert!(names.contains("_conv_stem.weight") && names.contains("_bn0.running_var"), "{network}");
+        let layers = ["_depthwise_conv.weight", "_bn1.bias", "_project_conv.weight", "_bn2.running_mean"];
+        for block in 0..blocks {
+            assert!(
+                layers.iter().all(|layer| names.contains(&*format!("_blocks.{block}.{layer}"))),
+                "{block}"
+            );
+            assert_eq!(names.contains(&*format!("_blocks.{block}._expand_conv.weight")), block > 0);
+        }
+        assert!(!names.contains(&*format!("_blocks.{blocks}._bn1.bias")), "{network}");
+        let classifier = NamedTensor { name: "_fc.bias".to_owned(), shape: vec![5], values: vec![0.5; 5] };
+        let entries: Vec<NamedTensor> = entries.into_iter().chain([classifier]).collect();
+        let mut here = state(&config, 1);
+        let report = init_from(&mut here, &config, &entries).unwrap();
+        assert_eq!((report.naming, report.unexpected.len()), (Naming::Numbered, 1), "{network}: {report}");
+        for spec in here.specs.iter().filter(|spec| spec.name.starts_with("encoder.")) {
+            assert_eq!(here.get(&spec.name), there.get(&spec.name), "{network}: {}", spec.name);
+        }
+        // Without one of its layers, it is no whole encoder.
+        let part: Vec<NamedTensor> =
+            entries.into_iter().filter(|entry| entry.name != "_blocks.3._bn1.bias").collect();
+        assert!(init_from(&mut here, &config, &part).is_err(), "{network}");
     }
 }
 
@@ -164,12 +197,17 @@ fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
         assert_eq!(crc32fast::hash(lines.as_bytes()), row.crc32, "{}:\n{lines}", row.network);
         compared += 1;
     }
-    assert_eq!(compared, 50, "networks");
+    assert_eq!(compared, 75, "networks");
 }
 
 #[test]
 fn exported_weights_come_back_as_they_were() {
-    for name in ["unet-efficientnet-b0", "deeplabv3plus-mobilenetv3-large", "upernet-convnext-tiny"] {
+    for name in [
+        "unet-efficientnet-b0",
+        "fpn-efficientnet-lite0",
+        "deeplabv3plus-mobilenetv3-large",
+        "upernet-convnext-tiny",
+    ] {
         let config = NetConfig::new(name, 3, 2).unwrap();
         let there = state(&config, 2);
         let mut here = state(&config, 1);

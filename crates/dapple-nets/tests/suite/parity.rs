@@ -138,7 +138,7 @@ impl Golden {
 /// Parameters under the names of the script's definitions: the published ones, but torchvision's of encoders that have
 /// timm's in segmentation_models_pytorch.
 fn named(config: &NetConfig, state: &State) -> Vec<NamedTensor> {
-    let is_timms = ["efficientnet", "mobilenet", "convnext"].iter().any(|part| config.name.contains(part));
+    let is_timms = ["efficientnet-b", "mobilenet", "convnext"].iter().any(|part| config.name.contains(part));
     if is_timms { named_as(config, state, Naming::Own) } else { published(config, state) }.unwrap()
 }
 
@@ -290,6 +290,11 @@ parity! {
     unet_efficientnet_b1 "unet-efficientnet-b1" "takes seconds"
     unet_efficientnet_b2 "unet-efficientnet-b2" "takes seconds"
     unet_efficientnet_b3 "unet-efficientnet-b3" "takes seconds"
+    unet_efficientnet_lite0 "unet-efficientnet-lite0"
+    unet_efficientnet_lite1 "unet-efficientnet-lite1" "takes seconds"
+    unet_efficientnet_lite2 "unet-efficientnet-lite2" "takes seconds"
+    unet_efficientnet_lite3 "unet-efficientnet-lite3" "takes seconds"
+    unet_efficientnet_lite4 "unet-efficientnet-lite4" "takes seconds"
     unet_convnext_tiny "unet-convnext-tiny" "takes seconds"
     unet_convnext_small "unet-convnext-small" "takes seconds"
     unet_mit_b0 "unet-mit-b0"
@@ -328,6 +333,8 @@ fn networks_on_encoders_that_timm_dilates_or_cuts_off_agree() {
     for name in [
         "deeplabv3plus-efficientnet-b0",
         "deeplabv3-smp-efficientnet-b0",
+        "deeplabv3plus-efficientnet-lite0",
+        "fpn-efficientnet-lite2",
         "deeplabv3plus-mobilenetv3-large",
         "deeplabv3-smp-mobilenetv3-large",
         "pspnet-convnext-tiny",

@@ -77,9 +77,22 @@ fn encoders_have_their_names_here() {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));
     }
     assert_eq!(network("FPN", json!({"encoder_name": "tu-efficientnet_b0"})).name, "fpn-efficientnet-b0");
-    // TensorFlow's padding, no encoder, other names, another type.
-    for there in [json!("efficientnet-b0"), json!("resnet152"), json!("tu-resnet34"), json!(34), json!(null)]
-    {
+    assert_eq!(
+        network("FPN", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).name,
+        "fpn-efficientnet-lite0"
+    );
+    let message = refused(settings("Unet", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).to_string());
+    assert!(message.contains("stride 2"), "{message}");
+    // The first two of these do not pad as TensorFlow did for their weights; no encoder, other names, another type.
+    for there in [
+        json!("timm-tf_efficientnet_lite0"),
+        json!("tu-efficientnet_lite0"),
+        json!("efficientnet-b0"),
+        json!("resnet152"),
+        json!("tu-resnet34"),
+        json!(34),
+        json!(null),
+    ] {
         let message = refused(settings("Unet", json!({"encoder_name": there})).to_string());
         assert!(message.contains(&format!("`encoder_name` is {there}")), "{message}");
     }

@@ -86,6 +86,7 @@ learns! {
     unet_on_resnet "unet-resnet18" 8 64
     unet_on_mobilenet "unet-mobilenetv3-large" 8 64
     unet_on_efficientnet "unet-efficientnet-b0" 8 64
+    unet_on_efficientnet_lite "unet-efficientnet-lite0" 8 64
     unet_on_convnext "unet-convnext-tiny" 12 64
     unet_on_mit "unet-mit-b0" 8 64
     unetplusplus "unetplusplus-resnet18" 8 64

@@ -10,6 +10,10 @@ const GELU: i64 = 20;
 pub(crate) fn pointwise(w: &mut Writer, x: &str, function: Pointwise) -> Value {
     match function {
         Pointwise::Sigmoid => w.emit("Sigmoid", &[x], Vec::new()),
+        Pointwise::Relu6 => {
+            let [least, most] = [0.0, 6.0].map(|value| w.scalar(value));
+            w.emit("Clip", &[x, &least, &most], Vec::new())
+        }
         Pointwise::HardSigmoid => {
             w.emit("HardSigmoid", &[x], vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)])
         }

@@ -13,7 +13,9 @@ pub struct Smooth(pub Arc<dyn Network>);
 impl Network for Smooth {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
         let smooth = |op: &Op| match op {
-            Op::Relu | Op::Pointwise(Pointwise::HardSwish) => Op::Pointwise(Pointwise::Silu),
+            Op::Relu | Op::Pointwise(Pointwise::Relu6 | Pointwise::HardSwish) => {
+                Op::Pointwise(Pointwise::Silu)
+            }
             Op::Pointwise(Pointwise::HardSigmoid) => Op::Pointwise(Pointwise::Sigmoid),
             op => op.clone(),
         };

@@ -20,6 +20,7 @@ pub(crate) fn margin(function: Pointwise, x: &Tensor64) -> f64 {
         Pointwise::HardSigmoid | Pointwise::HardSwish => {
             x.data.iter().fold(f64::INFINITY, |m, v| m.min((v.abs() - 3.0).abs()))
         }
+        Pointwise::Relu6 => x.data.iter().fold(f64::INFINITY, |m, v| m.min(v.abs()).min((v - 6.0).abs())),
         Pointwise::Sigmoid | Pointwise::Silu | Pointwise::Gelu => f64::INFINITY,
     }
 }
@@ -40,6 +41,7 @@ fn normal(x: f64) -> f64 {
 fn value(function: Pointwise, x: f64) -> f64 {
     match function {
         Pointwise::Sigmoid => sigmoid(x),
+        Pointwise::Relu6 => x.clamp(0.0, 6.0),
         Pointwise::HardSigmoid => hard_sigmoid(x),
         Pointwise::HardSwish => x * hard_sigmoid(x),
         Pointwise::Silu => x * sigmoid(x),
@@ -50,6 +52,8 @@ fn value(function: Pointwise, x: f64) -> f64 {
 fn slope(function: Pointwise, x: f64) -> f64 {
     match function {
         Pointwise::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
+        Pointwise::Relu6 if x > 0.0 && x < 6.0 => 1.0,
+        Pointwise::Relu6 => 0.0,
         Pointwise::HardSigmoid if x.abs() < 3.0 => 1.0 / 6.0,
         Pointwise::HardSigmoid => 0.0,
         Pointwise::HardSwish if x < -3.0 => 0.0,
@@ -75,8 +79,14 @@ fn erf(x: f64) -> f64 {
 }
 
 /// All functions of single values.
-pub(crate) const POINTWISE: [Pointwise; 5] =
-    [Pointwise::Sigmoid, Pointwise::HardSigmoid, Pointwise::HardSwish, Pointwise::Silu, Pointwise::Gelu];
+pub(crate) const POINTWISE: [Pointwise; 6] = [
+    Pointwise::Relu6,
+    Pointwise::Sigmoid,
+    Pointwise::HardSigmoid,
+    Pointwise::HardSwish,
+    Pointwise::Silu,
+    Pointwise::Gelu,
+];
 
 /// A function of multiples of the input.
 pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {

@@ -170,7 +170,7 @@ def joins():
 
 def activations():
     # F.hardsigmoid multiplies with the f32 nearest to 1 / 6 even in f64.
-    hard = {"hard_sigmoid": lambda x: F.relu6(x + 3) / 6, "hard_swish": F.hardswish}
+    hard = {"relu6": F.relu6, "hard_sigmoid": lambda x: F.relu6(x + 3) / 6, "hard_swish": F.hardswish}
     smooth = {"sigmoid": torch.sigmoid, "silu": F.silu, "gelu": F.gelu}
     for op, function in {**hard, **smooth}.items():
         # Eight times the values, so that all branches and tails are met.

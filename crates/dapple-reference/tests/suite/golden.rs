@@ -162,6 +162,7 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
             g.attention(q, k, v, integer(&case["heads"]))
         }
         "sigmoid" => eightfold(g, Pointwise::Sigmoid),
+        "relu6" => eightfold(g, Pointwise::Relu6),
         "hard_sigmoid" => eightfold(g, Pointwise::HardSigmoid),
         "hard_swish" => eightfold(g, Pointwise::HardSwish),
         "silu" => eightfold(g, Pointwise::Silu),

@@ -36,6 +36,7 @@ pub(crate) fn compute(
         }
         Op::Relu => x.f_relu()?,
         Op::Pointwise(Pointwise::Sigmoid) => x.f_sigmoid()?,
+        Op::Pointwise(Pointwise::Relu6) => x.f_relu6()?,
         Op::Pointwise(Pointwise::HardSigmoid) => x.f_hardsigmoid()?,
         Op::Pointwise(Pointwise::HardSwish) => x.f_hardswish()?,
         Op::Pointwise(Pointwise::Silu) => x.f_silu()?,

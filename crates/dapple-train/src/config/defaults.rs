@@ -32,7 +32,7 @@ impl TrainConfig {
     /// | epochs | 40 | 40 | 40 | 60 |
     /// | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
     ///
-    /// All others are trained as `unet` is; auxiliary heads count half in the loss.
+    /// All others are trained as `unet` is, on an encoder with the normalization of its published weights; auxiliary heads count half in the loss.
     ///
     /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
     /// cross-entropy + Dice, because each pixel has exactly one class.
@@ -53,7 +53,8 @@ impl TrainConfig {
     /// [`TrainError::Network`] if there is no such network.
     pub fn for_config(network: NetConfig, dir: &Path) -> Result<Self, TrainError> {
         let mut loss = loss_for(network.activation);
-        loss.output_weights = network.check()?.output_weights.to_vec();
+        let entry = network.check()?;
+        loss.output_weights = entry.output_weights.to_vec();
         let (batch, epochs) = match network.name.as_str() {
             "u2net-lite" => (8, 40),
             "segnet" => (4, 60),
@@ -82,6 +83,8 @@ impl TrainConfig {
             data: data_at(dir),
             input: InputSettings {
                 channels: network.in_channels,
+                // That of its published weights.
+                normalization: entry.encoder.map(|encoder| encoder.normalization).unwrap_or_default(),
                 ..InputSettings::new(DEFAULT_SIZE, DEFAULT_SIZE)
             },
             network,

@@ -11,6 +11,7 @@ const NORMALIZATIONS: &[Word] = &[
     ("imagenet", "By mean and deviation of ImageNet"),
     ("unit", "To values from 0 to 1"),
     ("u2net", "By the image's maximum, then as imagenet"),
+    ("lite", "To values from -1 to 1, as EfficientNet-Lite takes them"),
 ];
 const BORDERS: &[Word] = &[("mirror", ""), ("pad", "")];
 const OPTIMIZERS: &[Word] =
@@ -87,7 +88,7 @@ settings! {
         width = whole(1, 1 << 14).auto().example("256"),
         /// Channels of the images: 3 for colour, 1 for grey.
         channels = whole(1, 64).example("1"),
-        /// Normalization of pixel values (unit: 0 to 1; u2net: by the image's maximum, then as imagenet).
+        /// Normalization of pixel values (unit: 0 to 1; u2net: by the image's maximum, then as imagenet; lite: -1 to 1, as EfficientNet-Lite takes them).
         normalise = word(NORMALIZATIONS)
             .example("\"unit\"")
             .flag(Flag::new("normalise", "NAME").alias("normalize").help("Normalization of pixel values")),

@@ -248,3 +248,18 @@ fn two_processes_do_not_write_one_file() {
     let error = get(&store(folder.path(), &server), &ENTRY).expect_err("another has it");
     assert!(matches!(error, WeightsError::Busy(_)), "{error}");
 }
+
+#[test]
+fn the_same_weights_from_another_publisher_are_taken_if_they_are_there() {
+    let (folder, server) = (folder(), Server::start(|_, _| Answer::whole(content())));
+    let (file, _) = ENTRY.also.expect("another publisher has them");
+    fs::write(folder.path().join(file), content()).expect("the folder is writable");
+    let store = store(folder.path(), &server);
+    assert_eq!(store.state(&ENTRY), CacheState::Present);
+    assert_eq!(store.get(&ENTRY, &mut |_| ()).expect("it is there"), folder.path().join(file));
+    assert!(server.seen().is_empty());
+    // A damaged one is no reason to go without.
+    fs::write(folder.path().join(file), "damaged").expect("the folder is writable");
+    assert_eq!(get(&store, &ENTRY).expect("it comes").0, content());
+    assert_eq!(store.path(&ENTRY), folder.path().join(ENTRY.file));
+}

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use dapple_base::Normalization;
 use dapple_weights::{CatalogueEntry, Checksum, Purpose};
 
 /// Python: `hashlib.sha256(bytes((i * 31 + i // 251) % 256 for i in range(300_000))).hexdigest()`.
@@ -23,6 +24,10 @@ pub const ENTRY: CatalogueEntry = CatalogueEntry {
     url: "https://example.invalid/tiny-84651a6e.pth",
     checksum: Checksum::Sha256Prefix("84651a6e"),
     megabytes: 1,
+    licence: "MIT",
+    accuracy: Some(70.0),
+    normalization: Normalization::ImageNet,
+    also: Some(("same-84651a6e.pth", Checksum::Sha256(SUM))),
 };
 
 /// A request as the server saw it.

@@ -47,8 +47,9 @@ pub struct Import {
 
 /// The normalizations by their names.
 fn normalization() -> impl TypedValueParser<Value = Normalization> {
-    PossibleValuesParser::new(["imagenet", "unit", "u2net"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["imagenet", "unit", "u2net", "lite"]).map(|name| match name.as_str() {
         "unit" => Normalization::Unit,
+        "lite" => Normalization::Lite,
         "u2net" => Normalization::U2Net,
         _ => Normalization::ImageNet,
     })

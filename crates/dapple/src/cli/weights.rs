@@ -82,6 +82,12 @@ struct Row {
     name: &'static str,
     purpose: &'static str,
     megabytes: f64,
+    /// `None` for built-in models, whose card names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence: Option<&'static str>,
+    /// Top-1 accuracy on ImageNet in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imagenet_accuracy: Option<f64>,
     /// `None` for built-in models.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'static str>,
@@ -97,6 +103,8 @@ fn list(json: bool) -> Result<(), Failure> {
             name: entry.name,
             purpose: entry.purpose.title(),
             megabytes: entry.megabytes.into(),
+            licence: Some(entry.licence),
+            imagenet_accuracy: entry.accuracy.map(tenths),
             url: Some(entry.url),
             path: Some(store.path(entry)),
             present: store.state(entry) == CacheState::Present,
@@ -105,6 +113,8 @@ fn list(json: bool) -> Result<(), Failure> {
             name: model.name,
             purpose: model.purpose,
             megabytes: megabytes(model),
+            licence: None,
+            imagenet_accuracy: None,
             url: None,
             path: None,
             present: true,
@@ -112,10 +122,16 @@ fn list(json: bool) -> Result<(), Failure> {
         let rows: Vec<Row> = shipped.chain(CATALOGUE.iter().map(row)).collect();
         return print_json(&rows);
     }
-    say!("{:30} {:>6}  {:12}  purpose", "name", "MB", "here");
+    say!("{:30} {:>6}  {:8}  {:12}  {:>8}  purpose", "name", "MB", "here", "licence", "ImageNet");
     for model in &SHIPPED {
         let (name, purpose) = (model.name, model.purpose);
-        say!("{name:30} {:>6.1}  {:12}  {purpose}", megabytes(model), "built in");
+        say!(
+            "{name:30} {:>6.1}  {:8}  {:12}  {:>8}  {purpose}",
+            megabytes(model),
+            "built in",
+            "see card",
+            ""
+        );
     }
     for entry in CATALOGUE {
         let here = match store.state(entry) {
@@ -123,9 +139,16 @@ fn list(json: bool) -> Result<(), Failure> {
             CacheState::Partial(bytes) => format!("{} MB", bytes / 1_000_000),
             CacheState::Present => "yes".into(),
         };
-        say!("{:30} {:>6}  {here:12}  {}", entry.name, entry.megabytes, entry.purpose.title());
+        let accuracy = entry.accuracy.map(|percent| format!("{percent:.1} %")).unwrap_or_default();
+        let CatalogueEntry { name, megabytes, licence, purpose, .. } = entry;
+        say!("{name:30} {megabytes:>6}  {here:8}  {licence:12}  {accuracy:>8}  {}", purpose.title());
     }
     Ok(())
+}
+
+/// A percentage as it is printed, not lengthened from single precision.
+fn tenths(percent: f32) -> f64 {
+    (f64::from(percent) * 10.0).round() / 10.0
 }
 
 /// Its size in units of 1 000 000 bytes, to a tenth.

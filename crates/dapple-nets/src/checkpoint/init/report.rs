@@ -82,6 +82,7 @@ impl fmt::Display for InitReport {
             Naming::Timm => "of timm's classification network, for the encoder",
             Naming::TimmEncoder | Naming::TimmUniversal => "of the same network on timm's encoder",
             Naming::Encoder => "of a classification network, for the encoder",
+            Naming::Numbered => "of the published EfficientNet-Lite, for the encoder",
             Naming::PlainVgg => "of VGG without batch norm, for the encoder",
         };
         write!(f, "{} parameters taken over from weights {origin}", self.loaded.len())?;

@@ -4,7 +4,9 @@ use super::plan::{Plan, adapt_colours};
 use super::prefix::{candidates, unwrapped};
 use super::report::{InitError, InitReport};
 use crate::checkpoint::named_tensor::NamedTensor;
-use crate::checkpoint::naming::{Naming, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated};
+use crate::checkpoint::naming::{
+    Naming, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated,
+};
 use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
 use dapple_graph::{Network, Shape, State};
@@ -103,6 +105,7 @@ pub(super) fn recognize<'n>(
         Naming::Timm,
         Naming::TimmEncoder,
         Naming::TimmUniversal,
+        Naming::Numbered,
         Naming::PlainVgg,
     ];
     let usable = all.into_iter().filter(|naming| match naming {
@@ -111,7 +114,10 @@ pub(super) fn recognize<'n>(
         Naming::Modules => is_hugging_face(network),
         Naming::Encoder => network.encoder_prefix.is_some(),
         Naming::HuggingFace => is_on_mit(network),
-        Naming::Timm | Naming::TimmEncoder | Naming::TimmUniversal => is_on_timm(network),
+        // Its `timm-tf_efficientnet_lite0` pads otherwise than the published network.
+        Naming::TimmEncoder => is_on_timm(network) && !is_on_lite(network),
+        Naming::Timm | Naming::TimmUniversal => is_on_timm(network),
+        Naming::Numbered => is_on_lite(network),
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
     });

@@ -15,7 +15,8 @@
 //! | an encoder's `PREFIX.NAME` | `NAME` in weights of its classification network |
 //! | `encoder.NAME` of any decoder on MiT, and the decoder of `segformer-mit-b0` to `b2` | those of `segformer-b0` to `b2` |
 //! | `decoder.mlp_stage.3.linear`, `fuse_stage.0` and `.1`, `segmentation_head.0` | `decode_head.linear_c.0.proj`, `linear_fuse`, `batch_norm`, `classifier` |
-//! | layers of EfficientNet, MobileNetV3 and ConvNeXt | timm's (`timm.rs`), alone, or after `encoder.` or `encoder.model.` |
+//! | layers of EfficientNet, EfficientNet-Lite, MobileNetV3 and ConvNeXt | timm's (`timm.rs`), alone, or after `encoder.` or `encoder.model.` |
+//! | layers of EfficientNet-Lite | `_conv_stem`, `_blocks.0._depthwise_conv` and the like (`numbered.rs`) |
 //! | `fc6`, `fc7` of FCN | `classifier.0`, `classifier.3` of torchvision's `vgg16` |
 //!
 //! Hugging Face's SegFormers have another eps in their norms (1e-5, not 1e-6) and upsample with pixel areas aligned, as
@@ -23,6 +24,7 @@
 //!
 //! Linear layers `[out, in]` are convolutions `[out, in, 1, 1]` in dapple.
 
+mod numbered;
 mod scheme;
 mod segformer;
 mod timm;
@@ -30,5 +32,5 @@ mod translator;
 
 pub use scheme::Naming;
 pub(super) use translator::{
-    Source, Translator, is_hugging_face, is_on_mit, is_on_timm, is_translated, published_shape,
+    Source, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated, published_shape,
 };

@@ -21,6 +21,8 @@ pub enum Naming {
     TimmEncoder,
     /// Likewise after `encoder.model.`, as in its encoders that begin with `tu-`.
     TimmUniversal,
+    /// That of EfficientNet-Lite's first port to PyTorch, of an encoder alone: the blocks are numbered through.
+    Numbered,
     /// torchvision's VGG without batch norm, into an encoder with batch norm, which keeps its initial values.
     PlainVgg,
 }

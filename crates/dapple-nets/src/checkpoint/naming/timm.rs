@@ -1,6 +1,6 @@
-//! timm's names for the layers of EfficientNet-B0 to B3, MobileNetV3-Large and ConvNeXt. Its networks `efficientnet_b0` to
-//! `b3`, `mobilenetv3_large_100`, `convnext_tiny` and `convnext_small` are equivalent to torchvision's, whose names dapple
-//! uses.
+//! timm's names for the layers of EfficientNet-B0 to B3, EfficientNet-Lite, MobileNetV3-Large and ConvNeXt. Its networks
+//! `efficientnet_b0` to `b3`, `mobilenetv3_large_100`, `convnext_tiny` and `convnext_small` are equivalent to torchvision's,
+//! whose names dapple uses; `tf_efficientnet_lite0` to `lite4` are the published ones.
 //!
 //! | dapple | timm |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `features.0`, `features.2` of ConvNeXt | `stem`, `stages.1.downsample` |
 //! | `features.1.0.block.0` (`2`, `3`, `5`), `layer_scale` | `stages.0.blocks.0.conv_dw` (`norm`, `mlp.fc1`, `mlp.fc2`), `gamma` |
 //!
-//! The networks `tf_...` have the same names but pad and normalize as TensorFlow does: their weights fit, but give slightly
+//! The other networks `tf_...` have the same names but pad and normalize as TensorFlow does: their weights fit, but give slightly
 //! different outputs. `efficientnet-b0` of segmentation_models_pytorch pads likewise and has names of its own
 //! (`_conv_stem`), which are not supported.
 

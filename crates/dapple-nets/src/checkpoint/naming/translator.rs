@@ -1,5 +1,6 @@
 //! Translation of parameter names.
 
+use super::numbered;
 use super::scheme::Naming;
 use super::segformer::{FILES, MODULES, hugging_face, hugging_face_head};
 use super::timm;
@@ -32,12 +33,18 @@ pub(crate) struct Translator<'a> {
     naming: Naming,
     /// For [`Naming::PlainVgg`]: from the index of each convolution to its index in the state dict.
     vgg: BTreeMap<usize, usize>,
+    /// For [`Naming::Numbered`]: the blocks in their order.
+    blocks: Vec<String>,
 }
 
 impl<'a> Translator<'a> {
     pub fn new(network: &'a NetworkEntry, naming: Naming, state: &State) -> Self {
         let vgg = if naming == Naming::PlainVgg { vgg_indices(network, state) } else { BTreeMap::new() };
-        Self { network, naming, vgg }
+        let blocks = match (naming, network.encoder_prefix) {
+            (Naming::Numbered, Some(prefix)) => numbered::blocks(state, prefix),
+            _ => Vec::new(),
+        };
+        Self { network, naming, vgg, blocks }
     }
 
     /// Whether a state dict of this scheme must have the parameter.
@@ -49,7 +56,7 @@ impl<'a> Translator<'a> {
             | Naming::TimmEncoder
             | Naming::TimmUniversal => true,
             Naming::HuggingFace => self.source(spec).is_some(),
-            Naming::Encoder | Naming::Timm => self.of_encoder(&spec.name).is_some(),
+            Naming::Encoder | Naming::Timm | Naming::Numbered => self.of_encoder(&spec.name).is_some(),
             Naming::PlainVgg => self.source(spec).is_some(),
         }
     }
@@ -82,6 +89,7 @@ impl<'a> Translator<'a> {
             Naming::TimmUniversal => {
                 self.timm_or_own(name, |there| format!("encoder.model.{}", timm::in_feature_list(there)))
             }
+            Naming::Numbered => numbered::name(self.of_encoder(name)?, &self.blocks).map(Source::whole),
             Naming::PlainVgg => {
                 let (index, part) = self.of_encoder(name)?.strip_prefix("features.")?.split_once('.')?;
                 let there = self.vgg.get(&index.parse().ok()?)?;
@@ -122,6 +130,11 @@ pub(crate) fn is_on_mit(network: &NetworkEntry) -> bool {
 /// Whether timm's names are known for the network's encoder.
 pub(crate) fn is_on_timm(network: &NetworkEntry) -> bool {
     network.encoder.is_some_and(|encoder| timm::knows(encoder.name))
+}
+
+/// Whether the network is a decoder on EfficientNet-Lite.
+pub(crate) fn is_on_lite(network: &NetworkEntry) -> bool {
+    network.encoder.is_some_and(|encoder| numbered::knows(encoder.name))
 }
 
 /// Whether the network is one of the paper's SegFormers.

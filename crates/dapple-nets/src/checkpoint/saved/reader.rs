@@ -79,19 +79,35 @@ impl<'a> Reader<'a> {
             let timm = there.strip_prefix("tu-").or_else(|| there.strip_prefix("timm-"));
             let name =
                 timm.unwrap_or(there).replace('_', "-").replace("mobilenetv3-large-100", "mobilenetv3-large");
-            let is_timms = ["efficientnet-", "mobilenetv3-", "convnext-"].iter().any(|f| name.starts_with(f));
+            let is_timms = ["efficientnet-", "tf-efficientnet-lite", "mobilenetv3-", "convnext-"]
+                .iter()
+                .any(|f| name.starts_with(f));
+            // Of the three encoders with these weights, it pads as they want it.
+            let of_lite = name.strip_prefix("tf-").filter(|name| name.starts_with("efficientnet-lite"));
+            let is_lite = name.contains("efficientnet-lite");
+            let name = if there.starts_with("tu-") { of_lite.unwrap_or(&name) } else { &name };
             let encoder = ENCODERS.iter().find(|encoder| encoder.name == name)?;
-            (timm.is_some() == is_timms).then_some(encoder.name)
+            (is_lite == of_lite.is_some() && timm.is_some() == is_timms).then_some(encoder.name)
         });
         match (found, value.as_str()) {
             (Some(name), Some(there))
-                if there.starts_with("tu-efficientnet")
+                if there.starts_with("tu-")
+                    && name.starts_with("efficientnet")
                     && ["unet", "unetplusplus", "linknet"].contains(&class.family) =>
             {
-                let of_timm = there.replacen("tu-", "timm-", 1).replace('_', "-");
+                // The one on EfficientNet-Lite pads otherwise.
+                let as_here = match name.contains("lite") {
+                    true => String::new(),
+                    false => {
+                        format!(
+                            ", which is that of \"{}\"",
+                            there.replacen("tu-", "timm-", 1).replace('_', "-")
+                        )
+                    }
+                };
                 self.problems.push(format!(
                     "`encoder_name` is \"{there}\", whose feature map at stride 2 has other channels than that of `{name}` in \
-                     dapple, which is that of \"{of_timm}\""
+                     dapple{as_here}"
                 ));
                 None
             }
@@ -99,8 +115,8 @@ impl<'a> Reader<'a> {
             (None, _) => {
                 self.problems.push(format!(
                     "`encoder_name` is {}, the supported ones are resnet18 to 101, vgg11 to 19 with and without _bn, mit_b0 to \
-                     b2, timm-efficientnet-b0 to b3, and tu- before efficientnet_b0 to b3, mobilenetv3_large_100, convnext_tiny \
-                     and convnext_small",
+                     b2, timm-efficientnet-b0 to b3, and tu- before efficientnet_b0 to b3, tf_efficientnet_lite0 to lite4, \
+                     mobilenetv3_large_100, convnext_tiny and convnext_small",
                     shown(value)
                 ));
                 None

@@ -1,0 +1,136 @@
+//! EfficientNet-Lite: the networks of Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+//! Networks", ICML 2019, <https://arxiv.org/abs/1905.11946>, as their authors simplified them for small devices
+//! (<https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>): no squeeze-and-excitation, ReLU6
+//! for SiLU; the channels of the first layer and the blocks of the first and the last stage are not scaled.
+//!
+//! Convolutions of stride 2 pad as TensorFlow does, as which the published weights were trained. Parameters: numbered as
+//! torchvision's EfficientNet, `features.INDEX`. Stochastic depth with the published survival probability of 0.8.
+
+use super::efficientnet::{ENDS, Stage, TABLE};
+use super::encoder::{BuildEncoder, Encoder, Features, Form};
+use crate::blocks::{divisible, drop_path, padded_at_the_end};
+use dapple_base::Normalization;
+use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
+
+const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
+    let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
+    Encoder {
+        name,
+        title,
+        source,
+        width: WIDTH,
+        dilates: true,
+        halves: true,
+        drop_path: 0.2,
+        normalization: Normalization::Lite,
+        build,
+    }
+}
+
+pub(super) const LITE0: Encoder =
+    encoder("efficientnet-lite0", "EfficientNet-Lite0", |g, x, form| build(g, x, form, Scaling(1.0, 1.0)));
+pub(super) const LITE1: Encoder =
+    encoder("efficientnet-lite1", "EfficientNet-Lite1", |g, x, form| build(g, x, form, Scaling(1.0, 1.1)));
+pub(super) const LITE2: Encoder =
+    encoder("efficientnet-lite2", "EfficientNet-Lite2", |g, x, form| build(g, x, form, Scaling(1.1, 1.2)));
+pub(super) const LITE3: Encoder =
+    encoder("efficientnet-lite3", "EfficientNet-Lite3", |g, x, form| build(g, x, form, Scaling(1.2, 1.4)));
+pub(super) const LITE4: Encoder =
+    encoder("efficientnet-lite4", "EfficientNet-Lite4", |g, x, form| build(g, x, form, Scaling(1.4, 1.8)));
+
+/// Published channels of the first layer.
+const WIDTH: usize = 32;
+
+/// TensorFlow's momentum of 0.99 counts the other way.
+const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01 };
+
+/// The factors of width and depth over Lite0's.
+#[derive(Clone, Copy)]
+struct Scaling(f64, f64);
+
+impl Scaling {
+    /// Blocks of a stage of the table.
+    fn blocks(self, stage: usize) -> usize {
+        let Stage(.., blocks) = TABLE[stage];
+        match stage == 0 || stage + 1 == TABLE.len() {
+            true => blocks,
+            false => (blocks as f64 * self.1).ceil() as usize,
+        }
+    }
+}
+
+fn build(g: &mut Graph, x: NodeId, form: &Form, scaling: Scaling) -> Result<Features, GraphError> {
+    g.use_conv_init(ConvInit::HeFanOut);
+    // Widths other than the published one scale all channels, the first layer's too.
+    let narrow = form.width as f64 / WIDTH as f64;
+    let (prefix, features) = (form.prefix, form.features);
+    let stem = Conv2d::new(divisible(WIDTH as f64 * narrow), 3).stride(2);
+    let image = padded_at_the_end(g, x, x)?;
+    let half = layer(g, &format!("{prefix}{features}0"), image, &stem, true)?;
+    let (mut x, mut stride, mut number, mut outs) = (half, 2, 0, Vec::with_capacity(TABLE.len()));
+    let total = (0..TABLE.len()).map(|stage| scaling.blocks(stage)).sum();
+    for (stage, &Stage(expansion, kernel, stage_stride, out, _)) in TABLE.iter().enumerate() {
+        stride *= stage_stride;
+        let own = form.stride.stage(stride);
+        let out = divisible(out as f64 * scaling.0 * narrow);
+        for index in 0..scaling.blocks(stage) {
+            let down = if index == 0 { stage_stride } else { 1 };
+            let dilation = if down > 1 { own.first } else { own.dilation };
+            let depthwise = Depthwise { kernel, halves: down > 1 && own.dilation == 1, dilation };
+            let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
+            let y = block(g, &name, x, expansion, &depthwise, out)?;
+            x = if down == 1 && g.shape(x).c == out {
+                let y = drop_path(g, y, form.drop_path, number, total)?;
+                g.add(y, x)?
+            } else {
+                y
+            };
+            number += 1;
+        }
+        outs.push(x);
+    }
+    Ok(Features { half: Some(half), maps: ENDS.map(|end| outs[end]), early: None })
+}
+
+/// The depthwise convolution of a block.
+struct Depthwise {
+    kernel: usize,
+    /// Whether its stride is 2.
+    halves: bool,
+    dilation: usize,
+}
+
+/// MBConv without squeeze-and-excitation: expansion, depthwise convolution, projection.
+fn block(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    expansion: usize,
+    depthwise: &Depthwise,
+    out: usize,
+) -> Result<NodeId, GraphError> {
+    let (channels, mut y, mut part) = (g.shape(x).c * expansion, x, 0);
+    let mut next = || {
+        part += 1;
+        format!("{name}.{}", part - 1)
+    };
+    if expansion > 1 {
+        y = layer(g, &next(), y, &Conv2d::new(channels, 1), true)?;
+    }
+    let &Depthwise { kernel, halves, dilation } = depthwise;
+    let conv = Conv2d::new(channels, kernel).groups(channels);
+    y = if halves {
+        let y = padded_at_the_end(g, y, x)?;
+        layer(g, &next(), y, &conv.stride(2).padding(kernel / 2 - 1), true)?
+    } else {
+        layer(g, &next(), y, &conv.padding(kernel / 2 * dilation).dilation(dilation), true)?
+    };
+    layer(g, &next(), y, &Conv2d::new(out, 1), false)
+}
+
+/// Convolution, batch norm and perhaps ReLU6.
+fn layer(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d, relu6: bool) -> Result<NodeId, GraphError> {
+    let x = g.conv2d(&format!("{name}.0"), x, &conv.bias(false))?;
+    let x = g.batch_norm_with(&format!("{name}.1"), x, NORM)?;
+    if relu6 { g.activate(x, Pointwise::Relu6) } else { Ok(x) }
+}
