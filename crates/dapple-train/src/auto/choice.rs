@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::pretrained::Pretrained;
 use crate::config::train_config::TrainConfig;
 
 /// One choice with its reason.
@@ -22,6 +23,8 @@ pub struct Chosen {
     pub config: TrainConfig,
     /// The choices, in the order in which they were made.
     pub choices: Vec<Choice>,
+    /// The weights to start from, whose file is for the caller to set ([`TrainConfig::init`]).
+    pub pretrained: Option<Pretrained>,
 }
 
 impl Chosen {

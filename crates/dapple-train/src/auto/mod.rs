@@ -8,11 +8,14 @@ mod choice;
 mod cost;
 mod data_facts;
 mod machine_facts;
+mod pretrained;
 mod rules;
 mod wishes;
+mod words;
 
 pub use choice::{Choice, Chosen};
 pub use data_facts::DataFacts;
 pub use machine_facts::MachineFacts;
+pub use pretrained::{Origin, Pretrained};
 pub use rules::{NAME, choose};
 pub use wishes::{Profile, UnknownProfile, Wishes};

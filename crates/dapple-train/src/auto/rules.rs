@@ -10,7 +10,9 @@ use super::choice::{Choice, Chosen};
 use super::cost::{Cost, PASSES};
 use super::data_facts::DataFacts;
 use super::machine_facts::MachineFacts;
+use super::pretrained::{ENCODER_RATE, Pretrained, pick};
 use super::wishes::{Profile, Wishes};
+use super::words::{images, span};
 use crate::config::loss::ClassWeights;
 use crate::config::small_images::SmallImages;
 use crate::config::train_config::TrainConfig;
@@ -67,7 +69,9 @@ impl Limits {
 /// | setting | rule |
 /// |---|---|
 /// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where regions are thinner than 4 pixels there |
-/// | network | U²-Net lite where there are at most 12 classes and the time lets half of the profile's images be shown (4, 20, 60 thousand); else U-Net, as wide as it lets all of them be shown, of 8 to 64 channels |
+/// | network | a U-Net on a pretrained encoder, if there is one: of those on this machine, or else of those that can be fetched, the most accurate on ImageNet that the time lets see half of the profile's images, or the fastest |
+/// | encoder's rate | 0.3 if it is pretrained |
+/// | without one | U²-Net lite where there are at most 12 classes and the time lets half of the profile's images be shown (4, 20, 60 thousand); else U-Net, as wide as it lets all of them be shown, of 8 to 64 channels |
 /// | batch | 8, less for fewer than 1024 images, which many small steps learn better from (a 128th of them, at least 2), or little memory, of which half may be taken; less than these are accumulated to them |
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
 /// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
@@ -99,20 +103,37 @@ pub fn choose(
     let cost = |network: &NetConfig| Cost::of(network, (height, width), machine);
     let shown = wishes.epochs.map_or(limits.shown, |epochs| epochs * data.train_images);
 
-    let free = wishes.network.is_none() && wishes.width.is_none();
+    let wished = wishes.network.as_deref();
+    let seconds = |weights: &Pretrained| {
+        let config = TrainConfig::for_network(&weights.network(wished)?, data.classes, dir).ok()?;
+        Some(cost(&config.network).ok()?.seconds)
+    };
+    // The user's network takes the time that it takes.
+    let limit = if wished.is_some() { f64::INFINITY } else { limits.seconds };
+    let pretrained =
+        wishes.width.is_none().then(|| pick(&wishes.pretrained, seconds, shown, limit)).flatten();
+    let name = pretrained.and_then(|weights| weights.network(wished)).or_else(|| wishes.network.clone());
+    let free = name.is_none() && wishes.width.is_none();
     let thorough = TrainConfig::for_network(THOROUGH, data.classes, dir)?;
     let enough = (shown as f64 * THOROUGH_SHOWN) as usize;
     let fits = |cost: Cost| cost.seconds * enough as f64 <= limits.seconds;
     // A size that the user gave may be one that only other networks take.
     let thoroughly = free && data.classes <= THOROUGH_CLASSES && cost(&thorough.network).is_ok_and(fits);
-    let mut config = match wishes.network.as_deref() {
+    let mut config = match name.as_deref() {
         None if thoroughly => thorough,
         name => TrainConfig::for_network(name.unwrap_or("unet"), data.classes, dir)?,
     };
     config.recipe = Some(NAME.to_owned());
     (config.input.height, config.input.width) = (height, width);
     config.network.width = wishes.width.unwrap_or(config.network.width);
-    if thoroughly {
+    if let Some(weights) = pretrained {
+        if wished.is_none() {
+            chose("network.name", config.network.name.clone(), weights.reason());
+        }
+        chose("init", weights.weights.clone(), weights.origin.to_string());
+        config.encoder_rate = Some(ENCODER_RATE);
+        chose("encoder_rate", ENCODER_RATE.to_string(), "the encoder keeps most of what it knows".into());
+    } else if thoroughly {
         let reason = format!(
             "learns most from an image, and {} threads can train it on {} in {}",
             machine.threads,
@@ -227,7 +248,7 @@ pub fn choose(
             chose("small_images.share", SMALL.to_string(), reason);
         }
     }
-    Ok(Chosen { config, choices })
+    Ok(Chosen { config, choices, pretrained: pretrained.cloned() })
 }
 
 /// Height and width of the input, and why.
@@ -250,27 +271,12 @@ fn input_size(data: &DataFacts, limits: &Limits, wishes: &Wishes) -> ((usize, us
     ((side(height), side(width)), reason)
 }
 
-/// A number of images in words, at least one.
-fn images(number: usize) -> String {
-    match number {
-        0 | 1 => "1 image".to_owned(),
-        _ => format!("{number} images"),
-    }
-}
-
-/// A span of time in words.
-fn span(seconds: f64) -> String {
-    if seconds < 120.0 {
-        return format!("{seconds:.0} seconds");
-    }
-    format!("{:.0} minutes", seconds / 60.0)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pretrained::Origin;
     use super::*;
     use crate::config::settings::find;
-    use dapple_base::TimeSpan;
+    use dapple_base::{Normalization, TimeSpan};
 
     fn horses() -> DataFacts {
         DataFacts {
@@ -297,7 +303,8 @@ mod tests {
 
     #[test]
     fn the_horses_get_a_network_of_their_size() {
-        let Chosen { config, choices } = chosen(&horses(), LAPTOP, Wishes::default());
+        let Chosen { config, choices, pretrained } = chosen(&horses(), LAPTOP, Wishes::default());
+        assert_eq!(pretrained, None, "none is at hand");
         assert_eq!((config.input.height, config.input.width), (192, 256));
         assert_eq!((config.network.name.as_str(), config.batch, config.accumulate), (THOROUGH, 2, 1));
         assert_eq!((config.loss.class_weights, config.augment), (ClassWeights::None, Augment::medium()));
@@ -367,10 +374,46 @@ mod tests {
             time_budget: Some(TimeSpan::seconds(60)),
             ..Wishes::default()
         };
-        let Chosen { config, choices } = chosen(&horses(), LAPTOP, wishes);
+        let Chosen { config, choices, .. } = chosen(&horses(), LAPTOP, wishes);
         assert_eq!((config.input.height, config.input.width, config.batch, config.epochs), (96, 64, 3, 7));
         assert_eq!((config.network.name.as_str(), config.time_budget), ("u2net-lite", None));
         assert!(choices.iter().all(|choice| !["batch", "epochs", "input.height"].contains(&choice.key)));
+    }
+
+    #[test]
+    fn a_pretrained_encoder_comes_before_random_weights() {
+        let weights = |encoder, origin| Pretrained {
+            encoder,
+            weights: encoder.replace('-', "_"),
+            accuracy: Some(75.1),
+            origin,
+        };
+        let lite = || weights("efficientnet-lite0", Origin::Fetched);
+        let wishes = || Wishes { pretrained: vec![lite()], ..Wishes::default() };
+        let Chosen { config, choices, pretrained } = chosen(&horses(), LAPTOP, wishes());
+        assert_eq!((config.network.name.as_str(), pretrained), ("unet-efficientnet-lite0", Some(lite())));
+        assert_eq!((config.encoder_rate, config.network.width), (Some(ENCODER_RATE), 32));
+        assert_eq!(config.input.normalization, Normalization::Lite, "that of the weights");
+        assert_eq!(config.init, None, "the file is the caller's");
+        let reason =
+            |key: &str| choices.iter().find(|choice| choice.key == key).map(|choice| choice.to_string());
+        assert!(reason("network.name").is_some_and(|reason| reason.contains("75.1 %")), "{choices:?}");
+        assert!(reason("init").is_some_and(|reason| reason.contains("efficientnet_lite0")), "{choices:?}");
+
+        // The user's network, if it is on that encoder, is given the weights however little the time is.
+        let seconds = Some(TimeSpan::seconds(1));
+        let named = |name: &str| {
+            let wishes = Wishes { network: Some(name.into()), time_budget: seconds, ..wishes() };
+            chosen(&horses(), LAPTOP, wishes)
+        };
+        assert_eq!(named("fpn-efficientnet-lite0").pretrained, Some(lite()));
+        assert_eq!(named("fpn-resnet18").pretrained, None);
+        assert_eq!(named("u2net-lite").pretrained, None);
+        // No encoder of another width, and none that the time does not allow.
+        let narrow = Wishes { width: Some(16), ..wishes() };
+        assert_eq!(chosen(&horses(), LAPTOP, narrow).pretrained, None);
+        let hasty = Wishes { time_budget: seconds, ..wishes() };
+        assert_eq!(chosen(&horses(), LAPTOP, hasty).pretrained, None);
     }
 
     #[test]

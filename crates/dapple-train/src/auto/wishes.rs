@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use dapple_base::TimeSpan;
 
+use super::pretrained::Pretrained;
+
 /// The time that a training may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -48,7 +50,7 @@ impl fmt::Display for Profile {
 /// Settings that the user gave, which the other choices follow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
-    /// The network; U²-Net lite or a U-Net, as the time allows, if not given.
+    /// The network; if not given, a U-Net on a pretrained encoder, or without one U²-Net lite or a U-Net, as the time allows.
     pub network: Option<String>,
     /// Channels of the network's first stage.
     pub width: Option<usize>,
@@ -62,4 +64,6 @@ pub struct Wishes {
     pub profile: Profile,
     /// The time it may take, exactly; stands above the profile.
     pub time_budget: Option<TimeSpan>,
+    /// Pretrained encoders that may be taken, at the published width only.
+    pub pretrained: Vec<Pretrained>,
 }

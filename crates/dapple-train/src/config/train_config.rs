@@ -91,6 +91,7 @@ settings! {
         /// Factor of the encoder's learning rate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         encoder_rate: Option<f64> = number(Range::above(0.0))
+            .auto()
             .unset("the rate of the other parameters (`freeze_encoder` keeps the encoder from learning)")
             .example("0.1")
             .flag(Flag::new("encoder-rate", "X").help("Factor of the encoder's learning rate, 0.1 for example")),
@@ -134,7 +135,7 @@ settings! {
             .flag(Flag::new("memory-limit", "SIZE").by_command()),
         /// Weights to start from: a run, a model, a built-in model, or a file with weights of this network or of its encoder.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        init: Option<PathBuf> = text("a run, a file of weights, or a name").in_group(Group::Network).unset("random weights").example("\"vgg16_bn.pth\"").flag(
+        init: Option<PathBuf> = text("a run, a file of weights, or a name").in_group(Group::Network).auto().unset("random weights").example("\"vgg16_bn.pth\"").flag(
             Flag::new("init", "RUN|FILE|NAME").help(
                 "Weights to start from: a run or a model, whose network is taken; a built-in model (horse); a file of published \
                  weights, safetensors or PyTorch; a folder that segmentation_models_pytorch saved; a name of `dapple weights list`; \

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dapple::pretrained::StartWeights;
 use dapple::train::auto::Profile;
 use dapple_base::ByteSize;
 
@@ -18,6 +19,7 @@ use super::settings::Settings;
   dapple train --data horses --model unet --width 16 --out runs/unet
   dapple train --data horses --model unet --encoder resnet34 \\
       --init imagenet --out runs/resnet
+  dapple train horses --weights efficientnet_lite0
   dapple train --data my-horses --init horse --out runs/tuned
   dapple train --data horses --init saved-by-smp --out runs/from-smp
   dapple train --data CamVid --recipe segnet-camvid \\
@@ -42,7 +44,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     pub data: Option<PathBuf>,
     /// Network: unet, u2net, segnet, deeplabv3plus-resnet50 …; `dapple models` lists all [default: that of
-    /// the weights of --init, or U²-Net lite or a U-Net, as the time allows]
+    /// the weights of --init, or a U-Net on a pretrained encoder, U²-Net lite or a U-Net, as the time allows]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Encoder below the network's decoder: `--model unet --encoder resnet34` is `--model unet-resnet34`
@@ -52,7 +54,7 @@ pub struct Train {
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
     /// Resume a run where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "seeds", "find_lr", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "model", "encoder", "out", "recipe", "config", "Settings", "profile", "weights", "seeds", "find_lr", "force"])]
     pub resume: Option<PathBuf>,
     /// Settings to begin with: auto (chosen by the data and the machine), plain (the same for all data), or a published
     /// recipe [default: auto]
@@ -64,6 +66,11 @@ pub struct Train {
     /// Time that --recipe auto plans for: fast (minutes), balanced (an hour), best (hours) [default: balanced]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub profile: Option<Profile>,
+    /// Weights that the encoder of --recipe auto starts from: auto (those on this machine, or a small file that is
+    /// fetched and announced), offline (those on this machine), none (random), a name of `dapple weights list`, or a
+    /// file [default: auto]
+    #[arg(long, value_name = "auto|offline|none|NAME|FILE", conflicts_with = "config")]
+    pub weights: Option<StartWeights>,
     /// Train with this many seeds, from --seed upwards, into RUN/seed-0 and so on; prints mean and deviation
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seeds: Option<usize>,

@@ -22,6 +22,7 @@ mod initial;
 mod man;
 mod models;
 mod predict;
+mod pretrained;
 mod report;
 mod runs;
 mod score;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions, SampleKind};
 use dapple::device::engine;
+use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
 use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
@@ -22,6 +23,7 @@ use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use super::initial::{Start, check_apart};
 use super::settings::Settings;
+use super::pretrained::PretrainedStart;
 use super::train_many;
 
 /// The value of `--recipe` for settings that are the same for all data.
@@ -192,6 +194,12 @@ fn begin(
     let dir = arguments.data().expect("clap asks for the data without --config");
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
     let recipe = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
+    if let Some(weights) = &arguments.weights {
+        let is_auto = arguments.recipe.as_deref().is_none_or(|recipe| recipe == auto::NAME);
+        if settings.given("init").is_some() || (!is_auto && *weights != StartWeights::Random) {
+            return Err(Failure::input(WEIGHTS_OF_AUTO));
+        }
+    }
     let model = match (&arguments.model, &arguments.encoder) {
         (Some(model), Some(encoder)) => Some(format!("{model}-{encoder}")),
         (model, _) => model.clone(),
@@ -285,10 +293,26 @@ fn automatic(
         epochs: settings.given("epochs").map(|_| plain.epochs),
         profile: arguments.profile.unwrap_or_default(),
         time_budget: plain.time_budget,
+        pretrained: Vec::new(),
     };
     let machine = MachineFacts::here(arguments.device.threads);
-    Ok(auto::choose(&facts, &machine, &wishes, dir)?)
+    let choose =
+        |pretrained| Ok(auto::choose(&facts, &machine, &Wishes { pretrained, ..wishes.clone() }, dir)?);
+    if settings.given("init").is_some() {
+        return choose(Vec::new());
+    }
+    let start = PretrainedStart {
+        weights: &arguments.weights.clone().unwrap_or_default(),
+        network,
+        published: wishes.width.is_none(),
+        offline: arguments.offline,
+        quiet: arguments.quiet,
+    };
+    start.choose(&choose)
 }
+
+const WEIGHTS_OF_AUTO: &str = "--weights is for --recipe auto without --init: give one of --weights and --init, and with another \
+    recipe --init, which takes names and files too";
 
 const NO_NETWORK: &str = "give --model: these weights do not name their network; a run's folder, its best.safetensors, and \
     a folder saved by segmentation_models_pytorch, with its config.json, do";

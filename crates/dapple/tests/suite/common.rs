@@ -37,6 +37,8 @@ impl Bench {
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dapple"));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        // No test depends on what this machine has or can fetch.
+        command.env("DAPPLE_CACHE", self.path("cache")).env("DAPPLE_OFFLINE", "1");
         command
     }
 

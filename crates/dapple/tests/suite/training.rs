@@ -3,6 +3,9 @@
 use std::fs;
 
 use crate::common::{Bench, names};
+use dapple::graph::{Network, Shape, State};
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::{Naming, Normalization, named_as, write_state_dict};
 use dapple::train::TrainConfig;
 
 #[test]
@@ -132,4 +135,96 @@ fn a_validation_part_without_foreground_is_warned_of_and_trained_to_the_end() {
     assert!(said.err.contains("none of the 3 validation masks has the class"), "{}", said.err);
     assert!(said.out.contains("masks in train/masks/"), "{}", said.out);
     assert!(bench.path("run/report.html").is_file());
+}
+
+/// Weights of EfficientNet-Lite0 under the names of its first port to PyTorch, in the bench's folder.
+fn lite0(bench: &Bench) -> &'static str {
+    let config = NetConfig::new("unet-efficientnet-lite0", 3, 2).expect("of the registry");
+    let graph = config.build(Shape::new(1, 32, 32, 3)).expect("the size fits");
+    let entries = named_as(&config, &State::init(&graph, 7), Naming::Numbered).expect("of the registry");
+    let bytes = write_state_dict(&entries).expect("each has a name");
+    fs::write(bench.path("lite.safetensors"), bytes).expect("the folder is writable");
+    "lite.safetensors"
+}
+
+#[test]
+fn an_automatic_training_takes_a_pretrained_encoder_with_its_normalization_and_says_why() {
+    let bench = Bench::new();
+    let file = lite0(&bench);
+    let said = bench.succeed(&format!("train data --out run --epochs 1 --size 32 --weights {file}"));
+    for line in
+        ["network.name = unet-efficientnet-lite0: an encoder that knows ImageNet", "encoder_rate = 0.3: "]
+    {
+        assert!(said.out.contains(line), "no `{line}` in {}", said.out);
+    }
+    let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read");
+    assert_eq!(config.init, Some(fs::canonicalize(bench.path(file)).expect("it is there")));
+    assert_eq!((config.encoder_rate, config.input.normalization), (Some(0.3), Normalization::Lite));
+    // The model carries the normalization of the weights, and so does its export.
+    let export = bench.succeed("export run --onnx run.onnx");
+    assert!(export.err.is_empty(), "{}", export.err);
+    let onnx = fs::read(bench.path("run.onnx")).expect("it was exported");
+    let text = String::from_utf8_lossy(&onnx);
+    assert!(
+        text.contains("\"divisor\":255,\"mean\":[0.498") && text.contains("\"std\":[0.5019"),
+        "preprocessing"
+    );
+}
+
+#[test]
+fn without_weights_at_hand_a_training_says_what_they_would_give() {
+    let bench = Bench::new();
+    let train = "train data --epochs 1 --size 32 --profile fast --out";
+    let said = bench.succeed(&format!("{train} run"));
+    for words in
+        ["starts from random weights", "dapple weights get efficientnet_lite0", "19 MB", "Apache-2.0"]
+    {
+        assert!(said.out.contains(words), "no `{words}` in {}", said.out);
+    }
+    let said = bench.succeed(&format!("{train} none --weights none"));
+    assert!(!said.out.contains("random weights"), "{}", said.out);
+    let best = |run: &str| fs::read(bench.path(run).join("best.safetensors")).expect("it has a model");
+    assert_eq!(best("run"), best("none"), "the same training");
+}
+
+#[test]
+fn a_download_is_announced_and_a_failed_one_ends_no_training() {
+    let bench = Bench::new();
+    // Nothing listens there.
+    let mut command = bench.command("train data --epochs 1 --size 32 --profile fast --out run --quiet");
+    command.env_remove("DAPPLE_OFFLINE").env("DAPPLE_WEIGHTS_MIRROR", "http://127.0.0.1:9");
+    let output = command.output().expect("the program starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{err}");
+    for words in
+        ["fetching efficientnet_lite", " MB from http://127.0.0.1:9/tf_", "Apache-2.0", "starts without"]
+    {
+        assert!(err.contains(words), "no `{words}` in {err}");
+    }
+    assert_eq!(err.matches("fetching").count(), 1, "one failure is enough: {err}");
+    let config = TrainConfig::load(&bench.path("run/config.toml")).expect("it can be read");
+    assert_eq!((config.init, config.encoder_rate), (None, None));
+}
+
+#[test]
+fn weights_that_do_not_fit_the_wishes_are_refused() {
+    let bench = Bench::new();
+    let file = lite0(&bench);
+    for (flags, words) in [
+        ("--weights nosuch".to_owned(), &["nosuch", "dapple weights list"][..]),
+        ("--weights u2net".to_owned(), &["not those of an encoder"]),
+        (
+            format!("--weights {file} --model unet --encoder resnet18"),
+            &["efficientnet-lite0", "unet-resnet18"],
+        ),
+        (format!("--weights {file} --width 16"), &["--width"]),
+        (
+            format!("--weights {file} --init {file} --model unet-efficientnet-lite0"),
+            &["one of --weights and --init"],
+        ),
+        (format!("--weights {file} --recipe plain --model unet-efficientnet-lite0"), &["--recipe auto"]),
+    ] {
+        bench.refuse(&format!("train data --out run --size 32 {flags}"), words);
+        assert!(!bench.path("run").exists(), "{flags}");
+    }
 }
