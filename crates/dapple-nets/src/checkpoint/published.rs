@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 /// A network's weights under the names and with the shapes of its published checkpoints, so that the network of their
 /// publisher loads them as they are: torchvision's, Hugging Face's, or segmentation_models_pytorch's on its encoders with
-/// timm's names (`timm-efficientnet-b0`; `tu-mobilenetv3_large_100`, `tu-convnext_tiny`, `tu-tf_efficientnet_lite0`, and `tu-efficientnet_b0` where
-/// [`Dilation::Later`] is set).
+/// timm's names (`timm-efficientnet-b0`; `tu-mobilenetv3_large_100`, `tu-convnext_tiny`, `tu-tf_efficientnet_lite0`, and
+/// `tu-efficientnet_b0` where [`Dilation::Later`] is set).
 ///
 /// # Errors
 /// If the network is unknown.

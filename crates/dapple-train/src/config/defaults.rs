@@ -32,7 +32,8 @@ impl TrainConfig {
     /// | epochs | 40 | 40 | 40 | 60 |
     /// | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
     ///
-    /// All others are trained as `unet` is, on an encoder with the normalization of its published weights; auxiliary heads count half in the loss.
+    /// All others are trained as `unet` is, on an encoder with the normalization of its published weights; auxiliary
+    /// heads count half in the loss.
     ///
     /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
     /// cross-entropy + Dice, because each pixel has exactly one class.

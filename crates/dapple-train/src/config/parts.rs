@@ -88,7 +88,8 @@ settings! {
         width = whole(1, 1 << 14).auto().example("256"),
         /// Channels of the images: 3 for colour, 1 for grey.
         channels = whole(1, 64).example("1"),
-        /// Normalization of pixel values (unit: 0 to 1; u2net: by the image's maximum, then as imagenet; lite: -1 to 1, as EfficientNet-Lite takes them).
+        /// Normalization of pixel values (unit: 0 to 1; u2net: by the image's maximum, then as imagenet; lite: -1
+        /// to 1, as EfficientNet-Lite takes them).
         normalise = word(NORMALIZATIONS)
             .example("\"unit\"")
             .flag(Flag::new("normalise", "NAME").alias("normalize").help("Normalization of pixel values")),

@@ -85,8 +85,9 @@ impl PretrainedStart<'_> {
 
     /// The file of weights, after saying what is fetched.
     fn file(&self, weights: &Pretrained, store: Option<&Store>) -> Result<PathBuf, Failure> {
+        let is_file = weights.origin == Origin::Asked && Path::new(&weights.weights).exists();
         let (entry, store) = match (entry_named(weights), store) {
-            (Some(entry), Some(store)) if !Path::new(&weights.weights).exists() => (entry, store),
+            (Some(entry), Some(store)) if !is_file => (entry, store),
             _ => return Ok(weights.weights.clone().into()),
         };
         if !store.is_offline() && !store.path(entry).is_file() {

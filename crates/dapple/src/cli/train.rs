@@ -9,7 +9,7 @@ use dapple::device::engine;
 use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
-use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Wishes};
+use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Pretrained, Wishes};
 use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
 
@@ -296,8 +296,9 @@ fn automatic(
         pretrained: Vec::new(),
     };
     let machine = MachineFacts::here(arguments.device.threads);
-    let choose =
-        |pretrained| Ok(auto::choose(&facts, &machine, &Wishes { pretrained, ..wishes.clone() }, dir)?);
+    let choose = |pretrained: Vec<Pretrained>| -> Result<Chosen, Failure> {
+        Ok(auto::choose(&facts, &machine, &Wishes { pretrained, ..wishes.clone() }, dir)?)
+    };
     if settings.given("init").is_some() {
         return choose(Vec::new());
     }
