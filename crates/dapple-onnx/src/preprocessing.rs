@@ -39,7 +39,7 @@ pub(crate) fn write(w: &mut Writer, images: &str, settings: &Preprocessing) -> V
     let [mean, std] = settings.normalization.moments(channels);
     let offset: Vec<f32> = mean.iter().zip(&std).map(|(mean, std)| -mean / std).collect();
     let scale = match settings.normalization {
-        Normalization::ImageNet | Normalization::Unit => {
+        Normalization::ImageNet | Normalization::Unit | Normalization::Lite => {
             w.column(&std.iter().map(|std| 1.0 / (255.0 * std)).collect::<Vec<_>>())
         }
         Normalization::U2Net => {

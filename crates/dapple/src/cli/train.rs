@@ -22,8 +22,8 @@ use super::common::values::shell_word;
 use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use super::initial::{Start, check_apart};
-use super::settings::Settings;
 use super::pretrained::PretrainedStart;
+use super::settings::Settings;
 use super::train_many;
 
 /// The value of `--recipe` for settings that are the same for all data.
