@@ -132,7 +132,7 @@ pub fn choose(
         }
         chose("init", weights.weights.clone(), weights.origin.to_string());
         config.encoder_rate = Some(ENCODER_RATE);
-        chose("encoder_rate", ENCODER_RATE.to_string(), "the encoder keeps most of what it knows".into());
+        chose("encoder_rate", ENCODER_RATE.to_string(), "the encoder keeps most of its knowledge".into());
     } else if thoroughly {
         let reason = format!(
             "learns most from an image, and {} threads can train it on {} in {}",

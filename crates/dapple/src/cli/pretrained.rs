@@ -40,7 +40,7 @@ impl PretrainedStart<'_> {
             self.check(asked)?;
         }
         if among.is_empty() {
-            self.say_what_is_missed(store.as_ref());
+            self.name_the_missed(store.as_ref());
         }
         let mut among = among;
         loop {
@@ -83,7 +83,7 @@ impl PretrainedStart<'_> {
         Ok(())
     }
 
-    /// The file of weights, after saying what is fetched.
+    /// The file of weights; a download is announced.
     fn file(&self, weights: &Pretrained, store: Option<&Store>) -> Result<PathBuf, Failure> {
         let is_file = weights.origin == Origin::Asked && Path::new(&weights.weights).exists();
         let (entry, store) = match (entry_named(weights), store) {
@@ -103,8 +103,8 @@ impl PretrainedStart<'_> {
         fetch(store, entry, self.quiet)
     }
 
-    /// Says what pretrained weights would give, where there might have been some.
-    fn say_what_is_missed(&self, store: Option<&Store>) {
+    /// Names the pretrained weights that are missed, where there might have been some.
+    fn name_the_missed(&self, store: Option<&Store>) {
         let wanted = matches!(self.weights, StartWeights::Auto | StartWeights::Offline);
         let free = self.network.is_none() && self.published;
         let Some(entry) = missed().filter(|_| wanted && free && store.is_some() && !self.quiet) else {

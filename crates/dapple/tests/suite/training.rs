@@ -171,7 +171,7 @@ fn an_automatic_training_takes_a_pretrained_encoder_with_its_normalization_and_s
 }
 
 #[test]
-fn without_weights_at_hand_a_training_says_what_they_would_give() {
+fn without_weights_at_hand_a_training_names_the_ones_that_it_misses() {
     let bench = Bench::new();
     let train = "train data --epochs 1 --size 32 --profile fast --out";
     let said = bench.succeed(&format!("{train} run"));
