@@ -166,6 +166,7 @@ impl Pass<'_> {
             Op::Add => x + second(),
             Op::Mul => x * second(),
             Op::Pointwise(function) => pointwise::apply(x, *function),
+            Op::ChannelSum => x.sum_dim(3).repeat_dim(3, node.shape.c),
             Op::AdaptiveAvgPool => self.matrices.divide(x, size, device),
             Op::AvgPool(pool) => self.matrices.slide(x, size, pool, device),
             Op::Scale { factor } => x * of_channels(self.param(*factor)),

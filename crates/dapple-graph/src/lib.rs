@@ -30,6 +30,7 @@ mod error;
 pub mod fold;
 mod graph;
 mod loss;
+mod loss_parts;
 mod node_id;
 mod ops;
 mod optim;
@@ -42,6 +43,7 @@ mod shape;
 mod sound;
 mod state;
 pub mod summary;
+mod target;
 
 pub use conv_init::ConvInit;
 pub use distance::{signed_distance, signed_distances};
@@ -52,6 +54,7 @@ pub use engine::{
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node};
 pub use loss::{Loss, LossError, LossKind, LossTerm};
+pub use loss_parts::{BOUNDARY, BOUNDARY_THRESHOLD, LossPart};
 pub use node_id::NodeId;
 pub use ops::{AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPool, Op, Pointwise, Sizing};
 pub use optim::{Decay, Optimizer};
@@ -60,3 +63,4 @@ pub use precision::Precision;
 pub use shape::Shape;
 pub use sound::Unsound;
 pub use state::{LoadReport, State, StateError};
+pub use target::Target;

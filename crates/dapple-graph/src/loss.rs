@@ -1,6 +1,6 @@
 //! Losses: the quantities that training minimizes.
 
-use crate::Shape;
+use crate::{Shape, Target};
 use dapple_base::InputFault;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,27 @@ pub enum LossError {
         /// Classes: the logits' channels or, for one channel, 2.
         classes: usize,
     },
+    /// A boundary-aware loss without an output that learns boundaries.
+    #[error("the boundary-aware loss needs an output of the network that learns boundaries; leave it out")]
+    NoBoundaries,
+    /// Boundaries for the primary output.
+    #[error(
+        "the network's first output is its prediction and learns the labels; give boundaries to another one"
+    )]
+    FirstOutput,
+    /// Boundaries for an output of several channels.
+    #[error("output {output} has {channels} channels; boundaries are learnt on one")]
+    BoundaryChannels {
+        /// Number of the output.
+        output: usize,
+        /// Its channels.
+        channels: usize,
+    },
+    /// All labels of a byte occur.
+    #[error(
+        "the boundary-aware loss needs a label for pixels that it leaves out, but all 256 occur; leave it out"
+    )]
+    NoSpareLabel,
     /// The factor of a term is NaN or infinite.
     #[error("a loss term's weight is {0}; give a number")]
     Weight(f32),
@@ -202,6 +223,17 @@ pub struct Loss {
     /// A factor for each output of the network in its order; 1 where the list ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_weights: Vec<f32>,
+    /// The truth of each output of the network in its order; the labels where the list ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_targets: Vec<Target>,
+    /// Factor of the boundary-aware cross-entropy (Xu et al. 2023, section 3.4): that of the first output over the pixels that
+    /// the output with [`Target::Boundaries`] takes for boundary. 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub boundary_aware: f32,
+}
+
+fn is_zero(factor: &f32) -> bool {
+    *factor == 0.0
 }
 
 impl Loss {
@@ -213,10 +245,18 @@ impl Loss {
     /// A weighted sum of kinds.
     pub fn sum(terms: &[(LossKind, f32)]) -> Self {
         let terms = terms.iter().map(|&(kind, weight)| LossTerm::new(kind, weight)).collect();
-        Self { terms, ignore: None, class_weights: None, output_weights: Vec::new() }
+        Self {
+            terms,
+            ignore: None,
+            class_weights: None,
+            output_weights: Vec::new(),
+            output_targets: Vec::new(),
+            boundary_aware: 0.0,
+        }
     }
 
-    /// Checks labels `[n, h, w]` and settings against logits of a shape; every engine does so before it takes the loss.
+    /// Checks labels `[n, h, w]` and settings against logits of a shape that learn the labels; [`Loss::parts`] does so for
+    /// every output.
     ///
     /// # Errors
     /// The first misfit: the number of labels or class weights, a label outside the classes, a term's settings.

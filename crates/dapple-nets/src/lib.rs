@@ -26,6 +26,7 @@ pub mod registry;
 pub use config::{Activation, ConfigError, Dilation, NetConfig};
 pub use encoders::{ENCODERS, Encoder};
 pub use models::{
-    DdrNet, DeconvNet, FastScnn, FcnVgg, Head, SegNet, SegNetBasic, U2Net, U2NetSize, UNet, UpSampling,
+    DdrNet, DeconvNet, FastScnn, FcnVgg, Head, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net, U2NetSize,
+    UNet, UpSampling,
 };
 pub use monte_carlo::{Sampled, monte_carlo};

@@ -6,8 +6,8 @@ use crate::kernels::loss::LossInput;
 use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
-use dapple_graph::engine::{check_input, check_labels};
-use dapple_graph::{DropoutState, EngineError, Inference, Loss, Mode, Shape, Tensor};
+use dapple_graph::engine::check_input;
+use dapple_graph::{DropoutState, EngineError, Inference, Loss, LossPart, Mode, Shape, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -106,16 +106,25 @@ impl CpuExecutor {
         scale: Option<f32>,
     ) -> Result<f64, EngineError> {
         let shapes: Vec<Shape> = plan.outputs.iter().map(|output| output.0).collect();
-        check_labels(loss, labels, &shapes)?;
+        let seen = loss.seen_output().filter(|&index| index < shapes.len());
+        let seen = seen.map(|index| self.output(plan, index).data);
         let arena = self.scratch.arena.base();
         let mut total = 0.0;
-        for (i, &(shape, logits)) in plan.outputs.iter().enumerate() {
-            let weight = f64::from(loss.output_weight(i));
+        let mut written = vec![false; shapes.len()];
+        for LossPart { output, factor: weight, labels, loss } in
+            &loss.parts(labels, &shapes, seen.as_deref())?
+        {
+            let (weight, (shape, logits)) = (f64::from(*weight), plan.outputs[*output]);
             let input = LossInput { level: self.resources.level, logits, shape, labels, loss };
-            let target = scale.map(|s| (weight * f64::from(s), &plan.output_gradients[i]));
+            let target = scale.map(|scale| {
+                let mut target = plan.output_gradients[*output].clone();
+                target.blocks.iter_mut().for_each(|block| block.accumulate |= written[*output]);
+                (weight * f64::from(scale), target)
+            });
+            written[*output] = true;
             total += weight
-                * self.resources.pool.install(|| match target {
-                    Some((factor, target)) => input.run(arena, factor, Some(target)),
+                * self.resources.pool.install(|| match &target {
+                    Some((factor, target)) => input.run(arena, *factor, Some(target)),
                     None => input.run(arena, 0.0, None),
                 });
         }

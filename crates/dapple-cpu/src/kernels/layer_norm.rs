@@ -171,7 +171,7 @@ unsafe fn moments<S: Simd>(norm: &LayerNorm, arena: Base, pixels: Range<usize>) 
 
 /// The sum of the lanes, in pairs.
 #[inline(always)]
-unsafe fn total<S: Simd>(v: S::V) -> f32 {
+pub(super) unsafe fn total<S: Simd>(v: S::V) -> f32 {
     let mut lanes = [0.0f32; LANES];
     // SAFETY: sixteen values are there.
     unsafe { S::store(lanes.as_mut_ptr(), v) };

@@ -9,6 +9,7 @@ pub(crate) mod attention_gradient;
 pub(crate) mod batch_norm;
 pub(crate) mod batch_norm_gradient;
 pub(crate) mod bias;
+pub(crate) mod channel_sum;
 pub(crate) mod conv3x3;
 pub(crate) mod conv3x3_weights;
 pub(crate) mod conv_gemm;

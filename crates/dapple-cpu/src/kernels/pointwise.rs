@@ -17,6 +17,7 @@ const HARD_SWISH: u8 = 2;
 const SILU: u8 = 3;
 const GELU: u8 = 4;
 const RELU6: u8 = 5;
+const NEGATIVE: u8 = 6;
 
 macro_rules! for_function {
     ($function:expr, $call:ident :: <$s:ident> $args:tt) => {
@@ -27,6 +28,7 @@ macro_rules! for_function {
             Pointwise::HardSwish => $call::<$s, HARD_SWISH> $args,
             Pointwise::Silu => $call::<$s, SILU> $args,
             Pointwise::Gelu => $call::<$s, GELU> $args,
+            Pointwise::Negative => $call::<$s, NEGATIVE> $args,
         }
     };
 }
@@ -59,6 +61,7 @@ unsafe fn value<S: Simd, const F: u8>(x: S::V) -> S::V {
             HARD_SIGMOID => hard_sigmoid::<S>(x),
             HARD_SWISH => S::mul(x, hard_sigmoid::<S>(x)),
             SILU => S::mul(x, sigmoid::<S>(x)),
+            NEGATIVE => S::sub(S::splat(0.0), x),
             _ => S::mul(x, normal::<S>(x).0),
         }
     }
@@ -88,6 +91,7 @@ unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
                 let y = sigmoid::<S>(x);
                 S::mul(y, S::fma(x, S::sub(one, y), one))
             }
+            NEGATIVE => S::splat(-1.0),
             _ => {
                 let (below, bell) = normal::<S>(x);
                 // 1 / sqrt(2 pi).

@@ -9,9 +9,10 @@ mod pixels;
 mod regions;
 mod truth;
 
+use crate::flat::read;
 use crate::ops::Map;
 use burn_tensor::{Device, Tensor};
-use dapple_graph::{EngineError, Loss, LossKind};
+use dapple_graph::{EngineError, Loss, LossKind, Shape};
 use truth::Truth;
 
 /// The weighted sum over outputs and terms, `[1]`; none where no pixel counts.
@@ -26,9 +27,15 @@ pub(crate) fn loss(
     name: &str,
 ) -> Result<Option<Tensor<1>>, EngineError> {
     let mut total: Option<Tensor<1>> = None;
-    for (index, logits) in outputs.iter().enumerate() {
-        let truth = Truth::new(logits.clone(), labels, loss, device, name)?;
-        for term in &loss.terms {
+    let shape = |[n, h, w, c]: [usize; 4]| Shape::new(n, h, w, c);
+    let shapes: Vec<Shape> = outputs.iter().map(|output| shape(output.dims())).collect();
+    let seen = match loss.seen_output().and_then(|index| outputs.get(index)) {
+        Some(logits) => Some(read(logits.clone().inner(), name)?),
+        None => None,
+    };
+    for part in &loss.parts(labels, &shapes, seen.as_deref())? {
+        let truth = Truth::new(outputs[part.output].clone(), &part.labels, &part.loss, device, name)?;
+        for term in &part.loss.terms {
             let value = match term.kind {
                 LossKind::CrossEntropy => pixels::cross_entropy(&truth, term.smoothing()),
                 LossKind::BinaryCrossEntropy => pixels::binary(&truth),
@@ -39,7 +46,7 @@ pub(crate) fn loss(
                 LossKind::Lovasz => order::lovasz(&truth)?,
                 LossKind::Ohem => order::hardest(&truth, term.keep())?,
             };
-            let factor = loss.output_weight(index) * term.weight;
+            let factor = part.factor * term.weight;
             total = match (total, value.map(|value| value * factor)) {
                 (Some(total), Some(value)) => Some(total + value),
                 (total, value) => total.or(value),

@@ -12,6 +12,7 @@ pub(crate) fn apply(x: Map, function: Pointwise) -> Map {
         Pointwise::HardSigmoid => hard_sigmoid(x),
         Pointwise::HardSwish => x.clone() * hard_sigmoid(x),
         Pointwise::Silu => x.clone() * activation::sigmoid(x),
+        Pointwise::Negative => -x,
         Pointwise::Gelu => x.clone() * ((x * FRAC_1_SQRT_2).erf() + 1.0) * 0.5,
     }
 }

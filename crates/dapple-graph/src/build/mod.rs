@@ -2,6 +2,7 @@
 
 mod attention;
 mod avg_pool;
+mod channel_sum;
 mod conv2d;
 mod conv_transpose2d;
 mod dropout;

@@ -30,6 +30,7 @@ impl Graph {
             Op::Concat => self.concat(&inputs),
             Op::Add => self.add(input(0), input(1)),
             Op::Pointwise(function) => self.activate(input(0), *function),
+            Op::ChannelSum => self.channel_sum(input(0), node.shape.c),
             Op::Mul => self.mul(input(0), input(1)),
             Op::AdaptiveAvgPool => self.adaptive_avg_pool(input(0), [node.shape.h, node.shape.w]),
             Op::AvgPool(pool) => self.avg_pool(input(0), pool),

@@ -1,7 +1,7 @@
 //! Checks of arguments that every engine makes.
 
 use super::{EngineError, InputError, OptimizerState, Tensor};
-use crate::{Graph, Loss, Network, Optimizer, ParamSpec, Shape, State};
+use crate::{Graph, Network, Optimizer, ParamSpec, Shape, State};
 
 /// Checks that an input's values fill its shape.
 ///
@@ -76,14 +76,6 @@ pub fn check_gradients(gradients: &[Tensor], outputs: &[Shape]) -> Result<(), En
     }
     let gradients = gradients.iter().map(|gradient| gradient.shape).collect();
     Err(InputError::Gradients { gradients, outputs: outputs.to_vec() }.into())
-}
-
-/// Checks labels and a loss against the shapes of all outputs.
-///
-/// # Errors
-/// As [`Loss::check`].
-pub fn check_labels(loss: &Loss, labels: &[u8], outputs: &[Shape]) -> Result<(), EngineError> {
-    Ok(outputs.iter().try_for_each(|shape| loss.check(labels, *shape))?)
 }
 
 /// The factor of a gradient of this norm that clips it to the norm `clip`, as PyTorch's `clip_grad_norm_` has it; 1

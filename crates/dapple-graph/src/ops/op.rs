@@ -83,6 +83,8 @@ pub enum Op {
     Add,
     /// A function of each value.
     Pointwise(Pointwise),
+    /// The sum over the channels of each pixel, in every channel of the output.
+    ChannelSum,
     /// Product of two inputs of one shape; or the second one is `[n, 1, 1, c]` and multiplies all pixels of its
     /// image (the gate of squeeze-and-excitation, Hu et al. 2018).
     Mul,
@@ -195,6 +197,8 @@ impl Op {
             Op::Pointwise(Pointwise::HardSwish) => "hard_swish",
             Op::Pointwise(Pointwise::Silu) => "silu",
             Op::Pointwise(Pointwise::Gelu) => "gelu",
+            Op::Pointwise(Pointwise::Negative) => "negative",
+            Op::ChannelSum => "channel_sum",
             Op::Mul => "mul",
             Op::AdaptiveAvgPool => "adaptive_avg_pool",
             Op::AvgPool(_) => "avg_pool",
@@ -223,6 +227,7 @@ impl Op {
             Op::BatchNorm { .. }
             | Op::Relu
             | Op::Pointwise(_)
+            | Op::ChannelSum
             | Op::Mul
             | Op::LayerNorm { .. }
             | Op::GroupNorm { .. }
@@ -257,6 +262,7 @@ impl Op {
             | Op::Concat
             | Op::Add
             | Op::Pointwise(_)
+            | Op::ChannelSum
             | Op::Mul
             | Op::AdaptiveAvgPool
             | Op::AvgPool(_)

@@ -16,4 +16,6 @@ pub enum Pointwise {
     /// `x` times the normal distribution function of `x` (Hendrycks and Gimpel 2016), exact:
     /// `x (1 + erf(x / sqrt(2))) / 2`.
     Gelu,
+    /// `-x`; a difference is a sum with it.
+    Negative,
 }

@@ -6,3 +6,4 @@ mod prune;
 mod settings;
 mod sizes;
 mod state;
+mod targets;

@@ -1,6 +1,6 @@
 //! Losses and optimizers as they stand in configuration files.
 
-use dapple_graph::{Decay, Loss, LossKind, LossTerm, Optimizer};
+use dapple_graph::{Decay, Loss, LossKind, LossTerm, Optimizer, Target};
 use serde::de::DeserializeOwned;
 
 fn round_trip<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
@@ -15,6 +15,8 @@ fn losses_survive_toml() {
         ignore: Some(255),
         class_weights: Some(vec![0.1, 1.0, 4.564]),
         output_weights: vec![1.0, 0.4],
+        output_targets: vec![Target::Labels, Target::Boundaries],
+        boundary_aware: 1.0,
         ..Loss::sum(&[(LossKind::BinaryCrossEntropy, 1.0), (LossKind::Dice, 0.5)])
     });
 }

@@ -2,8 +2,10 @@
 
 mod ddrnet;
 mod deconvnet;
+mod dual_resolution;
 mod fast_scnn;
 mod fcn_vgg;
+mod pidnet;
 mod segformer;
 mod segnet;
 mod segnet_basic;
@@ -14,6 +16,7 @@ pub use ddrnet::DdrNet;
 pub use deconvnet::DeconvNet;
 pub use fast_scnn::FastScnn;
 pub use fcn_vgg::FcnVgg;
+pub use pidnet::{PidNet, PidNetSize};
 pub(crate) use segformer::PaperSegFormer;
 pub use segnet::{Head, SegNet};
 pub use segnet_basic::SegNetBasic;

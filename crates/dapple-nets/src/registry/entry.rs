@@ -3,7 +3,7 @@
 use crate::config::{Activation, NetConfig};
 use crate::decoders::{Decoder, DecoderSettings, EncoderDecoder};
 use crate::encoders::Encoder;
-use dapple_graph::Network;
+use dapple_graph::{Loss, Network, Target};
 
 // Papers of networks in more than one file of the registry.
 pub(super) const RONNEBERGER: &str = "Ronneberger et al., MICCAI 2015, arXiv:1505.04597";
@@ -44,6 +44,10 @@ pub struct NetworkEntry {
     pub heads: &'static [&'static str],
     /// Weights of the outputs in the loss; empty if they are equal. Auxiliary heads count less.
     pub output_weights: &'static [f32],
+    /// The truth of each output in training; empty if all learn the labels.
+    pub output_targets: &'static [Target],
+    /// Factor of the boundary-aware loss in training; 0 without one.
+    pub boundary_aware: f32,
     /// Name prefix of the encoder's parameters, if weights of its classification network fit.
     pub encoder_prefix: Option<&'static str>,
     pub(super) make: Make,
@@ -57,6 +61,12 @@ pub(super) enum Make {
 }
 
 impl NetworkEntry {
+    /// A loss with the targets of this network's outputs, without which it does not fit them.
+    #[must_use]
+    pub fn with_targets(&self, loss: Loss) -> Loss {
+        Loss { output_targets: self.output_targets.to_vec(), ..loss }
+    }
+
     /// The network of a configuration.
     pub(crate) fn make(&self, config: &NetConfig) -> Box<dyn Network> {
         let (decoder, encoder) = match self.make {

@@ -102,6 +102,8 @@ impl OnEncoders {
             output_strides: self.decoder.strides,
             heads: self.heads,
             output_weights: self.output_weights,
+            output_targets: &[],
+            boundary_aware: 0.0,
             encoder_prefix: Some(self.decoder.prefix),
             make: Make::Decoder(self.decoder, encoder),
         }

@@ -4,10 +4,10 @@ use super::entry::{LONG, Make, NetworkEntry, RONNEBERGER, XIE};
 use crate::config::{Activation, NetConfig};
 use crate::decoders;
 use crate::models::{
-    DdrNet, DeconvNet, FastScnn, FcnVgg, PaperSegFormer, SegNet, SegNetBasic, U2Net, U2NetSize, UNet,
-    UpSampling,
+    DdrNet, DeconvNet, FastScnn, FcnVgg, PaperSegFormer, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net,
+    U2NetSize, UNet, UpSampling,
 };
-use dapple_graph::Network;
+use dapple_graph::{Network, Target};
 
 const QIN: &str = "Qin et al., Pattern Recognition 2020, arXiv:2005.09007";
 const BADRINARAYANAN: &str = "Badrinarayanan et al., PAMI 2017, arXiv:1511.00561";
@@ -45,6 +45,8 @@ impl Whole {
             output_strides: &[],
             heads: self.heads,
             output_weights: &[],
+            output_targets: &[],
+            boundary_aware: 0.0,
             encoder_prefix: None,
             make: Make::Whole(self.make),
         }
@@ -55,7 +57,7 @@ impl Whole {
 pub(super) fn entries() -> impl Iterator<Item = NetworkEntry> {
     let (unets, u2nets, segnets, fcns) = (unets(), u2nets(), segnets(), fcns());
     let groups = unets.into_iter().chain(u2nets).chain(segnets).chain(fcns).chain(segformers());
-    groups.chain([fast_scnn(), ddrnet()])
+    groups.chain([fast_scnn(), ddrnet()]).chain(pidnets())
 }
 
 fn unets() -> [NetworkEntry; 2] {
@@ -214,4 +216,30 @@ fn ddrnet() -> NetworkEntry {
         make: |c| Box::new(DdrNet { width: c.width, logits: c.logits() }),
     };
     NetworkEntry { width: 32, output_weights: &[1.0, 0.4], ..whole.entry() }
+}
+
+fn pidnets() -> [NetworkEntry; 3] {
+    const TARGETS: &[Target] = &[Target::Labels, Target::Labels, Target::Boundaries];
+    fn make(size: PidNetSize, c: &NetConfig) -> Box<dyn Network> {
+        Box::new(PidNet { size, width: c.width, logits: c.logits() })
+    }
+    let whole = |name, title, width, make| {
+        let heads = &["final_layer.conv2.", "seghead_p.conv2."];
+        let source = "Xu et al., CVPR 2023, arXiv:2206.02066";
+        let whole = Whole { name, title, source, smallest: PidNet::SMALLEST, heads, make };
+        let output_weights = &[1.0, 0.4, 20.0];
+        NetworkEntry {
+            width,
+            width_step: 4,
+            output_weights,
+            output_targets: TARGETS,
+            boundary_aware: 1.0,
+            ..whole.entry()
+        }
+    };
+    [
+        whole("pidnet-s", "PIDNet-S", 32, |c| make(PidNetSize::S, c)),
+        whole("pidnet-m", "PIDNet-M", 64, |c| make(PidNetSize::M, c)),
+        whole("pidnet-l", "PIDNet-L", 64, |c| make(PidNetSize::L, c)),
+    ]
 }

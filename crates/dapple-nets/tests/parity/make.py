@@ -9,7 +9,8 @@
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
 ../parity.rs. For a network in f64, stored in f32:
 - eval.I: every STRIDE-th value [n, c, h, w] of output I in evaluation mode;
-- after one forward pass in training mode without dropout: loss (cross-entropy, summed over the outputs), and for each
+- after one forward pass in training mode without dropout: loss (cross-entropy, summed over the outputs, or the network's
+  own), and for each
   parameter in the order of the names the product of its gradient with a hashed vector, and its norm (grad); likewise
   for the running statistics (running).
 The metadata say which configuration and input size it is for.
@@ -70,6 +71,10 @@ def outputs(model, x):
     return list(y.values()) if isinstance(y, dict) else [y]
 
 
+def added(outputs, labels):
+    return sum(F.cross_entropy(y, labels) for y in outputs)
+
+
 def summary(named):
     """[product with a hashed vector, norm] of each tensor, by name."""
     rows = []
@@ -81,6 +86,7 @@ def summary(named):
 
 def golden(folder, name, config, size, model, train=True):
     model = without_dropout(model.double())
+    block = getattr(model, "label_block", 1)
     with torch.no_grad():
         for key, value in floats(model).items():
             value.copy_(values(key, value.shape))
@@ -93,8 +99,11 @@ def golden(folder, name, config, size, model, train=True):
             out[f"eval.{i}"] = y.flatten()[::STRIDE]
     if train:
         labels = torch.from_numpy(np.floor((hashed("labels", n * h * w) + 1) / 2 * CLASSES)).long().reshape(n, h, w)
+        # Squares of one label, that of their first pixel.
+        first = [torch.arange(side) // block * block for side in (h, w)]
+        labels = labels[:, first[0]][:, :, first[1]]
         model.train()
-        loss = sum(F.cross_entropy(y, labels) for y in outputs(model, x))
+        loss = getattr(model, "loss", added)(outputs(model, x), labels)
         loss.backward()
         out["loss"] = loss.reshape(1)
         # Some definitions have layers that they do not use.
@@ -105,6 +114,7 @@ def golden(folder, name, config, size, model, train=True):
             out["running"] = summary(running)
     config = {"in_channels": 3, "classes": CLASSES, "activation": "softmax", **config}
     metadata = {"network": json.dumps(config), "input": json.dumps(size), "trains": json.dumps(train)}
+    metadata |= {"block": json.dumps(block)} if block > 1 else {}
     save_file({k: v.detach().float().contiguous() for k, v in out.items()}, folder / f"{name}.safetensors", metadata)
     (folder / f"{name}.safetensors").chmod(0o644)
     print(name, sum(p.numel() for p in model.parameters()), flush=True)
@@ -170,6 +180,8 @@ def cases(f):
     yield case("segnet-basic", w64, odd, lambda: SegNetBasic(CLASSES, w64))
     yield case("fast-scnn", w32, odd, lambda: FastScnn(CLASSES, w32))
     yield case("ddrnet-23-slim", w32, odd, lambda: DdrNet(CLASSES, w32))
+    for size, width in (("s", w32), ("m", w64), ("l", w64)):
+        yield case(f"pidnet-{size}", width, odd, lambda: PidNet(size, CLASSES, width))
     # The smallest image that fits is large.
     w = 64 if f == 1 else 2
     yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
@@ -217,6 +229,8 @@ def published_sizes():
     for name in ("fcn", "deeplabv3"):
         yield row(f"{name}-resnet50", 21, torchvision_model(f"{name}_resnet50", 21, 1))
     yield row("ddrnet-23-slim", 19, DdrNet(19, 32))
+    for size, width in (("s", 32), ("m", 64), ("l", 64)):
+        yield row(f"pidnet-{size}", 19, PidNet(size, 19, width))
     yield row("lraspp-mobilenetv3-large", 21, tv.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None))
     for ours, theirs in [
         ("resnet18", "resnet18"), ("resnet34", "resnet34"), ("resnet50", "resnet50"), ("resnet101", "resnet101"),

@@ -532,3 +532,128 @@ class DdrBlock(nn.Module):
             y = F.relu(y) if i < self.count else y
         y = y + (self.downsample(x) if hasattr(self, "downsample") else x)
         return F.relu(y) if self.relu else y
+
+
+class PidNet(nn.Module):
+    """PIDNet: Xu et al. 2023, figures 4 to 7, tables 1 and 2, and the loss of section 3.4; names of the authors' checkpoints.
+    Maps of the branch I take the size of P, and the auxiliary heads read what the ReLUs in place leave."""
+
+    # Of labels that change at every pixel, all pixels are boundaries.
+    label_block = 16
+
+    def __init__(self, size, classes, width):
+        super().__init__()
+        w, large = width, size == "l"
+        few, many = (3, 4) if large else (2, 3)
+        scales = {"s": 3 * w, "m": 3 * w // 2, "l": 7 * w // 4}[size]
+        inner = 2 * w if size == "m" else 4 * w
+        self.large = large
+
+        def conv(cin, cout, kernel=3, stride=1, groups=1):
+            return nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+
+        def normed(layer):
+            return nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels))
+
+        def before(layer, pool=()):
+            return nn.Sequential(*pool, nn.BatchNorm2d(layer.in_channels), nn.ReLU(), layer)
+
+        def block(cin, cout, stride=1, relu=False):
+            return DdrBlock([conv(cin, cout, 3, stride), conv(cout, cout)], stride, relu)
+
+        def stage(cin, cout, stride, count):
+            blocks = [block(cin if i == 0 else cout, cout, stride if i == 0 else 1, i < count - 1) for i in range(count)]
+            return nn.Sequential(*blocks)
+
+        def wide(cin, inner, stride=1):
+            return DdrBlock([conv(cin, inner, 1), conv(inner, inner, 3, stride), conv(inner, 2 * inner, 1)], stride)
+
+        def head(cin, inner, cout):
+            return nn.ModuleDict({
+                "bn1": nn.BatchNorm2d(cin), "conv1": conv(cin, inner),
+                "bn2": nn.BatchNorm2d(inner), "conv2": nn.Conv2d(inner, cout, 1),
+            })
+
+        stem = [nn.Conv2d(3, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU(), nn.Conv2d(w, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU()]
+        self.conv1 = nn.Sequential(*stem)
+        self.layer1, self.layer2 = stage(w, w, 1, few), stage(w, 2 * w, 2, few)
+        self.layer3, self.layer4 = stage(2 * w, 4 * w, 2, many), stage(4 * w, 8 * w, 2, many)
+        self.layer5 = nn.Sequential(wide(8 * w, 8 * w, 2), wide(16 * w, 8 * w))
+        self.layer3_, self.layer4_ = stage(2 * w, 2 * w, 1, few), stage(2 * w, 2 * w, 1, few)
+        self.layer5_, self.layer5_d = nn.Sequential(wide(2 * w, 2 * w)), nn.Sequential(wide(2 * w, 2 * w))
+        self.layer3_d = block(2 * w, 2 * w if large else w)
+        self.layer4_d = block(2 * w, 2 * w) if large else nn.Sequential(wide(w, w))
+        self.diff3 = normed(conv(4 * w, 2 * w if large else w))
+        self.diff4 = normed(conv(8 * w, 2 * w))
+        self.compression3, self.compression4 = normed(conv(4 * w, 2 * w, 1)), normed(conv(8 * w, 2 * w, 1))
+        for name in ("pag3", "pag4"):
+            self.add_module(name, nn.ModuleDict({"f_x": normed(conv(2 * w, w, 1)), "f_y": normed(conv(2 * w, w, 1))}))
+        pools = [nn.AvgPool2d(k, s, k // 2) for k, s in ((5, 2), (9, 4), (17, 8))] + [nn.AdaptiveAvgPool2d(1)]
+        self.spp = nn.ModuleDict({"scale0": before(conv(16 * w, scales, 1))})
+        for i, pool in enumerate(pools, 1):
+            self.spp[f"scale{i}"] = before(conv(16 * w, scales, 1), [pool])
+            if large:
+                self.spp[f"process{i}"] = before(conv(scales, scales))
+        if not large:
+            self.spp["scale_process"] = before(conv(4 * scales, 4 * scales, groups=4))
+        self.spp["compression"] = before(conv(5 * scales, 4 * w, 1))
+        self.spp["shortcut"] = before(conv(16 * w, 4 * w, 1))
+        parts = {"conv": before(conv(4 * w, 4 * w))} if large else {}
+        parts |= {} if large else {name: normed(conv(4 * w, 4 * w, 1)) for name in ("conv_p", "conv_i")}
+        self.dfm = nn.ModuleDict(parts)
+        self.seghead_p, self.seghead_d = head(2 * w, inner, classes), head(2 * w, w, 1)
+        self.final_layer = head(4 * w, inner, classes)
+
+    def forward(self, image):
+        def up(x, like, corners=False):
+            return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=corners)
+
+        def attend(stage, p, i):
+            i, pag = getattr(self, f"compression{stage}")(i), getattr(self, f"pag{stage}")
+            gate = torch.sigmoid((pag["f_x"](p) * up(pag["f_y"](i), p)).sum(1, keepdim=True))
+            return (1 - gate) * p + gate * up(i, p)
+
+        def logits(head, x):
+            x = head["conv1"](F.relu(head["bn1"](x)))
+            return up(head["conv2"](F.relu(head["bn2"](x))), image, True)
+
+        x = F.relu(self.layer2(F.relu(self.layer1(self.conv1(image)))))
+        i = F.relu(self.layer3(x))
+        p = F.relu(attend(3, self.layer3_(x), i))
+        d = self.layer3_d(x)
+        d = F.relu(d + up(self.diff3(i), d))
+        early, i = p, F.relu(self.layer4(i))
+        p = F.relu(attend(4, self.layer4_(p), i))
+        d = self.layer4_d(d)
+        d = F.relu(d + up(self.diff4(i), d))
+        edges, i = d, self.layer5(i)
+        p, d = self.layer5_(p), torch.sigmoid(self.layer5_d(d))
+        parts = [self.spp["scale0"](i)]
+        scales = [up(self.spp[f"scale{n}"](i), i) for n in (1, 2, 3, 4)]
+        if self.large:
+            for n, scale in enumerate(scales, 1):
+                parts.append(self.spp[f"process{n}"](scale + parts[-1]))
+        else:
+            parts.append(self.spp["scale_process"](torch.cat([scale + parts[0] for scale in scales], 1)))
+        i = up(self.spp["compression"](torch.cat(parts, 1)) + self.spp["shortcut"](i), p)
+        if self.large:
+            fused = self.dfm["conv"](d * p + (1 - d) * i)
+        else:
+            fused = self.dfm["conv_p"]((1 - d) * i + p) + self.dfm["conv_i"](i + d * p)
+        out = {"out": logits(self.final_layer, fused), "aux": logits(self.seghead_p, early)}
+        return out | {"boundaries": logits(self.seghead_d, edges)}
+
+    @staticmethod
+    def loss(outputs, labels):
+        """Boundaries are less than three pixels from another class."""
+        logits, auxiliary, edges = outputs
+        edges, classes = edges[:, 0], labels.double()
+        boundary = (F.max_pool2d(classes, 5, 1, 2) != -F.max_pool2d(-classes, 5, 1, 2)).double()
+        share = boundary.mean()
+        weight = torch.where(boundary == 1, 1 - share, share)
+        sure = torch.where(torch.sigmoid(edges) > 0.8, labels, -100)
+        # Some pixels are sure, and none is in doubt.
+        assert (sure >= 0).any() and (torch.sigmoid(edges) - 0.8).abs().min() > 1e-5
+        total = F.cross_entropy(logits, labels) + 0.4 * F.cross_entropy(auxiliary, labels)
+        total = total + 20 * F.binary_cross_entropy_with_logits(edges, boundary, weight)
+        return total + F.cross_entropy(logits, sure)

@@ -70,7 +70,15 @@ impl Golden {
             input.data[at] = f64::from((2.0 * u) as f32);
         }
         let classes = config.classes as f64;
-        let labels = hashed("labels", n * h * w).map(|u| ((u + 1.0) / 2.0 * classes).floor() as u8).collect();
+        let each = hashed("labels", n * h * w).map(|u| ((u + 1.0) / 2.0 * classes).floor() as u8);
+        let each: Vec<u8> = each.collect();
+        // Squares of one label, that of their first pixel.
+        let block = metadata.get("block").map_or(1, |block| block.parse::<usize>().unwrap());
+        let first = |i: usize| {
+            let (image, y, x) = (i / (h * w), i / w % h, i % w);
+            image * h * w + (y - y % block) * w + x - x % block
+        };
+        let labels = (0..n * h * w).map(|i| each[first(i)]).collect();
         let state = match path.parent().is_some_and(|folder| folder.ends_with("published")) {
             true => weights(&config, &published),
             false => weights(&config, &|config, state| Ok(named(config, state))),
@@ -84,7 +92,13 @@ impl Golden {
     }
 
     fn loss(&self) -> Loss {
-        Loss::single(LossKind::CrossEntropy)
+        let (loss, entry) = (Loss::single(LossKind::CrossEntropy), self.config.check().unwrap());
+        if entry.output_targets.is_empty() {
+            return loss;
+        }
+        // The network's own.
+        let output_weights = entry.output_weights.to_vec();
+        entry.with_targets(Loss { output_weights, boundary_aware: entry.boundary_aware, ..loss })
     }
 
     /// The largest difference of the outputs, relative to the largest value.
@@ -325,6 +339,9 @@ parity! {
     segnet_basic "segnet-basic" "takes seconds"
     fast_scnn "fast-scnn"
     ddrnet "ddrnet-23-slim"
+    pidnet_s "pidnet-s"
+    pidnet_m "pidnet-m"
+    pidnet_l "pidnet-l"
 }
 
 /// Their weights come in under the names of their publishers, timm's for most.

@@ -56,7 +56,7 @@ fn learns(name: &str, width: usize, side: usize) {
     let engine = CpuEngine::new(None).unwrap();
     let mut executor = engine.load_trainer(Arc::new(config), &state, Optimizer::adam()).unwrap();
     let (input, labels) = batch(shape);
-    let loss = Loss::single(LossKind::CrossEntropy);
+    let loss = registry::find(name).unwrap().with_targets(Loss::single(LossKind::CrossEntropy));
     let mut losses = Vec::new();
     for _ in 0..6 {
         losses.push(executor.accumulate(&input, &labels, &loss, 1.0).unwrap());
@@ -103,6 +103,8 @@ learns! {
     lraspp "lraspp-mobilenetv3-large" 8 64
     fast_scnn "fast-scnn" 8 64
     ddrnet "ddrnet-23-slim" 8 64
+    pidnet_s "pidnet-s" 8 64
+    pidnet_l "pidnet-l" 4 64
     fcn8s "fcn8s" 8 64
     segnet_basic "segnet-basic" 8 64
     bayesian_segnet "bayesian-segnet" 8 64

@@ -89,6 +89,14 @@ fn over_images(w: &mut Writer, id: NodeId, node: &Node, needed: &[bool]) -> Valu
         Op::Resize { like, interpolation } => sampling::resize(w, node.inputs[0], *like, *interpolation),
         Op::Upscale { factor, interpolation } => sampling::upscale(w, inputs[0], *factor, *interpolation),
         Op::FitTo { like } => sampling::fit_to(w, node.inputs[0], *like),
+        Op::ChannelSum => {
+            let channels = w.ints(&[1]);
+            let sum = w.emit("ReduceSum", &[inputs[0], &channels], vec![int("keepdims", 1)]);
+            // One factor for each channel spreads it.
+            let (ones, spread) = (w.floats(&vec![1.0; node.shape.c]), w.ints(&[-1, 1, 1]));
+            let ones = w.emit("Reshape", &[&ones, &spread], Vec::new());
+            w.emit("Mul", &[&sum, &ones], Vec::new())
+        }
         Op::Concat => w.emit("Concat", &inputs, vec![int("axis", 1)]),
         Op::Add => w.emit("Add", &inputs, Vec::new()),
         // A gate `[n, c, 1, 1]` is spread over the pixels by ONNX's rules for unequal shapes.

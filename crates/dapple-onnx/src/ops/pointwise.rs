@@ -22,6 +22,7 @@ pub(crate) fn pointwise(w: &mut Writer, x: &str, function: Pointwise) -> Value {
             let gate = w.emit("Sigmoid", &[x], Vec::new());
             w.emit("Mul", &[x, &gate], Vec::new())
         }
+        Pointwise::Negative => w.emit("Neg", &[x], Vec::new()),
         Pointwise::Gelu if w.opset >= GELU => w.emit("Gelu", &[x], Vec::new()),
         Pointwise::Gelu => {
             // x / 2 (1 + erf(x / sqrt(2))).

@@ -3,7 +3,9 @@
 use super::{Row, may_tie};
 use crate::random;
 use crate::{State64, Stepper, Tensor64, backward, forward, loss, relative_distance};
-use dapple_graph::{Decay, DropoutState, Engine, Loss, LossKind, LossTerm, Mode, Optimizer};
+use dapple_graph::{
+    BOUNDARY_THRESHOLD, Decay, DropoutState, Engine, Loss, LossKind, LossTerm, Mode, Optimizer, Target,
+};
 use std::sync::Arc;
 
 /// Kinds of losses, with the shortest name of each.
@@ -74,6 +76,7 @@ fn set(term: &mut LossTerm) {
 pub fn losses(engine: &dyn Engine, cases: u64) -> Vec<Row> {
     let mut rows: Vec<Row> = KINDS.iter().map(|(name, _)| Row::new(name)).collect();
     rows.push(Row::new("sums of losses"));
+    rows.push(Row::new("boundaries of the labels"));
     for seed in 0..cases {
         let network = random::labelled_network(seed);
         let graph = &network.graph;
@@ -96,8 +99,23 @@ pub fn losses(engine: &dyn Engine, cases: u64) -> Vec<Row> {
             seed,
             &mut rows[KINDS.len()],
         );
+        if channels == 1 && graph.outputs().len() > 1 {
+            let loss = with_boundaries(seed);
+            compare(engine, &network, &network.description, &loss, seed, &mut rows[KINDS.len() + 1]);
+        }
     }
     rows
+}
+
+/// The second output learns the boundaries, and the first one more where the second sees them.
+fn with_boundaries(seed: u64) -> Loss {
+    Loss {
+        ignore: (seed % 2 == 1).then_some(255),
+        output_weights: vec![1.0, 3.0],
+        output_targets: vec![Target::Labels, Target::Boundaries],
+        boundary_aware: 0.5,
+        ..Loss::single(LossKind::BinaryCrossEntropy)
+    }
 }
 
 fn compare(
@@ -113,10 +131,18 @@ fn compare(
     let channels = graph.shape(graph.outputs()[0].1).c;
     let state = random::state(graph, seed);
     let input = random::tensor(shape, seed);
-    let labels = random::labels(shape.pixels(), channels.max(2), loss.ignore, seed);
+    let mut labels = random::labels(shape.pixels(), channels.max(2), loss.ignore, seed);
+    if loss.seen_output().is_some() {
+        // Two halves: where labels change at every pixel, all are boundaries.
+        let half = |pixel: usize| u8::from(pixel % shape.w < shape.w / 2);
+        labels.iter_mut().enumerate().filter(|(_, l)| **l < 2).for_each(|(pixel, l)| *l = half(pixel));
+    }
     let wide = State64::from(&state);
     let trace = forward(graph, &wide, &Tensor64::from(&input), Mode::Train);
-    if trace.margin() < 1e-5 || may_tie(graph, &trace) {
+    let seen = loss.seen_output().map(|index| trace.outputs()[index].clone());
+    let least = f64::from(BOUNDARY_THRESHOLD / (1.0 - BOUNDARY_THRESHOLD)).ln();
+    let in_doubt = seen.is_some_and(|seen| seen.data.iter().any(|z| (z - least).abs() < 1e-4));
+    if trace.margin() < 1e-5 || may_tie(graph, &trace) || in_doubt {
         row.left_out += 1;
         return;
     }

@@ -10,16 +10,18 @@ use dapple_graph::{Loss, LossError, LossKind};
 /// and there are two class weights: that of the rest and that of label 1. Dice has no class weights.
 ///
 /// # Errors
-/// As [`Loss::check`].
+/// As [`Loss::parts`].
 pub fn loss(outputs: &[Tensor64], labels: &[u8], loss: &Loss) -> Result<(f64, Vec<Tensor64>), LossError> {
     let mut total = 0.0;
-    let mut gradients = Vec::new();
-    for (i, logits) in outputs.iter().enumerate() {
-        loss.check(labels, logits.shape)?;
-        let mut gradient = Tensor64::zeros(logits.shape);
+    let shapes: Vec<_> = outputs.iter().map(|output| output.shape).collect();
+    let mut gradients: Vec<_> = shapes.iter().map(|&shape| Tensor64::zeros(shape)).collect();
+    let seen = loss.seen_output().and_then(|index| outputs.get(index));
+    let seen: Option<Vec<f32>> = seen.map(|seen| seen.data.iter().map(|&z| z as f32).collect());
+    for part in loss.parts(labels, &shapes, seen.as_deref())? {
+        let (logits, labels, loss) = (&outputs[part.output], &part.labels[..], &*part.loss);
         for term in &loss.terms {
-            let factor = f64::from(loss.output_weight(i)) * f64::from(term.weight);
-            let (value, mut part) = match term.kind {
+            let factor = f64::from(part.factor) * f64::from(term.weight);
+            let (value, mut gradient) = match term.kind {
                 LossKind::CrossEntropy => basic::cross_entropy(logits, labels, loss, term),
                 LossKind::BinaryCrossEntropy => basic::binary_cross_entropy(logits, labels, loss),
                 LossKind::Dice => basic::dice(logits, labels, loss),
@@ -30,10 +32,9 @@ pub fn loss(outputs: &[Tensor64], labels: &[u8], loss: &Loss) -> Result<(f64, Ve
                 LossKind::Boundary => regions::boundary(logits, labels, loss),
             };
             total += factor * value;
-            part.data.iter_mut().for_each(|g| *g *= factor);
-            gradient.accumulate(&part);
+            gradient.data.iter_mut().for_each(|g| *g *= factor);
+            gradients[part.output].accumulate(&gradient);
         }
-        gradients.push(gradient);
     }
     Ok((total, gradients))
 }

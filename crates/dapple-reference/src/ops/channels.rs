@@ -1,8 +1,8 @@
-//! Layer normalization and scaling of channels.
+//! Layer normalization, scaling and sums of channels.
 
 use crate::Tensor64;
 use crate::draw::Draw;
-use dapple_graph::{Graph, GraphError, NodeId};
+use dapple_graph::{Graph, GraphError, NodeId, Shape};
 
 pub(crate) struct ChannelGradients {
     pub(crate) input: Tensor64,
@@ -66,6 +66,12 @@ pub(crate) fn scale_backward(x: &Tensor64, factor: &[f64], gy: &Tensor64) -> Cha
     gradients
 }
 
+/// The sum of each pixel's channels in every channel of the shape.
+pub(crate) fn sum(x: &Tensor64, shape: Shape) -> Tensor64 {
+    let sums = x.data.chunks_exact(x.shape.c).map(|pixel| pixel.iter().sum::<f64>());
+    Tensor64::new(shape, sums.flat_map(|sum| std::iter::repeat_n(sum, shape.c)).collect())
+}
+
 /// A layer norm of the input.
 pub(crate) fn random_layer_norm(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
     g.layer_norm("ln", g.input(), draw.pick(&[1e-5, 1e-6, 1e-2]))
@@ -74,4 +80,9 @@ pub(crate) fn random_layer_norm(g: &mut Graph, draw: &mut Draw) -> Result<NodeId
 /// The input times factors of its channels.
 pub(crate) fn random_scale(g: &mut Graph) -> Result<NodeId, GraphError> {
     g.scale("scale", g.input(), 1.0)
+}
+
+/// A sum of the channels, here and there in more channels than one vector has.
+pub(crate) fn random_sum(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
+    g.channel_sum(g.input(), draw.pick(&[1, 2, 5, 16, 17, 40]))
 }

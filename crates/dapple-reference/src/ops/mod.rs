@@ -47,6 +47,7 @@ pub(crate) fn random(g: &mut Graph, draw: &mut Draw, kind: u64) -> Result<NodeId
         15 => average::random(g, draw),
         16 => channels::random_layer_norm(g, draw),
         17 if draw.one_in(2) => group_norm::random(g, draw),
+        17 if draw.one_in(2) => channels::random_sum(g, draw),
         17 => channels::random_scale(g),
         18 => attention::random(g, draw),
         _ => dropout::random(g, draw),
@@ -97,6 +98,7 @@ pub(crate) fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tenso
         Op::Concat => join::concat(&inputs, node.shape),
         Op::Add => join::add(x, inputs[1]),
         Op::Pointwise(function) => pointwise::forward(*function, x),
+        Op::ChannelSum => channels::sum(x, node.shape),
         Op::Mul => join::mul(x, inputs[1]),
         Op::AdaptiveAvgPool => average::forward(Windows::Dividing, x, node.shape),
         Op::AvgPool(pool) => average::forward(Windows::Sliding(pool), x, node.shape),
@@ -168,6 +170,8 @@ pub(crate) fn differentiate(
         }
         Op::Add => return vec![gy.clone(), gy.clone()],
         Op::Pointwise(function) => pointwise::backward(*function, x, gy),
+        // Every input channel is in every output channel.
+        Op::ChannelSum => channels::sum(gy, x.shape),
         Op::Mul => return join::mul_backward(x, input(1), gy),
         Op::AdaptiveAvgPool => average::backward(Windows::Dividing, x.shape, gy),
         Op::AvgPool(pool) => average::backward(Windows::Sliding(pool), x.shape, gy),

@@ -21,7 +21,7 @@ pub(crate) fn margin(function: Pointwise, x: &Tensor64) -> f64 {
             x.data.iter().fold(f64::INFINITY, |m, v| m.min((v.abs() - 3.0).abs()))
         }
         Pointwise::Relu6 => x.data.iter().fold(f64::INFINITY, |m, v| m.min(v.abs()).min((v - 6.0).abs())),
-        Pointwise::Sigmoid | Pointwise::Silu | Pointwise::Gelu => f64::INFINITY,
+        Pointwise::Sigmoid | Pointwise::Silu | Pointwise::Gelu | Pointwise::Negative => f64::INFINITY,
     }
 }
 
@@ -46,6 +46,7 @@ fn value(function: Pointwise, x: f64) -> f64 {
         Pointwise::HardSwish => x * hard_sigmoid(x),
         Pointwise::Silu => x * sigmoid(x),
         Pointwise::Gelu => x * normal(x),
+        Pointwise::Negative => -x,
     }
 }
 
@@ -61,6 +62,7 @@ fn slope(function: Pointwise, x: f64) -> f64 {
         Pointwise::HardSwish => 1.0,
         Pointwise::Silu => sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),
         Pointwise::Gelu => normal(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
+        Pointwise::Negative => -1.0,
     }
 }
 
@@ -79,13 +81,14 @@ fn erf(x: f64) -> f64 {
 }
 
 /// All functions of single values.
-pub(crate) const POINTWISE: [Pointwise; 6] = [
+pub(crate) const POINTWISE: [Pointwise; 7] = [
     Pointwise::Relu6,
     Pointwise::Sigmoid,
     Pointwise::HardSigmoid,
     Pointwise::HardSwish,
     Pointwise::Silu,
     Pointwise::Gelu,
+    Pointwise::Negative,
 ];
 
 /// A function of multiples of the input.

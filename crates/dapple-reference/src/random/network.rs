@@ -126,6 +126,10 @@ impl Sketch<'_> {
                 let y = self.graph.scale(&name, y, 1.0)?;
                 self.graph.add(x, y).map(drop)
             }
+            24 if self.draw.one_in(4) => {
+                let channels = self.draw.within(1..=20);
+                self.graph.channel_sum(x, channels).map(drop)
+            }
             24 => self.gated(x).map(drop),
             25 if self.draw.one_in(2) => {
                 let settings = avg_pool_settings(self.draw);

@@ -171,7 +171,7 @@ def joins():
 def activations():
     # F.hardsigmoid multiplies with the f32 nearest to 1 / 6 even in f64.
     hard = {"relu6": F.relu6, "hard_sigmoid": lambda x: F.relu6(x + 3) / 6, "hard_swish": F.hardswish}
-    smooth = {"sigmoid": torch.sigmoid, "silu": F.silu, "gelu": F.gelu}
+    smooth = {"sigmoid": torch.sigmoid, "silu": F.silu, "gelu": F.gelu, "negative": torch.neg}
     for op, function in {**hard, **smooth}.items():
         # Eight times the values, so that all branches and tails are met.
         yield record("wide", op, [1, 6, 7, 2], {}, lambda x: function(8 * x))
@@ -185,6 +185,9 @@ def channel_operations():
         run = lambda x, g, b: F.group_norm(x, groups, g, b, f32(1e-5))
         yield record(f"{groups}", "group_norm", [2, 2, 3, 6], dict(groups=groups), run, [numbers([6], 3), numbers([6], 4)])
     yield record("channels", "scale", [2, 2, 3, 5], {}, lambda x, s: x * s, [numbers([5, 1, 1], 3)])
+    for channels in (1, 3):
+        run = lambda x: x.sum(1, keepdim=True).expand(-1, channels, -1, -1)
+        yield record(f"to {channels}", "channel_sum", [2, 2, 3, 5], dict(channels=channels), run)
     yield record("two maps", "mul", [1, 3, 4, 2], dict(gate=False), lambda x: x * F.relu(x))
     yield record("gate", "mul", [2, 3, 4, 2], dict(gate=True), lambda x: x * F.adaptive_avg_pool2d(x, 1))
     for size, target in [((4, 6), (2, 3)), ((7, 5), (3, 2)), ((10, 11), (6, 4)), ((3, 2), (5, 7)), ((5, 8), (1, 1))]:

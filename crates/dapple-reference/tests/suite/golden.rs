@@ -167,6 +167,8 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
         "hard_swish" => eightfold(g, Pointwise::HardSwish),
         "silu" => eightfold(g, Pointwise::Silu),
         "gelu" => eightfold(g, Pointwise::Gelu),
+        "negative" => eightfold(g, Pointwise::Negative),
+        "channel_sum" => g.channel_sum(x, integer(&case["channels"])),
         other => panic!("the script makes no `{other}`"),
     }
 }

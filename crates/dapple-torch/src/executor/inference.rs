@@ -7,7 +7,7 @@ use crate::ops::Context;
 use crate::params::Params;
 use crate::pass;
 use crate::transfer::{download, download_map, upload, upload_map};
-use dapple_graph::engine::{build, check_input, check_labels, check_state};
+use dapple_graph::engine::{build, check_input, check_state};
 use dapple_graph::{
     DropoutState, EngineError, Executor, Inference, Loss, Mode, Network, Precision, Shape, State,
     Tensor as Map,
@@ -95,16 +95,22 @@ impl TorchExecutor {
         labels: &[u8],
         loss: &Loss,
     ) -> Result<Option<Tensor>, Failure> {
-        check_labels(loss, labels, shapes)?;
+        let seen = loss.seen_output().and_then(|index| Some((outputs.get(index)?, shapes.get(index)?)));
+        let seen = match seen {
+            Some((logits, shape)) => Some(download_map(logits, *shape)?.data),
+            None => None,
+        };
+        let parts = loss.parts(labels, shapes, seen.as_deref()).map_err(EngineError::from)?;
         let mut truth: Option<Truth<'_>> = None;
         let mut total: Option<Tensor> = None;
-        for (index, (logits, shape)) in outputs.iter().zip(shapes).enumerate() {
-            let truth = match truth.take().filter(|truth| truth.is_for(*shape)) {
+        for part in &parts {
+            let shape = shapes[part.output];
+            let truth = match truth.take().filter(|truth| truth.is_for(part, shape)) {
                 Some(counted) => truth.insert(counted),
-                None => truth.insert(Truth::new(loss, labels, *shape, self.device)?),
+                None => truth.insert(Truth::new(&part.loss, &part.labels, shape, self.device)?),
             };
-            let Some(value) = truth.value(logits)? else { continue };
-            let value = value.f_mul_scalar(f64::from(loss.output_weight(index)))?;
+            let Some(value) = truth.value(&outputs[part.output])? else { continue };
+            let value = value.f_mul_scalar(f64::from(part.factor))?;
             total = Some(match total {
                 Some(total) => total.f_add(&value)?,
                 None => value,

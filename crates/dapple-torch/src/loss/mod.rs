@@ -8,7 +8,7 @@ mod regions;
 mod sorted;
 
 use crate::transfer::{extent, upload};
-use dapple_graph::{Loss, LossKind, LossTerm, Shape};
+use dapple_graph::{Loss, LossKind, LossPart, LossTerm, Shape};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Labels with what is counted of them, once for all outputs of a network.
@@ -61,9 +61,11 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// Whether the labels were counted for logits of this shape.
-    pub fn is_for(&self, shape: Shape) -> bool {
+    /// Whether these labels and this loss were counted, for logits of this shape.
+    pub fn is_for(&self, part: &LossPart<'_>, shape: Shape) -> bool {
         self.shape == shape
+            && std::ptr::eq(self.loss, &*part.loss)
+            && std::ptr::eq(self.labels, &*part.labels)
     }
 
     /// The sum of the terms for logits `[n, c, h, w]`; `None` where nothing counts.

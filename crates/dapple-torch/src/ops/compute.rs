@@ -3,7 +3,7 @@
 use super::context::{Computed, Context, channels_last};
 use super::{attention, conv, dropout, norm, pool, resize};
 use crate::transfer::extent;
-use dapple_graph::{Mode, Node, Op, Pointwise};
+use dapple_graph::{Mode, Node, Op, Pointwise, Shape};
 use tch::{Kind, TchError, Tensor};
 
 /// Computes a node. `positions` are those of the pooling that an unpooling undoes.
@@ -41,6 +41,12 @@ pub(crate) fn compute(
         Op::Pointwise(Pointwise::HardSwish) => x.f_hardswish()?,
         Op::Pointwise(Pointwise::Silu) => x.f_silu()?,
         Op::Pointwise(Pointwise::Gelu) => x.f_gelu("none")?,
+        Op::Pointwise(Pointwise::Negative) => x.f_neg()?,
+        Op::ChannelSum => {
+            let Shape { n, h, w, c } = node.shape;
+            let sum = x.f_to_kind(Kind::Float)?.f_sum_dim_intlist(1, true, Kind::Float)?;
+            channels_last(&sum.f_expand([n, c, h, w].map(extent), false)?)?
+        }
         Op::MaxPool(settings) => return pool::max(x, settings),
         Op::MaxUnpool { .. } => {
             pool::unpool(x, positions.expect("a pooling that is undone keeps its positions"), node.shape)?

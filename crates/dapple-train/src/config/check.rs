@@ -1,6 +1,7 @@
 //! Checks of all settings.
 
-use dapple_graph::{LossKind, LossTerm};
+use dapple_graph::{LossKind, LossTerm, Target};
+use dapple_nets::registry::NetworkEntry;
 use toml::{Table, Value};
 
 use super::catalogue::find;
@@ -56,6 +57,14 @@ impl TrainConfig {
         }
         if let Some(error) = self.loss.terms.iter().find_map(|term| term.check().err()) {
             return Some(error.to_string());
+        }
+        let learns_boundaries = |entry: &NetworkEntry| entry.output_targets.contains(&Target::Boundaries);
+        if self.loss.boundary_aware != 0.0 && !self.network.check().is_ok_and(learns_boundaries) {
+            return Some(format!(
+                "loss.boundary_aware needs a network that learns boundaries, pidnet-s for example, which {} does not; \
+                 leave it out",
+                self.network.name
+            ));
         }
         if self.network.in_channels != self.input.channels {
             let (network, input) = (self.network.in_channels, self.input.channels);

@@ -33,7 +33,7 @@ impl TrainConfig {
     /// | augmentation | flip, zoom to 1.25, colour 20 % | same | same | same |
     ///
     /// All others are trained as `unet` is, on an encoder with the normalization of its published weights; auxiliary
-    /// heads count half in the loss.
+    /// heads count half in the loss, and PIDNet's outputs as its paper has it.
     ///
     /// U²-Net has one sigmoid logit for two classes. With more classes it gets a softmax over one logit each, and with it
     /// cross-entropy + Dice, because each pixel has exactly one class.
@@ -56,6 +56,7 @@ impl TrainConfig {
         let mut loss = loss_for(network.activation);
         let entry = network.check()?;
         loss.output_weights = entry.output_weights.to_vec();
+        loss.boundary_aware = entry.boundary_aware;
         let (batch, epochs) = match network.name.as_str() {
             "u2net-lite" => (8, 40),
             "segnet" => (4, 60),

@@ -2,6 +2,7 @@
 
 use dapple_data::ClassStatistics;
 use dapple_graph::{Loss, LossKind, LossTerm};
+use dapple_nets::registry::NetworkEntry;
 use serde::{Deserialize, Serialize};
 
 use super::edits;
@@ -48,6 +49,15 @@ settings! {
                     "Deep supervision: a factor of the loss for each output of the network, separated by commas",
                 ),
             ),
+        /// Factor of the cross-entropy over the pixels that the output of boundaries takes for boundary.
+        ///
+        /// Boundary-aware cross-entropy (Xu et al. 2023, section 3.4), of the first output; pixels count whose boundary has a
+        /// probability above 0.8.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        boundary_aware: f32 = number(Range::from(0.0)).unset("0").example("1.0").flag(
+            Flag::new("boundary-aware", "FACTOR")
+                .help("Factor of PIDNet's cross-entropy over pixels that it takes for boundary; 0 for none"),
+        ),
         /// Terms of the loss, one table each.
         terms: Vec<LossTerm> = table().flag(
             Flag::new("loss", "LOSS")
@@ -89,6 +99,10 @@ settings! {
 /// All settings of the loss.
 pub(super) const TABLES: [&[Setting]; 2] = [LOSS, TERMS];
 
+fn is_zero(factor: &f32) -> bool {
+    *factor == 0.0
+}
+
 /// Weights of the classes in the loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -106,16 +120,23 @@ impl LossConfig {
     /// The terms with factor 1 each and no class weights.
     pub fn sum_of(kinds: &[LossKind]) -> Self {
         let terms = kinds.iter().map(|&kind| LossTerm::new(kind, 1.0)).collect();
-        Self { class_weights: ClassWeights::None, output_weights: Vec::new(), terms }
+        Self { class_weights: ClassWeights::None, output_weights: Vec::new(), boundary_aware: 0.0, terms }
     }
 
-    /// The loss with the class weights as numbers; `statistics` are those of the training masks.
-    pub fn resolve(&self, ignore: Option<u8>, statistics: &ClassStatistics) -> Loss {
+    /// The loss of a network with the class weights as numbers; `statistics` are those of the training masks.
+    pub fn resolve(&self, network: &NetworkEntry, ignore: Option<u8>, statistics: &ClassStatistics) -> Loss {
         let class_weights = match &self.class_weights {
             ClassWeights::None => None,
             ClassWeights::MedianFrequency => Some(statistics.median_frequency_weights()),
             ClassWeights::Given(weights) => Some(weights.clone()),
         };
-        Loss { terms: self.terms.clone(), ignore, class_weights, output_weights: self.output_weights.clone() }
+        Loss {
+            terms: self.terms.clone(),
+            ignore,
+            class_weights,
+            output_weights: self.output_weights.clone(),
+            output_targets: network.output_targets.to_vec(),
+            boundary_aware: self.boundary_aware,
+        }
     }
 }

@@ -58,6 +58,7 @@ fn full() -> Vec<TrainConfig> {
     config.data.folds = Some(5);
     config.augment.crop = Some([32, 32]);
     config.loss.output_weights = vec![1.0, 0.5];
+    config.loss.boundary_aware = 1.0;
     config.loss.terms = vec![term];
     config.small_images = Some(SmallImages::for_share(0.5));
     config.evaluation.every = 2;
@@ -161,7 +162,7 @@ fn values_out_of_range_are_named_with_those_that_fit() {
         "`clip_norm` is 0.0; give a number above 0, or leave it out for no limit"
     );
     type Change = fn(&mut TrainConfig);
-    let cases: [(Change, &str); 17] = [
+    let cases: [(Change, &str); 18] = [
         (|c| c.epochs = 0, "`epochs`"),
         (|c| c.learning_rate = f64::NAN, "`learning_rate` is nan"),
         (|c| c.learning_rate = f64::INFINITY, "`learning_rate` is inf"),
@@ -178,6 +179,7 @@ fn values_out_of_range_are_named_with_those_that_fit() {
         (|c| c.schedule = Schedule::Poly { power: -1.0 }, "`schedule.power`"),
         (|c| c.schedule = Schedule::Cosine { warm_up: 1.0, floor: 0.0 }, "`schedule.warm_up`"),
         (|c| c.schedule = Schedule::Cosine { warm_up: 0.1, floor: f64::NAN }, "`schedule.floor`"),
+        (|c| c.loss.boundary_aware = 1.0, "pidnet-s"),
         (|c| c.seed = u64::MAX, "TOML"),
     ];
     for (change, wanted) in cases {

@@ -73,7 +73,11 @@ impl RateSweep {
         let mut executor = engine.load_trainer(network, &state, config.optimizer)?;
         executor.set_rate_factors(&rate_factors(config, graph.params(), 0)?)?;
         executor.set_dropout_state(DropoutState { seed: config.seed, passes: 0 });
-        let loss = config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train));
+        let loss = config.loss.resolve(
+            config.network.check()?,
+            dataset.ignore(),
+            &dataset.class_statistics(&parts.train),
+        );
 
         let (mut points, mut mean, mut smallest) = (Vec::new(), 0.0, f64::INFINITY);
         let batches = (0u64..).flat_map(|epoch| loader.epoch(epoch)).take(steps);

@@ -235,7 +235,10 @@ fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Op
         Activation::Softmax => LossKind::CrossEntropy,
         Activation::Sigmoid => LossKind::BinaryCrossEntropy,
     };
-    let loss = provenance.map_or_else(|| Loss::single(usual), |provenance| provenance.loss);
+    let loss = match provenance {
+        Some(provenance) => provenance.loss,
+        None => model.card.network.check()?.with_targets(Loss::single(usual)),
+    };
     let set = EvaluationSet::new(&dataset, &samples, input, 1, CacheSettings::None)?;
     let mut executor = engine.load(Arc::new(model.card.network.clone()), &model.state)?;
     let scored = evaluate(executor.as_mut(), &set, &loss, &mut go_on)?;

@@ -4,6 +4,7 @@ use super::state::Forward;
 use crate::compile::builder::Builder;
 use crate::compile::tape::Lowered;
 use crate::compile::uses::Uses;
+use crate::kernels::channel_sum::ChannelSum;
 use crate::kernels::copy::{CopyMap, Shift};
 use crate::kernels::group_norm::{self, GroupNorm};
 use crate::kernels::layer_norm::{self, LayerNorm};
@@ -85,6 +86,7 @@ impl Forward<'_> {
             Op::Pointwise(function) => {
                 self.in_place(index, |from, to| Activation { function: *function, from, to })
             }
+            Op::ChannelSum => self.unary(index, |from, to| ChannelSum { from, to }),
             Op::LayerNorm { gamma, beta, eps } => {
                 let [gamma, beta] = [self.param(*gamma), self.param(*beta)];
                 let norm = |source| LayerNorm { source, eps: *eps, gamma, beta };

@@ -139,7 +139,11 @@ impl<'a> Session<'a> {
         let scored_train = set(&spread(&parts.train, count))?;
 
         let mut session = Self {
-            loss: config.loss.resolve(dataset.ignore(), &dataset.class_statistics(&parts.train)),
+            loss: config.loss.resolve(
+                config.network.check()?,
+                dataset.ignore(),
+                &dataset.class_statistics(&parts.train),
+            ),
             used_before: position.pace.as_ref().map_or(0.0, |pace| pace.used),
             files,
             executor,

@@ -40,7 +40,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     if let Some(width) = arguments.width {
         config.width = width;
     }
-    config.check()?;
+    let entry = config.check()?;
     let shape = Shape::new(arguments.batch, arguments.size, arguments.size, 3);
     // An input of more than 2^28 values (1 GiB) needs more memory for activations than any machine has.
     let extents = [arguments.size, arguments.size, arguments.batch, 3];
@@ -72,8 +72,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     // The engines have copies; kept, these values would count as their memory.
     drop(state);
     let kind = if config.logits() == 1 { LossKind::BinaryCrossEntropy } else { LossKind::CrossEntropy };
-    let work =
-        Work { input: image(shape), loss: Loss::single(kind), labels: labels(shape, arguments.classes) };
+    let loss = entry.with_targets(Loss::single(kind));
+    let work = Work { input: image(shape), loss, labels: labels(shape, arguments.classes) };
     work.in_turns(&mut subjects, arguments.runs)?;
     let peak_rss_mb = peak_memory().map(|bytes| bytes as f64 / 1e6);
 
