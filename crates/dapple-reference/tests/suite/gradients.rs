@@ -99,6 +99,7 @@ proptest! {
                 ignore,
                 class_weights: weighted.then(|| (0..k.max(2)).map(|i| 0.5 + i as f32).collect()),
                 output_weights: vec![0.75],
+                ..Loss::sum(&[])
             };
             let (_, gradients) = loss(&logits, &labels, &settings).unwrap();
             for output in 0..2 {
