@@ -94,24 +94,56 @@ fn without_references(op: &Op) -> Op {
     }
 }
 
-/// Whether the map of `small` has half the height and width of that of `large`, rounded up, whatever the input's size.
-pub(crate) fn is_half_of(graph: &Graph, small: NodeId, large: NodeId) -> bool {
-    let node = graph.node(size_origin(graph, small));
-    let halves = |stride: [usize; 2], padding: [usize; 2], reach: [Option<usize>; 2]| {
-        stride == [2, 2] && padding.map(|p| Some(2 * p)) == reach
-    };
-    let is_half = match node.op.sizing() {
+/// Rounding of a size that is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    Up,
+    Down,
+}
+
+/// Whether the map of `small` has half the height and width of that of `large` whatever the input's size, and how odd ones
+/// are rounded.
+pub(crate) fn half_of(graph: &Graph, small: NodeId, large: NodeId) -> Option<Rounding> {
+    [Rounding::Up, Rounding::Down].into_iter().find(|&rounding| {
+        let of_large = shares(graph, large, rounding);
+        let mut of_small = shares(graph, small, rounding).into_iter();
+        of_small.any(|(node, divisor)| of_large.iter().any(|&(other, d)| other == node && divisor == 2 * d))
+    })
+}
+
+/// The nodes whose size, divided by a number and rounded so, is the size of a map: itself, what it was made of, and so on.
+/// Divisions that round alike are one by their product.
+fn shares(graph: &Graph, id: NodeId, rounding: Rounding) -> Vec<(NodeId, usize)> {
+    let (mut id, mut divisor) = (size_origin(graph, id), 1);
+    let mut shares = vec![(id, divisor)];
+    while let Some(by) = division(&graph.node(id).op, rounding) {
+        id = size_origin(graph, graph.node(id).inputs[0]);
+        divisor *= by;
+        shares.push((id, divisor));
+    }
+    shares
+}
+
+/// The number by which an operation divides height and width, rounding so.
+fn division(op: &Op, rounding: Rounding) -> Option<usize> {
+    // A window of `span` pixels in steps of `stride`: floor((size + 2 padding - span) / stride) + 1 of them.
+    let (stride, padding, span, ceil) = match op.sizing() {
         Sizing::Conv2d(conv) => {
-            halves(conv.stride, conv.padding, [0, 1].map(|i| Some(conv.dilation[i] * (conv.kernel[i] - 1))))
+            let span = [0, 1].map(|i| conv.dilation[i] * (conv.kernel[i] - 1) + 1);
+            (conv.stride, conv.padding, span, false)
         }
-        // Rounding up makes up for a row.
-        Sizing::MaxPool(pool) => {
-            let rest = if pool.ceil { 2 } else { 1 };
-            halves(pool.stride, pool.padding, pool.kernel.map(|k| k.checked_sub(rest)))
-        }
-        _ => false,
+        Sizing::MaxPool(pool) => (pool.stride, pool.padding, pool.kernel, pool.ceil),
+        Sizing::AvgPool(pool) => (pool.stride, pool.padding, pool.kernel, false),
+        _ => return None,
     };
-    is_half && size_origin(graph, node.inputs[0]) == size_origin(graph, large)
+    let [by, other] = stride;
+    let fits = |i: usize| match (rounding, ceil) {
+        (Rounding::Up, false) => 2 * padding[i] + 1 == span[i],
+        // Rounding up makes up for the rest of a step.
+        (Rounding::Up, true) | (Rounding::Down, false) => 2 * padding[i] + by == span[i],
+        (Rounding::Down, true) => false,
+    };
+    (by > 1 && by == other && (0..2).all(fits)).then_some(by)
 }
 
 /// The node from which a map has its height and width.
@@ -203,6 +235,25 @@ mod tests {
     use dapple_graph::{Conv2d, GraphError, Interpolation, MaxPool};
 
     const NEAREST: Interpolation = Interpolation::Nearest;
+
+    #[test]
+    fn halves_are_known_with_their_rounding() -> Result<(), GraphError> {
+        let mut g = Graph::new(Shape::new(1, 37, 52, 3));
+        let image = g.input();
+        let up = g.conv2d("up", image, &Conv2d::new(4, 3).stride(2).padding(1))?;
+        let up = g.relu(up)?;
+        let down = g.max_pool(image, &MaxPool::new(2, 2))?;
+        let stem = g.conv2d("stem", image, &Conv2d::new(4, 4).stride(4))?;
+        let mixed = g.max_pool(up, &MaxPool::new(2, 2))?;
+        assert_eq!(half_of(&g, up, image), Some(Rounding::Up));
+        assert_eq!(half_of(&g, down, image), Some(Rounding::Down));
+        // A quarter rounded down is half of a half rounded down, not of one rounded up.
+        assert_eq!(half_of(&g, stem, down), Some(Rounding::Down));
+        assert_eq!(half_of(&g, stem, up), None);
+        assert_eq!(half_of(&g, mixed, up), Some(Rounding::Down));
+        assert_eq!([half_of(&g, mixed, image), half_of(&g, image, up)], [None, None]);
+        Ok(())
+    }
 
     #[test]
     fn a_network_that_computes_something_else_at_some_sizes_is_refused() {

@@ -239,6 +239,9 @@ fn doubling_is_a_resize_and_linear_layers_are_products() -> Result<(), Box<dyn s
     // Those of maps that were padded as TensorFlow does, too.
     let padded = operators("unet-efficientnet-lite0")?;
     assert_eq!((count(&padded, "Resize"), count(&padded, "Gather"), count(&padded, "Clip")), (5, 0, 32));
+    // ConvNeXt's sizes are rounded down, from the image's quarter on.
+    let doubled = operators("unet-convnext-tiny")?;
+    assert_eq!((count(&doubled, "Resize"), count(&doubled, "Pad"), count(&doubled, "Gather")), (5, 5, 0));
     // Two blocks a stage, in each at least queries, keys, values, projection and the first linear layer.
     let tokens = operators("segformer-b0")?;
     assert!(count(&tokens, "MatMul") >= 8 * (5 + 2), "{}", count(&tokens, "MatMul"));

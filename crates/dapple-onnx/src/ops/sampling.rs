@@ -3,7 +3,7 @@
 use crate::attributes::{int, text};
 use crate::proto::AttributeProto;
 use crate::size::{side, size_of, with_size};
-use crate::structure::is_half_of;
+use crate::structure::{Rounding, half_of};
 use crate::writer::{Value, Writer};
 use dapple_graph::{Interpolation, NodeId};
 
@@ -11,9 +11,9 @@ use dapple_graph::{Interpolation, NodeId};
 pub(crate) fn resize(w: &mut Writer, x: NodeId, like: NodeId, interpolation: Interpolation) -> Value {
     let size = size_of(w, like);
     if interpolation == Interpolation::Nearest {
-        return match is_half_of(w.graph, x, like) {
-            true => doubled(w, x, &size),
-            false => nearest(w, x, &size),
+        return match half_of(w.graph, x, like) {
+            Some(rounding) => doubled(w, x, &size, rounding),
+            None => nearest(w, x, &size),
         };
     }
     let value = w.value(x).to_owned();
@@ -46,12 +46,25 @@ fn settings(interpolation: Interpolation) -> Vec<AttributeProto> {
     settings
 }
 
-/// Nearest sampling of a map at twice its size or, of an odd one, a pixel less: both read `floor(i / 2)`.
-fn doubled(w: &mut Writer, x: NodeId, size: &str) -> Value {
+/// Nearest sampling of a map at twice its size or, of an odd one, a pixel less or more. Without the last pixel all read
+/// `floor(i / 2)`; with one more, `floor(i n / (2 n + 1))` is 0 for the first and `floor((i - 1) / 2)` for the others, which are
+/// the doubled map behind its first row and column once more.
+fn doubled(w: &mut Writer, x: NodeId, size: &str, rounding: Rounding) -> Value {
     let value = w.value(x).to_owned();
     let value = upscale(w, &value, 2, Interpolation::Nearest);
-    let [starts, axes] = [[0, 0], [2, 3]].map(|values| w.ints(&values));
-    w.emit("Slice", &[&value, &starts, size, &axes], Vec::new())
+    match rounding {
+        Rounding::Up => {
+            let [starts, axes] = [[0, 0], [2, 3]].map(|values| w.ints(&values));
+            w.emit("Slice", &[&value, &starts, size, &axes], Vec::new())
+        }
+        Rounding::Down => {
+            let doubled = w.emit("Shape", &[&value], vec![int("start", 2), int("end", 4)]);
+            let more = w.emit("Sub", &[size, &doubled], Vec::new());
+            let none = w.ints(&[0, 0]);
+            let pads = w.emit("Concat", &[&none, &more, &none, &none], vec![int("axis", 0)]);
+            w.emit("Pad", &[&value, &pads], vec![text("mode", "edge")])
+        }
+    }
 }
 
 /// Rows and columns `floor(i * in / out)` in whole numbers. `Resize` divides by a rounded scale, which for some sizes
