@@ -214,7 +214,7 @@ mod tests {
 
         let found = find(&[at("a/**/*.[tP][iN]*")], None).expect("images");
         assert_eq!(names(&found), ["deep/three", "two.v1"]);
-        for nothing in ["*.gif", "out/deeper/*"] {
+        for nothing in ["*.jp2", "out/deeper/*"] {
             assert!(find(&[at(nothing)], None).is_err());
         }
         assert!(find(&[at("[")], None).is_err());
@@ -226,11 +226,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("a")).expect("a folder");
-        for name in ["one.heic", "a/two.GIF", "a/clip.mp4", "notes.txt"] {
+        for name in ["one.heic", "a/two.JP2", "a/clip.mp4", "notes.txt"] {
             fs::write(at(name), "").expect("a file");
         }
         let error = find(&[folder.path().to_owned()], None).expect_err("no images").to_string();
-        for word in ["2 files", "one.heic, two.GIF", "1 video (clip.mp4)"] {
+        for word in ["2 files", "one.heic, two.JP2", "1 video (clip.mp4)"] {
             assert!(error.contains(word), "no `{word}` in {error}");
         }
         fs::write(at("three.png"), "").expect("a file");

@@ -33,6 +33,11 @@ impl Dataset {
                 match target {
                     Target::Mask(path) | Target::Segments { path, .. } => labels.update(&read_file(path)?),
                     Target::Regions { regions, .. } => labels.update(&regions.draw().labels),
+                    Target::Merged(parts) => {
+                        for part in parts {
+                            labels.update(&read_file(&part.path)?);
+                        }
+                    }
                 }
                 crc32fast::hash(&read_file(image)?)
             }

@@ -8,6 +8,7 @@ mod levels;
 mod marks;
 mod meaning;
 mod open;
+mod overlaps;
 mod planes;
 pub(crate) mod reader;
 pub(crate) mod samples;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 
+use crate::dataset::overlaps;
 use crate::dataset::samples::{Dataset, OpenOptions, Sample, Source, check_labels, labels_of};
 use crate::dataset::survey::{Look, PairSurvey, SurveyedMask, survey};
 use crate::dataset::turns;
@@ -38,8 +39,22 @@ impl Dataset {
                            it, or delete the folder";
             return Err(bad_file(root, problem));
         }
-        let format = options.format.map_or_else(|| Format::detect(root), Ok)?;
-        let mut notes = Notes { skip_bad: options.skip_bad, ..Notes::default() };
+        let mask_suffix = options.mask_suffix.clone();
+        let format = match (options.format, &mask_suffix) {
+            (None, None) => Format::detect(root)?,
+            (None, Some(_)) => Format::Folders,
+            (Some(format), _) => format,
+        };
+        if let Some(suffix) = &mask_suffix
+            && (suffix.is_empty() || !matches!(format, Format::Folders | Format::Colours))
+        {
+            return Err(DataError::setting(
+                "mask_suffix",
+                suffix,
+                "an ending of names of masks in folders of images and masks",
+            ));
+        }
+        let mut notes = Notes { skip_bad: options.skip_bad, mask_suffix, ..Notes::default() };
         let mut found = format.find(root, &mut notes)?;
         let table = match found.table.take() {
             Some(table) => Some(table),
@@ -74,7 +89,10 @@ pub(super) struct Opening<'a> {
 
 impl Opening<'_> {
     fn read(mut self, found: Found, table: Option<ClassTable>) -> Result<Dataset> {
-        let Found { records, classes, ignore, decoder, accept_colours, subject, .. } = found;
+        let Found { mut records, classes, ignore, decoder, accept_colours, subject, order, .. } = found;
+        if let Some(classes) = &classes {
+            overlaps::decide(self.root, &mut records, classes, order.as_deref(), &mut self.notes)?;
+        }
         let meaning = match (classes, decoder, table) {
             (Some(classes), Some(decoder), _) => {
                 let meaning = self.by_format(classes, decoder, ignore)?;

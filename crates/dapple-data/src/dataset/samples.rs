@@ -20,6 +20,7 @@ use crate::mask::classes::Classes;
 use crate::mask::coding::{LabelCoding, mask_value_error};
 use crate::mask::decoder::{Code, MaskDecoder, decode_segments};
 use crate::mask::label_map::{LabelMap, LabelledImage};
+use crate::mask::merged;
 use crate::mask::raw::Plane;
 use crate::mask::statistics::ClassStatistics;
 use crate::part::Part;
@@ -37,6 +38,8 @@ pub struct OpenOptions {
     pub coding: Option<LabelCoding>,
     /// How masks lie on images that EXIF data turn; found from all of them if not given.
     pub mask_orientation: Option<MaskOrientation>,
+    /// What the names of masks add to those of their images, as `_manual1`; found from the names if not given.
+    pub mask_suffix: Option<String>,
     /// Drop bad pairs with a warning each ([`Dataset::skipped`]) instead of stopping. All images are then decoded once
     /// while opening, so that none can turn out to be damaged later.
     pub skip_bad: bool,
@@ -357,6 +360,7 @@ pub(crate) fn labels_of(
         Target::Mask(path) => decoder.decode(path, turn, classes, ignore),
         Target::Segments { path, labels } => decode_segments(path, labels, turn),
         Target::Regions { regions, .. } => Ok(regions.draw().turned(turn)),
+        Target::Merged(parts) => Ok(merged::draw(parts)?.0.turned(turn)),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::format::walk::bad_file;
 use crate::image::decode::{ImageHeader, decode_stored, image_header, read_file};
 use crate::image::orientation::{UPRIGHT, turns_a_quarter};
 use crate::mask::decoder::{MaskDecoder, decode_segments};
+use crate::mask::merged;
 use crate::mask::palettes::UsedPalette;
 use crate::mask::raw::RawMask;
 use crate::parallel::in_parallel;
@@ -183,6 +184,13 @@ fn survey_pair(
             // Drawn on what an annotator sees, the upright image, unless the size says otherwise.
             let turn = fitting(size, turn_for(size, size == upright && masks_are.is_none()))?;
             (turn, of_labels(regions.draw().counts()))
+        }
+        Target::Merged(parts) => {
+            let (map, own) = merged::draw(parts)?;
+            (
+                fitting((map.width, map.height), turn_for((map.width, map.height), own))?,
+                of_labels(map.counts()),
+            )
         }
     };
     let ImageHeader { kind: values, bands, .. } = header;

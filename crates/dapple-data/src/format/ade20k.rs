@@ -49,7 +49,7 @@ pub(super) fn probe(root: &Path) -> bool {
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut records = Vec::new();
-    for folders in find_folders(root)? {
+    for folders in find_folders(root, None)? {
         records.append(&mut pair_files(&folders, notes)?);
     }
     let mut table: BTreeMap<u16, u8> = (1..=COUNT).map(|value| (u16::from(value), value - 1)).collect();

@@ -56,6 +56,11 @@ pub(crate) const FILES: [&str; 9] = [
 /// Names, in lower case, of what annotators give to pixels that count nowhere.
 const IGNORED_NAMES: [&str; 4] = ["void", "ignore", "ignored", "__ignore__"];
 
+/// Whether a name is one that annotators give to pixels that count nowhere.
+pub(crate) fn is_ignored_name(name: &str) -> bool {
+    IGNORED_NAMES.contains(&name.to_lowercase().as_str())
+}
+
 impl ClassTable {
     /// A table of classes with their colours.
     pub fn of_colours(path: PathBuf, classes: Classes) -> Self {
@@ -74,12 +79,11 @@ impl ClassTable {
     /// Takes the classes named `void` or `ignore` out, for colour-coded masks, where labels are free to be chosen: their
     /// colours are ignored. Gives the names taken out.
     pub fn take_ignored(&mut self) -> Vec<String> {
-        let is_ignored = |name: &str| IGNORED_NAMES.contains(&name.to_lowercase().as_str());
         let names = std::mem::take(&mut self.classes.names);
         let colours = std::mem::take(&mut self.classes.colours);
         let mut taken = Vec::new();
         for (name, colour) in names.into_iter().zip(colours) {
-            if is_ignored(&name) {
+            if is_ignored_name(&name) {
                 taken.push(name);
                 self.ignored_colours.push(colour);
             } else {

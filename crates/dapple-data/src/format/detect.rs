@@ -29,7 +29,7 @@ impl Format {
             Self::Via => via::probe(root),
             Self::Yolo => yolo::probe(root),
             Self::RunLengths => run_lengths::probe(root),
-            Self::Folders => folders::find_folders(root).is_ok(),
+            Self::Folders => folders::find_folders(root, None).is_ok(),
             Self::Lists => lists::probe(root),
             Self::Colours | Self::Camvid11 | Self::Camvid12 => false,
         }
@@ -43,7 +43,7 @@ impl Format {
         let root = root.as_ref();
         match Self::ALL.into_iter().find(|format| format.probe(root)) {
             Some(format) => Ok(format),
-            None => folders::find_folders(root).map(|_| Self::Folders),
+            None => folders::find_folders(root, None).map(|_| Self::Folders),
         }
     }
 

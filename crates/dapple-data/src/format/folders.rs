@@ -1,7 +1,7 @@
 //! Image folders with mask folders, found without being told where they are.
 //!
 //! Finding has two steps: [`find_folders`] recognizes the arrangement, a list of image folders each with its mask
-//! folder; [`pair_files`] matches the files of one such pair of folders.
+//! folder; [`Pairing`] matches the files of one such pair of folders.
 //! Nothing is decoded here.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use crate::error::{DataError, Result};
 use crate::format::foreign::known_files;
 use crate::format::found::{Found, Notes, UNASSIGNED};
-use crate::format::pairs::{FolderPair, MASK_STEM_SUFFIXES, bare, is_mask_stem, pair_files};
+use crate::format::one_folder::is_mixed;
+use crate::format::pairs::{FolderPair, Pairing};
+use crate::format::several::gather;
 use crate::format::unread::Unread;
-use crate::format::walk::{entries, files_below, has_image_extension, holds_images, subfolders};
+use crate::format::walk::{files_below, has_image_extension, holds_images, subfolders};
 use crate::part::Part;
 
 /// Names of mask folders, in lower case, the most usual first.
@@ -39,24 +41,31 @@ const IMAGE_FOLDERS: [&str; 10] =
 const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
 
+/// The most pairs of folders that are listed.
+const SHOWN_FOLDERS: usize = 12;
+
 const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
   train/ and trainannot/ or trainmask/ (and the same with val, test)
   images/train/ and masks/train/ (and the same with val, test)
   train/images/ and train/masks/ (and the same with val, test)
-  the same in each of several folders; images and masks in one folder as NAME.jpg and NAME_mask.png
+  the same in each of several folders; images and masks in one folder as NAME.jpg and NAME_mask.png,
+  NAME.jpg and NAME.png, or NAME.jpg, NAME_CLASS.png; another ending of the masks' names with --mask-suffix
   lists of pairs (txt, csv), VOC, CamVid, Cityscapes, ADE20K, COCO, Labelme";
 
 /// Pairs of the folders found below `root`, decoded by whatever their masks hold.
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
-    let folders = find_folders(root)?;
-    let mut records = Vec::new();
-    for folder in &folders {
-        records.append(&mut pair_files(folder, notes)?);
-    }
-    warn_of_others(root, &folders, notes)?;
+    let folders = find_folders(root, notes.mask_suffix.as_deref())?;
     let subject = subject(&folders).map(str::to_owned);
-    let taken = folders.iter().map(|folder| taken(root, folder)).collect();
-    Ok(Found { subject, folders: taken, ..Found::open(records) })
+    let pairings = folders.iter().map(|folder| Pairing::of(folder.clone(), notes)).collect::<Result<_>>()?;
+    let found = gather(root, pairings, subject.as_deref(), notes)?;
+    warn_of_others(root, &folders, notes)?;
+    let mut taken: Vec<String> = folders.iter().map(|folder| taken(root, folder)).collect();
+    if taken.len() > SHOWN_FOLDERS {
+        let more = taken.len() - SHOWN_FOLDERS;
+        taken.truncate(SHOWN_FOLDERS);
+        taken.push(format!("and {more} more such folders"));
+    }
+    Ok(Found { subject, folders: taken, ..found })
 }
 
 /// The folders of images and masks in words.
@@ -123,10 +132,14 @@ fn warn_of_others(root: &Path, folders: &[FolderPair], notes: &mut Notes) -> Res
 ///
 /// # Errors
 /// [`DataError::Read`], [`DataError::NoLayout`].
-pub(super) fn find_folders(root: &Path) -> Result<Vec<FolderPair>> {
+pub(super) fn find_folders(root: &Path, suffix: Option<&str>) -> Result<Vec<FolderPair>> {
     let folders = subfolders(root)?;
-    let arrangements =
-        [suffixed_parts(&folders), parts_below(&folders)?, parts_above(&folders)?, mixed_parts(&folders)?];
+    let arrangements = [
+        suffixed_parts(&folders),
+        parts_below(&folders)?,
+        parts_above(&folders, suffix)?,
+        mixed_parts(&folders, suffix)?,
+    ];
     for parts in arrangements {
         if !parts.is_empty() {
             return Ok(parts);
@@ -135,11 +148,11 @@ pub(super) fn find_folders(root: &Path) -> Result<Vec<FolderPair>> {
     if let Some((images, masks)) = flat(&folders) {
         return Ok(vec![FolderPair { part: None, prefix: String::new(), images, masks }]);
     }
-    let inner = inner(&folders)?;
+    let inner = inner(&folders, suffix)?;
     if !inner.is_empty() {
         return Ok(inner);
     }
-    if is_mixed(root)? {
+    if is_mixed(root, suffix)? {
         let (images, masks) = (root.to_owned(), root.to_owned());
         return Ok(vec![FolderPair { part: None, prefix: String::new(), images, masks }]);
     }
@@ -190,45 +203,35 @@ fn parts_below(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
     Ok(pairs)
 }
 
-/// `train/images/ train/masks/ val/images/ val/masks/ …`
-fn parts_above(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+/// `train/images/ train/masks/ val/images/ val/masks/ …`, also `train/ONE/images/ train/ONE/masks/ …`
+fn parts_above(folders: &BTreeMap<String, PathBuf>, suffix: Option<&str>) -> Result<Vec<FolderPair>> {
     let mut pairs = Vec::new();
-    for part in Part::ALL {
-        if let Some(folder) = first_of(folders, part.words())
-            && let Some((images, masks)) = flat(&subfolders(&folder)?)
-        {
+    for (name, folder) in folders {
+        let Some(part) = Part::in_name(name) else { continue };
+        let below = subfolders(folder)?;
+        if let Some((images, masks)) = flat(&below).filter(|_| part.words().contains(&name.as_str())) {
             pairs.push(of_part(part, images, masks));
+        } else {
+            pairs.extend(
+                inner(&below, suffix)?.into_iter().map(|pair| FolderPair { part: Some(part), ..pair }),
+            );
         }
     }
+    pairs.sort_by_key(|pair| pair.part);
     Ok(pairs)
 }
 
 /// `train/a.jpg train/a_mask.png val/b.jpg val/b_mask.png …`
-fn mixed_parts(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+fn mixed_parts(folders: &BTreeMap<String, PathBuf>, suffix: Option<&str>) -> Result<Vec<FolderPair>> {
     let mut pairs = Vec::new();
     for part in Part::ALL {
         if let Some(folder) = first_of(folders, part.words())
-            && is_mixed(&folder)?
+            && is_mixed(&folder, suffix)?
         {
             pairs.push(of_part(part, folder.clone(), folder));
         }
     }
     Ok(pairs)
-}
-
-/// Whether images and masks lie in one folder, told apart by what the masks' names end with.
-fn is_mixed(folder: &Path) -> Result<bool> {
-    let stems: Vec<String> = entries(folder)?
-        .iter()
-        .filter(|path| has_image_extension(path))
-        .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
-        .collect();
-    let images: std::collections::HashSet<&str> =
-        stems.iter().filter(|stem| !is_mask_stem(stem)).map(|stem| bare(stem)).collect();
-    let paired = |stem: &String| {
-        MASK_STEM_SUFFIXES.iter().any(|s| stem.strip_suffix(s).is_some_and(|bare| images.contains(bare)))
-    };
-    Ok(stems.iter().any(paired))
 }
 
 /// `images/ masks/`, where the image folder may have any name if it is the only other one with images.
@@ -246,14 +249,14 @@ fn flat(folders: &BTreeMap<String, PathBuf>) -> Option<(PathBuf, PathBuf)> {
 }
 
 /// `one/images/ one/masks/ two/images/ two/masks/ …`: several folders, each with images and masks of its own.
-fn inner(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<FolderPair>> {
+fn inner(folders: &BTreeMap<String, PathBuf>, suffix: Option<&str>) -> Result<Vec<FolderPair>> {
     let mut pairs = Vec::new();
     for folder in folders.values() {
         let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
         let prefix = format!("{name}/");
         if let Some((images, masks)) = flat(&subfolders(folder)?) {
             pairs.push(FolderPair { part: None, prefix, images, masks });
-        } else if is_mixed(folder)? {
+        } else if is_mixed(folder, suffix)? {
             pairs.push(FolderPair { part: None, prefix, images: folder.clone(), masks: folder.clone() });
         }
     }

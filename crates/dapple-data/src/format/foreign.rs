@@ -10,14 +10,18 @@ use crate::format::walk::{files_below, has_extension};
 /// Extensions in lower case, the format, and what to do about it.
 const KNOWN: [(&[&str], &str, &str); 11] = [
     (&["zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar"], "an archive", "unpack it"),
-    (&["dcm", "dicom"], "DICOM", "save the slices and their masks as PNG"),
+    (
+        &["dcm", "dicom"],
+        "DICOM",
+        "save slices and masks as PNG or TIFF (DCMTK's dcm2img --write-png, or pydicom)",
+    ),
     (
         &["nii", "mha", "mhd", "nrrd"],
         "a medical volume (NIfTI, MetaImage, NRRD)",
-        "save slices and masks as PNG",
+        "save slices of images and masks as PNG or TIFF (med2image, or nibabel or SimpleITK in Python)",
     ),
     (&["mat"], "MATLAB", "save the label maps in it as PNG"),
-    (&["npy", "npz"], "NumPy", "save the arrays as PNG"),
+    (&["npz"], "archives of NumPy arrays", "save each label map as PNG or .npy"),
     (&["h5", "hdf5"], "HDF5", "save the images and masks in it as PNG"),
     (&["tfrecord", "tfrecords"], "TFRecord", "save the images and masks in it as PNG"),
     (

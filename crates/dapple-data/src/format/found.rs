@@ -7,6 +7,7 @@ use crate::error::{DataError, Result};
 use crate::format::class_table::ClassTable;
 use crate::mask::classes::Classes;
 use crate::mask::decoder::{MaskDecoder, SegmentLabels};
+use crate::mask::merged::MaskPart;
 use crate::mask::regions::Regions;
 use crate::part::Part;
 
@@ -35,6 +36,8 @@ pub(crate) enum Target {
     Segments { path: PathBuf, labels: Arc<SegmentLabels> },
     /// Regions that an annotation file describes.
     Regions { path: PathBuf, regions: Arc<Regions> },
+    /// Several mask files, each of one region or class, drawn in this order over label 0.
+    Merged(Vec<MaskPart>),
 }
 
 impl Target {
@@ -42,6 +45,7 @@ impl Target {
     pub fn path(&self) -> &Path {
         match self {
             Self::Mask(path) | Self::Segments { path, .. } | Self::Regions { path, .. } => path,
+            Self::Merged(parts) => parts.first().map_or(Path::new(""), |part| &part.path),
         }
     }
 }
@@ -61,6 +65,8 @@ pub(crate) struct Found {
     pub table: Option<ClassTable>,
     /// Colours of masks without a table are taken for classes.
     pub accept_colours: bool,
+    /// The file by whose order of classes masks of several classes lie over each other, later ones over earlier ones.
+    pub order: Option<PathBuf>,
     /// The name of the one foreground class, where a folder's name tells it.
     pub subject: Option<String>,
     /// The folders that images and masks are taken from, in words, where they were found by their names.
@@ -77,6 +83,7 @@ impl Found {
             decoder: None,
             table: None,
             accept_colours: false,
+            order: None,
             subject: None,
             folders: Vec::new(),
         }
@@ -102,6 +109,8 @@ pub(crate) const UNFINISHED: &str = "unfinished-conversion.json";
 pub(crate) struct Notes {
     /// Whether bad pairs are left out instead of ending the search.
     pub skip_bad: bool,
+    /// What the names of masks add to those of their images, where the user says it.
+    pub mask_suffix: Option<String>,
     /// Why pairs were left out.
     pub skipped: Vec<DataError>,
     /// Interpretations that the user should know of.

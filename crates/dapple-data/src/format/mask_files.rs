@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
-use crate::format::walk::{files_below, has_image_extension, relative_stem};
+use crate::format::walk::{files_below, has_mask_extension, relative_stem};
 
 /// The image files below a folder by their names: their paths in it without the extension, such as `aachen/000001`.
 ///
@@ -17,7 +17,7 @@ use crate::format::walk::{files_below, has_image_extension, relative_stem};
 pub fn mask_files(folder: impl AsRef<Path>, suffix: &str) -> Result<BTreeMap<String, PathBuf>> {
     let folder = folder.as_ref();
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for path in files_below(folder, &has_image_extension)? {
+    for path in files_below(folder, &has_mask_extension)? {
         let Some(stem) = relative_stem(folder, &path) else {
             return Err(DataError::NameNotUtf8 { path });
         };

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::error::{DataError, Result};
 use crate::format::found::{Found, Notes, Record};
 use crate::format::json::parse;
-use crate::format::pairs::files_by_stem;
+use crate::format::stems::files_by_stem;
 use crate::format::walk::{bad_file, read_text, shown};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;

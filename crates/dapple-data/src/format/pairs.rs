@@ -1,14 +1,18 @@
 //! Pairing the files of an image folder and a mask folder by their paths in them without the extension.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{DataError, Result};
-use crate::format::foreign::known_files;
 use crate::format::found::{Notes, Record};
-use crate::format::unread::Unread;
-use crate::format::walk::{bad_file, files_below, folded, has_image_extension, relative_stem};
+use crate::format::mask_names::{CAMVID_SUFFIX, MASK_STEM_SUFFIXES, bare, base_of_mask, beginnings};
+use crate::format::one_folder::divide;
+use crate::format::stems::{Files, files_by_stem, masks_by_stem};
+use crate::format::walk::{bad_file, folded};
 use crate::part::Part;
+
+/// ISIC's pictures of superpixels, which lie beside the images.
+const SUPERPIXELS: &str = "_superpixels";
 
 /// A folder of images and the folder of their masks, which may be the same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,70 +27,130 @@ pub(crate) struct FolderPair {
     pub masks: PathBuf,
 }
 
-/// Suffixes that the stem of a mask may add to its image's.
-pub(super) const MASK_STEM_SUFFIXES: [&str; 8] =
-    ["_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "-mask"];
-
-/// CamVid's suffix, in a folder of masks only: beside images, `eye_L` and `eye_R` are left and right.
-const CAMVID_SUFFIX: &str = "_L";
-
-/// Endings of the image's stem that its mask replaces by one of the above: `1_sat.jpg` and `1_mask.png`.
-const IMAGE_STEM_SUFFIXES: [&str; 4] = ["_image", "_img", "_sat", "_rgb"];
-
-/// Whether a stem ends as those of masks do.
-pub(super) fn is_mask_stem(stem: &str) -> bool {
-    MASK_STEM_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
+/// The files of a pair of folders, as far as their names make pairs.
+#[derive(Debug)]
+pub(crate) struct Pairing {
+    pub folders: FolderPair,
+    /// All images by their stems.
+    pub images: Files,
+    /// The masks of images, by the images' stems.
+    pub found: Files,
+    /// Masks that are no image's, by their own stems.
+    pub left: Files,
 }
 
-/// An image's stem without what says that it is the image.
-pub(super) fn bare(stem: &str) -> &str {
-    IMAGE_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix)).unwrap_or(stem)
+impl Pairing {
+    /// Pairs the files of two folders by their paths in them without the extension.
+    ///
+    /// # Errors
+    /// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files unless `notes` takes them.
+    pub fn of(folders: FolderPair, notes: &mut Notes) -> Result<Self> {
+        let (mut images, mut masks) = if folders.images == folders.masks {
+            divide(&folders.images, notes)?
+        } else {
+            (files_by_stem(&folders.images, notes)?, masks_by_stem(&folders.masks, notes)?)
+        };
+        if let Some(suffix) = notes.mask_suffix.clone() {
+            masks = suffixed(&folders, masks, &suffix, notes)?;
+        }
+        let mut found = Files::new();
+        // Equal names first, so that no suffix takes another image's mask: `eye` and `eye_L` with masks of the same names.
+        for stem in images.keys() {
+            if let Some(mask) = masks.remove(stem) {
+                found.insert(stem.clone(), mask);
+            }
+        }
+        let apart = folders.images != folders.masks;
+        // A suffix that the user gives is cut off already.
+        let known: &[&str] = if notes.mask_suffix.is_some() { &[""] } else { &MASK_STEM_SUFFIXES };
+        let suffixes = || known.iter().copied().chain(apart.then_some(CAMVID_SUFFIX));
+        for stem in images.keys().filter(|stem| !found.contains_key(*stem)).cloned().collect::<Vec<_>>() {
+            let names = [stem.as_str(), bare(&stem)];
+            let mut names = names.iter().flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
+            let mask = names.find_map(|name| masks.remove(&name));
+            if let Some(mask) = mask {
+                found.insert(stem, mask);
+            }
+        }
+        pair_folded(&images, &mut masks, &mut found, notes);
+        if !apart {
+            leave_out_others(&mut images, &found, notes);
+        }
+        Ok(Self { folders, images, found, left: masks })
+    }
+
+    /// Whether images and masks lie in two folders.
+    pub fn is_apart(&self) -> bool {
+        self.folders.images != self.folders.masks
+    }
+
+    /// The pairs, sorted by name.
+    ///
+    /// # Errors
+    /// Missing partners unless `notes` takes them.
+    pub fn records(self, notes: &mut Notes) -> Result<Vec<Record>> {
+        let Self { folders, images, mut found, left } = self;
+        let mut records = Vec::new();
+        for (stem, image) in images {
+            match found.remove(&stem) {
+                Some(mask) => {
+                    let name = Part::prefixed(folders.part, &format!("{}{stem}", folders.prefix));
+                    records.push(Record::of_files(name, folders.part, image, mask));
+                }
+                None => notes.bad(DataError::MissingMask { image, stem, folder: folders.masks.clone() })?,
+            }
+        }
+        for (stem, mask) in left {
+            notes.bad(DataError::MissingImage { mask, stem, folder: folders.images.clone() })?;
+        }
+        Ok(records)
+    }
 }
 
 /// Pairs the files of two folders by their paths in them without the extension, sorted by name.
 ///
 /// # Errors
-/// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files and missing partners unless `notes` takes them.
+/// Those of [`Pairing::of`] and [`Pairing::records`].
 pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>> {
-    let images = files_by_stem(&folders.images, notes)?;
-    let (masks, images): (BTreeMap<_, _>, BTreeMap<_, _>) = if folders.images == folders.masks {
-        images.into_iter().partition(|(stem, _)| is_mask_stem(stem))
-    } else {
-        (files_by_stem(&folders.masks, notes)?, images)
+    Pairing::of(folders.clone(), notes)?.records(notes)
+}
+
+/// The masks whose names end in the suffix that the user gives, without it; other files of a folder of masks are passed over.
+fn suffixed(folders: &FolderPair, masks: Files, suffix: &str, notes: &mut Notes) -> Result<Files> {
+    let (taken, others): (Files, Files) = masks.into_iter().partition(|(stem, _)| stem.ends_with(suffix));
+    if taken.is_empty() {
+        let problem =
+            format!("no name of a file ends in `{suffix}` before the extension; correct --mask-suffix");
+        return Err(bad_file(&folders.masks, problem));
+    }
+    if let Some(other) = others.values().next() {
+        notes.warn(format!(
+            "{} files in {} are passed over, such as {}: their names do not end in `{suffix}`",
+            others.len(),
+            folders.masks.display(),
+            other.display()
+        ));
+    }
+    Ok(taken.into_iter().map(|(stem, path)| (stem[..stem.len() - suffix.len()].to_owned(), path)).collect())
+}
+
+/// Leaves out what is neither image nor mask beside them: ISIC's superpixels, and with a suffix that the user gives all files
+/// whose names begin with that of a pair.
+fn leave_out_others(images: &mut Files, found: &Files, notes: &mut Notes) {
+    let any = notes.mask_suffix.is_some();
+    let is_other = |stem: &str| {
+        let mut bases = beginnings(stem).filter(|(_, tail)| any || *tail == SUPERPIXELS);
+        !found.contains_key(stem) && bases.any(|(base, _)| found.contains_key(base))
     };
-    let mut masks = masks;
-    let apart = folders.images != folders.masks;
-    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    // Equal names first, so that no suffix takes another image's mask: `eye` and `eye_L` with masks of the same names.
-    for stem in images.keys() {
-        if let Some(mask) = masks.remove(stem) {
-            found.insert(stem.clone(), mask);
-        }
+    let others: Vec<PathBuf> =
+        images.extract_if(.., |stem, _| is_other(stem)).map(|(_, path)| path).collect();
+    if let Some(first) = others.first() {
+        notes.warn(format!(
+            "{} files are passed over, such as {}: they are neither images nor masks by their names",
+            others.len(),
+            first.display()
+        ));
     }
-    let suffixes = || MASK_STEM_SUFFIXES.into_iter().chain(apart.then_some(CAMVID_SUFFIX));
-    for stem in images.keys().filter(|stem| !found.contains_key(*stem)).cloned().collect::<Vec<_>>() {
-        let names = [stem.as_str(), bare(&stem)];
-        let mut names = names.iter().flat_map(|s| suffixes().map(move |suffix| format!("{s}{suffix}")));
-        let mask = names.find_map(|name| masks.remove(&name));
-        if let Some(mask) = mask {
-            found.insert(stem, mask);
-        }
-    }
-    pair_folded(&images, &mut masks, &mut found, notes);
-    let mut records = Vec::new();
-    for (stem, image) in images {
-        match found.remove(&stem) {
-            Some(mask) => {
-                let name = Part::prefixed(folders.part, &format!("{}{stem}", folders.prefix));
-                records.push(Record::of_files(name, folders.part, image, mask));
-            }
-            None => notes.bad(DataError::MissingMask { image, stem, folder: folders.masks.clone() })?,
-        }
-    }
-    for (stem, mask) in masks {
-        notes.bad(DataError::MissingImage { mask, stem, folder: folders.images.clone() })?;
-    }
-    Ok(records)
 }
 
 /// Pairs what is left by names that differ only in their case or their Unicode form (composed or decomposed letters, as
@@ -102,8 +166,7 @@ fn pair_folded(
         left.entry(folded(stem)).or_default()[0].push(stem.clone());
     }
     for stem in masks.keys() {
-        let bare = MASK_STEM_SUFFIXES.iter().find_map(|suffix| stem.strip_suffix(suffix));
-        for name in [Some(stem.as_str()), bare].into_iter().flatten() {
+        for name in [Some(stem.as_str()), base_of_mask(stem)].into_iter().flatten() {
             if let Some(pair) = left.get_mut(&folded(name)) {
                 pair[1].push(stem.clone());
                 break;
@@ -123,39 +186,4 @@ fn pair_folded(
             "{count} images and masks are paired though their names are written differently, such as `{image}` and `{mask}`"
         ));
     }
-}
-
-/// The image files below a folder by their paths in it without the extension; other files are left out.
-pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<BTreeMap<String, PathBuf>> {
-    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut any = false;
-    for path in files_below(folder, &has_image_extension)? {
-        any = true;
-        // A name that is UTF-8 as a whole has a stem that is.
-        let Some(stem) = relative_stem(folder, &path) else {
-            notes.bad(DataError::NameNotUtf8 { path })?;
-            continue;
-        };
-        match files.get(&stem) {
-            Some(first) => notes.bad(DataError::DuplicateStem { first: first.clone(), second: path })?,
-            None => {
-                files.insert(stem, path);
-            }
-        }
-    }
-    if any {
-        return Ok(files);
-    }
-    // Files of other kinds are named: they are what the folder holds instead of images.
-    let (foreign, unread) = (known_files(folder), Unread::below(folder)?);
-    if foreign.is_empty() && unread.is_empty() {
-        return Err(DataError::EmptyFolder { path: folder.to_owned() });
-    }
-    let unread = if unread.is_empty() { String::new() } else { unread.to_string() };
-    let named =
-        [foreign, unread].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n  ");
-    Err(bad_file(
-        folder,
-        format!("no image (PNG, JPEG, BMP, TIFF, WebP, PNM) in this folder, but\n  {named}"),
-    ))
 }

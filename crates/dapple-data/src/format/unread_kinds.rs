@@ -3,10 +3,9 @@
 use std::path::Path;
 
 /// Kinds and their extensions in lower case.
-const KINDS: [(&str, &[&str]); 13] = [
+const KINDS: [(&str, &[&str]); 12] = [
     ("HEIC", &["heic", "heif", "hif"]),
     ("AVIF", &["avif"]),
-    ("GIF", &["gif"]),
     ("JPEG XL", &["jxl"]),
     ("JPEG 2000", &["jp2", "j2k", "jpx", "jpf"]),
     ("camera raw", &["dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2"]),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{DataError, Result};
 use crate::format::class_table::{ClassTable, FILES};
 use crate::format::found::{Found, IGNORED, Notes, Record};
-use crate::format::pairs::files_by_stem;
+use crate::format::stems::files_by_stem;
 use crate::format::walk::{bad_file, entries, has_extension, inside, read_text, shown};
 use crate::mask::classes::Classes;
 use crate::part::Part;

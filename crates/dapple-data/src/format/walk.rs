@@ -11,8 +11,10 @@ use crate::error::{DataError, Result};
 use crate::format::unread_kinds::kind_of;
 
 /// The extensions by which image files are told from other files, in lower case. The content decides the format.
-pub(crate) const EXTENSIONS: [&str; 14] =
-    ["png", "jpg", "jpeg", "jfif", "jpe", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
+pub(crate) const EXTENSIONS: [&str; 15] = [
+    "png", "jpg", "jpeg", "jfif", "jpe", "bmp", "tif", "tiff", "webp", "pnm", "pbm", "pgm", "ppm", "pam",
+    "gif",
+];
 
 /// The most files that are looked at below one folder: more than any published data set has, and little enough that a
 /// folder which is not a data set ends with an error instead of an exhausted memory.
@@ -152,6 +154,11 @@ pub(crate) fn folded(name: &str) -> String {
 
 pub(crate) fn has_image_extension(path: &Path) -> bool {
     has_extension(path, &EXTENSIONS)
+}
+
+/// Whether a file may be a mask: an image or an array of NumPy.
+pub(crate) fn has_mask_extension(path: &Path) -> bool {
+    has_image_extension(path) || has_extension(path, &["npy"])
 }
 
 /// Whether the extension, in lower case, is one of `extensions`.

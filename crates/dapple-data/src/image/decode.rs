@@ -1,4 +1,4 @@
-//! Decoding images: PNG, JPEG, BMP, TIFF, WebP and PNM to 8-bit rasters.
+//! Decoding images: PNG, JPEG, BMP, TIFF, WebP, PNM and GIF to 8-bit rasters.
 
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::error::{DataError, Result};
-use crate::image::animation::is_animation;
+use crate::image::animation::{SEVERAL_PICTURES, is_animation};
 use crate::image::contained::contained;
 use crate::image::orientation::turns_a_quarter;
 use crate::image::raster::{Channels, DECODE_LIMIT_BYTES, FILE_LIMIT_BYTES, Photo, Raster, too_large};
@@ -106,9 +106,7 @@ pub(crate) fn decode_stored(bytes: &[u8], path: &Path) -> Result<(Stored, Orient
         return Ok((file.read()?, file.orientation()));
     }
     if is_animation(bytes) {
-        let problem = "it is an animation, and nothing says which of its pictures is meant; save the wanted one as a file \
-                       of its own";
-        return Err(DataError::image(path, problem));
+        return Err(DataError::image(path, SEVERAL_PICTURES));
     }
     let (image, icc, orientation) = decode_upright_later(bytes, path)?;
     Ok((Stored::of(image, icc), orientation))

@@ -1,6 +1,6 @@
 //! Images: decoding, encoding, resizing, and the values that a network takes of them.
 
-mod animation;
+pub(crate) mod animation;
 pub(crate) mod contained;
 pub(crate) mod decode;
 pub(crate) mod encode;

@@ -5,6 +5,8 @@ pub(crate) mod coding;
 pub(crate) mod colour;
 pub(crate) mod decoder;
 pub(crate) mod label_map;
+pub(crate) mod merged;
+mod npy;
 pub(crate) mod palettes;
 pub(crate) mod pnm;
 pub(crate) mod raw;

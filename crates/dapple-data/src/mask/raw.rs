@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 
 use crate::error::{DataError, Result};
+use crate::image::animation::{SEVERAL_PICTURES, is_animation};
 use crate::image::contained::contained;
 use crate::image::decode::decode_dynamic;
 use crate::image::orientation::{UPRIGHT, orient};
@@ -15,7 +16,7 @@ use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
 use crate::image::stored::{Samples, Stored};
 use crate::image::tiff::{Plain, TiffFile, is_tiff};
 use crate::mask::colour::pack;
-use crate::mask::pnm;
+use crate::mask::{npy, pnm};
 
 /// The numbers stored in a mask file, `[height, width]`: palette indices or grey values, not scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,24 @@ impl RawMask {
         }
         if is_tiff(bytes) {
             return decode_tiff(bytes, path);
+        }
+        if let Some(array) = npy::read(bytes, path)? {
+            let npy::Array { width, height, values, white } = array;
+            let (samples, palette, alpha, has_orientation, is_lossy) = (1, None, None, false, false);
+            return Ok(Self {
+                width,
+                height,
+                samples,
+                values,
+                white,
+                palette,
+                alpha,
+                has_orientation,
+                is_lossy,
+            });
+        }
+        if format == Some(ImageFormat::Gif) && is_animation(bytes) {
+            return Err(DataError::image(path, SEVERAL_PICTURES));
         }
         let (image, orientation) = decode_dynamic(bytes, path)?;
         let is_lossy =

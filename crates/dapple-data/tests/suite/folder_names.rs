@@ -53,12 +53,14 @@ fn left_and_right_eyes_are_images() {
 fn files_of_other_kinds_are_counted_and_named() {
     let root = tempdir().unwrap();
     put_pair(root.path(), "images/a.png", "masks/a.png", &[0, 1]);
-    for name in ["b.heic", "c.HEIC", "d.gif", "e.avif", "f.mov", "notes.txt"] {
+    for name in ["b.heic", "c.HEIC", "d.jp2", "e.avif", "f.mov", "notes.txt"] {
         put(root.path(), &format!("images/{name}"), b"not looked at");
     }
     let dataset = open(root.path()).unwrap();
     let warning = &dataset.warnings()[0];
-    for part in ["5 files", "2 HEIC (such as b.heic)", "1 GIF (d.gif)", "1 AVIF", "1 video", "convert them"] {
+    for part in
+        ["5 files", "2 HEIC (such as b.heic)", "1 JPEG 2000 (d.jp2)", "1 AVIF", "1 video", "convert them"]
+    {
         assert!(warning.contains(part), "{part}: {warning}");
     }
 }

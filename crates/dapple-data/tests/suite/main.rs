@@ -14,6 +14,7 @@ mod mask_values;
 mod masks;
 mod palettes;
 mod real_data;
+mod several_masks;
 mod soft_masks;
 mod splits;
 mod synthetic;

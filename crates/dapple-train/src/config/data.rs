@@ -51,6 +51,14 @@ settings! {
             .flag(Flag::new("mask-orientation", "HOW").help(
                 "How masks lie on images that EXIF data turn: as-image or upright [default: found from sizes and borders]",
             )),
+        /// Ending of the masks' names, which they add to those of their images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask_suffix: Option<String> = text("an ending of names").unset("found from the names").example("\"_manual1\"").flag(
+            Flag::new("mask-suffix", "ENDING").help(
+                "Ending of the masks' names before the extension, which they add to those of their images, as _manual1 [default: \
+                 found from the names]",
+            ),
+        ),
         /// Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each channel.
         ///
         /// The model keeps them, so that other images are read as those of the training.

@@ -116,6 +116,7 @@ fn data_at(dir: &Path) -> DataConfig {
         ignore: None,
         coding: None,
         mask_orientation: None,
+        mask_suffix: None,
         value_range: None,
         train_fraction: DEFAULT_TRAIN_FRACTION,
         split_seed: 0,

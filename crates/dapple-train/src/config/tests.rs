@@ -51,6 +51,7 @@ fn full() -> Vec<TrainConfig> {
     config.data.format = Some(Format::Voc);
     config.data.ignore = Some(255);
     config.data.mask_orientation = Some(MaskOrientation::Upright);
+    config.data.mask_suffix = Some("_manual1".into());
     config.data.value_range = "0..4095".parse().ok();
     config.data.coding = Some(LabelCoding::Binary { background: 0, foreground: 255 });
     config.data.split = Some("split.json".into());

@@ -117,6 +117,7 @@ pub fn open_dataset(config: &TrainConfig) -> Result<Arc<Dataset>, TrainError> {
         ignore: config.data.ignore,
         coding: config.data.coding,
         mask_orientation: config.data.mask_orientation,
+        mask_suffix: config.data.mask_suffix.clone(),
         skip_bad: config.data.skip_bad,
         value_range: config.data.value_range.clone(),
         training: None,

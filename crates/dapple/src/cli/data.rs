@@ -138,6 +138,10 @@ struct Reading {
     /// How masks lie on images that EXIF data turn: as-image (as stored) or upright [default: found from sizes and borders]
     #[arg(long, value_name = "HOW")]
     mask_orientation: Option<MaskOrientation>,
+    /// Ending of the masks' names before the extension, which they add to those of their images, as _manual1 [default: found from
+    /// the names]
+    #[arg(long, value_name = "ENDING", allow_hyphen_values = true)]
+    mask_suffix: Option<String>,
     /// Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each
     /// channel [default: found from the images]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
@@ -156,13 +160,14 @@ impl Data {
 
 impl Reading {
     fn open(&self, folder: &Path, skip_bad: bool) -> Result<Dataset, Failure> {
-        let Self { format, classes, ignore, mask_orientation, ref value_range } = *self;
-        let value_range = value_range.clone();
+        let Self { format, classes, ignore, mask_orientation, ref mask_suffix, ref value_range } = *self;
+        let (mask_suffix, value_range) = (mask_suffix.clone(), value_range.clone());
         let options = OpenOptions {
             format,
             classes,
             ignore,
             mask_orientation,
+            mask_suffix,
             skip_bad,
             value_range,
             ..OpenOptions::default()

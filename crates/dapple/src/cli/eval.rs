@@ -83,6 +83,10 @@ pub struct Eval {
     /// How masks lie on images that EXIF data turn: as-image (as stored) or upright [default: found from sizes and borders]
     #[arg(long, value_name = "HOW")]
     pub mask_orientation: Option<MaskOrientation>,
+    /// Ending of the masks' names before the extension, which they add to those of their images, as _manual1 [default: found from
+    /// the names]
+    #[arg(long, value_name = "ENDING", allow_hyphen_values = true)]
+    pub mask_suffix: Option<String>,
     #[command(flatten)]
     pub device: Device,
 }
@@ -105,6 +109,7 @@ impl Eval {
             value_range: None,
             skip_bad: false,
             mask_orientation: None,
+            mask_suffix: None,
             device: device.clone(),
         }
     }
@@ -187,6 +192,7 @@ fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Op
             ignore: model.card.ignore,
             coding: own.and_then(|provenance| provenance.coding),
             mask_orientation: arguments.mask_orientation,
+            mask_suffix: arguments.mask_suffix.clone(),
             format: arguments.format.or(own.and_then(|provenance| provenance.format)),
             skip_bad: arguments.skip_bad,
             value_range: arguments.value_range.clone(),

@@ -221,6 +221,7 @@ fn begin(
         ignore: given(settings, "ignore").or(recipe.and_then(|recipe| recipe.ignore)),
         coding: None,
         mask_orientation: given(settings, "mask-orientation"),
+        mask_suffix: given(settings, "mask-suffix"),
         skip_bad: settings.given("skip-bad").is_some(),
         value_range: given(settings, "value-range"),
         training: None,
