@@ -16,8 +16,8 @@ use crate::parallel::in_parallel;
 struct Overlap {
     /// Images in which they meet.
     images: usize,
-    /// The pixels they share in the first of these, and its two files.
-    first: (usize, PathBuf, PathBuf),
+    /// The pixels they share in one of these, and its two files.
+    example: (usize, PathBuf, PathBuf),
     /// Whether the first lies within the second wherever they meet, and the second within the first.
     within: [bool; 2],
 }
@@ -56,7 +56,7 @@ pub(super) fn decide(
         (0..=u8::MAX).map(|label| (label, usize::from(label))).collect()
     } else {
         let refused = |(a, b): (u8, u8), overlap: &Overlap| {
-            let (pixels, first, second) = &overlap.first;
+            let (pixels, first, second) = &overlap.example;
             let problem = format!(
                 "{pixels} pixels have two classes: `{}` by {} and `{}` by {} (the two meet in {} images). Say which lies over \
                  the other with a classes.txt in the data's folder, a class a line, later ones over earlier ones; or, if both \
@@ -121,18 +121,24 @@ fn overlaps_of(records: &[Record]) -> BTreeMap<(u8, u8), Overlap> {
     // A damaged file is found, and named, when the pairs are looked at.
     for (record, meetings) in several.into_iter().zip(meetings) {
         for (labels, pixels, within) in meetings.unwrap_or_default() {
-            let overlap = overlaps.entry(labels).or_insert_with(|| {
-                let file = |label: u8| {
-                    let Target::Merged(parts) = &record.target else { return PathBuf::new() };
-                    drawn(parts)
-                        .find(|part| part.label == label)
-                        .map(|part| part.path.clone())
-                        .unwrap_or_default()
-                };
-                Overlap { images: 0, first: (pixels, file(labels.0), file(labels.1)), within: [true; 2] }
+            let file = |label: u8| {
+                let Target::Merged(parts) = &record.target else { return PathBuf::new() };
+                let part = drawn(parts).find(|part| part.label == label);
+                part.map(|part| part.path.clone()).unwrap_or_default()
+            };
+            let here = (pixels, file(labels.0), file(labels.1));
+            let overlap = overlaps.entry(labels).or_insert_with(|| Overlap {
+                images: 0,
+                example: here.clone(),
+                within: [true; 2],
             });
             overlap.images += 1;
-            overlap.within = [overlap.within[0] && within[0], overlap.within[1] && within[1]];
+            let both = [overlap.within[0] && within[0], overlap.within[1] && within[1]];
+            // The image that shows that there is no order.
+            if overlap.within != both && both == [false; 2] {
+                overlap.example = here;
+            }
+            overlap.within = both;
         }
     }
     overlaps

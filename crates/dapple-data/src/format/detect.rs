@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::kind::Format;
 use super::{
-    ade20k, camvid, cityscapes, coco, coco_stuff, cvat_xml, folders, label_studio, labelme, lists, nnunet,
-    panoptic, run_lengths, supervisely, via, voc, yolo,
+    ade20k, camvid, cityscapes, coco, coco_stuff, cvat_xml, drive, folders, isic, label_studio,
+    label_studio_png, labelme, lists, loveda, nnunet, panoptic, pets, run_lengths, supervisely, via, voc,
+    yolo,
 };
 use crate::error::Result;
 use crate::format::found::{Found, Notes};
@@ -26,6 +27,11 @@ impl Format {
             Self::NnUnet => nnunet::probe(root),
             Self::CvatXml => cvat_xml::probe(root),
             Self::LabelStudio => label_studio::probe(root),
+            Self::LabelStudioPng => label_studio_png::probe(root),
+            Self::Pets => pets::probe(root),
+            Self::Drive => drive::probe(root),
+            Self::Isic => isic::probe(root),
+            Self::LoveDa => loveda::probe(root),
             Self::Via => via::probe(root),
             Self::Yolo => yolo::probe(root),
             Self::RunLengths => run_lengths::probe(root),
@@ -67,6 +73,11 @@ impl Format {
             Self::NnUnet => nnunet::find(root, notes),
             Self::CvatXml => cvat_xml::find(root, notes),
             Self::LabelStudio => label_studio::find(root, notes),
+            Self::LabelStudioPng => label_studio_png::find(root, notes),
+            Self::Pets => pets::find(root, notes),
+            Self::Drive => drive::find(root, notes),
+            Self::Isic => isic::find(root, notes),
+            Self::LoveDa => loveda::find(root, notes),
             Self::Via => via::find(root, notes),
             Self::Yolo => yolo::find(root, notes),
             Self::RunLengths => run_lengths::find(root, notes),

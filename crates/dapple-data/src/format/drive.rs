@@ -79,7 +79,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 /// The files of a folder by the number that their names begin with, each with its stem.
 fn by_number(folder: &Path, notes: &mut Notes) -> Result<BTreeMap<String, (String, PathBuf)>> {
     let files: Files = files_by_stem(folder, notes)?;
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
     for (stem, path) in files {
         let number = stem.split('_').next().unwrap_or_default().to_owned();
         if let Some((first, _)) = found.get(&number) {

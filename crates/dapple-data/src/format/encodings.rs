@@ -2,22 +2,21 @@
 
 use encoding_rs::{BIG5, EUC_KR, Encoding, GB18030, SHIFT_JIS, WINDOWS_1252};
 
-/// Encodings with the names that people know, the most usual first; the last one reads any bytes.
-const ENCODINGS: [(&Encoding, &str); 5] = [
-    (GB18030, "GBK"),
-    (SHIFT_JIS, "Shift JIS"),
-    (EUC_KR, "EUC-KR"),
-    (BIG5, "Big5"),
-    (WINDOWS_1252, "Windows-1252"),
-];
-
 /// The texts in the one encoding in which all of them can be read and the most `fit`, with its name.
 pub(super) fn decode<'a>(
     bytes: impl Iterator<Item = &'a [u8]> + Clone,
     fits: impl Fn(usize, &str) -> bool,
 ) -> Option<(&'static str, Vec<String>)> {
     let mut best: Option<(usize, &'static str, Vec<String>)> = None;
-    for (encoding, name) in ENCODINGS {
+    // With the names that people know, the most usual first; the last one reads any bytes.
+    let encodings: [(&Encoding, &'static str); 5] = [
+        (GB18030, "GBK"),
+        (SHIFT_JIS, "Shift JIS"),
+        (EUC_KR, "EUC-KR"),
+        (BIG5, "Big5"),
+        (WINDOWS_1252, "Windows-1252"),
+    ];
+    for (encoding, name) in encodings {
         let decode = |bytes: &[u8]| {
             Some(encoding.decode_without_bom_handling_and_without_replacement(bytes)?.into_owned())
         };

@@ -49,7 +49,10 @@ fn is_segmentation(path: &Path) -> bool {
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let pairs = pairs(root)?;
     if pairs.is_empty() {
-        return Err(bad_file(root, "no folder ISIC…_Input or …_Data beside one ISIC…_GroundTruth with files `…_segmentation.png`"));
+        return Err(bad_file(
+            root,
+            "no folder ISIC…_Input or …_Data beside one ISIC…_GroundTruth with files `…_segmentation.png`",
+        ));
     }
     let mut records = Vec::new();
     for pair in &pairs {

@@ -48,6 +48,18 @@ pub enum Format {
     CvatXml,
     /// Label Studio: a JSON of tasks.
     LabelStudio,
+    /// Label Studio: brush strokes as PNG, a file for each task and class.
+    LabelStudioPng,
+    /// Oxford-IIIT Pets: `images`, `annotations/trimaps`.
+    #[serde(rename = "oxford-pets")]
+    Pets,
+    /// DRIVE: `training/images`, `1st_manual`, `mask`; the field of view counts.
+    Drive,
+    /// ISIC's challenges: folders `…_Input` or `…_Data` with `…_GroundTruth`.
+    Isic,
+    /// LoveDA: `Train/Urban/images_png`, `masks_png`; 0 is no data.
+    #[serde(rename = "loveda")]
+    LoveDa,
     /// VGG Image Annotator: a JSON with the regions of all images.
     Via,
     /// YOLO segmentation: a text file of polygons for each image.
@@ -59,7 +71,7 @@ pub enum Format {
 impl Format {
     /// All formats in the order in which they are looked for; [`Format::Colours`] and groupings of CamVid are only used
     /// when they are named.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::Voc,
         Self::Cityscapes,
         Self::CocoPanoptic,
@@ -71,6 +83,11 @@ impl Format {
         Self::Supervisely,
         Self::CvatXml,
         Self::LabelStudio,
+        Self::LabelStudioPng,
+        Self::Pets,
+        Self::Drive,
+        Self::Isic,
+        Self::LoveDa,
         Self::Via,
         Self::Labelme,
         Self::Yolo,
@@ -102,6 +119,11 @@ impl Format {
             Self::NnUnet => "nnunet",
             Self::CvatXml => "cvat-xml",
             Self::LabelStudio => "label-studio",
+            Self::LabelStudioPng => "label-studio-png",
+            Self::Pets => "oxford-pets",
+            Self::Drive => "drive",
+            Self::Isic => "isic",
+            Self::LoveDa => "loveda",
             Self::Via => "via",
             Self::Yolo => "yolo",
             Self::RunLengths => "run-lengths",

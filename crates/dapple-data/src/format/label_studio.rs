@@ -113,14 +113,14 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 }
 
 /// The text in a task's data that names an image.
-fn image_of(data: &Map<String, Value>) -> Option<&str> {
+pub(super) fn image_of(data: &Map<String, Value>) -> Option<&str> {
     let texts: Vec<&str> = data.values().filter_map(Value::as_str).collect();
     let image = texts.iter().find(|text| has_image_extension(Path::new(text)));
     image.or(texts.first()).copied()
 }
 
 /// The image that a task names: by its path, or by its name, from which an upload's prefix of eight digits is taken.
-fn find_image(root: &Path, named: &str) -> Option<PathBuf> {
+pub(super) fn find_image(root: &Path, named: &str) -> Option<PathBuf> {
     let named = named.rsplit_once("?d=").map_or(named, |(_, path)| path);
     let named = named.split_once("://").map_or(named, |(_, path)| path).trim_start_matches('/');
     let bases = [root.join("images"), root.to_owned()];

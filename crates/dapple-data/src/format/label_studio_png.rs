@@ -16,7 +16,9 @@ use crate::format::found::{Found, IGNORED, Notes, Record, Target};
 use crate::format::json::parse;
 use crate::format::label_studio::{find_image, image_of};
 use crate::format::several::classes_of;
-use crate::format::walk::{bad_file, entries, files_below, has_extension, has_image_extension, name_of_file, read_text, shown};
+use crate::format::walk::{
+    bad_file, entries, files_below, has_extension, has_image_extension, name_of_file, read_text, shown,
+};
 use crate::mask::decoder::MaskDecoder;
 use crate::mask::merged::MaskPart;
 
@@ -61,7 +63,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         let Some(masks) = annotations.values().next() else { continue };
         let first = &masks[0].1;
         if annotations.len() > 1 {
-            let problem = format!("task {task} has {} annotations; export one for each task", annotations.len());
+            let problem =
+                format!("task {task} has {} annotations; export one for each task", annotations.len());
             notes.bad(bad_file(first, problem))?;
             continue;
         }
@@ -103,7 +106,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 fn images_of_tasks(root: &Path) -> Result<BTreeMap<u64, String>> {
     let mut images = BTreeMap::new();
     for path in entries(root)?.into_iter().filter(|path| has_extension(path, &["json"]) && path.is_file()) {
-        let tasks: Vec<Map<String, Value>> = parse(&path, &read_text(&path)?, "a list of tasks of Label Studio")?;
+        let tasks: Vec<Map<String, Value>> =
+            parse(&path, &read_text(&path)?, "a list of tasks of Label Studio")?;
         for task in tasks {
             let data = task.get("data").and_then(Value::as_object).unwrap_or(&task);
             if let (Some(id), Some(image)) = (task.get("id").and_then(Value::as_u64), image_of(data)) {

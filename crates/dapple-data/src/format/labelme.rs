@@ -10,12 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
+use crate::format::encodings;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry;
 use crate::format::json;
 use crate::format::named::{self, Annotated};
 use crate::format::walk::{
-    EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_text, relative_stem, shown,
+    EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_bytes, relative_stem, shown,
 };
 use crate::mask::raw::RawMask;
 use crate::mask::regions::{Regions, Shape};
@@ -64,15 +65,51 @@ pub(super) fn probe(root: &Path) -> bool {
 }
 
 fn looks_like_labelme(path: &Path) -> bool {
-    let text =
-        if path.metadata().is_ok_and(|data| data.len() < 64 << 20) { read_text(path) } else { return false };
+    let bytes = if path.metadata().is_ok_and(|data| data.len() < 64 << 20) {
+        read_bytes(path)
+    } else {
+        return false;
+    };
+    let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     text.is_ok_and(|text| text.contains("\"shapes\"") && text.contains("\"imagePath\""))
+}
+
+/// The texts of the files. Those that are no UTF-8, as Labelme writes them on systems of other encodings, are read in the
+/// one encoding that suits them all, by which most name the image that is there; it is said.
+fn texts(root: &Path, notes: &mut Notes) -> Result<Vec<(PathBuf, String)>> {
+    let (mut texts, mut others) = (Vec::new(), Vec::new());
+    for path in files_below(root, &|path| has_extension(path, &["json"]))? {
+        match read_bytes(&path).map(String::from_utf8) {
+            Ok(Ok(text)) => {
+                texts.push((path, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+            }
+            Ok(Err(error)) => others.push((path, error.into_bytes())),
+            Err(error) => notes.bad(error)?,
+        }
+    }
+    let Some((first, _)) = others.first() else { return Ok(texts) };
+    let names_its_image = |i: usize, text: &str| {
+        let file: Option<File> = serde_json::from_str(text).ok();
+        let folder = others[i].0.parent();
+        let image = file.and_then(|file| inside(root, folder?, &file.image_path));
+        image.is_some_and(|image| image.is_file())
+    };
+    let (name, decoded) = encodings::decode(others.iter().map(|(_, bytes)| &bytes[..]), names_its_image)
+        .ok_or_else(|| bad_file(first, "it is text in no known encoding; save it as UTF-8"))?;
+    notes.warn(format!(
+        "{} Labelme files, such as {}, are not UTF-8 and read as {name}; save them as UTF-8 if names of classes come out wrong",
+        others.len(),
+        first.display()
+    ));
+    texts.extend(others.into_iter().map(|(path, _)| path).zip(decoded));
+    texts.sort();
+    Ok(texts)
 }
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
-    for path in files_below(root, &|path| has_extension(path, &["json"]))? {
-        let file = match read_text(&path).and_then(|text| parse(&path, &text)) {
+    for (path, text) in texts(root, notes)? {
+        let file = match parse(&path, &text) {
             Ok(file) => file,
             Err(error) => {
                 notes.bad(error)?;

@@ -57,6 +57,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     for pair in &pairs {
         records.append(&mut pair_files(pair, notes)?);
     }
-    let labels: BTreeMap<u16, u8> = (0..=7).map(|value: u8| (value.into(), value.checked_sub(1).unwrap_or(IGNORED))).collect();
+    let labels: BTreeMap<u16, u8> =
+        (0..=7).map(|value: u8| (value.into(), value.checked_sub(1).unwrap_or(IGNORED))).collect();
     Ok(Found::fixed(records, Classes::coloured(&CLASSES), MaskDecoder::ids(labels)))
 }

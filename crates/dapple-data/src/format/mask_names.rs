@@ -42,7 +42,9 @@ pub(super) fn numbered_base(stem: &str) -> Option<&str> {
 
 /// The beginnings of a stem that end at a separator, the longest first, each with the rest.
 pub(super) fn beginnings(stem: &str) -> impl Iterator<Item = (&str, &str)> {
-    stem.rmatch_indices(SEPARATORS).map(|(at, _)| stem.split_at(at)).filter(|(first, _)| !first.is_empty())
+    stem.rmatch_indices(SEPARATORS)
+        .map(move |(at, _)| stem.split_at(at))
+        .filter(|(first, _)| !first.is_empty())
 }
 
 /// The addition to an image's name that makes it the name of a mask.

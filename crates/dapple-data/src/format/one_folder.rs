@@ -24,7 +24,8 @@ const MOST_COLOURS: usize = 4096;
 /// Whether a folder directly holds images and masks.
 pub(super) fn is_mixed(folder: &Path, suffix: Option<&str>) -> Result<bool> {
     let paths: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| has_mask_extension(path)).collect();
-    let stems = paths.iter().filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
+    let stems: BTreeSet<String> =
+        paths.iter().filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
     Ok(!masks_among(&stems, suffix).is_empty() || suffix.is_none() && !doubled(folder, &paths).is_empty())
 }
 

@@ -142,8 +142,14 @@ fn leave_out_others(images: &mut Files, found: &Files, notes: &mut Notes) {
         let mut bases = beginnings(stem).filter(|(_, tail)| any || *tail == SUPERPIXELS);
         !found.contains_key(stem) && bases.any(|(base, _)| found.contains_key(base))
     };
-    let others: Vec<PathBuf> =
-        images.extract_if(.., |stem, _| is_other(stem)).map(|(_, path)| path).collect();
+    let mut others = Vec::new();
+    images.retain(|stem, path| {
+        let is_other = is_other(stem);
+        if is_other {
+            others.push(path.clone());
+        }
+        !is_other
+    });
     if let Some(first) = others.first() {
         notes.warn(format!(
             "{} files are passed over, such as {}: they are neither images nor masks by their names",

@@ -119,6 +119,14 @@ pub(super) fn gather(
 /// The masks that are left and belong to an image, where their names agree over the data set.
 fn extras(pairings: &[Pairing], table: Option<&ClassTable>) -> Vec<Extra> {
     let mut extras = Vec::new();
+    // Folders of one image each, whose masks are named after none: all of them are the image's.
+    let is_of_one = |pairing: &Pairing| {
+        pairing.images.len() == 1
+            && pairing.found.is_empty()
+            && !pairing.left.is_empty()
+            && pairing.is_apart()
+    };
+    let one_image_each = pairings.len() > 1 && pairings.iter().all(is_of_one);
     for (number, pairing) in pairings.iter().enumerate() {
         let mut images: BTreeMap<&str, &String> =
             pairing.images.keys().map(|stem| (bare(stem), stem)).collect();
@@ -130,9 +138,7 @@ fn extras(pairings: &[Pairing], table: Option<&ClassTable>) -> Vec<Extra> {
             } else if let Some((folder, image, tail)) = by_folder(mask, &images) {
                 let number = Tag::of(tail).number;
                 (image, Tag { text: folder.to_owned(), class: folder.to_owned(), number }, false)
-            } else if let (Some(image), 1, true) =
-                (pairing.images.keys().next(), pairing.images.len(), pairing.is_apart())
-            {
+            } else if let (Some(image), true) = (pairing.images.keys().next(), one_image_each) {
                 (image, Tag::of(mask), true)
             } else {
                 continue;
@@ -256,7 +262,7 @@ fn refuse_doubt(root: &Path, extras: &[Extra], pairings: &[Pairing]) -> Result<(
 }
 
 /// The classes, and whether one of the masks shows ignored pixels.
-fn classes_of(
+pub(super) fn classes_of(
     named: &BTreeSet<&str>,
     table: Option<&ClassTable>,
     subject: Option<&str>,

@@ -235,13 +235,16 @@ pub(crate) fn find_named(root: &Path, bases: &[PathBuf], named: &str) -> Option<
 
 /// Reads a text file of at most [`TEXT_LIMIT`] bytes; a byte-order mark is left out.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let bytes =
-        read_regular(path, TEXT_LIMIT).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let text = String::from_utf8(bytes).map_err(|_| DataError::BadFile {
+    let text = String::from_utf8(read_bytes(path)?).map_err(|_| DataError::BadFile {
         path: path.to_owned(),
         problem: "it is not UTF-8 text; save it as UTF-8".into(),
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Reads the bytes of a file of at most [`TEXT_LIMIT`].
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    read_regular(path, TEXT_LIMIT).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
 /// An error about the content of a text file.

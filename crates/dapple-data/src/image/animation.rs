@@ -53,7 +53,7 @@ fn frames(mut chunks: &[u8]) -> Option<u32> {
 
 /// The number of pictures of a GIF, or two of more; `rest` follows the signature.
 fn gif_pictures(rest: &[u8]) -> usize {
-    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let table = |flags: u8| -> usize { if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) } };
     let Some(&flags) = rest.get(4) else { return 0 };
     let (mut at, mut pictures) = (7 + table(flags), 0);
     while pictures < 2 {

@@ -78,8 +78,8 @@ impl Region {
         let of_bits = |bits| Self { width, height, bits, has_orientation };
         if raw.is_coloured() {
             let colours = raw.into_colours(path)?.1;
-            let found: BTreeSet<u32> =
-                colours.iter().copied().filter(|&colour| colour != 0).take(1 << 24).collect();
+            let runs = colours.chunk_by(|a, b| a == b).map(|run| run[0]);
+            let found: BTreeSet<u32> = runs.filter(|&colour| colour != 0).collect();
             if found.len() > 1 {
                 return Err(several(path, &format!("{} colours", found.len())));
             }

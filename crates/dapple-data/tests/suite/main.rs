@@ -13,6 +13,7 @@ mod lossy;
 mod mask_values;
 mod masks;
 mod palettes;
+mod published;
 mod real_data;
 mod several_masks;
 mod soft_masks;

@@ -121,7 +121,11 @@ fn pixels_of_loveda_without_data_are_ignored() {
 
 #[test]
 fn labelme_files_in_the_encoding_of_a_system_are_read() {
-    for (encoding, label) in [(encoding_rs::GB18030, "道路"), (encoding_rs::SHIFT_JIS, "みち"), (encoding_rs::WINDOWS_1252, "allée")] {
+    for (encoding, label) in [
+        (encoding_rs::GB18030, "道路"),
+        (encoding_rs::SHIFT_JIS, "みち"),
+        (encoding_rs::WINDOWS_1252, "allée"),
+    ] {
         let root = tempdir().unwrap();
         put(root.path(), &format!("{label}1.png"), &rgb_png(4, 3));
         let json = format!(
@@ -138,7 +142,9 @@ fn labelme_files_in_the_encoding_of_a_system_are_read() {
 #[test]
 fn masks_of_label_studio_are_put_together_for_each_task() {
     let root = tempdir().unwrap();
-    let file = |task: usize, class: &str| format!("masks/task-{task}-annotation-{}-by-1-tag-{class}-0.png", task + 7);
+    let file = |task: usize, class: &str| {
+        format!("masks/task-{task}-annotation-{}-by-1-tag-{class}-0.png", task + 7)
+    };
     put(root.path(), &file(1, "road"), &mask(&[0]));
     put(root.path(), &file(1, "bare soil"), &mask(&[1]));
     put(root.path(), &file(2, "road"), &mask(&[2]));

@@ -135,7 +135,8 @@ fn overlapping_masks_of_classes_are_refused_unless_something_tells_their_order()
     // Neither lies within the other.
     put_masks("c", &[0, 1], &[1, 2]);
     let error = refused(root.path());
-    for word in ["1 pixels have two classes", "`cup`", "`disc`", "c_cup.png", "classes.txt", "--mask-suffix"] {
+    for word in ["1 pixels have two classes", "`cup`", "`disc`", "c_cup.png", "classes.txt", "--mask-suffix"]
+    {
         assert!(error.contains(word), "no `{word}` in {error}");
     }
     put(root.path(), "classes.txt", b"background\ncup\ndisc\n");
@@ -183,7 +184,10 @@ fn one_ending_of_all_masks_is_found_or_given() {
     said(&dataset, &["`matte`"]);
     // Two observers.
     let with = |suffix: &str| {
-        Dataset::open(root.path(), &OpenOptions { mask_suffix: Some(suffix.into()), ..OpenOptions::default() })
+        Dataset::open(
+            root.path(),
+            &OpenOptions { mask_suffix: Some(suffix.into()), ..OpenOptions::default() },
+        )
     };
     for name in ["21_training", "22_training"] {
         put(root.path(), &format!("masks/{name}_second.png"), &mask(&[0]));
@@ -197,7 +201,7 @@ fn one_ending_of_all_masks_is_found_or_given() {
     let root = tempdir().unwrap();
     for name in ["a", "b"] {
         put_pair(root.path(), &format!("{name}.png"), &format!("{name}_1stHO.png"), &[0, 1]);
-        put(root.path(), &format!("{name}_2ndHO.png"), &mask(&[3]));
+        put(root.path(), &format!("{name}_2ndHO.png"), &mask(&[2, 3]));
     }
     let options = OpenOptions { mask_suffix: Some("_1stHO".into()), ..OpenOptions::default() };
     let dataset = Dataset::open(root.path(), &options).unwrap();
@@ -243,7 +247,8 @@ fn gif_masks_and_numpy_arrays_are_read() {
 
     let array = |kind: &str, shape: &str, by_columns: &str, data: &[u8]| {
         let header = format!("{{'descr': '{kind}', 'fortran_order': {by_columns}, 'shape': {shape}, }}\n");
-        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+        [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data]
+            .concat()
     };
     let wide = |size: usize, big: bool| -> Vec<u8> {
         let number = |i: u64| {

@@ -26,7 +26,7 @@ use super::settings::augmentation_preset;
 
 Formats, detected or named with --format:
   folders     images and masks in two folders, also nested and in parts, or
-              NAME.jpg beside NAME_mask.png
+              NAME.jpg beside NAME_mask.png, NAME.png or NAME_CLASS.png
   colours     folders with colour-coded masks and no table: a class a colour
   lists       txt or csv files, an image and its mask on each line
   voc, cvat   ImageSets, JPEGImages, SegmentationClass, labelmap.txt
@@ -39,7 +39,9 @@ Formats, detected or named with --format:
   labelme     a JSON file beside each image
   yolo        images and labels, a text file of polygons for each image
   label-studio, via, cvat-xml, supervisely
-              exports of these tools
+              exports of these tools; label-studio-png for its masks
+  oxford-pets, drive, isic, loveda
+              these data sets as they are unpacked
   nnunet      imagesTr, labelsTr, dataset.json
   run-lengths images and a CSV of run lengths, as Kaggle has them
 
