@@ -71,6 +71,7 @@ pub use dataset::fingerprint::Fingerprint;
 pub use dataset::reader::MaskReader;
 pub use dataset::samples::{Dataset, MaskOrientation, OpenOptions};
 pub use dataset::synthetic;
+pub use dataset::unlabelled::BEYOND;
 pub use error::{DataError, Result};
 pub use format::mask_files::mask_files;
 pub use format::unread::Unread;

@@ -34,6 +34,7 @@ pub use config::schedule::Schedule;
 pub use config::settings;
 pub use config::small_images::SmallImages;
 pub use config::train_config::TrainConfig;
+pub use config::unlabelled::UnlabelledConfig;
 pub use error::{NotFinite, RecorderError, TrainError};
 pub use fit::checkpoint::Checkpoint;
 pub use fit::files::TrainingFiles;

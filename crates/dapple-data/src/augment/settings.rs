@@ -91,6 +91,34 @@ impl Augment {
         Self::default()
     }
 
+    /// The changes that move pixels or mix samples.
+    #[must_use]
+    pub fn without_painting(&self) -> Self {
+        Self { cutmix: self.cutmix, mosaic: self.mosaic, ..self.painted_as(&Self::none()) }
+    }
+
+    /// These changes of places with another's changes of colours and its damage, and no mixing of samples.
+    #[must_use]
+    pub fn painted_as(&self, other: &Self) -> Self {
+        let Self { brightness, contrast, saturation, hue, gamma, grey, blur, noise, jpeg, cutout, .. } =
+            *other;
+        Self {
+            brightness,
+            contrast,
+            saturation,
+            hue,
+            gamma,
+            grey,
+            blur,
+            noise,
+            jpeg,
+            cutout,
+            cutmix: 0.0,
+            mosaic: 0.0,
+            ..*self
+        }
+    }
+
     /// The size of augmented samples.
     pub fn output_size(&self, input: &InputSettings) -> Size {
         let [height, width] = self.crop.unwrap_or([input.height, input.width]);

@@ -41,6 +41,7 @@ impl Dataset {
                 }
                 crc32fast::hash(&read_file(image)?)
             }
+            Source::Unlabelled { image } => crc32fast::hash(&read_file(image)?),
             Source::Memory { image, labels: map } => {
                 labels.update(&map.labels);
                 crc32fast::hash(&image.data)

@@ -15,4 +15,5 @@ pub(crate) mod samples;
 mod survey;
 pub mod synthetic;
 mod turns;
+pub(crate) mod unlabelled;
 pub(crate) mod values;

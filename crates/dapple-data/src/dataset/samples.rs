@@ -95,6 +95,10 @@ pub(crate) enum Source {
         image: Raster,
         labels: LabelMap,
     },
+    /// An image without labels: all pixels have label 0.
+    Unlabelled {
+        image: PathBuf,
+    },
 }
 
 /// Named pairs of image and label map with their classes. Samples are numbered from 0 in the order of parts and names.
@@ -213,14 +217,14 @@ impl Dataset {
     pub fn label_path(&self, index: usize) -> Option<&Path> {
         match &self.samples[index].source {
             Source::Files { target, .. } => Some(target.path()),
-            Source::Memory { .. } => None,
+            Source::Memory { .. } | Source::Unlabelled { .. } => None,
         }
     }
 
     /// The image file of sample `index`; `None` for one in memory.
     pub fn image_path(&self, index: usize) -> Option<&Path> {
         match &self.samples[index].source {
-            Source::Files { image, .. } => Some(image),
+            Source::Files { image, .. } | Source::Unlabelled { image } => Some(image),
             Source::Memory { .. } => None,
         }
     }
@@ -297,7 +301,9 @@ impl Dataset {
     /// Those of [`decode_photo`].
     pub fn image(&self, index: usize, channels: Channels) -> Result<Raster> {
         match &self.samples[index].source {
-            Source::Files { image, .. } => Ok(decode_photo(image, &self.reading(channels))?.raster),
+            Source::Files { image, .. } | Source::Unlabelled { image } => {
+                Ok(decode_photo(image, &self.reading(channels))?.raster)
+            }
             Source::Memory { image, .. } => Ok(image.clone().with_channels(channels)),
         }
     }
@@ -312,6 +318,10 @@ impl Dataset {
                 labels_of(target, &self.decoder, *turn, self.classes.len(), self.ignore)
             }
             Source::Memory { labels, .. } => Ok(labels.clone()),
+            Source::Unlabelled { .. } => {
+                let Sample { width, height, .. } = self.samples[index];
+                Ok(LabelMap { width, height, labels: vec![0; width * height] })
+            }
         }
     }
 
@@ -333,6 +343,12 @@ impl Dataset {
                 mask_width: labels.width as u32,
                 mask_height: labels.height as u32,
             });
+        }
+        if let Source::Unlabelled { image: path } = &self.samples[index].source
+            && (image.width, image.height) != (labels.width, labels.height)
+        {
+            let problem = "it has changed its size since the training began; leave the images as they are";
+            return Err(DataError::BadFile { path: path.clone(), problem: problem.into() });
         }
         Ok(LabelledImage { image, labels })
     }

@@ -146,6 +146,27 @@ impl Loader {
         Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
     }
 
+    /// The same samples in the same order with other changes of colours and other damage; what is kept of them is shared. Draws
+    /// do not depend on each other, so that each pixel shows the same place as before.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for changes out of range, and for those that move pixels or mix samples otherwise.
+    pub fn repainted(&self, augment: Augment) -> Result<Self> {
+        let Inner { dataset, samples, settings, rarity, cache } = self.0.as_ref();
+        if augment.without_painting() != settings.augment.without_painting() {
+            return Err(DataError::setting(
+                "augment",
+                "another geometry",
+                "changes of colours and damage alone",
+            ));
+        }
+        let settings = LoaderSettings { augment, ..*settings };
+        settings.validate()?;
+        let (dataset, samples, rarity) = (Arc::clone(dataset), samples.clone(), rarity.clone());
+        let cache = Arc::clone(cache);
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
+    }
+
     /// The number of batches in an epoch.
     pub fn batches_per_epoch(&self) -> usize {
         let (samples, batch) = (self.0.samples.len(), self.0.settings.batch);

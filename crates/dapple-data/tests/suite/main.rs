@@ -24,4 +24,5 @@ mod tiff_kinds;
 mod tiffs;
 mod tools;
 mod turned;
+mod unlabelled;
 mod values;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dapple_base::{InputFault, StopFlag, TimeSpan};
-use dapple_data::{Dataset, OpenOptions};
+use dapple_data::{Dataset, OpenOptions, synthetic};
 use dapple_graph::{LossKind, LossTerm, Optimizer};
 use dapple_model::{Provenance, Weights, load_model, load_models};
 use dapple_run::sweep::{Sweep, SweepKind};
@@ -14,6 +14,7 @@ use dapple_run::{Run, RunFolder};
 use dapple_run::{RunError, save_rate_plot};
 use dapple_train::{
     EpochRecord, Event, Observer, Outcome, Pace, RateSweep, Schedule, SmallImages, TrainConfig, TrainError,
+    UnlabelledConfig,
 };
 
 use crate::tiny::{self, checkpoint, engine, rows};
@@ -37,6 +38,36 @@ fn finish(training: Run) -> Vec<EpochRecord> {
         Outcome::Finished { records } => records,
         outcome => panic!("{outcome:?}"),
     }
+}
+
+/// The pictures of another data set, without their masks.
+fn photos(folder: &Path) -> UnlabelledConfig {
+    let photos = folder.join("photos");
+    if !photos.exists() {
+        synthetic::write(&photos, 11, 5, tiny::SIDE, tiny::SIDE).expect("the folder is writable");
+        fs::remove_dir_all(photos.join("masks")).expect("it is there");
+    }
+    UnlabelledConfig::of_folder(photos)
+}
+
+#[test]
+fn images_without_labels_teach_nothing_below_the_threshold_and_something_above_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let trained = |name: &str, unlabelled: Option<UnlabelledConfig>| {
+        let config = TrainConfig { ema_decay: Some(0.9), unlabelled, ..config(&data, "unet") };
+        let run = folder.path().join(name);
+        finish(start(config.clone(), &run));
+        checkpoint(&run, &config).state.values
+    };
+    let alone = trained("alone", None);
+    let photos = photos(folder.path());
+    // Of four classes, one has more than a fifth; and no young network is as sure as this.
+    let unsure = UnlabelledConfig { threshold: 0.999_999_9, ..photos.clone() };
+    let sure = UnlabelledConfig { threshold: 0.2, ..photos };
+    assert_eq!(trained("unsure", Some(unsure)), alone);
+    assert_ne!(trained("sure", Some(sure.clone())), alone);
+    assert_eq!(trained("without weight", Some(UnlabelledConfig { weight: 0.0, ..sure })), alone);
 }
 
 struct StopAfter<'a>(usize, &'a StopFlag);
@@ -65,6 +96,8 @@ fn everything_that_a_step_depends_on_survives_an_interruption() {
         if network == "unet" {
             config.small_images = Some(SmallImages::for_share(0.5));
             config.evaluation.every = 2;
+            let photos = photos(folder.path());
+            config.unlabelled = Some(UnlabelledConfig { threshold: 0.2, ramp: 0.0, ..photos });
         } else {
             (config.encoder_rate, config.freeze_encoder) = (Some(0.5), Some(1));
         }

@@ -1,9 +1,9 @@
 //! All settings.
 
 use super::setting::{Flag, Setting};
-use super::{data, loss, measuring, parts, schedule, small_images, train_config};
+use super::{data, loss, measuring, parts, schedule, small_images, train_config, unlabelled};
 
-const TABLES: [&[Setting]; 12] = [
+const TABLES: [&[Setting]; 13] = [
     train_config::MAIN,
     parts::TABLES[0],
     data::DATA,
@@ -14,6 +14,7 @@ const TABLES: [&[Setting]; 12] = [
     parts::TABLES[3],
     schedule::SETTINGS,
     small_images::SETTINGS,
+    unlabelled::SETTINGS,
     measuring::EVALUATION,
     measuring::CHECKPOINT,
 ];

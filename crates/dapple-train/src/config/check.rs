@@ -1,5 +1,6 @@
 //! Checks of all settings.
 
+use dapple_data::BEYOND;
 use dapple_graph::{LossKind, LossTerm, Target};
 use dapple_nets::registry::NetworkEntry;
 use toml::{Table, Value};
@@ -57,6 +58,18 @@ impl TrainConfig {
         }
         if let Some(error) = self.loss.terms.iter().find_map(|term| term.check().err()) {
             return Some(error.to_string());
+        }
+        if self.unlabelled.is_some() && self.ema_decay.is_none() {
+            return Some(
+                "images without labels need a teacher, the moving average of the weights; give ema_decay (--ema 0.999)"
+                    .to_owned(),
+            );
+        }
+        if self.unlabelled.is_some() && classes > usize::from(BEYOND) {
+            return Some(format!(
+                "images without labels need a label for pixels that do not count, but there are {classes} classes; give at \
+                 most {BEYOND}"
+            ));
         }
         let learns_boundaries = |entry: &NetworkEntry| entry.output_targets.contains(&Target::Boundaries);
         if self.loss.boundary_aware != 0.0 && !self.network.check().is_ok_and(learns_boundaries) {

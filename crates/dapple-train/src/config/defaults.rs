@@ -75,6 +75,7 @@ impl TrainConfig {
             patience: None,
             time_budget: None,
             small_images: None,
+            unlabelled: None,
             encoder_rate: None,
             freeze_encoder: None,
             device: "auto".to_owned(),

@@ -11,6 +11,7 @@ use super::kind::{BadValue, Kind, LARGEST, Range, Word};
 use super::loss_text::loss_terms;
 use super::schedule::Schedule;
 use super::small_images::SmallImages;
+use super::unlabelled::UnlabelledConfig;
 
 type Edited = Result<(), BadValue>;
 
@@ -247,6 +248,22 @@ pub(super) fn small_images(settings: &mut Table, text: &str) -> Edited {
         share => set(settings, "small_images", SmallImages::for_share(share))?,
     }
     Ok(())
+}
+
+/// The decay of the average that is the teacher of `--unlabelled`, where none is set.
+const TEACHER: f64 = 0.999;
+
+/// `--unlabelled`, with an average to teach.
+pub(super) fn unlabelled(settings: &mut Table, text: &str) -> Edited {
+    let dir = path::absolute(text).unwrap_or(text.into());
+    match settings.contains_key("unlabelled") {
+        true => set(settings, "unlabelled.dir", dir)?,
+        false => set(settings, "unlabelled", UnlabelledConfig::of_folder(dir))?,
+    }
+    match settings.contains_key("ema_decay") {
+        true => Ok(()),
+        false => set(settings, "ema_decay", TEACHER),
+    }
 }
 
 fn number_or_none(settings: &mut Table, key: &str, text: &str, range: Range) -> Edited {

@@ -4,7 +4,7 @@
 //! upwards:
 //!
 //! - `kind`, `setting`: types of settings, and a setting.
-//! - `schedule`, `small_images`, `edits` (flags that set several keys), `data`, `loss`, `measuring`, `parts` (structures of
+//! - `schedule`, `small_images`, `unlabelled`, `edits` (flags that set several keys), `data`, `loss`, `measuring`, `parts` (structures of
 //!   other crates), `train_config`: the definitions.
 //! - `catalogue`: all of them; `defaults`: default values.
 //! - `comments`, `check`, `file`, `apply`, `page`: the file, the ranges, the flags and the reference page.
@@ -34,6 +34,7 @@ pub(crate) mod schedule;
 mod setting;
 pub(crate) mod small_images;
 pub(crate) mod train_config;
+pub(crate) mod unlabelled;
 
 #[cfg(test)]
 mod tests;

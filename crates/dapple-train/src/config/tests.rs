@@ -16,6 +16,7 @@ use super::schedule::Schedule;
 use super::setting::Edit;
 use super::small_images::SmallImages;
 use super::train_config::TrainConfig;
+use super::unlabelled::UnlabelledConfig;
 
 fn plain() -> TrainConfig {
     TrainConfig::for_network("unet", 2, Path::new("data")).expect("a network")
@@ -62,6 +63,7 @@ fn full() -> Vec<TrainConfig> {
     config.loss.boundary_aware = 1.0;
     config.loss.terms = vec![term];
     config.small_images = Some(SmallImages::for_share(0.5));
+    config.unlabelled = Some(UnlabelledConfig::of_folder("photos".into()));
     config.evaluation.every = 2;
     config.evaluation.train_images = Some(5);
     config.checkpoint.batches = Some(50);
@@ -163,7 +165,7 @@ fn values_out_of_range_are_named_with_those_that_fit() {
         "`clip_norm` is 0.0; give a number above 0, or leave it out for no limit"
     );
     type Change = fn(&mut TrainConfig);
-    let cases: [(Change, &str); 18] = [
+    let cases: [(Change, &str); 19] = [
         (|c| c.epochs = 0, "`epochs`"),
         (|c| c.learning_rate = f64::NAN, "`learning_rate` is nan"),
         (|c| c.learning_rate = f64::INFINITY, "`learning_rate` is inf"),
@@ -181,6 +183,7 @@ fn values_out_of_range_are_named_with_those_that_fit() {
         (|c| c.schedule = Schedule::Cosine { warm_up: 1.0, floor: 0.0 }, "`schedule.warm_up`"),
         (|c| c.schedule = Schedule::Cosine { warm_up: 0.1, floor: f64::NAN }, "`schedule.floor`"),
         (|c| c.loss.boundary_aware = 1.0, "pidnet-s"),
+        (|c| c.unlabelled = Some(UnlabelledConfig::of_folder("photos".into())), "--ema 0.999"),
         (|c| c.seed = u64::MAX, "TOML"),
     ];
     for (change, wanted) in cases {

@@ -16,6 +16,7 @@ use super::measuring::{self, CheckpointConfig, EvaluationConfig};
 use super::schedule::Schedule;
 use super::setting::{Flag, Group, at_least, number, parsed, settings, table, text, whole};
 use super::small_images::SmallImages;
+use super::unlabelled::UnlabelledConfig;
 
 settings! {
     /// All settings of a training: everything that is needed to repeat it.
@@ -171,6 +172,17 @@ settings! {
                      share of the training, 0.5 for example; 0 for none",
                 )
                 .by(edits::small_images),
+        ),
+        /// Images without labels to learn from too, by what the moving average of the weights sees in them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unlabelled: Option<UnlabelledConfig> = table().in_group(Group::Data).unset("images with labels alone").flag(
+            Flag::new("unlabelled", "DIR")
+                .help(
+                    "Learn from the images of this folder too, which have no masks: by what the moving average of the weights sees \
+                     in them; switches `--ema 0.999` on where there is none",
+                )
+                .by(edits::unlabelled)
+                .also(&["ema_decay"]),
         ),
         /// Measuring after an epoch.
         evaluation: EvaluationConfig = table(),

@@ -9,6 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::initial::Initial;
 use super::rates::rate_factors;
 use crate::config::train_config::TrainConfig;
+use crate::config::unlabelled::UnlabelledConfig;
 use crate::error::TrainError;
 
 /// The parts that stay the same over a training.
@@ -16,6 +17,8 @@ use crate::error::TrainError;
 pub(crate) struct Setup {
     pub config: TrainConfig,
     pub dataset: Arc<Dataset>,
+    /// Images without labels.
+    pub unlabelled: Option<Arc<Dataset>>,
     pub parts: SplitIndices,
     /// The network for one image.
     pub graph: Graph,
@@ -57,7 +60,9 @@ impl Setup {
             })?;
         }
         rate_factors(&config, graph.params(), 0)?;
-        Ok(Self { config, dataset, parts, graph })
+        let open = |unlabelled: &UnlabelledConfig| dataset.unlabelled(&unlabelled.dir, input.channels.into());
+        let unlabelled = config.unlabelled.as_ref().map(open).transpose()?.map(Arc::new);
+        Ok(Self { config, dataset, unlabelled, parts, graph })
     }
 
     /// The first state of a new training.

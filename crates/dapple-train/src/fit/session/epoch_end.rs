@@ -13,6 +13,7 @@ use crate::fit::model_file;
 use crate::fit::observer::Event;
 use crate::fit::position::Position;
 use crate::fit::record::{EpochRecord, best_epoch, write_tables};
+use crate::fit::unlabelled::Unlabelled;
 
 /// The measurements after an epoch.
 #[derive(Default)]
@@ -89,6 +90,9 @@ impl Session<'_> {
             self.decide_pace();
         }
         self.write_checkpoint()?;
+        if let Some(text) = self.unlabelled.as_mut().and_then(Unlabelled::tell) {
+            self.observer.notice(&Event::Note(&text));
+        }
         let epochs = self.epochs_after();
         if let Some(record) = self.records.last() {
             self.observer.notice(&Event::Epoch { record, epochs, best });

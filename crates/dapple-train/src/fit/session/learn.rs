@@ -1,7 +1,7 @@
 //! One step of the optimizer, and the diagnosis of NaN and infinite values.
 
 use dapple_data::Batch;
-use dapple_graph::{DropoutState, Shape, Tensor};
+use dapple_graph::{DropoutState, Inference, Shape, Tensor};
 
 use super::Session;
 use crate::error::{NotFinite, TrainError};
@@ -42,6 +42,7 @@ impl Session<'_> {
                 return Err(self.diagnosed("loss", loss, last));
             }
             losses += loss;
+            self.learn_unlabelled(scale)?;
         }
         let rate = self.next_rate() as f32;
         let norm = f64::from(self.executor.step(rate, self.setup.config.clip_norm)?);
@@ -53,6 +54,40 @@ impl Session<'_> {
         self.position.gradient_norm_sum += norm;
         if let Some(decay) = self.setup.config.ema_decay {
             self.executor.update_average(warmed_up(decay, self.position.steps));
+        }
+        Ok(())
+    }
+
+    /// Adds the gradient of the batch without labels that belongs to the last one with labels; nothing before the first step, when
+    /// there is no average, and where the average is sure of nothing.
+    fn learn_unlabelled(&mut self, scale: f32) -> Result<(), TrainError> {
+        let config = &self.setup.config;
+        let (Some(unlabelled), Some(settings)) = (&mut self.unlabelled, &config.unlabelled) else {
+            return Ok(());
+        };
+        let per_epoch = self.loader.batches_per_epoch();
+        let share = match &self.position.pace {
+            Some(pace) => pace.share,
+            None => {
+                let steps = config.epochs * per_epoch.div_ceil(config.accumulate);
+                self.position.steps as f64 / steps.max(1) as f64
+            }
+        };
+        let factor = settings.factor(share);
+        if self.position.steps == 0 || factor == 0.0 {
+            return Ok(());
+        }
+        let number = (self.position.epochs_done * per_epoch + self.position.batches_done - 1) as u64;
+        let [plain, strong] = unlabelled.batch(number, self.position.small)?;
+        let tensor =
+            |batch: &Batch| Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images.clone());
+        self.executor.swap_ema();
+        let seen = self.executor.infer(&tensor(&plain), Inference::Predict);
+        self.executor.swap_ema();
+        let (labels, sure) = unlabelled.sure_labels(&seen?.swap_remove(0), &plain, settings.threshold);
+        if sure > 0.0 {
+            let scale = scale * factor * sure as f32;
+            self.executor.accumulate(&tensor(&strong), &labels, &unlabelled.loss, scale)?;
         }
         Ok(())
     }

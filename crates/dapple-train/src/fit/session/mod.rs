@@ -22,6 +22,7 @@ use super::rates;
 use super::record::{EpochRecord, latest_progress, read_records, write_tables};
 use super::recorder::Recorder;
 use super::setup::{Beginning, Setup};
+use super::unlabelled::Unlabelled;
 use crate::config::small_images::SmallImages;
 use crate::error::TrainError;
 
@@ -40,6 +41,7 @@ pub(crate) struct Session<'a> {
     loader: Loader,
     /// The loader of the epochs with small images.
     small_loader: Option<Loader>,
+    unlabelled: Option<Unlabelled>,
     /// The validation images.
     val: Option<EvaluationSet>,
     /// The training images that are scored.
@@ -130,6 +132,8 @@ impl<'a> Session<'a> {
             loader.resized(small.height, small.width)
         };
         let small_loader = config.small_images.map(resized).transpose()?;
+        let unlabelled =
+            setup.unlabelled.as_ref().map(|images| Unlabelled::new(config, images)).transpose()?;
         let set = |samples: &[usize]| match samples {
             [] => Ok(None),
             samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
@@ -152,6 +156,7 @@ impl<'a> Session<'a> {
             stop,
             loader,
             small_loader,
+            unlabelled,
             val,
             scored_train,
             position,
@@ -161,6 +166,16 @@ impl<'a> Session<'a> {
             began: Instant::now(),
             setup,
         };
+        if let (Some(images), Some(unlabelled)) =
+            (&session.setup.unlabelled, &session.setup.config.unlabelled)
+        {
+            let text = format!(
+                "{} images without labels of {}, beside the training images",
+                images.len(),
+                unlabelled.dir.display()
+            );
+            session.observer.notice(&Event::Note(&text));
+        }
         let epochs = session.epochs();
         let Setup { config, parts, .. } = &session.setup;
         session.observer.notice(&Event::Started {
