@@ -1,5 +1,6 @@
 //! Decoding images: PNG, JPEG, BMP, TIFF, WebP, PNM and GIF to 8-bit rasters.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -86,17 +87,39 @@ pub fn colour_profile(path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
 }
 
 fn profile_of_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let mut file = open_regular(path).map_err(failed)?;
-    let mut start = Vec::new();
-    (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    let source = BufReader::new(file);
+    let (source, start) = open_start(path)?;
     if is_tiff(&start) {
         return Ok(TiffFile::open(source, path)?.profile().map(<[u8]>::to_vec));
     }
     // Of an image of any size: it may be one that is read row by row.
     Ok(decoder_of(source, path)?.icc_profile().ok().flatten())
+}
+
+/// Whether the pixels of an image file have to be turned to stand upright, read without the pixels.
+///
+/// # Errors
+/// Those of [`decode_photo`] for the file's header.
+pub fn is_turned(path: impl AsRef<Path>) -> Result<bool> {
+    let path = path.as_ref();
+    let orientation = contained(path, || {
+        let (source, start) = open_start(path)?;
+        if is_tiff(&start) {
+            return Ok(TiffFile::open(source, path)?.orientation());
+        }
+        // Of an image of any size, as for the colour profile. A damaged EXIF block says nothing.
+        Ok(decoder_of(source, path)?.orientation().unwrap_or(Orientation::NoTransforms))
+    })?;
+    Ok(orientation != Orientation::NoTransforms)
+}
+
+/// A file from its beginning, and its first bytes.
+fn open_start(path: &Path) -> Result<(BufReader<File>, Vec<u8>)> {
+    let failed = |source| DataError::Read { path: path.to_owned(), source };
+    let mut file = open_regular(path).map_err(failed)?;
+    let mut start = Vec::new();
+    (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok((BufReader::new(file), start))
 }
 
 /// The pixels of an image file as they are stored.
@@ -149,12 +172,8 @@ pub(crate) fn image_header(path: &Path) -> Result<ImageHeader> {
 }
 
 fn read_header(path: &Path) -> Result<ImageHeader> {
-    let failed = |source| DataError::Read { path: path.to_owned(), source };
-    let mut file = open_regular(path).map_err(failed)?;
-    let mut start = Vec::new();
-    (&mut file).take(4).read_to_end(&mut start).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    header(BufReader::new(file), &start, path)
+    let (source, start) = open_start(path)?;
+    header(source, &start, path)
 }
 
 /// The header of what begins with `start`.

@@ -35,6 +35,8 @@ pub struct Stored {
     pub kind: SampleKind,
     /// The value of pixels without data.
     pub nodata: Option<f64>,
+    /// Which pixels are there, `[height, width]`: 0 for those that are not. `None` where the file has no mask.
+    pub mask: Option<Vec<u8>>,
     /// The profile of the colours.
     pub icc: Option<Vec<u8>>,
 }
@@ -125,7 +127,7 @@ impl Stored {
             ColorType::Rgba32F => (Samples::F32(image.into_rgba32f().into_raw()), SampleKind::Float(32)),
             _ => (Samples::U8(image.into_bytes()), SampleKind::BYTE),
         };
-        Self { width, height, channels, alpha, samples, kind, nodata: None, icc }
+        Self { width, height, channels, alpha, samples, kind, nodata: None, mask: None, icc }
     }
 
     /// Channels without alpha.
@@ -179,6 +181,9 @@ impl Stored {
 
     /// Whether a pixel has data: a value other than "no data" in some band.
     fn is_covered(&self, pixel: usize) -> bool {
+        if self.mask.as_ref().is_some_and(|mask| mask[pixel] == 0) {
+            return false;
+        }
         let empty = |value: f64| value.is_nan() || self.nodata.is_some_and(|nodata| value == nodata);
         match (&self.samples, self.nodata) {
             (Samples::U8(_) | Samples::U16(_), None) => true,
@@ -196,6 +201,7 @@ impl Stored {
         };
         let whole = self.alpha.is_none()
             && self.nodata.is_none()
+            && self.mask.is_none()
             && matches!(self.samples, Samples::U8(_) | Samples::U16(_));
         if whole {
             return None;

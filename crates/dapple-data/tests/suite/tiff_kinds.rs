@@ -159,6 +159,69 @@ fn pixels_without_data_are_not_there() {
 }
 
 #[test]
+fn limits_go_by_the_type_that_pixels_have_in_memory() {
+    // 324 and 121 million bytes in the files, 648 and 484 in memory; and indices, which become colours.
+    let of = |side: u32, bits: u16, format: u16| Tiff { bits, format, ..Tiff::grey(side, side) };
+    let indexed = Tiff { photometric: 3, palette: vec![0; 3 * 256], ..Tiff::grey(14_000, 14_000) };
+    for tiff in [of(9000, 32, 1), of(12_000, 8, 2), of(12_000, 16, 3), indexed] {
+        let error = refusal(&tiff.file(&[7; 64]));
+        assert!(error.contains("MiB allowed for one image"), "{} bits: {error}", tiff.bits);
+    }
+    let small = refusal(&of(11_000, 8, 2).file(&[7; 64]));
+    assert!(small.contains("too short"), "{small}");
+}
+
+#[test]
+fn a_predictor_is_undone_only_where_a_compression_has_one() {
+    let pixels = [10, 20, 30, 40];
+    for (compression, data) in [(1, &pixels[..]), (32773, &[3, 10, 20, 30, 40][..])] {
+        let tiff = Tiff { compression, predictor: 2, ..Tiff::grey(4, 1) };
+        let found = decode_image_bytes(&tiff.file(data), "a.tif", Channels::Grey).unwrap();
+        assert_eq!(found.data, pixels, "compression {compression}");
+    }
+    let differences = ruzstd::encoding::compress_to_vec(
+        &[10_u8, 10, 10, 10][..],
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
+    let tiff = Tiff { compression: 50000, predictor: 2, ..Tiff::grey(4, 1) };
+    assert_eq!(decode_image_bytes(&tiff.file(&differences), "a.tif", Channels::Grey).unwrap().data, pixels);
+}
+
+#[test]
+fn a_palette_with_another_channel_is_named() {
+    let tiff =
+        Tiff { photometric: 3, samples: 2, extra: vec![2], palette: vec![0; 3 * 256], ..Tiff::grey(2, 1) };
+    let error = refusal(&tiff.file(&[1, 255, 0, 0]));
+    assert!(
+        error.contains("palette of colours and another channel") && error.contains("-expand rgba"),
+        "{error}"
+    );
+}
+
+#[test]
+fn pixels_outside_of_an_internal_mask_are_not_there() {
+    let image = Tiff { samples: 3, photometric: 2, ..Tiff::grey(10, 3) };
+    // One bit a pixel, in another compression than the image; a reduced copy with its mask stands between.
+    let mask = Tiff { photometric: 4, bits: 1, compression: 32773, page: 4, ..Tiff::grey(10, 3) };
+    let reduced = Tiff { page: 1, ..Tiff::grey(5, 1) };
+    let reduced_mask = Tiff { photometric: 4, page: 5, ..Tiff::grey(5, 1) };
+    let packed = vec![5, 0xff, 0x80, 0x00, 0x40, 0x0f, 0xc0];
+    let file = pages(&[
+        (image, vec![9; 90]),
+        (reduced, vec![0; 5]),
+        (reduced_mask, vec![0; 5]),
+        (mask.clone(), packed),
+    ]);
+    let photo = decode_photo_bytes(&file, "a.tif", &Channels::Rgb.into()).unwrap();
+    let rows = ["1111111110", "0000000001", "0000111111"].concat();
+    let wanted: Vec<u8> = rows.bytes().map(|bit| if bit == b'1' { 255 } else { 0 }).collect();
+    assert_eq!((photo.coverage, &photo.raster.data[..3]), (Some(wanted), &[9; 3][..]));
+    // A mask that cannot be read is no reason to take all pixels for data.
+    let damaged = pages(&[(Tiff::grey(10, 3), vec![9; 30]), (mask, vec![5, 0xff])]);
+    assert!(refusal(&damaged).contains("a.tif"));
+}
+
+#[test]
 fn an_animation_is_refused_as_a_file_of_several_pages_is() {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 2, 1);

@@ -11,6 +11,8 @@ pub struct Tiff {
     pub format: u16,
     pub photometric: u16,
     pub compression: u16,
+    /// How values are stored as differences; 1 is not at all.
+    pub predictor: u16,
     /// The kinds of extra samples.
     pub extra: Vec<u16>,
     pub nodata: Option<&'static str>,
@@ -30,6 +32,7 @@ impl Tiff {
             format: 1,
             photometric: 1,
             compression: 1,
+            predictor: 1,
             extra: Vec::new(),
             nodata: None,
             palette: Vec::new(),
@@ -72,6 +75,9 @@ pub fn pages(pages: &[(Tiff, Vec<u8>)]) -> Vec<u8> {
         ];
         if !page.palette.is_empty() {
             entries.push((320, 3, page.palette.len() as u32, shorts(&page.palette)));
+        }
+        if page.predictor != 1 {
+            entries.push((317, 3, 1, shorts(&[page.predictor])));
         }
         if !page.extra.is_empty() {
             entries.push((338, 3, page.extra.len() as u32, shorts(&page.extra)));

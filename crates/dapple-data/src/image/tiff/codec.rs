@@ -36,6 +36,12 @@ pub(super) fn check(compression: u16) -> Result<(), String> {
     ))
 }
 
+/// Whether values may be stored as differences before they are compressed so (TIFF 6.0, section 14, and libtiff for zstd). Other
+/// data have no predictor, whatever a tag says, which some programs write for them too.
+pub(super) fn has_predictor(compression: u16) -> bool {
+    matches!(compression, 5 | 8 | 32946 | 50000)
+}
+
 /// At most `most` bytes of a chunk.
 ///
 /// # Errors

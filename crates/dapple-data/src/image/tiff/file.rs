@@ -1,16 +1,17 @@
 //! An open TIFF file, read in blocks of rows.
 
 use std::io::{Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dapple_base::{SampleKind, Size};
 use image::metadata::Orientation;
 use tiff::TiffError;
 use tiff::decoder::{Decoder, Limits};
-use tiff::tags::Tag;
 
 use super::chunk::{self, Wanted};
 use super::header::{Colour, Header, Numbers};
+use super::pages::{self, Pages};
 use super::{codec, colour, unpack};
 use crate::error::{DataError, Result};
 use crate::image::raster::{DECODE_LIMIT_BYTES, too_large};
@@ -18,8 +19,6 @@ use crate::image::stored::{Samples, Stored};
 
 /// Rows that are read at once from strips that are not compressed: many programs write a whole image as one strip.
 const PLAIN_ROWS: usize = 64;
-/// Pages that are looked at.
-const MOST_PAGES: usize = 4096;
 /// The largest tag: the places of the tiles of a scene.
 const LARGEST_TAG: usize = 64 << 20;
 
@@ -28,6 +27,7 @@ pub struct TiffFile<R: Read + Seek> {
     path: PathBuf,
     decoder: Decoder<R>,
     header: Header,
+    mask: Option<MaskPage>,
 }
 
 impl<R: Read + Seek> TiffFile<R> {
@@ -45,7 +45,8 @@ impl<R: Read + Seek> TiffFile<R> {
         let mut decoder = Decoder::new(source).map_err(failed)?.with_limits(limits);
         let header = Header::read(&mut decoder).map_err(failed)?;
         let header = header.map_err(|problem| DataError::image(path, problem))?;
-        let pages = pages(&mut decoder, (header.width as u64, header.height as u64));
+        let Pages { count: pages, mask } =
+            pages::look(decoder.inner(), (header.width as u64, header.height as u64));
         if pages > 1 {
             let problem = format!(
                 "it has {pages} pages, and nothing says which of them is meant; save each page as a file of its own \
@@ -53,7 +54,9 @@ impl<R: Read + Seek> TiffFile<R> {
             );
             return Err(DataError::image(path, problem));
         }
-        Ok(Self { path: path.to_owned(), decoder, header })
+        let mask = mask.map(|number| MaskPage::open(&mut decoder, number)).transpose();
+        let mask = mask.map_err(|reason| damaged(path, reason))?;
+        Ok(Self { path: path.to_owned(), decoder, header, mask })
     }
 
     /// Height and width as the pixels are stored.
@@ -88,6 +91,12 @@ impl<R: Read + Seek> TiffFile<R> {
         }
     }
 
+    /// Whether pixels may be transparent, or without data.
+    pub fn may_have_gaps(&self) -> bool {
+        let Header { alpha, nodata, numbers, .. } = &self.header;
+        alpha.is_some() || nodata.is_some() || self.mask.is_some() || *numbers == Numbers::Floating
+    }
+
     /// The profile of its colours.
     pub(crate) fn profile(&self) -> Option<&[u8]> {
         self.header.icc.as_deref()
@@ -107,7 +116,11 @@ impl<R: Read + Seek> TiffFile<R> {
     /// # Errors
     /// [`DataError::Decode`] for damaged data, [`DataError::Image`] for a block that is too large.
     pub fn read_rows(&mut self, first: usize) -> Result<Stored> {
-        let (rows, values) = self.read_plain_rows(first)?;
+        let (rows, values) = plain_rows(&mut self.decoder, &self.path, &self.header, first)?;
+        let mask = match &mut self.mask {
+            Some(mask) => Some(mask.rows(&mut self.decoder, &self.path, first..first + rows)?),
+            None => None,
+        };
         let header = &self.header;
         let (samples, channels) = colour::interpret(header, values);
         Ok(Stored {
@@ -118,57 +131,9 @@ impl<R: Read + Seek> TiffFile<R> {
             samples,
             kind: self.kind(),
             nodata: colour::nodata(header),
+            mask,
             icc: None,
         })
-    }
-
-    /// The number of rows of that block, and its samples as the file has them: indices of palettes, greys not scaled.
-    fn read_plain_rows(&mut self, first: usize) -> Result<(usize, Samples)> {
-        let header = &self.header;
-        let height = header.chunk.1;
-        let (chunk_row, inside) = (first / height, first % height);
-        let plain = header.compression == codec::NONE;
-        let most = if plain && !header.is_tiled { height.min(PLAIN_ROWS) } else { height };
-        let rows = most.min(height - inside).min(header.height - first);
-        let across = header.across();
-        // Tiles may be larger than the image.
-        let factors = [across, header.chunk.0, header.samples, header.bits.div_ceil(8) as usize];
-        let bytes = factors.iter().fold(rows as u64, |bytes, &factor| bytes.saturating_mul(factor as u64));
-        if bytes > DECODE_LIMIT_BYTES {
-            let problem = format!(
-                "its strips or tiles of {} x {height} pixels are too large to be read one by one; write it in tiles \
-                 (gdal_translate -co TILED=YES)",
-                header.chunk.0
-            );
-            return Err(DataError::image(&self.path, problem));
-        }
-        let wanted = |plane: usize, column: usize| Wanted {
-            chunk: (plane * header.down() + chunk_row) * across + column,
-            first: inside,
-            rows,
-        };
-        let mut planes = Vec::with_capacity(header.plane_count());
-        for plane in 0..header.plane_count() {
-            let mut chunks = Vec::with_capacity(across);
-            for column in 0..across {
-                let read = chunk::read(&mut self.decoder, header, wanted(plane, column));
-                chunks.push(read.map_err(|reason| damaged(&self.path, reason))?);
-            }
-            let mut values = unpack::list(header, rows * header.width * header.chunk_samples());
-            for y in 0..rows {
-                for (column, chunk) in chunks.iter().enumerate() {
-                    let width = header.chunk.0.min(header.width - column * header.chunk.0);
-                    let count = width * header.chunk_samples();
-                    let row = &chunk.bytes[y * chunk.row_bytes..][..chunk.row_bytes];
-                    match header.nodata.filter(|_| chunk.is_missing) {
-                        Some(nodata) => values.repeat(nodata, count),
-                        None => unpack::append(header, row, count, &mut values),
-                    }
-                }
-            }
-            planes.push(values);
-        }
-        Ok((rows, Samples::interleave(planes)))
     }
 
     /// Reads all rows.
@@ -183,6 +148,7 @@ impl<R: Read + Seek> TiffFile<R> {
             let more = self.read_rows(whole.height)?;
             whole.height += more.height;
             whole.samples.append(more.samples);
+            whole.mask.iter_mut().zip(more.mask).for_each(|(mask, more)| mask.extend(more));
         }
         whole.icc = self.header.icc.clone();
         Ok(whole)
@@ -204,7 +170,7 @@ impl<R: Read + Seek> TiffFile<R> {
         let mut values = Vec::new();
         let mut rows = 0;
         while rows < height {
-            let (more, block) = self.read_plain_rows(rows)?;
+            let (more, block) = plain_rows(&mut self.decoder, &self.path, &self.header, rows)?;
             match block {
                 Samples::U8(block) => values.extend(block.into_iter().map(u16::from)),
                 Samples::U16(block) => values.extend(block),
@@ -217,9 +183,9 @@ impl<R: Read + Seek> TiffFile<R> {
     }
 
     fn check_size(&self) -> Result<()> {
-        let Header { width, height, samples, bits, .. } = self.header;
-        let values = (width as u64).saturating_mul(height as u64).saturating_mul(samples as u64);
-        match values.saturating_mul(u64::from(bits.div_ceil(8))) > DECODE_LIMIT_BYTES {
+        let Header { width, height, .. } = self.header;
+        let pixels = (width as u64).saturating_mul(height as u64);
+        match pixels.saturating_mul(unpack::pixel_bytes(&self.header) as u64) > DECODE_LIMIT_BYTES {
             true => Err(too_large(&self.path, (width as u32, height as u32))),
             false => Ok(()),
         }
@@ -239,26 +205,108 @@ fn damaged(path: &Path, reason: impl Into<String>) -> DataError {
     DataError::Decode { path: path.to_owned(), reason: reason.into() }
 }
 
-/// The number of pages that are about as large as the first or larger, itself included. Reduced copies, which have half its
-/// sides or less where they do not say what they are, and masks do not count.
-fn pages<R: Read + Seek>(decoder: &mut Decoder<R>, (width, height): (u64, u64)) -> usize {
-    /// Bits of the tag: a reduced copy, and a mask of transparency.
-    const REDUCED_OR_MASK: u32 = 1 | 4;
-    let mut count = 1;
-    let mut seen = Vec::new();
-    let mut next = decoder.image_ifd().directory().next();
-    while let Some(place) = next.filter(|place| seen.len() < MOST_PAGES && !seen.contains(&place.0)) {
-        seen.push(place.0);
-        // A damaged page behind the image is no reason to refuse the image.
-        let Ok(page) = decoder.read_directory(place) else { break };
-        let mut tags = decoder.read_directory_tags(&page);
-        let mut number = |tag| tags.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
-        let kind = number(Tag::NewSubfileType);
-        let size = [number(Tag::ImageWidth), number(Tag::ImageLength)].map(u64::from);
-        if kind & REDUCED_OR_MASK == 0 && 2 * size[0] > width && 2 * size[1] > height {
-            count += 1;
-        }
-        next = page.next();
+/// The number of rows of the block that begins at row `first` of a page, and its samples as the file has them: indices of
+/// palettes, greys not scaled.
+fn plain_rows<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    path: &Path,
+    header: &Header,
+    first: usize,
+) -> Result<(usize, Samples)> {
+    let height = header.chunk.1;
+    let (chunk_row, inside) = (first / height, first % height);
+    let plain = header.compression == codec::NONE;
+    let most = if plain && !header.is_tiled { height.min(PLAIN_ROWS) } else { height };
+    let rows = most.min(height - inside).min(header.height - first);
+    let across = header.across();
+    // Tiles may be larger than the image.
+    let factors = [across, header.chunk.0, unpack::pixel_bytes(header)];
+    let bytes = factors.iter().fold(rows as u64, |bytes, &factor| bytes.saturating_mul(factor as u64));
+    if bytes > DECODE_LIMIT_BYTES {
+        let problem = format!(
+            "its strips or tiles of {} x {height} pixels are too large to be read one by one; write it in tiles \
+             (gdal_translate -co TILED=YES)",
+            header.chunk.0
+        );
+        return Err(DataError::image(path, problem));
     }
-    count
+    let wanted = |plane: usize, column: usize| Wanted {
+        chunk: (plane * header.down() + chunk_row) * across + column,
+        first: inside,
+        rows,
+    };
+    let mut planes = Vec::with_capacity(header.plane_count());
+    for plane in 0..header.plane_count() {
+        let mut chunks = Vec::with_capacity(across);
+        for column in 0..across {
+            let read = chunk::read(decoder, header, wanted(plane, column));
+            chunks.push(read.map_err(|reason| damaged(path, reason))?);
+        }
+        let mut values = unpack::list(header, rows * header.width * header.chunk_samples());
+        for y in 0..rows {
+            for (column, chunk) in chunks.iter().enumerate() {
+                let width = header.chunk.0.min(header.width - column * header.chunk.0);
+                let count = width * header.chunk_samples();
+                let row = &chunk.bytes[y * chunk.row_bytes..][..chunk.row_bytes];
+                match header.nodata.filter(|_| chunk.is_missing) {
+                    Some(nodata) => values.repeat(nodata, count),
+                    None => unpack::append(header, row, count, &mut values),
+                }
+            }
+        }
+        planes.push(values);
+    }
+    Ok((rows, Samples::interleave(planes)))
+}
+
+/// A page that says which pixels of the image are there, as GDAL's internal masks do.
+struct MaskPage {
+    header: Header,
+    /// The first of the rows in memory, and their values.
+    held: (usize, Vec<u8>),
+}
+
+impl MaskPage {
+    /// The page of this number.
+    ///
+    /// # Errors
+    /// The reason.
+    fn open<R: Read + Seek>(decoder: &mut Decoder<R>, number: usize) -> std::result::Result<Self, String> {
+        let failed = |reason: String| format!("the mask of its transparent pixels cannot be read ({reason})");
+        let read = decoder.seek_to_image(number).and_then(|()| Header::read(decoder));
+        let back = decoder.seek_to_image(0);
+        let header =
+            read.and_then(|header| back.map(|()| header)).map_err(|error| failed(error.to_string()))?;
+        let header = header.map_err(failed)?;
+        let is_plain = header.samples == 1 && header.numbers == Numbers::Unsigned && header.bits <= 8;
+        match is_plain && header.compression != codec::FAX_4 {
+            true => Ok(Self { header, held: (0, Vec::new()) }),
+            false => Err(failed("it is not of one channel of whole numbers".into())),
+        }
+    }
+
+    /// How much of each pixel of these rows is there.
+    fn rows<R: Read + Seek>(
+        &mut self,
+        decoder: &mut Decoder<R>,
+        path: &Path,
+        rows: Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let width = self.header.width;
+        let mut coverage = Vec::with_capacity(rows.len() * width);
+        for row in rows {
+            let is_held =
+                row.checked_sub(self.held.0).is_some_and(|inside| inside * width < self.held.1.len());
+            if !is_held {
+                let (_, values) = plain_rows(decoder, path, &self.header, row)?;
+                let Samples::U8(values) = values else {
+                    return Err(damaged(path, "its mask has values of more than 8 bits"));
+                };
+                self.held = (row, values);
+            }
+            let line = &self.held.1[(row - self.held.0) * width..][..width];
+            coverage.extend(line.iter().map(|&value| if value == 0 { 0 } else { u8::MAX }));
+        }
+        Ok(coverage)
+    }
 }

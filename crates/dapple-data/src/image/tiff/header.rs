@@ -109,10 +109,18 @@ impl Header {
         let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples)?;
         let colour = match photometric {
             0 => Colour::Inverted,
-            1 => Colour::Grey,
+            // 4 is a mask: white is there.
+            1 | 4 => Colour::Grey,
             2 => Colour::Rgb,
             3 => match palette(decoder, bits)? {
                 Some(palette) if samples == 1 && numbers == Numbers::Unsigned => Colour::Palette(palette),
+                Some(_) if samples > 1 => {
+                    let further = if samples == 2 { "another channel" } else { "other channels" };
+                    return Ok(Err(format!(
+                        "it has a palette of colours and {further} beside the index, which is not read; save it as RGB or \
+                         RGBA (gdal_translate -expand rgba -b 1)"
+                    )));
+                }
                 _ => return Ok(Err("its palette of colours is missing or damaged".into())),
             },
             5 => Colour::Cmyk,
@@ -177,7 +185,11 @@ impl Header {
             colour,
             planes,
             compression,
-            predictor: number(decoder, Tag::Predictor, 1)?,
+            predictor: if codec::has_predictor(compression) {
+                number(decoder, Tag::Predictor, 1)?
+            } else {
+                1
+            },
             reversed_bits,
             chunk,
             is_tiled,

@@ -9,6 +9,7 @@ mod codec;
 mod colour;
 mod file;
 mod header;
+mod pages;
 mod predictor;
 mod unpack;
 

@@ -1,6 +1,6 @@
 //! From the bytes of a chunk's rows to numbers.
 
-use super::header::{Header, Numbers};
+use super::header::{Colour, Header, Numbers};
 use crate::image::stored::Samples;
 
 /// Appends the numbers of a row of `count` values.
@@ -58,6 +58,21 @@ pub(super) fn list(header: &Header, count: usize) -> Samples {
         (Numbers::Unsigned, 9..=16) => Samples::U16(Vec::with_capacity(count)),
         (Numbers::Signed, 8 | 16) | (Numbers::Floating, 16 | 32) => Samples::F32(Vec::with_capacity(count)),
         _ => Samples::F64(Vec::with_capacity(count)),
+    }
+}
+
+/// Bytes that a pixel takes in memory: those of the type that holds its numbers, which for many types are more than in the
+/// file, and of indices those of their colours.
+pub(super) fn pixel_bytes(header: &Header) -> usize {
+    let bytes = match list(header, 0) {
+        Samples::U8(_) => 1,
+        Samples::U16(_) => 2,
+        Samples::F32(_) => 4,
+        Samples::F64(_) => 8,
+    };
+    match header.colour {
+        Colour::Palette(_) => bytes.max(3 + usize::from(header.nodata.is_some())),
+        _ => bytes * header.samples,
     }
 }
 
