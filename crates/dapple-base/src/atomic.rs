@@ -80,6 +80,24 @@ impl AtomicFile {
         }
     }
 
+    /// Begins a file that another program writes, to [`AtomicFile::temporary`]. The folder must exist.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn reserve(path: impl AsRef<Path>) -> Result<Self, WriteError> {
+        let file = Self::create(path)?;
+        // There, the lock would keep the other program out; a file that it has open is not removed in any case.
+        if let (true, Some(writer)) = (cfg!(windows), &file.writer) {
+            let _ = writer.get_ref().unlock();
+        }
+        Ok(file)
+    }
+
+    /// The name that the file has until it is complete.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// The final name of the file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -254,6 +272,20 @@ mod tests {
         file.write_all(b"half").expect("space for four bytes");
         drop(file);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_another_program_writes_is_nobodys_leftover() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x".repeat(255));
+        let reserved = AtomicFile::reserve(&path).expect("the folder is writable");
+        fs::write(reserved.temporary(), "a film").expect("the program writes");
+        let file = File::options().write(true).open(reserved.temporary()).expect("just made");
+        file.set_modified(std::time::SystemTime::now() - 2 * LEAST_AGE).expect("a time");
+        assert!(is_temporary(reserved.temporary()));
+        assert_eq!(remove_leftovers(folder.path()), 0);
+        reserved.commit().expect("the folder is writable");
+        assert_eq!(fs::read(&path).expect("just written"), b"a film");
     }
 
     #[test]

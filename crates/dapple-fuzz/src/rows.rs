@@ -16,7 +16,7 @@ pub(crate) fn tiff_rows(bytes: &[u8]) {
     FOLDER.with(|folder| {
         let path = folder.path().join("image.tif");
         fs::write(&path, bytes).expect("the folder is writable");
-        let Ok(Some((mut source, _))) = open_rows(&path, &Channels::Rgb.into()) else { return };
+        let Ok(Some(mut source)) = open_rows(&path, &Channels::Rgb.into()) else { return };
         let (width, height, channels) = (source.width(), source.height(), source.channels());
         assert!(width > 0 && height > 0 && channels > 0);
         if width.saturating_mul(channels).saturating_mul(height) > READ_BYTES {

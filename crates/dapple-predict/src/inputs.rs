@@ -1,7 +1,7 @@
 //! The images to predict: files, folders, patterns and lists.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use dapple_base::read_regular;
 use dapple_data::{DataError, FoundImages, find_images};
@@ -32,7 +32,7 @@ impl Input {
 
     fn below(path: PathBuf, folder: &Path) -> Self {
         match path.strip_prefix(folder) {
-            Ok(relative) if relative.components().all(|c| matches!(c, std::path::Component::Normal(_))) => {
+            Ok(relative) if relative.components().all(|c| matches!(c, Component::Normal(_))) => {
                 Self { name: relative.with_extension(""), path, result: None }
             }
             _ => Self::file(&path),
@@ -55,13 +55,15 @@ impl Input {
 pub struct FoundInputs {
     /// The images, in order.
     pub inputs: Vec<Input>,
+    /// The videos that were named, themselves or by a pattern.
+    pub videos: Vec<PathBuf>,
     /// Photographs and videos in the folders that are not read.
     pub passed_over: Vec<PathBuf>,
     /// Folders in the folders that could not be read.
     pub unreadable: Vec<DataError>,
 }
 
-/// The images of files, folders with all their subfolders, and patterns (`*`, `?`, `[a-z]`, and `**` for any
+/// The images and videos of files, folders with all their subfolders, and patterns (`*`, `?`, `[a-z]`, and `**` for any
 /// folders). A file is accepted even if it does not exist: its prediction reports that. `out`, the folder of results, is
 /// excluded from folders.
 ///
@@ -77,9 +79,8 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<FoundInputs, Predi
     let mut found = FoundInputs::default();
     for input in inputs {
         if input.is_dir() {
-            // Results inside the folder of the photographs are not inputs; if both are the same folder, all images are.
-            let apart =
-                !out.as_ref().is_some_and(|out| input.canonicalize().is_ok_and(|i| i.starts_with(out)));
+            refuse_results_among(input, input, out.as_deref())?;
+            let apart = !is_result(input);
             let FoundImages { mut images, mut passed_over, unreadable } = find_images(input)?;
             images.retain(|image| !(apart && is_result(image)));
             passed_over.retain(|file| !(apart && is_result(file)));
@@ -89,31 +90,48 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<FoundInputs, Predi
             found.inputs.extend(images.into_iter().map(|path| Input::below(path, input)));
             found.passed_over.extend(passed_over);
             found.unreadable.extend(unreadable);
-        } else if let (false, Some(pattern)) = (input.exists(), as_pattern(input)) {
+        } else if let (false, Some((folder, pattern))) = (input.exists(), as_pattern(input)) {
+            refuse_results_among(input, &folder, out.as_deref())?;
+            let apart = !is_result(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder });
             let bad =
                 |e: glob::PatternError| PredictError::bad_file(input, format!("not a valid pattern: {e}"));
             let mut images = Vec::new();
-            for matched in glob::glob(pattern).map_err(bad)? {
+            let videos = found.videos.len();
+            for matched in glob::glob(&pattern).map_err(bad)? {
                 match matched {
-                    Ok(path) if !path.is_dir() && !is_result(&path) => images.push(path),
-                    Ok(_) => {}
+                    Ok(path) if path.is_dir() || apart && is_result(&path) => {}
+                    Ok(path) if is_video(&path) => found.videos.push(path),
+                    Ok(path) => images.push(path),
                     Err(error) => {
                         let path = error.path().to_owned();
                         found.unreadable.push(DataError::Read { path, source: error.into() });
                     }
                 }
             }
-            if images.is_empty() {
+            if images.is_empty() && found.videos.len() == videos {
                 return Err(PredictError::bad_file(input, "no file matches this pattern"));
             }
             images.sort();
-            let folder = before_pattern(input);
             found.inputs.extend(images.into_iter().map(|path| Input::below(path, &folder)));
+        } else if is_video(input) {
+            found.videos.push(input.clone());
         } else {
             found.inputs.push(Input::file(input));
         }
     }
     Ok(found)
+}
+
+/// Refuses results in the folder of the images, which the next run would take for images. Results in a folder inside it are
+/// not taken for images, nor are those in a folder around it.
+fn refuse_results_among(input: &Path, folder: &Path, out: Option<&Path>) -> Result<(), PredictError> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if out.is_some_and(|out| folder.canonicalize().is_ok_and(|folder| folder == out)) {
+        let problem = "results would lie among the images, and be taken for images by the next run; give another folder \
+                       with --out, which may be inside this one";
+        return Err(PredictError::bad_file(input, problem));
+    }
+    Ok(())
 }
 
 /// The problem of a folder without images.
@@ -176,13 +194,25 @@ pub fn list(text: &str) -> Vec<PathBuf> {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(PathBuf::from).collect()
 }
 
-fn as_pattern(path: &Path) -> Option<&str> {
-    path.to_str().filter(|text| text.contains(['*', '?', '[']))
-}
-
-/// The folders before the first one with a wildcard.
-fn before_pattern(path: &Path) -> PathBuf {
-    path.components().take_while(|part| as_pattern(Path::new(part)).is_none()).collect()
+/// The folders before the first part of a pattern that is one, and the pattern; `None` for a path without wildcards.
+fn as_pattern(path: &Path) -> Option<(PathBuf, String)> {
+    let is_wild = |text: &str| text.contains(['*', '?', '[']);
+    path.to_str().filter(|text| is_wild(text))?;
+    let (mut folder, mut pattern) = (PathBuf::new(), PathBuf::new());
+    let mut parts = path.components().peekable();
+    // Folders may have brackets in their names: those that there are mean themselves.
+    while let Some(part) = parts.next_if(|part| {
+        let text = part.as_os_str().to_string_lossy();
+        !is_wild(&text) || folder.join(part).is_dir()
+    }) {
+        folder.push(part);
+        match part {
+            Component::Normal(name) => pattern.push(glob::Pattern::escape(name.to_str()?)),
+            other => pattern.push(other),
+        }
+    }
+    pattern.extend(parts);
+    Some((folder, pattern.to_str()?.to_owned()))
 }
 
 #[cfg(test)]
@@ -219,6 +249,48 @@ mod tests {
         }
         assert!(find(&[at("[")], None).is_err());
         assert_eq!(names(&find(&[at("absent.png")], None).expect("a file")), ["absent"]);
+    }
+
+    #[test]
+    fn results_among_the_images_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("photos/inner/masks")).expect("a folder");
+        for name in ["photos/a.png", "photos/inner/b.png", "photos/inner/masks/b.png"] {
+            fs::write(at(name), "").expect("a file");
+        }
+        let of = |input: &str, out: &str| {
+            find(&[at(input)], Some(&at(out))).map(|found| names(&found)).map_err(|error| error.to_string())
+        };
+        for input in ["photos", "photos/*.png", "photos/**/*.png"] {
+            let error = of(input, "photos").expect_err(input);
+            assert!(error.contains(input) && error.contains("--out"), "{error}");
+        }
+        // In a folder inside that of the images, or around it.
+        for input in ["photos/inner", "photos/inner/**/*.png"] {
+            assert_eq!(of(input, "photos/inner/masks"), Ok(vec!["b".to_owned()]), "{input}");
+        }
+        assert_eq!(of("photos/inner/*.png", "photos"), Ok(vec!["b".to_owned()]));
+        // An image by its name is no folder.
+        assert_eq!(of("photos/a.png", "photos"), Ok(vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn patterns_match_videos_and_folders_with_brackets_in_their_names() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("trip [2024]/clips.mp4")).expect("a folder");
+        for name in ["trip [2024]/a.png", "trip [2024]/ride.mp4", "trip [2024]/clips.mp4/b.png"] {
+            fs::write(at(name), "").expect("a file");
+        }
+        let found = find(&[at("trip [2024]/*")], None).expect("files");
+        assert_eq!((names(&found), found.videos), (vec!["a".to_owned()], vec![at("trip [2024]/ride.mp4")]));
+        let found = find(&[at("trip [[]2024]/*.mp4")], None).expect("a video");
+        assert_eq!((found.inputs.len(), found.videos.len()), (0, 1));
+        // A folder that is called as a video is.
+        let found = find(&[at("trip [2024]/clips.mp4")], None).expect("an image");
+        assert_eq!((names(&found), found.videos.len()), (vec!["b".to_owned()], 0));
+        assert_eq!(find(&[at("absent.mp4")], None).expect("a name").videos, [at("absent.mp4")]);
     }
 
     #[test]

@@ -59,6 +59,7 @@ mod prediction;
 mod predictor;
 pub mod results;
 mod row;
+mod scene;
 mod settings;
 pub mod source;
 mod tiled;

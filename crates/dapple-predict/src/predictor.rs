@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use dapple_data::{Channels, Classes, Raster, Reading, TrainingImages};
-use dapple_graph::{DropoutState, Network, Shape, Tensor};
+use dapple_graph::{DropoutState, Shape, Tensor};
 use dapple_model::{ImageLogits, Model, ModelError};
 
 use crate::error::PredictError;
 use crate::prediction::Prediction;
-use crate::settings::{PredictSettings, Tiling, WorkingSize};
-use crate::tiles::{ALIGN, TileGrid};
+use crate::settings::{PredictSettings, WorkingSize};
+use crate::tiles::ALIGN;
 use crate::variant::Flip;
-
-/// A scene is much larger than the images of the training from this factor on.
-const LARGE: usize = 2;
 
 /// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
 pub struct Predictor {
@@ -236,84 +233,6 @@ impl Predictor {
 
     fn prediction(&self, members: Vec<ImageLogits>) -> Prediction {
         Prediction { members, classes: Arc::clone(&self.classes), threshold: self.settings.threshold }
-    }
-
-    /// The tiles of a georeferenced scene that is much larger than the images of the training: each as large as one of
-    /// those, and reduced as they were, since things on the ground have one size whatever the size of the scene. `None`
-    /// where the settings or the models say nothing of the kind.
-    pub fn scene_tiles(&self, width: usize, height: usize) -> Option<TileGrid> {
-        let PredictSettings { tile, size, scales, .. } = &self.settings;
-        if *tile != Tiling::Auto || *size != WorkingSize::Input || scales[..] != [1.0] {
-            return None;
-        }
-        let [rows, columns] = self.trained_size()?;
-        let side = (rows * columns).isqrt().next_multiple_of(ALIGN);
-        let is_larger = width >= LARGE * columns || height >= LARGE * rows;
-        is_larger.then_some(TileGrid { side, overlap: side / 4, as_trained: true })
-    }
-
-    /// Height and width of the images of the first model's training, where it knows them.
-    pub fn trained_size(&self) -> Option<[usize; 2]> {
-        self.models[0].card().images.as_ref().and_then(TrainingImages::sides)
-    }
-
-    /// The tiles that an image is cut into; `None` if it is predicted whole.
-    ///
-    /// # Errors
-    /// [`PredictError::Settings`] for an image that is too large for settings which forbid tiles.
-    pub fn tiles(&self, width: usize, height: usize) -> Result<Option<TileGrid>, PredictError> {
-        Ok(self.native_tiles(width, height)?.map(TileGrid::from))
-    }
-
-    /// Side and overlap of tiles at the image's own size.
-    fn native_tiles(&self, width: usize, height: usize) -> Result<Option<(usize, usize)>, PredictError> {
-        let pixels = (width * height) as u64;
-        let too_large = pixels.saturating_mul(self.channels() as u64) > self.settings.memory_bytes;
-        let fitting =
-            |(side, overlap): (usize, usize)| (width > side || height > side).then_some((side, overlap));
-        match self.settings.tile {
-            Tiling::Side { side, overlap } => {
-                let side = side.next_multiple_of(ALIGN);
-                Ok(fitting((side, overlap.unwrap_or(side / 4))).or(too_large.then_some((side, side / 4))))
-            }
-            Tiling::Auto if too_large => Ok(Some(self.fitting_tiles()?)),
-            Tiling::Auto if self.settings.size == WorkingSize::Image => {
-                let whole = self.working_bytes_of_a_pixel()?.saturating_mul(pixels);
-                if whole <= self.settings.memory_bytes {
-                    Ok(None)
-                } else {
-                    Ok(fitting(self.fitting_tiles()?))
-                }
-            }
-            Tiling::Off if too_large => Err(PredictError::Settings(format!(
-                "{width} x {height} pixels need more than the {} MiB allowed for one image; cut it with --tile auto, \
-                 or allow more with --memory",
-                self.settings.memory_bytes >> 20
-            ))),
-            Tiling::Auto | Tiling::Off => Ok(None),
-        }
-    }
-
-    /// The largest tiles, of 256 to 1024 pixels, whose activations take no more than half of the memory allowed.
-    fn fitting_tiles(&self) -> Result<(usize, usize), PredictError> {
-        let pixels = self.settings.memory_bytes / 2 / self.working_bytes_of_a_pixel()?.max(1);
-        let side = (pixels.isqrt() as usize / 128 * 128).clamp(256, 1024);
-        Ok((side, side / 4))
-    }
-
-    /// An estimate of a network's memory a pixel of its input: that of all activations at once, halved, since an engine
-    /// reuses memory.
-    fn working_bytes_of_a_pixel(&self) -> Result<u64, PredictError> {
-        const SIDE: usize = 256;
-        let mut most = 0;
-        for model in &self.models {
-            let network = &model.card().network;
-            let graph =
-                network.build(Shape::new(1, SIDE, SIDE, network.in_channels)).map_err(ModelError::from)?;
-            let values: usize = graph.nodes().iter().map(|node| node.shape.len()).sum();
-            most = most.max((values * size_of::<f32>() / 2 / (SIDE * SIDE)) as u64);
-        }
-        Ok(most)
     }
 }
 

@@ -122,6 +122,17 @@ impl Results {
         }
     }
 
+    /// Makes sure that the folder has a record, which tells the next run that the unfinished files of a killed one are
+    /// dapple's.
+    ///
+    /// # Errors
+    /// [`PredictError::File`].
+    pub fn begin(&self) -> Result<(), PredictError> {
+        let path = self.folder.join(RECORD);
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        opened.map(drop).map_err(|source| WriteError::new(path, source).into())
+    }
+
     /// Notes files with their content's fingerprints, before they get their names.
     ///
     /// # Errors

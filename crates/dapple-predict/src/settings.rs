@@ -24,15 +24,19 @@ pub enum WorkingSize {
     },
 }
 
-/// Whether an image is cut into tiles, which the network sees at the image's own size.
+/// Whether an image is cut into tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tiling {
-    /// If the image does not fit into [`PredictSettings::memory_bytes`].
+    /// Scenes that are much larger than the images of the training, as [`Tiling::Scene`], and images that do not fit into
+    /// [`PredictSettings::memory_bytes`]. Scenes are images with a place on the ground, and those larger than photographs.
     #[default]
     Auto,
+    /// Into tiles as large as the images of the training, at their scale: for scenes, in which things have one size whatever
+    /// the size of the image.
+    Scene,
     /// Never.
     Off,
-    /// Images larger than a tile are cut.
+    /// Images larger than a tile are cut; the network sees tiles at the image's own size.
     Side {
         /// Height and width of a tile in pixels; rounded up to a multiple of [`crate::tiles::ALIGN`].
         side: usize,
@@ -116,12 +120,18 @@ impl PredictSettings {
                     "an overlap of {overlap} for tiles of {side}: give at most half of the side"
                 ));
             }
-            if self.scales != [1.0] {
-                return refuse("tiles are predicted at the image's own size: omit the scales".into());
-            }
-            if matches!(self.size, WorkingSize::Fixed { .. }) {
-                return refuse("tiles are predicted at the image's own size: omit the size".into());
-            }
+        }
+        let scale = match self.tile {
+            Tiling::Side { .. } => "the image's own size",
+            Tiling::Scene => "the scale of the training",
+            Tiling::Auto | Tiling::Off => return Ok(()),
+        };
+        if self.scales != [1.0] {
+            return refuse(format!("tiles are predicted at {scale}: omit the scales"));
+        }
+        let sized = matches!(self.size, WorkingSize::Fixed { .. });
+        if sized || self.tile == Tiling::Scene && self.size != WorkingSize::Input {
+            return refuse(format!("tiles are predicted at {scale}: omit the size"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Predicting an image tile by tile at its own size, in memory for one row of tiles.
+//! Predicting an image tile by tile, in memory for one row of tiles.
 
 use dapple_base::StopFlag;
 use dapple_data::{InputSettings, Raster};

@@ -68,26 +68,34 @@ impl Claims {
                      folder; predict them into different folders with --out"
                 ));
             }
-            if self.is_protected(&path) {
-                return refuse(format!(
-                    "its result {shown} would replace an image of this batch or a model; give another folder with --out"
-                ));
-            }
-            let length = path.file_name().unwrap_or_default().len();
-            if length > NAME_BYTES {
-                return refuse(format!(
-                    "the name of its result would have {length} bytes, more than the {NAME_BYTES} that file systems take; \
-                     rename the image"
-                ));
-            }
-            if path.is_dir() {
-                return refuse(format!(
-                    "{shown}, the name of its result, is a folder; give another folder with --out"
-                ));
-            }
+            self.check(input, &path)?;
             files.push((part, path));
         }
         Ok(files)
+    }
+
+    /// Refuses a name of a result that cannot be written, or that another file has which must stay.
+    pub fn check(&self, input: &Input, result: &Path) -> Result<(), PredictError> {
+        let refuse = |problem: String| Err(PredictError::bad_file(&input.path, problem));
+        let shown = result.display();
+        if self.is_protected(result) {
+            return refuse(format!(
+                "its result {shown} would replace an image of this batch or a model; give another folder with --out"
+            ));
+        }
+        let length = result.file_name().unwrap_or_default().len();
+        if length > NAME_BYTES {
+            return refuse(format!(
+                "the name of its result would have {length} bytes, more than the {NAME_BYTES} that file systems take; \
+                 rename the image"
+            ));
+        }
+        if result.is_dir() {
+            return refuse(format!(
+                "{shown}, the name of its result, is a folder; give another folder with --out"
+            ));
+        }
+        Ok(())
     }
 
     /// Whether a path leads to a file that no result may replace.
@@ -96,9 +104,9 @@ impl Claims {
     }
 }
 
-/// The outputs of an input: those of a georeferenced one are on the ground.
+/// The outputs of an input: those of a GeoTIFF are on the ground.
 fn parts_of(parts: &[OutputFile], input: &Input) -> Vec<OutputFile> {
-    let on_ground = GeoReference::of_file(&input.path).is_some();
+    let on_ground = GeoReference::is_in_tags_of(&input.path);
     parts.iter().cloned().map(|part| if on_ground { part.on_ground() } else { part }).collect()
 }
 

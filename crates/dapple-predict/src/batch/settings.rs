@@ -36,9 +36,12 @@ pub enum BatchEvent<'a> {
     Predicted(&'a Input),
     /// Its results existed, made with the same models and settings of the same input, and are kept.
     Kept(&'a Input),
-    /// It is a scene on the ground of that size, much larger than the images of the training, and is cut into tiles of
-    /// their scale. Another event follows.
+    /// It is a scene of that size, much larger than the images of the training, and is cut into tiles of their scale. Another
+    /// event follows.
     Scene(&'a Input, Size, TileGrid),
+    /// It has that size, far larger than the images of the training, and is seen whole as a photograph nevertheless. Another
+    /// event follows.
+    SeenWhole(&'a Input, Size),
     /// It could not be predicted.
     Bad(&'a Input, &'a PredictError),
 }

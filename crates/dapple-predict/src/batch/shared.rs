@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dapple_base::{Digest, InputFault, Size, StopFlag, check_regular};
+use dapple_base::{Digest, InputFault, Size, StopFlag};
 use dapple_data::{DataError, Photo};
 use dapple_report::Palette;
 
 use super::claims::Claims;
 use super::settings::{BatchEvent, BatchSettings, BatchSummary};
 use crate::error::PredictError;
+use crate::geo::GeoReference;
 use crate::inputs::Input;
 use crate::output::{ImageInfo, OutputFile};
 use crate::prediction::Prediction;
@@ -30,6 +31,8 @@ pub(super) struct Task<'a> {
     pub origin: String,
     pub info: ImageInfo,
     pub files: Vec<(OutputFile, PathBuf)>,
+    /// The files that place them, with their contents.
+    pub places: Vec<(PathBuf, String)>,
 }
 
 /// An image that waits for the networks.
@@ -89,15 +92,18 @@ impl<'a> Shared<'a> {
         })
     }
 
-    /// The fingerprint of an input with the models and settings.
-    pub fn origin(&self, input: &Input) -> Result<String, PredictError> {
+    /// The fingerprint of an input and its place with the models and settings.
+    pub fn origin(&self, input: &Input, geo: Option<&GeoReference>) -> Result<String, PredictError> {
         let read = |source| DataError::Read { path: input.path.clone(), source };
-        check_regular(&input.path).map_err(read)?;
         let content = Digest::of_file(&input.path).map_err(read)?;
         let mut origin = self.settings.clone();
         // The name stands in tables.
         let name = input.path.file_name().unwrap_or_default();
         origin.part(name.as_encoded_bytes()).part(content.as_bytes());
+        if let Some(GeoReference { matrix, system, .. }) = geo.filter(|geo| !geo.is_in_tags()) {
+            // It stands in other files than the image.
+            origin.part(format!("{matrix:?} {system:?}").as_bytes());
+        }
         Ok(origin.text())
     }
 
@@ -117,9 +123,13 @@ impl<'a> Shared<'a> {
         lock(&self.summary).network += time;
     }
 
-    /// Tells of a scene that is cut into tiles.
-    pub fn scene(&self, input: &Input, size: Size, grid: TileGrid) {
-        (self.on_event)(BatchEvent::Scene(input, size, grid));
+    /// Tells of the scale at which an image is seen, where that is not a matter of course.
+    pub fn tell_scale(&self, input: &Input, size: Size, tiles: Option<TileGrid>) {
+        match tiles {
+            Some(grid) if grid.as_trained => (self.on_event)(BatchEvent::Scene(input, size, grid)),
+            None if self.predictor.is_far_larger(size) => (self.on_event)(BatchEvent::SeenWhole(input, size)),
+            _ => {}
+        }
     }
 
     /// Counts an image whose results existed.

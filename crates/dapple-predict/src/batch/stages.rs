@@ -4,14 +4,13 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Instant;
 
-use dapple_base::contain;
+use dapple_base::{Size, check_regular, contain};
+use dapple_data::{DataError, colour_profile};
 
 use super::shared::{Done, Job, Shared, Task, lock};
-use super::writing::{begin_outputs, commit, world_files};
-use dapple_base::Size;
-use dapple_data::colour_profile;
-
+use super::writing::{begin_outputs, commit, places};
 use crate::error::PredictError;
+use crate::geo::GeoReference;
 use crate::inputs::Input;
 use crate::output::{self, ImageInfo, rgb_profile};
 use crate::results::{Standing, foreign};
@@ -45,10 +44,14 @@ fn contained<T>(input: &Input, work: impl FnOnce() -> Result<T, PredictError>) -
 fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, PredictError> {
     let (input, batch, predictor) = (&shared.inputs[index], shared.batch, shared.predictor);
     let files = shared.claims.files(index, shared.inputs, &batch.out)?;
-    let origin = shared.origin(input)?;
+    check_regular(&input.path).map_err(|source| DataError::Read { path: input.path.clone(), source })?;
+    let geo = GeoReference::of_file(&input.path)?;
+    let origin = shared.origin(input, geo.as_ref())?;
+    let places = places(&files, geo.as_ref());
+    places.iter().try_for_each(|(path, _)| shared.claims.check(input, path))?;
     if !batch.force {
         let mut all_current = true;
-        for (_, path) in &files {
+        for path in files.iter().map(|(_, path)| path).chain(places.iter().map(|(path, _)| path)) {
             match shared.results.standing(path, &origin)? {
                 Standing::Foreign => return Err(foreign(path)),
                 Standing::Current => {}
@@ -59,28 +62,18 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
             return Ok(None);
         }
     }
-    let (opened, geo) = open(&input.path, predictor)?;
-    let (width, height) = match &opened {
-        Opened::Whole(photo) => (photo.raster.width, photo.raster.height),
-        Opened::Rows(rows) => (rows.width(), rows.height()),
-    };
+    let opened = open(&input.path, predictor)?;
+    let (size, has_gaps) = (opened.size(), opened.may_have_gaps());
+    let Size { width, height } = size;
     let name = input.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let icc = match &opened {
         Opened::Whole(photo) => rgb_profile(photo.icc.as_deref()),
         Opened::Rows(_) => rgb_profile(colour_profile(&input.path)?.as_deref()),
     };
-    let scene = geo.as_ref().and_then(|_| predictor.scene_tiles(width, height));
-    if let Some(grid) = scene {
-        shared.scene(input, Size { height, width }, grid);
-    }
-    let tiles = match scene {
-        Some(grid) => Some(grid),
-        None => predictor.tiles(width, height)?,
-    };
-    if geo.is_some() && !batch.force {
-        world_files(&files).try_for_each(|path| shared.results.check(&path))?;
-    }
-    let task = Task { index, input, origin, info: ImageInfo { width, height, name, geo, icc }, files };
+    let tiles = predictor.tiles(size, geo.is_some())?;
+    shared.tell_scale(input, size, tiles);
+    let info = ImageInfo { width, height, name, geo, has_gaps, icc };
+    let task = Task { index, input, origin, info, files, places };
     Ok(Some(match (tiles, opened) {
         (Some(tiles), opened) => Job::Tiles(task, opened, tiles),
         (None, Opened::Whole(photo)) => {

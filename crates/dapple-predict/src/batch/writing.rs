@@ -8,6 +8,7 @@ use dapple_base::{AtomicFile, WriteError};
 
 use super::shared::{Shared, Task};
 use crate::error::PredictError;
+use crate::geo::GeoReference;
 use crate::output::{self, Output, OutputFile, OutputKind, Target};
 
 /// The outputs of an image, and the targets that they write to.
@@ -16,6 +17,7 @@ pub(super) type Outputs = (Vec<Box<dyn Output>>, Vec<Target>);
 /// Begins all outputs of an image.
 pub(super) fn begin_outputs(shared: &Shared<'_>, task: &Task<'_>) -> Result<Outputs, PredictError> {
     let (mut outputs, mut targets) = (Vec::new(), Vec::new());
+    shared.results.begin()?;
     for (part, path) in &task.files {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
@@ -39,18 +41,18 @@ pub(super) fn commit(shared: &Shared<'_>, task: &Task<'_>, targets: Vec<Target>)
     place(shared, task)
 }
 
-/// The world files of pictures of a georeferenced image, for PNG has no tags that place it.
-pub(super) fn world_files(files: &[(OutputFile, PathBuf)]) -> impl Iterator<Item = PathBuf> {
+/// The files that place the pictures of a georeferenced image, with their contents.
+pub(super) fn places(files: &[(OutputFile, PathBuf)], geo: Option<&GeoReference>) -> Vec<(PathBuf, String)> {
+    let Some(geo) = geo else { return Vec::new() };
     let is_png = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "png");
-    files.iter().map(|(_, path)| path).filter(is_png).map(|path| path.with_extension("pgw"))
+    files.iter().map(|(_, path)| path).filter(is_png).flat_map(|path| geo.files_beside(path)).collect()
 }
 
 fn place(shared: &Shared<'_>, task: &Task<'_>) -> Result<(), PredictError> {
-    let Some(geo) = &task.info.geo else { return Ok(()) };
-    for path in world_files(&task.files) {
-        let mut file = AtomicFile::create(&path)?;
-        let written = file.write_all(geo.world_file().as_bytes());
-        written.map_err(|source| WriteError::new(&path, source))?;
+    for (path, content) in &task.places {
+        let mut file = AtomicFile::create(path)?;
+        let written = file.write_all(content.as_bytes());
+        written.map_err(|source| WriteError::new(path, source))?;
         shared.results.note(&task.origin, [(path.as_path(), file.fingerprint()?)])?;
         file.commit()?;
     }

@@ -12,6 +12,7 @@ use super::sink::Output;
 use super::target::Target;
 use super::{areas, coco, contours, cutout, maps, pictures};
 use crate::error::PredictError;
+use crate::geo::GeoReference;
 
 /// Begins an output of an image into a target.
 ///
@@ -24,10 +25,10 @@ pub fn output(
     settings: &OutputSettings,
     target: Target,
 ) -> Result<Box<dyn Output>, PredictError> {
-    let is_ground = image.geo.is_some() && file.suffix.ends_with(".tif");
+    let is_ground = image.geo.as_ref().is_some_and(GeoReference::is_in_tags) && file.suffix.ends_with(".tif");
     Ok(match file.kind {
         OutputKind::Mask if is_ground => {
-            Box::new(GroundMask::new(image, Some(pictures::mask_palette(classes)), target))
+            Box::new(GroundMask::new(image, Some(pictures::mask_palette(classes, true)), target))
         }
         OutputKind::Labels if is_ground => Box::new(GroundMask::new(image, None, target)),
         OutputKind::Mask => Box::new(pictures::Mask::new(image, classes, target)?),

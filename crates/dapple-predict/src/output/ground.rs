@@ -84,8 +84,8 @@ impl GroundMask {
         if self.has_empty {
             file.write_tag(GDAL_NODATA, "255")?;
         }
-        if let Some(geo) = &self.image.geo {
-            let GeoTags { scale, tie_points, transformation, keys, numbers, text } = geo.tags.as_ref();
+        if let Some(tags) = self.image.geo.as_ref().and_then(|geo| geo.tags.as_deref()) {
+            let GeoTags { scale, tie_points, transformation, keys, numbers, text } = tags;
             let tags = [
                 (Tag::ModelPixelScaleTag, scale),
                 (Tag::ModelTiepointTag, tie_points),

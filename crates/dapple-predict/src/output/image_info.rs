@@ -15,8 +15,11 @@ pub struct ImageInfo {
     pub height: usize,
     /// The name of its file, for COCO and CSV files.
     pub name: String,
-    /// Its place on the ground, for a georeferenced TIFF.
+    /// Its place on the ground, if it has one.
     pub geo: Option<GeoReference>,
+    /// Whether pixels may be transparent, wholly or in part, or without data. Outputs then say so of each: masks by the label
+    /// 255, pictures by their alpha, arrays by not-a-number.
+    pub has_gaps: bool,
     /// The profile of its colours (ICC.1), which outputs that show them keep.
     pub icc: Option<Arc<[u8]>>,
 }
@@ -31,6 +34,6 @@ impl ImageInfo {
     pub fn of(photo: &Photo, name: impl Into<String>) -> Self {
         let (width, height) = (photo.raster.width, photo.raster.height);
         let icc = rgb_profile(photo.icc.as_deref());
-        Self { width, height, name: name.into(), geo: None, icc }
+        Self { width, height, name: name.into(), geo: None, has_gaps: photo.coverage.is_some(), icc }
     }
 }

@@ -4,6 +4,7 @@ use png::{BitDepth, ColorType};
 
 use super::image_info::ImageInfo;
 use super::npy::NpyRows;
+use super::painted::Painted;
 use super::png_rows::PngRows;
 use super::settings::ProbabilityFormat;
 use super::sink::Output;
@@ -51,10 +52,13 @@ enum Form {
     Array(NpyRows),
 }
 
-/// A map of values: grey values of one, or an array of any number a pixel.
+/// A map of values: grey values of one, or an array of any number a pixel. Where the image has no data, pictures are
+/// transparent and arrays hold not-a-number.
 pub(super) struct Map {
     values: Values,
     form: Form,
+    /// Whether pictures have alpha.
+    has_alpha: bool,
     bytes: Vec<u8>,
 }
 
@@ -66,13 +70,15 @@ impl Map {
         format: ProbabilityFormat,
         target: Target,
     ) -> Result<Self, PredictError> {
-        let grey = |depth, target| PngRows::new(image, ColorType::Grayscale, depth, None, target);
+        let has_alpha = image.has_gaps;
+        let color = if has_alpha { ColorType::GrayscaleAlpha } else { ColorType::Grayscale };
+        let grey = |depth, target| PngRows::new(image, color, depth, None, target);
         let form = match format {
             ProbabilityFormat::Png8 => Form::Eight(grey(BitDepth::Eight, target)?),
             ProbabilityFormat::Png16 => Form::Sixteen(grey(BitDepth::Sixteen, target)?),
             ProbabilityFormat::Npy => Form::Array(NpyRows::new(image, values.depth(), target)?),
         };
-        Ok(Self { values, form, bytes: Vec::new() })
+        Ok(Self { values, form, has_alpha, bytes: Vec::new() })
     }
 }
 
@@ -83,15 +89,25 @@ impl Output for Map {
 
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
         self.bytes.clear();
-        let values = self.values.of(row.values);
-        // The casts saturate.
+        let depth = self.values.depth();
+        let is_empty = |index: usize| row.coverage.get(index / depth) == Some(&0);
+        let values = self.values.of(row.values).enumerate();
+        let values = values.map(|(index, value)| if is_empty(index) { f32::NAN } else { value });
+        // Alpha says whether there is a value: one of a pixel that is there in part is as good as any other.
+        let alpha = |value: f32| self.has_alpha.then_some(if value.is_nan() { 0 } else { u8::MAX });
+        // The casts saturate, and take not-a-number to 0.
         match &mut self.form {
             Form::Eight(png) => {
-                self.bytes.extend(values.map(|v| (v * 255.0).round() as u8));
+                let pixel = |v: f32| std::iter::once((v * 255.0).round() as u8).chain(alpha(v));
+                self.bytes.extend(values.flat_map(pixel));
                 png.row(&self.bytes)
             }
             Form::Sixteen(png) => {
-                self.bytes.extend(values.flat_map(|v| ((v * 65535.0).round() as u16).to_be_bytes()));
+                let pixel = |v: f32| {
+                    let alpha = alpha(v).map(|alpha| [alpha; 2]);
+                    std::iter::once(((v * 65535.0).round() as u16).to_be_bytes()).chain(alpha).flatten()
+                };
+                self.bytes.extend(values.flat_map(pixel));
                 png.row(&self.bytes)
             }
             Form::Array(npy) => {
@@ -113,16 +129,16 @@ impl Output for Map {
 /// lightness grows evenly.
 const HEAT: [[u8; 3]; 5] = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 
-/// The uncertainty as colours over the image in grey.
+/// The uncertainty as colours over the image in grey. What is transparent in the image stays so.
 pub(super) struct Heatmap {
-    png: PngRows,
+    png: Painted,
     opacity: f32,
     painted: Vec<u8>,
 }
 
 impl Heatmap {
     pub fn new(image: &ImageInfo, opacity: f32, target: Target) -> Result<Self, PredictError> {
-        let png = PngRows::of_image(image, ColorType::Rgb, target)?;
+        let png = Painted::new(image, target)?;
         Ok(Self { png, opacity, painted: Vec::new() })
     }
 }
@@ -141,7 +157,7 @@ impl Output for Heatmap {
             let grey = 0.299 * r + 0.587 * g + 0.114 * b;
             *pixel = heat(value).map(|c| (grey + (c - grey) * self.opacity).round() as u8);
         }
-        self.png.row(&self.painted)
+        self.png.row(&self.painted, row.coverage)
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {

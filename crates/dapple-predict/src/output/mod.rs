@@ -16,6 +16,7 @@ mod kind;
 mod maps;
 mod npy;
 mod outlined;
+mod painted;
 mod palette;
 mod pictures;
 mod png_rows;

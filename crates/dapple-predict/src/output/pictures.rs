@@ -6,18 +6,20 @@ use dapple_report::{OverlayStyle, Palette, overlay_row};
 use png::{BitDepth, ColorType};
 
 use super::image_info::ImageInfo;
+use super::painted::Painted;
 use super::png_rows::PngRows;
 use super::sink::Output;
 use super::target::Target;
+use crate::decision::UNDECIDED;
 use crate::error::PredictError;
 use crate::row::ImageRow;
 
-/// Red, green and blue of each label.
-pub(super) fn mask_palette(classes: &Palette) -> Vec<u8> {
+/// Red, green and blue of each label; `has_gaps` where pixels may have the label of those without data.
+pub(super) fn mask_palette(classes: &Palette, has_gaps: bool) -> Vec<u8> {
     let mut palette = classes.colours().as_flattened().to_vec();
-    if let Some(ignored) = classes.ignore_index() {
+    if classes.ignore_index().is_some() || has_gaps {
         // White up to the index of undecided pixels.
-        palette.resize(palette.len().max(3 * (usize::from(ignored) + 1)), 255);
+        palette.resize(palette.len().max(3 * (usize::from(UNDECIDED) + 1)), 255);
     }
     palette
 }
@@ -27,14 +29,14 @@ pub(super) struct Mask(PngRows);
 
 impl Mask {
     pub fn new(image: &ImageInfo, classes: &Palette, target: Target) -> Result<Self, PredictError> {
-        let palette = Some(mask_palette(classes));
+        let palette = Some(mask_palette(classes, image.has_gaps));
         Ok(Self(PngRows::new(image, ColorType::Indexed, BitDepth::Eight, palette, target)?))
     }
 }
 
 impl Output for Mask {
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
-        self.0.row(&row.values.labels)
+        self.0.row(&row.labels_with_data())
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {
@@ -53,7 +55,7 @@ impl Labels {
 
 impl Output for Labels {
     fn row(&mut self, row: &ImageRow<'_>) -> Result<(), PredictError> {
-        self.0.row(&row.values.labels)
+        self.0.row(&row.labels_with_data())
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {
@@ -61,9 +63,10 @@ impl Output for Labels {
     }
 }
 
-/// The classes' colours over the image; with two classes, the background is left as it is.
+/// The classes' colours over the image; with two classes, the background is left as it is. What is transparent in the image
+/// stays so.
 pub(super) struct Overlay {
-    png: PngRows,
+    png: Painted,
     classes: Arc<Palette>,
     style: OverlayStyle,
     painted: Vec<u8>,
@@ -76,7 +79,7 @@ impl Overlay {
         opacity: f32,
         target: Target,
     ) -> Result<Self, PredictError> {
-        let png = PngRows::of_image(image, ColorType::Rgb, target)?;
+        let png = Painted::new(image, target)?;
         let unpainted = (classes.count() == 2).then_some(0);
         let style = OverlayStyle { opacity, unpainted };
         Ok(Self { png, classes: Arc::clone(classes), style, painted: Vec::new() })
@@ -88,7 +91,7 @@ impl Output for Overlay {
         self.painted.clear();
         row.append_rgb(&mut self.painted);
         overlay_row(&mut self.painted, &row.values.labels, row.y as u32, &self.classes, self.style);
-        self.png.row(&self.painted)
+        self.png.row(&self.painted, row.coverage)
     }
 
     fn finish(self: Box<Self>) -> Result<(), PredictError> {

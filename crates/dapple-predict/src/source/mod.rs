@@ -5,5 +5,5 @@ mod png;
 mod rows;
 mod tiff;
 
-pub use open::{OpenRows, Opened, open, open_rows};
+pub use open::{Opened, open, open_rows};
 pub use rows::{PhotoRows, RowSource};

@@ -4,37 +4,32 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use dapple_base::{contain, open_regular};
+use dapple_base::{Size, contain, open_regular};
 use dapple_data::{DataError, Photo, Reading, decode_photo};
 
 use super::png::PngRows;
 use super::rows::RowSource;
 use super::tiff::TiffRows;
 use crate::error::PredictError;
-use crate::geo::GeoReference;
 use crate::predictor::Predictor;
 
-/// An open file, with its place on the ground if it has one.
-pub type OpenRows = (Box<dyn RowSource>, Option<GeoReference>);
-
-/// Opens a file that can be read row by row: TIFF in strips or tiles, and PNG that is not interlaced. `None` for any
-/// other format.
+/// Opens a file that can be read row by row: TIFF in strips or tiles, and PNG that is not interlaced and stands upright.
+/// `None` for any other one.
 ///
 /// # Errors
 /// [`PredictError::BadFile`] for a damaged file.
-pub fn open_rows(path: &Path, reading: &Reading) -> Result<Option<OpenRows>, PredictError> {
+pub fn open_rows(path: &Path, reading: &Reading) -> Result<Option<Box<dyn RowSource>>, PredictError> {
     let mut start = [0; 8];
     open_regular(path)
         .and_then(|mut file| file.read(&mut start))
         .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match start {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
-            let (source, geo) = TiffRows::open(path, reading)?;
-            Ok(Some((Box::new(source), geo)))
+            Ok(Some(Box::new(TiffRows::open(path, reading)?)))
         }
         [0x89, b'P', b'N', b'G', ..] => {
             let rows = PngRows::open(path, reading)?;
-            Ok(rows.map(|source| (Box::new(source) as Box<dyn RowSource>, None)))
+            Ok(rows.map(|source| Box::new(source) as Box<dyn RowSource>))
         }
         _ => Ok(None),
     }
@@ -48,24 +43,40 @@ pub enum Opened {
     Rows(Box<dyn RowSource>),
 }
 
-/// Opens an image for a predictor, with its place on the ground.
+impl Opened {
+    /// Height and width.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Whole(photo) => Size { height: photo.raster.height, width: photo.raster.width },
+            Self::Rows(rows) => Size { height: rows.height(), width: rows.width() },
+        }
+    }
+
+    /// Whether pixels may be transparent, wholly or in part, or without data.
+    pub fn may_have_gaps(&self) -> bool {
+        match self {
+            Self::Whole(photo) => photo.coverage.is_some(),
+            Self::Rows(rows) => rows.may_have_gaps(),
+        }
+    }
+}
+
+/// Opens an image for a predictor.
 ///
 /// # Errors
 /// [`PredictError::Model`] and [`PredictError::BadFile`] for files that cannot be decoded.
-pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoReference>), PredictError> {
+pub fn open(path: &Path, predictor: &Predictor) -> Result<Opened, PredictError> {
     let limit = predictor.settings().memory_bytes;
-    let mut geo = None;
     let reading = predictor.reading();
     // A panic in a decoder is the fault of that decoder: the other one may read the file.
     let rows = contain(|| open_rows(path, &reading))
         .unwrap_or_else(|panicked| Err(PredictError::Crashed { path: path.to_owned(), source: panicked }));
     match rows {
-        Ok(Some((rows, place))) => {
+        Ok(Some(rows)) => {
             let bytes = (rows.width() as u64).saturating_mul(rows.height() as u64 * rows.channels() as u64);
             if bytes > limit {
-                return Ok((Opened::Rows(rows), place));
+                return Ok(Opened::Rows(rows));
             }
-            geo = place;
         }
         Ok(None) => {}
         Err(error) => {
@@ -75,5 +86,5 @@ pub fn open(path: &Path, predictor: &Predictor) -> Result<(Opened, Option<GeoRef
             }
         }
     }
-    Ok((Opened::Whole(decode_photo(path, &reading)?), geo))
+    Ok(Opened::Whole(decode_photo(path, &reading)?))
 }

@@ -34,8 +34,7 @@ impl PngRows {
         let format = reader.output_color_type();
         let (reading, range) = (reading.clone(), ValueRange::Type);
         let mut rows = Self { path: path.to_owned(), reader, reading, range, width, height, format };
-        let alpha = matches!(format.0, ColorType::GrayscaleAlpha | ColorType::Rgba);
-        let bands = format.0.samples() - usize::from(alpha);
+        let bands = format.0.samples() - usize::from(has_alpha(format.0));
         let reading = rows.reading.clone();
         let range = reading.settle(path, (rows.kind(), bands), || rows.extent());
         rows.range = range?;
@@ -76,6 +75,10 @@ fn open(path: &Path) -> Result<png::Reader<BufReader<File>>, PredictError> {
     decoder.read_info().map_err(|e| damaged(path, &e))
 }
 
+fn has_alpha(color: ColorType) -> bool {
+    matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba)
+}
+
 fn damaged(path: &Path, error: &png::DecodingError) -> PredictError {
     PredictError::bad_file(path, format!("the PNG cannot be decoded: {error}; save it again"))
 }
@@ -102,8 +105,8 @@ fn stored_row(
         }
         _ => (Samples::U8(read.data()[..width * channels].to_vec()), SampleKind::BYTE),
     };
-    let alpha = matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba).then(|| channels - 1);
-    Ok(Stored { width, height: 1, channels, alpha, samples, kind, nodata: None, icc: None })
+    let alpha = has_alpha(color).then(|| channels - 1);
+    Ok(Stored { width, height: 1, channels, alpha, samples, kind, nodata: None, mask: None, icc: None })
 }
 
 impl RowSource for PngRows {
@@ -117,6 +120,10 @@ impl RowSource for PngRows {
 
     fn channels(&self) -> usize {
         self.reading.channels.count()
+    }
+
+    fn may_have_gaps(&self) -> bool {
+        has_alpha(self.format.0)
     }
 
     fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError> {

@@ -12,6 +12,8 @@ pub trait RowSource: Send {
     fn height(&self) -> usize;
     /// Values a pixel: 1 (grey), 3 (red, green, blue), or more.
     fn channels(&self) -> usize;
+    /// Whether pixels may be transparent, wholly or in part, or without data.
+    fn may_have_gaps(&self) -> bool;
     /// Reads the next row, `[width, channels]`, and how much of each pixel is there, `[width]`, 0 to 255.
     ///
     /// # Errors
@@ -49,6 +51,10 @@ impl RowSource for PhotoRows<'_> {
 
     fn channels(&self) -> usize {
         self.photo.raster.channels
+    }
+
+    fn may_have_gaps(&self) -> bool {
+        self.photo.coverage.is_some()
     }
 
     fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError> {

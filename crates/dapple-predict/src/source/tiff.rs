@@ -8,7 +8,6 @@ use dapple_data::{DataError, Photo, Reading, TiffFile, ValueRange};
 
 use super::rows::RowSource;
 use crate::error::PredictError;
-use crate::geo::GeoReference;
 
 /// The image of a TIFF file.
 pub(super) struct TiffRows {
@@ -22,14 +21,13 @@ pub(super) struct TiffRows {
 }
 
 impl TiffRows {
-    pub fn open(path: &Path, reading: &Reading) -> Result<(Self, Option<GeoReference>), PredictError> {
+    pub fn open(path: &Path, reading: &Reading) -> Result<Self, PredictError> {
         let file = File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let mut file = TiffFile::open(BufReader::new(file), path)?;
         if file.is_turned() {
             let problem = "it is stored rotated; save it upright, so that it can be read row by row";
             return Err(PredictError::bad_file(path, problem));
         }
-        let geo = GeoReference::read(file.tags());
         let facts = (file.kind(), file.bands());
         let range = reading.settle(path, facts, || {
             let (mut first, mut extent) = (0, None::<[f64; 2]>);
@@ -43,9 +41,7 @@ impl TiffRows {
             }
             Ok(extent)
         })?;
-        let rows =
-            Self { path: path.to_owned(), file, reading: reading.clone(), range, block: None, next: 0 };
-        Ok((rows, geo))
+        Ok(Self { path: path.to_owned(), file, reading: reading.clone(), range, block: None, next: 0 })
     }
 
     /// The block of the next row, and the row's number in it.
@@ -75,6 +71,10 @@ impl RowSource for TiffRows {
 
     fn channels(&self) -> usize {
         self.reading.channels.count()
+    }
+
+    fn may_have_gaps(&self) -> bool {
+        self.file.may_have_gaps()
     }
 
     fn next_row(&mut self, row: &mut [u8], coverage: &mut [u8]) -> Result<(), PredictError> {
@@ -115,7 +115,7 @@ mod tests {
         let mut image = encoder.new_image::<C>(width, height).expect("an image");
         image.rows_per_strip(height).expect("one strip");
         image.write_data(values).expect("the values fit");
-        let (mut rows, _) = open_rows(&path, &Channels::Rgb.into()).expect("it can be read").expect("a TIFF");
+        let mut rows = open_rows(&path, &Channels::Rgb.into()).expect("it can be read").expect("a TIFF");
         let mut read = Vec::new();
         for _ in 0..2 {
             read.clear();
@@ -159,8 +159,7 @@ mod tests {
         let end = bytes.len() as u32;
         bytes[entry..entry + 4].copy_from_slice(&end.to_le_bytes());
         std::fs::write(&path, bytes).expect("the file");
-        let (mut rows, _) =
-            open_rows(&path, &Channels::Rgb.into()).expect("its head is whole").expect("a TIFF");
+        let mut rows = open_rows(&path, &Channels::Rgb.into()).expect("its head is whole").expect("a TIFF");
         let problem =
             rows.next_row(&mut [0; 64 * 3], &mut [0; 64]).expect_err("nothing stands there").to_string();
         assert!(problem.contains("cut.tif") && problem.contains("save it again"), "{problem}");

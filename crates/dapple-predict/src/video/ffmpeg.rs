@@ -1,10 +1,12 @@
 //! The ffmpeg processes on the other ends of the pipes.
 
+use std::ffi::OsString;
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
+use dapple_base::AtomicFile;
 use dapple_data::Raster;
 
 use super::facts::Facts;
@@ -34,7 +36,7 @@ pub(super) enum Pixels {
 /// Asks ffmpeg to describe a file. It knows nothing where ffmpeg says nothing.
 pub(super) fn describe(ffmpeg: &Path, input: &Path) -> Result<Facts, PredictError> {
     let mut command = Command::new(ffmpeg);
-    command.args(["-hide_banner", "-nostdin", "-i"]).arg(input);
+    command.args(["-hide_banner", "-nostdin", "-i"]).arg(named(input));
     let mut running = Running::start(command)?;
     // Without an output it ends by itself, with the description on standard error and a code that says nothing.
     let mut stdout = running.stdout()?;
@@ -45,7 +47,7 @@ pub(super) fn describe(ffmpeg: &Path, input: &Path) -> Result<Facts, PredictErro
 /// Asks ffmpeg for the first frame as YUV4MPEG2, whose header gives size and rate of the frames.
 pub(super) fn probe(ffmpeg: &Path, input: &Path) -> Result<Stream, PredictError> {
     let mut command = quiet(ffmpeg);
-    command.arg("-i").arg(input).args([
+    command.arg("-i").arg(named(input)).args([
         "-map",
         "0:v:0",
         "-frames:v",
@@ -95,6 +97,13 @@ fn parse_head(head: &str) -> Option<Stream> {
     let stream = Stream { width: width?, height: height?, rate: rate? };
     let sound = sides.contains(&stream.width) && sides.contains(&stream.height);
     (sound && stream.rate.0 > 0 && stream.rate.1 > 0).then_some(stream)
+}
+
+/// A file as ffmpeg takes it, whose name may begin as an option or an address does: `-a.mp4`, `http:a.mp4`.
+fn named(file: &Path) -> OsString {
+    let mut name = OsString::from("file:");
+    name.push(file);
+    name
 }
 
 fn quiet(ffmpeg: &Path) -> Command {
@@ -184,7 +193,7 @@ impl Decoder {
     pub fn start(ffmpeg: &Path, input: &Path, stream: Stream, facts: &Facts) -> Result<Self, PredictError> {
         let mut command = quiet(ffmpeg);
         let (frames, seconds) = stream.rate;
-        command.arg("-i").arg(input).args(["-map", "0:v:0", "-r", &format!("{frames}/{seconds}")]);
+        command.arg("-i").arg(named(input)).args(["-map", "0:v:0", "-r", &format!("{frames}/{seconds}")]);
         command.args(["-vf", &facts.to_rgb(stream.height), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
         let mut running = Running::start(command)?;
         Ok(Self { stdout: running.stdout()?, running, stream })
@@ -217,8 +226,7 @@ impl Decoder {
 pub(super) struct Encoder {
     stdin: Option<ChildStdin>,
     running: Running,
-    temporary: PathBuf,
-    output: PathBuf,
+    file: AtomicFile,
 }
 
 impl Encoder {
@@ -229,9 +237,7 @@ impl Encoder {
         facts: &Facts,
         pixels: Pixels,
     ) -> Result<Self, PredictError> {
-        let mut name = std::ffi::OsString::from(format!(".{}.", std::process::id()));
-        name.push(output.file_name().unwrap_or_default());
-        let temporary = output.with_file_name(name);
+        let file = AtomicFile::reserve(output)?;
         let (frames, seconds) = stream.rate;
         let mut command = Command::new(ffmpeg);
         command.args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo"]);
@@ -242,7 +248,7 @@ impl Encoder {
             "-r",
             &format!("{frames}/{seconds}"),
         ]);
-        command.args(["-i", "-", "-i"]).arg(input).args(["-map", "0:v:0"]);
+        command.args(["-i", "-", "-i"]).arg(named(input)).args(["-map", "0:v:0"]);
         command.args(facts.sound_options(pixels == Pixels::Rgba));
         match pixels {
             // Every player reads this codec; it needs even sides.
@@ -265,10 +271,12 @@ impl Encoder {
             }
         };
         command.args(facts.tags(stream.height));
-        command.arg(&temporary).stdin(Stdio::piped());
+        // The temporary name does not say which container is meant.
+        command.args(["-f", if pixels == Pixels::Rgba { "mov" } else { "mp4" }]);
+        command.arg(named(file.temporary())).stdin(Stdio::piped());
         let mut running = Running::start(command)?;
         let stdin = running.child.stdin.take();
-        Ok(Self { stdin, running, temporary, output: output.to_owned() })
+        Ok(Self { stdin, running, file })
     }
 
     pub fn frame(&mut self, pixels: &[u8]) -> Result<(), PredictError> {
@@ -284,15 +292,8 @@ impl Encoder {
     pub fn finish(mut self, note: &dyn Fn(&Path) -> Result<(), PredictError>) -> Result<(), PredictError> {
         self.stdin = None;
         self.running.end()?;
-        note(&self.temporary)?;
-        std::fs::rename(&self.temporary, &self.output).map_err(|e| PredictError::write("video", e))
-    }
-}
-
-impl Drop for Encoder {
-    fn drop(&mut self) {
-        // After a finish there is nothing of this name.
-        let _ = std::fs::remove_file(&self.temporary);
+        note(self.file.temporary())?;
+        Ok(self.file.commit()?)
     }
 }
 

@@ -2,43 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
 
-use crate::common::{model, picture, predictor, write_tiff};
+use crate::common::{batch, model, picture, predicted, predictor, write_tiff};
 use dapple_base::{InputFault, StopFlag};
 use dapple_data::{Channels, decode_image, decode_image_as, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::batch::{BatchEvent, BatchSettings, BatchSummary, run};
+use dapple_predict::batch::{BatchSettings, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{Background, CocoForm, OutputKind, OutputSettings, ProbabilityFormat, Refine};
-use dapple_predict::{GeoReference, PredictError, PredictSettings, Predictor, Tiling, WorkingSize};
+use dapple_predict::{GeoReference, PredictError, PredictSettings, Tiling, WorkingSize};
 use serde_json::Value;
-
-fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
-    BatchSettings {
-        kinds: kinds.into(),
-        output: OutputSettings::default(),
-        out: out.into(),
-        force: false,
-        protected: Vec::new(),
-        engine: "cpu".into(),
-        workers: 2,
-    }
-}
-
-/// The summary and the messages of bad images.
-fn predicted(predictor: &Predictor, inputs: &[&Path], batch: &BatchSettings) -> (BatchSummary, Vec<String>) {
-    let inputs: Vec<_> = inputs.iter().map(|path| path.to_path_buf()).collect();
-    let inputs = find(&inputs, Some(&batch.out)).expect("images").inputs;
-    let bad = Mutex::new(Vec::new());
-    let on_event = |event: BatchEvent<'_>| {
-        if let BatchEvent::Bad(_, error) = event {
-            bad.lock().expect("no panic").push(error.to_string());
-        }
-    };
-    let summary = run(predictor, &inputs, batch, &StopFlag::new(), &on_event).expect("a batch");
-    (summary, bad.into_inner().expect("no panic"))
-}
 
 #[test]
 fn a_batch_resumes_keeps_and_overwrites() {
@@ -153,13 +126,13 @@ fn where_a_tiff_lies() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.tif");
     write_tiff(&path, &picture(8, 8), true);
-    let geo = GeoReference::of_file(&path).expect("it is georeferenced");
+    let geo = GeoReference::of_file(&path).expect("tags").expect("it is georeferenced");
     assert_eq!(
         (geo.epsg, geo.ground(0.0, 0.0), geo.ground(8.0, 4.0)),
         (Some(32633), [300.0, 900.0], [304.0, 899.0])
     );
     write_tiff(&path, &picture(8, 8), false);
-    assert_eq!(GeoReference::of_file(&path), None);
+    assert_eq!(GeoReference::of_file(&path).expect("no place"), None);
 }
 
 #[test]

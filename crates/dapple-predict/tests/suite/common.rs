@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use dapple_base::StopFlag;
 use dapple_cpu::CpuEngine;
 use dapple_data::{InputSettings, Normalization, Raster};
 use dapple_graph::{Engine, Inference, Network, Shape, State, Tensor};
 use dapple_model::Model;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile};
 use dapple_nets::{Activation, NetConfig};
+use dapple_predict::batch::{BatchEvent, BatchSettings, BatchSummary, run};
+use dapple_predict::inputs::find;
+use dapple_predict::output::{OutputKind, OutputSettings};
 use dapple_predict::{PredictSettings, Predictor};
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
@@ -36,6 +40,37 @@ pub fn model(name: &str, classes: usize, normalisation: Normalization, seed: u64
         extra: serde_json::Map::new(),
     };
     ModelFile { card, state }
+}
+
+/// Outputs of these kinds into a folder.
+pub fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
+    BatchSettings {
+        kinds: kinds.into(),
+        output: OutputSettings::default(),
+        out: out.into(),
+        force: false,
+        protected: Vec::new(),
+        engine: "cpu".into(),
+        workers: 2,
+    }
+}
+
+/// Predicts files or what is in folders; gives the summary and the messages of images that are bad.
+pub fn predicted(
+    predictor: &Predictor,
+    inputs: &[&Path],
+    batch: &BatchSettings,
+) -> (BatchSummary, Vec<String>) {
+    let inputs: Vec<_> = inputs.iter().map(|path| path.to_path_buf()).collect();
+    let inputs = find(&inputs, Some(&batch.out)).expect("images").inputs;
+    let bad = Mutex::new(Vec::new());
+    let on_event = |event: BatchEvent<'_>| {
+        if let BatchEvent::Bad(_, error) = event {
+            bad.lock().expect("no panic").push(error.to_string());
+        }
+    };
+    let summary = run(predictor, &inputs, batch, &StopFlag::new(), &on_event).expect("a batch");
+    (summary, bad.into_inner().expect("no panic"))
 }
 
 pub fn segmenter(model: ModelFile) -> Model {

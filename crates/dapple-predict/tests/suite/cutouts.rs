@@ -4,33 +4,19 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
-use dapple_base::StopFlag;
 use dapple_data::colour_profile;
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::batch::{BatchSettings, run};
-use dapple_predict::inputs::find;
+use dapple_predict::batch::BatchSettings;
 use dapple_predict::output::{Background, OutputKind, OutputSettings};
 use dapple_predict::{PredictSettings, Tiling};
 
-use crate::common::{model, picture, predictor};
+use crate::common::{batch, model, picture, predicted, predictor};
 
 /// A profile that says no more than its colour space.
 fn profile(space: &[u8; 4]) -> Vec<u8> {
     let mut profile = vec![0; 132];
     profile[16..20].copy_from_slice(space);
     profile
-}
-
-fn batch(out: &Path, kinds: Vec<OutputKind>, output: OutputSettings) -> BatchSettings {
-    BatchSettings {
-        kinds,
-        output,
-        out: out.into(),
-        force: true,
-        protected: Vec::new(),
-        engine: "cpu".into(),
-        workers: 1,
-    }
 }
 
 /// A picture whose left half is transparent.
@@ -65,11 +51,9 @@ fn a_cutout_keeps_what_is_transparent_and_the_colour_profile() {
         let cut = |background: Background| {
             let output = OutputSettings { background, ..OutputSettings::default() };
             let out = folder.path().join("out");
-            let batch = batch(&out, vec![OutputKind::Cutout, OutputKind::Overlay], output);
-            let inputs = find(std::slice::from_ref(&path), Some(&out)).expect("a file");
-            let summary =
-                run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
-            assert_eq!(summary.predicted, 1);
+            let batch = batch(&out, &[OutputKind::Cutout, OutputKind::Overlay]);
+            let batch = BatchSettings { output, force: true, ..batch };
+            assert_eq!(predicted(&predictor, &[&path], &batch).0.predicted, 1);
             for name in ["a-cutout.png", "a-overlay.png"] {
                 let kept = colour_profile(out.join(name)).expect("a PNG");
                 assert!(kept == Some(profile(b"RGB ")), "{name}: {kept:?}");
@@ -116,8 +100,6 @@ fn a_profile_of_grey_is_not_given_to_colours() {
     write_png(&path, 40, 40, profile(b"GRAY"));
     let predictor = predictor(model("unet", 2, Normalization::Unit, 3), PredictSettings::default());
     let out = folder.path().join("out");
-    let batch = batch(&out, vec![OutputKind::Cutout], OutputSettings::default());
-    let inputs = find(&[path], Some(&out)).expect("a file");
-    run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &|_| ()).expect("a batch");
+    assert_eq!(predicted(&predictor, &[&path], &batch(&out, &[OutputKind::Cutout])).0.predicted, 1);
     assert_eq!(colour_profile(out.join("a-cutout.png")).expect("a PNG"), None);
 }

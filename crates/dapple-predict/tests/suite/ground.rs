@@ -4,19 +4,21 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use dapple_base::StopFlag;
-use dapple_data::{Photo, Raster, SampleKind, TrainingImages, ValueRange, decode_values};
+use dapple_base::{Size, StopFlag};
+use dapple_data::{
+    Channels, Photo, Raster, SampleKind, TrainingImages, ValueRange, decode_photo, decode_values, encode_png,
+};
 use dapple_nets::checkpoint::{ModelFile, Normalization};
 use dapple_predict::batch::{BatchEvent, BatchSettings, run};
 use dapple_predict::inputs::find;
-use dapple_predict::output::{OutputKind, OutputSettings};
+use dapple_predict::output::{OutputKind, OutputSettings, ProbabilityFormat};
 use dapple_predict::source::PhotoRows;
 use dapple_predict::{GeoReference, PredictSettings, TileGrid, Tiling, Wants};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
 
-use crate::common::{model, picture, predictor, write_tiff};
+use crate::common::{batch, model, picture, predicted, predictor, write_tiff};
 
 const GDAL_NODATA: Tag = Tag::Unknown(42113);
 
@@ -38,19 +40,6 @@ fn write_field(path: &Path, image: &Raster, empty_columns: usize) {
     file.write_data(&pixels).expect("a TIFF");
 }
 
-fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
-    let (kinds, output, out) = (kinds.into(), OutputSettings::default(), out.into());
-    BatchSettings {
-        kinds,
-        output,
-        out,
-        force: false,
-        protected: Vec::new(),
-        engine: "cpu".into(),
-        workers: 1,
-    }
-}
-
 #[test]
 fn masks_of_a_geotiff_keep_place_and_empty_pixels_and_areas_leave_those_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -66,14 +55,12 @@ fn masks_of_a_geotiff_keep_place_and_empty_pixels_and_areas_leave_those_out() {
         let out = folder.path().join(format!("out-{memory_bytes}"));
         let settings = PredictSettings { memory_bytes, ..PredictSettings::default() };
         let predictor = predictor(model("unet", 3, Normalization::Unit, 9), settings);
-        let inputs = find(std::slice::from_ref(&path), None).expect("a file");
-        let summary = run(&predictor, &inputs.inputs, &batch(&out, &kinds), &StopFlag::new(), &|_| ())
-            .expect("a batch");
-        assert_eq!(summary.predicted, 1);
+        assert_eq!(predicted(&predictor, &[&path], &batch(&out, &kinds)).0.predicted, 1);
 
         for name in ["field.tif", "field-labels.tif"] {
             let mask = out.join(name);
-            assert_eq!(GeoReference::of_file(&mask), GeoReference::of_file(&path), "{name}");
+            let place = |path: &Path| GeoReference::of_file(path).expect("a place");
+            assert_eq!(place(&mask), place(&path), "{name}");
             let mut decoder = Decoder::new(fs::File::open(&mask).expect("a mask")).expect("a TIFF");
             assert_eq!(decoder.get_tag_ascii_string(GDAL_NODATA).expect("a tag"), "255");
             if name == "field-labels.tif" {
@@ -120,7 +107,7 @@ fn areas_on_the_ground_need_units_of_length() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.tif");
     write_tiff(&path, &picture(8, 8), true);
-    assert_eq!(GeoReference::of_file(&path).and_then(|geo| geo.pixel_area()), Some(0.125));
+    assert_eq!(GeoReference::of_file(&path).expect("tags").and_then(|geo| geo.pixel_area()), Some(0.125));
     let with_keys = |keys: &[u16]| {
         let mut encoder = TiffEncoder::new(fs::File::create(&path).expect("a file")).expect("a TIFF");
         let mut file = encoder.new_image::<colortype::Gray8>(2, 2).expect("a TIFF");
@@ -129,7 +116,7 @@ fn areas_on_the_ground_need_units_of_length() {
         directory.write_tag(Tag::ModelTiepointTag, &[0.0; 6][..]).expect("a tag");
         directory.write_tag(Tag::GeoKeyDirectoryTag, keys).expect("a tag");
         file.write_data(&[0; 4]).expect("a TIFF");
-        GeoReference::of_file(&path).expect("it is georeferenced").pixel_area()
+        GeoReference::of_file(&path).expect("tags").expect("it is georeferenced").pixel_area()
     };
     // Degrees, the map of the web, and feet.
     assert_eq!(with_keys(&[1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326]), None);
@@ -154,11 +141,13 @@ fn a_scene_much_larger_than_the_training_is_seen_at_its_scale_and_it_is_said() {
     let scenes = |file: ModelFile, tile: Tiling, path: &Path| {
         let predictor = predictor(file, PredictSettings { tile, ..PredictSettings::default() });
         let inputs = find(&[path.to_owned()], None).expect("a file");
-        let seen = Mutex::new(Vec::new());
-        let on_event = |event: BatchEvent<'_>| {
-            if let BatchEvent::Scene(_, size, grid) = event {
-                seen.lock().expect("no panic").push((size.width, size.height, grid));
+        let seen = Mutex::new((Vec::new(), 0));
+        let on_event = |event: BatchEvent<'_>| match event {
+            BatchEvent::Scene(_, size, grid) => {
+                seen.lock().expect("no panic").0.push((size.width, size.height, grid));
             }
+            BatchEvent::SeenWhole(..) => seen.lock().expect("no panic").1 += 1,
+            _ => {}
         };
         let batch = BatchSettings { force: true, ..batch(&folder.path().join("out"), &[OutputKind::Mask]) };
         let summary = run(&predictor, &inputs.inputs, &batch, &StopFlag::new(), &on_event).expect("a batch");
@@ -166,15 +155,205 @@ fn a_scene_much_larger_than_the_training_is_seen_at_its_scale_and_it_is_said() {
         seen.into_inner().expect("no panic")
     };
     let grid = TileGrid { side: 96, overlap: 24, as_trained: true };
-    assert_eq!(scenes(trained_on(96), Tiling::Auto, &path), [(300, 200, grid)]);
+    assert_eq!(scenes(trained_on(96), Tiling::Auto, &path), (vec![(300, 200, grid)], 0));
     // Not for a model that does not know, a scene of the size of its training, or where tiles are switched off.
-    assert_eq!(scenes(model("unet", 2, Normalization::Unit, 5), Tiling::Auto, &path), []);
-    assert_eq!(scenes(trained_on(256), Tiling::Auto, &path), []);
-    assert_eq!(scenes(trained_on(96), Tiling::Off, &path), []);
-    // Of a photograph, the whole is what was photographed.
+    let whole = (Vec::new(), 0);
+    assert_eq!(scenes(model("unet", 2, Normalization::Unit, 5), Tiling::Auto, &path), whole);
+    assert_eq!(scenes(trained_on(256), Tiling::Auto, &path), whole);
+    assert_eq!(scenes(trained_on(96), Tiling::Off, &path), whole);
+    // Of a photograph, the whole is what was photographed; one that is far larger is worth a word.
     let photo = folder.path().join("photo.tif");
     write_tiff(&photo, &picture(300, 200), false);
-    assert_eq!(scenes(trained_on(96), Tiling::Auto, &photo), []);
+    assert_eq!(scenes(trained_on(96), Tiling::Auto, &photo), whole);
+    assert_eq!(scenes(trained_on(24), Tiling::Auto, &photo), (Vec::new(), 1));
+    assert_eq!(scenes(trained_on(96), Tiling::Scene, &photo), (vec![(300, 200, grid)], 0));
+}
+
+#[test]
+fn a_scene_without_a_place_is_one_by_its_size_alone() {
+    let of = |side, settings: PredictSettings, width, height, on_ground| {
+        predictor(trained_on(side), settings).tiles(Size { height, width }, on_ground)
+    };
+    let grid = |side| Some(TileGrid { side, overlap: side / 4, as_trained: true });
+    let auto = PredictSettings::default;
+    // More pixels than cameras have, and far more than the images of the training.
+    assert_eq!(of(512, auto(), 8192, 8192, false).expect("a scene"), grid(512));
+    assert_eq!(of(512, auto(), 8000, 6000, false).expect("a photograph"), None);
+    assert_eq!(of(512, auto(), 8000, 6000, true).expect("a scene"), grid(512));
+    assert_eq!(of(6000, auto(), 8192, 8192, false).expect("as in the training"), None);
+    // Too large for the memory: at the scale of the training too.
+    let little = PredictSettings { memory_bytes: 64 << 20, ..auto() };
+    assert_eq!(of(512, little, 8000, 6000, false).expect("it is cut"), grid(512));
+    let scaled = PredictSettings { memory_bytes: 64 << 20, scales: vec![1.0, 0.5], ..auto() };
+    let error = of(512, scaled, 8000, 6000, false).expect_err("tiles have one scale").to_string();
+    assert!(error.contains("omit the size and the scales"), "{error}");
+    let scene = PredictSettings { tile: Tiling::Scene, ..auto() };
+    let unknown = predictor(model("unet", 2, Normalization::Unit, 5), scene);
+    let error = unknown.tiles(Size { height: 900, width: 900 }, true).expect_err("no scale").to_string();
+    assert!(error.contains("--tile N"), "{error}");
+}
+
+#[test]
+fn a_row_of_tiles_of_a_scene_fits_into_the_memory() {
+    let of = |memory: u64, side, width| {
+        let settings = PredictSettings { memory_bytes: memory << 20, ..PredictSettings::default() };
+        predictor(trained_on(side), settings).tiles(Size { height: 9000, width }, true)
+    };
+    // Eight bytes a pixel: red, green, blue, how much is there, and the sum of probabilities.
+    for (memory, side, width, wanted) in
+        [(512, 2048, 20_000, 2048), (128, 2048, 20_000, 832), (64, 512, 60_000, 128)]
+    {
+        let grid = of(memory, side, width).expect("it fits").expect("a scene");
+        assert_eq!((grid.side, grid.as_trained), (wanted, true));
+        assert!(8 * width as u64 * grid.side as u64 <= memory << 20);
+    }
+    let error = of(16, 512, 60_000).expect_err("too little").to_string();
+    assert!(error.contains("--memory 59"), "{error}");
+    assert_eq!(of(59, 512, 60_000).expect("enough").expect("a scene").side, 128);
+}
+
+#[test]
+fn outputs_say_where_an_image_has_no_data() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (width, height, empty) = (60, 40, 24);
+    let mut image = picture(width, height);
+    image.data.iter_mut().for_each(|v| *v = (*v).max(1));
+    let field = folder.path().join("field.tif");
+    write_field(&field, &image, empty);
+    // The same part is transparent, and a column beside it in part.
+    let alpha = |x: usize| {
+        if x < empty {
+            0
+        } else if x == empty {
+            100
+        } else {
+            255
+        }
+    };
+    let rgba: Vec<u8> = (0..width * height)
+        .flat_map(|i| [image.data[3 * i], image.data[3 * i + 1], image.data[3 * i + 2], alpha(i % width)])
+        .collect();
+    let photo = folder.path().join("photo.png");
+    let mut encoder =
+        png::Encoder::new(fs::File::create(&photo).expect("a file"), width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(&rgba)).expect("a PNG");
+
+    let kinds = [
+        OutputKind::Mask,
+        OutputKind::Labels,
+        OutputKind::Overlay,
+        OutputKind::Heatmap,
+        OutputKind::Probability,
+        OutputKind::Uncertainty,
+    ];
+    for (format, tile) in [
+        (ProbabilityFormat::Png8, Tiling::Off),
+        (ProbabilityFormat::Png16, Tiling::Side { side: 64, overlap: None }),
+        (ProbabilityFormat::Npy, Tiling::Off),
+    ] {
+        let settings = PredictSettings { tile, ..PredictSettings::default() };
+        let predictor = predictor(model("unet", 3, Normalization::Unit, 9), settings);
+        let out = folder.path().join(format!("{format:?}"));
+        let settings = batch(&out, &kinds);
+        let output = OutputSettings { probability: format, ..settings.output.clone() };
+        let settings = BatchSettings { output, ..settings };
+        let (summary, bad) = predicted(&predictor, &[&field, &photo], &settings);
+        assert_eq!(summary.predicted, 2, "{bad:?}");
+        for (name, end) in [("field", "tif"), ("photo", "png")] {
+            for mask in [format!("{name}.{end}"), format!("{name}-labels.{end}")] {
+                let mask = decode_values(out.join(&mask)).expect("a mask").values;
+                assert!(mask.iter().enumerate().all(|(i, &v)| (v == 255) == (i % width < empty)), "{name}");
+            }
+            let mut pictures = vec![format!("{name}-overlay.png"), format!("{name}-heatmap.png")];
+            if format == ProbabilityFormat::Npy {
+                for (array, depth) in [("probability", 3), ("uncertainty", 1)] {
+                    let bytes = fs::read(out.join(format!("{name}-{array}.npy"))).expect("an array");
+                    let values = bytes[bytes.len() - 4 * depth * width * height..].as_chunks::<4>().0;
+                    let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).enumerate();
+                    assert!(
+                        values.clone().all(|(i, v)| v.is_nan() == (i / depth % width < empty)),
+                        "{array}"
+                    );
+                }
+            } else {
+                pictures.push(format!("{name}-uncertainty.png"));
+                pictures.push(format!("{name}-probability-class-2.png"));
+            }
+            for picture in pictures {
+                let shows_image = picture.contains("overlay") || picture.contains("heatmap");
+                let photo = decode_photo(out.join(&picture), &Channels::Rgb.into()).expect("a picture");
+                let coverage = photo.coverage.expect("it has alpha");
+                let wanted = |x: usize| {
+                    if shows_image && name == "photo" {
+                        alpha(x)
+                    } else if x < empty {
+                        0
+                    } else {
+                        255
+                    }
+                };
+                assert!(coverage.iter().enumerate().all(|(i, &part)| part == wanted(i % width)), "{picture}");
+                let hidden = photo.raster.data.chunks_exact(3 * width).flat_map(|row| &row[..3 * empty]);
+                assert!(hidden.copied().all(|v| v == 0), "{picture}");
+            }
+        }
+    }
+    // A picture that is there as a whole has no alpha.
+    let plain = folder.path().join("plain.png");
+    fs::write(&plain, encode_png(&image).expect("a PNG")).expect("a file");
+    let out = folder.path().join("plain");
+    let predictor = predictor(model("unet", 3, Normalization::Unit, 9), PredictSettings::default());
+    assert_eq!(predicted(&predictor, &[&plain], &batch(&out, &kinds)).0.predicted, 1);
+    for name in ["plain-overlay.png", "plain-uncertainty.png"] {
+        let photo = decode_photo(out.join(name), &Channels::Rgb.into()).expect("a picture");
+        assert_eq!(photo.coverage, None, "{name}");
+    }
+}
+
+#[test]
+fn results_of_an_image_with_a_world_file_have_its_place() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    let photo = at("photo.png");
+    fs::write(&photo, encode_png(&picture(60, 40)).expect("a PNG")).expect("a file");
+    fs::write(at("photo.pgw"), "0.5\n0\n0\n-0.25\n300.25\n899.875\n").expect("a file");
+    let utm =
+        "PROJCS[\"UTM\",PROJECTION[\"Transverse_Mercator\"],UNIT[\"metre\",1],AUTHORITY[\"EPSG\",\"32633\"]]";
+    fs::write(at("photo.prj"), utm).expect("a file");
+    let (out, predictor) =
+        (at("out"), predictor(model("unet", 2, Normalization::Unit, 9), PredictSettings::default()));
+    let kinds = [OutputKind::Mask, OutputKind::Overlay, OutputKind::Areas, OutputKind::Contours];
+    let settings = batch(&out, &kinds);
+    let run = || {
+        let (summary, bad) = predicted(&predictor, &[&photo], &settings);
+        assert_eq!((summary.predicted + summary.kept, bad), (1, Vec::new()));
+        summary.predicted == 1
+    };
+    assert!(run() && !run());
+    let place = GeoReference::of_file(&photo).expect("a world file");
+    assert_eq!(place.as_ref().and_then(|place| place.epsg), Some(32633));
+    for name in ["photo.png", "photo-overlay.png"] {
+        assert_eq!(GeoReference::of_file(&out.join(name)).expect("a world file"), place, "{name}");
+    }
+    let areas = fs::read_to_string(out.join("photo-areas.csv")).expect("a table");
+    let metres: f64 = areas
+        .lines()
+        .skip(1)
+        .take(2)
+        .map(|line| line.split(',').nth(10).map_or(0.0, |m| m.parse().unwrap_or(0.0)))
+        .sum();
+    assert!((metres - 60.0 * 40.0 * 0.125).abs() < 0.1, "{areas}");
+    let contours = fs::read_to_string(out.join("photo-contours.geojson")).expect("outlines");
+    assert!(contours.contains("EPSG::32633"), "{contours}");
+    // The place is a part of the input, and of the results.
+    fs::remove_file(out.join("photo.pgw")).expect("it is there");
+    assert!(run() && out.join("photo.pgw").is_file());
+    fs::write(at("photo.pgw"), "1\n0\n0\n-1\n0\n0\n").expect("a file");
+    assert!(run());
+    fs::write(at("photo.pgw"), "no numbers").expect("a file");
+    let (summary, bad) = predicted(&predictor, &[&photo], &settings);
+    assert!(summary.bad == 1 && bad[0].contains("photo.pgw"), "{bad:?}");
 }
 
 #[test]

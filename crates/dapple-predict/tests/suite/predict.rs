@@ -1,7 +1,7 @@
 //! Ensembles, flips, scales, batches and tiles.
 
 use crate::common::{model, picture, predictor, segmenter};
-use dapple_base::StopFlag;
+use dapple_base::{Size, StopFlag};
 use dapple_data::Raster;
 use dapple_nets::checkpoint::Normalization;
 use dapple_predict::source::PhotoRows;
@@ -136,7 +136,9 @@ fn tiles_leave_no_seams() {
 #[test]
 fn tiles_are_chosen_by_memory() {
     let file = || model("unet", 2, Normalization::Unit, 0);
-    let of = |settings: PredictSettings, width, height| predictor(file(), settings).tiles(width, height);
+    let of = |settings: PredictSettings, width, height| {
+        predictor(file(), settings).tiles(Size { height, width }, false)
+    };
     let memory_bytes = 64 << 20;
     let auto = PredictSettings { memory_bytes, ..PredictSettings::default() };
     assert_eq!(of(auto.clone(), 4000, 3000).expect("fits"), None);

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use crate::common::{model, picture, predictor};
+use crate::common::{batch, model, picture, predicted, predictor};
 use dapple_base::StopFlag;
 use dapple_data::encode_png;
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::batch::{BatchEvent, BatchSettings, BatchSummary, run};
+use dapple_predict::batch::{BatchSettings, BatchSummary, run};
 use dapple_predict::inputs::find;
-use dapple_predict::output::{OutputKind, OutputSettings};
+use dapple_predict::output::OutputKind;
 use dapple_predict::{PredictSettings, Predictor};
 
 /// A folder with photographs and a folder for results.
@@ -22,15 +21,7 @@ struct Bench {
 impl Bench {
     fn new(photos: &[&str], kinds: &[OutputKind]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let batch = BatchSettings {
-            kinds: kinds.into(),
-            output: OutputSettings::default(),
-            out: folder.path().join("out"),
-            force: false,
-            protected: Vec::new(),
-            engine: "cpu".into(),
-            workers: 2,
-        };
+        let batch = batch(&folder.path().join("out"), kinds);
         let bench = Self { folder, batch };
         photos.iter().for_each(|name| bench.photo(name, 40));
         bench
@@ -53,15 +44,8 @@ impl Bench {
     /// The summary and the messages of bad images.
     fn run(&self, predictor: &Predictor, inputs: &[&str]) -> (BatchSummary, Vec<String>) {
         let paths: Vec<PathBuf> = inputs.iter().map(|name| self.path(name)).collect();
-        let inputs = find(&paths, Some(&self.batch.out)).expect("images").inputs;
-        let bad = Mutex::new(Vec::new());
-        let on_event = |event: BatchEvent<'_>| {
-            if let BatchEvent::Bad(_, error) = event {
-                bad.lock().expect("no panic").push(error.to_string());
-            }
-        };
-        let summary = run(predictor, &inputs, &self.batch, &StopFlag::new(), &on_event).expect("a batch");
-        (summary, bad.into_inner().expect("no panic"))
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        predicted(predictor, &paths, &self.batch)
     }
 
     /// Predicts `a.png`; returns whether it was predicted and not kept.

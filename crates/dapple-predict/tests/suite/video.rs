@@ -17,9 +17,9 @@ const SCRIPT: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 for last; do :; done
 case "$*" in
-    "-hide_banner -nostdin -i video.mp4") cat "$here/described" >&2; exit 1 ;;
+    "-hide_banner -nostdin -i file:"*) cat "$here/described" >&2; exit 1 ;;
     *yuv4mpegpipe*) printf 'YUV4MPEG2 W32 H20 F25:2 Ip\nFRAME\n' ;;
-    *"-i - -i"*) echo "$*" > "$here/said"; cat > "$last"; [ ! -e "$here/broken" ] ;;
+    *"-i - -i"*) echo "$*" > "$here/said"; cat > "${last#file:}"; [ ! -e "$here/broken" ] ;;
     *) cat "$here/frames" ;;
 esac
 "#;
@@ -49,6 +49,17 @@ impl Bench {
         smoothing: f32,
         out: &str,
     ) -> Result<usize, PredictError> {
+        self.run_on("video.mp4", kind, background, smoothing, out)
+    }
+
+    fn run_on(
+        &self,
+        input: &str,
+        kind: VideoOutput,
+        background: Background,
+        smoothing: f32,
+        out: &str,
+    ) -> Result<usize, PredictError> {
         let settings = VideoSettings {
             ffmpeg: self.path("ffmpeg"),
             kind,
@@ -65,7 +76,7 @@ impl Bench {
             noted.store(complete.is_file() && !output.exists(), Ordering::SeqCst);
             Ok(())
         };
-        let files = VideoFiles { input: Path::new("video.mp4"), output: &output, note: &note };
+        let files = VideoFiles { input: Path::new(input), output: &output, note: &note };
         let summary = run(&predictor, &files, &settings, &StopFlag::new(), on_frame)?;
         assert_eq!(summary.frames, heard);
         assert!(noted.load(Ordering::SeqCst));
@@ -84,7 +95,8 @@ fn frames_go_in_and_come_out_with_the_sound() {
     assert_eq!(overlay.len(), 3 * 32 * 20 * 3);
     let said = fs::read_to_string(bench.path("said")).expect("it was called");
     for words in [
-        "-s 32x20 -r 25/2 -i - -i video.mp4",
+        "-s 32x20 -r 25/2 -i - -i file:video.mp4",
+        "-f mp4 file:",
         "-map 1:a:0 -c:a:0 aac",
         "-map 1:a:1 -c:a:1 copy",
         "-pix_fmt rgb24",
@@ -97,6 +109,19 @@ fn frames_go_in_and_come_out_with_the_sound() {
     assert_eq!(fs::read(bench.path("cut.mov")).expect("a video").len(), 3 * 32 * 20 * 4);
     bench.run(VideoOutput::Cutout, Background::Colour([0, 255, 0]), 0.5, "green.mp4").expect("a video");
     assert_eq!(fs::read(bench.path("green.mp4")).expect("a video").len(), 3 * 32 * 20 * 3);
+}
+
+#[test]
+fn names_of_videos_are_no_options_and_as_long_as_allowed() {
+    let bench = Bench::new();
+    let long = format!("{}.mp4", "v".repeat(251));
+    for input in ["-y.mp4", "http:a.mp4"] {
+        let made = bench.run_on(input, VideoOutput::Overlay, Background::Transparent, 0.0, &long);
+        assert_eq!(made.expect("a video"), 3);
+        let said = fs::read_to_string(bench.path("said")).expect("it was called");
+        assert!(said.contains(&format!("-i - -i file:{input} ")), "{said}");
+        assert!(bench.path(&long).is_file());
+    }
 }
 
 #[test]

@@ -83,9 +83,9 @@ pub struct PredictionArguments {
     /// Size at which the network sees an image: input (that of its training), image (the image's own), or another one
     #[arg(long, value_name = "input|image|N|HxW", default_value = "input", value_parser = working_size)]
     pub size: WorkingSize,
-    /// Cut images into tiles: auto (those too large for the memory; georeferenced scenes much larger than the images of
-    /// the training, at the scale of the training), off, or a side, seen at the image's own size
-    #[arg(long, value_name = "auto|off|N", default_value = "auto", value_parser = tiling)]
+    /// Cut images into tiles: auto (scenes much larger than the images of the training, and images too large for the
+    /// memory), scene (at the scale of the training), off, or a side, seen at the image's own size
+    #[arg(long, value_name = "auto|scene|off|N", default_value = "auto", value_parser = tiling)]
     pub tile: Tiling,
     /// Overlap of tiles in pixels, at most half of the side [default: a quarter of the side]
     #[arg(long, value_name = "N")]
@@ -215,6 +215,7 @@ fn tiling(text: &str) -> Result<Tiling, String> {
     match text {
         "auto" => Ok(Tiling::Auto),
         "off" => Ok(Tiling::Off),
+        "scene" => Ok(Tiling::Scene),
         _ => at_least_one(text).map(|side| Tiling::Side { side, overlap: None }),
     }
 }

@@ -2,24 +2,25 @@
 
 mod arguments;
 mod result_file;
+mod scene;
 mod setup;
 mod video;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::nets::checkpoint::saved_network;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
-use dapple::predict::inputs::{FoundInputs, Input, find, passed_over_text, read_list};
+use dapple::predict::inputs::{FoundInputs, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::results::RECORD;
 use dapple::predict::source::PhotoRows;
-use dapple::predict::video::is_video;
-use dapple::predict::{ImageRow, PredictError, Predictor, TileGrid};
+use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor};
 use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
@@ -51,8 +52,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         return standard(&predictor, arguments);
     }
     let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
-    let (videos, named): (Vec<PathBuf>, Vec<PathBuf>) = named.into_iter().partition(|path| is_video(path));
-    let FoundInputs { mut inputs, passed_over, unreadable } = find(&named, Some(&out))?;
+    let FoundInputs { mut inputs, videos, passed_over, unreadable } = find(&named, Some(&out))?;
     if !passed_over.is_empty() {
         note!("note: {}", passed_over_text(&passed_over));
     }
@@ -94,6 +94,8 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         return made;
     }
     let bar = progress(inputs.len(), arguments.quiet);
+    // Of the images of a batch, one stands for all.
+    let told = AtomicBool::new(false);
     let on_event = |event: BatchEvent<'_>| {
         match event {
             BatchEvent::Bad(input, error) => {
@@ -103,7 +105,13 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
             }
             BatchEvent::Scene(input, size, grid) => {
                 if !arguments.quiet {
-                    bar.suspend(|| note!("note: {}", scene(&predictor, input, size, grid)));
+                    bar.suspend(|| note!("note: {}", scene::in_tiles(&predictor, &input.path, size, grid)));
+                }
+                return;
+            }
+            BatchEvent::SeenWhole(input, size) => {
+                if !arguments.quiet && scene::is_open(&input.path) && !told.swap(true, Ordering::Relaxed) {
+                    bar.suspend(|| note!("note: {}", scene::whole(&predictor, &input.path, size)));
                 }
                 return;
             }
@@ -120,19 +128,6 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         1 => Err(Failure::input("a folder could not be read, see above")),
         folders => Err(Failure::input(format!("{folders} folders could not be read, see above"))),
     }
-}
-
-/// Tells how a scene is seen, and how to have it otherwise.
-fn scene(predictor: &Predictor, input: &Input, size: Size, grid: TileGrid) -> String {
-    let [height, width] = predictor.trained_size().unwrap_or([grid.side; 2]);
-    format!(
-        "{}: a scene of {} x {} pixels, and the model was trained on images of {width} x {height}: predicted in tiles of \
-         {side} x {side} at the scale of the training (--tile off sees it whole, --tile N at its own size)",
-        input.path.display(),
-        size.width,
-        size.height,
-        side = grid.side,
-    )
 }
 
 /// The models and the images: without `--model`, the first of the names is the model.
@@ -228,7 +223,22 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let target = Target::memory();
     let classes = Arc::new(output_palette(predictor.classes(), predictor.settings().threshold)?);
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
-    let predicted = (|| match predictor.tiles(image.raster.width, image.raster.height)? {
+    let (place, name) = (GeoReference::of_bytes(&bytes), Path::new("standard input"));
+    let size = Size { height: image.raster.height, width: image.raster.width };
+    let tiles = predictor.tiles(size, place.is_some())?;
+    if !arguments.quiet {
+        if place.is_some() {
+            note!(
+                "note: the result has no place on the ground; give the file by its name for a mask that has"
+            );
+        }
+        if let Some(grid) = tiles.filter(|grid| grid.as_trained) {
+            note!("note: {}", scene::in_tiles(predictor, name, size, grid));
+        } else if tiles.is_none() && predictor.is_far_larger(size) {
+            note!("note: {}", scene::whole(predictor, name, size));
+        }
+    }
+    let predicted = (|| match tiles {
         None => output::write_all(&image, &predictor.predict(&image.raster)?, vec![output]),
         Some(tiles) => {
             let (wants, rows) = (output.wants(), &mut PhotoRows::new(&image));

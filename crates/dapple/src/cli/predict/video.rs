@@ -67,7 +67,12 @@ pub fn run_all(
             match made {
                 // One bad video does not prevent the others.
                 Err(failure) if failure.is_input_fault() && !stop.is_raised() => {
-                    note!("error: {failure}");
+                    let (text, path) = (failure.to_string(), path.display().to_string());
+                    if text.contains(&path) {
+                        note!("error: {text}")
+                    } else {
+                        note!("error: {path}: {text}")
+                    }
                     bad += 1;
                 }
                 result => result?,
@@ -150,6 +155,7 @@ impl Work<'_> {
             let content = Digest::of_file(complete).map_err(|source| WriteError::new(complete, source))?;
             self.results.note(&origin, [(output, content)])
         };
+        self.results.begin()?;
         let files = VideoFiles { input: path, output, note: &note };
         let result = video::run(self.predictor, &files, settings, self.stop, on_frame);
         bar.finish_and_clear();
