@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use dapple_data::{DataError, Reading, SampleKind, Samples, Stored, ValueRange};
+use dapple_data::{DataError, Reading, SampleKind, Samples, Stored, ValueRange, is_turned};
 use png::{BitDepth, ColorType};
 
 use super::rows::RowSource;
@@ -22,12 +22,15 @@ pub(super) struct PngRows {
 }
 
 impl PngRows {
-    /// `None` for an interlaced file, whose last pass holds every second row, and for an animation, which is refused as a
-    /// whole.
+    /// `None` for an interlaced file, whose last pass holds every second row, for one that EXIF data turn, and for an animation,
+    /// which is refused as a whole.
     pub fn open(path: &Path, reading: &Reading) -> Result<Option<Self>, PredictError> {
         let reader = open(path)?;
         let info = reader.info();
-        if info.interlaced || info.animation_control.is_some_and(|control| control.num_frames > 1) {
+        if info.interlaced
+            || info.animation_control.is_some_and(|control| control.num_frames > 1)
+            || info.exif_metadata.is_some() && is_turned(path)?
+        {
             return Ok(None);
         }
         let (width, height) = (info.width as usize, info.height as usize);
