@@ -225,7 +225,11 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
     let mut output = output::output(part, &info, &classes, &settings, target.clone())?;
     let (place, name) = (GeoReference::of_bytes(&bytes), Path::new("standard input"));
     let size = Size { height: image.raster.height, width: image.raster.width };
-    let tiles = predictor.tiles(size, place.is_some())?;
+    let named = |error: PredictError| match error.is_input_fault() {
+        true => Failure::input(format!("standard input: {error}")),
+        false => error.into(),
+    };
+    let tiles = predictor.tiles(size, place.is_some()).map_err(named)?;
     if !arguments.quiet {
         if place.is_some() {
             note!(
@@ -247,10 +251,7 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
             output.finish()
         }
     })();
-    predicted.map_err(|error: PredictError| match error.is_input_fault() {
-        true => Failure::input(format!("standard input: {error}")),
-        false => error.into(),
-    })?;
+    predicted.map_err(named)?;
     begin(Purpose::Result);
     write_raw(&target.commit()?);
     Ok(())
