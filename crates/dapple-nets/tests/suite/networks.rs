@@ -1,6 +1,6 @@
 //! Sizes, counts and settings of the networks.
 
-use dapple_graph::{Network, Shape, summary};
+use dapple_graph::{Network, Shape, Target, summary};
 use dapple_nets::{Activation, ConfigError, Head, NetConfig, registry};
 use proptest::prelude::*;
 
@@ -134,8 +134,12 @@ proptest! {
         let config = NetConfig { width: 8, ..config(&entry.name, channels, classes) };
         let input = Shape::new(n, h + entry.smallest, w + entry.smallest, channels);
         let graph = config.build(input).unwrap();
-        for (_, node) in graph.outputs() {
-            prop_assert_eq!(graph.shape(*node), input.with_channels(config.logits()));
+        for (output, (_, node)) in graph.outputs().iter().enumerate() {
+            let channels = match entry.output_targets.get(output).copied().unwrap_or_default() {
+                Target::Labels => config.logits(),
+                Target::Boundaries => 1,
+            };
+            prop_assert_eq!(graph.shape(*node), input.with_channels(channels));
         }
         let other = config.build(config.example_input()).unwrap();
         prop_assert_eq!(graph.params(), other.params());

@@ -97,7 +97,9 @@ fn subject(entry: &NetworkEntry, smooth: bool, seed: u64) -> Subject {
     let network: Arc<dyn Network> = if smooth { Arc::new(Smooth(network)) } else { network };
     // Large enough that the deepest maps have more than a few values to normalize.
     let side = entry.smallest.max(128);
-    Subject::new(&entry.name, network, Shape::new(2, side, side, 3), seed)
+    let mut subject = Subject::new(&entry.name, network, Shape::new(2, side, side, 3), seed);
+    subject.loss = entry.with_targets(subject.loss);
+    subject
 }
 
 /// The networks that are asked for.
