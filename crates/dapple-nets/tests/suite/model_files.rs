@@ -204,9 +204,11 @@ fn factors_of_channels_keep_their_digits_in_half_precision() {
     // ConvNeXt's begin at a millionth, where half precision has four binary digits.
     let model = model(NetConfig { width: 16, ..NetConfig::new("unet-convnext-tiny", 3, 2).unwrap() });
     let read = ModelFile::from_bytes(&model.to_bytes_as(Storage::Half).unwrap()).unwrap();
-    let factors = model.state.specs.iter().enumerate().filter(|(_, spec)| spec.role == Role::Factor);
-    let kept =
-        factors.map(|(index, _)| assert_eq!(read.state.slice(index), model.state.slice(index))).count();
+    let mut kept = 0;
+    for (index, spec) in model.state.specs.iter().enumerate().filter(|(_, spec)| spec.role == Role::Factor) {
+        assert_eq!(read.state.slice(index), model.state.slice(index), "{}", spec.name);
+        kept += 1;
+    }
     assert!(kept >= 18, "{kept}");
 }
 
