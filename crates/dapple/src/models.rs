@@ -12,7 +12,9 @@ use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
 use dapple_model::{load_models, model_path};
-use dapple_nets::checkpoint::{Class, Ensemble, ModelCard, ModelFile, init_from_file, saved_network};
+use dapple_nets::checkpoint::{
+    Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
+};
 use dapple_nets::{Activation, NetConfig};
 use dapple_weights::{CatalogueEntry, Purpose, Shipped, Store, StoreSettings};
 
