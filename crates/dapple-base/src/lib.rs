@@ -3,7 +3,7 @@
 //! - [`write_atomic`] and [`AtomicFile`]: files that appear whole or not at all.
 //! - [`FolderLock`]: one writer a folder.
 //! - [`ByteSize`] and [`TimeSpan`]: sizes and spans of time as people write them.
-//! - [`nearest`] and [`with_suggestion`]: "did you mean …?".
+//! - [`nearest`]: "did you mean …?"; [`readable`] and [`json_fault`]: the errors of parsers in words of users.
 //! - [`machine`]: the processor and the memory of this machine; [`clock`]: the time.
 //! - [`StopFlag`]: asks a long computation to stop.
 //! - [`contain`]: panics of libraries, as errors.
@@ -30,11 +30,13 @@ mod contain;
 mod digest;
 mod distance;
 mod fault;
+mod json;
 mod lock;
 pub mod machine;
 mod normalization;
 mod pixel_values;
 mod plain;
+mod readable;
 mod regular;
 mod size;
 mod stop;
@@ -47,12 +49,14 @@ pub use contain::{PanicPlace, Panicked, contain, panic_place};
 pub use digest::Digest;
 pub use distance::DistanceTransform;
 pub use fault::InputFault;
+pub use json::json_fault;
 pub use lock::{FolderLock, LockError};
 pub use normalization::{IMAGENET_MEAN, IMAGENET_STD, Normalization};
 pub use pixel_values::{BadRange, SampleKind, TrainingImages, ValueRange};
 pub use plain::{csv_cell, file_part, plain, plain_name};
+pub use readable::readable;
 pub use regular::{check_regular, open_regular, read_limited, read_regular};
 pub use size::Size;
 pub use stop::StopFlag;
-pub use suggest::{nearest, with_suggestion};
+pub use suggest::nearest;
 pub use time_span::{TimeSpan, TimeSpanError};

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 use dapple_data::{CacheSettings, Dataset, InputSettings, Part, Split};
 use dapple_graph::{Engine, Executor, Inference, Shape, Tensor};
 use dapple_metrics::{BOUNDARY_RATIO, PrecisionRecallPoint, ReliabilityBin, Scores, boundary_distance};
@@ -138,7 +138,7 @@ impl Examination {
             .map_err(|source| RunError::Read { path: run.best_scores(), source })?;
         let scores: Scores = serde_json::from_slice(&text).map_err(|e| RunError::BadFile {
             path: run.best_scores(),
-            problem: format!("not the scores of a run: {e}"),
+            problem: format!("not the scores of a run: {}; train it again", json_fault(&e)),
         })?;
         let dataset = open_dataset(&config)?;
         let parts = Split::load(run.split())?.indices(&dataset)?;

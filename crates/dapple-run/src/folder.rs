@@ -116,6 +116,14 @@ impl RunFolder {
         }
     }
 
+    /// Whether a path is that of a run's own file, in the folder of that run.
+    pub fn holds(file: &Path) -> bool {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let has = |name: &str| folder.join(name).is_file();
+        let is_run = has("config.toml") && has("split.json") || has("sweep.json");
+        is_run && FILES.iter().any(|own| file.file_name() == Some(OsStr::new(own)))
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -264,6 +272,9 @@ mod tests {
         run.prepare().expect("the folder can be made");
         fs::write(run.config(), "").expect("the folder is writable");
         fs::write(path.join("notes.txt"), "mine").expect("the folder is writable");
+        assert!(!RunFolder::holds(&run.last()), "anything may be called so");
+        fs::write(run.split(), "{}").expect("the folder is writable");
+        assert!(RunFolder::holds(&run.last()) && !RunFolder::holds(&path.join("notes.txt")));
         let message = RunFolder::claim(&path, false).expect_err("a run stands there").to_string();
         assert!(message.contains("--resume") && message.contains("--force"), "{message}");
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 use dapple_data::Dataset;
 use dapple_metrics::{DatasetScores, ImageScores, Overlap, Scores};
 use dapple_nets::checkpoint::Ensemble;
@@ -99,7 +99,7 @@ impl Sweep {
         let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let kind = serde_json::from_slice(&bytes).map_err(|e| RunError::BadFile {
             path,
-            problem: format!("not the description of a sweep: {e}; start again with --force"),
+            problem: format!("not the description of a sweep: {}; start again with --force", json_fault(&e)),
         })?;
         let config = TrainConfig::load(&RunFolder::open(folder)?.config())?;
         Ok(Self { folder: folder.to_owned(), config, kind })
@@ -189,7 +189,7 @@ impl Sweep {
             let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
             let scores: Scores = serde_json::from_slice(&bytes).map_err(|e| RunError::BadFile {
                 path,
-                problem: format!("not the scores of a run: {e}; train the fold again"),
+                problem: format!("not the scores of a run: {}; train the fold again", json_fault(&e)),
             })?;
             images.extend(scores.images_detail.unwrap_or_default());
         }

@@ -87,6 +87,9 @@ pub fn load_with<E: From<FindModelError>>(
                 let ForeignModel { model, notes } = foreign_model(&path, &settings)?;
                 return Ok(Found { models: vec![model], notes });
             }
+            if path.is_dir() && !model_path(&path).exists() {
+                return Err(FindModelError::NoModel(path).into());
+            }
             Ok(load_models(&path).map_err(FindModelError::from)?.into())
         }
         Origin::Shipped(shipped) => Ok(Ensemble::from_bytes(shipped.bytes)

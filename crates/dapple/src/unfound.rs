@@ -22,6 +22,13 @@ pub enum FindModelError {
         /// The path or name.
         name: String,
     },
+    /// A folder without a model.
+    #[error(
+        "{}: this folder holds no model, neither a run's best.safetensors nor what segmentation_models_pytorch saves; \
+         give a run's folder, a model file or a name",
+        .0.display()
+    )]
+    NoModel(PathBuf),
     /// Weights of an encoder only.
     #[error("`{0}` are the weights of an encoder, not of a whole network: train with `--init {0}`")]
     Encoder(&'static str),
@@ -67,7 +74,7 @@ impl InputFault for FindModelError {
         match self {
             Self::File(error) => error.is_input_fault(),
             Self::Weights(error) => error.is_input_fault(),
-            Self::Unknown { .. } | Self::Encoder(_) | Self::Checkpoint(_) => true,
+            Self::Unknown { .. } | Self::NoModel(_) | Self::Encoder(_) | Self::Checkpoint(_) => true,
             Self::ClassNames { .. } | Self::ClassName(_) | Self::OwnNetwork(_) | Self::Network { .. } => true,
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
 use crate::image::decode::read_file;
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 
 /// The most names in a sentence about samples.
 const NAMED: usize = 3;
@@ -42,7 +42,10 @@ impl Fingerprint {
     pub fn load(path: &Path) -> Result<Self> {
         serde_json::from_slice(&read_file(path)?).map_err(|error| DataError::BadFile {
             path: path.to_owned(),
-            problem: format!("not the fingerprint of a data set ({error}); remove it to go on without"),
+            problem: format!(
+                "not the fingerprint of a data set ({}); remove it to go on without",
+                json_fault(&error)
+            ),
         })
     }
 

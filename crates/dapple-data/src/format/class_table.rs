@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use dapple_base::readable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -179,7 +180,7 @@ impl Colour {
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<ClassTable> {
-    let file: TomlFile = toml::from_str(text).map_err(|e| bad_file(path, e.to_string().trim_end()))?;
+    let file: TomlFile = toml::from_str(text).map_err(|e| bad_file(path, readable(&e.to_string())))?;
     let wrong = |problem: String| bad_file(path, problem);
     let (mut entries, mut from) = (Vec::new(), Vec::new());
     for TomlClass { name, colour, from: values } in file.classes {

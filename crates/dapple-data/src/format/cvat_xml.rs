@@ -8,13 +8,13 @@ use std::path::Path;
 use roxmltree::{Document, Node};
 
 use crate::error::Result;
+use crate::format::bitmaps::{Room, placed};
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, turned};
 use crate::format::named::{self, Annotated};
-use crate::format::walk::{
-    bad_file, entries, find_named, has_extension, missing, name_of_file, read_text, shown,
-};
-use crate::mask::regions::{Regions, SIDE_LIMIT, Shape};
+use crate::format::similar::NamedFiles;
+use crate::format::walk::{bad_file, entries, has_extension, missing, name_of_file, read_text, shown};
+use crate::mask::regions::{SIDE_LIMIT, Shape, size_problem};
 use crate::part::Part;
 
 /// Elements of an image that are not shapes.
@@ -36,6 +36,7 @@ fn looks_like_cvat(path: &Path) -> bool {
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
     let mut order: Vec<String> = Vec::new();
+    let files = NamedFiles::new(root, vec![root.join("images"), root.to_owned()]);
     for path in entries(root)?.into_iter().filter(|path| looks_like_cvat(path)) {
         let text = read_text(&path)?;
         let file = Document::parse(&text).map_err(|e| bad_file(&path, format!("not XML: {e}")))?;
@@ -54,8 +55,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         }
         for image in root_element.children().filter(|node| node.has_tag_name("image")) {
             let file_name = image.attribute("name").unwrap_or_default();
-            let bases = [root.join("images"), root.to_owned()];
-            let Some(found) = find_named(root, &bases, file_name) else {
+            let Some(found) = files.find(file_name) else {
                 notes.bad(missing(&path, file_name))?;
                 continue;
             };
@@ -65,8 +65,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
                 side.ok_or_else(|| wrong(format!("it has no {key}")))
             };
             let size = (side("width")?, side("height")?);
-            let empty = Regions { width: size.0, height: size.1, background: 0, regions: Vec::new() };
-            if let Some(problem) = empty.problem() {
+            if let Some(problem) = size_problem(size.0, size.1) {
                 notes.bad(wrong(problem))?;
                 continue;
             }
@@ -93,7 +92,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 
 /// Label and pixels of an image's shapes, the lowest layer first.
 fn shapes(image: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Vec<(String, Shape)>, String> {
-    let mut shapes = Vec::new();
+    let (mut shapes, mut room) = (Vec::new(), Room::of(size));
     let elements = image.children().filter(|node| node.is_element());
     for (number, element) in elements.enumerate() {
         let kind = element.tag_name().name();
@@ -103,14 +102,18 @@ fn shapes(image: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Vec<
         let wrong = |problem: String| format!("shape {number} ({}): {problem}", shown(kind));
         let label = element.attribute("label").ok_or_else(|| wrong("it has no label".into()))?;
         let layer: i64 = element.attribute("z_order").and_then(|text| text.parse().ok()).unwrap_or(0);
-        shapes.push((layer, label.to_owned(), shape_of(element, size).map_err(wrong)?));
+        shapes.push((layer, label.to_owned(), shape_of(element, size, &mut room).map_err(wrong)?));
     }
     // Stable: within a layer, the order of the file.
     shapes.sort_by_key(|(layer, ..)| *layer);
     Ok(shapes.into_iter().map(|(_, label, shape)| (label, shape)).collect())
 }
 
-fn shape_of(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Shape, String> {
+fn shape_of(
+    element: Node<'_, '_>,
+    size: (usize, usize),
+    room: &mut Room,
+) -> std::result::Result<Shape, String> {
     let number = |key: &str| {
         let value = element.attribute(key).and_then(|text| text.parse::<f32>().ok());
         value.ok_or_else(|| format!("it has no number `{key}`"))
@@ -137,7 +140,7 @@ fn shape_of(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<
             polygon(corners.map(|corner| turned(corner, centre, angle)).to_vec(), size)
         }
         "ellipse" => ellipse([number("cx")?, number("cy")?], [number("rx")?, number("ry")?], angle, size),
-        "mask" => mask(element, size),
+        "mask" => mask(element, size, room),
         kind @ ("polyline" | "points" | "cuboid" | "skeleton") => {
             Err(format!("a {kind} has no area; draw a polygon or a mask"))
         }
@@ -146,7 +149,7 @@ fn shape_of(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<
 }
 
 /// Runs outside and inside in turns along the rows of a box.
-fn mask(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Shape, String> {
+fn mask(element: Node<'_, '_>, size: (usize, usize), room: &mut Room) -> std::result::Result<Shape, String> {
     let whole = |key: &str| {
         let value = element.attribute(key).and_then(|text| text.parse::<usize>().ok());
         value.filter(|&value| value <= SIDE_LIMIT).ok_or_else(|| format!("it has no number `{key}`"))
@@ -156,6 +159,7 @@ fn mask(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Shap
     if left + width > size.0 || top + height > size.1 {
         return Err(format!("it leaves the image of {} x {} pixels", size.0, size.1));
     }
+    room.take((width, height))?;
     let mut bits = Vec::new();
     for (index, run) in element.attribute("rle").unwrap_or_default().split(',').enumerate() {
         let run: usize = run.trim().parse().map_err(|_| format!("`{}` is not a run length", shown(run)))?;
@@ -167,5 +171,5 @@ fn mask(element: Node<'_, '_>, size: (usize, usize)) -> std::result::Result<Shap
     if bits.len() != width * height || !bits.contains(&1) {
         return Err(format!("its run lengths do not fill the box of {width} x {height}"));
     }
-    Ok(Shape::Bitmap { left, top, width, bits })
+    placed((left, top), width, &bits, size)
 }

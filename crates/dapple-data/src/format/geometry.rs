@@ -3,10 +3,16 @@
 
 use std::f32::consts::TAU;
 
-use crate::mask::regions::{Regions, Shape};
+use crate::mask::regions::Shape;
 
 /// How far corners of an ellipse's polygon cut into it, in pixels.
 const SAGITTA: f32 = 0.02;
+
+/// Larger than a coordinate on any image.
+const LARGEST: f64 = 1e6;
+
+/// Pictures of at most so many pixels a side may have regions of a single pixel.
+const SMALL: usize = 32;
 
 /// A polygon with corners in pixels, on an image of width and height.
 ///
@@ -17,12 +23,11 @@ pub(super) fn polygon(corners: Vec<[f32; 2]>, size: (usize, usize)) -> Result<Sh
     if corners.len() < 3 {
         return Err(format!("a polygon of {} corners has no area; draw at least three", corners.len()));
     }
-    check_corners(&corners, size)?;
-    let shape = Shape::Polygon(corners);
-    if Regions::area(&shape) == 0.0 {
-        return Err("a polygon without area; draw it again or remove it".into());
+    check_corners(&wide(&corners), size)?;
+    if are_collinear(&corners) {
+        return Err(ON_A_LINE.into());
     }
-    Ok(shape)
+    Ok(Shape::Polygon(corners))
 }
 
 /// A polygon with holes: the even-odd rule over one path that goes to each ring and back.
@@ -38,7 +43,7 @@ pub(super) fn rings(
     let Some(&start) = outer.first() else { return polygon(outer, size) };
     let mut path = outer;
     for hole in holes.into_iter().filter(|hole| hole.len() > 2) {
-        check_corners(&hole, size)?;
+        check_corners(&wide(&hole), size)?;
         // The way to a ring is walked twice, so that it counts for nothing.
         path.push(start);
         path.extend(hole.iter().copied());
@@ -85,23 +90,6 @@ pub(super) fn ellipse(
     polygon((0..count).map(corner).collect(), size)
 }
 
-/// A bitmap of a whole image, row by row, as runs: they take far less memory.
-pub(super) fn runs(bits: &[u8], width: usize) -> Shape {
-    let height = bits.len() / width.max(1);
-    let column_by_column = (0..width).flat_map(|x| (0..height).map(move |y| bits[y * width + x] != 0));
-    let (mut counts, mut inside) = (vec![0_u32], false);
-    for bit in column_by_column {
-        if bit != inside {
-            counts.push(0);
-            inside = bit;
-        }
-        if let Some(last) = counts.last_mut() {
-            *last += 1;
-        }
-    }
-    Shape::Runs(counts)
-}
-
 /// A point turned about another, degrees clockwise where y goes down.
 pub(super) fn turned([x, y]: [f32; 2], [cx, cy]: [f32; 2], angle: f32) -> [f32; 2] {
     if angle == 0.0 {
@@ -112,30 +100,52 @@ pub(super) fn turned([x, y]: [f32; 2], [cx, cy]: [f32; 2], angle: f32) -> [f32; 
     [cx + dx * cos - dy * sin, cy + dx * sin + dy * cos]
 }
 
-fn check_corners(corners: &[[f32; 2]], (width, height): (usize, usize)) -> Result<(), String> {
+/// The problem of corners that enclose nothing.
+pub(super) const ON_A_LINE: &str = "its corners lie on one line, without area; draw it again or remove it";
+
+/// Checks the corners of the rings of one region.
+///
+/// # Errors
+/// The problem, in words: coordinates that are no pixels of an image of this width and height.
+pub(super) fn check_corners(corners: &[[f64; 2]], (width, height): (usize, usize)) -> Result<(), String> {
     let all = || corners.iter().flatten();
-    if let Some(bad) = all().find(|v| !v.is_finite() || v.abs() > 1e7) {
-        return Err(format!("a coordinate is {bad}; give pixels"));
+    if let Some(bad) = all().find(|v| !v.is_finite() || v.abs() > LARGEST) {
+        return Err(format!("the coordinate {bad:e} is on no image; give pixels"));
     }
-    if width.max(height) > 4 && all().all(|v| (0.0..=1.0).contains(v)) {
+    // Whole numbers in the corner of a small picture may be a pixel.
+    let may_be_a_pixel = width.min(height) <= SMALL && all().all(|v| v.fract() == 0.0);
+    if width.min(height) > 2 && !may_be_a_pixel && all().all(|v| (0.0..=1.0).contains(v)) {
         return Err(
-            "all coordinates lie between 0 and 1: shares of the image's sides where pixels are expected"
-                .into(),
+            "its coordinates lie between 0 and 1, as shares of the width and the height; give pixels".into(),
         );
     }
     let outside = |axis: usize, length: usize| {
         corners.iter().all(|corner| corner[axis] <= 0.0)
-            || corners.iter().all(|corner| corner[axis] >= length as f32)
+            || corners.iter().all(|corner| corner[axis] >= length as f64)
     };
     if outside(0, width) || outside(1, height) {
-        return Err(format!("it lies outside of the image of {width} x {height} pixels"));
+        return Err(format!("it lies outside of its image of {width} x {height}"));
     }
     Ok(())
+}
+
+/// Whether all corners lie on one line, so that they enclose nothing.
+pub(super) fn are_collinear(corners: &[[f32; 2]]) -> bool {
+    let corners = wide(corners);
+    let [first, rest @ ..] = &corners[..] else { return true };
+    let from_first = |p: &[f64; 2]| [p[0] - first[0], p[1] - first[1]];
+    let Some(along) = rest.iter().map(from_first).find(|d| *d != [0.0, 0.0]) else { return true };
+    rest.iter().map(from_first).all(|d| d[0] * along[1] == d[1] * along[0])
+}
+
+fn wide(corners: &[[f32; 2]]) -> Vec<[f64; 2]> {
+    corners.iter().map(|corner| corner.map(f64::from)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::regions::Regions;
 
     const SIZE: (usize, usize) = (10, 8);
 
@@ -171,11 +181,14 @@ mod tests {
             (vec![[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]], "between 0 and 1"),
             (vec![[20.0, 1.0], [30.0, 1.0], [25.0, 5.0]], "outside"),
             (vec![[1.0, f32::NAN], [3.0, 1.0], [2.0, 5.0]], "NaN"),
-            (vec![[1e30, 1.0], [3.0, 1.0], [2.0, 5.0]], "coordinate"),
+            (vec![[1e30, 1.0], [3.0, 1.0], [2.0, 5.0]], "e30 is on no image"),
         ];
         for (corners, word) in cases {
             let problem = polygon(corners, SIZE).expect_err(word);
             assert!(problem.contains(word), "{problem}");
         }
+        // Two triangles of opposite directions, whose areas cancel.
+        let crossed = polygon(vec![[1.0, 1.0], [5.0, 5.0], [5.0, 1.0], [1.0, 5.0]], SIZE).expect("it draws");
+        assert!(drawn(crossed) > 4);
     }
 }

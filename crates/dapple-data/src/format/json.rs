@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use dapple_base::json_fault;
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use crate::error::{DataError, Result};
 use crate::format::walk::bad_file;
@@ -16,13 +18,11 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(path: &Path, text: &'a str, kind: &s
 }
 
 fn bad_json(path: &Path, error: &serde_json::Error, kind: &str) -> DataError {
-    let place = format!("line {}, column {}", error.line(), error.column());
+    let fault = json_fault(error);
     let problem = match error.classify() {
-        serde_json::error::Category::Eof => {
-            format!("the JSON ends at {place} before it is complete; copy or export the file again")
-        }
-        serde_json::error::Category::Syntax => format!("it is not JSON at {place}; export the file again"),
-        _ => format!("not {kind}: something else stands at {place}; export the file again"),
+        Category::Eof => format!("{fault}; copy or export the file again"),
+        Category::Syntax => format!("{fault}; export the file again"),
+        _ => format!("not {kind}: {fault}; export the file again"),
     };
     bad_file(path, problem)
 }

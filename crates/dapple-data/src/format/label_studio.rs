@@ -9,16 +9,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
+use crate::format::bitmaps::{Room, whole};
 use crate::format::found::{Found, Notes};
-use crate::format::geometry::{ellipse, polygon, rectangle, runs};
+use crate::format::geometry::{ellipse, polygon, rectangle};
 use crate::format::json::parse;
 use crate::format::named::{self, Annotated};
+use crate::format::similar::NamedFiles;
 use crate::format::walk::{
-    bad_file, entries, find_named, has_extension, has_image_extension, missing, name_of_file, read_text,
-    shown,
+    bad_file, entries, has_extension, has_image_extension, missing, name_of_file, read_text, shown,
 };
 use crate::image::decode::image_header;
-use crate::mask::regions::Shape;
+use crate::mask::regions::{Shape, size_problem};
 
 /// The types of regions with an area begin with these; `labels` follows where they have a label.
 const SHAPES: [&str; 4] = ["polygon", "rectangle", "ellipse", "brush"];
@@ -70,6 +71,7 @@ fn looks_like_label_studio(path: &Path) -> bool {
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
     let mut open = 0;
+    let files = image_files(root);
     for path in entries(root)?.into_iter().filter(|path| looks_like_label_studio(path)) {
         let tasks: Vec<Task> =
             parse(&path, &read_text(&path)?, "an export of Label Studio (`JSON`, not `JSON-MIN`)")?;
@@ -88,13 +90,17 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             let Some(named) = image_of(&task.data) else {
                 return Err(wrong("its data name no image".into()));
             };
-            let Some(image) = find_image(root, named) else {
+            let Some(image) = find_image(&files, named) else {
                 notes.bad(missing(&path, named))?;
                 continue;
             };
             let Some(header) = notes.kept(image_header(&image))? else { continue };
             let (width, height) = header.size();
             let size = (width as usize, height as usize);
+            if let Some(problem) = size_problem(size.0, size.1) {
+                notes.bad(wrong(problem))?;
+                continue;
+            }
             match shapes(&annotation.result, size).map_err(wrong) {
                 Ok(shapes) => {
                     let name = image.strip_prefix(root).unwrap_or(&image).to_string_lossy();
@@ -119,23 +125,27 @@ pub(super) fn image_of(data: &Map<String, Value>) -> Option<&str> {
     image.or(texts.first()).copied()
 }
 
+/// The images that tasks may name.
+pub(super) fn image_files(root: &Path) -> NamedFiles<'_> {
+    NamedFiles::new(root, vec![root.join("images"), root.to_owned()])
+}
+
 /// The image that a task names: by its path, or by its name, from which an upload's prefix of eight digits is taken.
-pub(super) fn find_image(root: &Path, named: &str) -> Option<PathBuf> {
+pub(super) fn find_image(files: &NamedFiles<'_>, named: &str) -> Option<PathBuf> {
     let named = named.rsplit_once("?d=").map_or(named, |(_, path)| path);
     let named = named.split_once("://").map_or(named, |(_, path)| path).trim_start_matches('/');
-    let bases = [root.join("images"), root.to_owned()];
     let file_name = named.rsplit('/').next().unwrap_or(named);
     let bare = file_name.split_at_checked(9).filter(|(prefix, _)| {
         let (digits, dash) = prefix.split_at(8);
         dash == "-" && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     });
     let candidates = [Some(named), Some(file_name), bare.map(|(_, rest)| rest)];
-    candidates.into_iter().flatten().find_map(|name| find_named(root, &bases, name))
+    candidates.into_iter().flatten().find_map(|name| files.find(name))
 }
 
 /// Label and pixels of a task's regions.
 fn shapes(regions: &[Region], size: (usize, usize)) -> std::result::Result<Vec<(String, Shape)>, String> {
-    let mut shapes = Vec::new();
+    let (mut shapes, mut room) = (Vec::new(), Room::of(size));
     for (number, region) in regions.iter().enumerate() {
         let kind = &*region.kind;
         let wrong = |problem: String| format!("region {number} ({}): {problem}", shown(kind));
@@ -160,7 +170,7 @@ fn shapes(regions: &[Region], size: (usize, usize)) -> std::result::Result<Vec<(
                 format!("it was drawn on {width} x {height} pixels, the image has {} x {}", size.0, size.1);
             return Err(wrong(problem));
         }
-        shapes.push((name.to_owned(), shape_of(kind, &region.value, size).map_err(wrong)?));
+        shapes.push((name.to_owned(), shape_of(kind, &region.value, size, &mut room).map_err(wrong)?));
     }
     Ok(shapes)
 }
@@ -169,6 +179,7 @@ fn shape_of(
     kind: &str,
     value: &Map<String, Value>,
     size: (usize, usize),
+    room: &mut Room,
 ) -> std::result::Result<Shape, String> {
     let number = |key: &str| {
         let number =
@@ -197,6 +208,8 @@ fn shape_of(
             ellipse(point(number("x")?, number("y")?), radii, angle, size)
         }
         "brushlabels" => {
+            // Few bytes may stand for all pixels.
+            room.take(size)?;
             let packed = value.get("rle").and_then(Value::as_array).ok_or("it has no `rle`")?;
             let byte = |value: &Value| value.as_u64().and_then(|value| u8::try_from(value).ok());
             let bytes: Option<Vec<u8>> = packed.iter().map(byte).collect();
@@ -266,5 +279,5 @@ fn brush(bytes: &[u8], (width, height): (usize, usize)) -> std::result::Result<S
     if !alpha.contains(&1) {
         return Err("its brush strokes are empty".into());
     }
-    Ok(runs(&alpha, width))
+    Ok(whole(&alpha, width))
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::format::class_table::{is_ignored_name, read_class_table};
 use crate::format::found::{Found, IGNORED, Notes, Record, Target};
 use crate::format::json::parse;
-use crate::format::label_studio::{find_image, image_of};
+use crate::format::label_studio::{find_image, image_files, image_of};
 use crate::format::several::classes_of;
 use crate::format::walk::{
     bad_file, entries, files_below, has_extension, has_image_extension, name_of_file, read_text, shown,
@@ -58,6 +58,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         let position = classes.names.iter().position(|name| name == class);
         position.filter(|_| !is_ignored_name(class)).map_or(IGNORED, |label| label as u8)
     };
+    let files = image_files(root);
     let mut records = Vec::new();
     for (task, annotations) in &tasks {
         let Some(masks) = annotations.values().next() else { continue };
@@ -69,7 +70,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             continue;
         }
         let image = match images.get(task) {
-            Some(named) => find_image(root, named),
+            Some(named) => find_image(&files, named),
             None => named_after.get(task).cloned(),
         };
         let Some(image) = image else {

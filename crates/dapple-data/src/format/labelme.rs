@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
+use crate::format::bitmaps::{self, Room};
 use crate::format::encodings;
 use crate::format::found::{Found, Notes};
 use crate::format::geometry;
@@ -19,7 +20,7 @@ use crate::format::walk::{
     EXTENSIONS, bad_file, files_below, has_extension, inside, missing, read_bytes, relative_stem, shown,
 };
 use crate::mask::raw::RawMask;
-use crate::mask::regions::{Regions, Shape};
+use crate::mask::regions::{Regions, Shape, size_problem};
 use crate::part::Part;
 
 #[derive(Deserialize)]
@@ -152,17 +153,17 @@ fn image_of(root: &Path, json: &Path, named: &str) -> Option<PathBuf> {
 /// [`DataError::BadFile`] that says which shape is wrong.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
     let file: File = json::parse(path, text, "a Labelme JSON")?;
-    let empty = Regions { width: file.width, height: file.height, background: 0, regions: Vec::new() };
-    if let Some(problem) = empty.problem() {
+    let size = (file.width, file.height);
+    if let Some(problem) = size_problem(size.0, size.1) {
         return Err(bad_file(path, problem));
     }
-    let size = (file.width, file.height);
+    let mut room = Room::of(size);
     let mut shapes = Vec::with_capacity(file.shapes.len());
     for (number, shape) in file.shapes.into_iter().enumerate() {
         let wrong = |problem: String| {
             bad_file(path, format!("shape {number} (`{}`): {problem}", shown(&shape.label)))
         };
-        shapes.push((shape.label.clone(), shape_of(path, &shape, size).map_err(wrong)?));
+        shapes.push((shape.label.clone(), shape_of(path, &shape, size, &mut room).map_err(wrong)?));
     }
     let regions = shapes.into_iter();
     let (names, shapes): (Vec<String>, Vec<(u8, Shape)>) =
@@ -175,7 +176,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Shapes> {
     Ok(Shapes { image: file.image_path, width: file.width, height: file.height, shapes })
 }
 
-fn shape_of(path: &Path, shape: &FileShape, size: (usize, usize)) -> std::result::Result<Shape, String> {
+fn shape_of(
+    path: &Path,
+    shape: &FileShape,
+    size: (usize, usize),
+    room: &mut Room,
+) -> std::result::Result<Shape, String> {
     match (&*shape.shape_type, &shape.points[..]) {
         ("polygon", points @ [_, _, _, ..]) => geometry::polygon(points.to_vec(), size),
         ("rectangle", &[first, second]) => geometry::rectangle(first, second, 0.0, size),
@@ -188,14 +194,13 @@ fn shape_of(path: &Path, shape: &FileShape, size: (usize, usize)) -> std::result
         ("mask", &[[x0, y0], ..]) => {
             let text = shape.mask.as_deref().ok_or("it has no `mask`")?;
             let bytes = STANDARD.decode(text).map_err(|e| format!("its mask is not base64: {e}"))?;
+            let whole = |v: f32| if v >= 0.0 { Ok(v as usize) } else { Err(format!("it begins at {v}")) };
+            let at = (whole(x0)?, whole(y0)?);
+            bitmaps::check_header(&bytes, path, at, size, room)?;
             let values = RawMask::decode(&bytes, path).and_then(|mask| mask.into_values(path));
             let values = values.map_err(|e| e.to_string())?;
-            let whole = |v: f32| if v >= 0.0 { Ok(v as usize) } else { Err(format!("it begins at {v}")) };
             let bits: Vec<u8> = values.values.iter().map(|&v| u8::from(v != 0)).collect();
-            if !bits.contains(&1) {
-                return Err("its mask is empty".into());
-            }
-            Ok(Shape::Bitmap { left: whole(x0)?, top: whole(y0)?, width: values.width, bits })
+            bitmaps::placed(at, values.width, &bits, size)
         }
         ("point" | "line" | "linestrip" | "points", _) => {
             Err(format!("a {} has no area; draw a polygon", shape.shape_type))

@@ -4,6 +4,7 @@
 //! lists the samples ([`Record`]) and says how their masks are decoded; nothing is decoded here.
 
 mod ade20k;
+mod bitmaps;
 mod camvid;
 mod cityscapes;
 pub(crate) mod class_table;

@@ -75,9 +75,9 @@ pub(super) fn found(
     Ok(Found::fixed(records, Classes::named(names), decoder))
 }
 
-/// The background by one name.
+/// The background by one name, however it is spelt.
 fn normal(name: &str) -> &str {
-    if BACKGROUND.contains(&name) { "background" } else { name }
+    if BACKGROUND.iter().any(|known| name.eq_ignore_ascii_case(known)) { "background" } else { name }
 }
 
 /// The classes: background first.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{DataError, Result};
+use crate::format::bitmaps::whole;
 use crate::format::found::{Found, Notes, Record, Target};
-use crate::format::geometry::runs;
 use crate::format::walk::{
     bad_file, entries, files_below, has_extension, has_image_extension, missing, read_text, relative_stem,
     shown,
@@ -273,7 +273,7 @@ impl Sample {
                 }
                 drawn = drawn.max(end);
             }
-            regions.push((label as u8 + 1, runs(&bits, *width)));
+            regions.push((label as u8 + 1, whole(&bits, *width)));
         }
         // Small ones last, so that they stay visible.
         regions.sort_by(|a: &(u8, Shape), b| Regions::area(&b.1).total_cmp(&Regions::area(&a.1)));

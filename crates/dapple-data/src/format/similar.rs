@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::format::walk::{files_below, find_named, folded, has_image_extension, inside};
+use crate::format::walk::{endings, files_below, find_named, folded, has_image_extension, inside};
 
 /// Finds named files in a folder.
 pub(super) struct NamedFiles<'a> {
@@ -25,7 +25,7 @@ impl<'a> NamedFiles<'a> {
         find_named(self.root, &self.bases, named).or_else(|| self.similar(named))
     }
 
-    /// The only file of that name but for case and Unicode form.
+    /// The only file of that name but for case and Unicode form, or of its longest ending that exists.
     fn similar(&self, named: &str) -> Option<PathBuf> {
         let all = self.folded.get_or_init(|| {
             let mut all = HashMap::new();
@@ -37,9 +37,18 @@ impl<'a> NamedFiles<'a> {
             }
             all
         });
-        let candidate =
-            |base: &PathBuf| all.get(&self.key(&inside(self.root, base, named)?)?).cloned().flatten();
-        self.bases.iter().chain([&self.root.to_owned()]).find_map(candidate)
+        let candidate = |base: &Path, named: &str| {
+            all.get(&self.key(&inside(self.root, base, named)?)?).cloned().flatten()
+        };
+        let by_base = self.bases.iter().find_map(|base| candidate(base, named));
+        let anywhere = |ending: &String| {
+            self.bases
+                .iter()
+                .map(PathBuf::as_path)
+                .chain([self.root])
+                .find_map(|base| candidate(base, ending))
+        };
+        by_base.or_else(|| endings(named).iter().find_map(anywhere))
     }
 
     fn key(&self, path: &Path) -> Option<String> {

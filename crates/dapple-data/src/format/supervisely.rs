@@ -10,6 +10,7 @@ use flate2::read::ZlibDecoder;
 use serde::Deserialize;
 
 use crate::error::{DataError, Result};
+use crate::format::bitmaps::{self, Room};
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{rectangle, rings};
 use crate::format::json;
@@ -17,8 +18,10 @@ use crate::format::named::{self, Annotated};
 use crate::format::walk::{
     bad_file, entries, has_image_extension, read_text, relative_stem, shown, subfolders,
 };
-use crate::mask::raw::{Plane, RawMask};
-use crate::mask::regions::Shape;
+use crate::image::contained::contained;
+use crate::image::decode::decode_dynamic;
+use crate::mask::raw::RawMask;
+use crate::mask::regions::{Shape, size_problem};
 use crate::part::Part;
 
 /// The largest unzipped bitmap, in bytes.
@@ -131,18 +134,27 @@ type Sized = ((usize, usize), Vec<(String, Shape)>);
 fn parse(path: &Path, text: &str) -> Result<Sized> {
     let file: Annotation = json::parse(path, text, "an annotation of Supervisely")?;
     let size = (file.size.width, file.size.height);
+    if let Some(problem) = size_problem(size.0, size.1) {
+        return Err(bad_file(path, problem));
+    }
+    let mut room = Room::of(size);
     let mut shapes = Vec::with_capacity(file.objects.len());
     for (number, object) in file.objects.into_iter().enumerate() {
         let title = object.class_title.clone();
         let wrong =
             |problem: String| bad_file(path, format!("object {number} (`{}`): {problem}", shown(&title)));
-        let shape = shape_of(path, object, size).map_err(wrong)?;
+        let shape = shape_of(path, object, size, &mut room).map_err(wrong)?;
         shapes.push((title, shape));
     }
     Ok((size, shapes))
 }
 
-fn shape_of(path: &Path, object: Object, size: (usize, usize)) -> std::result::Result<Shape, String> {
+fn shape_of(
+    path: &Path,
+    object: Object,
+    size: (usize, usize),
+    room: &mut Room,
+) -> std::result::Result<Shape, String> {
     let points = object.points.unwrap_or(Points { exterior: Vec::new(), interior: Vec::new() });
     match &*object.geometry_type {
         "polygon" => rings(points.exterior, points.interior, size),
@@ -150,7 +162,7 @@ fn shape_of(path: &Path, object: Object, size: (usize, usize)) -> std::result::R
             [first, second] => rectangle(first, second, 0.0, size),
             _ => Err("a rectangle has two corners".into()),
         },
-        "bitmap" => bitmap(path, &object.bitmap.ok_or("it has no `bitmap`")?),
+        "bitmap" => bitmap(path, &object.bitmap.ok_or("it has no `bitmap`")?, size, room),
         kind @ ("point" | "line" | "graph" | "cuboid") => {
             Err(format!("a {kind} has no area; draw a polygon or a bitmap"))
         }
@@ -158,18 +170,31 @@ fn shape_of(path: &Path, object: Object, size: (usize, usize)) -> std::result::R
     }
 }
 
-fn bitmap(path: &Path, bitmap: &Bitmap) -> std::result::Result<Shape, String> {
+fn bitmap(
+    path: &Path,
+    bitmap: &Bitmap,
+    size: (usize, usize),
+    room: &mut Room,
+) -> std::result::Result<Shape, String> {
     let zipped = STANDARD.decode(&bitmap.data).map_err(|e| format!("its bitmap is not base64: {e}"))?;
     let mut bytes = Vec::new();
     let mut unzipped = ZlibDecoder::new(&zipped[..]).take(BITMAP_LIMIT);
     unzipped.read_to_end(&mut bytes).map_err(|e| format!("its bitmap cannot be unzipped: {e}"))?;
-    // As Supervisely itself reads it: the opacity, where there is one.
-    let mask = RawMask::decode(&bytes, path).and_then(|mask| mask.on_plane(Plane::Alpha, path));
-    let values = mask.and_then(|mask| mask.into_values(path)).map_err(|e| e.to_string())?;
-    let bits: Vec<u8> = values.values.iter().map(|&value| u8::from(value != 0)).collect();
-    if !bits.contains(&1) {
-        return Err("its bitmap is empty".into());
+    let at = bitmap.origin.into();
+    bitmaps::check_header(&bytes, path, at, size, room)?;
+    let (width, bits) = inside(&bytes, path).map_err(|e| e.to_string())?;
+    bitmaps::placed(at, width, &bits, size)
+}
+
+/// The width and the pixels of a bitmap, not 0 inside. As Supervisely itself reads it: by the opacity where there is one,
+/// whatever the colours beneath; else by the values.
+fn inside(bytes: &[u8], path: &Path) -> Result<(usize, Vec<u8>)> {
+    let (image, _) = contained(path, || decode_dynamic(bytes, path))?;
+    if image.color().has_alpha() {
+        let pixels = image.into_luma_alpha16();
+        let bits = pixels.pixels().map(|pixel| u8::from(pixel.0[1] != 0)).collect();
+        return Ok((pixels.width() as usize, bits));
     }
-    let [left, top] = bitmap.origin;
-    Ok(Shape::Bitmap { left, top, width: values.width, bits })
+    let values = RawMask::decode(bytes, path)?.into_values(path)?;
+    Ok((values.width, values.values.iter().map(|&value| u8::from(value != 0)).collect()))
 }

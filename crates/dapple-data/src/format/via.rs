@@ -14,9 +14,8 @@ use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle};
 use crate::format::json::parse;
 use crate::format::named::{self, Annotated};
-use crate::format::walk::{
-    bad_file, files_below, find_named, has_extension, missing, name_of_file, read_text, shown,
-};
+use crate::format::similar::NamedFiles;
+use crate::format::walk::{bad_file, files_below, has_extension, missing, name_of_file, read_text, shown};
 use crate::image::decode::image_header;
 use crate::mask::regions::Shape;
 use crate::part::Part;
@@ -48,12 +47,13 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
         let images = images.ok_or_else(|| bad_file(&path, "not a project or an export of VIA"))?;
         let folder = path.parent().unwrap_or(root).to_owned();
         let part = folder.file_name().and_then(|name| name.to_str()).and_then(Part::in_name);
+        let files = NamedFiles::new(root, vec![folder, root.join("images")]);
         for (key, entry) in images {
             let wrong = |problem: String| bad_file(&path, format!("`{}`: {problem}", shown(key)));
             let Some(name) = entry.get("filename").and_then(Value::as_str) else {
                 return Err(wrong("it has no `filename`".into()));
             };
-            let Some(image) = find_named(root, &[folder.clone(), root.join("images")], name) else {
+            let Some(image) = files.find(name) else {
                 notes.bad(missing(&path, name))?;
                 continue;
             };

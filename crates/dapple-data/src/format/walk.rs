@@ -223,14 +223,19 @@ pub(crate) fn find_named(root: &Path, bases: &[PathBuf], named: &str) -> Option<
     if let Some(path) = bases.iter().filter_map(|base| inside(root, base, named)).find(found) {
         return Some(path);
     }
+    endings(named).iter().find_map(|ending| inside(root, root, ending).filter(found))
+}
+
+/// What a path of another machine may be here: its endings, the longest first; none of one that leads upwards.
+pub(crate) fn endings(named: &str) -> Vec<String> {
     let named = named.replace('\\', "/");
     let words: Vec<&str> = named.split('/').filter(|word| !word.is_empty() && *word != ".").collect();
     if words.contains(&"..") {
-        return None;
+        return Vec::new();
     }
     // Few folders lie above a data set; a path of thousands of words is not one.
     let first = words.len().saturating_sub(DEPTH_LIMIT);
-    (first..words.len()).find_map(|start| inside(root, root, &words[start..].join("/")).filter(found))
+    (first..words.len()).map(|start| words[start..].join("/")).collect()
 }
 
 /// Reads a text file of at most [`TEXT_LIMIT`] bytes; a byte-order mark is left out.

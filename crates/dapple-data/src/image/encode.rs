@@ -13,7 +13,7 @@ use crate::image::raster::Raster;
 /// Encodes a label map as an 8-bit palette PNG: the pixel values are the labels, the palette their colours.
 ///
 /// `labels` is `[height, width]`, `palette[k]` the colour of label `k`. Labels beyond the palette (an ignore label of
-/// 255, say) are shown white: the palette is lengthened to reach them.
+/// 255, say) are shown white: the palette is lengthened to reach them, see [`padded_palette`].
 ///
 /// # Errors
 /// [`DataError::Setting`] where `labels` has not `width * height` values, a side is 0, or the palette is longer than 256.
@@ -29,9 +29,7 @@ pub fn encode_indexed_png(width: u32, height: u32, labels: &[u8], palette: &[[u8
             "a PNG palette has at most 256 colours",
         ));
     }
-    let largest = labels.iter().copied().max().map_or(0, usize::from);
-    let mut colours = palette.as_flattened().to_vec();
-    colours.resize(colours.len().max(3 * (largest + 1)), 255);
+    let colours = padded_palette(palette, labels.iter().copied().max().unwrap_or(0));
 
     let mut bytes = Vec::new();
     let encoded = (|| {
@@ -47,6 +45,17 @@ pub fn encode_indexed_png(width: u32, height: u32, labels: &[u8], palette: &[[u8
     })();
     encoded.map_err(|e: png::EncodingError| DataError::setting("PNG", e, "a label map that PNG can hold"))?;
     Ok(bytes)
+}
+
+/// Red, green and blue of each label up to `largest`. Labels beyond the palette are white; where a class is white, another
+/// colour that no class has, so that the colours of a file tell its labels apart.
+pub fn padded_palette(palette: &[[u8; 3]], largest: u8) -> Vec<u8> {
+    // White, the colour of void pixels in PASCAL VOC, then greys from light to dark.
+    let mut candidates = [[255; 3], [224, 224, 192]].into_iter().chain((0..255).rev().map(|grey| [grey; 3]));
+    let free = candidates.find(|colour| !palette.contains(colour)).unwrap_or([255; 3]);
+    let mut colours = palette.to_vec();
+    colours.resize(palette.len().max(usize::from(largest) + 1), free);
+    colours.into_flattened()
 }
 
 /// Encodes an image as an 8-bit grey or RGB PNG.
@@ -75,4 +84,20 @@ pub fn write_indexed_png(
     palette: &[[u8; 3]],
 ) -> Result<()> {
     Ok(write_atomic(path, &encode_indexed_png(width, height, labels, palette)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_without_a_class_have_a_colour_of_their_own() {
+        let padded =
+            |palette: &[[u8; 3]], largest| padded_palette(palette, largest).as_chunks::<3>().0.to_vec();
+        assert_eq!(padded(&[[0; 3], [9; 3]], 3), [[0; 3], [9; 3], [255; 3], [255; 3]]);
+        let void = [224, 224, 192];
+        assert_eq!(padded(&[[0; 3], [255; 3]], 255)[2..], [void; 254]);
+        assert_eq!(padded(&[void, [255; 3]], 2)[2], [254; 3]);
+        assert_eq!(padded(&[[0; 3], [255; 3]], 1).len(), 2);
+    }
 }

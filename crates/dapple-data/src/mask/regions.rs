@@ -1,4 +1,4 @@
-//! Label maps from regions: polygons, run lengths and small bitmaps, drawn in order.
+//! Label maps from regions: polygons, discs and run lengths, drawn in order.
 //!
 //! A pixel belongs to a polygon if its centre does, by the even-odd rule.
 
@@ -33,21 +33,31 @@ pub(crate) enum Shape {
     Disc { centre: [f32; 2], radius: f32 },
     /// Lengths of runs outside and inside in turns, column by column over the whole image.
     Runs(Vec<u32>),
-    /// A bitmap at a place; non-zero is inside.
-    Bitmap { left: usize, top: usize, width: usize, bits: Vec<u8> },
+}
+
+/// Why no label map has these sides, if so.
+pub(crate) fn size_problem(width: usize, height: usize) -> Option<String> {
+    let sides = 1..=SIDE_LIMIT;
+    let is_possible = sides.contains(&width) && sides.contains(&height) && width * height <= 1 << 29;
+    (!is_possible).then(|| format!("the file gives the size of the image as {width} x {height}; correct it"))
+}
+
+/// The steps that drawing the regions of an image of these sides may take.
+pub(crate) fn work_limit(width: usize, height: usize) -> u64 {
+    let pixels = (width as u64).saturating_mul(height as u64);
+    LEAST_WORK_LIMIT.max(WORK_PER_PIXEL.saturating_mul(pixels))
 }
 
 impl Regions {
     /// Why these regions cannot be drawn, if so.
     pub fn problem(&self) -> Option<String> {
         let (width, height) = (self.width, self.height);
-        let sides = 1..=SIDE_LIMIT;
-        if !sides.contains(&width) || !sides.contains(&height) || width * height > 1 << 29 {
-            return Some(format!("the file gives the size of the image as {width} x {height}; correct it"));
+        if let Some(problem) = size_problem(width, height) {
+            return Some(problem);
         }
         let work =
             self.regions.iter().fold(0_u64, |sum, (_, shape)| sum.saturating_add(shape.work(width, height)));
-        if work > LEAST_WORK_LIMIT.max(WORK_PER_PIXEL * (width * height) as u64) {
+        if work > work_limit(width, height) {
             return Some(format!(
                 "its {} regions take too many steps to draw ({work}): polygons that go up and down too often, or hundreds of \
                  regions as large as the image; simplify them",
@@ -62,11 +72,6 @@ impl Regions {
                 (sum != pixels).then(|| {
                     format!("run lengths add up to {sum} but {width} x {height} pixels are {pixels}; export them again")
                 })
-            }
-            Shape::Bitmap { left, top, width: across, bits } => {
-                let down = if *across == 0 { 0 } else { bits.len() / across };
-                (left.saturating_add(*across) > width || top.saturating_add(down) > height || across * down != bits.len())
-                    .then(|| format!("a bitmap at ({left}, {top}) leaves the image of {width} x {height}"))
             }
         })
     }
@@ -84,14 +89,6 @@ impl Regions {
                     fill_disc(&mut labels, self.width, *centre, *radius, *label)
                 }
                 Shape::Runs(counts) => fill_runs(&mut labels, (self.width, self.height), counts, *label),
-                Shape::Bitmap { left, top, width, bits } => {
-                    for (y, row) in bits.chunks_exact((*width).max(1)).enumerate() {
-                        let target = &mut labels[(top + y) * self.width + left..][..*width];
-                        for (to, _) in target.iter_mut().zip(row).filter(|(_, bit)| **bit != 0) {
-                            *to = *label;
-                        }
-                    }
-                }
             }
         }
         LabelMap { width: self.width, height: self.height, labels }
@@ -108,7 +105,6 @@ impl Regions {
             }
             Shape::Disc { radius, .. } => f64::from(*radius) * f64::from(*radius) * std::f64::consts::PI,
             Shape::Runs(counts) => counts.iter().skip(1).step_by(2).map(|&n| f64::from(n)).sum(),
-            Shape::Bitmap { bits, .. } => bits.iter().filter(|bit| **bit != 0).count() as f64,
         }
     }
 }
@@ -147,7 +143,6 @@ impl Shape {
                 (across * rows_of(y - radius, y + radius, height).len()) as u64
             }
             Self::Runs(counts) => counts.iter().skip(1).step_by(2).map(|&n| 4 * u64::from(n)).sum(),
-            Self::Bitmap { bits, .. } => bits.len() as u64,
         }
     }
 }

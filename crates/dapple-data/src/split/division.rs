@@ -12,7 +12,7 @@ use crate::error::{DataError, Result};
 use crate::image::decode::read_file;
 use crate::part::Part;
 use crate::random::{Purpose, Random};
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 
 /// The usual share of samples for training where the data set has no official parts.
 pub const DEFAULT_TRAIN_FRACTION: f64 = 0.85;
@@ -204,7 +204,7 @@ impl Split {
         let path = path.as_ref();
         serde_json::from_slice(&read_file(path)?).map_err(|e| DataError::BadFile {
             path: path.to_owned(),
-            problem: format!("not a split: {e}; make a new one"),
+            problem: format!("not a split: {}; make a new one", json_fault(&e)),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the crate by its public face.
 
+mod annotations;
 mod augment;
 mod coco_faults;
 mod common;

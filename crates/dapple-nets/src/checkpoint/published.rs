@@ -2,9 +2,9 @@
 
 use super::named_tensor::NamedTensor;
 use super::naming::{Naming, Translator, is_on_timm, is_translated, published_shape};
-use crate::config::{ConfigError, Dilation, NetConfig};
+use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
-use dapple_graph::{Network, Shape, State};
+use dapple_graph::{GraphError, Network, Shape, State};
 use std::collections::HashMap;
 
 /// A network's weights under the names and with the shapes of its published checkpoints, so that the network of their
@@ -13,21 +13,19 @@ use std::collections::HashMap;
 /// `tu-efficientnet_b0` where [`Dilation::Later`] is set).
 ///
 /// # Errors
-/// If the network is unknown.
-pub fn published(config: &NetConfig, state: &State) -> Result<Vec<NamedTensor>, ConfigError> {
-    named_as(config, state, published_naming(config, config.entry()?))
+/// If the network is unknown or cannot be built.
+pub fn published(config: &NetConfig, state: &State) -> Result<Vec<NamedTensor>, GraphError> {
+    named_as(config, state, published_naming(config, entry(config)?))
 }
 
 /// A network's weights in a naming scheme.
 ///
 /// # Errors
-/// If the network is unknown.
-pub fn named_as(config: &NetConfig, state: &State, naming: Naming) -> Result<Vec<NamedTensor>, ConfigError> {
-    let network = config.entry()?;
-    let used = match config.build(Shape::new(1, network.smallest, network.smallest, config.in_channels)) {
-        Ok(graph) => graph.used_params(),
-        Err(_) => vec![true; state.specs.len()],
-    };
+/// If the network is unknown or cannot be built.
+pub fn named_as(config: &NetConfig, state: &State, naming: Naming) -> Result<Vec<NamedTensor>, GraphError> {
+    let network = entry(config)?;
+    let input = Shape::new(1, network.smallest, network.smallest, config.in_channels);
+    let used = config.build(input)?.used_params();
     let translator = Translator::new(network, naming, state);
     let mut entries: Vec<NamedTensor> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -53,6 +51,10 @@ pub fn named_as(config: &NetConfig, state: &State, naming: Naming) -> Result<Vec
         entries.extend(last_layer(&entries));
     }
     Ok(entries)
+}
+
+fn entry(config: &NetConfig) -> Result<&'static NetworkEntry, GraphError> {
+    config.entry().map_err(|error| GraphError::Config(error.to_string()))
 }
 
 /// The scheme under which the publisher of the network keeps its weights.

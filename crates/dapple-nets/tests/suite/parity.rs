@@ -10,9 +10,9 @@
 //! ```
 
 use dapple_cpu::CpuEngine;
-use dapple_graph::{Engine, Inference, Loss, LossKind, Mode, Network, Optimizer, Shape, State};
+use dapple_graph::{Engine, GraphError, Inference, Loss, LossKind, Mode, Network, Optimizer, Shape, State};
+use dapple_nets::NetConfig;
 use dapple_nets::checkpoint::{NamedTensor, Naming, init_from, named_as, published, read_state_dict};
-use dapple_nets::{ConfigError, NetConfig};
 use dapple_reference::{State64, Tensor64, backward, forward, loss};
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
@@ -157,7 +157,7 @@ fn named(config: &NetConfig, state: &State) -> Vec<NamedTensor> {
 }
 
 /// The names of a network's parameters in the files.
-type Names<'a> = &'a dyn Fn(&NetConfig, &State) -> Result<Vec<NamedTensor>, ConfigError>;
+type Names<'a> = &'a dyn Fn(&NetConfig, &State) -> Result<Vec<NamedTensor>, GraphError>;
 
 /// The script's weights in the network.
 fn weights(config: &NetConfig, names: Names<'_>) -> State {

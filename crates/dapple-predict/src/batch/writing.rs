@@ -1,10 +1,11 @@
 //! The files of a batch: folders, the outputs of an image, and the tables of all images.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use dapple_base::{AtomicFile, WriteError};
+use dapple_base::{AtomicFile, WriteError, json_fault};
 
 use super::shared::{Shared, Task};
 use crate::error::PredictError;
@@ -105,7 +106,8 @@ pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
         } else {
             let mut documents = Vec::new();
             for (path, text) in texts("-coco.json")? {
-                documents.push(serde_json::from_str(&text).map_err(|error| unread(&path, &error))?);
+                documents
+                    .push(serde_json::from_str(&text).map_err(|error| unread(&path, &json_fault(&error)))?);
             }
             output::merge_coco(documents).to_string()
         };
@@ -118,7 +120,7 @@ pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
 }
 
 /// An image's own file that cannot be put into that of all images.
-fn unread(path: &Path, error: &dyn std::error::Error) -> PredictError {
+fn unread(path: &Path, error: &dyn Display) -> PredictError {
     PredictError::bad_file(
         path,
         format!("cannot be read for the file of all images: {error}; predict its image anew (--force)"),

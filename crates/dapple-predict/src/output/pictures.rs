@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dapple_data::padded_palette;
 use dapple_report::{OverlayStyle, Palette, overlay_row};
 use png::{BitDepth, ColorType};
 
@@ -16,12 +17,8 @@ use crate::row::ImageRow;
 
 /// Red, green and blue of each label; `has_gaps` where pixels may have the label of those without data.
 pub(super) fn mask_palette(classes: &Palette, has_gaps: bool) -> Vec<u8> {
-    let mut palette = classes.colours().as_flattened().to_vec();
-    if classes.ignore_index().is_some() || has_gaps {
-        // White up to the index of undecided pixels.
-        palette.resize(palette.len().max(3 * (usize::from(UNDECIDED) + 1)), 255);
-    }
-    palette
+    let is_undecided = classes.ignore_index().is_some() || has_gaps;
+    padded_palette(classes.colours(), if is_undecided { UNDECIDED } else { 0 })
 }
 
 /// Class indices with a palette.

@@ -141,13 +141,13 @@ fn a_training_that_gets_no_better_ends() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = config(&folder.path().join("data"), "unet");
     (config.epochs, config.patience) = (9, Some(2));
-    // Nothing is learned, and batch norms do not move what is predicted of the same images by much: the first is best,
-    // or one soon after it.
+    // Nothing is learned; batch norms alone move what is predicted, and the loss of other pictures in each epoch.
     config.learning_rate = 1e-30;
     let run = folder.path().join("run");
     let records = finish(start(config, &run));
+    // No epoch of the last two is the best; those before may have gone on for a falling loss alone.
     let best = dapple_train::best_epoch(&records).expect("it was scored").epoch;
-    assert!(records.len() == 9 || records.len() == best + 2, "{} epochs, the best {best}", records.len());
+    assert!(records.len() == 9 || records.len() >= best + 2, "{} epochs, the best {best}", records.len());
     let again = Run::resume(&run).expect("the run can be resumed");
     assert_eq!(finish(again).len(), records.len());
 }

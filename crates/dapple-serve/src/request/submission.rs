@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use dapple_base::readable;
 use futures_util::{FutureExt, stream};
 use multer::{Field, Multipart};
 
 use crate::problem::Problem;
 use crate::request::members::{Member, Members};
-use crate::request::parameters::{Parameters, shown};
+use crate::request::parameters::{NAMES, Parameters, shown};
 
 /// Media types whose body is the image itself; the second is curl's default for any body.
 const RAW: [&str; 2] = ["application/octet-stream", "application/x-www-form-urlencoded"];
@@ -132,6 +133,12 @@ fn of_form(boundary: &str, body: Bytes) -> Result<Submission, Problem> {
                 let text = text(field)?;
                 parts.put(Source::Url(text))?;
             }
+            Some(name) if field.file_name().is_some() && !NAMES.contains(&name) => {
+                let name = shown(name);
+                return Err(Problem::bad_request(format!(
+                    "{name}: a file; the image belongs into the field `{IMAGE}`"
+                )));
+            }
             Some(name) => {
                 let name = name.to_owned();
                 let value = text(field)?;
@@ -161,7 +168,10 @@ fn here<T>(work: impl Future<Output = multer::Result<T>>) -> Result<T, Problem> 
 
 fn of_json(body: &[u8]) -> Result<Submission, Problem> {
     let Members(members) = serde_json::from_slice(body).map_err(|error| {
-        Problem::bad_request(format!("the body is not an object as this server takes it: {error}"))
+        Problem::bad_request(format!(
+            "the body is not an object as this server takes it: {}",
+            readable(&error.to_string())
+        ))
     })?;
     let mut parts = Parts::default();
     for (name, value) in members {

@@ -3,7 +3,7 @@
 use std::mem;
 use std::path::Path;
 
-use dapple_base::with_suggestion;
+use dapple_base::readable;
 use toml::Table;
 
 use super::catalogue::all;
@@ -43,7 +43,7 @@ impl TrainConfig {
         }
         let changed: Self = table
             .try_into()
-            .map_err(|error: toml::de::Error| TrainError::Config(with_suggestion(error.to_string())))?;
+            .map_err(|error: toml::de::Error| TrainError::Config(readable(&error.to_string())))?;
         *self = Self { reasons: mem::take(&mut self.reasons), ..changed };
         Ok(())
     }

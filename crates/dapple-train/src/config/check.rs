@@ -116,6 +116,18 @@ impl TrainConfig {
     }
 }
 
+/// Checks the settings in a file that is not one of settings, for the value that is at fault.
+pub(super) fn check_types(file: &Table) -> Result<(), BadValue> {
+    for (key, value) in file {
+        let is_table = value.is_table() || value.is_array();
+        match find(key) {
+            Some(setting) if matches!(setting.kind, Kind::Table) && !is_table => setting.check(value)?,
+            _ => {}
+        }
+    }
+    check_table("", file)
+}
+
 /// Checks the ranges of a table of that key.
 fn check_table(key: &str, table: &Table) -> Result<(), BadValue> {
     for (name, value) in table {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use dapple_base::{with_suggestion, write_atomic};
+use dapple_base::{readable, write_atomic};
+use toml::Table;
 
+use super::check::check_types;
 use super::comments::with_comments;
 use super::train_config::TrainConfig;
 use crate::error::TrainError;
@@ -18,13 +20,13 @@ impl TrainConfig {
     ///
     /// # Errors
     /// [`TrainError::Read`]; [`TrainError::BadRunFile`] for a file that cannot be parsed, with the nearest key for an
-    /// unknown one; those of [`TrainConfig::check`].
+    /// unknown one, and for settings that [`TrainConfig::check`] refuses.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
-        let config = Self::from_toml(&text)
-            .map_err(|error| TrainError::BadRunFile { path: path.to_owned(), problem: error.to_string() })?;
-        config.check()?;
+        let wrong = |problem: String| TrainError::BadRunFile { path: path.to_owned(), problem };
+        let config = Self::from_toml(&text).map_err(|error| wrong(error.to_string()))?;
+        config.check().map_err(|error| wrong(error.to_string()))?;
         Ok(config)
     }
 
@@ -33,7 +35,11 @@ impl TrainConfig {
     /// # Errors
     /// [`ParseError`].
     pub fn from_toml(text: &str) -> Result<Self, ParseError> {
-        toml::from_str(text).map_err(|error| ParseError(with_suggestion(error.to_string())))
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            // The settings themselves say best what they take, where there is a value that one of them does not take.
+            let refused = text.parse().ok().and_then(|table: Table| check_types(&table).err());
+            ParseError(refused.map_or_else(|| readable(&error.to_string()), |refused| refused.to_string()))
+        })
     }
 
     /// The settings as TOML with a comment at every key.

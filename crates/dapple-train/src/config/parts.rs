@@ -181,7 +181,7 @@ settings! {
         /// adam, adamw, lion: smoothing of the squared gradient; with lion of the gradient.
         beta2 = SMOOTHING.example("0.99"),
         /// rmsprop, adam, adamw: added to the root of the squared gradient.
-        eps = number(Range::from(0.0)).example("1e-6"),
+        eps = number(Range::above(0.0)).example("1e-6"),
     }
 }
 

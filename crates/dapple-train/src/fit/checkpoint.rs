@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 use dapple_graph::{Graph, State, engine::OptimizerState};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
@@ -121,17 +121,20 @@ impl Checkpoint {
         let views = tensors.tensors();
         let parts =
             views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data().into())).collect();
-        let (Body { position, optimizer_steps }, note) = match version_of(header).map_err(|e| damaged(&e))? {
+        let (Body { position, optimizer_steps }, note) = match version_of(header)
+            .map_err(|e| damaged(&json_fault(&e)))?
+        {
             VERSION => {
-                let header: Header<'_> = serde_json::from_str(header).map_err(|e| damaged(&e))?;
+                let header: Header<'_> =
+                    serde_json::from_str(header).map_err(|e| damaged(&json_fault(&e)))?;
                 if checksum(header.body.get(), parts) != header.crc32 {
                     return Err(damaged(&"its checksum differs, so that some of it was changed"));
                 }
-                (serde_json::from_str(header.body.get()).map_err(|e| damaged(&e))?, None)
+                (serde_json::from_str(header.body.get()).map_err(|e| damaged(&json_fault(&e)))?, None)
             }
             UNSEALED => {
                 let Unsealed { position, optimizer_steps, .. } =
-                    serde_json::from_str(header).map_err(|e| damaged(&e))?;
+                    serde_json::from_str(header).map_err(|e| damaged(&json_fault(&e)))?;
                 let note = format!(
                     "{}: written by an earlier version without a checksum, so that damage cannot be found",
                     path.display()

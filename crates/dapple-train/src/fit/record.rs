@@ -1,7 +1,7 @@
 //! The log of a training, a row for each epoch, in two tables: `metrics.csv` and `metrics.jsonl`.
 
 use crate::error::TrainError;
-use dapple_base::write_atomic;
+use dapple_base::{readable, write_atomic};
 use dapple_metrics::Scores;
 use dapple_model::Weights;
 use serde::{Deserialize, Serialize};
@@ -209,7 +209,11 @@ pub fn read_records(path: &Path) -> Result<Vec<EpochRecord>, TrainError> {
     let parse = |(i, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|e| TrainError::BadRunFile {
             path: path.to_owned(),
-            problem: format!("line {}: {e}; remove the line to go on without it", i + 1),
+            problem: format!(
+                "line {}: {}; remove the line to go on without it",
+                i + 1,
+                readable(&e.to_string())
+            ),
         })
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()

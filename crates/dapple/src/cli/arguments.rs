@@ -11,6 +11,9 @@ use super::common::device::{Device, MACHINE};
 use super::common::values::at_least_one;
 use super::settings::Settings;
 
+/// The plot of `--find-lr` without a name.
+const RATES: &str = "learning-rates.png";
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dapple train horses
@@ -38,7 +41,7 @@ Data layouts that are detected (`dapple data --help` lists all formats):
 Recipes: auto, plain, unet-horse, u2net-horse, u2net-lite-horse, segnet-camvid, segnet-camvid-paper, u2net")]
 pub struct Train {
     /// Folder of images and masks
-    #[arg(value_name = "DIR", required_unless_present_any = ["data", "resume", "config"])]
+    #[arg(value_name = "DIR", required_unless_present_any = ["data", "resume", "config", "find_lr"])]
     pub folder: Option<PathBuf>,
     /// The same as a flag; with --resume, the place that the data have moved to
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
@@ -75,7 +78,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seeds: Option<usize>,
     /// Train nothing: try 100 rising learning rates on the first batches, draw the losses, and suggest a rate
-    #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "learning-rates.png")]
+    #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = RATES)]
     pub find_lr: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
@@ -98,6 +101,14 @@ pub struct Train {
 impl Train {
     /// The folder of images and masks, by its flag or its place.
     pub fn data(&self) -> Option<&Path> {
-        self.data.as_deref().or(self.folder.as_deref())
+        let named = self.data.as_deref().or(self.folder.as_deref());
+        named.or_else(|| self.find_lr.as_deref().filter(|value| value.is_dir()))
+    }
+
+    /// The plot of `--find-lr`. A folder after that flag, where no other is named, is the data.
+    pub fn plot(&self) -> Option<&Path> {
+        let value = self.find_lr.as_deref()?;
+        let is_data = self.data.is_none() && self.folder.is_none() && value.is_dir();
+        Some(if is_data { Path::new(RATES) } else { value })
     }
 }

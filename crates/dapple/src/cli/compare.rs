@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dapple::metrics::{Bootstrap, Scores, compare_scores};
 use dapple::run::RunError;
+use dapple_base::json_fault;
 
 use super::common::json::{check_json, write_json};
 use super::common::scores::{interval_policy, print_differences};
@@ -55,8 +56,9 @@ fn read(path: &Path) -> Result<Scores, Failure> {
     let text = fs::read(path).map_err(failed)?;
     serde_json::from_slice(&text).map_err(|error| {
         Failure::input(format!(
-            "{}: not scores as `dapple score` and `dapple eval` write them with --json: {error}",
-            path.display()
+            "{}: not scores as `dapple score` and `dapple eval` write them with --json: {}; write them again",
+            path.display(),
+            json_fault(&error)
         ))
     })
 }

@@ -9,6 +9,7 @@ use dapple::run::{Run, RunFolder};
 use dapple::train::{Outcome, TrainConfig};
 
 use super::common::device::Device;
+use super::common::values::shell_word;
 use super::eval::{self, Eval};
 use super::failure::Failure;
 use super::train;
@@ -53,12 +54,13 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         return Ok(());
     }
 
-    let out = arguments.out.display();
-    say!("\ndapple eval --model {out} --data {out}/data");
+    let (out, inside) = (shell_word(&arguments.out), |name: &str| shell_word(&arguments.out.join(name)));
+    say!("\ndapple eval {out} {}", inside("data"));
     eval::run(&Eval::of(&arguments.out, &data, &arguments.device))?;
-    say!("\nlook at {out}/samples, {out}/strips and {out}/curves.png; then try");
-    say!("  dapple predict --model {out} {out}/data/images --out {out}/masks --kind all");
-    say!("  dapple train --data YOUR_FOLDER --model u2net-lite --out runs/first");
+    say!("\nlook at {} and the pictures in {}", inside("report.html"), inside("samples"));
+    say!("next:");
+    say!("  dapple predict {out} {} --out {} --kind all", inside("data/images"), inside("masks"));
+    say!("  dapple train YOUR_FOLDER");
     Ok(())
 }
 

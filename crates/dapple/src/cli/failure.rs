@@ -74,7 +74,7 @@ pub fn explain_panics() {
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         if let Some(why) = message(info).and_then(lost_thread) {
             note!(
-                "error: the system starts no more threads: {why}; use fewer (--threads, data.threads), or raise the limits of \
+                "error: the system starts no more threads{why}; use fewer (--threads, data.threads), or raise the limits of \
                  processes and memory (ulimit -u, ulimit -v)"
             );
             process::exit(OTHER.into());
@@ -110,9 +110,12 @@ fn message<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {
     payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied())
 }
 
-/// The operating system's message in the panic of a thread that could not be started.
-fn lost_thread(panic: &str) -> Option<&str> {
-    panic.strip_prefix("failed to spawn thread: ")
+/// The operating system's reason in the panic of a thread that could not be started, which shows its number among the fields
+/// of an error as programmers see them: `Os { code: 11, kind: WouldBlock, … }`.
+fn lost_thread(panic: &str) -> Option<String> {
+    let fields = panic.strip_prefix("failed to spawn thread: ")?;
+    let code = fields.split_once("code: ").and_then(|(_, rest)| rest.split([',', ' ']).next()?.parse().ok());
+    Some(code.map(|code| format!(": {}", io::Error::from_raw_os_error(code))).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -144,6 +147,17 @@ mod tests {
     }
 
     impl Error for Inner {}
+
+    #[test]
+    fn a_lost_thread_is_told_in_the_words_of_the_system() {
+        let refused = io::Error::from_raw_os_error(11);
+        let told = lost_thread(&format!("failed to spawn thread: {refused:?}")).expect("a lost thread");
+        assert_eq!(told, format!(": {refused}"));
+        assert!(!told.contains("kind"), "{told}");
+        let other = io::Error::other("no name");
+        assert_eq!(lost_thread(&format!("failed to spawn thread: {other:?}")).as_deref(), Some(""));
+        assert_eq!(lost_thread("index out of bounds"), None);
+    }
 
     #[test]
     fn sources_are_reported_where_they_add_to_the_message() {

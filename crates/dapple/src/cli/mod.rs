@@ -17,6 +17,7 @@ mod eval;
 mod exact;
 mod export;
 mod failure;
+mod find_rate;
 mod import;
 mod initial;
 mod man;

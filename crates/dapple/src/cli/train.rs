@@ -18,13 +18,13 @@ use super::common::data::{warn_of_skipped, warn_of_validation};
 use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
-use super::common::values::shell_word;
+use super::common::values::{shell_word, shortened};
 use super::common::written::{Own, check_written};
 use super::failure::Failure;
 use super::initial::{Start, check_apart};
 use super::pretrained::PretrainedStart;
 use super::settings::Settings;
-use super::train_many;
+use super::{find_rate, train_many};
 
 /// The value of `--recipe` for settings that are the same for all data.
 const PLAIN: &str = "plain";
@@ -40,12 +40,12 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
             return train_many::run(&sweep, &sweep.dataset()?, device, *memory_limit, *quiet);
         }
         let run = Run::resume_with(folder, arguments.data.as_deref(), None)?;
-        return train(run, device, *memory_limit, *quiet).map(|_| ());
+        return train_to_use(run, device, *memory_limit, *quiet);
     }
     let (config, dataset) = prepare(arguments)?;
-    if let Some(plot) = &arguments.find_lr {
+    if let Some(plot) = arguments.plot() {
         check_written(plot, Own::Never, &[], Some(arguments.force))?;
-        return train_many::find_rate(&config, &dataset, plot, *quiet);
+        return find_rate::run(&config, &dataset, plot, *quiet);
     }
     let out = &match &arguments.out {
         Some(out) => out.clone(),
@@ -60,12 +60,32 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         }
         None => {
             let training = Run::start(config, dataset, RunFolder::claim(out, arguments.force)?)?;
-            train(training, device, *memory_limit, *quiet).map(|_| ())
+            train_to_use(training, device, *memory_limit, *quiet)
         }
     }
 }
 
-/// Runs a training to its end or to an interruption, and prints the next step.
+/// Runs a training, and prints what its model can be used for.
+fn train_to_use(
+    training: Run,
+    device: &Device,
+    memory_limit: Option<ByteSize>,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let folder = training.folder().path().to_owned();
+    let data = shortened(&training.config().data.dir);
+    let outcome = train(training, device, memory_limit, quiet)?;
+    if !quiet && matches!(outcome, Outcome::Finished { .. }) {
+        let (folder, data) = (shell_word(&folder), shell_word(&data));
+        say!("next:");
+        say!("  dapple predict {folder} photo.jpg --kind overlay");
+        say!("  dapple eval {folder} {data}");
+        say!("  dapple serve {folder}");
+    }
+    Ok(())
+}
+
+/// Runs a training to its end or to an interruption.
 pub fn train(
     training: Run,
     device: &Device,
@@ -80,7 +100,6 @@ pub fn train(
             say!("{folders}");
         }
     }
-    let data = shortened(&config.data.dir);
     warn_of_skipped(training.dataset());
     warn_of_validation(training.dataset(), training.split())?;
     training.warnings().iter().for_each(|warning| note!("warning: {warning}"));
@@ -90,7 +109,7 @@ pub fn train(
 
     let outcome = training.train(engine.as_ref(), &mut Progress::new(quiet), &stop)?;
     if !quiet {
-        print_outcome(&outcome, &folder, &data);
+        print_outcome(&outcome, &folder);
     }
     Ok(outcome)
 }
@@ -105,8 +124,8 @@ fn default_out(data: &Path) -> PathBuf {
     runs.join(format!("{}-{number}", file_part(&name)))
 }
 
-fn print_outcome(outcome: &Outcome, folder: &Path, data: &Path) {
-    let (folder, data) = (shell_word(folder), shell_word(data));
+fn print_outcome(outcome: &Outcome, folder: &Path) {
+    let folder = shell_word(folder);
     match outcome {
         Outcome::Interrupted { epochs_done, batches_done } => {
             say!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
@@ -122,20 +141,7 @@ fn print_outcome(outcome: &Outcome, folder: &Path, data: &Path) {
             say!(
                 "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
             );
-            say!("next:");
-            say!("  dapple predict {folder} photo.jpg --kind overlay");
-            say!("  dapple eval {folder} {data}");
-            say!("  dapple serve {folder}");
         }
-    }
-}
-
-/// A path as it is written from this folder.
-fn shortened(path: &Path) -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    match path.strip_prefix(&here) {
-        Ok(inside) if !inside.as_os_str().is_empty() => inside.to_owned(),
-        _ => path.to_owned(),
     }
 }
 
@@ -191,7 +197,16 @@ fn begin(
     start: Option<&Start>,
 ) -> Result<(TrainConfig, Option<Chosen>, Arc<Dataset>), Failure> {
     let settings = &arguments.settings;
-    let dir = arguments.data().expect("clap asks for the data without --config");
+    let dir = arguments.data().ok_or_else(|| {
+        Failure::input("give the folder of images and masks: dapple train DIR, or dapple train --data DIR")
+    })?;
+    if RunFolder::holds(&dir.join("config.toml")) {
+        return Err(Failure::input(format!(
+            "{0}: the folder of a run, not of images and masks; dapple train --resume {1} goes on with it",
+            dir.display(),
+            shell_word(dir)
+        )));
+    }
     let named = |name: &&str| ![auto::NAME, PLAIN].contains(name);
     let recipe = arguments.recipe.as_deref().filter(named).map(recipe::find).transpose()?;
     if let Some(weights) = &arguments.weights {

@@ -1,26 +1,20 @@
-//! `dapple train` with `--fold all` or `--seeds`: several related trainings; and `--find-lr`, which trains none.
+//! `dapple train` with `--fold all` or `--seeds`: several related trainings.
 
-use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 use dapple::data::Dataset;
-use dapple::device::engine;
+use dapple::run::note_on;
 use dapple::run::sweep::{Sweep, SweepKind, SweepResult};
-use dapple::run::{note_on, save_rate_plot};
-use dapple::train::{Outcome, RateSweep, TrainConfig};
+use dapple::train::{EpochRecord, Outcome, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::Train;
 use super::common::data::warn_of_validation;
-use super::common::device::{Device, engine_options};
+use super::common::device::Device;
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
-use super::common::values::shell_word;
+use super::common::values::{shell_word, shortened};
 use super::failure::Failure;
-
-/// Steps of the learning-rate sweep.
-const RATE_STEPS: usize = 100;
 
 /// The kind of sweep in the arguments, if there is one.
 pub fn kind(arguments: &Train, config: &TrainConfig) -> Result<Option<SweepKind>, Failure> {
@@ -66,12 +60,13 @@ pub fn run(
     }
     let result = sweep.finish()?;
     if !quiet {
-        print(&result, sweep.folder());
+        print(&result, sweep);
     }
     Ok(())
 }
 
-fn print(result: &SweepResult, folder: &Path) {
+fn print(result: &SweepResult, sweep: &Sweep) {
+    let folder = sweep.folder();
     say!();
     for (name, best) in &result.members {
         if let Some(score) = best.selection_score() {
@@ -95,32 +90,19 @@ fn print(result: &SweepResult, folder: &Path) {
         say!("all models in one file: {}", path.display());
         say!("next:");
         say!("  dapple predict {} photo.jpg --kind overlay", shell_word(path));
+        say!("  dapple serve {}", shell_word(path));
+    } else if let Some((best, _)) = best_member(&result.members) {
+        let (best, data) = (shell_word(&folder.join(best)), shell_word(&shortened(&sweep.config().data.dir)));
+        say!("next, with the best of them:");
+        say!("  dapple predict {best} photo.jpg --kind overlay");
+        say!("  dapple eval {best} {data}");
+        let members = result.members.iter().map(|(name, _)| shell_word(&folder.join(name)));
+        say!("  dapple report {}", members.collect::<Vec<_>>().join(" "));
     }
 }
 
-/// Measures the loss at rising learning rates and draws the curve.
-pub fn find_rate(
-    config: &TrainConfig,
-    dataset: &Arc<Dataset>,
-    plot: &Path,
-    quiet: bool,
-) -> Result<(), Failure> {
-    let engine = engine(&config.device, &engine_options(config)?)?;
-    let stop = StopFlag::new();
-    stop_on_signal(stop.clone(), "stopping after this step")?;
-    let sweep = RateSweep::measure(config, dataset, engine.as_ref(), RATE_STEPS, &mut |step, point| {
-        if !quiet && step % 10 == 9 {
-            say!("rate {:.1e}  loss {:.4}", point.rate, point.smoothed);
-        }
-        if stop.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    save_rate_plot(&sweep, plot)?;
-    match sweep.suggestion() {
-        Some(rate) => say!("suggested: --lr {rate:.1e}"),
-        None => say!("the loss falls at no learning rate: check the plot, the data and the loss"),
-    }
-    if !quiet {
-        say!("written to {}; nothing was trained", plot.display());
-    }
-    Ok(())
+/// The first of the members with the highest score.
+fn best_member(members: &[(String, EpochRecord)]) -> Option<&(String, EpochRecord)> {
+    let score = |record: &EpochRecord| record.selection_score().unwrap_or(f64::NEG_INFINITY);
+    members.iter().rev().max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
 }

@@ -10,7 +10,7 @@ use super::storage::Storage;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::torch::is_torch;
 use crate::checkpoint::version::VERSION;
-use dapple_base::{read_regular, write_atomic};
+use dapple_base::{read_regular, readable, write_atomic};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -75,7 +75,7 @@ impl Ensemble {
         self.check()?;
         let parts = self.members.iter().map(|member| member.parts(storage));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
         let scores = serde_json::value::to_raw_value(&self.scores).map_err(description)?;
         let header = Header {
             version: VERSION,
@@ -107,7 +107,7 @@ impl Ensemble {
             let model = ModelFile::from_bytes(bytes)?;
             return Ok(Self { scores: model.card.scores.clone(), members: vec![model] });
         };
-        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
         let header: Header<'_> = serde_json::from_str(header).map_err(description)?;
         if header.version != VERSION {
             return Err(ContentError::Version(header.version));

@@ -11,7 +11,7 @@ use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::torch::is_torch;
 use crate::checkpoint::version::VERSION;
-use dapple_base::{read_regular, write_atomic};
+use dapple_base::{read_regular, readable, write_atomic};
 use dapple_graph::{Graph, ParamSpec, State};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -100,7 +100,7 @@ impl ModelFile {
             Ok(Stored { spec, dtype, bytes })
         });
         let tensors = tensors.collect::<Result<Vec<_>, ContentError>>()?;
-        let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+        let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
         let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
         let envelope = Envelope {
             version: VERSION,
@@ -204,7 +204,7 @@ fn read_card(envelope: &str) -> Result<(ModelCard, u32, bool), ContentError> {
     struct Version {
         version: u32,
     }
-    let description = |e: serde_json::Error| ContentError::Description(e.to_string());
+    let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
     let Version { version } = serde_json::from_str(envelope).map_err(description)?;
     if version != VERSION {
         return Err(ContentError::Version(version));

@@ -9,7 +9,7 @@ mod reader;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::config::NetConfig;
 use classes::{CLASSES, shown};
-use dapple_base::open_regular;
+use dapple_base::{json_fault, open_regular};
 use reader::Reader;
 use serde_json::{Map, Value};
 use std::fs;
@@ -90,7 +90,7 @@ fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
     let settings: Map<String, Value> = match serde_json::from_slice(bytes) {
         Ok(Value::Object(settings)) => settings,
         Ok(_) => return unreadable("not a JSON object of settings".to_owned()),
-        Err(error) => return unreadable(format!("not JSON: {error}")),
+        Err(error) => return unreadable(json_fault(&error)),
     };
     let Some(class) = settings.get("_model_class") else { return Ok(None) };
     let Some(class) = class.as_str().and_then(|name| CLASSES.iter().find(|class| class.name == name)) else {

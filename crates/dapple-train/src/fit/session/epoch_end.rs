@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use dapple_base::write_atomic;
+use dapple_base::{json_fault, write_atomic};
 use dapple_metrics::Scores;
 
 use dapple_model::{Evaluation, EvaluationSet, Weights, evaluate, load_model};
@@ -184,7 +184,8 @@ impl Session<'_> {
         let scores = serde_json::from_slice(&scores).map_err(|e| TrainError::BadRunFile {
             path,
             problem: format!(
-                "not the scores of a run: {e}; remove it to finish without pictures of the best model"
+                "not the scores of a run: {}; remove it to finish without pictures of the best model",
+                json_fault(&e)
             ),
         })?;
         self.executor.set_state(&load_model(&self.files.best())?.state)?;

@@ -1,6 +1,6 @@
 //! Values of flags.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A whole number of at least 1.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
@@ -26,13 +26,23 @@ pub fn size(text: &str) -> Result<(usize, usize), String> {
 /// A path as one word of a command line.
 pub fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let plain =
-        |c: char| c.is_alphanumeric() || matches!(c, '/' | '\\' | '.' | '-' | '_' | ':' | '+' | '@' | '%');
+    let plain = |c: char| {
+        c.is_alphanumeric() || matches!(c, '/' | '\\' | '.' | '-' | '_' | ':' | '+' | '@' | '%' | '=' | ',')
+    };
     if !text.is_empty() && text.chars().all(plain) {
         return text.into_owned();
     }
     let quote = if cfg!(windows) { '"' } else { '\'' };
     format!("{quote}{}{quote}", text.replace('\'', if cfg!(windows) { "'" } else { "'\\''" }))
+}
+
+/// A path as it is written from this folder.
+pub fn shortened(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here) {
+        Ok(inside) if !inside.as_os_str().is_empty() => inside.to_owned(),
+        _ => path.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use dapple::run::RunFolder;
 use serde::de::IgnoredAny;
 
 use crate::cli::failure::Failure;
@@ -31,12 +32,17 @@ pub const IMAGE_SCORES: Own = Own::Csv("image,height,width,");
 const HEAD: u64 = 4096;
 
 /// Checks, before the work, that a file may be written: it is none of the inputs, and if it exists, an earlier file of the
-/// same kind. With `force`, which commands without that flag leave out, it may be any file but the inputs.
+/// same kind, but none of a run. With `force`, which commands without that flag leave out, it may be any file but the
+/// inputs and those of a run.
 pub fn check_written(path: &Path, own: Own, inputs: &[&Path], force: Option<bool>) -> Result<(), Failure> {
     let refuse = |why: &str| Err(Failure::input(format!("{}: {why}", path.display())));
     let Ok(found) = fs::metadata(path) else { return Ok(()) };
     if !found.is_file() {
         return refuse("is a folder, a pipe or a device; give the name of a file");
+    }
+    // Reports are made anew at any time.
+    if !matches!(own, Own::Html) && RunFolder::holds(path) {
+        return refuse("belongs to the run in its folder and would be replaced; give another name");
     }
     if inputs.iter().any(|input| same_file(path, input)) {
         return refuse("is an input of this command and would be replaced; give another name");

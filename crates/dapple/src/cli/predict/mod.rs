@@ -155,8 +155,8 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
             Err(Failure::input("give images to predict after the model: IMAGE|DIR…"))
         }
         _ => Err(Failure::input(
-            "give a model: --model RUN|FILE|NAME, or a run's folder, a .safetensors file or a name (horse, road, …) before \
-             the images",
+            "give a model: --model RUN|FILE|NAME, or a run's folder, a model file (.safetensors, or .pth with \
+             --network) or a name (horse, road, …) before the images",
         )),
     }
 }

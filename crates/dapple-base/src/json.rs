@@ -1,0 +1,32 @@
+//! Faults of JSON files in plain words: serde's own name types of Rust, which tell a user nothing.
+
+use serde_json::error::Category;
+
+/// Where a JSON text is wrong, to follow the name of the file: it ends too early, is not JSON, or holds something else than it
+/// should.
+pub fn json_fault(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        Category::Eof => format!("the JSON ends at {place} before it is complete"),
+        Category::Syntax => format!("it is not JSON at {place}"),
+        Category::Data | Category::Io => format!("something else stands at {place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_have_their_place_and_no_type_of_rust() {
+        for (text, words) in [
+            ("[1, 2", "ends at line 1, column 5"),
+            ("[1,\n 2}", "not JSON at line 2, column 3"),
+            ("[1, \"2\"]", "something else stands at line 1, column 7"),
+        ] {
+            let error = serde_json::from_str::<Vec<u8>>(text).expect_err(text);
+            let fault = json_fault(&error);
+            assert!(fault.contains(words) && !fault.contains("u8"), "{fault}");
+        }
+    }
+}
