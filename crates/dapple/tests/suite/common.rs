@@ -104,6 +104,22 @@ impl Listening {
     }
 }
 
+/// Asserts that a run under a limit of memory did its work, or ended with one message about it. Whether it did.
+#[cfg(unix)]
+pub fn is_done_or_explained(said: &Said, limit: &str) -> bool {
+    let Said { code, err, .. } = said;
+    match code {
+        Some(0) => return true,
+        Some(1 | 2) => {}
+        other => panic!("{limit}: {other:?}\n{err}"),
+    }
+    let errors = err.lines().filter(|line| line.starts_with("error: ")).count();
+    let is_about_memory = ["memory", "threads", "would fit"].iter().any(|word| err.contains(word));
+    assert!(errors == 1 && is_about_memory, "{limit}, code {code:?}:\n{err}");
+    assert!(!err.contains("backtrace") && !err.contains("bug"), "{limit}:\n{err}");
+    false
+}
+
 /// Rows of `metrics.csv` without the last two columns, which are times.
 #[cfg(unix)]
 pub fn rows(csv: &str) -> Vec<String> {

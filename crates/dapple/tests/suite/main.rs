@@ -11,6 +11,8 @@ mod export;
 mod failing;
 mod fine_tuning;
 mod foreign;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod generated;
 mod images;
 #[cfg(unix)]
@@ -19,6 +21,7 @@ mod manners;
 #[cfg(target_os = "linux")]
 mod memory;
 mod models;
+mod next;
 mod predict;
 mod report;
 mod runs;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::common::Bench;
+use crate::common::{Bench, Said, is_done_or_explained};
 
 /// From hardly enough to start to enough: every run does its work, or ends with one message.
 #[test]
@@ -19,18 +19,11 @@ fn a_limit_of_memory_ends_with_one_message() {
             .env("RUST_BACKTRACE", "1")
             .output()
             .expect("there is a shell");
-        let said = String::from_utf8_lossy(&output.stderr);
-        match output.status.code() {
-            Some(0) => done += 1,
-            Some(code @ (1 | 2)) => {
-                let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
-                let is_about_memory =
-                    ["memory", "threads", "would fit"].iter().any(|word| said.contains(word));
-                assert!(errors == 1 && is_about_memory, "{kibibytes} KiB, code {code}:\n{said}");
-                assert!(!said.contains("backtrace") && !said.contains("bug"), "{kibibytes} KiB:\n{said}");
-                refused += 1;
-            }
-            other => panic!("{kibibytes} KiB: {other:?}\n{said}"),
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        match is_done_or_explained(&said, &format!("{kibibytes} KiB")) {
+            true => done += 1,
+            false => refused += 1,
         }
     }
     assert!(refused > 0 && done > 0, "{refused} refused, {done} done");

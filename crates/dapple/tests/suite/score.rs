@@ -154,6 +154,22 @@ fn probability_maps_of_8_and_16_bits() {
 }
 
 #[test]
+fn ignored_pixels_are_told_from_a_white_class() {
+    let bench = Bench::empty();
+    let white = [[0, 0, 0], [255, 255, 255]];
+    let put_both = |folder: &str, name: &str, labels: &[u8]| {
+        let bytes = encode_indexed_png(2, 2, labels, &white).expect("a label map");
+        put(&bench.path(&format!("{folder}/{name}")), &bytes);
+    };
+    for folder in ["p", "t"] {
+        put_both(folder, "a.png", &[0, 0, 255, 255]);
+        put_both(folder, "b.png", &[0, 1, 1, 1]);
+    }
+    let scores = json(&bench, "score --pred p --truth t --ignore 255");
+    assert_eq!(scores["dataset"]["miou"], 1.0, "{scores}");
+}
+
+#[test]
 fn every_kind_of_mask_file() {
     let bench = two_pairs();
     let expected = json(&bench, "score --pred p --truth t");
