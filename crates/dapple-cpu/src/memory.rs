@@ -22,7 +22,11 @@ impl Buffer {
 
     /// A buffer of that many values.
     pub fn zeroed(len: usize) -> Self {
-        Self::try_zeroed(len).unwrap_or_else(|| handle_alloc_error(Layout::new::<f32>()))
+        Self::try_zeroed(len).unwrap_or_else(|| {
+            let layout = Self::layout(len.max(1)).unwrap_or(Layout::new::<f32>());
+            ExplainingAllocator::failed(layout.size());
+            handle_alloc_error(layout)
+        })
     }
 
     /// A buffer of that many values, or none if the system does not give as much memory.

@@ -105,7 +105,7 @@ impl Listening {
 }
 
 /// Asserts that a run under a limit of memory did its work, or ended with one message about it. Whether it did.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub fn is_done_or_explained(said: &Said, limit: &str) -> bool {
     let Said { code, err, .. } = said;
     match code {

@@ -1,4 +1,4 @@
-//! Every file in turn that cannot be made, and every few pages that cannot be written: the same command on a full disk that has room
+//! Files in turn that cannot be made, and pages that cannot be written: the same command on a full disk that has room
 //! for more and more, until it succeeds, in the manner of SQLite's tests. Whatever stands on the disk afterwards is whole.
 //!
 //! The disk is a tmpfs in a namespace of its own; where the system lets no user make one, nothing is tested.
@@ -36,13 +36,16 @@ fn on_disk(bench: &Bench, options: &str, arguments: &str) -> Option<Said> {
     is_made.then_some(said)
 }
 
-/// Runs a command with room for 1, 2, 3 … files, then for more and more pages, and checks what each failure leaves.
+/// Runs a command with room for more and more files, then for more and more pages, and checks what each failure leaves.
 fn sweep(bench: &Bench, arguments: &str, check: &dyn Fn(&str)) -> Option<usize> {
     let mut failures = 0;
-    let files = (2..PLENTY).map(|files| format!("size=1g,nr_inodes={files}"));
-    // A page is 4 KiB; the steps grow, so that the large files at the end do not take all of the time.
-    let pages =
-        std::iter::successors(Some(1), |pages| Some(pages + 1 + pages / 4)).take_while(|&n| n < PLENTY);
+    // The first ones in turn; the steps grow, so that many pictures and large files at the end do not take all of the time.
+    let growing = |first: u32, share: u32| {
+        std::iter::successors(Some(first), move |&n| Some(n + 1 + n / share)).take_while(|&n| n < PLENTY)
+    };
+    let files = growing(2, 10).map(|files| format!("size=1g,nr_inodes={files}"));
+    // A page is 4 KiB.
+    let pages = growing(1, 4);
     let sizes = pages.map(|pages| format!("size={}k", 4 * pages));
     for mut options in [Box::new(files) as Box<dyn Iterator<Item = String>>, Box::new(sizes)] {
         let until = options.try_for_each(|options| {
