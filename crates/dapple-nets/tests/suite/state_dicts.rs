@@ -40,6 +40,30 @@ fn all_formats_hold_the_same() {
 }
 
 #[test]
+fn a_file_with_a_name_of_21_letters_is_read_like_any_other() {
+    // The first entry of the directory is then as long as the records of large archives, which PyTorch always writes; here a
+    // comment makes it as long.
+    const RECORDS: u16 = 76;
+    let mut bytes = fs::read(golden("zip.pth")).unwrap();
+    let last = |bytes: &[u8], magic: [u8; 4]| bytes.windows(4).rposition(|four| four == magic).unwrap();
+    let first = bytes.windows(4).position(|four| four == *b"PK\x01\x02").unwrap();
+    let short = |bytes: &[u8], at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    let len = 46 + [28, 30, 32].map(|at| short(&bytes, first + at)).iter().sum::<u16>();
+    let more = RECORDS - len;
+    let comment = short(&bytes, first + 32) + more;
+    bytes[first + 32..][..2].copy_from_slice(&comment.to_le_bytes());
+    let end = first + usize::from(len);
+    drop(bytes.splice(end..end, std::iter::repeat_n(b' ', usize::from(more))));
+    // The directory's length in both ends, and the place of the second end.
+    for (magic, at) in [(*b"PK\x05\x06", 12), (*b"PK\x06\x06", 40), (*b"PK\x06\x07", 8)] {
+        let at = last(&bytes, magic) + at;
+        let grown = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) + u32::from(more);
+        bytes[at..at + 4].copy_from_slice(&grown.to_le_bytes());
+    }
+    assert_eq!(parse_state_dict(&bytes, &all).unwrap(), read_state_dict(&golden("zip.pth"), &all).unwrap());
+}
+
+#[test]
 fn only_what_is_wanted_is_read() {
     for file in ["zip.pth", "legacy.pth", "state.safetensors"] {
         let entries = read_state_dict(&golden(file), &|name| name.ends_with("double")).unwrap();

@@ -12,6 +12,7 @@ use crate::checkpoint::named_tensor::NamedTensor;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 /// First bytes of a zip archive.
 pub(crate) const ZIP: &[u8] = b"PK\x03\x04";
@@ -30,7 +31,11 @@ pub(crate) fn read_zip(
     len: u64,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<NamedTensor>, String> {
-    let mut archive = ZipArchive::new(source).map_err(|e| format!("a damaged zip archive: {e}"))?;
+    // These files begin with their first entry. Where the beginning is to be found out, a directory whose first entry is as
+    // long as the two records behind it, 76 bytes, is taken to begin at the second one.
+    let from_the_start = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive =
+        ZipArchive::with_config(from_the_start, source).map_err(|e| format!("a damaged zip archive: {e}"))?;
     let mut names = archive.file_names().filter_map(Result::ok);
     let name = names.find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).map(Into::into);
     let name: String = name.ok_or("a zip archive without data.pkl, so not a file of torch.save")?;
