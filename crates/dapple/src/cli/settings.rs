@@ -114,9 +114,9 @@ mod tests {
     use crate::cli::command::Cli;
 
     /// Flags of `dapple train` that are not settings: they say where to begin, where to write, and what to run.
-    const NOT_SETTINGS: [&str; 11] = [
-        "help", "out", "resume", "config", "encoder", "profile", "seeds", "find-lr", "offline", "force",
-        "quiet",
+    const NOT_SETTINGS: [&str; 12] = [
+        "help", "out", "resume", "config", "encoder", "profile", "seeds", "find-lr", "weights", "offline",
+        "force", "quiet",
     ];
 
     #[test]
