@@ -29,7 +29,7 @@ fn pairs(root: &Path) -> Result<Vec<FolderPair>> {
         let images = of_part().find(|(name, _)| name.ends_with("_input") || name.ends_with("_data"));
         let mut masks = Vec::new();
         for (_, folder) in of_part().filter(|(name, _)| name.contains("groundtruth")) {
-            if files_below(folder, &is_segmentation)?.first().is_some() {
+            if !files_below(folder, &is_segmentation)?.is_empty() {
                 masks.push(folder);
             }
         }

@@ -42,12 +42,12 @@ const SLOWNESS: f64 = 3.0;
 
 /// The weights to start from: those on this machine before those that are fetched; of these the most accurate encoder that
 /// can be shown enough images in `limit` seconds, or else the fastest. `seconds` gives the time of a step for one image.
-pub(super) fn pick<'a>(
-    among: &'a [Pretrained],
+pub(super) fn pick(
+    among: &[Pretrained],
     seconds: impl Fn(&Pretrained) -> Option<f64>,
     shown: usize,
     limit: f64,
-) -> Option<&'a Pretrained> {
+) -> Option<&Pretrained> {
     if let Some(asked) = among.iter().find(|weights| weights.origin == Origin::Asked) {
         return Some(asked);
     }
