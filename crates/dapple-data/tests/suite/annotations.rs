@@ -90,7 +90,8 @@ fn images_whose_names_differ_in_case_or_unicode_form_are_found() {
     let disk = "images/\u{e4}.png";
     let named = "other/folder/A\u{308}.PNG";
     let via = r#"{"k": {"filename": "A\u0308.PNG", "size": 1, "regions": [{"shape_attributes":
-            {"name": "rect", "x": 0, "y": 0, "width": 2, "height": 3}, "region_attributes": {"class": "cat"}}]}}"#;
+            {"name": "rect", "x": 0, "y": 0, "width": 2, "height": 3}, "region_attributes": {"class": "cat"}}]}}"#
+        .to_owned();
     let cvat = format!(
         r#"<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><image id="0" name="{named}" width="4"
             height="3"><box label="cat" xtl="0" ytl="0" xbr="2" ybr="3"/></image></annotations>"#
