@@ -32,9 +32,9 @@ fn inputs_and_models_are_not_overwritten() {
     let model = fs::read(bench.path("run/best.safetensors")).expect("a model");
     let best = "run/best.safetensors";
     for flag in ["--onnx", "--torch", "--dapple"] {
-        bench.refuse(&format!("export --model run {flag} {best}"), &[best, "input"]);
-        bench.refuse(&format!("export --model run {flag} {best} --force"), &[best, "input"]);
-        bench.refuse(&format!("export --model run {flag} run/last.safetensors"), &["--force"]);
+        bench.refuse(&format!("export --model run {flag} {best}"), &[best, "belongs to the run"]);
+        bench.refuse(&format!("export --model run {flag} {best} --force"), &[best, "belongs to the run"]);
+        bench.refuse(&format!("export --model run {flag} run/last.safetensors"), &["last", "belongs to the run"]);
     }
     bench.refuse("export run --onnx both --torch both", &["both", "two outputs"]);
     bench.refuse("eval --model run --data data --json run/best.safetensors", &[best]);
