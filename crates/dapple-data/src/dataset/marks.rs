@@ -11,7 +11,7 @@ impl Dataset {
     /// The fingerprint. The first time, all files of images and masks are read, none is decoded.
     ///
     /// # Errors
-    /// [`DataError::Read`].
+    /// [`DataError::Read`](crate::DataError::Read).
     pub fn fingerprint(&self) -> Result<&Fingerprint> {
         if let Some(known) = self.fingerprint.get() {
             return Ok(known);
