@@ -6,6 +6,10 @@ use serde_json::error::Category;
 /// should.
 pub fn json_fault(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
+    // serde has no category of its own for it.
+    if error.to_string().starts_with("recursion limit") {
+        return format!("the JSON nests too deeply at {place}");
+    }
     match error.classify() {
         Category::Eof => format!("the JSON ends at {place} before it is complete"),
         Category::Syntax => format!("it is not JSON at {place}"),
@@ -28,5 +32,7 @@ mod tests {
             let fault = json_fault(&error);
             assert!(fault.contains(words) && !fault.contains("u8"), "{fault}");
         }
+        let error = serde_json::from_str::<serde_json::Value>(&"[".repeat(1000)).expect_err("too deep");
+        assert!(json_fault(&error).contains("nests too deeply"), "{}", json_fault(&error));
     }
 }

@@ -153,7 +153,7 @@ fn hostile_settings_are_errors() {
     let deep = format!(r#"{{"_model_class": {}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     for (config, part) in [
         (huge.as_str(), "1 MiB"),
-        (deep.as_str(), "recursion"),
+        (deep.as_str(), "nests too deeply"),
         ("", "not JSON"),
         ("[]", "not a JSON object"),
         ("{\"_model_class\": \"Unet\"", "not JSON"),

@@ -34,7 +34,10 @@ fn inputs_and_models_are_not_overwritten() {
     for flag in ["--onnx", "--torch", "--dapple"] {
         bench.refuse(&format!("export --model run {flag} {best}"), &[best, "belongs to the run"]);
         bench.refuse(&format!("export --model run {flag} {best} --force"), &[best, "belongs to the run"]);
-        bench.refuse(&format!("export --model run {flag} run/last.safetensors"), &["last", "belongs to the run"]);
+        bench.refuse(
+            &format!("export --model run {flag} run/last.safetensors"),
+            &["last", "belongs to the run"],
+        );
     }
     bench.refuse("export run --onnx both --torch both", &["both", "two outputs"]);
     bench.refuse("eval --model run --data data --json run/best.safetensors", &[best]);
