@@ -36,7 +36,7 @@ fn networks_have_every_operation_and_build_for_their_own_shape() {
             }
         }
     }
-    assert_eq!(kinds.len(), 25, "{kinds:?}");
+    assert_eq!(kinds.len(), 28, "{kinds:?}");
     assert!(shared_output > 10 && bare_norm > 10 && shared_by_relu > 10);
 }
 
