@@ -269,6 +269,11 @@ impl Dataset {
         &self.folders
     }
 
+    /// [`folders`](Self::folders) for the terminal: the first ones and the number of the others.
+    pub fn first_folders(&self) -> Vec<String> {
+        first_lines(&self.folders)
+    }
+
     /// The classes that no pixel of these samples has.
     pub fn missing_classes(&self, indices: &[usize]) -> Vec<&str> {
         let pixels = self.class_statistics(indices).pixels;
@@ -392,4 +397,14 @@ pub(crate) fn check_labels(
         Some(&(label, _)) => Err(mask_value_error(path, label.into(), coding, classes)),
         None => Ok(()),
     }
+}
+
+/// The first lines of many, and the number of the others.
+pub(crate) fn first_lines(lines: &[String]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = lines.iter().take(SHOWN).cloned().collect();
+    if lines.len() > SHOWN {
+        shown.push(format!("and {} more of this kind", lines.len() - SHOWN));
+    }
+    shown
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use dapple_base::ValueRange;
 
+use crate::dataset::samples::first_lines;
 use crate::inspect::duplicates::DuplicateKind;
 use crate::inspect::inspection::Inspection;
 
@@ -18,7 +19,7 @@ impl Inspection {
         let _ = writeln!(out, "{}", self.folder);
         let format = self.format.map_or("in memory", |format| format.name());
         let _ = writeln!(out, "format   {format}");
-        for folders in self.folders.iter().take(SHOWN) {
+        for folders in first_lines(&self.folders) {
             let _ = writeln!(out, "folders  {folders}");
         }
         let parts: Vec<String> = self

@@ -209,7 +209,7 @@ fn inspect(arguments: &Inspect) -> Result<(), Failure> {
 fn convert(arguments: &Convert) -> Result<(), Failure> {
     let dataset = arguments.reading.open(&arguments.data, arguments.skip_bad)?;
     warn_of_skipped(&dataset);
-    for folders in dataset.folders() {
+    for folders in dataset.first_folders() {
         say!("{folders}");
     }
     dataset.convert(&arguments.out)?;

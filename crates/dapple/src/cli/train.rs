@@ -96,7 +96,7 @@ pub fn train(
     let engine = device.engine_for(config, memory_limit, quiet)?;
     let folder = training.folder().path().to_owned();
     if !quiet {
-        for folders in training.dataset().folders() {
+        for folders in training.dataset().first_folders() {
             say!("{folders}");
         }
     }
