@@ -154,9 +154,9 @@ fn hostile_settings_are_errors() {
     for (config, part) in [
         (huge.as_str(), "1 MiB"),
         (deep.as_str(), "nests too deeply"),
-        ("", "not JSON"),
+        ("", "before it is complete"),
         ("[]", "not a JSON object"),
-        ("{\"_model_class\": \"Unet\"", "not JSON"),
+        ("{\"_model_class\": \"Unet\"", "before it is complete"),
         ("\u{0}\u{1}\u{2}", "not JSON"),
         (r#"{"_model_class": ["Unet"]}"#, "`_model_class` is [\"Unet\"]"),
         (r#"{"_model_class": "Unet"}"#, "`encoder_name` is missing"),
