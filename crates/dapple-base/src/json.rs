@@ -2,18 +2,25 @@
 
 use serde_json::error::Category;
 
+use crate::readable;
+
 /// Where a JSON text is wrong, to follow the name of the file: it ends too early, is not JSON, or holds something else than it
-/// should.
+/// should, which is named as by [`readable()`].
 pub fn json_fault(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
+    let text = error.to_string();
     // serde has no category of its own for it.
-    if error.to_string().starts_with("recursion limit") {
+    if text.starts_with("recursion limit") {
         return format!("the JSON nests too deeply at {place}");
     }
     match error.classify() {
         Category::Eof => format!("the JSON ends at {place} before it is complete"),
         Category::Syntax => format!("it is not JSON at {place}"),
-        Category::Data | Category::Io => format!("something else stands at {place}"),
+        // Errors about a value that is already in memory have no place.
+        Category::Data | Category::Io => match text.rsplit_once(" at line ") {
+            Some((message, _)) => format!("{} at {place}", readable(message)),
+            None => readable(&text),
+        },
     }
 }
 
@@ -26,7 +33,7 @@ mod tests {
         for (text, words) in [
             ("[1, 2", "ends at line 1, column 5"),
             ("[1,\n 2}", "not JSON at line 2, column 3"),
-            ("[1, \"2\"]", "something else stands at line 1, column 7"),
+            ("[1, \"2\"]", "\"2\" stands where a whole number from 0 to 255 is expected at line 1, column 7"),
         ] {
             let error = serde_json::from_str::<Vec<u8>>(text).expect_err(text);
             let fault = json_fault(&error);

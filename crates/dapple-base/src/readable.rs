@@ -2,6 +2,9 @@
 
 use crate::nearest;
 
+/// Letters that are shown of a value that was found: some are whole files.
+const SHOWN: usize = 80;
+
 /// A message of serde, alone or below the lines that TOML's reader shows of a file, in words that name no type of Rust; an
 /// unknown key or word gets the nearest of those that the message lists in backticks.
 ///
@@ -66,7 +69,11 @@ fn value(found: &str) -> String {
         _ => {}
     }
     let kinds = ["string ", "integer ", "floating point ", "boolean ", "character "];
-    kinds.iter().find_map(|kind| found.strip_prefix(kind)).unwrap_or(found).to_owned()
+    let value = kinds.iter().find_map(|kind| found.strip_prefix(kind)).unwrap_or(found);
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }
 
 /// A type that was expected.
@@ -74,7 +81,9 @@ fn kind(expected: &str) -> String {
     let number = |text: &str| text.split(' ').find(|word| word.parse::<usize>().is_ok()).map(str::to_owned);
     match expected {
         "f32" | "f64" => "a number".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number of at least 0".to_owned(),
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" => "a whole number from 0 to 65535".to_owned(),
+        "u32" | "u64" | "u128" | "usize" => "a whole number of at least 0".to_owned(),
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
@@ -122,10 +131,16 @@ mod tests {
                 "invalid type: null, expected u32 at line 3 column 14",
                 "null stands where a whole number of at least 0 is expected at line 3 column 14",
             ),
+            (
+                "invalid value: integer `300`, expected u8",
+                "`300` stands where a whole number from 0 to 255 is expected",
+            ),
             ("give 3 colours", "give 3 colours"),
         ] {
             assert_eq!(readable(theirs), ours);
         }
+        let long = readable(&format!("invalid type: string \"{}\", expected f32", "é".repeat(1 << 20)));
+        assert!(long.chars().count() < 150, "{} letters", long.chars().count());
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn errors_name_no_type_of_rust() {
         }
     }
     for (text, word) in
-        [("{\"dataset\": {", "ends at line 1"), ("[1", "line 1"), ("{\"dataset\": 3}", "stands at line 1")]
+        [("{\"dataset\": {", "ends at line 1"), ("[1", "line 1"), ("{\"dataset\": 3}", "at line 1")]
     {
         fs::write(bench.path("scores.json"), text).expect("writable");
         bench.refuse("compare scores.json scores.json", &["scores.json", word, "again"]);
