@@ -98,7 +98,7 @@ fn world_names(path: &Path) -> Vec<PathBuf> {
 }
 
 /// A matrix that maps the image to an area.
-fn sound(matrix: [f64; 6]) -> Option<[f64; 6]> {
+pub(super) fn sound(matrix: [f64; 6]) -> Option<[f64; 6]> {
     let [a, b, _, d, e, _] = matrix;
     (matrix.iter().all(|v| v.is_finite()) && a * e - b * d != 0.0).then_some(matrix)
 }

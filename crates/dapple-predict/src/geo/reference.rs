@@ -32,10 +32,14 @@ impl GeoReference {
     /// # Errors
     /// [`PredictError::BadFile`] for a world file that is none.
     pub fn of_file(path: &Path) -> Result<Option<Self>, PredictError> {
-        if let Some(place) = tags_of_file(path).and_then(Self::of_tags) {
+        let tags = tags_of_file(path);
+        if let Some(place) = tags.clone().and_then(Self::of_tags) {
             return Ok(Some(place));
         }
         Ok(beside::read(path)?.map(|(matrix, system)| {
+            // Tags without a matrix may state the coordinate system.
+            let code = || tags.as_ref().and_then(GeoTags::epsg).map(|code| format!("EPSG:{code}"));
+            let system = system.or_else(code);
             let System { epsg, metres } = system.as_deref().map(System::of_text).unwrap_or_default();
             Self { matrix, epsg, metres, system, tags: None }
         }))

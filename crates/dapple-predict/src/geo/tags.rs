@@ -7,6 +7,7 @@ use dapple_base::{contain, open_regular};
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
+use super::beside::sound;
 use super::crs::metres_on_ground;
 
 /// The GeoKey with the kind of coordinate system: projected (1) or geographic (2).
@@ -16,6 +17,9 @@ const RASTER_TYPE: u16 = 1025;
 /// The GeoKeys with the EPSG code of a geographic and of a projected coordinate system.
 const GEOGRAPHIC: u16 = 2048;
 const PROJECTED: u16 = 3072;
+/// The GeoKey with the method of a projection that has no code, and Mercator's, which grows towards the poles.
+const METHOD: u16 = 3075;
+const MERCATOR: u16 = 7;
 /// The GeoKey with the unit of projected coordinates.
 const LINEAR_UNIT: u16 = 3076;
 /// User-defined, and undefined: no EPSG code.
@@ -71,7 +75,7 @@ impl GeoTags {
             matrix[2] -= (matrix[0] + matrix[1]) / 2.0;
             matrix[5] -= (matrix[3] + matrix[4]) / 2.0;
         }
-        matrix.iter().all(|v| v.is_finite()).then_some(matrix)
+        sound(matrix)
     }
 
     /// The code of the coordinate system, where there is one.
@@ -92,7 +96,7 @@ impl GeoTags {
     pub fn metres(&self) -> Option<f64> {
         let projected = self.code(PROJECTED);
         let is_projected = self.key(MODEL_TYPE).map_or(projected.is_some(), |kind| kind == 1);
-        if !is_projected {
+        if !is_projected || self.key(METHOD) == Some(MERCATOR) {
             return None;
         }
         let unit = match self.key(LINEAR_UNIT) {

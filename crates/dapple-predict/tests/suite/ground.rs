@@ -118,11 +118,22 @@ fn areas_on_the_ground_need_units_of_length() {
         file.write_data(&[0; 4]).expect("a TIFF");
         GeoReference::of_file(&path).expect("tags").expect("it is georeferenced").pixel_area()
     };
+    // Mercator's projection by its method alone, in metres.
+    assert_eq!(with_keys(&[1, 1, 0, 3, 1024, 0, 1, 1, 3075, 0, 1, 7, 3076, 0, 1, 9001]), None);
     // Degrees, the map of the web, and feet.
     assert_eq!(with_keys(&[1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326]), None);
     assert_eq!(with_keys(&[1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 3857, 3076, 0, 1, 9001]), None);
     let feet = with_keys(&[1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 2225, 3076, 0, 1, 9002]).expect("feet");
     assert!((feet - 4.0 * 0.3048 * 0.3048).abs() < 1e-12, "{feet}");
+    // A world file without a file `.prj` has the coordinate system of the tags.
+    let mut encoder = TiffEncoder::new(fs::File::create(&path).expect("a file")).expect("a TIFF");
+    let mut file = encoder.new_image::<colortype::Gray8>(2, 2).expect("a TIFF");
+    let keys: [u16; 8] = [1, 1, 0, 1, 3072, 0, 1, 32633];
+    file.encoder().write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("a tag");
+    file.write_data(&[0; 4]).expect("a TIFF");
+    fs::write(path.with_extension("tfw"), "2\n0\n0\n-2\n0\n0\n").expect("a file");
+    let place = GeoReference::of_file(&path).expect("a world file").expect("a place");
+    assert_eq!((place.epsg, place.pixel_area()), (Some(32633), Some(4.0)));
 }
 
 fn trained_on(side: usize) -> ModelFile {
