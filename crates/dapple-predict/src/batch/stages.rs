@@ -50,16 +50,21 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
     let places = places(&files, geo.as_ref());
     places.iter().try_for_each(|(path, _)| shared.claims.check(input, path))?;
     if !batch.force {
-        let mut all_current = true;
-        for path in files.iter().map(|(_, path)| path).chain(places.iter().map(|(path, _)| path)) {
+        let (mut all_current, mut changed_place) = (true, None);
+        let results = files.iter().map(|(_, path)| (path, false));
+        for (path, is_place) in results.chain(places.iter().map(|(path, _)| (path, true))) {
             match shared.results.standing(path, &origin)? {
+                // GIS programs write statistics into the files that place a picture.
+                Standing::Foreign if is_place => changed_place = Some(path),
                 Standing::Foreign => return Err(foreign(path)),
                 Standing::Current => {}
                 Standing::Absent | Standing::Outdated => all_current = false,
             }
         }
-        if all_current {
-            return Ok(None);
+        match changed_place {
+            _ if all_current => return Ok(None),
+            Some(path) => return Err(foreign(path)),
+            None => {}
         }
     }
     let opened = open(&input.path, predictor)?;

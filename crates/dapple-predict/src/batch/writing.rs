@@ -37,6 +37,12 @@ pub(super) fn commit(shared: &Shared<'_>, task: &Task<'_>, targets: Vec<Target>)
     for (target, (_, path)) in targets.iter().zip(&task.files) {
         files.extend(target.fingerprint()?.map(|content| (path.as_path(), content)));
     }
+    // Files that placed an earlier picture would place this one too.
+    for path in pictures(&task.files).flat_map(|path| GeoReference::names_beside(path)) {
+        if task.places.iter().all(|(place, _)| *place != path) {
+            shared.results.remove(&path);
+        }
+    }
     shared.results.note(&task.origin, files)?;
     targets.into_iter().try_for_each(|target| target.commit().map(drop))?;
     place(shared, task)
@@ -45,8 +51,13 @@ pub(super) fn commit(shared: &Shared<'_>, task: &Task<'_>, targets: Vec<Target>)
 /// The files that place the pictures of a georeferenced image, with their contents.
 pub(super) fn places(files: &[(OutputFile, PathBuf)], geo: Option<&GeoReference>) -> Vec<(PathBuf, String)> {
     let Some(geo) = geo else { return Vec::new() };
-    let is_png = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "png");
-    files.iter().map(|(_, path)| path).filter(is_png).flat_map(|path| geo.files_beside(path)).collect()
+    pictures(files).flat_map(|path| geo.files_beside(path)).collect()
+}
+
+/// The results that have no tags for their place.
+fn pictures(files: &[(OutputFile, PathBuf)]) -> impl Iterator<Item = &PathBuf> {
+    let paths = files.iter().map(|(_, path)| path);
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "png"))
 }
 
 fn place(shared: &Shared<'_>, task: &Task<'_>) -> Result<(), PredictError> {

@@ -89,13 +89,18 @@ impl GeoReference {
     /// The files that place a PNG file, for it has no tags for that, with their contents: a world file, and where the
     /// coordinate system is known, GDAL's file that names it.
     pub fn files_beside(&self, picture: &Path) -> Vec<(PathBuf, String)> {
-        let mut files = vec![(picture.with_extension("pgw"), self.world_file())];
-        files.extend(self.system.as_ref().map(|system| {
-            let mut name = picture.as_os_str().to_owned();
-            name.push(".aux.xml");
-            (PathBuf::from(name), beside::description(self.matrix, system))
-        }));
+        let [world, description] = Self::names_beside(picture);
+        let mut files = vec![(world, self.world_file())];
+        let system = self.system.as_ref();
+        files.extend(system.map(|system| (description, beside::description(self.matrix, system))));
         files
+    }
+
+    /// The names of the files that may place a PNG file: a world file, and GDAL's file.
+    pub(crate) fn names_beside(picture: &Path) -> [PathBuf; 2] {
+        let mut description = picture.as_os_str().to_owned();
+        description.push(".aux.xml");
+        [picture.with_extension("pgw"), description.into()]
     }
 }
 

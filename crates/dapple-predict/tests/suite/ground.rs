@@ -357,6 +357,12 @@ fn results_of_an_image_with_a_world_file_have_its_place() {
     assert!((metres - 60.0 * 40.0 * 0.125).abs() < 0.1, "{areas}");
     let contours = fs::read_to_string(out.join("photo-contours.geojson")).expect("outlines");
     assert!(contours.contains("EPSG::32633"), "{contours}");
+    // A GIS program that writes into the description makes no result outdated.
+    let described = out.join("photo.png.aux.xml");
+    let text = fs::read_to_string(&described).expect("a description");
+    fs::write(&described, format!("{text}<!-- statistics -->")).expect("a file");
+    assert!(!run());
+    fs::write(&described, text).expect("a file");
     // The place is a part of the input, and of the results.
     fs::remove_file(out.join("photo.pgw")).expect("it is there");
     assert!(run() && out.join("photo.pgw").is_file());
@@ -365,6 +371,12 @@ fn results_of_an_image_with_a_world_file_have_its_place() {
     fs::write(at("photo.pgw"), "no numbers").expect("a file");
     let (summary, bad) = predicted(&predictor, &[&photo], &settings);
     assert!(summary.bad == 1 && bad[0].contains("photo.pgw"), "{bad:?}");
+    // An image that has lost its place takes it from its results.
+    fs::remove_file(at("photo.pgw")).expect("it is there");
+    assert!(run());
+    for name in ["photo.png", "photo-overlay.png"] {
+        assert_eq!(GeoReference::of_file(&out.join(name)).expect("no place"), None, "{name}");
+    }
 }
 
 #[test]
