@@ -46,7 +46,7 @@ impl GeoReference {
     }
 
     /// Whether a file is a TIFF file whose tags state its place.
-    pub fn is_in_tags_of(path: &Path) -> bool {
+    pub(crate) fn is_in_tags_of(path: &Path) -> bool {
         tags_of_file(path).and_then(Self::of_tags).is_some()
     }
 
@@ -62,7 +62,7 @@ impl GeoReference {
     }
 
     /// Whether the tags of a TIFF file state it, so that its masks are TIFF files too.
-    pub fn is_in_tags(&self) -> bool {
+    pub(crate) fn is_in_tags(&self) -> bool {
         self.tags.is_some()
     }
 
@@ -80,7 +80,7 @@ impl GeoReference {
 
     /// The content of a world file, which places a picture without tags of its own: the matrix, to the centre of the
     /// first pixel.
-    pub fn world_file(&self) -> String {
+    fn world_file(&self) -> String {
         let m = &self.matrix;
         let [x, y] = self.ground(0.5, 0.5);
         format!("{}\n{}\n{}\n{}\n{x}\n{y}\n", m[0], m[3], m[1], m[4])
@@ -88,7 +88,7 @@ impl GeoReference {
 
     /// The files that place a PNG file, for it has no tags for that, with their contents: a world file, and where the
     /// coordinate system is known, GDAL's file that names it.
-    pub fn files_beside(&self, picture: &Path) -> Vec<(PathBuf, String)> {
+    pub(crate) fn files_beside(&self, picture: &Path) -> Vec<(PathBuf, String)> {
         let [world, description] = Self::names_beside(picture);
         let mut files = vec![(world, self.world_file())];
         let system = self.system.as_ref();
