@@ -73,5 +73,6 @@ pub use geo::GeoReference;
 pub use prediction::{PredictedRows, Prediction, RowValues, Wants};
 pub use predictor::{Predictor, Prepared};
 pub use row::ImageRow;
+pub use scene::is_scene;
 pub use settings::{DEFAULT_MEMORY_BYTES, PredictSettings, Tiling, WorkingSize};
 pub use tiles::TileGrid;

@@ -1,7 +1,8 @@
 //! Whether an image is cut into tiles, and into which: by the scale of the training, by the memory, or as it was asked for.
 //!
 //! Things on the ground and under a microscope have one size, whatever the size of the picture; a photograph is of its
-//! subject as a whole. The place on the ground tells scenes from photographs, and so does a size that no camera has.
+//! subject as a whole. The place on the ground tells scenes, the format of cameras photographs; of other images the size
+//! decides.
 
 use dapple_base::Size;
 use dapple_data::TrainingImages;
@@ -15,15 +16,25 @@ use crate::tiles::{ALIGN, TileGrid};
 
 /// A scene is much larger than the images of the training from this factor on.
 const LARGE: usize = 2;
-/// An image without a place on the ground is one of a scene from so many pixels on: more than cameras have.
+/// An image that is not known to be a photograph is one of a scene from so many pixels on: few cameras have more.
 const SCENE_PIXELS: u64 = 1 << 26;
 /// An image that is seen whole is worth a word from this factor on, in both directions.
 const WORTH_A_WORD: usize = 8;
 /// Tiles that are reduced to fit into the memory have at least this side.
 const LEAST_SIDE: usize = 128;
 
+/// Whether an image is a scene, as far as that is known of its place and of its file's first bytes.
+pub fn is_scene(on_ground: bool, start: &[u8]) -> Option<bool> {
+    match start {
+        _ if on_ground => Some(true),
+        // JPEG, which cameras write.
+        [0xff, 0xd8, 0xff, ..] => Some(false),
+        _ => None,
+    }
+}
+
 impl Predictor {
-    /// The tiles that an image is cut into; `None` if it is predicted whole. `on_ground` says that it has a place there.
+    /// The tiles that an image is cut into; `None` if it is predicted whole. `is_scene` is that of [`is_scene`].
     ///
     /// Where settings leave the choice, a scene that is much larger than the images of the training is cut into tiles as large
     /// as one of those, which are reduced as they were. Any other image is seen whole unless it is too large for the memory.
@@ -31,7 +42,7 @@ impl Predictor {
     /// # Errors
     /// [`PredictError::Settings`] for an image that is too large for settings which forbid tiles, or tiles that are too large
     /// for the memory.
-    pub fn tiles(&self, size: Size, on_ground: bool) -> Result<Option<TileGrid>, PredictError> {
+    pub fn tiles(&self, size: Size, is_scene: Option<bool>) -> Result<Option<TileGrid>, PredictError> {
         let PredictSettings { tile, size: working, ref scales, memory_bytes, .. } = self.settings;
         let Size { height, width } = size;
         let pixels = (width as u64).saturating_mul(height as u64);
@@ -72,7 +83,7 @@ impl Predictor {
                 let is_free = working == WorkingSize::Input && scales[..] == [1.0];
                 let trained = self.trained_size();
                 let is_scene = is_free
-                    && (on_ground || pixels >= SCENE_PIXELS)
+                    && is_scene.unwrap_or(pixels >= SCENE_PIXELS)
                     && trained
                         .is_some_and(|[rows, columns]| width >= LARGE * columns || height >= LARGE * rows);
                 if !is_scene && !too_large {
@@ -95,8 +106,15 @@ impl Predictor {
 
     /// Whether an image that is seen whole is far larger than the images of the training, so that it might be meant as a
     /// scene.
-    pub fn is_far_larger(&self, size: Size) -> bool {
-        let is_open = self.settings.tile == Tiling::Auto && self.settings.size == WorkingSize::Input;
+    pub fn is_far_larger(&self, size: Size, is_scene: Option<bool>) -> bool {
+        let pixels = (size.width as u64).saturating_mul(size.height as u64);
+        let is_doubtful = match is_scene {
+            Some(true) => false,
+            Some(false) => pixels >= SCENE_PIXELS,
+            None => true,
+        };
+        let is_open =
+            is_doubtful && self.settings.tile == Tiling::Auto && self.settings.size == WorkingSize::Input;
         let is_larger = |[rows, columns]: [usize; 2]| {
             size.height >= WORTH_A_WORD * rows && size.width >= WORTH_A_WORD * columns
         };

@@ -124,10 +124,12 @@ impl<'a> Shared<'a> {
     }
 
     /// Tells of the scale at which an image is seen, where that is not a matter of course.
-    pub fn tell_scale(&self, input: &Input, size: Size, tiles: Option<TileGrid>) {
+    pub fn tell_scale(&self, input: &Input, (size, is_scene): (Size, Option<bool>), tiles: Option<TileGrid>) {
         match tiles {
             Some(grid) if grid.as_trained => (self.on_event)(BatchEvent::Scene(input, size, grid)),
-            None if self.predictor.is_far_larger(size) => (self.on_event)(BatchEvent::SeenWhole(input, size)),
+            None if self.predictor.is_far_larger(size, is_scene) => {
+                (self.on_event)(BatchEvent::SeenWhole(input, size))
+            }
             _ => {}
         }
     }

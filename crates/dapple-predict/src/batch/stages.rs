@@ -15,7 +15,8 @@ use crate::inputs::Input;
 use crate::output::{self, ImageInfo, rgb_profile};
 use crate::results::{Standing, foreign};
 use crate::row::ImageRow;
-use crate::source::{Opened, PhotoRows, open};
+use crate::scene::is_scene;
+use crate::source::{Opened, PhotoRows, first_bytes, open};
 use crate::tiles::TileGrid;
 
 /// Opens and prepares images until none is left.
@@ -75,8 +76,9 @@ fn job<'a>(shared: &Shared<'a>, index: usize) -> Result<Option<Job<'a>>, Predict
         Opened::Whole(photo) => rgb_profile(photo.icc.as_deref()),
         Opened::Rows(_) => rgb_profile(colour_profile(&input.path)?.as_deref()),
     };
-    let tiles = predictor.tiles(size, geo.is_some())?;
-    shared.tell_scale(input, size, tiles);
+    let is_scene = is_scene(geo.is_some(), &first_bytes(&input.path)?);
+    let tiles = predictor.tiles(size, is_scene)?;
+    shared.tell_scale(input, (size, is_scene), tiles);
     let info = ImageInfo { width, height, name, geo, has_gaps, icc };
     let task = Task { index, input, origin, info, files, places };
     Ok(Some(match (tiles, opened) {

@@ -5,5 +5,6 @@ mod png;
 mod rows;
 mod tiff;
 
+pub(crate) use open::first_bytes;
 pub use open::{Opened, open, open_rows};
 pub use rows::{PhotoRows, RowSource};

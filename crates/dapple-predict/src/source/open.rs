@@ -13,17 +13,22 @@ use super::tiff::TiffRows;
 use crate::error::PredictError;
 use crate::predictor::Predictor;
 
+/// The first bytes of a file, which tell its format; zeros behind a shorter one.
+pub(crate) fn first_bytes(path: &Path) -> Result<[u8; 8], PredictError> {
+    let mut start = [0; 8];
+    open_regular(path)
+        .and_then(|mut file| file.read(&mut start))
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    Ok(start)
+}
+
 /// Opens a file that can be read row by row: TIFF in strips or tiles, and PNG that is not interlaced and stands upright.
 /// `None` for any other one.
 ///
 /// # Errors
 /// [`PredictError::BadFile`] for a damaged file.
 pub fn open_rows(path: &Path, reading: &Reading) -> Result<Option<Box<dyn RowSource>>, PredictError> {
-    let mut start = [0; 8];
-    open_regular(path)
-        .and_then(|mut file| file.read(&mut start))
-        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    match start {
+    match first_bytes(path)? {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
             Ok(Some(Box::new(TiffRows::open(path, reading)?)))
         }

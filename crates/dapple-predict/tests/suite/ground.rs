@@ -13,7 +13,7 @@ use dapple_predict::batch::{BatchEvent, BatchSettings, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{OutputKind, OutputSettings, ProbabilityFormat};
 use dapple_predict::source::PhotoRows;
-use dapple_predict::{GeoReference, PredictSettings, TileGrid, Tiling, Wants};
+use dapple_predict::{GeoReference, PredictSettings, TileGrid, Tiling, Wants, is_scene};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
@@ -182,25 +182,36 @@ fn a_scene_much_larger_than_the_training_is_seen_at_its_scale_and_it_is_said() {
 
 #[test]
 fn a_scene_without_a_place_is_one_by_its_size_alone() {
-    let of = |side, settings: PredictSettings, width, height, on_ground| {
-        predictor(trained_on(side), settings).tiles(Size { height, width }, on_ground)
+    let of = |side, settings: PredictSettings, width, height, is_scene| {
+        predictor(trained_on(side), settings).tiles(Size { height, width }, is_scene)
     };
     let grid = |side| Some(TileGrid { side, overlap: side / 4, as_trained: true });
     let auto = PredictSettings::default;
-    // More pixels than cameras have, and far more than the images of the training.
-    assert_eq!(of(512, auto(), 8192, 8192, false).expect("a scene"), grid(512));
-    assert_eq!(of(512, auto(), 8000, 6000, false).expect("a photograph"), None);
-    assert_eq!(of(512, auto(), 8000, 6000, true).expect("a scene"), grid(512));
-    assert_eq!(of(6000, auto(), 8192, 8192, false).expect("as in the training"), None);
+    let (ground, photograph, unknown) = (
+        is_scene(true, b"\xff\xd8\xff\xe0"),
+        is_scene(false, b"\xff\xd8\xff\xe0"),
+        is_scene(false, b"\x89PNG"),
+    );
+    assert_eq!((ground, photograph, unknown), (Some(true), Some(false), None));
+    // More pixels than most cameras have, and far more than the images of the training.
+    assert_eq!(of(512, auto(), 8192, 8192, unknown).expect("a scene"), grid(512));
+    assert_eq!(of(512, auto(), 11_656, 8742, photograph).expect("a photograph of a large camera"), None);
+    assert_eq!(of(512, auto(), 8000, 6000, unknown).expect("a photograph"), None);
+    assert_eq!(of(512, auto(), 8000, 6000, ground).expect("a scene"), grid(512));
+    assert_eq!(of(6000, auto(), 8192, 8192, unknown).expect("as in the training"), None);
+    // The larger photograph is worth a word, the other none.
+    let far =
+        |width, height| predictor(trained_on(512), auto()).is_far_larger(Size { height, width }, photograph);
+    assert!(far(11_656, 8742) && !far(8000, 6000));
     // Too large for the memory: at the scale of the training too.
     let little = PredictSettings { memory_bytes: 64 << 20, ..auto() };
-    assert_eq!(of(512, little, 8000, 6000, false).expect("it is cut"), grid(512));
+    assert_eq!(of(512, little, 8000, 6000, photograph).expect("it is cut"), grid(512));
     let scaled = PredictSettings { memory_bytes: 64 << 20, scales: vec![1.0, 0.5], ..auto() };
-    let error = of(512, scaled, 8000, 6000, false).expect_err("tiles have one scale").to_string();
+    let error = of(512, scaled, 8000, 6000, unknown).expect_err("tiles have one scale").to_string();
     assert!(error.contains("omit the size and the scales"), "{error}");
     let scene = PredictSettings { tile: Tiling::Scene, ..auto() };
-    let unknown = predictor(model("unet", 2, Normalization::Unit, 5), scene);
-    let error = unknown.tiles(Size { height: 900, width: 900 }, true).expect_err("no scale").to_string();
+    let predictor = predictor(model("unet", 2, Normalization::Unit, 5), scene);
+    let error = predictor.tiles(Size { height: 900, width: 900 }, ground).expect_err("no scale").to_string();
     assert!(error.contains("--tile N"), "{error}");
 }
 
@@ -208,7 +219,7 @@ fn a_scene_without_a_place_is_one_by_its_size_alone() {
 fn a_row_of_tiles_of_a_scene_fits_into_the_memory() {
     let of = |memory: u64, side, width| {
         let settings = PredictSettings { memory_bytes: memory << 20, ..PredictSettings::default() };
-        predictor(trained_on(side), settings).tiles(Size { height: 9000, width }, true)
+        predictor(trained_on(side), settings).tiles(Size { height: 9000, width }, Some(true))
     };
     // Eight bytes a pixel: red, green, blue, how much is there, and the sum of probabilities.
     for (memory, side, width, wanted) in

@@ -137,7 +137,7 @@ fn tiles_leave_no_seams() {
 fn tiles_are_chosen_by_memory() {
     let file = || model("unet", 2, Normalization::Unit, 0);
     let of = |settings: PredictSettings, width, height| {
-        predictor(file(), settings).tiles(Size { height, width }, false)
+        predictor(file(), settings).tiles(Size { height, width }, None)
     };
     let memory_bytes = 64 << 20;
     let auto = PredictSettings { memory_bytes, ..PredictSettings::default() };

@@ -20,7 +20,7 @@ use dapple::predict::inputs::{FoundInputs, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::results::RECORD;
 use dapple::predict::source::PhotoRows;
-use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor};
+use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
 use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
@@ -110,7 +110,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
                 return;
             }
             BatchEvent::SeenWhole(input, size) => {
-                if !arguments.quiet && scene::is_open(&input.path) && !told.swap(true, Ordering::Relaxed) {
+                if !arguments.quiet && !told.swap(true, Ordering::Relaxed) {
                     bar.suspend(|| note!("note: {}", scene::whole(&predictor, &input.path, size)));
                 }
                 return;
@@ -229,7 +229,8 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
         true => Failure::input(format!("standard input: {error}")),
         false => error.into(),
     };
-    let tiles = predictor.tiles(size, place.is_some()).map_err(named)?;
+    let is_scene = is_scene(place.is_some(), &bytes);
+    let tiles = predictor.tiles(size, is_scene).map_err(named)?;
     if !arguments.quiet {
         if place.is_some() {
             note!(
@@ -238,7 +239,7 @@ fn standard(predictor: &Predictor, arguments: &Predict) -> Result<(), Failure> {
         }
         if let Some(grid) = tiles.filter(|grid| grid.as_trained) {
             note!("note: {}", scene::in_tiles(predictor, name, size, grid));
-        } else if tiles.is_none() && predictor.is_far_larger(size) {
+        } else if tiles.is_none() && predictor.is_far_larger(size, is_scene) {
             note!("note: {}", scene::whole(predictor, name, size));
         }
     }

@@ -16,12 +16,6 @@ pub fn in_tiles(predictor: &Predictor, name: &Path, Size { height, width }: Size
     )
 }
 
-/// Whether an image may as well be a scene: cameras write JPEG.
-pub fn is_open(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    !extension.is_some_and(|extension| ["jpg", "jpeg", "jpe", "jfif"].contains(&extension.as_str()))
-}
-
 /// Tells that an image is seen whole, and how to have it otherwise.
 pub fn whole(predictor: &Predictor, name: &Path, Size { height, width }: Size) -> String {
     let [rows, columns] = predictor.trained_size().unwrap_or([height, width]);
