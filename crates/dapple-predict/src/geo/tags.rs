@@ -80,7 +80,12 @@ impl GeoTags {
 
     /// The code of the coordinate system, where there is one.
     pub fn epsg(&self) -> Option<u16> {
-        self.code(PROJECTED).or_else(|| self.code(GEOGRAPHIC))
+        // The geographic system of a projection is its base, not that of the coordinates.
+        self.code(if self.is_projected() { PROJECTED } else { GEOGRAPHIC })
+    }
+
+    fn is_projected(&self) -> bool {
+        self.key(MODEL_TYPE).map_or(self.key(PROJECTED).is_some(), |kind| kind == 1)
     }
 
     fn code(&self, key: u16) -> Option<u16> {
@@ -94,9 +99,7 @@ impl GeoTags {
 
     /// Metres of a unit of the coordinates on the ground.
     pub fn metres(&self) -> Option<f64> {
-        let projected = self.code(PROJECTED);
-        let is_projected = self.key(MODEL_TYPE).map_or(projected.is_some(), |kind| kind == 1);
-        if !is_projected || self.key(METHOD) == Some(MERCATOR) {
+        if !self.is_projected() || self.key(METHOD) == Some(MERCATOR) {
             return None;
         }
         let unit = match self.key(LINEAR_UNIT) {
@@ -106,6 +109,6 @@ impl GeoTags {
             Some(_) => return None,
             None => None,
         };
-        metres_on_ground(projected, unit)
+        metres_on_ground(self.code(PROJECTED), unit)
     }
 }

@@ -118,8 +118,12 @@ fn areas_on_the_ground_need_units_of_length() {
         file.write_data(&[0; 4]).expect("a TIFF");
         GeoReference::of_file(&path).expect("tags").expect("it is georeferenced").pixel_area()
     };
-    // Mercator's projection by its method alone, in metres.
-    assert_eq!(with_keys(&[1, 1, 0, 3, 1024, 0, 1, 1, 3075, 0, 1, 7, 3076, 0, 1, 9001]), None);
+    // Mercator's projection by its method alone, in metres, whose base is not the system of the coordinates.
+    let mercator: [u16; 24] =
+        [1, 1, 0, 5, 1024, 0, 1, 1, 2048, 0, 1, 4326, 3072, 0, 1, 32767, 3075, 0, 1, 7, 3076, 0, 1, 9001];
+    assert_eq!(with_keys(&mercator), None);
+    let place = GeoReference::of_file(&path).expect("tags").expect("it is georeferenced");
+    assert_eq!((place.epsg, place.system), (None, None));
     // Degrees, the map of the web, and feet.
     assert_eq!(with_keys(&[1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326]), None);
     assert_eq!(with_keys(&[1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 3857, 3076, 0, 1, 9001]), None);

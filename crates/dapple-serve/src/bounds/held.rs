@@ -1,5 +1,5 @@
-//! The resources that a request holds until its answer is sent: a slot and memory. It moves with the work, so that a request that its client has
-//! abandoned holds them until its work has ended.
+//! The resources that a request holds until its answer is sent: a slot and memory. They move with the work, so that a request
+//! that its client has abandoned holds them until its work has ended.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,5 @@
-//! The resources that requests share: connections, slots for in-flight requests, and memory, with a share that one address can hold.
+//! The resources that requests share: connections, slots for in-flight requests, and memory, with a share that one address
+//! can hold.
 //!
 //! Every permit is taken twice, from the address's share and from all. Memory is counted in KiB.
 
