@@ -28,7 +28,8 @@ pub enum WorkingSize {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tiling {
     /// Scenes that are much larger than the images of the training, as [`Tiling::Scene`], and images that do not fit into
-    /// [`PredictSettings::memory_bytes`]. Scenes are images with a place on the ground, and those larger than photographs.
+    /// [`PredictSettings::memory_bytes`]. Scenes are images with a place on the ground, and very large ones that are not known
+    /// to be photographs ([`is_scene`](crate::is_scene)).
     #[default]
     Auto,
     /// Into tiles as large as the images of the training, at their scale: for scenes, in which things have one size whatever
