@@ -68,8 +68,8 @@ pub struct FoundInputs {
 /// excluded from folders.
 ///
 /// # Errors
-/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is invalid;
-/// [`PredictError::Model`] for a folder that cannot be read.
+/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is invalid, and results among the
+/// images; [`PredictError::Model`] for a folder that cannot be read.
 pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<FoundInputs, PredictError> {
     let out = out.and_then(|out| out.canonicalize().ok());
     let is_result = |path: &Path| {
@@ -91,7 +91,9 @@ pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<FoundInputs, Predi
             found.passed_over.extend(passed_over);
             found.unreadable.extend(unreadable);
         } else if let (false, Some((folder, pattern))) = (input.exists(), as_pattern(input)) {
-            refuse_results_among(input, &folder, out.as_deref())?;
+            if may_match_results(&pattern) {
+                refuse_results_among(input, &folder, out.as_deref())?;
+            }
             let apart = !is_result(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder });
             let bad =
                 |e: glob::PatternError| PredictError::bad_file(input, format!("not a valid pattern: {e}"));
@@ -194,9 +196,19 @@ pub fn list(text: &str) -> Vec<PathBuf> {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(PathBuf::from).collect()
 }
 
+fn is_wild(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// Whether a pattern may match results that are images or videos, by their extensions.
+fn may_match_results(pattern: &str) -> bool {
+    let extension =
+        Path::new(pattern).extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_none_or(|text| is_wild(&text) || ["png", "tif", "mp4", "mov"].contains(&text.as_str()))
+}
+
 /// The folders before the first part of a pattern that is one, and the pattern; `None` for a path without wildcards.
 fn as_pattern(path: &Path) -> Option<(PathBuf, String)> {
-    let is_wild = |text: &str| text.contains(['*', '?', '[']);
     path.to_str().filter(|text| is_wild(text))?;
     let (mut folder, mut pattern) = (PathBuf::new(), PathBuf::new());
     let mut parts = path.components().peekable();
@@ -256,7 +268,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("photos/inner/masks")).expect("a folder");
-        for name in ["photos/a.png", "photos/inner/b.png", "photos/inner/masks/b.png"] {
+        for name in ["photos/a.png", "photos/c.jpg", "photos/inner/b.png", "photos/inner/masks/b.png"] {
             fs::write(at(name), "").expect("a file");
         }
         let of = |input: &str, out: &str| {
@@ -271,6 +283,8 @@ mod tests {
             assert_eq!(of(input, "photos/inner/masks"), Ok(vec!["b".to_owned()]), "{input}");
         }
         assert_eq!(of("photos/inner/*.png", "photos"), Ok(vec!["b".to_owned()]));
+        // No result is a JPEG.
+        assert_eq!(of("photos/*.jpg", "photos"), Ok(vec!["c".to_owned()]));
         // An image by its name is no folder.
         assert_eq!(of("photos/a.png", "photos"), Ok(vec!["a".to_owned()]));
     }
