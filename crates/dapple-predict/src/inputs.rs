@@ -68,8 +68,8 @@ pub struct FoundInputs {
 /// excluded from folders.
 ///
 /// # Errors
-/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is invalid, and results among the
-/// images; [`PredictError::Model`] for a folder that cannot be read.
+/// [`PredictError::BadFile`] for a folder without images, a pattern that nothing matches or that is invalid, and results
+/// among the images; [`PredictError::Model`] for a folder that cannot be read.
 pub fn find(inputs: &[PathBuf], out: Option<&Path>) -> Result<FoundInputs, PredictError> {
     let out = out.and_then(|out| out.canonicalize().ok());
     let is_result = |path: &Path| {
