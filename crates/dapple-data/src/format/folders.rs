@@ -41,9 +41,6 @@ const IMAGE_FOLDERS: [&str; 10] =
 const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
 
-/// The most pairs of folders that are listed.
-const SHOWN_FOLDERS: usize = 12;
-
 const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
   train/ and trainannot/ or trainmask/ (and the same with val, test)
   images/train/ and masks/train/ (and the same with val, test)
@@ -59,12 +56,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let pairings = folders.iter().map(|folder| Pairing::of(folder.clone(), notes)).collect::<Result<_>>()?;
     let found = gather(root, pairings, subject.as_deref(), notes)?;
     warn_of_others(root, &folders, notes)?;
-    let mut taken: Vec<String> = folders.iter().map(|folder| taken(root, folder)).collect();
-    if taken.len() > SHOWN_FOLDERS {
-        let more = taken.len() - SHOWN_FOLDERS;
-        taken.truncate(SHOWN_FOLDERS);
-        taken.push(format!("and {more} more such folders"));
-    }
+    let taken = folders.iter().map(|folder| taken(root, folder)).collect();
     Ok(Found { subject, folders: taken, ..found })
 }
 

@@ -78,13 +78,13 @@ fn masks_of_nuclei_in_a_folder_for_each_image_are_put_together() {
     }
     // Hundreds of folders are not listed one by one.
     let root = tempdir().unwrap();
-    for id in 0..9 {
+    for id in 0..20 {
         put(root.path(), &format!("{id}/images/{id}.png"), &rgb_png(4, 3));
-        put(root.path(), &format!("{id}/masks/a.png"), &mask(&[id]));
+        put(root.path(), &format!("{id}/masks/a.png"), &mask(&[id % 12]));
     }
     let dataset = open(root.path()).unwrap();
-    assert_eq!((dataset.folders().len(), dataset.first_folders().len()), (9, 6));
-    assert_eq!(dataset.first_folders()[5], "and 4 more of this kind");
+    assert_eq!((dataset.folders().len(), dataset.first_folders().len()), (20, 6));
+    assert_eq!(dataset.first_folders()[5], "and 15 more of this kind");
     // A folder of masks for each image, beside all images.
     let root = tempdir().unwrap();
     for (name, count) in [("a", 1), ("b", 3)] {
