@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::format::folders::find_folders;
 use crate::format::found::{Found, IGNORED, Notes};
-use crate::format::pairs::pair_files;
+use crate::format::pairs::pair_all;
 use crate::format::walk::entries;
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;
@@ -48,10 +48,7 @@ pub(super) fn probe(root: &Path) -> bool {
 }
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
-    let mut records = Vec::new();
-    for folders in find_folders(root, None)? {
-        records.append(&mut pair_files(&folders, notes)?);
-    }
+    let records = pair_all(&find_folders(root, None)?, notes)?;
     let mut table: BTreeMap<u16, u8> = (1..=COUNT).map(|value| (u16::from(value), value - 1)).collect();
     table.insert(0, IGNORED);
     Ok(Found::fixed(records, Classes::named(NAMES), MaskDecoder::ids(table)))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{DataError, Result};
 use crate::format::coco_names::NAMES;
 use crate::format::found::{Found, IGNORED, Notes};
-use crate::format::pairs::{FolderPair, pair_files};
+use crate::format::pairs::{FolderPair, pair_all};
 use crate::format::walk::{entries, has_extension, subfolders};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;
@@ -47,10 +47,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     if folders.is_empty() {
         return Err(DataError::EmptyFolder { path: PathBuf::from(root).join(MASK_FOLDERS[0]) });
     }
-    let mut records = Vec::new();
-    for pair in &folders {
-        records.append(&mut pair_files(pair, notes)?);
-    }
+    let records = pair_all(&folders, notes)?;
     let used = NAMES.iter().zip(0_u16..).filter(|(name, _)| !name.is_empty());
     let mut table: BTreeMap<u16, u8> =
         used.clone().zip(0..).map(|((_, value), label)| (value, label)).collect();

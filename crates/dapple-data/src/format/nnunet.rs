@@ -9,9 +9,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::error::{DataError, Result};
-use crate::format::found::{Found, Notes, Record};
+use crate::error::Result;
+use crate::format::found::{Found, Notes};
 use crate::format::json::parse;
+use crate::format::pairs::{FolderPair, Pairing};
 use crate::format::stems::files_by_stem;
 use crate::format::walk::{bad_file, read_text, shown};
 use crate::mask::classes::Classes;
@@ -35,8 +36,8 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut records = Vec::new();
     for (images, masks, part) in [("imagesTr", "labelsTr", None), ("imagesTs", "labelsTs", Some(Part::Test))]
     {
-        let (images, folder) = (root.join(images), root.join(masks));
-        if !folder.is_dir() {
+        let (images, masks) = (root.join(images), root.join(masks));
+        if !masks.is_dir() {
             continue;
         }
         let part = part.or_else(|| root.join("labelsTs").is_dir().then_some(Part::Train));
@@ -53,17 +54,9 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             }
             files.insert(case.to_owned(), file);
         }
-        for (case, mask) in files_by_stem(&folder, notes)? {
-            match files.remove(&case) {
-                Some(image) => {
-                    records.push(Record::of_files(Part::prefixed(part, &case), part, image, mask));
-                }
-                None => notes.bad(DataError::MissingImage { mask, stem: case, folder: images.clone() })?,
-            }
-        }
-        for (stem, image) in files {
-            notes.bad(DataError::MissingMask { image, stem, folder: folder.clone() })?;
-        }
+        let cases = files_by_stem(&masks, notes)?;
+        let folders = FolderPair { part, prefix: String::new(), images, masks };
+        records.append(&mut Pairing::of_equal(folders, files, cases).records(notes)?);
     }
     let mut found = Found::fixed(records, classes, MaskDecoder::indices());
     found.ignore = ignore;

@@ -40,12 +40,18 @@ pub(crate) struct Pairing {
 }
 
 impl Pairing {
+    /// Pairs files of equal names; no other names are tried.
+    pub fn of_equal(folders: FolderPair, images: Files, mut masks: Files) -> Self {
+        let found: Files = images.keys().filter_map(|stem| masks.remove_entry(stem)).collect();
+        Self { folders, images, found, left: masks }
+    }
+
     /// Pairs the files of two folders by their paths in them without the extension.
     ///
     /// # Errors
     /// [`DataError::Read`], [`DataError::EmptyFolder`], and bad files unless `notes` takes them.
     pub fn of(folders: FolderPair, notes: &mut Notes) -> Result<Self> {
-        let (mut images, mut masks) = if folders.images == folders.masks {
+        let (images, mut masks) = if folders.images == folders.masks {
             divide(&folders.images, notes)?
         } else {
             (files_by_stem(&folders.images, notes)?, masks_by_stem(&folders.masks, notes)?)
@@ -53,13 +59,8 @@ impl Pairing {
         if let Some(suffix) = notes.mask_suffix.clone() {
             masks = suffixed(&folders, masks, &suffix, notes)?;
         }
-        let mut found = Files::new();
         // Equal names first, so that no suffix takes another image's mask: `eye` and `eye_L` with masks of the same names.
-        for stem in images.keys() {
-            if let Some(mask) = masks.remove(stem) {
-                found.insert(stem.clone(), mask);
-            }
-        }
+        let Self { folders, mut images, mut found, left: mut masks } = Self::of_equal(folders, images, masks);
         let apart = folders.images != folders.masks;
         // A suffix that the user gives is cut off already.
         let known: &[&str] = if notes.mask_suffix.is_some() { &[""] } else { &MASK_STEM_SUFFIXES };
@@ -113,6 +114,15 @@ impl Pairing {
 /// Those of [`Pairing::of`] and [`Pairing::records`].
 pub(super) fn pair_files(folders: &FolderPair, notes: &mut Notes) -> Result<Vec<Record>> {
     Pairing::of(folders.clone(), notes)?.records(notes)
+}
+
+/// The pairs of several pairs of folders; see [`pair_files`].
+pub(super) fn pair_all(folders: &[FolderPair], notes: &mut Notes) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for pair in folders {
+        records.append(&mut pair_files(pair, notes)?);
+    }
+    Ok(records)
 }
 
 /// The masks whose names end in the suffix that the user gives, without it; other files of a folder of masks are passed over.

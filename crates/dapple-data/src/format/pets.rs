@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::error::{DataError, Result};
+use crate::error::Result;
 use crate::format::class_table::read_class_table;
-use crate::format::found::{Found, IGNORED, Notes, Record};
-use crate::format::stems::files_by_stem;
+use crate::format::found::{Found, IGNORED, Notes};
+use crate::format::pairs::{FolderPair, pair_files};
 use crate::format::walk::read_text;
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;
@@ -25,7 +25,6 @@ pub(super) fn probe(root: &Path) -> bool {
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let annotations = root.join("annotations");
-    let (images, folder) = (root.join("images"), annotations.join("trimaps"));
     let mut parts: BTreeMap<String, Part> = BTreeMap::new();
     for (list, part) in [("trainval.txt", Part::Train), ("test.txt", Part::Test)] {
         let list = annotations.join(list);
@@ -35,22 +34,15 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             parts.extend(names.map(|name| (name.to_owned(), part)));
         }
     }
-    let mut files = files_by_stem(&images, notes)?;
-    let (mut records, mut unlisted) = (Vec::new(), 0);
-    for (stem, mask) in files_by_stem(&folder, notes)? {
-        let Some(image) = files.remove(&stem) else {
-            notes.bad(DataError::MissingImage { mask, stem, folder: images.clone() })?;
-            continue;
-        };
-        let part = parts.get(&stem).copied();
-        if part.is_none() && !parts.is_empty() {
-            unlisted += 1;
-            continue;
-        }
-        records.push(Record::of_files(Part::prefixed(part, &stem), part, image, mask));
-    }
-    for (stem, image) in files {
-        notes.bad(DataError::MissingMask { image, stem, folder: folder.clone() })?;
+    let (images, masks) = (root.join("images"), annotations.join("trimaps"));
+    let folders = FolderPair { part: None, prefix: String::new(), images, masks };
+    let mut records = pair_files(&folders, notes)?;
+    let all = records.len();
+    records.retain(|record| parts.is_empty() || parts.contains_key(&record.name));
+    let unlisted = all - records.len();
+    for record in &mut records {
+        record.part = parts.get(&record.name).copied();
+        record.name = Part::prefixed(record.part, &record.name);
     }
     records.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
     if unlisted > 0 {
