@@ -61,7 +61,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
 }
 
 /// The folders of images and masks in words.
-fn taken(root: &Path, folder: &FolderPair) -> String {
+pub(super) fn taken(root: &Path, folder: &FolderPair) -> String {
     let (images, masks) = (below(root, &folder.images), below(root, &folder.masks));
     if images == masks {
         format!("images and masks in {images}")

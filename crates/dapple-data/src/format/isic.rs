@@ -7,38 +7,44 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::format::folders::taken;
 use crate::format::found::{Found, Notes};
-use crate::format::pairs::{FolderPair, pair_files};
+use crate::format::pairs::{FolderPair, pair_all};
 use crate::format::walk::{bad_file, files_below, has_image_extension, subfolders};
 use crate::part::Part;
 
 const SUFFIX: &str = "_segmentation";
 
 pub(super) fn probe(root: &Path) -> bool {
-    pairs(root).is_ok_and(|pairs| !pairs.is_empty())
+    pairs(root).is_ok_and(|(pairs, _)| !pairs.is_empty())
 }
 
-/// The folders of each part: one of images and one with masks of lesions; those of other tasks have other files.
-fn pairs(root: &Path) -> Result<Vec<FolderPair>> {
+/// The folders of each part: one of images and one with masks of lesions; those of other tasks have other files. Then the
+/// folders of images that no folder of masks belongs to, or several.
+fn pairs(root: &Path) -> Result<(Vec<FolderPair>, Vec<PathBuf>)> {
     let of_isic = |name: &str| name.contains("isic") || name.contains("isbi");
     let folders: Vec<(String, PathBuf)> =
         subfolders(root)?.into_iter().filter(|(name, _)| of_isic(name)).collect();
-    let mut pairs = Vec::new();
+    let (mut pairs, mut left_out) = (Vec::new(), Vec::new());
     for part in Part::ALL {
         let of_part = || folders.iter().filter(move |(name, _)| Part::in_name(name) == Some(part));
-        let images = of_part().find(|(name, _)| name.ends_with("_input") || name.ends_with("_data"));
+        let is_of_images = |name: &str| name.ends_with("_input") || name.ends_with("_data");
+        let Some((_, images)) = of_part().find(|(name, _)| is_of_images(name)) else { continue };
         let mut masks = Vec::new();
         for (_, folder) in of_part().filter(|(name, _)| name.contains("groundtruth")) {
             if !files_below(folder, &is_segmentation)?.is_empty() {
                 masks.push(folder);
             }
         }
-        if let (Some((_, images)), Some(&masks), 1) = (images, masks.first(), masks.len()) {
-            let (images, masks) = (images.clone(), masks.clone());
+        let images = images.clone();
+        if let [masks] = masks[..] {
+            let masks = masks.clone();
             pairs.push(FolderPair { part: Some(part), prefix: String::new(), images, masks });
+        } else {
+            left_out.push(images);
         }
     }
-    Ok(pairs)
+    Ok((pairs, left_out))
 }
 
 fn is_segmentation(path: &Path) -> bool {
@@ -47,21 +53,20 @@ fn is_segmentation(path: &Path) -> bool {
 }
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
-    let pairs = pairs(root)?;
+    let (pairs, left_out) = pairs(root)?;
     if pairs.is_empty() {
         return Err(bad_file(
             root,
             "no folder ISIC…_Input or …_Data beside one ISIC…_GroundTruth with files `…_segmentation.png`",
         ));
     }
-    let mut records = Vec::new();
-    for pair in &pairs {
-        records.append(&mut pair_files(pair, notes)?);
+    for images in left_out {
+        notes.warn(format!(
+            "{} is left out: no folder …_GroundTruth holds masks of its images, or several do",
+            images.display()
+        ));
     }
-    let taken = |pair: &FolderPair| {
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        format!("images in {}/, masks in {}/", name(&pair.images), name(&pair.masks))
-    };
-    let folders = pairs.iter().map(taken).collect();
+    let records = pair_all(&pairs, notes)?;
+    let folders = pairs.iter().map(|pair| taken(root, pair)).collect();
     Ok(Found { subject: Some("lesion".into()), folders, ..Found::open(records) })
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::format::found::{Found, IGNORED, Notes};
-use crate::format::pairs::{FolderPair, pair_files};
+use crate::format::pairs::{FolderPair, pair_all};
 use crate::format::walk::{bad_file, subfolders};
 use crate::mask::classes::Classes;
 use crate::mask::decoder::MaskDecoder;
@@ -53,10 +53,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     if pairs.is_empty() {
         return Err(bad_file(root, "no folders such as Train/Urban/images_png and Train/Urban/masks_png"));
     }
-    let mut records = Vec::new();
-    for pair in &pairs {
-        records.append(&mut pair_files(pair, notes)?);
-    }
+    let records = pair_all(&pairs, notes)?;
     let labels: BTreeMap<u16, u8> =
         (0..=7).map(|value: u8| (value.into(), value.checked_sub(1).unwrap_or(IGNORED))).collect();
     Ok(Found::fixed(records, Classes::coloured(&CLASSES), MaskDecoder::ids(labels)))

@@ -89,7 +89,9 @@ fn lesions_of_isic_are_found_in_its_folders() {
         "ISIC2018_Task2_Training_GroundTruth_v3/ISIC_0000000_attribute_globules.png",
         &mask(&[2]),
     );
+    put(root.path(), "ISIC2018_Task1-2_Test_Input/ISIC_0000001.png", &rgb_png(4, 3));
     let dataset = open(root.path());
+    said(&dataset, "ISIC2018_Task1-2_Test_Input is left out");
     assert_eq!(dataset.format(), Some(Format::Isic));
     assert_eq!(names(&dataset), ["train/ISIC_0000000", "val/ISIC_0000000"]);
     assert_eq!(dataset.classes().names, ["background", "lesion"]);
