@@ -103,8 +103,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             }
             match shapes(&annotation.result, size).map_err(wrong) {
                 Ok(shapes) => {
-                    let name = image.strip_prefix(root).unwrap_or(&image).to_string_lossy();
-                    let name = name_of_file(name.strip_prefix("images/").unwrap_or(&name));
+                    let name = name_of_image(root, &image);
                     let (path, (width, height)) = (path.clone(), size);
                     annotated.push(Annotated { path, image, name, part: None, width, height, shapes });
                 }
@@ -141,6 +140,12 @@ pub(super) fn find_image(files: &NamedFiles<'_>, named: &str) -> Option<PathBuf>
     });
     let candidates = [Some(named), Some(file_name), bare.map(|(_, rest)| rest)];
     candidates.into_iter().flatten().find_map(|name| files.find(name))
+}
+
+/// The name of a sample by its image in the folder.
+pub(super) fn name_of_image(root: &Path, image: &Path) -> String {
+    let name = image.strip_prefix(root).unwrap_or(image).to_string_lossy();
+    name_of_file(name.strip_prefix("images/").unwrap_or(&name))
 }
 
 /// Label and pixels of a task's regions.

@@ -11,15 +11,14 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::format::class_table::{is_ignored_name, read_class_table};
-use crate::format::found::{Found, IGNORED, Notes, Record, Target};
+use crate::format::class_table::{FILES, is_ignored_name, read_class_table};
+use crate::format::found::{Found, IGNORED, Notes};
 use crate::format::json::parse;
-use crate::format::label_studio::{find_image, image_files, image_of};
-use crate::format::several::classes_of;
+use crate::format::label_studio::{find_image, image_files, image_of, name_of_image};
+use crate::format::several::{classes_of, merged, merged_record};
 use crate::format::walk::{
-    bad_file, entries, files_below, has_extension, has_image_extension, name_of_file, read_text, shown,
+    bad_file, entries, files_below, has_extension, has_image_extension, read_text, shown,
 };
-use crate::mask::decoder::MaskDecoder;
 use crate::mask::merged::MaskPart;
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
@@ -53,7 +52,7 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let named: BTreeSet<&str> =
         tasks.values().flat_map(BTreeMap::values).flatten().map(|(class, _)| &**class).collect();
     let table = read_class_table(root)?;
-    let (classes, ignores) = classes_of(&named, table.as_ref(), None)?;
+    let (classes, ignores) = classes_of(root, &named, table.as_ref(), None)?;
     let label = |class: &str| {
         let position = classes.names.iter().position(|name| name == class);
         position.filter(|_| !is_ignored_name(class)).map_or(IGNORED, |label| label as u8)
@@ -84,29 +83,26 @@ pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
             notes.bad(bad_file(first, problem))?;
             continue;
         };
-        let mut parts: Vec<MaskPart> = masks
+        let parts = masks
             .iter()
             .map(|(class, path)| MaskPart { path: path.clone(), label: label(class), outside: false })
             .collect();
-        parts.sort_by(|a, b| (a.label, &a.path).cmp(&(b.label, &b.path)));
-        let relative = image.strip_prefix(root).unwrap_or(&image).to_string_lossy();
-        let name = name_of_file(relative.strip_prefix("images/").unwrap_or(&relative));
-        records.push(Record { name, part: None, image, target: Target::Merged(parts) });
+        records.push(merged_record(name_of_image(root, &image), None, image, parts));
     }
     let without = images.keys().filter(|task| !tasks.contains_key(task)).count();
     if without > 0 {
         notes.warn(format!("{without} tasks of the JSON have no mask, and are left out"));
     }
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    let order = table.map(|table| table.path).filter(|_| classes.len() > 2);
-    let (decoder, ignore) = (Some(MaskDecoder::indices()), ignores.then_some(IGNORED));
-    Ok(Found { classes: Some(classes), decoder, ignore, order, ..Found::open(records) })
+    Ok(merged(records, classes, ignores, table))
 }
 
 /// The names of the images of tasks, from lists of tasks in the folder.
 fn images_of_tasks(root: &Path) -> Result<BTreeMap<u64, String>> {
     let mut images = BTreeMap::new();
-    for path in entries(root)?.into_iter().filter(|path| has_extension(path, &["json"]) && path.is_file()) {
+    let is_table = |path: &Path| path.file_name().is_some_and(|name| FILES.iter().any(|file| name == *file));
+    let is_list = |path: &PathBuf| has_extension(path, &["json"]) && path.is_file() && !is_table(path);
+    for path in entries(root)?.into_iter().filter(is_list) {
         let tasks: Vec<Map<String, Value>> =
             parse(&path, &read_text(&path)?, "a list of tasks of Label Studio")?;
         for task in tasks {

@@ -4,7 +4,7 @@
 //! Their names decide which they are, over the whole data set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Result};
 use crate::format::class_table::{ClassTable, is_ignored_name, read_class_table};
@@ -53,7 +53,7 @@ pub(super) fn gather(
     refuse_doubt(root, &extras, &pairings)?;
     let named: BTreeSet<&str> =
         extras.iter().map(|extra| &*extra.tag.class).filter(|class| !class.is_empty()).collect();
-    let (classes, ignores) = classes_of(&named, table.as_ref(), subject)?;
+    let (classes, ignores) = classes_of(root, &named, table.as_ref(), subject)?;
     let label = |class: &str| match class {
         "" => 1,
         class if is_ignored_name(class) => IGNORED,
@@ -72,7 +72,6 @@ pub(super) fn gather(
         for (stem, image) in std::mem::take(&mut pairing.images) {
             let mut masks = parts.remove(&(number, stem.clone())).unwrap_or_default();
             masks.extend(pairing.found.remove(&stem).map(|path| MaskPart { path, label: 1, outside: false }));
-            masks.sort_by(|a, b| (a.label, &a.path).cmp(&(b.label, &b.path)));
             if masks.is_empty() {
                 notes.bad(DataError::MissingMask { image, stem, folder: pairing.folders.masks.clone() })?;
                 continue;
@@ -85,12 +84,8 @@ pub(super) fn gather(
                 format!("{}{stem}", pairing.folders.prefix)
             };
             let part = pairing.folders.part;
-            records.push(Record {
-                name: Part::prefixed(part, &name),
-                part,
-                image,
-                target: Target::Merged(masks),
-            });
+            let name = Part::prefixed(part, &name);
+            records.push(merged_record(name, part, image, masks));
         }
         for (stem, mask) in pairing.left {
             notes.bad(DataError::MissingImage { mask, stem, folder: pairing.folders.images.clone() })?;
@@ -110,10 +105,30 @@ pub(super) fn gather(
             classes.names[0]
         )
     });
+    Ok(merged(records, classes, ignores, table))
+}
+
+/// A sample of several masks.
+pub(super) fn merged_record(
+    name: String,
+    part: Option<Part>,
+    image: PathBuf,
+    mut masks: Vec<MaskPart>,
+) -> Record {
+    masks.sort_by(|a, b| (a.label, &a.path).cmp(&(b.label, &b.path)));
+    Record { name, part, image, target: Target::Merged(masks) }
+}
+
+/// Samples of several masks each, of these classes and perhaps of ignored pixels; a class table gives the order of drawing.
+pub(super) fn merged(
+    records: Vec<Record>,
+    classes: Classes,
+    ignores: bool,
+    table: Option<ClassTable>,
+) -> Found {
     let order = table.map(|table| table.path).filter(|_| classes.len() > 2);
-    let decoder = Some(MaskDecoder::indices());
-    let ignore = ignores.then_some(IGNORED);
-    Ok(Found { classes: Some(classes), decoder, ignore, order, ..Found::open(records) })
+    let (decoder, ignore) = (Some(MaskDecoder::indices()), ignores.then_some(IGNORED));
+    Found { classes: Some(classes), decoder, ignore, order, ..Found::open(records) }
 }
 
 /// The masks that are left and belong to an image, where their names agree over the data set.
@@ -262,18 +277,31 @@ fn refuse_doubt(root: &Path, extras: &[Extra], pairings: &[Pairing]) -> Result<(
 }
 
 /// The classes, and whether one of the masks shows ignored pixels.
+///
+/// # Errors
+/// [`DataError::BadFile`] for more classes than there are labels, and for a class table that does not fit the names.
 pub(super) fn classes_of(
+    root: &Path,
     named: &BTreeSet<&str>,
     table: Option<&ClassTable>,
     subject: Option<&str>,
 ) -> Result<(Classes, bool)> {
     let ignores = named.iter().any(|class| is_ignored_name(class));
+    // The last label is that of ignored pixels.
+    let checked = |classes: Classes| match classes.len() {
+        count if count > usize::from(IGNORED) => {
+            let problem =
+                format!("the masks are of {count} classes, the background included; 255 can be learned");
+            Err(bad_file(root, problem))
+        }
+        _ => Ok((classes, ignores)),
+    };
     let Some(table) = table else {
         if named.is_empty() {
             return Ok((Classes::binary(subject.unwrap_or("foreground")), false));
         }
         let others = named.iter().filter(|name| **name != BACKGROUND && !is_ignored_name(name)).copied();
-        return Ok((Classes::named(std::iter::once(BACKGROUND).chain(others)), ignores));
+        return checked(Classes::named(std::iter::once(BACKGROUND).chain(others)));
     };
     let mut classes = table.classes.clone();
     if named.is_empty() {
@@ -300,5 +328,5 @@ pub(super) fn classes_of(
         classes.names.insert(0, BACKGROUND.into());
         classes.colours.insert(0, palette(0));
     }
-    Ok((classes, ignores))
+    checked(classes)
 }

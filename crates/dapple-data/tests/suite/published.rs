@@ -161,6 +161,9 @@ fn masks_of_label_studio_are_put_together_for_each_task() {
     assert_eq!(names(&dataset), ["a", "b"]);
     assert_eq!(dataset.classes().names, ["background", "bare soil", "road"]);
     assert_eq!(dataset.labels(0).unwrap().labels[..3], [2, 1, 0]);
+    // A list of the classes is no list of tasks.
+    put(root.path(), "classes.json", b"[\"background\", \"road\", \"bare soil\"]");
+    assert_eq!(open(root.path()).labels(0).unwrap().labels[..3], [1, 2, 0]);
     // Two annotators.
     put(root.path(), "masks/task-2-annotation-10-by-2-tag-road-0.png", &mask(&[3]));
     let error = Dataset::open(root.path(), &OpenOptions::default()).unwrap_err().to_string();

@@ -125,6 +125,11 @@ fn a_mask_for_each_class_gives_the_classes_by_name() {
         put(root.path(), "classes.txt", b"nothing\nsky\nroad\n");
         assert!(refused(root.path()).contains("`car`"), "{example}");
     }
+    // More classes than there are labels.
+    let root = tempdir().unwrap();
+    put(root.path(), "images/a.png", &rgb_png(4, 3));
+    (0..255).for_each(|i| put(root.path(), &format!("masks/a_of{i}th.png"), &mask(&[i % 12])));
+    assert!(refused(root.path()).contains("256 classes"));
 }
 
 #[test]
