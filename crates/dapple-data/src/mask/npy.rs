@@ -30,12 +30,8 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Option<Array>> {
     let by_columns = value("fortran_order").is_some_and(|text| text.starts_with("True"));
     let shape =
         value("shape").and_then(|text| text.trim_start_matches('(').split(')').next()).unwrap_or_default();
-    let sides: Vec<usize> = shape
-        .split(',')
-        .map(str::trim)
-        .filter(|side| !side.is_empty())
-        .map_while(|side| side.parse().ok())
-        .collect();
+    let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let sides = sides.map(|side| side.parse().ok()).collect::<Option<Vec<usize>>>().unwrap_or_default();
     // One channel, first or last, is none.
     let (height, width) = match sides[..] {
         [height, width] | [height, width, 1] | [1, height, width] => (height, width),
@@ -54,9 +50,12 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Option<Array>> {
             "an array of the type `{kind}`; save label maps as whole numbers (uint8)"
         )));
     }
-    let count =
-        height.checked_mul(width).filter(|&count| count > 0 && (count as u64) < DECODE_LIMIT_BYTES / 2);
-    let count = count.ok_or_else(|| too_large(path, (width as u32, height as u32)))?;
+    let count = height.checked_mul(width).filter(|&count| (count as u64) < DECODE_LIMIT_BYTES / 2);
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let count = count.ok_or_else(|| too_large(path, (side(width), side(height))))?;
+    if count == 0 {
+        return Err(wrong("an array without values".into()));
+    }
     if data.len() != count.saturating_mul(size) {
         return Err(wrong(format!(
             "the array has {} bytes where {height} x {width} values of {size} have {}",

@@ -286,6 +286,8 @@ fn gif_masks_and_numpy_arrays_are_read() {
     for (bytes, word) in [
         (array("|u1", "(3, 4, 2)", "False", &[0; 24]), "argmax"),
         (array("|u1", "(3, 4)", "False", &[0; 11]), "11 bytes"),
+        (array("|u1", "(0, 4)", "False", &[]), "without values"),
+        (array("|u1", "(3, 4, x)", "False", &[0; 12]), "argmax"),
         (array("|O", "(3, 4)", "False", &[0; 12]), "type"),
         (array("|i1", "(3, 4)", "False", &[255; 12]), "-1"),
         (b"\x93NUMPY\x01".to_vec(), "damaged"),
