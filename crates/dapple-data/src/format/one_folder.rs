@@ -50,14 +50,16 @@ pub(super) fn divide(folder: &Path, notes: &mut Notes) -> Result<(Files, Files)>
 
 /// The stems that are masks, where any of them has its image among the others; otherwise none.
 fn masks_among(stems: &BTreeSet<String>, suffix: Option<&str>) -> BTreeSet<String> {
+    // A mask may add to all of its image's name, or to the rest of it.
+    let names = |stem: &String| [stem.clone(), bare(stem).to_owned()];
     if let Some(suffix) = suffix {
-        let base = |stem: &str| stem.strip_suffix(suffix).map(str::to_owned);
-        let images: BTreeSet<&str> = stems.iter().filter(|s| base(s).is_none()).map(|s| bare(s)).collect();
-        let has_image = |stem: &String| base(stem).is_some_and(|base| images.contains(&*base));
+        let images: BTreeSet<String> =
+            stems.iter().filter(|stem| !stem.ends_with(suffix)).flat_map(names).collect();
+        let has_image = |stem: &String| stem.strip_suffix(suffix).is_some_and(|base| images.contains(base));
         let any = stems.iter().any(has_image);
-        return stems.iter().filter(|stem| any && base(stem).is_some()).cloned().collect();
+        return stems.iter().filter(|stem| any && stem.ends_with(suffix)).cloned().collect();
     }
-    let images: BTreeSet<&str> = stems.iter().filter(|s| !is_mask_stem(s)).map(|s| bare(s)).collect();
+    let images: BTreeSet<String> = stems.iter().filter(|stem| !is_mask_stem(stem)).flat_map(names).collect();
     let numbered = |stem: &str| numbered_base(stem).is_some_and(|base| images.contains(base));
     let has_image =
         |stem: &String| numbered(stem) || base_of_mask(stem).is_some_and(|base| images.contains(base));

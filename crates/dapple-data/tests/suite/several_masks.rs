@@ -224,6 +224,17 @@ fn one_ending_of_all_masks_is_found_or_given() {
 }
 
 #[test]
+fn images_may_say_that_they_are_images_and_their_masks_too() {
+    let root = tempdir().unwrap();
+    put_pair(root.path(), "a_image.png", "a_image_mask.png", &[0, 1]);
+    assert_eq!(names(&open(root.path()).unwrap()), ["a_image"]);
+    put_pair(root.path(), "b_rgb.png", "b_mask.png", &[0, 1]);
+    assert_eq!(names(&open(root.path()).unwrap()), ["a_image", "b_rgb"]);
+    let options = OpenOptions { mask_suffix: Some("_mask".into()), ..OpenOptions::default() };
+    assert_eq!(Dataset::open(root.path(), &options).unwrap().len(), 2);
+}
+
+#[test]
 fn images_and_masks_of_one_name_are_told_apart_by_their_colours() {
     for parts in ["", "train/"] {
         let root = tempdir().unwrap();
