@@ -173,7 +173,7 @@ pub enum DataError {
         found: String,
     },
     /// A folder of the layout holds no pair.
-    #[error("{}: no image (PNG, JPEG, BMP, TIFF, WebP, PNM) in this folder; put the images there", path.display())]
+    #[error("{}: no image (PNG, JPEG, BMP, TIFF, WebP, PNM, GIF) in this folder; put the images there", path.display())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,

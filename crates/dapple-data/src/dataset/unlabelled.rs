@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::dataset::samples::{Dataset, Sample, Source};
-use crate::error::{DataError, Result};
+use crate::error::Result;
 use crate::format::Format;
+use crate::format::stems::no_images;
 use crate::format::walk::{FoundImages, bad_file, find_images};
 use crate::image::decode::decode_photo;
 use crate::image::raster::Channels;
@@ -17,8 +18,9 @@ impl Dataset {
     /// The images below a folder, to be read as those of this data set are. No mask is looked for, and none is read.
     ///
     /// # Errors
-    /// [`DataError::BadFile`] for a folder with masks, of which it is not plain which files are images;
-    /// [`DataError::EmptyFolder`]; the first image that cannot be decoded.
+    /// [`DataError::BadFile`](crate::DataError::BadFile) for a folder with masks, of which it is not plain which files are images,
+    /// and for one that holds files of other kinds only; [`DataError::EmptyFolder`](crate::DataError::EmptyFolder); the first
+    /// image that cannot be decoded.
     pub fn unlabelled(&self, folder: impl AsRef<Path>, channels: Channels) -> Result<Self> {
         let folder = folder.as_ref();
         if let Ok(format) = Format::detect(folder) {
@@ -28,15 +30,12 @@ impl Dataset {
             );
             return Err(bad_file(folder, problem));
         }
-        let FoundImages { images, passed_over, unreadable } = find_images(folder)?;
+        let FoundImages { images, unreadable, .. } = find_images(folder)?;
         if let Some(error) = unreadable.into_iter().next() {
             return Err(error);
         }
         if images.is_empty() {
-            return Err(match passed_over.first() {
-                Some(path) => bad_file(path, "this kind of image is not read; convert it to PNG or JPEG"),
-                None => DataError::EmptyFolder { path: folder.to_owned() },
-            });
+            return Err(no_images(folder));
         }
         let reading = self.reading(channels);
         let sample = |path: &PathBuf| -> Result<Sample> {

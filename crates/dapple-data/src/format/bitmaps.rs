@@ -80,7 +80,11 @@ pub(super) fn whole(bits: &[u8], width: usize) -> Shape {
     Shape::Runs(runs.counts)
 }
 
-fn check_place(
+/// Checks that a bitmap of width and height at a place of left and top lies on an image of width and height.
+///
+/// # Errors
+/// In words.
+pub(super) fn check_place(
     (left, top): (usize, usize),
     (width, height): (usize, usize),
     size: (usize, usize),

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use dapple_base::readable;
+use dapple_base::{json_fault, readable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -324,9 +324,8 @@ fn parse_csv(text: &str) -> Parsed {
 
 /// A list of names, a list of objects with `name` and `color`, or an object of colours by name.
 fn parse_json(text: &str) -> Parsed {
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        format!("it is not JSON at line {}, column {}; correct it there", e.line(), e.column())
-    })?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| format!("{}; correct it there", json_fault(&e)))?;
     let list = match &value {
         Value::Object(map) => match map.get("classes").or(map.get("labels")) {
             Some(Value::Array(list)) => list,

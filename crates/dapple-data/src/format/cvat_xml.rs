@@ -8,7 +8,7 @@ use std::path::Path;
 use roxmltree::{Document, Node};
 
 use crate::error::Result;
-use crate::format::bitmaps::{Room, placed};
+use crate::format::bitmaps::{Room, check_place, placed};
 use crate::format::found::{Found, Notes};
 use crate::format::geometry::{ellipse, polygon, rectangle, turned};
 use crate::format::named::{self, Annotated};
@@ -156,9 +156,7 @@ fn mask(element: Node<'_, '_>, size: (usize, usize), room: &mut Room) -> std::re
     };
     let [left, top, width, height] = [whole("left")?, whole("top")?, whole("width")?, whole("height")?];
     // Before memory is taken for it.
-    if left + width > size.0 || top + height > size.1 {
-        return Err(format!("it leaves the image of {} x {} pixels", size.0, size.1));
-    }
+    check_place((left, top), (width, height), size)?;
     room.take((width, height))?;
     let mut bits = Vec::new();
     for (index, run) in element.attribute("rle").unwrap_or_default().split(',').enumerate() {

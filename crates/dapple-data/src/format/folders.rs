@@ -47,7 +47,7 @@ const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/,
   train/images/ and train/masks/ (and the same with val, test)
   the same in each of several folders; images and masks in one folder as NAME.jpg and NAME_mask.png,
   NAME.jpg and NAME.png, or NAME.jpg, NAME_CLASS.png; another ending of the masks' names with --mask-suffix
-  lists of pairs (txt, csv), VOC, CamVid, Cityscapes, ADE20K, COCO, Labelme";
+  lists of pairs (txt, csv), VOC, CamVid, Cityscapes, ADE20K, COCO, Labelme, YOLO and the others that --format takes";
 
 /// Pairs of the folders found below `root`, decoded by whatever their masks hold.
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {

@@ -40,7 +40,7 @@ mod pets;
 mod run_lengths;
 mod several;
 mod similar;
-mod stems;
+pub(crate) mod stems;
 mod supervisely;
 pub(crate) mod unread;
 mod unread_kinds;

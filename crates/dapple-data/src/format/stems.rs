@@ -27,18 +27,22 @@ fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool, notes: &mut Notes) -> Re
     if !paths.is_empty() {
         return stems_of(folder, paths, notes);
     }
-    // Files of other kinds are named: they are what the folder holds instead of images.
-    let (foreign, unread) = (known_files(folder), Unread::below(folder)?);
+    Err(no_images(folder))
+}
+
+/// The error of a folder without images. Files of other kinds are named: they are what it holds instead.
+pub(crate) fn no_images(folder: &Path) -> DataError {
+    let (foreign, unread) = (known_files(folder), Unread::below(folder).unwrap_or_default());
     if foreign.is_empty() && unread.is_empty() {
-        return Err(DataError::EmptyFolder { path: folder.to_owned() });
+        return DataError::EmptyFolder { path: folder.to_owned() };
     }
     let unread = if unread.is_empty() { String::new() } else { unread.to_string() };
     let named =
         [foreign, unread].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n  ");
-    Err(bad_file(
+    bad_file(
         folder,
-        format!("no image (PNG, JPEG, BMP, TIFF, WebP, PNM) in this folder, but\n  {named}"),
-    ))
+        format!("no image (PNG, JPEG, BMP, TIFF, WebP, PNM, GIF) in this folder, but\n  {named}"),
+    )
 }
 
 /// Files below a folder by their paths in it without the extension; two of one stem are bad ones.

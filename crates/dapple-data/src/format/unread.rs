@@ -44,7 +44,7 @@ impl Unread {
 }
 
 impl fmt::Display for Unread {
-    /// `photos: 3 files are not read: 2 HEIC (such as a.heic), 1 GIF (b.gif); convert them to PNG or JPEG`.
+    /// `photos: 3 files are not read: 2 HEIC (such as a.heic), 1 AVIF (b.avif); convert them to PNG or JPEG`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count: usize = self.kinds.values().map(|(count, _)| count).sum();
         let kind = |(kind, (count, first)): (&&str, &(usize, PathBuf))| {

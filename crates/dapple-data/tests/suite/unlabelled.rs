@@ -44,6 +44,8 @@ fn folders_with_masks_without_images_and_with_broken_ones_are_refused() {
     let empty = tempdir().unwrap();
     let error = dataset.unlabelled(empty.path(), Channels::Rgb).unwrap_err();
     assert!(matches!(error, DataError::EmptyFolder { .. }), "{error}");
+    put(empty.path(), "a.heic", b"");
+    assert!(refused(empty.path()).contains("1 HEIC (a.heic)"), "{}", refused(empty.path()));
     put(empty.path(), "a.png", &rgb_png(4, 3));
     put(empty.path(), "b.png", b"cut off");
     assert!(refused(empty.path()).contains("b.png"));
