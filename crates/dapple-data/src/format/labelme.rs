@@ -75,20 +75,23 @@ fn looks_like_labelme(path: &Path) -> bool {
     text.is_ok_and(|text| text.contains("\"shapes\"") && text.contains("\"imagePath\""))
 }
 
-/// The texts of the files. Those that are no UTF-8, as Labelme writes them on systems of other encodings, are read in the
+/// The contents of the files. Those that are no UTF-8, as Labelme writes them on systems of other encodings, are read in the
 /// one encoding that suits them all, by which most name the image that is there; it is said.
-fn texts(root: &Path, notes: &mut Notes) -> Result<Vec<(PathBuf, String)>> {
-    let (mut texts, mut others) = (Vec::new(), Vec::new());
+fn contents(root: &Path, notes: &mut Notes) -> Result<Vec<(PathBuf, Shapes)>> {
+    let mut files: Vec<(PathBuf, Shapes)> = Vec::new();
+    let mut others = Vec::new();
     for path in files_below(root, &|path| has_extension(path, &["json"]))? {
         match read_bytes(&path).map(String::from_utf8) {
+            // The texts are not kept, as most hold the whole image.
             Ok(Ok(text)) => {
-                texts.push((path, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                files.extend(notes.kept(parse(&path, text))?.map(|file| (path, file)));
             }
             Ok(Err(error)) => others.push((path, error.into_bytes())),
             Err(error) => notes.bad(error)?,
         }
     }
-    let Some((first, _)) = others.first() else { return Ok(texts) };
+    let Some((first, _)) = others.first() else { return Ok(files) };
     let names_its_image = |i: usize, text: &str| {
         let file: Option<File> = serde_json::from_str(text).ok();
         let folder = others[i].0.parent();
@@ -102,21 +105,16 @@ fn texts(root: &Path, notes: &mut Notes) -> Result<Vec<(PathBuf, String)>> {
         others.len(),
         first.display()
     ));
-    texts.extend(others.into_iter().map(|(path, _)| path).zip(decoded));
-    texts.sort();
-    Ok(texts)
+    for ((path, _), text) in others.into_iter().zip(decoded) {
+        files.extend(notes.kept(parse(&path, &text))?.map(|file| (path, file)));
+    }
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(files)
 }
 
 pub(super) fn find(root: &Path, notes: &mut Notes) -> Result<Found> {
     let mut annotated = Vec::new();
-    for (path, text) in texts(root, notes)? {
-        let file = match parse(&path, &text) {
-            Ok(file) => file,
-            Err(error) => {
-                notes.bad(error)?;
-                continue;
-            }
-        };
+    for (path, file) in contents(root, notes)? {
         let Some(image) = image_of(root, &path, &file.image) else {
             notes.bad(missing(&path, &file.image))?;
             continue;
