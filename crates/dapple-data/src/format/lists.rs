@@ -10,7 +10,8 @@ use crate::format::class_table::FILES;
 use crate::format::found::{Found, Notes, Record};
 use crate::format::similar::NamedFiles;
 use crate::format::walk::{
-    bad_file, entries, has_extension, has_image_extension, read_text, relative_stem, shown,
+    bad_file, entries, has_extension, has_image_extension, has_mask_extension, read_text, relative_stem,
+    shown,
 };
 use crate::part::Part;
 
@@ -102,7 +103,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<Line>> {
         let fields = fields(line);
         let part = fields.get(2).and_then(|field| Part::in_name(field));
         match &fields[..] {
-            [image, mask, ..] if is_image(image) && is_image(mask) && fields.len() <= 3 => {
+            [image, mask, ..] if is_pair(image, mask) && fields.len() <= 3 => {
                 lines.push(Line { image: image.clone(), mask: mask.clone(), part });
             }
             // The header of a csv.
@@ -117,8 +118,8 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn is_image(field: &str) -> bool {
-    has_image_extension(Path::new(field))
+fn is_pair(image: &str, mask: &str) -> bool {
+    has_image_extension(Path::new(image)) && has_mask_extension(Path::new(mask))
 }
 
 /// The fields of a line: separated by tabs, commas or semicolons if it has any, else by spaces.

@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::format::walk::{endings, files_below, find_named, folded, has_image_extension, inside};
+use crate::format::walk::{endings, files_below, find_named, folded, has_mask_extension, inside};
 
 /// Finds named files in a folder.
 pub(super) struct NamedFiles<'a> {
     root: &'a Path,
     /// Where names are looked for first.
     bases: Vec<PathBuf>,
-    /// The image files by their folded paths; `None` for two of one.
+    /// The files of images and masks by their folded paths; `None` for two of one.
     folded: OnceCell<HashMap<String, Option<PathBuf>>>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> NamedFiles<'a> {
     fn similar(&self, named: &str) -> Option<PathBuf> {
         let all = self.folded.get_or_init(|| {
             let mut all = HashMap::new();
-            for path in files_below(self.root, &has_image_extension).unwrap_or_default() {
+            for path in files_below(self.root, &has_mask_extension).unwrap_or_default() {
                 if let Some(key) = self.key(&path) {
                     let found = Some(path);
                     all.entry(key).and_modify(|found: &mut Option<PathBuf>| *found = None).or_insert(found);
