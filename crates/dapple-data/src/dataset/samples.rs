@@ -213,11 +213,11 @@ impl Dataset {
         &self.samples[index].counts
     }
 
-    /// The file that holds the labels of sample `index`; `None` for one in memory.
-    pub fn label_path(&self, index: usize) -> Option<&Path> {
+    /// The files that hold the labels of sample `index`; none for one in memory.
+    pub fn label_paths(&self, index: usize) -> Vec<&Path> {
         match &self.samples[index].source {
-            Source::Files { target, .. } => Some(target.path()),
-            Source::Memory { .. } | Source::Unlabelled { .. } => None,
+            Source::Files { target, .. } => target.paths(),
+            Source::Memory { .. } | Source::Unlabelled { .. } => Vec::new(),
         }
     }
 

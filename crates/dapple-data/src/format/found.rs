@@ -41,7 +41,15 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// The file that holds the labels, for messages.
+    /// The files that hold the labels.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Merged(parts) => parts.iter().map(|part| part.path.as_path()).collect(),
+            Self::Mask(_) | Self::Segments { .. } | Self::Regions { .. } => vec![self.path()],
+        }
+    }
+
+    /// The file that holds the labels, or the first of them, for messages.
     pub fn path(&self) -> &Path {
         match self {
             Self::Mask(path) | Self::Segments { path, .. } | Self::Regions { path, .. } => path,

@@ -54,6 +54,7 @@ fn masks_of_regions_beside_their_image_are_put_together() {
     assert_eq!(labels(&dataset, 2), "000000000000");
     assert_eq!(dataset.classes().names, ["background", "foreground"]);
     said(&dataset, &["2 of 3 images have several masks"]);
+    assert_eq!([0, 1, 2].map(|i| dataset.label_paths(i).len()), [2, 3, 1]);
     let out = tempdir().unwrap();
     dataset.convert(out.path()).unwrap();
     assert_eq!(labels(&open(out.path()).unwrap(), 1), "110011000000");
@@ -294,6 +295,12 @@ fn gif_masks_and_numpy_arrays_are_read() {
         put(root.path(), "masks/a.npy", &bytes);
         assert_eq!(labels(&open(root.path()).unwrap(), 0), expected);
     }
+    // In a list.
+    let root = tempdir().unwrap();
+    put(root.path(), "pictures/a.png", &rgb_png(4, 3));
+    put(root.path(), "arrays/a.npy", &array("|u1", "(3, 4)", "False", &wide(1, false)));
+    put(root.path(), "pairs.csv", b"image,mask\npictures/a.png,arrays/A.npy\n");
+    assert_eq!(labels(&open(root.path()).unwrap(), 0), rows);
     for (bytes, word) in [
         (array("|u1", "(3, 4, 2)", "False", &[0; 24]), "argmax"),
         (array("|u1", "(3, 4)", "False", &[0; 11]), "11 bytes"),

@@ -31,7 +31,7 @@ fn turn_labels(dataset: &Dataset, sample: usize) {
     let labels = dataset.labels(sample).expect("a mask");
     let classes = dataset.classes();
     let turned: Vec<u8> = labels.labels.iter().map(|label| (label + 1) % classes.len() as u8).collect();
-    let path = dataset.label_path(sample).expect("in a file");
+    let path = dataset.label_paths(sample)[0];
     write_indexed_png(path, SIDE as u32, SIDE as u32, &turned, &classes.colours)
         .expect("the folder is writable");
 }

@@ -221,7 +221,8 @@ fn convert(arguments: &Convert) -> Result<(), Failure> {
 fn draw(arguments: &Preview) -> Result<(), Failure> {
     check_written(&arguments.out, Own::Never, &[], Some(arguments.force))?;
     let dataset = Arc::new(arguments.reading.open(&arguments.data, false)?);
-    let mut files = (0..dataset.len()).flat_map(|i| [dataset.image_path(i), dataset.label_path(i)]).flatten();
+    let files_of = |i: usize| dataset.image_path(i).into_iter().chain(dataset.label_paths(i));
+    let mut files = (0..dataset.len()).flat_map(files_of);
     if let Some(file) = files.find(|file| arguments.out.exists() && same_file(file, &arguments.out)) {
         return Err(Failure::input(format!("{}: is a file of the data; give another name", file.display())));
     }
