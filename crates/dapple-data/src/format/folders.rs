@@ -85,6 +85,7 @@ fn warn_of_others(root: &Path, folders: &[FolderPair], notes: &mut Notes) -> Res
         |path: &PathBuf| folders.iter().any(|f| f.images.starts_with(path) || f.masks.starts_with(path));
     let mut parents: Vec<&Path> =
         folders.iter().flat_map(|f| [f.images.parent(), f.masks.parent()]).flatten().collect();
+    parents.push(root);
     parents.retain(|parent| parent.starts_with(root));
     parents.sort();
     parents.dedup();

@@ -30,6 +30,13 @@ fn the_folders_taken_are_told_and_others_warned_of() {
     put_pair(root.path(), "train/images/a.png", "train/masks/a.png", &[0, 1]);
     put(root.path(), "train/labels/a.png", &grey_png(4, 3, &[0; 12]));
     assert!(open(root.path()).unwrap().warnings()[0].contains("train/labels/"));
+    // And of those in the folder itself, where parts lie deeper.
+    let root = tempdir().unwrap();
+    put_pair(root.path(), "images/a.png", "masks/a.png", &[0, 1]);
+    put_pair(root.path(), "val_old/set/images/b.png", "val_old/set/masks/b.png", &[0, 1]);
+    let dataset = open(root.path()).unwrap();
+    assert_eq!(names(&dataset), ["val/set/b"]);
+    assert!(dataset.warnings()[0].contains("images/, masks/ could hold masks as well"));
 }
 
 #[test]
