@@ -8,6 +8,7 @@ mod levels;
 mod marks;
 mod meaning;
 mod open;
+pub(crate) mod options;
 mod overlaps;
 mod planes;
 pub(crate) mod reader;

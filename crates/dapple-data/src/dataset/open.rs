@@ -5,8 +5,9 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 
+use crate::dataset::options::OpenOptions;
 use crate::dataset::overlaps;
-use crate::dataset::samples::{Dataset, OpenOptions, Sample, Source, check_labels, labels_of};
+use crate::dataset::samples::{Dataset, Sample, Source, check_labels, labels_of};
 use crate::dataset::survey::{Look, PairSurvey, SurveyedMask, survey};
 use crate::dataset::turns;
 use crate::dataset::values::{ImageFacts, Values};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dapple_base::SampleKind;
 use image::metadata::Orientation;
 
-use crate::dataset::samples::MaskOrientation;
+use crate::dataset::options::MaskOrientation;
 use crate::error::{DataError, Result};
 use crate::format::found::{Record, Target};
 use crate::format::walk::bad_file;
