@@ -33,9 +33,14 @@ impl Role {
         !matches!(self, Role::RunningMean | Role::RunningVar)
     }
 
+    /// Whether it is the weights of a layer, which are nearly all values of a network; the others have one value a channel.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Role::ConvWeight | Role::ConvTransposeWeight)
+    }
+
     /// Whether weight decay applies under [`crate::Decay::Weights`].
     pub fn decays(self) -> bool {
-        matches!(self, Role::ConvWeight | Role::ConvTransposeWeight)
+        self.is_weight()
     }
 }
 

@@ -1,13 +1,6 @@
 //! Weights in half precision.
 
-use dapple_graph::{ParamSpec, Role};
 use half::f16;
-
-/// Whether a parameter is stored in half precision: the weights of layers, which are nearly all of a model. Those with one
-/// value a channel stay in single precision; they are few, and may lie far outside the range of half precision.
-pub(crate) fn is_halved(spec: &ParamSpec) -> bool {
-    matches!(spec.role, Role::ConvWeight | Role::ConvTransposeWeight)
-}
 
 /// The values in half precision, little-endian. None where that would change one by more than 2^-11 of the largest, the
 /// relative error of rounding: values beyond 65504, or so small as a whole that half precision has too few digits for them.

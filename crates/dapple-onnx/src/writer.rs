@@ -2,7 +2,7 @@
 
 use crate::Options;
 use crate::attributes::int;
-use crate::half_precision::{halves, is_halved};
+use crate::half_precision::halves;
 use crate::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 use dapple_graph::{Graph, NodeId, ParamId, State};
 use std::collections::{HashMap, HashSet};
@@ -117,14 +117,16 @@ impl<'a> Writer<'a> {
         }
         let (spec, values) = (self.graph.param(id), self.state.slice(id.0));
         let dims = spec.shape.iter().map(|&extent| extent as i64).collect();
-        let halved = if self.half && is_halved(spec) { halves(values) } else { None };
+        // Parameters with one value a channel are few, and may lie far outside the range of half precision.
+        let is_halved = self.half && spec.role.is_weight();
+        let halved = if is_halved { halves(values) } else { None };
         let value = match halved {
             Some(data) => {
                 self.initializers.push(tensor(&spec.name, DataType::Float16, dims, data));
                 self.emit("Cast", &[&spec.name], vec![int("to", DataType::Float as i64)])
             }
             None => {
-                if self.half && is_halved(spec) {
+                if is_halved {
                     self.kept_single.push(spec.name.clone());
                 }
                 let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -185,7 +185,7 @@ fn half_precision_written_here_is_guarded() {
     assert!(bytes.len() < model.to_bytes().unwrap().len() * 6 / 10);
     let read = ModelFile::from_bytes(&bytes).unwrap();
     for (index, spec) in model.state.specs.iter().enumerate() {
-        let rounded = |&v: &f32| if !spec.role.decays() { v } else { f16::from_f32(v).to_f32() };
+        let rounded = |&v: &f32| if !spec.role.is_weight() { v } else { f16::from_f32(v).to_f32() };
         let expected: Vec<f32> = model.state.slice(index).iter().map(rounded).collect();
         assert_eq!(read.state.slice(index), expected, "{}", spec.name);
     }

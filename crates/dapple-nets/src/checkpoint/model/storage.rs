@@ -3,7 +3,7 @@
 use super::format::parameter;
 use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::ContentError;
-use dapple_graph::{ParamSpec, Role};
+use dapple_graph::ParamSpec;
 use half::f16;
 
 /// The precision of stored weights.
@@ -20,7 +20,7 @@ pub enum Storage {
 impl Storage {
     /// The type and the bytes of a parameter's values.
     pub(super) fn encode(self, spec: &ParamSpec, values: &[f32]) -> Result<(Dtype, Vec<u8>), ContentError> {
-        if self == Self::Single || !matches!(spec.role, Role::ConvWeight | Role::ConvTransposeWeight) {
+        if self == Self::Single || !spec.role.is_weight() {
             return Ok((Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
         }
         let halves = values.iter().map(|&value| f16::from_f32(value));
