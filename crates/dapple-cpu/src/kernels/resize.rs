@@ -57,9 +57,7 @@ impl Table {
 pub(crate) struct Resize {
     source: Shape,
     target: Shape,
-    rows: Samples,
-    columns: Samples,
-    /// The same as the kernel reads them.
+    /// Of rows and of columns.
     tables: [Table; 2],
     /// The same where no position is made of more than two, as in any upsampling.
     pairs: Option<[Vec<Pair>; 2]>,
@@ -119,10 +117,10 @@ fn sliding(from: usize, to: usize, pool: &AvgPool, axis: usize) -> Samples {
 }
 
 /// For each source position the output positions that it goes into.
-fn turned(samples: &Samples, from: usize) -> Samples {
+fn turned(table: &Table, from: usize) -> Samples {
     let mut turned = vec![Vec::new(); from];
-    for (i, parts) in samples.iter().enumerate() {
-        for &(source, weight) in parts {
+    for i in 0..table.starts.len() - 1 {
+        for &(source, weight) in table.of(i) {
             turned[source].push((i, weight));
         }
     }
@@ -153,12 +151,13 @@ impl Resize {
     fn from_samples(source: Shape, target: Shape, rows: Samples, columns: Samples, average: bool) -> Self {
         let pairs = pairs(&rows).zip(pairs(&columns)).map(|(rows, columns)| [rows, columns]);
         let tables = [Table::new(&rows), Table::new(&columns)];
-        Self { source, target, rows, columns, tables, pairs, average }
+        Self { source, target, tables, pairs, average }
     }
 
     /// The gradient of the source from that of the target: also a sum of samples.
     fn gradient(&self) -> Self {
-        let (rows, columns) = (turned(&self.rows, self.source.h), turned(&self.columns, self.source.w));
+        let [rows, columns] = &self.tables;
+        let (rows, columns) = (turned(rows, self.source.h), turned(columns, self.source.w));
         Self::from_samples(self.target, self.source, rows, columns, self.average)
     }
 }
