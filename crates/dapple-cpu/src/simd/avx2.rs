@@ -10,8 +10,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
-// SAFETY: every method is a pair of AVX2 or FMA instructions on sixteen lanes; the trait's contract says when
-// it may be called.
+// SAFETY: every method is made of AVX2 and FMA instructions, most of them a pair on sixteen lanes; the trait's contract says
+// when it may be called.
 unsafe impl Simd for Avx2 {
     type V = [__m256; 2];
     // 6 x 2 accumulators, two halves of the right vector and a broadcast: 15 of 16 registers.

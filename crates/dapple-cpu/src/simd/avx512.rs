@@ -10,8 +10,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
-// SAFETY: every method is one instruction (or two) of AVX-512 F on sixteen lanes; the trait's contract says
-// when it may be called.
+// SAFETY: every method is one instruction (or two) of AVX-512 F on sixteen lanes, but for the transposition, which is made of
+// AVX2's; the level has both. The trait's contract says when it may be called.
 unsafe impl Simd for Avx512 {
     type V = __m512;
     // 14 x 2 accumulators, two vectors of the right matrix and a broadcast: 31 of 32 registers.
