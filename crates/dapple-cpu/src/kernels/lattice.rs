@@ -233,7 +233,7 @@ unsafe fn gather_rows_impl<S: Simd>(
 #[derive(Clone, Copy)]
 pub(crate) struct Dense(*const f32);
 
-// SAFETY: only an address; it is read by tasks that write elsewhere.
+// SAFETY: only an address; tasks write their own pixels' values, all of them before any task reads.
 unsafe impl Send for Dense {}
 // SAFETY: as above.
 unsafe impl Sync for Dense {}
@@ -246,10 +246,10 @@ impl Dense {
         if few { operand.shape.pixels() * channels + LANES } else { 0 }
     }
 
-    /// Makes the copy at `to`, or nothing where [`Dense::len`] is 0.
+    /// Makes the copy `at` a place of `to`, where [`Dense::len`] is not 0.
     ///
     /// # Safety
-    /// `to` must be valid for that many values, which nothing else uses now.
+    /// Nothing else may use that many values there now, nor write them while the copy is read.
     pub unsafe fn copy(
         level: Level,
         operand: &Operand,
