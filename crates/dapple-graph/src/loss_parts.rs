@@ -77,7 +77,8 @@ impl Loss {
     /// Checks the targets against the outputs.
     fn check_targets(&self, outputs: &[Shape]) -> Result<(), LossError> {
         if !(self.boundary_aware.is_finite() && self.boundary_aware >= 0.0) {
-            return Err(LossError::Weight(self.boundary_aware));
+            let (name, value) = ("boundary_aware", self.boundary_aware);
+            return Err(LossError::Setting { name, value, allowed: "at least 0" });
         }
         let learns = |(output, _): &(usize, &Shape)| self.target(*output) == Target::Boundaries;
         let mut boundaries = outputs.iter().enumerate().filter(learns).peekable();

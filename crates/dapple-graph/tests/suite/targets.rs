@@ -76,6 +76,8 @@ fn targets_that_do_not_fit_the_outputs_are_refused() {
     assert_eq!(refused(&first, &[one, classes]), LossError::FirstOutput);
     let small = Shape::new(1, 1, 3, 1);
     assert!(matches!(refused(&loss, &[classes, small]), LossError::Labels { .. }));
-    let endless = Loss { boundary_aware: f32::NAN, ..loss };
-    assert!(matches!(refused(&endless, &[classes, one]), LossError::Weight(_)));
+    for factor in [f32::NAN, f32::INFINITY, -1.0] {
+        let loss = Loss { boundary_aware: factor, ..loss.clone() };
+        assert!(matches!(refused(&loss, &[classes, one]), LossError::Setting { name: "boundary_aware", .. }));
+    }
 }
