@@ -51,7 +51,7 @@ pub(super) const TABLE: [Stage; 7] = [
 ];
 
 /// Stages whose outputs are the maps at strides 4, 8, 16 and 32. The map at stride 2 is the first convolution's.
-pub(super) const ENDS: [usize; 4] = [1, 2, 4, 6];
+const ENDS: [usize; 4] = [1, 2, 4, 6];
 
 fn build(
     g: &mut Graph,
@@ -62,27 +62,49 @@ fn build(
     g.use_conv_init(ConvInit::HeFanOut);
     let width = width * form.width as f64 / published as f64;
     let scaled = |channels: usize| divisible(channels as f64 * width);
-    let (prefix, features) = (form.prefix, form.features);
     let stem = Conv2d::new(scaled(32), 3).stride(2).padding(1);
-    let half = layer(g, &format!("{prefix}{features}0"), x, &stem, true)?;
-    let (mut x, mut stride, mut outs) = (half, 2, Vec::with_capacity(TABLE.len()));
-    let blocks_of = |stage: &Stage| (stage.4 as f64 * depth).ceil() as usize;
-    let total = TABLE.iter().map(blocks_of).sum();
-    let mut number = 0;
-    for (stage, line) in TABLE.iter().enumerate() {
-        let &Stage(expansion, kernel, stage_stride, out, _) = line;
+    let half = layer(g, &format!("{}{}0", form.prefix, form.features), x, &stem, true)?;
+    let blocks = |stage: usize| (TABLE[stage].4 as f64 * depth).ceil() as usize;
+    stages(g, half, form, blocks, scaled, block)
+}
+
+/// The settings of a block.
+pub(super) struct Block {
+    pub expansion: usize,
+    /// Of its depthwise convolution.
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    /// Output channels.
+    pub out: usize,
+}
+
+/// Adds a block without its shortcut: the graph, the prefix of its names, its input, its settings.
+type AddBlock = fn(&mut Graph, &str, NodeId, &Block) -> Result<NodeId, GraphError>;
+
+/// The stages of the table on the map at stride 2, with as many blocks each as `blocks` says, and as many channels as
+/// `scaled` makes of those of B0.
+pub(super) fn stages(
+    g: &mut Graph,
+    half: NodeId,
+    form: &Form,
+    blocks: impl Fn(usize) -> usize,
+    scaled: impl Fn(usize) -> usize,
+    add: AddBlock,
+) -> Result<Features, GraphError> {
+    let (mut x, mut stride, mut number, mut outs) = (half, 2, 0, Vec::with_capacity(TABLE.len()));
+    let total: usize = (0..TABLE.len()).map(&blocks).sum();
+    for (stage, &Stage(expansion, kernel, stage_stride, out, _)) in TABLE.iter().enumerate() {
         stride *= stage_stride;
-        let own = form.stride.stage(stride);
-        for index in 0..blocks_of(line) {
-            let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
+        let (own, out) = (form.stride.stage(stride), scaled(out));
+        for index in 0..blocks(stage) {
+            let name = format!("{}{}{}.{index}.block", form.prefix, form.features, stage + 1);
             let down = if index == 0 { stage_stride } else { 1 };
             let dilation = if down > 1 { own.first } else { own.dilation };
-            let depthwise = Conv2d::new(0, kernel)
-                .stride(if own.dilation > 1 { 1 } else { down })
-                .padding(kernel / 2 * dilation)
-                .dilation(dilation);
-            let y = block(g, &name, x, expansion, &depthwise, scaled(out))?;
-            x = if down == 1 && g.shape(x).c == scaled(out) {
+            let stride = if own.dilation > 1 { 1 } else { down };
+            let settings = Block { expansion, kernel, stride, dilation, out };
+            let y = add(g, &name, x, &settings)?;
+            x = if down == 1 && g.shape(x).c == out {
                 let y = drop_path(g, y, form.drop_path, number, total)?;
                 g.add(y, x)?
             } else {
@@ -95,15 +117,9 @@ fn build(
     Ok(Features { half: Some(half), maps: ENDS.map(|end| outs[end]), early: None })
 }
 
-/// MBConv: expansion, depthwise convolution (whose channels are set here), squeeze-and-excitation, projection.
-fn block(
-    g: &mut Graph,
-    name: &str,
-    x: NodeId,
-    expansion: usize,
-    depthwise: &Conv2d,
-    out: usize,
-) -> Result<NodeId, GraphError> {
+/// MBConv: expansion, depthwise convolution, squeeze-and-excitation, projection.
+fn block(g: &mut Graph, name: &str, x: NodeId, settings: &Block) -> Result<NodeId, GraphError> {
+    let &Block { expansion, kernel, stride, dilation, out } = settings;
     let channels = g.shape(x).c;
     let expanded = divisible((channels * expansion) as f64);
     let (mut y, mut part) = (x, 0);
@@ -114,7 +130,8 @@ fn block(
     if expanded != channels {
         y = layer(g, &next(), y, &Conv2d::new(expanded, 1), true)?;
     }
-    let depthwise = Conv2d { out_channels: expanded, groups: expanded, ..*depthwise };
+    let depthwise = Conv2d::new(expanded, kernel).groups(expanded);
+    let depthwise = depthwise.stride(stride).padding(kernel / 2 * dilation).dilation(dilation);
     y = layer(g, &next(), y, &depthwise, true)?;
     let gate = Gate { squeeze: Some(Pointwise::Silu), excite: Pointwise::Sigmoid };
     y = squeeze_excite(g, &next(), y, (channels / 4).max(1), gate)?;

@@ -6,9 +6,9 @@
 //! Convolutions of stride 2 pad as TensorFlow does, as which the published weights were trained. Parameters: numbered as
 //! torchvision's EfficientNet, `features.INDEX`. Stochastic depth with the published survival probability of 0.8.
 
-use super::efficientnet::{ENDS, Stage, TABLE};
+use super::efficientnet::{Block, Stage, TABLE, stages};
 use super::encoder::{BuildEncoder, Encoder, Features, Form};
-use crate::blocks::{divisible, drop_path, padded_at_the_end};
+use crate::blocks::{divisible, padded_at_the_end};
 use dapple_base::Normalization;
 use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
@@ -63,52 +63,16 @@ fn build(g: &mut Graph, x: NodeId, form: &Form, scaling: Scaling) -> Result<Feat
     g.use_conv_init(ConvInit::HeFanOut);
     // Widths other than the published one scale all channels, the first layer's too.
     let narrow = form.width as f64 / WIDTH as f64;
-    let (prefix, features) = (form.prefix, form.features);
     let stem = Conv2d::new(divisible(WIDTH as f64 * narrow), 3).stride(2);
     let image = padded_at_the_end(g, x, x)?;
-    let half = layer(g, &format!("{prefix}{features}0"), image, &stem, true)?;
-    let (mut x, mut stride, mut number, mut outs) = (half, 2, 0, Vec::with_capacity(TABLE.len()));
-    let total = (0..TABLE.len()).map(|stage| scaling.blocks(stage)).sum();
-    for (stage, &Stage(expansion, kernel, stage_stride, out, _)) in TABLE.iter().enumerate() {
-        stride *= stage_stride;
-        let own = form.stride.stage(stride);
-        let out = divisible(out as f64 * scaling.0 * narrow);
-        for index in 0..scaling.blocks(stage) {
-            let down = if index == 0 { stage_stride } else { 1 };
-            let dilation = if down > 1 { own.first } else { own.dilation };
-            let depthwise = Depthwise { kernel, halves: down > 1 && own.dilation == 1, dilation };
-            let name = format!("{prefix}{features}{}.{index}.block", stage + 1);
-            let y = block(g, &name, x, expansion, &depthwise, out)?;
-            x = if down == 1 && g.shape(x).c == out {
-                let y = drop_path(g, y, form.drop_path, number, total)?;
-                g.add(y, x)?
-            } else {
-                y
-            };
-            number += 1;
-        }
-        outs.push(x);
-    }
-    Ok(Features { half: Some(half), maps: ENDS.map(|end| outs[end]), early: None })
-}
-
-/// The depthwise convolution of a block.
-struct Depthwise {
-    kernel: usize,
-    /// Whether its stride is 2.
-    halves: bool,
-    dilation: usize,
+    let half = layer(g, &format!("{}{}0", form.prefix, form.features), image, &stem, true)?;
+    let scaled = |channels: usize| divisible(channels as f64 * scaling.0 * narrow);
+    stages(g, half, form, |stage| scaling.blocks(stage), scaled, block)
 }
 
 /// MBConv without squeeze-and-excitation: expansion, depthwise convolution, projection.
-fn block(
-    g: &mut Graph,
-    name: &str,
-    x: NodeId,
-    expansion: usize,
-    depthwise: &Depthwise,
-    out: usize,
-) -> Result<NodeId, GraphError> {
+fn block(g: &mut Graph, name: &str, x: NodeId, settings: &Block) -> Result<NodeId, GraphError> {
+    let &Block { expansion, kernel, stride, dilation, out } = settings;
     let (channels, mut y, mut part) = (g.shape(x).c * expansion, x, 0);
     let mut next = || {
         part += 1;
@@ -117,11 +81,10 @@ fn block(
     if expansion > 1 {
         y = layer(g, &next(), y, &Conv2d::new(channels, 1), true)?;
     }
-    let &Depthwise { kernel, halves, dilation } = depthwise;
     let conv = Conv2d::new(channels, kernel).groups(channels);
-    y = if halves {
+    y = if stride > 1 {
         let y = padded_at_the_end(g, y, x)?;
-        layer(g, &next(), y, &conv.stride(2).padding(kernel / 2 - 1), true)?
+        layer(g, &next(), y, &conv.stride(stride).padding(kernel / 2 - 1), true)?
     } else {
         layer(g, &next(), y, &conv.padding(kernel / 2 * dilation).dilation(dilation), true)?
     };
