@@ -240,6 +240,26 @@ fn operations_on_many_channels_agree_with_the_reference() {
     assert!(10 * checked > 9 * all, "only {checked} of {all} could be compared");
 }
 
+/// As PyTorch has it: the slope at the bounds themselves is that beyond them.
+#[test]
+fn relu6_has_no_gradient_at_its_bounds() {
+    let shape = Shape::new(1, 1, 5, 1);
+    let network = (shape, |input: Shape| {
+        let mut g = Graph::new(input);
+        let y = g.activate(g.input(), Pointwise::Relu6)?;
+        g.output("y", y)?;
+        Ok(g)
+    });
+    let state = State::init(&network.build(shape).expect("it fits"), 0);
+    let network: Arc<dyn Network> = Arc::new(network);
+    let input = Tensor::new(shape, vec![-1.0, 0.0, 3.0, 6.0, 7.0]);
+    let upstream = [Tensor::new(shape, vec![1.0; 5])];
+    for engine in levels() {
+        let (x, _) = engine.gradients(network.clone(), &state, &input, &upstream).expect("it fits");
+        assert_eq!(x.data, [0.0, 0.0, 1.0, 0.0, 0.0], "{:?}", engine.level());
+    }
+}
+
 /// The same logits make the same loss at every level: its exponentials are unfused everywhere.
 #[test]
 fn losses_have_the_same_bits_at_every_level() {
