@@ -1,4 +1,4 @@
-//! What each output of a network learns: the labels, or what is made of them.
+//! The truth that each output of a network learns: the labels, or a map made of them.
 
 use serde::{Deserialize, Serialize};
 

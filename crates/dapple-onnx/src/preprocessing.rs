@@ -9,7 +9,7 @@ use dapple_base::Normalization;
 /// First operator set whose `Resize` averages where it makes smaller.
 pub(crate) const OPSET: i64 = 18;
 
-/// What a model does with images before the network sees them: resizing as in training, to whole 8-bit values, then
+/// The steps from images to the network's input: resizing as in training, to whole 8-bit values, then
 /// normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preprocessing {

@@ -111,7 +111,7 @@ pub(crate) fn half_of(graph: &Graph, small: NodeId, large: NodeId) -> Option<Rou
     })
 }
 
-/// The nodes whose size, divided by a number and rounded so, is the size of a map: itself, what it was made of, and so on.
+/// The nodes whose size, divided by a number and rounded so, is the size of a map: the map itself, its source, and so on.
 /// Divisions that round alike are one by their product.
 fn shares(graph: &Graph, id: NodeId, rounding: Rounding) -> Vec<(NodeId, usize)> {
     let (mut id, mut divisor) = (size_origin(graph, id), 1);
@@ -158,7 +158,7 @@ fn size_origin(graph: &Graph, mut id: NodeId) -> NodeId {
             {
                 node.inputs[0]
             }
-            // TensorFlow's padding: what it is padded to is one more than twice the half.
+            // TensorFlow's padding: the padded size is one more than twice the half.
             Sizing::Conv2d(conv) => match half_of_padded(graph, node.inputs[0], conv) {
                 Some(half) => half,
                 None => return id,

@@ -25,7 +25,7 @@ pub(crate) unsafe fn exp_everywhere<S: Simd>(x: S::V) -> S::V {
     unsafe { bounded_exp::<S, true, false>(x) }
 }
 
-/// As [`exp`], of what may be larger than 88 only `if LARGE`, with multiply-adds as the level has them only if `FUSED`.
+/// As [`exp`], of values above 88 only if `LARGE`, with multiply-adds as the level has them only if `FUSED`.
 ///
 /// Cody and Waite's reduction to `|r| <= ln(2) / 2`, then the Taylor polynomial of degree 7 (error below 2e-9).
 ///

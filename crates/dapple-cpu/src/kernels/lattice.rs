@@ -319,8 +319,8 @@ unsafe fn gather_runs<S: Simd>(
     let length = lattice.taps_in_a_row().unwrap_or(1);
     let [height, width] = lattice.source;
     let run = length * channels;
-    // SAFETY: pixels are inside the map, behind whose copy are sixteen values more. What a run spills is written
-    // afterwards.
+    // SAFETY: pixels are inside the map, behind whose copy are sixteen values more. The next run overwrites the values that
+    // one spills; behind the last row there is room for them.
     unsafe {
         let mut to = to;
         for (n, y, x) in lattice.positions(points) {

@@ -29,7 +29,7 @@ fn boundaries_are_two_pixels_to_either_side_of_a_change_and_none_to_pixels_witho
     let expected = [0, 0, 0, 0, 1, 1, 1, 1, 0, 255, 255, 255];
     assert_eq!(boundaries.labels[..], expected.repeat(3)[..]);
     assert_eq!((boundaries.output, boundaries.factor), (1, 20.0));
-    // Each side weighs what the other one has of the nine labelled columns.
+    // Each side weighs the other's share of the nine labelled columns.
     assert_eq!(boundaries.loss.class_weights, Some(vec![4.0 / 9.0, 5.0 / 9.0]));
     assert_eq!(boundaries.loss.terms[0].kind, LossKind::BinaryCrossEntropy);
 }

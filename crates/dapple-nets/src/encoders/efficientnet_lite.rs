@@ -3,7 +3,7 @@
 //! (<https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>): no squeeze-and-excitation, ReLU6
 //! for SiLU; the channels of the first layer and the blocks of the first and the last stage are not scaled.
 //!
-//! Convolutions of stride 2 pad as TensorFlow does, as which the published weights were trained. Parameters: numbered as
+//! Convolutions of stride 2 pad as TensorFlow does, with which the published weights were trained. Parameters: numbered as
 //! torchvision's EfficientNet, `features.INDEX`. Stochastic depth with the published survival probability of 0.8.
 
 use super::efficientnet::{Block, Stage, TABLE, stages};

@@ -189,7 +189,7 @@ fn attend(g: &mut Graph, stage: &str, p: NodeId, i: NodeId) -> Result<NodeId, Gr
     between(g, p, i, gate)
 }
 
-/// D with what I adds to it.
+/// D and the difference that I adds to it.
 fn differ(g: &mut Graph, name: &str, d: NodeId, i: NodeId) -> Result<NodeId, GraphError> {
     let conv = Conv2d::new(g.shape(d).c, 3).padding(1);
     let difference = pair(g, name, 0, i, &conv)?;

@@ -100,7 +100,7 @@ pub fn losses(engine: &dyn Engine, cases: u64) -> Vec<Row> {
             &mut rows[KINDS.len()],
         );
     }
-    // Few networks have what boundaries need: outputs of one channel, and two of them.
+    // Few networks have the outputs that boundaries need: two, of one channel.
     let row = &mut rows[KINDS.len() + 1];
     for seed in 0..40 * cases {
         if row.compared as u64 >= cases.div_ceil(5) {

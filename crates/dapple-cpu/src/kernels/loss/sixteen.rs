@@ -8,7 +8,7 @@ use crate::memory::Base;
 use crate::simd::{LANES, Simd, padded, simd_fn};
 use std::ops::Range;
 
-/// Sixteen pixels' probabilities, and what their softmax was made of.
+/// Sixteen pixels' probabilities, and the parts of their softmax.
 pub(super) struct Sixteen {
     /// `[padded classes, 16]`
     pub p: Vec<f32>,
@@ -30,7 +30,7 @@ impl Sixteen {
         self.p[k * LANES + i]
     }
 
-    /// What the logits of pixel `i` exceed the logarithms of their probabilities by (softmax only).
+    /// The excess of pixel `i`'s logits over the logarithms of their probabilities (softmax only).
     pub fn log_sum(&self, i: usize) -> f32 {
         self.largest[i] + self.sum[i].ln()
     }

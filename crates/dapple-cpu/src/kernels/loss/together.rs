@@ -6,7 +6,7 @@ use super::slopes::Slopes;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use std::ops::Range;
 
-/// What the sixteen pixels have in common, and what each has.
+/// The factors that sixteen pixels have in common, and the values of each.
 pub(super) struct Together<'a> {
     /// Whether the loss has no other terms.
     pub fits: bool,
