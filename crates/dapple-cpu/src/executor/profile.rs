@@ -36,7 +36,7 @@ pub struct StepTime {
     pub start: f64,
     /// Wall-clock time.
     pub seconds: f64,
-    /// Multiply-adds of the plain definition, whatever algorithm computes it; none of all but convolutions and attention.
+    /// Multiply-adds of the plain definition, whatever algorithm computes it; 0 but for convolutions and attention.
     pub multiply_adds: u64,
     /// Bytes of the feature maps that it reads and writes, each once, as they are stored, and of the weights that it
     /// multiplies with.

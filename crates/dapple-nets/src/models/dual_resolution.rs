@@ -30,8 +30,7 @@ pub(super) fn numbered(
     x: NodeId,
     conv: &Conv2d,
 ) -> Result<NodeId, GraphError> {
-    let names = [format!("{name}.{first}"), format!("{name}.{}", first + 2)];
-    before(g, names.each_ref().map(String::as_str), x, &conv.bias(false))
+    before(g, [&format!("{name}.{first}"), &format!("{name}.{}", first + 2)], x, &conv.bias(false))
 }
 
 /// A convolution without bias and its batch norm as `name.FIRST` and the layer after it.
@@ -42,8 +41,7 @@ pub(super) fn pair(
     x: NodeId,
     conv: &Conv2d,
 ) -> Result<NodeId, GraphError> {
-    let names = [format!("{name}.{first}"), format!("{name}.{}", first + 1)];
-    conv_bn(g, names.each_ref().map(String::as_str), x, &conv.bias(false))
+    conv_bn(g, [&format!("{name}.{first}"), &format!("{name}.{}", first + 1)], x, &conv.bias(false))
 }
 
 /// The segmentation head: a 3 x 3 convolution to `inner` channels and a 1 x 1 convolution.
