@@ -240,9 +240,8 @@ fn operations_on_many_channels_agree_with_the_reference() {
     assert!(10 * checked > 9 * all, "only {checked} of {all} could be compared");
 }
 
-/// As PyTorch has it: the slope at the bounds themselves is that beyond them.
 #[test]
-fn relu6_has_no_gradient_at_its_bounds() {
+fn relu6_has_no_gradient_at_its_bounds_as_in_pytorch() {
     let shape = Shape::new(1, 1, 5, 1);
     let network = (shape, |input: Shape| {
         let mut g = Graph::new(input);
@@ -250,8 +249,8 @@ fn relu6_has_no_gradient_at_its_bounds() {
         g.output("y", y)?;
         Ok(g)
     });
-    let state = State::init(&network.build(shape).expect("it fits"), 0);
     let network: Arc<dyn Network> = Arc::new(network);
+    let state = State::init(&network.build(shape).expect("it fits"), 0);
     let input = Tensor::new(shape, vec![-1.0, 0.0, 3.0, 6.0, 7.0]);
     let upstream = [Tensor::new(shape, vec![1.0; 5])];
     for engine in levels() {
