@@ -247,7 +247,7 @@ fn relu6_has_no_gradient_at_its_bounds_as_in_pytorch() {
         let mut g = Graph::new(input);
         let y = g.activate(g.input(), Pointwise::Relu6)?;
         g.output("y", y)?;
-        Ok(g)
+        Ok::<Graph, GraphError>(g)
     });
     let network: Arc<dyn Network> = Arc::new(network);
     let state = State::init(&network.build(shape).expect("it fits"), 0);
