@@ -67,15 +67,7 @@ impl History {
 
     /// The row with the best standing, the earliest of equals.
     pub fn best(&self) -> Option<&BTreeMap<String, f64>> {
-        let mut best: Option<(&BTreeMap<String, f64>, Standing)> = None;
-        for row in &self.rows {
-            if let Some(standing) = standing(row)
-                && best.is_none_or(|(_, highest)| standing.beats(&highest))
-            {
-                best = Some((row, standing));
-            }
-        }
-        best.map(|(row, _)| row)
+        Standing::best_of(&self.rows, |row| standing(row)).map(|(row, _)| row)
     }
 
     /// The standing of the best row: the score of the weights that were saved.

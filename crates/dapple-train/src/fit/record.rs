@@ -156,15 +156,7 @@ impl EpochRecord {
 
 /// The epoch with the best [`Standing`], the earliest of equals.
 pub fn best_epoch(records: &[EpochRecord]) -> Option<&EpochRecord> {
-    let mut best: Option<(&EpochRecord, Standing)> = None;
-    for record in records {
-        if let Some(standing) = record.standing()
-            && best.is_none_or(|(_, highest)| standing.beats(&highest))
-        {
-            best = Some((record, standing));
-        }
-    }
-    best.map(|(record, _)| record)
+    Standing::best_of(records, |record| record.standing()).map(|(record, _)| record)
 }
 
 /// The latest epoch that made progress: it stands better than all before it, or scored as well with a lower training loss,

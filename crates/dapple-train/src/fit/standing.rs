@@ -29,6 +29,15 @@ impl Standing {
         }
     }
 
+    /// The row that stands best, the earliest of equals, with its standing; `None` if none has one.
+    pub fn best_of<T>(
+        rows: impl IntoIterator<Item = T>,
+        of: impl Fn(&T) -> Option<Self>,
+    ) -> Option<(T, Self)> {
+        let standings = rows.into_iter().filter_map(|row| of(&row).map(|standing| (row, standing)));
+        standings.reduce(|best, row| if row.1.beats(&best.1) { row } else { best })
+    }
+
     /// Whether this one is better: a higher score, or the same with a lower loss.
     pub fn beats(&self, other: &Self) -> bool {
         let has_lower_loss = self.loss.zip(other.loss).is_some_and(|(here, there)| here < there);

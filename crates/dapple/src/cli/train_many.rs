@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dapple::data::Dataset;
 use dapple::run::note_on;
 use dapple::run::sweep::{Sweep, SweepKind, SweepResult};
-use dapple::train::{EpochRecord, Outcome, TrainConfig};
+use dapple::train::{Outcome, Standing, TrainConfig};
 use dapple_base::{ByteSize, StopFlag};
 
 use super::arguments::Train;
@@ -91,7 +91,7 @@ fn print(result: &SweepResult, sweep: &Sweep) {
         say!("next:");
         say!("  dapple predict {} photo.jpg --kind overlay", shell_word(path));
         say!("  dapple serve {}", shell_word(path));
-    } else if let Some((best, _)) = best_member(&result.members) {
+    } else if let Some(((best, _), _)) = Standing::best_of(&result.members, |(_, record)| record.standing()) {
         let (best, data) = (shell_word(&folder.join(best)), shell_word(&shortened(&sweep.config().data.dir)));
         say!("next, with the best of them:");
         say!("  dapple predict {best} photo.jpg --kind overlay");
@@ -99,10 +99,4 @@ fn print(result: &SweepResult, sweep: &Sweep) {
         let members = result.members.iter().map(|(name, _)| shell_word(&folder.join(name)));
         say!("  dapple report {}", members.collect::<Vec<_>>().join(" "));
     }
-}
-
-/// The first of the members with the highest score.
-fn best_member(members: &[(String, EpochRecord)]) -> Option<&(String, EpochRecord)> {
-    let score = |record: &EpochRecord| record.selection_score().unwrap_or(f64::NEG_INFINITY);
-    members.iter().rev().max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
 }
