@@ -89,9 +89,10 @@ impl Unlabelled {
         Ok(batches)
     }
 
-    /// The labels of pixels that the average is sure of, by its logits for the images of `plain`; and the share of these pixels.
-    pub fn sure_labels(&mut self, logits: &Tensor, plain: &Batch, threshold: f32) -> (Vec<u8>, f64) {
-        let (labels, share) = sure_labels(logits, &plain.labels, threshold);
+    /// The labels of pixels that the average is sure of, by its logits; and the share of these pixels. `image` has [`BEYOND`]
+    /// where a pixel is beyond the images.
+    pub fn sure_labels(&mut self, logits: &Tensor, image: &[u8], threshold: f32) -> (Vec<u8>, f64) {
+        let (labels, share) = sure_labels(logits, image, threshold);
         self.sure = (self.sure.0 + share, self.sure.1 + 1);
         (labels, share)
     }

@@ -61,33 +61,26 @@ impl Session<'_> {
     /// Adds the gradient of the batch without labels that belongs to the last one with labels; nothing before the first step, when
     /// there is no average, and where the average is sure of nothing.
     fn learn_unlabelled(&mut self, scale: f32) -> Result<(), TrainError> {
-        let config = &self.setup.config;
-        let (Some(unlabelled), Some(settings)) = (&mut self.unlabelled, &config.unlabelled) else {
+        let share = self.share_done();
+        let (Some(unlabelled), Some(settings)) = (&mut self.unlabelled, &self.setup.config.unlabelled) else {
             return Ok(());
-        };
-        let per_epoch = self.loader.batches_per_epoch();
-        let share = match &self.position.pace {
-            Some(pace) => pace.share,
-            None => {
-                let steps = config.epochs * per_epoch.div_ceil(config.accumulate);
-                self.position.steps as f64 / steps.max(1) as f64
-            }
         };
         let factor = settings.factor(share);
         if self.position.steps == 0 || factor == 0.0 {
             return Ok(());
         }
+        let per_epoch = self.loader.batches_per_epoch();
         let number = (self.position.epochs_done * per_epoch + self.position.batches_done - 1) as u64;
         let [plain, strong] = unlabelled.batch(number, self.position.small)?;
-        let tensor =
-            |batch: &Batch| Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images.clone());
+        // Both show the same places.
+        let shape = Shape::new(plain.n, plain.h, plain.w, plain.c);
         self.executor.swap_ema();
-        let seen = self.executor.infer(&tensor(&plain), Inference::Predict);
+        let seen = self.executor.infer(&Tensor::new(shape, plain.images), Inference::Predict);
         self.executor.swap_ema();
-        let (labels, sure) = unlabelled.sure_labels(&seen?.swap_remove(0), &plain, settings.threshold);
+        let (labels, sure) = unlabelled.sure_labels(&seen?.swap_remove(0), &plain.labels, settings.threshold);
         if sure > 0.0 {
             let scale = scale * factor * sure as f32;
-            self.executor.accumulate(&tensor(&strong), &labels, &unlabelled.loss, scale)?;
+            self.executor.accumulate(&Tensor::new(shape, strong.images), &labels, &unlabelled.loss, scale)?;
         }
         Ok(())
     }

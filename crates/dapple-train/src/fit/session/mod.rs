@@ -285,11 +285,7 @@ impl<'a> Session<'a> {
     /// Whether the epoch that begins shows small images.
     fn choose_size(&mut self) {
         let Some(settings) = self.setup.config.small_images else { return };
-        let done = match &self.position.pace {
-            Some(pace) => pace.share,
-            None => self.position.epochs_done as f64 / self.setup.config.epochs as f64,
-        };
-        let small = done < settings.share;
+        let small = self.share_done() < settings.share;
         if small != self.position.small {
             let input = self.setup.config.input;
             let input = if small { settings.input(input) } else { input };
@@ -302,6 +298,17 @@ impl<'a> Session<'a> {
             self.observer.notice(&Event::Note(&text));
         }
         self.position.small = small;
+    }
+
+    /// The share of the training that is done.
+    fn share_done(&self) -> f64 {
+        match &self.position.pace {
+            Some(pace) => pace.share,
+            None => {
+                let steps = self.setup.config.epochs as u64 * self.steps_per_epoch();
+                self.position.steps as f64 / steps.max(1) as f64
+            }
+        }
     }
 
     /// Steps of the optimizer in an epoch.
