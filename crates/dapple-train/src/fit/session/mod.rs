@@ -113,7 +113,9 @@ impl<'a> Session<'a> {
 
         executor.set_dropout_state(DropoutState { seed: config.seed, passes: position.passes });
 
-        let cache = |share| config.data.cache.settings(config.data.cache_mib, share);
+        let cache = |shares| config.data.cache.settings(config.data.cache_mib, shares);
+        // Images without labels have half of the training images' part.
+        let shares = if setup.unlabelled.is_some() { 4 } else { 2 };
         let loader = Loader::new(
             Arc::clone(dataset),
             parts.train.clone(),
@@ -123,7 +125,7 @@ impl<'a> Session<'a> {
                 drop_last: true,
                 seed: config.seed,
                 threads: config.data.threads,
-                cache: cache(2),
+                cache: cache(shares),
                 ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
             },
         )?;
