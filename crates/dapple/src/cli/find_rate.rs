@@ -52,16 +52,19 @@ fn training(arguments: impl Iterator<Item = OsString>, plot: &Path, rate: f64) -
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
-        match text.as_ref() {
-            // A value that is not the plot's name is the folder of the data.
-            "--find-lr" => {
+        let (flag, value) = text.split_once('=').map_or((&*text, None), |(flag, value)| (flag, Some(value)));
+        // A value of --find-lr that is not the plot's name is the folder of the data.
+        match (flag, value) {
+            ("--find-lr", None) => {
                 arguments.next_if(|value| Path::new(value) == plot);
             }
-            "--lr" => {
+            ("--find-lr", Some(value)) if Path::new(value) != plot => {
+                words.push(shell_word(Path::new(value)))
+            }
+            ("--lr", None) => {
                 arguments.next();
             }
-            "--force" => {}
-            _ if text.starts_with("--find-lr=") || text.starts_with("--lr=") => {}
+            ("--find-lr" | "--lr", Some(_)) | ("--force", None) => {}
             _ => words.push(shell_word(Path::new(&argument))),
         }
     }
@@ -82,6 +85,7 @@ mod tests {
         for (arguments, plot) in [
             ("train horses --find-lr rates.png --size 64", "rates.png"),
             ("train --find-lr horses --size 64", "learning-rates.png"),
+            ("train --find-lr=horses --size 64", "learning-rates.png"),
             ("train horses --lr 1 --find-lr --size 64", "learning-rates.png"),
             ("train horses --lr=1 --find-lr=a.png --size 64 --force", "a.png"),
         ] {
