@@ -142,7 +142,7 @@ fn of_entry(entry: &CatalogueEntry, encoder: &Encoder, origin: Origin) -> Pretra
 /// Weights by a file's path or a name of the catalogue.
 fn asked(name: &str) -> Result<Pretrained, StartError> {
     let path = Path::new(name);
-    if path.exists() {
+    if path.is_file() {
         let encoder = recognized(path)?;
         let weights = name.to_owned();
         return Ok(Pretrained { encoder: encoder.name, weights, accuracy: None, origin: Origin::Asked });

@@ -27,8 +27,10 @@ impl PretrainedStart<'_> {
         &self,
         choose: &dyn Fn(Vec<Pretrained>) -> Result<Chosen, Failure>,
     ) -> Result<Chosen, Failure> {
+        // Damaged files would be fetched again.
+        let offline = self.offline || *self.weights == StartWeights::Offline;
         // Without a folder for a cache, nothing is kept and nothing fetched.
-        let (store, among) = match store(self.offline) {
+        let (store, mut among) = match store(offline) {
             Ok(store) => {
                 let among = candidates(self.weights, self.network, &store)?;
                 (Some(store), among)
@@ -42,7 +44,6 @@ impl PretrainedStart<'_> {
         if among.is_empty() {
             self.name_the_missed(store.as_ref());
         }
-        let mut among = among;
         loop {
             let mut chosen = choose(among.clone())?;
             let Some(weights) = chosen.pretrained.clone() else { return Ok(chosen) };
@@ -85,7 +86,7 @@ impl PretrainedStart<'_> {
 
     /// The file of weights; a download is announced.
     fn file(&self, weights: &Pretrained, store: Option<&Store>) -> Result<PathBuf, Failure> {
-        let is_file = weights.origin == Origin::Asked && Path::new(&weights.weights).exists();
+        let is_file = weights.origin == Origin::Asked && Path::new(&weights.weights).is_file();
         let (entry, store) = match (entry_named(weights), store) {
             (Some(entry), Some(store)) if !is_file => (entry, store),
             _ => return Ok(weights.weights.clone().into()),

@@ -206,6 +206,23 @@ fn a_download_is_announced_and_a_failed_one_ends_no_training() {
 }
 
 #[test]
+fn damaged_weights_are_not_fetched_again_offline() {
+    let bench = Bench::new();
+    let lite = dapple::weights::find("efficientnet_lite0").expect("of the catalogue");
+    let file = bench.path("cache/weights").join(lite.file);
+    fs::create_dir_all(bench.path("cache/weights")).expect("the folder is writable");
+    fs::write(&file, "damaged").expect("the folder is writable");
+    let mut command =
+        bench.command("train data --epochs 1 --size 32 --profile fast --weights offline --out run");
+    command.env_remove("DAPPLE_OFFLINE").env("DAPPLE_WEIGHTS_MIRROR", "http://127.0.0.1:9");
+    let output = command.output().expect("the program starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && err.contains("starts without"), "{err}");
+    assert!(err.contains("downloads are switched off"), "{err}");
+    assert_eq!(fs::read(&file).expect("it is there"), b"damaged");
+}
+
+#[test]
 fn weights_that_do_not_fit_the_wishes_are_refused() {
     let bench = Bench::new();
     let file = lite0(&bench);
