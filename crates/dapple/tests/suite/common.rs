@@ -17,6 +17,15 @@ pub struct Said {
     pub err: String,
 }
 
+#[cfg(target_os = "linux")]
+impl Said {
+    /// That of a process that may have ended in the midst of a word.
+    pub fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");

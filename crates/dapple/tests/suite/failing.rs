@@ -26,8 +26,7 @@ fn limited(bench: &Bench, limit: &str, arguments: &str) -> Option<Said> {
         .current_dir(bench.path(""))
         .output()
         .ok()?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let said = Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+    let said = Said::of(output);
     (said.code != Some(99)).then_some(said)
 }
 

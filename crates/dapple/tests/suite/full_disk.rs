@@ -27,8 +27,7 @@ fn on_disk(bench: &Bench, options: &str, arguments: &str) -> Option<Said> {
         .current_dir(bench.path(""))
         .output()
         .ok()?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let said = Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+    let said = Said::of(output);
     let is_made = said.code != Some(99) && !said.err.starts_with("unshare");
     if !is_made {
         eprintln!("no disk of its own can be made here: {}", said.err);

@@ -19,9 +19,7 @@ fn a_limit_of_memory_ends_with_one_message() {
             .env("RUST_BACKTRACE", "1")
             .output()
             .expect("there is a shell");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
-        match is_done_or_explained(&said, &format!("{kibibytes} KiB")) {
+        match is_done_or_explained(&Said::of(output), &format!("{kibibytes} KiB")) {
             true => done += 1,
             false => refused += 1,
         }
