@@ -24,7 +24,7 @@ pub enum FindModelError {
     },
     /// A folder without a model.
     #[error(
-        "{}: this folder holds no model, neither a run's best.safetensors nor what segmentation_models_pytorch saves; \
+        "{}: this folder holds no model, neither a run's best.safetensors nor weights that segmentation_models_pytorch saved; \
          give a run's folder, a model file or a name",
         .0.display()
     )]

@@ -74,6 +74,8 @@ settings! {
                     .by(edits::ema),
             ),
         /// Epochs without a better score after which the training ends.
+        ///
+        /// The same score with a lower loss is a better one, and a lower training loss counts while the score is 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         patience: Option<usize> = at_least(1)
             .unset("training to the end")
