@@ -80,6 +80,11 @@ impl History {
         of_better_weights(self.best()?, column)
     }
 
+    /// The standing of the last row.
+    pub fn latest_standing(&self) -> Option<Standing> {
+        self.rows.last().and_then(standing)
+    }
+
     /// A `val_` column of the last row, for the weights that scored better.
     pub fn latest(&self, column: &str) -> Option<f64> {
         of_better_weights(self.rows.last()?, column)

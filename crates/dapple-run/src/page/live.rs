@@ -13,7 +13,7 @@ use super::data::RunData;
 use super::parts::{section, shown};
 use crate::epochs::{ClassRow, ClassValues};
 use crate::log::{Activity, RunProgress};
-use crate::text::duration;
+use crate::text::{duration, note_on};
 
 /// The largest log and the largest picture that are read, in bytes.
 const LARGEST: u64 = 64 << 20;
@@ -75,7 +75,8 @@ fn now(run: &RunData) -> Section {
     );
     fact("Loss of this epoch", progress.loss.filter(|_| running).map(|loss| format!("{loss:.4}")));
     fact("Loss of the last epoch", of_last("train_loss").map(|loss| format!("{loss:.4}")));
-    fact("Validation mean IoU", run.history.latest("val_miou").map(|score| shown(Some(score))));
+    let note = run.history.latest_standing().map_or("", |standing| note_on(standing.weights));
+    fact("Validation mean IoU", run.history.latest("val_miou").map(|score| shown(Some(score)) + note));
     let (name, best) = run.selection_score();
     fact(&format!("Best {name}"), best.map(|score| shown(Some(score)) + run.note()));
     fact(
