@@ -54,7 +54,7 @@ settings! {
         /// Ending of the masks' names, which they add to those of their images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mask_suffix: Option<String> = text("an ending of names").unset("found from the names").example("\"_manual1\"").flag(
-            Flag::new("mask-suffix", "ENDING").help(
+            Flag::new("mask-suffix", "ENDING").hyphens().help(
                 "Ending of the masks' names before the extension, which they add to those of their images, as _manual1 [default: \
                  found from the names]",
             ),
@@ -66,7 +66,7 @@ settings! {
         value_range: Option<ValueRange> = parsed::<ValueRange>("type, LOW..HIGH, or LOW..HIGH for each channel")
             .unset("found from the images")
             .example("\"0..4095\"")
-            .flag(Flag::new("value-range", "RANGE").help(
+            .flag(Flag::new("value-range", "RANGE").hyphens().help(
                 "Values of the images that become black and white: type (each file by its type), LOW..HIGH, or LOW..HIGH for each \
                  channel [default: found from the images]",
             )),

@@ -49,6 +49,8 @@ pub struct Flag {
     pub conflicts: &'static [&'static str],
     /// Another spelling of its name.
     pub alias: Option<&'static str>,
+    /// Whether its value may begin with a hyphen.
+    pub hyphens: bool,
 }
 
 /// How a flag changes the settings.
@@ -217,7 +219,8 @@ impl Setting {
 impl Flag {
     pub(super) const fn new(name: &'static str, value: &'static str) -> Self {
         let (also, words, conflicts): (&[&str], &[Word], &[&str]) = (&[], &[], &[]);
-        Self { name, value, help: None, edit: Edit::Value, also, words, conflicts, alias: None }
+        let (help, edit, alias) = (None, Edit::Value, None);
+        Self { name, value, help, edit, also, words, conflicts, alias, hyphens: false }
     }
 
     pub(super) const fn help(self, help: &'static str) -> Self {
@@ -243,6 +246,11 @@ impl Flag {
     /// With another spelling of its name.
     pub(super) const fn alias(self, alias: &'static str) -> Self {
         Self { alias: Some(alias), ..self }
+    }
+
+    /// With values that may begin with a hyphen.
+    pub(super) const fn hyphens(self) -> Self {
+        Self { hyphens: true, ..self }
     }
 
     pub(super) const fn conflicts(self, conflicts: &'static [&'static str]) -> Self {

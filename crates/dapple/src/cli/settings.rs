@@ -81,7 +81,7 @@ fn arg(setting: &'static Setting, flag: &'static Flag) -> Arg {
     if flag.value.is_empty() {
         return arg.action(ArgAction::SetTrue);
     }
-    let arg = arg.value_name(flag.value);
+    let arg = arg.value_name(flag.value).allow_hyphen_values(flag.hyphens);
     match (flag.words, setting.kind) {
         ([], Kind::Word(words)) => arg.value_parser(one_of(words)),
         ([], _) => arg.value_parser(move |text: &str| -> Result<String, BadValue> {
@@ -108,7 +108,7 @@ pub fn augmentation_preset() -> impl TypedValueParser<Value = Augment> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
     use crate::cli::command::Cli;
@@ -118,6 +118,14 @@ mod tests {
         "help", "out", "resume", "config", "encoder", "profile", "seeds", "find-lr", "weights", "offline",
         "force", "quiet",
     ];
+
+    #[test]
+    fn endings_and_ranges_may_begin_with_a_hyphen() {
+        for flag in ["--mask-suffix -p", "--value-range -100..3000"] {
+            let words = ["dapple", "train", "data"].into_iter().chain(flag.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{flag}");
+        }
+    }
 
     #[test]
     fn every_flag_of_train_that_changes_the_settings_is_one_of_them() {
