@@ -38,7 +38,7 @@ const SHOWN: f64 = 0.5;
 /// Part of them with which it is still better than random weights.
 const LEAST: f64 = 0.05;
 /// Depthwise and 1 x 1 convolutions do about a third of the multiply-adds that others do in the same time.
-const SLOWNESS: f64 = 3.0;
+pub(super) const SLOWNESS: f64 = 3.0;
 
 /// The weights to start from: those on this machine before those that are fetched; of these the most accurate encoder that
 /// can be shown enough images in `limit` seconds, or else the fastest. `seconds` gives the time of a step for one image.

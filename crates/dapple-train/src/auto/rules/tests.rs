@@ -125,6 +125,15 @@ fn a_pretrained_encoder_comes_before_random_weights() {
     assert!(reason("network.name").is_some_and(|reason| reason.contains("75.1 %")), "{choices:?}");
     assert!(reason("init").is_some_and(|reason| reason.contains("efficientnet_lite0")), "{choices:?}");
 
+    // No more epochs than the hour allows.
+    for threads in 1..=8 {
+        let machine = MachineFacts { threads, ..LAPTOP };
+        let Chosen { config, pretrained, .. } = chosen(&horses(), machine, wishes());
+        let cost = Cost::of(&config.network, (192, 256), &machine).expect("the size fits");
+        let hour = SLOWNESS * cost.seconds * (config.epochs * 278) as f64;
+        assert!(pretrained.is_none() || hour < 3601.0, "{hour} seconds on {threads} threads");
+    }
+
     // The user's network, if it is on that encoder, is given the weights however little the time is.
     let seconds = Some(TimeSpan::seconds(10));
     let named = |name: &str| {
