@@ -175,13 +175,13 @@ settings! {
                 )
                 .by(edits::small_images),
         ),
-        /// Images without labels to learn from too, by what the moving average of the weights sees in them.
+        /// Images without labels to learn from too, by the predictions of the moving average of the weights.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unlabelled: Option<UnlabelledConfig> = table().in_group(Group::Data).unset("images with labels alone").flag(
             Flag::new("unlabelled", "DIR")
                 .help(
-                    "Learn from the images of this folder too, which have no masks: by what the moving average of the weights sees \
-                     in them; switches `--ema 0.999` on where there is none",
+                    "Learn from the images of this folder too, which have no masks: by the predictions of the moving average of the \
+                     weights; switches `--ema 0.999` on where there is none",
                 )
                 .by(edits::unlabelled)
                 .also(&["ema_decay"]),

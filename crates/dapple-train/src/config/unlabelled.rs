@@ -1,4 +1,4 @@
-//! Images without labels, from which a network learns what the average of its own weights sees in them.
+//! Images without labels, from which a network learns the predictions of the average of its own weights.
 //!
 //! Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017, <https://arxiv.org/abs/1703.01780>; Sohn et al.,
 //! "FixMatch", NeurIPS 2020, <https://arxiv.org/abs/2001.07685>, pixel by pixel.

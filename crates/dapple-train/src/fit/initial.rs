@@ -126,7 +126,7 @@ impl Initial {
         )))
     }
 
-    /// Fills the state of a network for data of these classes, and says in lines what was taken over.
+    /// Fills the state of a network for data of these classes, and lists the values that were taken over.
     pub(crate) fn fill(
         &self,
         network: &NetConfig,

@@ -2,7 +2,7 @@
 //!
 //! - `files`, `standing`, `record`, `pace`, `position`, `checkpoint`: files and state of a training.
 //! - `observer`, `recorder`: its watchers.
-//! - `unlabelled`: batches of images without labels, and what the average is sure of in them.
+//! - `unlabelled`: batches of images without labels, and the labels that the average is sure of.
 //! - `initial`: weights to start from; `setup`: the fixed parts of a training; `rates`: learning rates of each parameter.
 //! - `session`: batches, the end of an epoch, the end.
 //! - `training`: the public face; `rate_finder`: the search for a learning rate.

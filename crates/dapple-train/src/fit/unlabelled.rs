@@ -1,5 +1,5 @@
-//! Learning from images without labels: the moving average of the weights says what it is sure of, and the network learns to say
-//! the same of strongly changed images. Sources: [`UnlabelledConfig`](crate::UnlabelledConfig).
+//! Learning from images without labels: the moving average of the weights labels the pixels that it is sure of, and the network
+//! learns these labels in strongly changed images. Sources: [`UnlabelledConfig`](crate::UnlabelledConfig).
 
 use std::sync::Arc;
 
