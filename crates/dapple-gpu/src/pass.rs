@@ -132,7 +132,7 @@ impl Pass<'_> {
                 conv::conv_transpose(x, self.param(*weight), bias.map(|b| self.param(b)), conv)
             }
             Op::BatchNorm { gamma, beta, mean, var, norm } => {
-                if self.mode != Mode::Train {
+                if self.mode != Mode::Train || norm.frozen {
                     return norm::running(x, [gamma, beta, mean, var].map(|id| self.param(*id)), *norm);
                 }
                 let (y, moments) = norm::batch(x, self.param(*gamma), self.param(*beta), *norm);

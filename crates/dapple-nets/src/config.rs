@@ -66,6 +66,10 @@ pub struct NetConfig {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_path: Option<f32>,
+    /// Width by which the decoder's channels scale, instead of the encoder's; if absent, [`NetConfig::width`]. Half of the
+    /// published width makes a decoder with half of the channels under an encoder that takes published weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_width: Option<usize>,
 }
 
 /// A configuration that is not valid.
@@ -109,6 +113,12 @@ pub enum ConfigError {
     /// A dilation for a network that does not dilate.
     #[error("network `{0}` has no dilated stages: leave `dilation` out")]
     NoDilation(String),
+    /// A decoder's width for a network whose decoder has none of its own.
+    #[error(
+        "network `{0}` has no decoder whose channels could be set: leave `decoder_width` out, or take a network of an encoder \
+         and a decoder, unet-resnet34 for example"
+    )]
+    NoDecoderWidth(String),
     /// A rate of dropout or stochastic depth that is out of range, or does not apply to the network.
     #[error("network `{network}`: `{field}` is {value}; {why}")]
     Rate {

@@ -18,6 +18,8 @@ pub(crate) struct Norm {
     pub source: Operand,
     pub eps: f32,
     pub momentum: f32,
+    /// Whether it is normalized with the running statistics in training too.
+    pub frozen: bool,
     /// In the parameter and the gradient buffer.
     pub gamma: usize,
     pub beta: usize,
@@ -54,7 +56,8 @@ impl Kernel for Train {
     }
 }
 
-/// Scale and shift from the running statistics.
+/// Scale and shift from the running statistics; for a training also the mean and the inverse deviation, which the gradient
+/// reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Eval(pub Norm);
 
@@ -143,7 +146,10 @@ impl Norm {
             unsafe {
                 let mean = f64::from(*statistics.at(self.running_mean + c, 1));
                 let var = f64::from(*statistics.at(self.running_var + c, 1));
-                let scale = f64::from(*params.at(self.gamma + c, 1)) / (var + f64::from(self.eps)).sqrt();
+                let deviation = (var + f64::from(self.eps)).sqrt();
+                let scale = f64::from(*params.at(self.gamma + c, 1)) / deviation;
+                *arena.at(self.mean + c, 1) = mean as f32;
+                *arena.at(self.inverse + c, 1) = (1.0 / deviation) as f32;
                 *arena.at(self.scale + c, 1) = scale as f32;
                 *arena.at(self.shift + c, 1) =
                     (f64::from(*params.at(self.beta + c, 1)) - mean * scale) as f32;

@@ -53,8 +53,10 @@ impl Kernel for NormGradient {
                 let inverse = f64::from(*arena.at(norm.inverse + c, 1));
                 let scale = f64::from(*params.at(norm.gamma + c, 1)) * inverse;
                 *place(0) = scale as f32;
-                *place(1) = (-scale * inverse * inverse * product / count) as f32;
-                *place(2) = (-scale * sum / count) as f32;
+                // Running statistics do not depend on the map.
+                let through = if norm.frozen { 0.0 } else { scale / count };
+                *place(1) = (-through * inverse * inverse * product) as f32;
+                *place(2) = (-through * sum) as f32;
                 for (place, new) in [(norm.gamma, product * inverse), (norm.beta, sum)] {
                     let old = gradients.at(place + c, 1);
                     *old = if accumulate { (f64::from(*old) + new) as f32 } else { new as f32 };

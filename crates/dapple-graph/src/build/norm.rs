@@ -28,6 +28,18 @@ impl Graph {
         Ok(self.push(name, Op::BatchNorm { gamma, beta, mean, var, norm }, vec![x], s))
     }
 
+    /// Freezes the batch norms whose names begin with `prefix`: in training they normalize with their running statistics too,
+    /// and leave them as they are. Scale and shift still learn.
+    pub fn freeze_batch_norms(&mut self, prefix: &str) {
+        for node in &mut self.nodes {
+            if let Op::BatchNorm { norm, .. } = &mut node.op
+                && node.name.starts_with(prefix)
+            {
+                norm.frozen = true;
+            }
+        }
+    }
+
     /// Layer normalization over the channels of each pixel, with parameters `name.weight` and `name.bias`.
     ///
     /// # Errors

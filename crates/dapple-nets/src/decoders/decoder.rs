@@ -18,6 +18,8 @@ pub(crate) struct Decoder {
     pub torchvision: bool,
     /// Whether this decoder fits an encoder.
     pub fits: fn(&Encoder) -> bool,
+    /// Whether all of its channels scale with its width; of some decoders, they follow from the encoder's.
+    pub scales: bool,
     /// Adds the layers from the feature maps to the outputs.
     pub build: fn(&mut Graph, &Features, &DecoderSettings) -> Result<(), GraphError>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct DecoderSettings {
     pub encoder: &'static Encoder,
     /// Channels of the encoder's first stage.
     pub width: usize,
+    /// The same for the decoder: the first stage of the encoder by which its channels scale.
+    pub decoder_width: usize,
     /// The encoder's largest stride.
     pub stride: usize,
     /// The dilation of the first block of a dilated stage.
@@ -42,9 +46,9 @@ pub(crate) struct DecoderSettings {
 }
 
 impl DecoderSettings {
-    /// Channels of a decoder's layer: the published number, scaled like the encoder's channels.
+    /// Channels of a decoder's layer: the published number, scaled as the encoder's channels are, or with its own width.
     pub fn scaled(&self, channels: usize) -> usize {
-        (channels * self.width / self.encoder.width).max(1)
+        (channels * self.decoder_width / self.encoder.width).max(1)
     }
 
     /// Dropout with the published rate, or with the one set.

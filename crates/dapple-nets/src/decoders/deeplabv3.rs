@@ -15,6 +15,7 @@ pub(crate) const DEEPLABV3: Decoder = Decoder {
     strides: &[8, 16],
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("resnet"),
+    scales: true,
     build,
 };
 

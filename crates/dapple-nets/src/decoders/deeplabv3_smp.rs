@@ -16,6 +16,7 @@ pub(crate) const DEEPLABV3_SMP: Decoder = Decoder {
     strides: &[8, 16],
     torchvision: false,
     fits: |encoder| encoder.dilates,
+    scales: true,
     build,
 };
 

@@ -14,6 +14,7 @@ pub(crate) const DEEPLABV3PLUS: Decoder = Decoder {
     strides: &[16, 8],
     torchvision: false,
     fits: |encoder| encoder.dilates,
+    scales: true,
     build,
 };
 

@@ -13,6 +13,7 @@ pub(crate) const FCN: Decoder = Decoder {
     strides: &[8, 16],
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("resnet"),
+    scales: false,
     build,
 };
 

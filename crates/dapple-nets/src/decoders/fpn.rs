@@ -5,8 +5,15 @@ use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
 
-pub(crate) const FPN: Decoder =
-    Decoder { name: "fpn", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
+pub(crate) const FPN: Decoder = Decoder {
+    name: "fpn",
+    prefix: "encoder.",
+    strides: &[],
+    torchvision: false,
+    fits: |_| true,
+    scales: true,
+    build,
+};
 
 /// Groups of the group norm (Wu and He 2018).
 const GROUPS: usize = 32;

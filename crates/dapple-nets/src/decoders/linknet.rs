@@ -13,6 +13,7 @@ pub(crate) const LINKNET: Decoder = Decoder {
     strides: &[],
     torchvision: false,
     fits: |encoder| encoder.halves,
+    scales: false,
     build,
 };
 

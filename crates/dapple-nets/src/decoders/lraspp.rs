@@ -12,6 +12,7 @@ pub(crate) const LRASPP: Decoder = Decoder {
     strides: &[16, 8],
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("mobilenet"),
+    scales: true,
     build,
 };
 

@@ -8,8 +8,15 @@ use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError};
 
-pub(crate) const PSPNET: Decoder =
-    Decoder { name: "pspnet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
+pub(crate) const PSPNET: Decoder = Decoder {
+    name: "pspnet",
+    prefix: "encoder.",
+    strides: &[],
+    torchvision: false,
+    fits: |_| true,
+    scales: true,
+    build,
+};
 
 /// Sides in pixels of the pooled maps.
 pub(super) const SIZES: [usize; 4] = [1, 2, 3, 6];

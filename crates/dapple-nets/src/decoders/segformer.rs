@@ -15,6 +15,7 @@ pub(crate) const SEGFORMER: Decoder = Decoder {
     strides: &[],
     torchvision: false,
     fits: |encoder| !encoder.halves,
+    scales: true,
     build,
 };
 

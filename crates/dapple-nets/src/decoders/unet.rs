@@ -6,8 +6,15 @@ use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, MaxPool, NodeId};
 
-pub(crate) const UNET: Decoder =
-    Decoder { name: "unet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
+pub(crate) const UNET: Decoder = Decoder {
+    name: "unet",
+    prefix: "encoder.",
+    strides: &[],
+    torchvision: false,
+    fits: |_| true,
+    scales: true,
+    build,
+};
 
 /// Channels of the steps up, at the encoder's published width.
 pub(super) const CHANNELS: [usize; 5] = [256, 128, 64, 32, 16];

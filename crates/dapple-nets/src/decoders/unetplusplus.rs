@@ -14,6 +14,7 @@ pub(crate) const UNETPLUSPLUS: Decoder = Decoder {
     strides: &[],
     torchvision: false,
     fits: |encoder| encoder.halves,
+    scales: false,
     build,
 };
 

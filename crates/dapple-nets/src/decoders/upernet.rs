@@ -8,8 +8,15 @@ use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
 
-pub(crate) const UPERNET: Decoder =
-    Decoder { name: "upernet", prefix: "encoder.", strides: &[], torchvision: false, fits: |_| true, build };
+pub(crate) const UPERNET: Decoder = Decoder {
+    name: "upernet",
+    prefix: "encoder.",
+    strides: &[],
+    torchvision: false,
+    fits: |_| true,
+    scales: true,
+    build,
+};
 
 fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Result<(), GraphError> {
     g.use_conv_init(ConvInit::HeUniform);

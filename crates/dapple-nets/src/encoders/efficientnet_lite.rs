@@ -42,7 +42,7 @@ pub(super) const LITE4: Encoder =
 const WIDTH: usize = 32;
 
 /// TensorFlow's momentum of 0.99 counts the other way.
-const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01 };
+const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01, frozen: false };
 
 /// The factors of width and depth over Lite0's.
 #[derive(Clone, Copy)]

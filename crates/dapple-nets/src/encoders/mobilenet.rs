@@ -49,7 +49,7 @@ const ENDS: [usize; 4] = [0, 2, 5, 11];
 /// The first line at stride 8.
 const EARLY: usize = 3;
 
-const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01 };
+const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01, frozen: false };
 
 fn build(g: &mut Graph, x: NodeId, form: &Form) -> Result<Features, GraphError> {
     g.use_conv_init(ConvInit::HeFanOut);

@@ -23,6 +23,7 @@ impl NetConfig {
             dilation: None,
             dropout: None,
             drop_path: None,
+            decoder_width: None,
         };
         config.check()?;
         Ok(config)
@@ -56,6 +57,17 @@ impl NetConfig {
         }
         if !self.width.is_multiple_of(entry.width_step) {
             return out_of_range("width", self.width, "a multiple of 4");
+        }
+        if let Some(value) = self.decoder_width {
+            if !entry.has_decoder_width {
+                return Err(ConfigError::NoDecoderWidth(self.name.clone()));
+            }
+            if !(1..=1024).contains(&value) {
+                return out_of_range("decoder_width", value, "1 to 1024");
+            }
+            if !value.is_multiple_of(entry.width_step) {
+                return out_of_range("decoder_width", value, "a multiple of 4");
+            }
         }
         if self.head.is_some() && !entry.has_head {
             return Err(ConfigError::NoHead(self.name.clone()));

@@ -29,6 +29,8 @@ pub struct NetworkEntry {
     pub width: usize,
     /// The width must be a multiple of this, 1 or 4.
     pub width_step: usize,
+    /// Whether [`NetConfig::decoder_width`] applies.
+    pub has_decoder_width: bool,
     /// Default function from logits to probabilities.
     pub activation: Activation,
     /// Whether [`NetConfig::head`] applies.
@@ -77,6 +79,7 @@ impl NetworkEntry {
             logits: config.logits(),
             encoder,
             width: config.width,
+            decoder_width: config.decoder_width.unwrap_or(config.width),
             stride: config.output_stride.or(self.output_strides.first().copied()).unwrap_or(32),
             dilation: config.dilation,
             dropout: config.dropout,

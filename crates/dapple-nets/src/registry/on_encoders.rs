@@ -95,6 +95,7 @@ impl OnEncoders {
             smallest: decoders::SMALLEST,
             width: encoder.width,
             width_step: 4,
+            has_decoder_width: self.decoder.scales,
             activation: Activation::Softmax,
             has_head: false,
             has_dropout: self.has_dropout,

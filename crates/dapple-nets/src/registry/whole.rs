@@ -42,6 +42,7 @@ impl Whole {
             has_head: false,
             has_dropout: false,
             has_drop_path: false,
+            has_decoder_width: false,
             output_strides: &[],
             heads: self.heads,
             output_weights: &[],

@@ -100,9 +100,32 @@ fn settings_out_of_range_are_refused() {
         NetConfig { drop_path: Some(0.1), ..config("unet-resnet18", 3, 2) },
         NetConfig { drop_path: Some(1.0), ..config("unet-mit-b0", 3, 2) },
         NetConfig { width: 30, ..config("unet-resnet18", 3, 2) },
+        NetConfig { decoder_width: Some(30), ..config("unet-resnet18", 3, 2) },
+        NetConfig { decoder_width: Some(0), ..config("unet-resnet18", 3, 2) },
+        NetConfig { decoder_width: Some(32), ..good.clone() },
+        NetConfig { decoder_width: Some(32), ..config("linknet-resnet18", 3, 2) },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
         assert!(bad.build(Shape::new(1, 64, 64, bad.in_channels)).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_decoder_has_a_width_of_its_own_and_the_encoder_keeps_its_published_one() {
+    let of_width = |name: &str, decoder_width| {
+        let config = NetConfig { decoder_width, ..config(name, 3, 2) };
+        let graph = config.build(Shape::new(1, 64, 64, 3)).expect("the size fits");
+        let prefix = config.entry().expect("of the registry").encoder_prefix.expect("it has an encoder");
+        let (encoder, decoder): (Vec<_>, Vec<_>) =
+            graph.params().iter().cloned().partition(|spec| spec.name.starts_with(prefix));
+        (encoder, decoder.iter().map(|spec| spec.len()).sum::<usize>())
+    };
+    for entry in registry::networks().iter().filter(|entry| entry.has_decoder_width) {
+        let name = &entry.name;
+        let (whole, half) = (of_width(name, None), of_width(name, Some(entry.width / 2)));
+        assert_eq!(half.0, whole.0, "{name}");
+        assert!(half.1 < whole.1, "{name}: {} of {}", half.1, whole.1);
+        assert_eq!(of_width(name, Some(entry.width)), whole, "{name}");
     }
 }
 

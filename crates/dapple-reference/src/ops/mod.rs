@@ -69,13 +69,14 @@ pub(crate) fn compute(node: &Node, state: &State64, trace: &mut Trace) -> (Tenso
             conv::forward(Geometry::Transposed(conv), x, state.slice(*weight), bias, node.shape)
         }
         Op::BatchNorm { gamma, beta, mean, var, norm } => {
-            let moments = if trace.mode == Mode::Train {
+            let own = trace.mode == Mode::Train && !norm.frozen;
+            let moments = if own {
                 norm::batch_moments(x)
             } else {
                 Moments { mean: state.slice(*mean).to_vec(), var: state.slice(*var).to_vec() }
             };
             let value = norm::forward(*norm, x, &moments, state.slice(*gamma), state.slice(*beta));
-            if trace.mode == Mode::Train {
+            if own {
                 let (mut m, mut v) = (state.slice(*mean).to_vec(), state.slice(*var).to_vec());
                 norm::update_running(*norm, &moments, x.shape.pixels(), &mut m, &mut v);
                 for (id, new) in [(mean, m), (var, v)] {
@@ -151,7 +152,7 @@ pub(crate) fn differentiate(
             let Kept::Moments(moments) = &trace.kept[index] else {
                 panic!("the trace is of another graph");
             };
-            let batch = trace.mode == Mode::Train;
+            let batch = trace.mode == Mode::Train && !norm.frozen;
             let gradients = norm::backward(*norm, x, moments, batch, state.slice(*gamma), gy);
             set_param(*gamma, &gradients.gamma);
             set_param(*beta, &gradients.beta);

@@ -96,7 +96,11 @@ fn deviation(norm: BatchNorm, moments: &Moments, channel: usize) -> f64 {
 /// A batch norm of the input, or of more pixels than one.
 pub(crate) fn random(g: &mut Graph, draw: &mut Draw) -> Result<NodeId, GraphError> {
     let x = g.input();
-    let norm = BatchNorm { eps: draw.pick(&[1e-5, 1e-3]), momentum: draw.pick(&[0.1, 0.01, 1.0]) };
+    let norm = BatchNorm {
+        eps: draw.pick(&[1e-5, 1e-3]),
+        momentum: draw.pick(&[0.1, 0.01, 1.0]),
+        frozen: draw.pick(&[false, false, true]),
+    };
     let y = if g.shape(x).pixels() < 2 { other_size(g, draw)? } else { x };
     g.batch_norm_with("bn", y, norm)
 }

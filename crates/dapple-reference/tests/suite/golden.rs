@@ -112,7 +112,11 @@ fn build(g: &mut Graph, case: &Value) -> Result<NodeId, GraphError> {
         }
         "batch_norm" => {
             let number = |key: &str| case[key].as_f64().expect("a number") as f32;
-            g.batch_norm_with("op", x, BatchNorm { eps: number("eps"), momentum: number("momentum") })
+            g.batch_norm_with(
+                "op",
+                x,
+                BatchNorm { eps: number("eps"), momentum: number("momentum"), frozen: false },
+            )
         }
         "relu" => g.relu(x),
         "max_pool" => g.max_pool(x, &pool(case)),

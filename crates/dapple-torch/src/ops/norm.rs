@@ -22,7 +22,7 @@ pub(super) fn batch(
     let [scale, shift, mean, var] =
         [params.scale, params.shift, params.mean, params.var].map(|id| context.views.get(id));
     let (momentum, eps) = (f64::from(norm.momentum), f64::from(norm.eps));
-    let training = context.mode == Mode::Train;
+    let training = context.mode == Mode::Train && !norm.frozen;
     let size = x.size();
     if training && size[0] * size[2] * size[3] == 1 {
         // A single value has no unbiased variance: it counts as 0, where libtorch divides by zero.

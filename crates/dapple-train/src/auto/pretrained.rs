@@ -37,8 +37,6 @@ pub(super) const ENCODER_RATE: f64 = 0.3;
 const SHOWN: f64 = 0.5;
 /// Part of them with which it is still better than random weights.
 const LEAST: f64 = 0.05;
-/// Depthwise and 1 x 1 convolutions do about a third of the multiply-adds that others do in the same time.
-pub(super) const SLOWNESS: f64 = 3.0;
 
 /// The weights to start from: those on this machine before those that are fetched; of these the most accurate encoder that
 /// can be shown enough images in `limit` seconds, or else the fastest. `seconds` gives the time of a step for one image.
@@ -54,7 +52,7 @@ pub(super) fn pick(
     [Origin::Here, Origin::Fetched].into_iter().find_map(|origin| {
         let of_origin = among.iter().filter(|weights| weights.origin == origin);
         let timed: Vec<(f64, &Pretrained)> =
-            of_origin.filter_map(|weights| Some((SLOWNESS * seconds(weights)?, weights))).collect();
+            of_origin.filter_map(|weights| Some((seconds(weights)?, weights))).collect();
         let fits = |part: f64| move |(seconds, _): &&(f64, _)| seconds * shown as f64 * part <= limit;
         let accuracy = |weights: &Pretrained| weights.accuracy.unwrap_or(0.0);
         let enough = timed.iter().filter(fits(SHOWN));
@@ -108,10 +106,10 @@ mod tests {
         let all = [1, 2, 4]
             .map(|n: u8| weights(["a1", "b2", "c4"][usize::from(n / 2)], 70.0 + f32::from(n), Origin::Here));
         let taken = |limit: f64| pick(&all, seconds, 1000, limit).map(|weights| weights.encoder);
-        assert_eq!(taken(4.0 * SLOWNESS * 500.0), Some("c4"));
-        assert_eq!(taken(4.0 * SLOWNESS * 500.0 - 1.0), Some("b2"));
-        assert_eq!(taken(1.0 * SLOWNESS * 500.0 - 1.0), Some("a1"), "the fastest does with less");
-        assert_eq!(taken(1.0 * SLOWNESS * 50.0 - 1.0), None);
+        assert_eq!(taken(4.0 * 500.0), Some("c4"));
+        assert_eq!(taken(4.0 * 500.0 - 1.0), Some("b2"));
+        assert_eq!(taken(1.0 * 500.0 - 1.0), Some("a1"), "the fastest does with less");
+        assert_eq!(taken(1.0 * 50.0 - 1.0), None);
     }
 
     #[test]

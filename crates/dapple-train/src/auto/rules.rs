@@ -10,7 +10,7 @@ use super::choice::{Choice, Chosen};
 use super::cost::{Cost, PASSES};
 use super::data_facts::DataFacts;
 use super::machine_facts::MachineFacts;
-use super::pretrained::{ENCODER_RATE, Pretrained, SLOWNESS, pick};
+use super::pretrained::{ENCODER_RATE, Pretrained, pick};
 use super::wishes::{Profile, Wishes};
 use super::words::{images, span};
 use crate::config::loss::ClassWeights;
@@ -188,8 +188,7 @@ pub fn choose(
     }
 
     let wanted = (limits.shown / data.train_images).clamp(10, 300);
-    let slowness = if pretrained.is_some() { SLOWNESS } else { 1.0 };
-    let possible = limits.seconds / (slowness * cost.seconds * data.train_images as f64).max(1e-9);
+    let possible = limits.seconds / (cost.seconds * data.train_images as f64).max(1e-9);
     let epochs = wanted.min((possible as usize).max(1));
     config.epochs = wishes.epochs.unwrap_or(epochs);
     config.time_budget = wishes.time_budget.filter(|_| wishes.epochs.is_none());

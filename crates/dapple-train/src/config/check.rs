@@ -79,6 +79,14 @@ impl TrainConfig {
                 self.network.name
             ));
         }
+        let has_encoder = |entry: &NetworkEntry| entry.encoder_prefix.is_some();
+        if self.freeze_norms && !self.network.check().is_ok_and(has_encoder) {
+            return Some(format!(
+                "network `{}` has no encoder whose batch norms could be frozen; leave freeze_norms out, or take a network on \
+                 an encoder, unet-resnet34 for example",
+                self.network.name
+            ));
+        }
         if self.network.in_channels != self.input.channels {
             let (network, input) = (self.network.in_channels, self.input.channels);
             return Some(format!(

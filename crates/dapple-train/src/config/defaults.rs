@@ -78,6 +78,7 @@ impl TrainConfig {
             unlabelled: None,
             encoder_rate: None,
             freeze_encoder: None,
+            freeze_norms: false,
             device: "auto".to_owned(),
             precision: Default::default(),
             threads: None,

@@ -52,6 +52,15 @@ settings! {
         width = whole(1, 1024).auto().default("the network's").example("32").flag(
             Flag::new("width", "N").help("Channels of the network's first stage; all others scale with it"),
         ),
+        /// Width by which the decoder's channels scale, instead of the encoder's.
+        ///
+        /// For decoders on an encoder: half of the published width makes a lighter decoder under an encoder that still takes
+        /// pretrained weights.
+        decoder_width = whole(1, 1024).auto().unset("the network's width").example("16").flag(
+            Flag::new("decoder-width", "N").help(
+                "Width by which the decoder's channels scale, for networks on an encoder: half of the published width halves them",
+            ),
+        ),
         /// SegNet's head (conv3x3: the paper's).
         head = word(HEADS).unset("the paper's").example("\"dense\""),
         /// Largest stride of the encoder's feature maps: 8 or 16.

@@ -40,11 +40,13 @@ fn full() -> Vec<TrainConfig> {
     config.time_budget = Some(TimeSpan::seconds(60));
     config.encoder_rate = Some(0.1);
     config.freeze_encoder = Some(1);
+    config.freeze_norms = true;
     config.precision = Precision::Bf16;
     config.threads = Some(2);
     config.memory_limit = "2GiB".parse::<ByteSize>().ok();
     config.init = Some("weights.safetensors".into());
     config.network.head = Some(Head::Dense);
+    config.network.decoder_width = Some(16);
     config.network.output_stride = Some(8);
     config.network.dropout = Some(0.1);
     config.network.drop_path = Some(0.1);

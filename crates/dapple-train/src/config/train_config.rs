@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::data::{DataConfig, MOST_THREADS};
 use super::edits;
-use super::kind::Range;
+use super::kind::{Kind, Range};
 use super::loss::LossConfig;
 use super::measuring::{self, CheckpointConfig, EvaluationConfig};
 use super::schedule::Schedule;
-use super::setting::{Flag, Group, at_least, number, parsed, settings, table, text, whole};
+use super::setting::{Flag, Group, Setting, at_least, number, parsed, settings, table, text, whole};
 use super::small_images::SmallImages;
 use super::unlabelled::UnlabelledConfig;
 
@@ -106,6 +106,16 @@ settings! {
             Flag::new("freeze-encoder", "N")
                 .help("Epochs in which the encoder does not learn; then a quarter of it more with each epoch, the deepest first"),
         ),
+        /// Whether the encoder's batch norms keep the statistics of the weights that they start from.
+        ///
+        /// They then normalize with them in training too, which suits pretrained weights and batches of few images. Scale and
+        /// shift still learn.
+        #[serde(default, skip_serializing_if = "is_off")]
+        freeze_norms: bool = Setting::of(Kind::Switch)
+            .auto()
+            .unset("false")
+            .example("true")
+            .flag(Flag::new("freeze-norms", "").help("Keep the statistics of the encoder's batch norms")),
         /// Engine: cpu, cuda, … (`dapple devices` lists them), or auto for the fastest one.
         device: String = text("an engine, or auto")
             .in_group(Group::Machine)
@@ -199,6 +209,10 @@ settings! {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_off(switch: &bool) -> bool {
+    !switch
+}
+
 fn is_single(precision: &Precision) -> bool {
     *precision == Precision::Fp32
 }

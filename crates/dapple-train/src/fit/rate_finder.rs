@@ -8,6 +8,7 @@ use dapple_data::{Dataset, Loader, LoaderSettings};
 use dapple_graph::{DropoutState, Engine, Network, Shape, State, Tensor};
 
 use super::initial::Initial;
+use super::network::TrainingNetwork;
 use super::rates::rate_factors;
 use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
@@ -69,7 +70,7 @@ impl RateSweep {
         if let Some(init) = &config.init {
             Initial::find(init)?.fill(&config.network, dataset.classes(), &mut state)?;
         }
-        let network = Arc::new(config.network.clone());
+        let network = Arc::new(TrainingNetwork::of(config));
         let mut executor = engine.load_trainer(network, &state, config.optimizer)?;
         executor.set_rate_factors(&rate_factors(config, graph.params(), 0)?)?;
         executor.set_dropout_state(DropoutState { seed: config.seed, passes: 0 });

@@ -26,6 +26,7 @@ impl Forward<'_> {
             source: self.b.operand(x),
             eps: norm.eps,
             momentum: norm.momentum,
+            frozen: norm.frozen,
             gamma,
             beta,
             running_mean,
@@ -35,7 +36,7 @@ impl Forward<'_> {
             mean,
             inverse,
         };
-        match self.training() {
+        match self.training() && !norm.frozen {
             true => self.b.push(Train(norm.clone())),
             false => self.b.push(Eval(norm.clone())),
         }

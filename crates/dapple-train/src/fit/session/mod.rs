@@ -14,6 +14,7 @@ use dapple_model::{EvaluationSet, spread};
 
 use super::checkpoint::Checkpoint;
 use super::files::TrainingFiles;
+use super::network::TrainingNetwork;
 use super::observer::{Event, Observer};
 use super::outcome::Outcome;
 use super::pace::{Ahead, Pace};
@@ -83,7 +84,8 @@ impl<'a> Session<'a> {
         let Watchers { observer, recorder, stop } = watchers;
         let Setup { config, parts, dataset, .. } = &setup;
         let input = config.input;
-        let load = |state| engine.load_trainer(Arc::new(config.network.clone()), state, config.optimizer);
+        let load =
+            |state| engine.load_trainer(Arc::new(TrainingNetwork::of(config)), state, config.optimizer);
         let is_new = matches!(beginning, Beginning::New(..));
         let (mut executor, mut position, records) = match beginning {
             Beginning::New(state, note) => {
