@@ -4,6 +4,7 @@ use crate::executor::{CpuExecutor, CpuTrainer, Profile};
 use crate::pool::Pool;
 use crate::settings::{Convolution, Resources, Settings, TrainingMemory};
 use crate::simd::Level;
+use dapple_graph::engine::check_trainable;
 use dapple_graph::{
     Decay, Engine, EngineError, Executor, Inference, InputError, Mode, Network, Optimizer, Shape, State,
     Tensor, Trainer,
@@ -76,7 +77,7 @@ impl CpuEngine {
     /// [`State::values`]) in training mode: for saliency maps, and for testing.
     ///
     /// # Errors
-    /// If the network cannot be built for the input, or a shape does not fit.
+    /// If the network cannot be built for the input or is quantized, or a shape does not fit.
     pub fn gradients(
         &self,
         network: Arc<dyn Network>,
@@ -84,6 +85,7 @@ impl CpuEngine {
         input: &Tensor,
         output_gradients: &[Tensor],
     ) -> Result<(Tensor, Vec<f32>), EngineError> {
+        check_trainable(network.as_ref())?;
         let executor = CpuExecutor::for_input(&self.resources, network, state, input.shape)?;
         let mut trainer = CpuTrainer::around(executor, NEVER_STEPPED).with_input_gradient();
         trainer.forward(input)?;
@@ -104,6 +106,9 @@ impl CpuEngine {
         mode: Mode,
         passes: usize,
     ) -> Result<Profile, EngineError> {
+        if mode == Mode::Train {
+            check_trainable(network.as_ref())?;
+        }
         let mut executor = CpuExecutor::for_input(&self.resources, network, state, input.shape)?;
         let inference = match mode {
             Mode::Train => return CpuTrainer::around(executor, NEVER_STEPPED).profile(input, passes),
@@ -124,6 +129,7 @@ impl CpuEngine {
         optimizer: Optimizer,
         batch: Shape,
     ) -> Result<TrainingMemory, EngineError> {
+        check_trainable(network.as_ref())?;
         let state = State::init(&network.build(batch)?, 0);
         let executor = CpuExecutor::for_input(&self.resources, network, &state, batch)?;
         CpuTrainer::around(executor, optimizer).training_memory(batch)
@@ -145,6 +151,7 @@ impl Engine for CpuEngine {
         state: &State,
         optimizer: Optimizer,
     ) -> Result<Box<dyn Trainer>, EngineError> {
+        check_trainable(network.as_ref())?;
         Ok(Box::new(CpuTrainer::new(&self.resources, network, state, optimizer)?))
     }
 }

@@ -7,6 +7,7 @@ use crate::guard;
 use burn_cubecl::cubecl::config::autotune::AutotuneLevel;
 use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn_tensor::Device;
+use dapple_graph::engine::check_trainable;
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, State, Trainer};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,6 +89,7 @@ impl Engine for GpuEngine {
         state: &State,
         optimizer: Optimizer,
     ) -> Result<Box<dyn Trainer>, EngineError> {
+        check_trainable(network.as_ref())?;
         let executor = GpuExecutor::new(&self.card, network, state)?;
         Ok(Box::new(GpuTrainer::around(executor, optimizer)?))
     }

@@ -1,6 +1,6 @@
 //! The graph and its builder.
 
-use crate::{ConvInit, GraphError, Init, NodeId, Op, ParamId, ParamSpec, Role, Shape};
+use crate::{ConvInit, GraphError, Init, NodeId, Op, ParamId, ParamSpec, Quantization, Role, Shape};
 use std::collections::HashMap;
 
 /// One operation with its inputs and the shape of its output.
@@ -28,6 +28,12 @@ pub trait Network: Send + Sync {
 
     /// A shape that it can be built for, so that its parameters can be known before the first image.
     fn example_input(&self) -> Shape;
+
+    /// The convolutions that compute in integers of eight bits, where there are any. Engines without them compute as if there
+    /// were none.
+    fn quantization(&self) -> Option<&Quantization> {
+        None
+    }
 }
 
 /// An example input with a function that builds the graph.

@@ -38,6 +38,8 @@ pub mod order;
 mod param;
 mod precision;
 mod prune;
+mod quantizable;
+mod quantization;
 mod reshape;
 mod shape;
 mod sound;
@@ -60,6 +62,7 @@ pub use ops::{AvgPool, BatchNorm, Conv2d, ConvTranspose2d, Interpolation, MaxPoo
 pub use optim::{Decay, Optimizer};
 pub use param::{Init, ParamId, ParamSpec, Role};
 pub use precision::Precision;
+pub use quantization::{Affine, IntegerWeights, Quantization};
 pub use shape::Shape;
 pub use sound::Unsound;
 pub use state::{LoadReport, State, StateError};

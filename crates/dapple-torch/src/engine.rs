@@ -2,6 +2,7 @@
 
 use crate::cards::{count, missing, name};
 use crate::executor::{TorchExecutor, TorchTrainer};
+use dapple_graph::engine::check_trainable;
 use dapple_graph::{Engine, EngineError, Executor, Network, Optimizer, Precision, State, Trainer};
 use std::sync::Arc;
 use tch::{Cuda, Device};
@@ -67,6 +68,7 @@ impl Engine for TorchEngine {
         state: &State,
         optimizer: Optimizer,
     ) -> Result<Box<dyn Trainer>, EngineError> {
+        check_trainable(network.as_ref())?;
         let executor = TorchExecutor::new(self.device, self.precision, network, state)?;
         Ok(Box::new(TorchTrainer::around(executor, optimizer)?))
     }

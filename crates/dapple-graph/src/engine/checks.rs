@@ -23,6 +23,20 @@ pub fn build(network: &dyn Network, shape: Shape) -> Result<Graph, EngineError> 
     Ok(network.build(shape)?)
 }
 
+/// Checks that a network can be trained.
+///
+/// # Errors
+/// [`InputError::Setting`] for a quantized one, whose weights cannot move by less than a step of its integers.
+pub fn check_trainable(network: &dyn Network) -> Result<(), EngineError> {
+    match network.quantization() {
+        None => Ok(()),
+        Some(_) => Err(InputError::Setting(
+            "a quantized model cannot be trained: train the model that it was made of, and quantize the result".into(),
+        )
+        .into()),
+    }
+}
+
 /// Checks that a state has these parameters: names, shapes, roles and numbers of values.
 ///
 /// # Errors

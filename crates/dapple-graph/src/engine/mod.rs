@@ -14,7 +14,8 @@ mod plan_cache;
 mod tensor;
 
 pub use checks::{
-    build, check_gradients, check_input, check_optimizer_state, check_rate_factors, check_state, clip_factor,
+    build, check_gradients, check_input, check_optimizer_state, check_rate_factors, check_state,
+    check_trainable, clip_factor,
 };
 pub use error::{EngineError, InputError};
 pub use fault::{Fault, FaultKind};
