@@ -18,6 +18,8 @@ pub(super) enum Value {
     Stored { offset: usize, affine: Option<(usize, usize)>, relu: bool },
     /// Maps side by side, all but the last of whole vectors.
     Concat(Vec<ValueId>),
+    /// A map that exists in bytes only, which quantized convolutions read and nothing else.
+    Bytes,
 }
 
 /// Steps with their values and buffers.
@@ -97,17 +99,18 @@ impl<'a> Builder<'a> {
                 let blocks: Vec<Block> = parts.iter().flat_map(|&p| self.operand(p).blocks).collect();
                 Operand { shape: *shape, blocks }
             }
+            Value::Bytes => unreachable!("bytes are read by quantized convolutions only"),
         }
     }
 
     /// The place of a stored value's first pixel.
     ///
     /// # Panics
-    /// If it is a concatenation.
+    /// If it is not stored.
     pub fn offset(&self, value: ValueId) -> usize {
         match self.values[value].1 {
             Value::Stored { offset, .. } => offset,
-            Value::Concat(_) => unreachable!("asked of stored values only"),
+            Value::Concat(_) | Value::Bytes => unreachable!("asked of stored values only"),
         }
     }
 

@@ -125,7 +125,7 @@ fn lattices(conv: &Conv2d, input: Shape, output: Shape, transposed: bool) -> Vec
     }
 }
 
-pub(super) fn window(conv: &Conv2d) -> Window {
+pub(in crate::compile) fn window(conv: &Conv2d) -> Window {
     Window { kernel: conv.kernel, stride: conv.stride, padding: conv.padding, dilation: conv.dilation }
 }
 

@@ -11,6 +11,9 @@
 //! Batch norm, ReLU, layer scale and aligned concatenation are not steps of their own: they become part of how later
 //! kernels read ([`crate::kernels::operand`]). The first backward step that writes a gradient overwrites, later ones
 //! add; which is which is known here.
+//!
+//! The convolutions of a quantized network read maps of bytes. What stands between two of them (an activation, a residual) is
+//! done by the first, which writes the bytes of the second; numbers are written only where something else reads them.
 
 mod arena;
 mod backward;
@@ -19,10 +22,12 @@ mod check;
 mod conv;
 mod draft;
 mod forward;
+mod int8;
 mod passes;
 mod place;
 mod recompute;
 mod tape;
 mod uses;
 
+pub(crate) use int8::Integers;
 pub(crate) use passes::compile;

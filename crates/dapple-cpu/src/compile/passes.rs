@@ -1,12 +1,13 @@
 //! The passes of the compiler, in order.
 
+use super::int8::Integers;
 use super::{backward, check, forward, place, recompute, uses};
 use crate::layout::Layout;
 use crate::plan::{Budget, Plan, Purpose};
 use crate::settings::Convolution;
 use dapple_graph::Graph;
 
-/// The plan of a graph. One for training that is larger than the budget computes feature maps again in the backward
+/// The plan of a graph, whose convolutions with `integers` compute in them, in inference. One for training that is larger than the budget computes feature maps again in the backward
 /// pass instead of keeping them; where that does not suffice, it is the smallest there is.
 pub(crate) fn compile(
     graph: &Graph,
@@ -14,9 +15,10 @@ pub(crate) fn compile(
     purpose: Purpose,
     convolution: Convolution,
     budget: Budget,
+    integers: Option<&Integers>,
 ) -> Plan {
     let uses = uses::of(graph, purpose);
-    let lowered = forward::lower(graph, uses, layout, purpose, convolution);
+    let lowered = forward::lower(graph, uses, layout, purpose, convolution, integers);
     let draft = backward::append(lowered);
     check::draft(&draft, graph);
     let draft = recompute::within(draft, graph, budget);
@@ -43,7 +45,7 @@ mod tests {
     fn plan(purpose: Purpose, values: usize) -> Plan {
         let graph = graph().expect("the shapes fit");
         let budget = Budget { values, threads: 1 };
-        compile(&graph, &Layout::new(&graph), purpose, Convolution::Winograd, budget)
+        compile(&graph, &Layout::new(&graph), purpose, Convolution::Winograd, budget, None)
     }
 
     fn names(plan: &Plan) -> [Vec<&'static str>; 2] {

@@ -1,5 +1,6 @@
 //! A network with its parameters, for inference. A training builds on it ([`super::trainer`]).
 
+use crate::compile::Integers;
 use crate::layout::Layout;
 use crate::memory::Buffer;
 use crate::plan::Plan;
@@ -15,6 +16,8 @@ pub(super) struct Folded {
     pub(super) layout: Layout,
     pub(super) params: Buffer,
     pub(super) statistics: Buffer,
+    /// The weights of the convolutions that compute in integers, of a quantized network.
+    pub(super) integers: Option<Integers>,
 }
 
 /// Memory that all plans share.
@@ -102,6 +105,10 @@ impl Executor for CpuExecutor {
         self.layout.import(true, &state.values, &mut self.params);
         self.layout.import(false, &state.statistics, &mut self.statistics);
         self.folded = None;
+        if self.network.quantization().is_some() {
+            // Plans hold integer weights.
+            self.plans = PlanCache::new();
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Plans for input shapes, with their memory.
 
 use super::inference::{CpuExecutor, Folded};
-use crate::compile::compile;
+use crate::compile::{Integers, compile};
 use crate::layout::Layout;
 use crate::memory::{self, Buffer};
 use crate::plan::{Budget, Plan, Purpose};
@@ -32,14 +32,15 @@ impl CpuExecutor {
         let plan = match mode {
             Mode::Train => {
                 let purpose = Purpose::Train { input_gradient };
-                compile(&graph, &self.layout, purpose, settings.convolution, self.budget())
+                compile(&graph, &self.layout, purpose, settings.convolution, self.budget(), None)
             }
             Mode::Eval | Mode::Predict | Mode::Sample => {
                 let (graph, _) = fold_batch_norm(&graph, &self.state())?;
                 let folded = self.folded.as_ref().expect("folded above");
                 let purpose =
                     Purpose::Infer { first_only: mode == Mode::Predict, sample: mode == Mode::Sample };
-                compile(&graph, &folded.layout, purpose, settings.convolution, self.budget())
+                let integers = folded.integers.as_ref();
+                compile(&graph, &folded.layout, purpose, settings.convolution, self.budget(), integers)
             }
         };
         let local_len = plan.local_len * threads;
@@ -84,7 +85,10 @@ impl CpuExecutor {
             (Buffer::zeroed(layout.trainable), Buffer::zeroed(layout.statistics));
         layout.import(true, &state.values, &mut params);
         layout.import(false, &state.statistics, &mut statistics);
-        self.folded = Some(Folded { layout, params, statistics });
+        let level = self.resources.level;
+        let quantization = self.network.quantization();
+        let integers = quantization.map(|q| Integers::new(&graph, &state, q, level));
+        self.folded = Some(Folded { layout, params, statistics, integers });
         Ok(())
     }
 
@@ -108,7 +112,7 @@ impl CpuExecutor {
         let bytes = |budget| {
             let purpose = Purpose::Train { input_gradient: false };
             let convolution = self.resources.settings.convolution;
-            let plan = compile(&graph, &self.layout, purpose, convolution, budget);
+            let plan = compile(&graph, &self.layout, purpose, convolution, budget, None);
             (plan.values(threads) + self.kept_values()) * size_of::<f32>()
         };
         let smallest = bytes(Budget { values: 0, threads });

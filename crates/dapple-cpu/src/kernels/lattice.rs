@@ -113,7 +113,7 @@ impl Lattice {
 
     /// Image, row and column of points, one after the other.
     #[inline]
-    fn positions(&self, points: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
+    pub fn positions(&self, points: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
         let (rest, mut x) = (points.start / self.grid[1], points.start % self.grid[1]);
         let (mut n, mut y) = (rest / self.grid[0], rest % self.grid[0]);
         let grid = self.grid;
@@ -148,7 +148,7 @@ impl Lattice {
 
     /// The pixel that a point reads through a tap, if it is inside the map.
     #[inline]
-    fn source_pixel(&self, (n, y, x): (usize, usize, usize), tap: &Tap) -> Option<usize> {
+    pub fn source_pixel(&self, (n, y, x): (usize, usize, usize), tap: &Tap) -> Option<usize> {
         let row = ((y * self.source_step[0]) as isize).wrapping_add(tap.offset[0]) as usize;
         let column = ((x * self.source_step[1]) as isize).wrapping_add(tap.offset[1]) as usize;
         // Negative positions have become huge.

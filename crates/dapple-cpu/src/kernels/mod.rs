@@ -23,6 +23,7 @@ mod elementary;
 mod gather;
 mod gemm;
 pub(crate) mod group_norm;
+pub(crate) mod int8;
 pub(crate) mod kernel;
 pub(crate) mod lattice;
 pub(crate) mod layer_norm;

@@ -67,6 +67,16 @@ unsafe fn value<S: Simd, const F: u8>(x: S::V) -> S::V {
     }
 }
 
+/// A function's values of sixteen lanes, for kernels that end with it.
+///
+/// # Safety
+/// The level of `S` must be there.
+#[inline(always)]
+pub(super) unsafe fn of_lanes<S: Simd>(function: Pointwise, x: S::V) -> S::V {
+    // SAFETY: arithmetic only.
+    unsafe { for_function!(function, value::<S>(x)) }
+}
+
 #[inline(always)]
 unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
     // SAFETY: arithmetic only.

@@ -30,6 +30,21 @@ unsafe impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn of_bytes(p: *const u8) -> Self::V {
+        unsafe {
+            let bytes = _mm_loadu_si128(p.cast());
+            let [low, high] = [_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes))];
+            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn of_integers(p: *const i32) -> Self::V {
+        unsafe {
+            let [low, high] = [_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(8).cast())];
+            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+        }
+    }
+    #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
         unsafe { [_mm256_set1_ps(x); 2] }
     }

@@ -24,6 +24,10 @@ pub(crate) unsafe trait Simd: Copy {
 
     unsafe fn load(p: *const f32) -> Self::V;
     unsafe fn store(p: *mut f32, v: Self::V);
+    /// Sixteen bytes as numbers of 0 to 255.
+    unsafe fn of_bytes(p: *const u8) -> Self::V;
+    /// Sixteen integers as the nearest numbers; aligned to 4 bytes.
+    unsafe fn of_integers(p: *const i32) -> Self::V;
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;

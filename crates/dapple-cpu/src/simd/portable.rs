@@ -32,6 +32,14 @@ unsafe impl Simd for Portable {
         unsafe { p.cast::<Self::V>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn of_bytes(p: *const u8) -> Self::V {
+        unsafe { p.cast::<[u8; LANES]>().read_unaligned().map(f32::from) }
+    }
+    #[inline(always)]
+    unsafe fn of_integers(p: *const i32) -> Self::V {
+        unsafe { p.cast::<[i32; LANES]>().read_unaligned().map(|v| v as f32) }
+    }
+    #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
         [x; LANES]
     }

@@ -10,6 +10,9 @@ use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
 
 impl Forward<'_> {
     pub fn conv(&mut self, index: usize, weight: ParamId, bias: Option<ParamId>, conv: &Conv2d) -> ValueId {
+        if let Some(weights) = self.integers.and_then(|integers| integers.get(weight)) {
+            return self.int8_conv(index, conv, weights.clone());
+        }
         let (x, _) = self.input_of(index);
         let relu = self.fused_relu(index);
         let (y, output) = self.b.stored(self.node(index).shape, true);

@@ -2,6 +2,7 @@
 
 use super::state::Forward;
 use crate::compile::builder::Builder;
+use crate::compile::int8::Integers;
 use crate::compile::tape::Lowered;
 use crate::compile::uses::Uses;
 use crate::kernels::channel_sum::ChannelSum;
@@ -22,6 +23,7 @@ pub(in crate::compile) fn lower<'a>(
     layout: &'a Layout,
     purpose: Purpose,
     convolution: Convolution,
+    integers: Option<&'a Integers>,
 ) -> Lowered<'a> {
     let count = graph.nodes().len();
     let mut f = Forward {
@@ -32,9 +34,12 @@ pub(in crate::compile) fn lower<'a>(
         tape: Vec::new(),
         of_node: vec![None; count],
         pools: vec![None; count],
+        integers: integers.filter(|_| !purpose.trains()),
+        bytes: vec![Vec::new(); count],
     };
     for index in 0..count {
-        if f.uses.wanted[index] {
+        // A quantized convolution does the work of the operations behind it, too.
+        if f.uses.wanted[index] && f.of_node[index].is_none() {
             f.b.node = index;
             f.lower(index);
         }

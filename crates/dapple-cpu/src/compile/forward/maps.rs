@@ -108,7 +108,7 @@ impl Forward<'_> {
             let value = self.of(input);
             match &self.b.values[value].1 {
                 Value::Concat(inner) => parts.extend(inner),
-                Value::Stored { .. } => parts.push(value),
+                Value::Stored { .. } | Value::Bytes => parts.push(value),
             }
         }
         let needs = parts.iter().any(|&p| self.b.needs[p]);

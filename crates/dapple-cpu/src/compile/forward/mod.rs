@@ -1,6 +1,7 @@
 //! The second pass: the steps of each operation's forward pass, and the tape.
 
 mod conv;
+mod int8;
 mod lower;
 mod maps;
 mod reads;

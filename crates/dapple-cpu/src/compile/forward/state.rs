@@ -1,9 +1,11 @@
 //! The state of the forward pass, and the helpers of all operations.
 
 use crate::compile::builder::{Builder, ValueId};
+use crate::compile::int8::Integers;
 use crate::compile::tape::Tape;
 use crate::compile::uses::Uses;
 use crate::kernels::copy::CopyMap;
+use crate::kernels::int8::bytes::ByteMap;
 use crate::kernels::kernel::{Backward, Kernel};
 use crate::kernels::operand::{Operand, Target};
 use crate::kernels::pool::Pool;
@@ -21,6 +23,10 @@ pub(super) struct Forward<'a> {
     pub of_node: Vec<Option<ValueId>>,
     /// The max poolings, for their unpoolings.
     pub pools: Vec<Option<Pool>>,
+    /// The convolutions that compute in integers.
+    pub integers: Option<&'a Integers>,
+    /// The maps of bytes of each node, for the convolutions that read it.
+    pub bytes: Vec<Vec<ByteMap>>,
 }
 
 impl<'a> Forward<'a> {
