@@ -2,6 +2,7 @@
 
 use crate::models::Head;
 use dapple_base::InputFault;
+use dapple_graph::Quantization;
 use serde::{Deserialize, Serialize};
 
 /// The function from logits to probabilities.
@@ -70,6 +71,9 @@ pub struct NetConfig {
     /// published width makes a decoder with half of the channels under an encoder that takes published weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_width: Option<usize>,
+    /// The convolutions that compute in integers of eight bits, of a quantized model. They change no shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
 }
 
 /// A configuration that is not valid.

@@ -1,7 +1,7 @@
 //! Errors of files of weights.
 
 use super::init::{InitError, ShapesError};
-use super::version::VERSION;
+use super::version::{QUANTIZED, VERSION};
 use crate::config::ConfigError;
 use dapple_base::InputFault;
 use dapple_graph::GraphError;
@@ -48,8 +48,11 @@ pub enum ContentError {
         "the file holds several models, but one is needed here, for instance best.safetensors in the folder of a member"
     )]
     Several,
+    /// A quantized model where one is needed that can be trained.
+    #[error("a quantized model cannot be trained; start from the model that it was made of")]
+    Quantized,
     /// A model file of another version.
-    #[error("the model file has version {0}, but this program reads version {VERSION}")]
+    #[error("the model file has version {0}, but this program reads versions {VERSION} and {QUANTIZED}")]
     Version(u32),
     /// The description is not consistent.
     #[error("the model's description: {0}")]

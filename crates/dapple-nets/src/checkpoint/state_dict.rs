@@ -2,6 +2,7 @@
 
 use super::dtype::Dtype;
 use super::error::{CheckpointError, ContentError};
+use super::model::SCALE;
 use super::named_tensor::NamedTensor;
 use super::torch;
 use dapple_base::open_regular;
@@ -83,6 +84,12 @@ fn read_from(
 
 fn read_safetensors(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<NamedTensor>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("a damaged safetensors file: {e}"))?;
+    if tensors.names().into_iter().any(|name| name.ends_with(SCALE)) {
+        return Err(
+            "a quantized model of dapple, whose weights are integers; take the model that it was made of"
+                .into(),
+        );
+    }
     let mut entries = Vec::new();
     for (name, view) in tensors.iter().filter(|(name, _)| wanted(name)) {
         let dtype = Dtype::of_safetensors(view.dtype()).ok_or_else(|| {

@@ -1,4 +1,7 @@
-//! Version of dapple's model files.
+//! Versions of dapple's model files.
 
-/// The version that this program writes and reads.
+/// The version of files whose weights are numbers, and of files of several models.
 pub(super) const VERSION: u32 = 1;
+
+/// The version of quantized models, whose weights are integers with scales. Programs that know version 1 only refuse them.
+pub(super) const QUANTIZED: u32 = 2;

@@ -3,7 +3,7 @@
 use super::entry::NetworkEntry;
 use super::list::find;
 use crate::config::{ConfigError, NetConfig};
-use dapple_graph::{Graph, GraphError, Network, Shape};
+use dapple_graph::{Graph, GraphError, Network, Quantization, Shape};
 
 impl NetConfig {
     /// The published network of that name for these channels and classes.
@@ -24,6 +24,7 @@ impl NetConfig {
             dropout: None,
             drop_path: None,
             decoder_width: None,
+            quantization: None,
         };
         config.check()?;
         Ok(config)
@@ -109,5 +110,9 @@ impl Network for NetConfig {
 
     fn example_input(&self) -> Shape {
         Shape::new(1, 256, 256, self.in_channels)
+    }
+
+    fn quantization(&self) -> Option<&Quantization> {
+        self.quantization.as_ref()
     }
 }

@@ -39,7 +39,7 @@ impl Initial {
     ///
     /// # Errors
     /// [`TrainError::Config`] for a path that does not exist and is no name, and for a run without a model;
-    /// [`TrainError::Checkpoint`] for a damaged model, and for several in one file.
+    /// [`TrainError::Checkpoint`] for a damaged or a quantized model, and for several in one file.
     pub fn find(init: &Path) -> Result<Self, TrainError> {
         let found = |source| Ok(Self { init: init.to_owned(), is_built_in: false, source });
         let file = model_path(init);
@@ -172,6 +172,9 @@ fn is_foreign(error: &CheckpointError) -> bool {
 /// The only model of a file.
 fn one_of(mut ensemble: Ensemble, file: &Path) -> Result<ModelFile, CheckpointError> {
     match (ensemble.members.pop(), ensemble.members.len()) {
+        (Some(model), 0) if model.card.network.quantization.is_some() => {
+            Err(ContentError::Quantized.of(file))
+        }
         (Some(model), 0) => Ok(model),
         _ => Err(ContentError::Several.of(file)),
     }

@@ -3,7 +3,7 @@
 use crate::checkpoint::error::ContentError;
 use crate::config::NetConfig;
 use dapple_base::{Normalization, Size, TrainingImages};
-use dapple_graph::{Graph, Network, Shape};
+use dapple_graph::{Graph, Network, ParamSpec, Shape};
 use serde::{Deserialize, Serialize};
 
 /// One class of the data.
@@ -70,9 +70,18 @@ impl ModelCard {
         Ok(())
     }
 
+    /// Whether a parameter is stored as integers.
+    pub(super) fn is_quantized(&self, spec: &ParamSpec) -> bool {
+        self.network.quantization.as_ref().is_some_and(|q| q.inputs.contains_key(&spec.name))
+    }
+
     /// The network for its smallest input, which has all parameters.
     pub(super) fn graph(&self) -> Result<Graph, ContentError> {
         let side = self.network.entry()?.smallest;
-        Ok(self.network.build(Shape::new(1, side, side, self.network.in_channels))?)
+        let graph = self.network.build(Shape::new(1, side, side, self.network.in_channels))?;
+        if let Some(quantization) = &self.network.quantization {
+            quantization.check(&graph).map_err(ContentError::Description)?;
+        }
+        Ok(graph)
     }
 }

@@ -122,7 +122,7 @@ impl Ensemble {
         let mut known = 0;
         for (index, envelope) in header.members.iter().enumerate() {
             let member = ModelFile::from_parts(envelope, |param| tensors.tensor(&name(index, param)).ok())?;
-            known += member.state.specs.len();
+            known += member.stored_tensors();
             members.push(member);
         }
         if tensors.len() != known {

@@ -3,16 +3,20 @@
 //! A safetensors file whose metadata has one key, `dapple`, with a JSON document: the version, the description of the
 //! model ([`ModelCard`]), and CRC-32 checksums of the description and of the weights, since safetensors has none. Any
 //! safetensors library reads the weights; dapple needs no other file to use the model.
+//!
+//! The quantized weights of version 2 are integers of eight bits, with the scales of their output channels in a tensor called
+//! `NAME.int8_scale`. Their product is the weight.
 
 use super::card::ModelCard;
 use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};
+use super::integers;
 use super::storage::Storage;
 use crate::checkpoint::dtype::Dtype;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::torch::is_torch;
-use crate::checkpoint::version::VERSION;
+use crate::checkpoint::version::{QUANTIZED, VERSION};
 use dapple_base::{read_regular, readable, write_atomic};
-use dapple_graph::{Graph, ParamSpec, State};
+use dapple_graph::{Graph, Init, ParamSpec, Role, State};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -95,15 +99,22 @@ impl ModelFile {
             return Err(parameter(&name, "the state does not belong to the described network"));
         }
         check_sound(state, &graph)?;
-        let tensors = specs.into_iter().enumerate().map(|(index, spec)| {
-            let (dtype, bytes) = storage.encode(&spec, state.slice(index))?;
-            Ok(Stored { spec, dtype, bytes })
-        });
-        let tensors = tensors.collect::<Result<Vec<_>, ContentError>>()?;
+        let mut tensors = Vec::with_capacity(specs.len());
+        for (index, spec) in specs.into_iter().enumerate() {
+            if self.card.is_quantized(&spec) {
+                let [integers, scales] = integers::encode(&spec, state.slice(index))?;
+                let scale = scale_spec(&spec);
+                tensors.push(Stored { spec, dtype: Dtype::I8, bytes: integers });
+                tensors.push(Stored { spec: scale, dtype: Dtype::F32, bytes: scales });
+            } else {
+                let (dtype, bytes) = storage.encode(&spec, state.slice(index))?;
+                tensors.push(Stored { spec, dtype, bytes });
+            }
+        }
         let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
         let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
         let envelope = Envelope {
-            version: VERSION,
+            version: if self.card.network.quantization.is_some() { QUANTIZED } else { VERSION },
             model_crc32: crc32fast::hash(model.get().as_bytes()),
             weights_crc32: crc32(tensors.iter().map(|tensor| tensor.bytes.as_slice())),
             half: storage == Storage::Half,
@@ -131,12 +142,20 @@ impl ModelFile {
             header.metadata().as_ref().and_then(|m| m.get(MODEL_KEY)).ok_or(ContentError::NotAModel)?;
         let model = Self::from_parts(envelope, |name| tensors.tensor(name).ok())?;
         let specs = &model.state.specs;
-        if tensors.len() != specs.len() {
-            let known: std::collections::HashSet<&str> = specs.iter().map(|s| s.name.as_str()).collect();
-            let extra = tensors.names().into_iter().filter(|name| !known.contains(name)).min();
+        if tensors.len() != model.stored_tensors() {
+            let scales = specs.iter().filter(|spec| model.card.is_quantized(spec)).map(integers::scale_name);
+            let known: std::collections::HashSet<String> =
+                specs.iter().map(|s| s.name.clone()).chain(scales).collect();
+            let extra = tensors.names().into_iter().filter(|name| !known.contains(*name)).min();
             return Err(parameter(extra.unwrap_or_default(), "the network has no parameter of this name"));
         }
         Ok(model)
+    }
+
+    /// Tensors that its file has: the parameters, and the scales of those that are stored as integers.
+    pub(super) fn stored_tensors(&self) -> usize {
+        let specs = &self.state.specs;
+        specs.len() + specs.iter().filter(|spec| self.card.is_quantized(spec)).count()
     }
 
     /// Reads a description and its parameters.
@@ -156,15 +175,30 @@ impl ModelFile {
                 let why = format!("its shape is {:?}, but the network needs {:?}", view.shape(), spec.shape);
                 return Err(parameter(&spec.name, &why));
             }
+            let is_quantized = card.is_quantized(spec);
             let dtype = Dtype::of_safetensors(view.dtype())
-                .filter(|dtype| matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16))
+                .filter(|dtype| match is_quantized {
+                    true => *dtype == Dtype::I8,
+                    false => matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16),
+                })
                 .ok_or_else(|| {
                     parameter(&spec.name, &format!("its elements have the unsupported type {}", view.dtype()))
                 })?;
-            parts.push((dtype, view.data()));
+            let mut scale = None;
+            if is_quantized {
+                let wanted = scale_spec(spec);
+                let view = tensor(&wanted.name).ok_or_else(|| parameter(&wanted.name, "missing"))?;
+                if view.dtype() != safetensors::Dtype::F32 || view.shape() != wanted.shape {
+                    return Err(parameter(&wanted.name, "it must have an F32 scale for each output channel"));
+                }
+                scale = Some(view.data());
+            }
+            parts.push(Part { dtype, data: view.data(), scale });
         }
-        let stored_here = half || parts.iter().all(|(dtype, _)| *dtype == Dtype::F32);
-        if stored_here && crc32(parts.iter().map(|(_, data)| *data)) != weights_crc32 {
+        let stored_here = half || parts.iter().all(|part| matches!(part.dtype, Dtype::F32 | Dtype::I8));
+        if stored_here
+            && crc32(parts.iter().flat_map(|p| std::iter::once(p.data).chain(p.scale))) != weights_crc32
+        {
             return Err(ContentError::Damaged("weights"));
         }
         let state = state(specs, &parts);
@@ -191,9 +225,29 @@ impl Stored {
     pub(super) fn view(&self) -> Result<TensorView<'_>, ContentError> {
         let dtype = match self.dtype {
             Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::I8 => safetensors::Dtype::I8,
             _ => safetensors::Dtype::F32,
         };
         TensorView::new(dtype, self.spec.shape.clone(), &self.bytes).map_err(unreadable)
+    }
+}
+
+/// The bytes of a parameter in a file.
+struct Part<'a> {
+    dtype: Dtype,
+    data: &'a [u8],
+    /// The scales of integers.
+    scale: Option<&'a [u8]>,
+}
+
+/// The tensor of a parameter's scales, one for each output channel.
+fn scale_spec(spec: &ParamSpec) -> ParamSpec {
+    ParamSpec {
+        name: integers::scale_name(spec),
+        shape: vec![spec.shape[0]],
+        role: Role::Factor,
+        init: Init::Constant(1.0),
+        offset: 0,
     }
 }
 
@@ -206,7 +260,7 @@ fn read_card(envelope: &str) -> Result<(ModelCard, u32, bool), ContentError> {
     }
     let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
     let Version { version } = serde_json::from_str(envelope).map_err(description)?;
-    if version != VERSION {
+    if ![VERSION, QUANTIZED].contains(&version) {
         return Err(ContentError::Version(version));
     }
     let Envelope { model_crc32, weights_crc32, half, model, .. } =
@@ -237,11 +291,14 @@ fn crc32<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u32 {
 }
 
 /// The flat buffers, filled in the order of the specs, from which the offsets follow.
-fn state(specs: Vec<ParamSpec>, parts: &[(Dtype, &[u8])]) -> State {
+fn state(specs: Vec<ParamSpec>, parts: &[Part<'_>]) -> State {
     let (mut values, mut statistics) = (Vec::new(), Vec::new());
-    for (spec, (dtype, data)) in specs.iter().zip(parts) {
+    for (spec, part) in specs.iter().zip(parts) {
         let buffer = if spec.role.trainable() { &mut values } else { &mut statistics };
-        buffer.extend(dtype.decode(data));
+        buffer.extend(match part.scale {
+            Some(scale) => integers::decode(part.data, scale),
+            None => part.dtype.decode(part.data),
+        });
     }
     State { specs, values, statistics }
 }
