@@ -25,6 +25,9 @@ pub enum ModelError {
     /// Label maps that cannot be scored.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A model that cannot be quantized.
+    #[error("{0}")]
+    Quantization(String),
 }
 
 /// Large errors are boxed, so that results stay small.
@@ -46,7 +49,7 @@ impl InputFault for ModelError {
             Self::Data(error) => error.is_input_fault(),
             Self::Checkpoint(error) => error.is_input_fault(),
             Self::Engine(error) => error.is_input_fault(),
-            Self::Graph(_) | Self::Metrics(_) => true,
+            Self::Graph(_) | Self::Metrics(_) | Self::Quantization(_) => true,
         }
     }
 }

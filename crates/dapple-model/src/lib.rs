@@ -1,7 +1,7 @@
 //! A model file on an engine: load it, run it, turn logits into probabilities and labels, evaluate it.
 //!
 //! Nothing here knows how models are trained. [`Model`] is one network with its weights and its card; [`evaluate`] scores a
-//! network on the samples of a data set.
+//! network on the samples of a data set, and [`quantize`] makes it compute in integers of eight bits.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -25,6 +25,7 @@ mod evaluate;
 mod load;
 mod logits;
 mod model;
+mod quantize;
 
 pub use card::{Provenance, Weights, classes_of, input_of};
 pub use error::ModelError;
@@ -32,3 +33,4 @@ pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_inputs, evaluat
 pub use load::{load_model, load_models, model_path};
 pub use logits::{ImageLogits, LogitRows};
 pub use model::Model;
+pub use quantize::{Method, QuantizationReport, Quantized, quantize};

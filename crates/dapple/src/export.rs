@@ -4,8 +4,8 @@ use dapple_base::InputFault;
 use dapple_data::{Normalization, ValueRange};
 use dapple_model::ModelError;
 use dapple_model::input_of;
-use dapple_nets::Activation;
 use dapple_nets::checkpoint::{ModelCard, ModelFile};
+use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::{Exported, Options, OutputFunction, Preprocessing};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -141,10 +141,12 @@ pub fn metadata(card: &ModelCard, settings: &OnnxSettings) -> Result<Vec<(String
         OnnxOutput::Probabilities => "probabilities",
         OnnxOutput::Labels => "labels",
     };
+    // The ranges of a quantized model stand in the nodes.
+    let network = NetConfig { quantization: None, ..card.network.clone() };
     let mut entries = vec![
         ("task", "semantic-segmentation".to_owned()),
         ("dapple_version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("network", json!(card.network).to_string()),
+        ("network", json!(network).to_string()),
         ("preprocessing", preprocessing(card, settings.preprocessing)?),
         ("output", output.to_owned()),
         ("activation", activation.to_owned()),

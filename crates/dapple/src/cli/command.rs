@@ -40,6 +40,8 @@ pub enum Command {
     Serve(super::serve::Serve),
     /// Write a model for other programs: ONNX, or weights for PyTorch
     Export(super::export::Export),
+    /// Make a model that computes in integers of eight bits, and measure what it loses
+    Quantize(super::quantize::Quantize),
     /// Make a model of weights that PyTorch or another program saved
     Import(super::import::Import),
     /// List and download published weights
@@ -82,6 +84,7 @@ impl Command {
             | Self::Predict(_)
             | Self::Serve(_)
             | Self::Export(_)
+            | Self::Quantize(_)
             | Self::Import(_)
             | Self::Report(_)
             | Self::Watch(_)

@@ -18,12 +18,13 @@ use dapple::model::{
     input_of, model_path,
 };
 use dapple::nets::Activation;
+use dapple::nets::checkpoint::ModelCard;
 use dapple::predict::{PredictError, PredictSettings, Predictor};
 
 use super::common::data::warn_of_skipped;
 use super::common::device::Device;
 use super::common::json::{check_json, write_json};
-use super::common::models::{Foreign, load};
+use super::common::models::{Foreign, load, note_quantized};
 use super::common::scores::{Report, print_classes, shown};
 use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
@@ -180,26 +181,11 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Option<f64>), Failure> {
     let engine = arguments.device.engine(false)?;
     let mut models = load(model_name, &arguments.foreign, false)?;
+    note_quantized(&models, engine.as_ref());
     // Loading a file without a model is an error.
     let (model, others) = (models.swap_remove(0), models);
     let provenance = Provenance::of(&model.card);
-    // The run's own masks are coded as in training; those of other data may be coded otherwise.
-    let own = division(model_name).and(provenance.as_ref());
-    let dataset = Arc::new(Dataset::open(
-        data,
-        &OpenOptions {
-            classes: Some(model.card.network.classes),
-            ignore: model.card.ignore,
-            coding: own.and_then(|provenance| provenance.coding),
-            mask_orientation: arguments.mask_orientation,
-            mask_suffix: arguments.mask_suffix.clone(),
-            format: arguments.format.or(own.and_then(|provenance| provenance.format)),
-            skip_bad: arguments.skip_bad,
-            value_range: arguments.value_range.clone(),
-            training: Some(model.card.images.clone().unwrap_or_else(TrainingImages::unknown)),
-        },
-    )?);
-    warn_of_skipped(&dataset);
+    let dataset = Arc::new(open(arguments, model_name, &model.card, data)?);
     let names = class_names(&dataset, &classes_of(&model.card), data)?;
     let named = |mut scores: Scores| {
         scores.classes.iter_mut().zip(&names).for_each(|(class, name)| class.name.clone_from(name));
@@ -252,8 +238,34 @@ fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Op
     Ok((named(scores), Some(loss)))
 }
 
+/// The data that a model is scored on.
+pub(super) fn open(
+    arguments: &Eval,
+    model_name: &Path,
+    card: &ModelCard,
+    data: &Path,
+) -> Result<Dataset, Failure> {
+    let provenance = Provenance::of(card);
+    // The run's own masks are coded as in training; those of other data may be coded otherwise.
+    let own = division(model_name).and(provenance.as_ref());
+    let options = OpenOptions {
+        classes: Some(card.network.classes),
+        ignore: card.ignore,
+        coding: own.and_then(|provenance| provenance.coding),
+        mask_orientation: arguments.mask_orientation,
+        mask_suffix: arguments.mask_suffix.clone(),
+        format: arguments.format.or(own.and_then(|provenance| provenance.format)),
+        skip_bad: arguments.skip_bad,
+        value_range: arguments.value_range.clone(),
+        training: Some(card.images.clone().unwrap_or_else(TrainingImages::unknown)),
+    };
+    let dataset = Dataset::open(data, &options)?;
+    warn_of_skipped(&dataset);
+    Ok(dataset)
+}
+
 /// The names of the classes: the data's, or the model's where the data have none.
-fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<String>, Failure> {
+pub(super) fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<String>, Failure> {
     let own = dataset.classes();
     let unnamed = match &own.names[..] {
         // Without a table, the foreground is named after its folder at most.
@@ -289,7 +301,7 @@ fn class_names(dataset: &Dataset, model: &Classes, data: &Path) -> Result<Vec<St
 }
 
 /// The samples of the wanted part, or of the default one. `validation` are the names of the model's validation images.
-fn samples(
+pub(super) fn samples(
     arguments: &Eval,
     model: &Path,
     dataset: &Dataset,
@@ -343,7 +355,7 @@ fn named(dataset: &Dataset, validation: &[String]) -> Option<SplitIndices> {
 }
 
 /// The division file of the model's run.
-fn division(model: &Path) -> Option<PathBuf> {
+pub(super) fn division(model: &Path) -> Option<PathBuf> {
     let split = model_path(model).with_file_name("split.json");
     split.exists().then_some(split)
 }

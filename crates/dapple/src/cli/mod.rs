@@ -24,6 +24,7 @@ mod man;
 mod models;
 mod predict;
 mod pretrained;
+mod quantize;
 mod report;
 mod runs;
 mod score;
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Weights(arguments) => weights::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

@@ -65,7 +65,8 @@ pub struct Bench {
     /// Memory limit of the engine, such as 2GiB: in training, activations beyond it are recomputed
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
-    /// Weights: a model file, published weights, or a folder saved by segmentation_models_pytorch [default: random]
+    /// Weights: a model file (of a quantized one, width and classes too), published weights, or a folder saved by
+    /// segmentation_models_pytorch [default: random]
     #[arg(long, value_name = "FILE|DIR")]
     pub init: Option<PathBuf>,
     /// Write the result as JSON; - writes it to standard output and nothing else

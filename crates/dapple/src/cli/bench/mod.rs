@@ -7,10 +7,13 @@ mod subject;
 mod trace;
 mod work;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dapple::device::{self, EngineOptions};
 use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor};
+use dapple::model::model_path;
+use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::{NetConfig, checkpoint};
 use dapple_base::machine::peak_memory;
 
@@ -37,8 +40,12 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         check_written(path, Own::Json(trace::KEYS), &[], None)?;
     }
     let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
+    let quantized = arguments.init.as_deref().map(|file| quantized(file, &config)).transpose()?.flatten();
     if let Some(width) = arguments.width {
         config.width = width;
+    }
+    if let Some(model) = &quantized {
+        config = model.card.network.clone();
     }
     let entry = config.check()?;
     let shape = Shape::new(arguments.batch, arguments.size, arguments.size, 3);
@@ -50,7 +57,9 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     }
     let graph = config.build(shape)?;
     let mut state = State::init(&graph, 0);
-    if let Some(file) = &arguments.init {
+    if let Some(model) = quantized {
+        state = model.state;
+    } else if let Some(file) = &arguments.init {
         checkpoint::init_from_file(&mut state, &config, file).map_err(Failure::input)?;
     }
     let network: Arc<dyn Network> = Arc::new(config.clone());
@@ -92,6 +101,24 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         Ok([one]) => report::one(arguments, &one),
         Err(measured) => report::several(arguments, &Compared::new(measured, &subjects)),
     }
+}
+
+/// The quantized model in a file, whose network must be the one to time; its classes and width are its own.
+fn quantized(file: &Path, config: &NetConfig) -> Result<Option<ModelFile>, Failure> {
+    let model = ModelFile::load(&model_path(file)).ok();
+    let Some(model) = model.filter(|model| model.card.network.quantization.is_some()) else {
+        return Ok(None);
+    };
+    let network = &model.card.network;
+    if network.name != config.name || network.in_channels != config.in_channels {
+        return Err(Failure::input(format!(
+            "{}: the quantized model is of {} for images of {} channels; give its name, and one for colour images",
+            file.display(),
+            network.name,
+            network.in_channels
+        )));
+    }
+    Ok(Some(model))
 }
 
 /// The engines' options.

@@ -37,7 +37,20 @@ pub fn load_on(
     quiet: bool,
 ) -> Result<Vec<Model>, Failure> {
     let ready = |model| Ok(Model::new(model, engine)?);
-    load(name, foreign, quiet)?.into_iter().map(ready).collect()
+    let models = load(name, foreign, quiet)?;
+    note_quantized(&models, engine);
+    models.into_iter().map(ready).collect()
+}
+
+/// Says where a quantized model gains nothing.
+pub fn note_quantized(models: &[ModelFile], engine: &dyn Engine) {
+    let is_quantized = models.iter().any(|model| model.card.network.quantization.is_some());
+    if is_quantized && engine.device() != "cpu" {
+        note!(
+            "note: {} runs the rounded weights of the quantized model in floating point; only the CPU computes in integers",
+            engine.device()
+        );
+    }
 }
 
 /// The store that the environment describes; `offline` forbids downloads in any case.
