@@ -18,6 +18,9 @@ pub enum OnnxError {
     /// An operator set without the resizing that preprocessing needs.
     #[error("preprocessing needs opset {needed} or newer, whose resizing averages; opset {0} is asked for", needed = OPSET)]
     PreprocessingOpset(i64),
+    /// Integers of a network that has none.
+    #[error("the network is not quantized, so that there are no integers to write; quantize the model first")]
+    NotQuantized,
     /// The state is of another network.
     #[error("the weights are not those of this network: {0}")]
     State(StateMismatch),

@@ -36,6 +36,7 @@ mod ops;
 mod preprocessing;
 mod primary;
 pub mod proto;
+mod quantized;
 mod size;
 mod structure;
 mod writer;
@@ -59,6 +60,9 @@ pub struct Options {
     /// Stores the weights of layers in half precision, which halves the file; runtimes widen them when they load it, and
     /// compute in single precision. Weights that half precision does not hold stay as they are ([`Exported::kept_single`]).
     pub half: bool,
+    /// Writes the convolutions of a quantized network with `QuantizeLinear` and `DequantizeLinear`, from which runtimes make
+    /// kernels of integers. Without, they are written with their rounded weights.
+    pub int8: bool,
     /// Writes side outputs too.
     pub all_outputs: bool,
     /// Takes images as decoders give them, and resizes and normalizes them; needs opset 18. Logits are resized to the images'
@@ -99,6 +103,7 @@ impl Default for Options {
             opset: *OPSETS.start(),
             fold_batch_norm: true,
             half: false,
+            int8: false,
             all_outputs: false,
             preprocessing: None,
             function: None,

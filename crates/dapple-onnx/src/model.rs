@@ -10,7 +10,7 @@ use crate::size::size_of;
 use crate::structure::{build_for_all_sizes, keeps_input_size, needed};
 use crate::writer::Writer;
 use crate::{OPSETS, OnnxError, Options, OutputFunction, StateMismatch, ops, preprocessing, primary};
-use dapple_graph::{Graph, Network, NodeId, Op, State, fold::fold_batch_norm};
+use dapple_graph::{Graph, Network, NodeId, Op, Quantization, State, fold::fold_batch_norm};
 use prost::Message;
 
 /// Name of the network's input.
@@ -37,17 +37,31 @@ pub struct Exported {
 ///
 /// # Errors
 /// [`OnnxError`]: for an opset outside of [`OPSETS`], a state of another network, a network without outputs or one
-/// whose operations depend on the size of its input, and for more than 2 GiB.
+/// whose operations depend on the size of its input, [`Options::int8`] of a network that is not quantized, and for more than
+/// 2 GiB.
 pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result<Exported, OnnxError> {
-    export_graph(&build_for_all_sizes(network)?, state, options)
+    write(&build_for_all_sizes(network)?, state, options, network.quantization())
 }
 
-/// As [`export`], for a graph whose operations the caller knows to be the same for all sizes of the input; that which
+/// As [`export`], for a graph without quantization whose operations the caller knows to be the same for all sizes of the input; that which
 /// it was built for is not in the file.
 ///
 /// # Errors
 /// As [`export`].
 pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<Exported, OnnxError> {
+    write(graph, state, options, None)
+}
+
+fn write(
+    graph: &Graph,
+    state: &State,
+    options: &Options,
+    quantization: Option<&Quantization>,
+) -> Result<Exported, OnnxError> {
+    if options.int8 && quantization.is_none() {
+        return Err(OnnxError::NotQuantized);
+    }
+    let quantization = quantization.filter(|_| options.int8);
     if !OPSETS.contains(&options.opset) {
         return Err(OnnxError::Opset(options.opset));
     }
@@ -57,9 +71,9 @@ pub fn export_graph(graph: &Graph, state: &State, options: &Options) -> Result<E
     check_state(graph, state)?;
     let (model, kept_single) = if options.fold_batch_norm {
         let (graph, state) = fold_batch_norm(graph, state)?;
-        model(&graph, &state, options)?
+        model(&graph, &state, options, quantization)?
     } else {
-        model(graph, state, options)?
+        model(graph, state, options, quantization)?
     };
     let len = model.encoded_len();
     if len >= MAX_BYTES {
@@ -84,14 +98,19 @@ fn check_state(graph: &Graph, state: &State) -> Result<(), OnnxError> {
     Ok(())
 }
 
-fn model(graph: &Graph, state: &State, options: &Options) -> Result<(ModelProto, Vec<String>), OnnxError> {
+fn model(
+    graph: &Graph,
+    state: &State,
+    options: &Options,
+    quantization: Option<&Quantization>,
+) -> Result<(ModelProto, Vec<String>), OnnxError> {
     let outputs = match (graph.outputs(), options.all_outputs) {
         ([], _) => return Err(OnnxError::NoOutput),
         (all, true) => all,
         (all, false) => &all[..1],
     };
     let name = if options.preprocessing.is_some() { IMAGE } else { INPUT };
-    let mut w = Writer::new(graph, state, options, name);
+    let mut w = Writer::new(graph, state, options, quantization, name);
     if let Some(settings) = &options.preprocessing {
         let value = preprocessing::write(&mut w, IMAGE, settings);
         w.set_value(graph.input(), value);

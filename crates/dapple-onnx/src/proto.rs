@@ -156,6 +156,10 @@ pub enum DataType {
     Float = 1,
     /// `u8`.
     Uint8 = 2,
+    /// `i8`.
+    Int8 = 3,
+    /// `i32`.
+    Int32 = 6,
     /// `i64`.
     Int64 = 7,
     /// Half precision.

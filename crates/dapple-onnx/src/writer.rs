@@ -4,7 +4,7 @@ use crate::Options;
 use crate::attributes::int;
 use crate::half_precision::halves;
 use crate::proto::{AttributeProto, DataType, NodeProto, TensorProto};
-use dapple_graph::{Graph, NodeId, ParamId, State};
+use dapple_graph::{Graph, NodeId, ParamId, Quantization, State};
 use std::collections::{HashMap, HashSet};
 
 /// Name of a value in the ONNX graph.
@@ -14,7 +14,9 @@ pub(crate) type Value = String;
 pub(crate) struct Writer<'a> {
     /// The graph that is written.
     pub graph: &'a Graph,
-    state: &'a State,
+    pub state: &'a State,
+    /// The convolutions that are written in integers.
+    pub quantization: Option<&'a Quantization>,
     /// Version of the operator set.
     pub opset: i64,
     /// Weights are stored in half precision.
@@ -33,6 +35,8 @@ pub(crate) struct Writer<'a> {
     pub positions: HashMap<NodeId, Value>,
     /// `[height, width]` of the nodes whose size is read.
     pub sizes: HashMap<NodeId, Value>,
+    /// Values that were rounded to integers, by the scale and the zero of these.
+    pub rounded: HashMap<(Value, u32, u8), Value>,
     parameters: HashMap<ParamId, Value>,
     constants: HashMap<(DataType, Vec<i64>, Vec<u8>), Value>,
     /// The node that is being written.
@@ -41,7 +45,13 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// With the image batch as its only value.
-    pub fn new(graph: &'a Graph, state: &'a State, options: &Options, input: &str) -> Self {
+    pub fn new(
+        graph: &'a Graph,
+        state: &'a State,
+        options: &Options,
+        quantization: Option<&'a Quantization>,
+        input: &str,
+    ) -> Self {
         // Names of parameters and outputs are promised to the reader, so that nothing else may have them.
         let promised =
             graph.params().iter().map(|p| &p.name).chain(graph.outputs().iter().map(|(name, _)| name));
@@ -49,6 +59,7 @@ impl<'a> Writer<'a> {
         Self {
             graph,
             state,
+            quantization,
             opset: options.opset,
             half: options.half,
             kept_single: Vec::new(),
@@ -59,6 +70,7 @@ impl<'a> Writer<'a> {
             tokens: HashMap::new(),
             positions: HashMap::new(),
             sizes: HashMap::new(),
+            rounded: HashMap::new(),
             parameters: HashMap::new(),
             constants: HashMap::new(),
             scope: String::new(),
@@ -138,6 +150,23 @@ impl<'a> Writer<'a> {
         value
     }
 
+    /// A parameter that is stored in integers, as numbers: an initializer under its own name, times a scale for each entry of
+    /// its first axis.
+    pub fn integer_parameter(&mut self, id: ParamId, kind: DataType, data: Vec<u8>, scales: &[f32]) -> Value {
+        if let Some(value) = self.parameters.get(&id) {
+            return value.clone();
+        }
+        let spec = self.graph.param(id);
+        let dims = spec.shape.iter().map(|&extent| extent as i64).collect();
+        self.initializers.push(tensor(&spec.name, kind, dims, data));
+        let scale = self.floats(scales);
+        let bytes = if kind == DataType::Int32 { 4 } else { 1 };
+        let zero = self.constant(kind, vec![scales.len() as i64], vec![0; bytes * scales.len()]);
+        let value = self.emit("DequantizeLinear", &[&spec.name, &scale, &zero], vec![int("axis", 0)]);
+        self.parameters.insert(id, value.clone());
+        value
+    }
+
     /// A list of whole numbers.
     pub fn ints(&mut self, values: &[i64]) -> Value {
         let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -167,7 +196,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Equal constants are written once.
-    fn constant(&mut self, kind: DataType, dims: Vec<i64>, data: Vec<u8>) -> Value {
+    pub fn constant(&mut self, kind: DataType, dims: Vec<i64>, data: Vec<u8>) -> Value {
         let key = (kind, dims, data);
         if let Some(name) = self.constants.get(&key) {
             return name.clone();

@@ -28,9 +28,9 @@ fn check(graph: &GraphProto) {
     for tensor in &graph.initializer {
         define(tensor.name());
         let size = match tensor.data_type() {
-            DataType::Float => 4,
+            DataType::Float | DataType::Int32 => 4,
             DataType::Int64 => 8,
-            DataType::Uint8 => 1,
+            DataType::Uint8 | DataType::Int8 => 1,
             DataType::Float16 => 2,
             DataType::Undefined => panic!("`{}` has no type", tensor.name()),
         };

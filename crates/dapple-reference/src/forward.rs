@@ -3,7 +3,7 @@
 use crate::ops::{compute, margin};
 use crate::trace::{Kept, Trace};
 use crate::{State64, Tensor64};
-use dapple_graph::{DropoutState, Graph, Mode};
+use dapple_graph::{Affine, DropoutState, Graph, Mode, Quantization};
 
 /// As [`forward_with`] in pass 0 of dropout seed 0, where executors start.
 ///
@@ -11,6 +11,20 @@ use dapple_graph::{DropoutState, Graph, Mode};
 /// If the input or the state does not fit the graph.
 pub fn forward(graph: &Graph, state: &State64, input: &Tensor64, mode: Mode) -> Trace {
     forward_with(graph, state, input, mode, DropoutState::default())
+}
+
+/// As [`forward`] in [`Mode::Eval`], for a quantized network: each of its convolutions reads its input rounded to the numbers of
+/// its integers. The weights are used as they are, which [`Quantization::rounded`] has rounded.
+///
+/// # Panics
+/// As [`forward`].
+pub fn forward_quantized(
+    graph: &Graph,
+    state: &State64,
+    input: &Tensor64,
+    quantization: &Quantization,
+) -> Trace {
+    compute_all(graph, state, input, Mode::Eval, DropoutState::default(), quantization)
 }
 
 /// Computes all nodes. In [`Mode::Train`] batch norm takes the batch's moments and updates the running
@@ -25,6 +39,17 @@ pub fn forward_with(
     mode: Mode,
     dropout: DropoutState,
 ) -> Trace {
+    compute_all(graph, state, input, mode, dropout, &Quantization::default())
+}
+
+fn compute_all(
+    graph: &Graph,
+    state: &State64,
+    input: &Tensor64,
+    mode: Mode,
+    dropout: DropoutState,
+    quantization: &Quantization,
+) -> Trace {
     assert_eq!(input.shape, graph.shape(graph.input()), "the input has the shape of the graph's");
     assert_eq!(state.specs, graph.params(), "the state is of this graph");
     let mut trace = Trace {
@@ -37,10 +62,26 @@ pub fn forward_with(
         margin: f64::INFINITY,
     };
     for node in &graph.nodes()[1..] {
+        let weight = Quantization::weight_of(graph, node).map(|weight| &graph.param(weight).name);
+        let affine = weight.and_then(|name| quantization.inputs.get(name));
+        let whole = affine.map(|affine| {
+            let input = &mut trace.values[node.inputs[0].0];
+            std::mem::replace(input, rounded(input, affine))
+        });
         let (value, kept) = compute(node, state, &mut trace);
+        if let Some(whole) = whole {
+            trace.values[node.inputs[0].0] = whole;
+        }
         trace.margin = trace.margin.min(margin(node, &trace, &value));
         trace.values.push(value);
         trace.kept.push(kept);
     }
     trace
+}
+
+/// The numbers of the integers that are nearest to the values.
+fn rounded(values: &Tensor64, affine: &Affine) -> Tensor64 {
+    let (scale, zero) = (f64::from(affine.scale), f64::from(affine.zero));
+    let round = |value: &f64| ((value / scale).round_ties_even().clamp(-zero, 255.0 - zero)) * scale;
+    Tensor64::new(values.shape, values.data.iter().map(round).collect())
 }

@@ -38,7 +38,7 @@ mod tensor;
 mod trace;
 
 pub use backward::{Gradients, backward};
-pub use forward::{forward, forward_with};
+pub use forward::{forward, forward_quantized, forward_with};
 pub use loss::loss;
 pub use optim::Stepper;
 pub use state::State64;

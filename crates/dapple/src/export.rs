@@ -64,14 +64,16 @@ pub struct OnnxSettings {
     pub fold_batch_norm: bool,
     /// Weights stored in half precision, where that holds them.
     pub half: bool,
+    /// Convolutions of a quantized model in integers.
+    pub int8: bool,
 }
 
 impl Default for OnnxSettings {
     /// Logits of the primary output, batch norm folded, single precision, the oldest opset.
     fn default() -> Self {
-        let Options { opset, fold_batch_norm, all_outputs, half, .. } = Options::default();
+        let Options { opset, fold_batch_norm, all_outputs, half, int8, .. } = Options::default();
         let output = OnnxOutput::Logits;
-        Self { opset, output, preprocessing: false, all_outputs, fold_batch_norm, half }
+        Self { opset, output, preprocessing: false, all_outputs, fold_batch_norm, half, int8 }
     }
 }
 
@@ -98,6 +100,7 @@ pub fn onnx(model: &ModelFile, settings: &OnnxSettings) -> Result<Exported, Expo
         opset: settings.opset,
         fold_batch_norm: settings.fold_batch_norm,
         half: settings.half,
+        int8: settings.int8,
         all_outputs: settings.all_outputs,
         preprocessing: settings.preprocessing.then_some(preprocessing),
         function,

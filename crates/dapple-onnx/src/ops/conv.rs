@@ -1,6 +1,7 @@
 //! Convolutions.
 
 use crate::attributes::{int, ints};
+use crate::quantized;
 use crate::writer::{Value, Writer};
 use dapple_graph::{Conv2d, ConvTranspose2d, ParamId};
 
@@ -13,22 +14,28 @@ pub(crate) fn conv(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamI
         ints("dilations", conv.dilation),
         int("group", conv.groups as i64),
     ];
-    with_parameters(w, "Conv", x, weight, bias, attributes)
+    match quantized::inputs(w, x, weight, bias) {
+        Some(inputs) => {
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            w.emit("Conv", &inputs, attributes)
+        }
+        None => with_parameters(w, "Conv", x, weight, bias, attributes),
+    }
 }
 
 /// A 1 x 1 convolution as a linear layer over tokens. Runtimes transpose its weight once, when they load the model.
 pub(crate) fn linear(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamId>) -> Value {
     let [outs, ins] = [0, 1].map(|axis| w.graph.param(weight).shape[axis] as i64);
-    let weight = w.parameter(weight);
+    let inputs = match quantized::inputs(w, x, weight, bias) {
+        Some(inputs) => inputs,
+        None => [x.to_owned(), w.parameter(weight)].into_iter().chain(bias.map(|b| w.parameter(b))).collect(),
+    };
     let flat = w.ints(&[outs, ins]);
-    let matrix = w.emit("Reshape", &[&weight, &flat], Vec::new());
+    let matrix = w.emit("Reshape", &[&inputs[1], &flat], Vec::new());
     let matrix = w.emit("Transpose", &[&matrix], vec![ints("perm", [1, 0])]);
-    let y = w.emit("MatMul", &[x, &matrix], Vec::new());
-    match bias {
-        Some(bias) => {
-            let bias = w.parameter(bias);
-            w.emit("Add", &[&y, &bias], Vec::new())
-        }
+    let y = w.emit("MatMul", &[&inputs[0], &matrix], Vec::new());
+    match inputs.get(2) {
+        Some(bias) => w.emit("Add", &[&y, bias], Vec::new()),
         None => y,
     }
 }

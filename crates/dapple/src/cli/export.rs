@@ -21,6 +21,7 @@ use super::failure::Failure;
   dapple export runs/horses --onnx horses.onnx --probabilities
   dapple export runs/horses --onnx horses.onnx --half
   dapple export horse --onnx horse.onnx --with-preprocessing --argmax
+  dapple export horse-int8.safetensors --onnx horse-int8.onnx --int8
   dapple export model.safetensors --torch horses-torch.safetensors
   dapple export --model runs/horses --dapple horses.safetensors --half
 
@@ -55,6 +56,10 @@ pub struct Export {
     /// Store the weights of layers in half precision: half the file, computed with in single precision
     #[arg(long)]
     pub half: bool,
+    /// Write the convolutions of a quantized model (`dapple quantize`) with QuantizeLinear and DequantizeLinear, from which
+    /// runtimes make kernels of integers
+    #[arg(long)]
+    pub int8: bool,
     /// Take images as decoders give them (uint8, [batch, height, width, channels], of any size), resize and normalize them in
     /// the model, and return results at their size; needs opset 18
     #[arg(long, conflicts_with = "all_outputs")]
@@ -88,6 +93,7 @@ impl Export {
             (self.with_preprocessing, "--with-preprocessing"),
             (self.all_outputs, "--all-outputs"),
             (self.keep_batch_norm, "--keep-batch-norm"),
+            (self.int8, "--int8"),
             (self.opset.is_some(), "--opset"),
         ];
         if let Some((_, flag)) = given.iter().find(|(given, _)| *given) {
@@ -113,6 +119,7 @@ impl Export {
             all_outputs: self.all_outputs,
             fold_batch_norm: !self.keep_batch_norm,
             half: self.half,
+            int8: self.int8,
         }
     }
 }
@@ -153,6 +160,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     }
     let model = models.swap_remove(0);
     if let Some(path) = &onnx_path {
+        if model.card.network.quantization.is_some() && !arguments.int8 {
+            note!("note: the model is quantized; without --int8, its rounded weights are written as fp32");
+        }
         let exported = onnx(&model, &arguments.onnx_settings())?;
         write(path, &exported.bytes)?;
         for name in &exported.kept_single {
