@@ -7,6 +7,8 @@
 //! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
 //!
 //! Dapple's own results are computed by the `f64` interpreter, which all its engines are compared with.
+//! `int8.onnx` is the network quantized to the ranges of one image; its results are those of the reference with rounded numbers,
+//! `CASE.int8`.
 //! Each folder has the forms as `FORM.onnx` and `cases.safetensors` with `CASE.input`, `CASE.OUTPUT` and, for the
 //! form with probabilities, `CASE.probabilities`, all channels-first.
 
@@ -15,13 +17,13 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use dapple_graph::{Graph, Mode, Network, Op, Shape, State, Tensor};
+use dapple_graph::{Affine, Graph, Mode, Network, Op, Quantization, Shape, State, Tensor};
 use dapple_nets::checkpoint::{published, write_state_dict};
 use dapple_nets::registry::{NetworkEntry, networks};
 use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::{OPSETS, Options, OutputFunction, export, export_graph};
 use dapple_reference::random::{self, OPERATIONS, RandomNetwork};
-use dapple_reference::{State64, Tensor64, forward};
+use dapple_reference::{State64, Tensor64, forward, forward_quantized};
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Random graphs of one operation of each kind, and of many.
@@ -71,11 +73,18 @@ fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Erro
     for (form, options) in forms {
         fs::write(folder.join(form).with_extension("onnx"), export(&config, &state, &options)?.bytes)?;
     }
+    let quantization = quantization_of(&config, &state, entry.smallest)?;
+    let (rounded, quantized) = (
+        quantization.rounded(&state),
+        NetConfig { quantization: Some(quantization.clone()), ..config.clone() },
+    );
+    let int8 = export(&quantized, &rounded, &Options { int8: true, ..Options::default() })?;
+    fs::write(folder.join("int8.onnx"), int8.bytes)?;
     fs::write(folder.join("weights.safetensors"), write_state_dict(&published(&config, &state)?)?)?;
 
     let side = entry.smallest.max(32);
     let sizes = [(1, 2 * side, side), (2, side + 5, side + 21), (1, side + 33, side)];
-    let state = State64::from(&state);
+    let (state, rounded) = (State64::from(&state), State64::from(&rounded));
     let mut tensors = Vec::new();
     for (case, (n, h, w)) in sizes.into_iter().enumerate() {
         let input = random::tensor(Shape::new(n, h, w, 3), case as u64);
@@ -86,9 +95,29 @@ fn write_network(folder: &Path, entry: &NetworkEntry) -> Result<(), Box<dyn Erro
         for ((name, _), output) in graph.outputs().iter().zip(&outputs) {
             tensors.push(channels_first(format!("{case}.{name}"), output));
         }
+        let int8 = forward_quantized(&graph, &rounded, &Tensor64::from(&input), &quantization);
+        tensors.push(channels_first(format!("{case}.int8"), &int8.outputs()[0].to_f32()));
         tensors.push(channels_first(format!("{case}.probabilities"), &probabilities(&outputs[0], kind)));
     }
     save(&folder.join("cases.safetensors"), tensors)
+}
+
+/// The quantization of all convolutions to the ranges of what they read for one image.
+fn quantization_of(config: &NetConfig, state: &State, side: usize) -> Result<Quantization, Box<dyn Error>> {
+    let shape = Shape::new(1, side.max(32), side.max(32), 3);
+    let graph = config.build(shape)?;
+    let image = Tensor64::from(&random::tensor(shape, 0));
+    let trace = forward(&graph, &State64::from(state), &image, Mode::Eval);
+    let mut quantization = Quantization::default();
+    for node in graph.nodes() {
+        if let Some(weight) = Quantization::weight_of(&graph, node) {
+            let values = trace.values[node.inputs[0].0].data.iter();
+            let (low, high) = values.fold((0.0f64, 0.0f64), |(l, h), &v| (l.min(v), h.max(v)));
+            let affine = Affine::of_range(low as f32, high as f32);
+            quantization.inputs.insert(graph.param(weight).name.clone(), affine);
+        }
+    }
+    Ok(quantization)
 }
 
 /// Random weights with which the output depends on the image: in a narrow network without normalization all ReLUs of a

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use dapple_base::Normalization;
-use dapple_graph::{Conv2d, Graph, GraphError, Network, Role, Shape, State};
+use dapple_graph::{Affine, Conv2d, Graph, GraphError, Network, Quantization, Role, Shape, State};
 use dapple_nets::{NetConfig, registry::networks};
-use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto};
+use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto, TensorProto};
 use dapple_onnx::{OPSETS, OnnxError, Options, OutputFunction, Preprocessing, export, export_graph};
 use dapple_reference::random;
 use prost::Message;
@@ -273,6 +273,39 @@ fn weights_in_half_precision_halve_the_file_and_what_does_not_fit_stays()
         halved += usize::from(is_half);
     }
     assert!(halved > 50, "{halved}");
+    Ok(())
+}
+
+#[test]
+fn quantized_convolutions_are_written_in_integers() -> Result<(), Box<dyn std::error::Error>> {
+    for name in ["unet-mobilenetv3-large", "segformer-mit-b0"] {
+        let mut config = NetConfig { width: 8, ..NetConfig::new(name, 3, 4)? };
+        let graph = config.build(config.example_input())?;
+        let weights = graph.nodes().iter().filter_map(|node| Quantization::weight_of(&graph, node));
+        let names: Vec<String> = weights.map(|weight| graph.param(weight).name.clone()).collect();
+        let affine = |name: &String| (name.clone(), Affine { scale: 0.05, zero: 7 });
+        let quantization = Quantization { inputs: names.iter().map(affine).collect() };
+        let state = quantization.rounded(&state_of(&config));
+        let int8 = Options { int8: true, ..Options::default() };
+        assert!(matches!(export(&config, &state, &int8), Err(OnnxError::NotQuantized)));
+        config.quantization = Some(quantization);
+
+        let written = decode(&export(&config, &state, &int8)?.bytes).graph.expect("a graph");
+        check(&written);
+        let of_type = |kind| written.initializer.iter().filter(move |tensor| tensor.data_type() == kind);
+        let is_weight = |tensor: &&TensorProto| names.iter().any(|name| name == tensor.name());
+        let stored: HashSet<&str> = of_type(DataType::Int8).filter(is_weight).map(|t| t.name()).collect();
+        let used = |name: &&String| written.initializer.iter().any(|tensor| tensor.name() == name.as_str());
+        assert_eq!(stored.len(), names.iter().filter(used).count(), "{name}");
+        assert!(stored.len() > 20, "{name}: {}", stored.len());
+        let rounded = written.node.iter().filter(|node| node.op_type() == "QuantizeLinear").count();
+        assert!(rounded > 10 && rounded <= stored.len(), "{name}: {rounded}");
+
+        // Without, the rounded weights are numbers.
+        let plain = decode(&export(&config, &state, &Options::default())?.bytes).graph.expect("a graph");
+        check(&plain);
+        assert!(plain.initializer.iter().all(|tensor| tensor.data_type() != DataType::Int8));
+    }
     Ok(())
 }
 

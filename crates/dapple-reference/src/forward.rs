@@ -66,7 +66,8 @@ fn compute_all(
         let affine = weight.and_then(|name| quantization.inputs.get(name));
         let whole = affine.map(|affine| {
             let input = &mut trace.values[node.inputs[0].0];
-            std::mem::replace(input, rounded(input, affine))
+            let rounded = rounded(input, affine);
+            std::mem::replace(input, rounded)
         });
         let (value, kept) = compute(node, state, &mut trace);
         if let Some(whole) = whole {

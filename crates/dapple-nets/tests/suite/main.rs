@@ -7,6 +7,7 @@ mod names;
 mod namings;
 mod networks;
 mod parity;
+mod quantized_files;
 mod saved;
 mod state_dicts;
 mod training;
