@@ -3,7 +3,7 @@
 from pathlib import Path
 
 FILE = Path(__file__).parent.parent / "BENCHMARKS.md"
-ORDER = ["networks", "operations", "scaling", "memory", "cards"]
+ORDER = ["networks", "operations", "scaling", "memory", "int8", "cards"]
 
 
 def write_section(name, text):

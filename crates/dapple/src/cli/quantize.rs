@@ -14,6 +14,7 @@ use dapple::model::{
 };
 use dapple::run::grouped;
 use dapple_base::write_atomic;
+use serde::Serialize;
 
 use super::common::device::{Device, MACHINE};
 use super::common::json::{check_json, write_json};
@@ -79,6 +80,15 @@ fn budget(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "give a number from 0 to 1".into())
 }
 
+/// The report as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    report: &'a QuantizationReport,
+    /// The images that the ranges were measured on.
+    calibration: Vec<&'a Path>,
+}
+
 /// The keys of an earlier report.
 const REPORT: Own = Own::Json(&["method", "loss_budget", "int8"]);
 
@@ -124,7 +134,9 @@ pub fn run(arguments: &Quantize) -> Result<(), Failure> {
     }
     let bytes = model.to_bytes().map_err(Failure::other)?;
     write_atomic(&arguments.out, &bytes)?;
-    if write_json(&report, arguments.json.as_deref())? && !arguments.quiet {
+    let calibration = measured_on.iter().filter_map(|&sample| dataset.image_path(sample)).collect();
+    let written = Written { report: &report, calibration };
+    if write_json(&written, arguments.json.as_deref())? && !arguments.quiet {
         print_report(&report);
         say!("{}: {} bytes", arguments.out.display(), grouped(bytes.len() as u64));
     }

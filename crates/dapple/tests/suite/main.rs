@@ -23,6 +23,7 @@ mod memory;
 mod models;
 mod next;
 mod predict;
+mod quantized;
 mod report;
 mod runs;
 mod saved;
