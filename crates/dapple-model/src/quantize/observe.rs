@@ -45,7 +45,7 @@ pub(super) fn input_shape(set: &EvaluationSet) -> Result<Option<Shape>, ModelErr
 pub(super) fn inputs(set: &EvaluationSet) -> impl Iterator<Item = Result<Tensor, ModelError>> {
     set.batches().map(|batch| {
         let batch = batch?;
-        Ok(Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images))
+        Ok::<_, ModelError>(Tensor::new(Shape::new(batch.n, batch.h, batch.w, batch.c), batch.images))
     })
 }
 

@@ -28,9 +28,10 @@ use crate::environment;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  dapple quantize --model runs/horses --data horses --out horses-int8.safetensors
-  dapple quantize --model horse --data horses --images 200 --loss-budget 0.002 \\
-      --out horse-int8.safetensors
+  dapple quantize --model runs/horses --data horses \\
+      --out horses-int8.safetensors
+  dapple quantize --model horse --data horses --out horse-int8.safetensors \\
+      --images 200 --loss-budget 0.002
   dapple export horses-int8.safetensors --onnx horses-int8.onnx --int8
 
 The ranges of the feature maps are measured on images that `dapple eval` does not score, where there are any; the loss is that \
