@@ -1,4 +1,5 @@
 //! The CPU engine of dapple: plans a graph once for a shape and runs it forward and backward in fp32 on all cores.
+//! The convolutions of a quantized network compute in integers of eight bits.
 //!
 //! ```
 //! use dapple_cpu::CpuEngine;

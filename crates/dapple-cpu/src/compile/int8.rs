@@ -3,7 +3,7 @@
 use crate::kernels::int8::weights::Packed;
 use crate::layout::depthwise;
 use crate::simd::{DotLevel, Level};
-use dapple_graph::{Graph, IntegerWeights, Op, ParamId, Quantization, State};
+use dapple_graph::{Affine, Graph, IntegerWeights, Node, Op, ParamId, Quantization, State};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,6 +29,12 @@ impl Integers {
             Some((*weight, Arc::new(packed)))
         });
         Self(packed.collect())
+    }
+
+    /// The integers that a node reads, if it is a convolution that computes in them.
+    pub fn input_of(&self, node: &Node) -> Option<Affine> {
+        let Op::Conv2d { weight, .. } = &node.op else { return None };
+        Some(self.get(*weight)?.input)
     }
 
     /// Those of a convolution, if it computes in integers.

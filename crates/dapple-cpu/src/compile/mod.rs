@@ -13,13 +13,15 @@
 //! add; which is which is known here.
 //!
 //! The convolutions of a quantized network read maps of bytes. What stands between two of them (an activation, a residual) is
-//! done by the first, which writes the bytes of the second; numbers are written only where something else reads them.
+//! done by the first, which writes the bytes of the second; numbers are written only where something else reads them
+//! ([`demand`]).
 
 mod arena;
 mod backward;
 mod builder;
 mod check;
 mod conv;
+mod demand;
 mod draft;
 mod forward;
 mod int8;

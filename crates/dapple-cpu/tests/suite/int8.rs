@@ -89,6 +89,23 @@ fn shaped_like_a_u(g: &mut Graph) -> Result<NodeId, GraphError> {
     g.conv2d("logits", x, &Conv2d::new(3, 1))
 }
 
+/// Parts that are joined as bytes, one of them twice, and others that are not whole vectors.
+fn joined(g: &mut Graph) -> Result<NodeId, GraphError> {
+    let x = block(g, "first", g.input(), Conv2d::new(32, 3).padding(1))?;
+    let skip = g.relu(x)?;
+    let x = g.max_pool(skip, &MaxPool::new(3, 2))?;
+    let x = block(g, "second", x, Conv2d::new(16, 3).padding(1))?;
+    let x = g.relu(x)?;
+    let x = g.resize(x, skip, Interpolation::Nearest)?;
+    let x = g.concat(&[skip, x, skip, x])?;
+    let x = block(g, "third", x, Conv2d::new(13, 1))?;
+    let x = g.relu(x)?;
+    let x = g.concat(&[x, skip])?;
+    let x = block(g, "fourth", x, Conv2d::new(16, 3).padding(1))?;
+    let x = g.relu(x)?;
+    g.conv2d("logits", x, &Conv2d::new(3, 1))
+}
+
 /// A quantized network with its state and an input.
 struct Case {
     network: Quantized,
@@ -142,7 +159,7 @@ impl Case {
 /// one step then.
 #[test]
 fn quantized_networks_compute_what_their_rounded_numbers_give() {
-    for (seed, build) in (1..).zip([residual, inverted, shaped_like_a_u]) {
+    for (seed, build) in (1..).zip([residual, inverted, shaped_like_a_u, joined]) {
         let case = Case::new(Shape::new(2, 22, 18, 3), build, seed);
         let quantization = case.network.quantization.clone().expect("set above");
         for level in Level::available() {
@@ -160,7 +177,7 @@ fn quantized_networks_compute_what_their_rounded_numbers_give() {
 
 #[test]
 fn quantized_convolutions_give_the_same_bits_at_every_level_and_on_any_number_of_threads() {
-    for (seed, build) in (5..).zip([residual, inverted]) {
+    for (seed, build) in (5..).zip([residual, inverted, joined]) {
         let case = Case::new(Shape::new(1, 19, 35, 3), build, seed);
         let wanted = case.computed(Level::Portable, 1, Inference::Predict);
         for (level, threads) in Level::available().into_iter().flat_map(|level| [(level, 1), (level, 3)]) {

@@ -3,13 +3,17 @@
 use super::state::Forward;
 use crate::compile::builder::{Value, ValueId};
 use crate::compile::conv::window;
+use crate::compile::demand::{Demand, Movement};
 use crate::kernels::int8::bytes::ByteMap;
 use crate::kernels::int8::conv::IntegerConv;
 use crate::kernels::int8::depthwise::IntegerDepthwise;
-use crate::kernels::int8::ending::{Ending, Function};
+use crate::kernels::int8::ending::{Ending, Function, KINDS};
+use crate::kernels::int8::max_pool::MaxPoolBytes;
+use crate::kernels::int8::nearest::Nearest;
 use crate::kernels::int8::quantize::Quantize;
 use crate::kernels::int8::weights::Packed;
 use crate::kernels::lattice::Lattice;
+use crate::kernels::pool::Pool;
 use crate::layout::depthwise;
 use dapple_graph::{Affine, Conv2d, NodeId, Op, Pointwise};
 use std::sync::Arc;
@@ -31,15 +35,16 @@ impl Forward<'_> {
         let Chain { nodes, function, residual, relu } = self.chain(index);
         let end = nodes[nodes.len() - 1];
         let shape = self.node(end).shape;
-        let (affines, has_others) = self.readers_in(end);
-        // A second kind of bytes is made from numbers where it is wanted.
-        let (y, output) = if has_others || affines.len() != 1 {
+        let Demand { numbers, bytes } = self.demands[end].clone();
+        // Further kinds of bytes are made from numbers where they are wanted.
+        let (y, output) = if numbers || bytes.is_empty() || bytes.len() > KINDS {
             let (y, target) = self.b.stored(shape, true);
             (y, Some(target))
         } else {
             (self.b.value(shape, Value::Bytes, true), None)
         };
-        let bytes = affines.first().map(|&affine| self.byte_map(end, affine));
+        let bytes = bytes.iter().take(KINDS).map(|&affine| self.place(end, affine)).collect();
+        self.bytes[end].iter_mut().for_each(|(_, is_made)| *is_made = true);
         let residual = residual.map(|residual| self.b.operand(residual));
         let ending = Ending { function, residual, relu, output, bytes };
         let lattice = Lattice::forward(&window(conv), input.shape, shape);
@@ -51,24 +56,90 @@ impl Forward<'_> {
         y
     }
 
-    /// The bytes of a node for a convolution that reads them, made of its numbers if they are not there yet.
+    /// Whether a node is an operation of which bytes are read and nothing else.
+    pub fn is_bytes_only(&self, index: usize) -> bool {
+        let demand = self.demands.get(index);
+        demand.is_some_and(|demand| !demand.numbers && !demand.bytes.is_empty())
+            && Movement::of(self.graph, &self.uses, index).is_some()
+    }
+
+    /// The bytes of a node for a convolution that reads them, made now if they are not there yet.
     fn bytes_of(&mut self, node: NodeId, affine: Affine) -> ByteMap {
         let root = self.uses.root[node.0];
-        if let Some(map) = self.bytes[root].iter().find(|map| map.affine == affine) {
+        let made = |(map, is_made): &&(ByteMap, bool)| *is_made && map.affine == affine;
+        if let Some((map, _)) = self.bytes[root].iter().find(made) {
             return *map;
         }
-        let from = self.b.operand(self.of(node));
-        let to = self.byte_map(root, affine);
-        self.b.push(Quantize { from, to });
+        let to = self.place(root, affine);
+        let inputs = &self.node(root).inputs;
+        // The steps serve the operation, not its reader.
+        let reader = std::mem::replace(&mut self.b.node, root);
+        match Movement::of(self.graph, &self.uses, root) {
+            Some(Movement::Concat) => {
+                for (position, &input) in inputs.iter().enumerate() {
+                    let part = self.part(root, to, position);
+                    let from = self.bytes_of(input, affine);
+                    if from != part {
+                        self.b.push(Nearest { from, to: part });
+                    }
+                }
+            }
+            Some(Movement::Nearest) => {
+                let from = self.bytes_of(inputs[0], affine);
+                self.b.push(Nearest { from, to });
+            }
+            Some(Movement::MaxPool(settings)) => {
+                let from = self.bytes_of(inputs[0], affine);
+                let pool = Pool { settings, large: from.shape, small: to.shape, positions: None };
+                self.b.push(MaxPoolBytes { pool, from, to });
+            }
+            None => {
+                let from = self.b.operand(self.of(NodeId(root)));
+                self.b.push(Quantize { from, to });
+            }
+        }
+        self.b.node = reader;
+        let places = self.bytes[root].iter_mut().filter(|(map, _)| map.affine == affine);
+        places.for_each(|(_, is_made)| *is_made = true);
         to
     }
 
-    /// A new map of bytes for a node.
-    fn byte_map(&mut self, node: usize, affine: Affine) -> ByteMap {
-        let shape = self.node(node).shape;
-        let map = ByteMap { shape, offset: self.b.buffer(ByteMap::values(shape)), affine };
-        self.bytes[node].push(map);
+    /// The place of a node's bytes: in those of a concatenation that wants them, or by itself.
+    fn place(&mut self, node: usize, affine: Affine) -> ByteMap {
+        if let Some((map, _)) = self.bytes[node].iter().find(|(map, _)| map.affine == affine) {
+            return *map;
+        }
+        let map = match self.concat_of(node, affine) {
+            Some((whole, position)) => {
+                let map = self.place(whole, affine);
+                self.part(whole, map, position)
+            }
+            None => {
+                let shape = self.node(node).shape;
+                ByteMap::new(shape, self.b.buffer(ByteMap::values(shape)), affine)
+            }
+        };
+        self.bytes[node].push((map, false));
         map
+    }
+
+    /// A concatenation that wants these bytes of a node, and its number among the parts.
+    fn concat_of(&self, node: usize, affine: Affine) -> Option<(usize, usize)> {
+        let wants = |reader: &usize| {
+            self.node(*reader).op == Op::Concat
+                && self.demands[*reader].bytes.contains(&affine)
+                && Movement::of(self.graph, &self.uses, *reader).is_some()
+        };
+        let whole = self.operations_on(node).find(wants)?;
+        let parts = &self.node(whole).inputs;
+        Some((whole, parts.iter().position(|part| self.uses.root[part.0] == node)?))
+    }
+
+    /// A part of a concatenation's bytes.
+    fn part(&self, concat: usize, whole: ByteMap, position: usize) -> ByteMap {
+        let parts = &self.node(concat).inputs;
+        let first = parts[..position].iter().map(|&part| self.graph.shape(part).c).sum();
+        whole.part(first, self.graph.shape(parts[position]))
     }
 
     /// The operations behind a convolution that its kernel does.
@@ -118,26 +189,6 @@ impl Forward<'_> {
             let reads = node.inputs.iter().any(|input| self.uses.root[input.0] == index);
             (is_operation && reads).then_some(reader)
         })
-    }
-
-    /// The kinds of bytes in which quantized convolutions read a node, and whether anything else reads it.
-    fn readers_in(&self, index: usize) -> (Vec<Affine>, bool) {
-        let mut affines = Vec::new();
-        let mut has_others = self.uses.outputs.iter().any(|id| self.uses.root[id.0] == index);
-        for reader in self.operations_on(index) {
-            match self.input_affine(reader) {
-                Some(affine) if !affines.contains(&affine) => affines.push(affine),
-                Some(_) => {}
-                None => has_others = true,
-            }
-        }
-        (affines, has_others)
-    }
-
-    /// The bytes that a node reads, if it is a quantized convolution.
-    fn input_affine(&self, index: usize) -> Option<Affine> {
-        let Op::Conv2d { weight, .. } = &self.node(index).op else { return None };
-        Some(self.integers?.get(*weight)?.input)
     }
 }
 

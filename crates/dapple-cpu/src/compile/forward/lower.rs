@@ -1,7 +1,8 @@
 //! The steps of each operation.
 
 use super::state::Forward;
-use crate::compile::builder::Builder;
+use crate::compile::builder::{Builder, Value};
+use crate::compile::demand;
 use crate::compile::int8::Integers;
 use crate::compile::tape::Lowered;
 use crate::compile::uses::Uses;
@@ -26,6 +27,8 @@ pub(in crate::compile) fn lower<'a>(
     integers: Option<&'a Integers>,
 ) -> Lowered<'a> {
     let count = graph.nodes().len();
+    let integers = integers.filter(|_| !purpose.trains());
+    let demands = integers.map_or_else(Vec::new, |integers| demand::of(graph, &uses, integers));
     let mut f = Forward {
         graph,
         purpose,
@@ -34,7 +37,8 @@ pub(in crate::compile) fn lower<'a>(
         tape: Vec::new(),
         of_node: vec![None; count],
         pools: vec![None; count],
-        integers: integers.filter(|_| !purpose.trains()),
+        integers,
+        demands,
         bytes: vec![Vec::new(); count],
     };
     for index in 0..count {
@@ -63,6 +67,8 @@ impl Forward<'_> {
         let value = match &node.op {
             Op::Input => self.b.stored(shape, self.purpose == Purpose::Train { input_gradient: true }).0,
             _ if self.uses.root[index] != index => self.of(node.inputs[0]),
+            // Done when a convolution asks for it.
+            _ if self.is_bytes_only(index) => self.b.value(shape, Value::Bytes, true),
             Op::Conv2d { weight, bias, conv } => self.conv(index, *weight, *bias, conv),
             Op::ConvTranspose2d { weight, bias, conv } => self.conv_transpose(index, *weight, *bias, conv),
             Op::BatchNorm { .. } => self.batch_norm(index),

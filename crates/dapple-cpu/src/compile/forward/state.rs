@@ -1,6 +1,7 @@
 //! The state of the forward pass, and the helpers of all operations.
 
 use crate::compile::builder::{Builder, ValueId};
+use crate::compile::demand::Demand;
 use crate::compile::int8::Integers;
 use crate::compile::tape::Tape;
 use crate::compile::uses::Uses;
@@ -25,8 +26,10 @@ pub(super) struct Forward<'a> {
     pub pools: Vec<Option<Pool>>,
     /// The convolutions that compute in integers.
     pub integers: Option<&'a Integers>,
-    /// The maps of bytes of each node, for the convolutions that read it.
-    pub bytes: Vec<Vec<ByteMap>>,
+    /// What is read of each node; empty without such convolutions.
+    pub demands: Vec<Demand>,
+    /// The maps of bytes of each node, for the convolutions that read it, and whether they are made or have a place only.
+    pub bytes: Vec<Vec<(ByteMap, bool)>>,
 }
 
 impl<'a> Forward<'a> {

@@ -4,31 +4,39 @@ use crate::memory::Base;
 use crate::simd::{LANES, Simd, padded};
 use dapple_graph::{Affine, Shape};
 
-/// A map of integers, channels-last with channels padded to a multiple of 16. The padding may hold any integers: the weights
+/// A map of integers, channels-last with channels padded to a multiple of 16, or some of the channels of a larger one. The padding may hold any integers: the weights
 /// that meet it are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ByteMap {
     pub shape: Shape,
     /// Place in the arena, whose values have four bytes.
     pub offset: usize,
+    /// Bytes between pixels.
+    pub stride: usize,
     /// The numbers that the integers stand for.
     pub affine: Affine,
 }
 
 impl ByteMap {
-    /// Values of the arena that a map takes.
+    /// A map by itself at a place of the arena.
+    pub fn new(shape: Shape, offset: usize, affine: Affine) -> Self {
+        Self { shape, offset, stride: padded(shape.c), affine }
+    }
+
+    /// Values of the arena that a map by itself takes.
     pub fn values(shape: Shape) -> usize {
         shape.pixels() * padded(shape.c) / size_of::<f32>()
     }
 
-    /// Bytes between pixels.
-    pub fn stride(&self) -> usize {
-        padded(self.shape.c)
+    /// The channels of this map from `first` on, a multiple of 16, as a map of that shape.
+    pub fn part(&self, first: usize, shape: Shape) -> Self {
+        Self { shape, offset: self.offset + first / size_of::<f32>(), ..*self }
     }
 
     /// The address of the first pixel.
     pub fn address(&self, arena: Base) -> *mut u8 {
-        arena.at(self.offset, Self::values(self.shape)).cast()
+        let bytes = (self.shape.pixels() - 1) * self.stride + padded(self.shape.c);
+        arena.at(self.offset, bytes / size_of::<f32>()).cast()
     }
 }
 
@@ -58,7 +66,7 @@ impl<S: Simd> Sink<S> {
         unsafe {
             Self {
                 to: map.address(arena).wrapping_add(b * LANES),
-                stride: map.stride(),
+                stride: map.stride,
                 steps: S::splat(1.0 / scale),
                 lowest: S::splat(-zero),
                 highest: S::splat(255.0 - zero),

@@ -105,8 +105,8 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
         let gathered = scratch.add(conv.group() * CHUNK);
         // Rows of whole words may stand in the arena already.
         let (left, left_row) = if D::PRODUCTS == 4 && conv.lattice.in_place() {
-            let first = map.add(points.start * conv.input.stride());
-            (first.cast::<i32>(), conv.input.stride() / size_of::<i32>())
+            let first = map.add(points.start * conv.input.stride);
+            (first.cast::<i32>(), conv.input.stride / size_of::<i32>())
         } else {
             gather::<D>(conv, map, points.clone(), gathered);
             (gathered.cast_const(), depth)
@@ -138,7 +138,7 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
 /// `map` must be the convolution's input; `to` must be valid for the rows and [`COPIED`] words more.
 #[inline(always)]
 unsafe fn gather<D: Dots>(conv: &IntegerConv, map: *const u8, points: Range<usize>, to: *mut i32) {
-    let (words, depth, stride) = (conv.channel_words(), conv.depth(), conv.input.stride());
+    let (words, depth, stride) = (conv.channel_words(), conv.depth(), conv.input.stride);
     let integers = words * D::PRODUCTS;
     let outside = [conv.input.affine.zero; COPIED];
     // SAFETY: `source_pixel` is inside the map, whose pixels have whole sixteens of bytes. What is copied behind the wanted

@@ -115,7 +115,7 @@ unsafe fn sums<S: Simd, const INSIDE: bool>(
     x: usize,
     initial: S::V,
 ) -> [S::V; POINTS] {
-    let (channels, stride) = (conv.weights.outs(), conv.input.stride());
+    let (channels, stride) = (conv.weights.outs(), conv.input.stride);
     // SAFETY: the caller's promise; pixels are inside the map where they are read.
     unsafe {
         let zero = S::splat(f32::from(conv.input.affine.zero));

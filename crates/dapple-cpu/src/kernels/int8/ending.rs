@@ -20,7 +20,11 @@ pub(crate) enum Function {
     Pointwise(Pointwise),
 }
 
-/// The last steps: `function(scale sum + bias)`, plus another map, rectified, to a map of numbers, to one of bytes, or to both.
+/// Kinds of bytes that a kernel writes at most.
+pub(crate) const KINDS: usize = 2;
+
+/// The last steps: `function(scale sum + bias)`, plus another map, rectified, to a map of numbers, to maps of
+/// bytes, or to both.
 #[derive(Clone, Debug)]
 pub(crate) struct Ending {
     pub function: Function,
@@ -28,7 +32,8 @@ pub(crate) struct Ending {
     /// Rectify the sum with the residual.
     pub relu: bool,
     pub output: Option<Target>,
-    pub bytes: Option<ByteMap>,
+    /// At most [`KINDS`].
+    pub bytes: Vec<ByteMap>,
 }
 
 impl Ending {
@@ -49,7 +54,7 @@ pub(super) struct Finish<S: Simd> {
     residual: Option<Source<S>>,
     relu: bool,
     out: Option<(*mut f32, usize)>,
-    bytes: Option<Sink<S>>,
+    bytes: [Option<Sink<S>>; KINDS],
 }
 
 impl<S: Simd> Finish<S> {
@@ -72,7 +77,7 @@ impl<S: Simd> Finish<S> {
                     .output
                     .as_ref()
                     .map(|to| (to.blocks[b].address(arena, pixels), to.blocks[b].stride)),
-                bytes: ending.bytes.as_ref().map(|map| Sink::new(map, b, arena)),
+                bytes: [0, 1].map(|kind| ending.bytes.get(kind).map(|map| Sink::new(map, b, arena))),
             }
         }
     }
@@ -102,7 +107,7 @@ impl<S: Simd> Finish<S> {
             if let Some((out, stride)) = self.out {
                 S::store(out.add(pixel * stride), y);
             }
-            if let Some(bytes) = &self.bytes {
+            for bytes in self.bytes.iter().flatten() {
                 bytes.put(pixel, y);
             }
         }

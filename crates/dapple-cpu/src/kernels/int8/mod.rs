@@ -5,6 +5,8 @@ pub(crate) mod bytes;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
 pub(crate) mod ending;
+pub(crate) mod max_pool;
+pub(crate) mod nearest;
 pub(crate) mod quantize;
 #[cfg(test)]
 mod tests;

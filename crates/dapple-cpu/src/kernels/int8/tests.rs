@@ -155,15 +155,15 @@ impl Case {
             padding: conv.padding,
             dilation: conv.dilation,
         };
-        let bytes = ByteMap { shape: *output, offset: places[3], affine: OUTPUT };
+        let bytes = ByteMap::new(*output, places[3], OUTPUT);
         let ending = Ending {
             function: Function::Relu,
             residual: Some(Operand::stored(*output, places[1])),
             relu: true,
             output: Some(Target::stored(*output, places[2])),
-            bytes: Some(bytes),
+            bytes: vec![bytes],
         };
-        let map = ByteMap { shape: *input, offset: places[0], affine: INPUT };
+        let map = ByteMap::new(*input, places[0], INPUT);
         let lattice = Lattice::forward(&window, *input, *output);
         let weights = Arc::new(packed);
         let kernel: Box<dyn Kernel> = if is_depthwise {
@@ -233,7 +233,7 @@ fn numbers_become_the_same_integers_at_every_level() {
         for (pixel, values) in values.chunks_exact(shape.c).enumerate() {
             arena.as_mut_slice()[pixel * padded(shape.c)..][..shape.c].copy_from_slice(values);
         }
-        let to = ByteMap { shape, offset: places[1], affine: OUTPUT };
+        let to = ByteMap::new(shape, places[1], OUTPUT);
         run(&Quantize { from: Operand::stored(shape, places[0]), to }, level, &mut arena);
         let rows = bytes_of(&to, &arena);
         let bytes = rows.chunks_exact(padded(shape.c)).flat_map(|row| row[..shape.c].to_vec());
