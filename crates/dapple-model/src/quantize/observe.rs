@@ -12,8 +12,8 @@ use super::range::Observation;
 use crate::error::ModelError;
 use crate::evaluate::EvaluationSet;
 
-/// Values of feature maps that are kept at a time: half a gigabyte.
-const MOST: usize = 128 << 20;
+/// Values of feature maps that are kept at a time: a quarter of a gigabyte.
+const MOST: usize = 64 << 20;
 
 /// A network that gives some of its feature maps beside its outputs, for inputs of one shape.
 struct Watched {

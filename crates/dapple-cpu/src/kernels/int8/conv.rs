@@ -28,6 +28,8 @@ const GATHERED: usize = 32 << 10;
 const CHUNK: usize = 64;
 /// Integers that are copied together; as many may be overwritten behind those that are wanted.
 const COPIED: usize = 16;
+/// As many, where channels fill cache lines.
+const LONG: usize = 64;
 
 impl Kernel for IntegerConv {
     fn name(&self) -> &'static str {
@@ -108,7 +110,11 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
             let first = map.add(points.start * conv.input.stride);
             (first.cast::<i32>(), conv.input.stride / size_of::<i32>())
         } else {
-            gather::<D>(conv, map, points.clone(), gathered);
+            if (conv.channel_words() * D::PRODUCTS).is_multiple_of(LONG) {
+                gather::<D, LONG>(conv, map, points.clone(), gathered);
+            } else {
+                gather::<D, COPIED>(conv, map, points.clone(), gathered);
+            }
             (gathered.cast_const(), depth)
         };
         let (values, initial) = (conv.weights.values().cast::<i32>(), conv.weights.initial().cast::<i32>());
@@ -135,12 +141,18 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
 /// Writes a row `[taps, channels]` of words for each point, the input's zero where a tap is outside the map.
 ///
 /// # Safety
-/// `map` must be the convolution's input; `to` must be valid for the rows and [`COPIED`] words more.
+/// `map` must be the convolution's input; `to` must be valid for the rows and [`COPIED`] words more. `N` integers are copied at a
+/// time, all that there are or [`COPIED`].
 #[inline(always)]
-unsafe fn gather<D: Dots>(conv: &IntegerConv, map: *const u8, points: Range<usize>, to: *mut i32) {
+unsafe fn gather<D: Dots, const N: usize>(
+    conv: &IntegerConv,
+    map: *const u8,
+    points: Range<usize>,
+    to: *mut i32,
+) {
     let (words, depth, stride) = (conv.channel_words(), conv.depth(), conv.input.stride);
     let integers = words * D::PRODUCTS;
-    let outside = [conv.input.affine.zero; COPIED];
+    let outside = [conv.input.affine.zero; N];
     // SAFETY: `source_pixel` is inside the map, whose pixels have whole sixteens of bytes. What is copied behind the wanted
     // integers is written afterwards, or is the room behind the rows.
     unsafe {
@@ -148,16 +160,16 @@ unsafe fn gather<D: Dots>(conv: &IntegerConv, map: *const u8, points: Range<usiz
             for (t, tap) in conv.lattice.taps.iter().enumerate() {
                 let to = to.add(r * depth + t * words);
                 let from = conv.lattice.source_pixel(position, tap).map(|pixel| map.add(pixel * stride));
-                for first in (0..integers).step_by(COPIED) {
+                for first in (0..integers).step_by(N) {
                     let bytes = match from {
-                        Some(from) => from.add(first).cast::<[u8; COPIED]>().read_unaligned(),
+                        Some(from) => from.add(first).cast::<[u8; N]>().read_unaligned(),
                         None => outside,
                     };
                     let to = to.add(first / D::PRODUCTS);
                     if D::PRODUCTS == 4 {
-                        to.cast::<[u8; COPIED]>().write_unaligned(bytes);
+                        to.cast::<[u8; N]>().write_unaligned(bytes);
                     } else {
-                        to.cast::<[u16; COPIED]>().write_unaligned(bytes.map(u16::from));
+                        to.cast::<[u16; N]>().write_unaligned(bytes.map(u16::from));
                     }
                 }
             }
