@@ -292,7 +292,8 @@ fn quantized_convolutions_are_written_in_integers() -> Result<(), Box<dyn std::e
 
         let written = decode(&export(&config, &state, &int8)?.bytes).graph.expect("a graph");
         check(&written);
-        let of_type = |kind| written.initializer.iter().filter(move |tensor| tensor.data_type() == kind);
+        let of_type =
+            |kind: DataType| written.initializer.iter().filter(move |tensor| tensor.data_type() == kind);
         let is_weight = |tensor: &&TensorProto| names.iter().any(|name| name == tensor.name());
         let stored: HashSet<&str> = of_type(DataType::Int8).filter(is_weight).map(|t| t.name()).collect();
         let used = |name: &&String| written.initializer.iter().any(|tensor| tensor.name() == name.as_str());

@@ -83,6 +83,6 @@ fn compute_all(
 /// The numbers of the integers that are nearest to the values.
 fn rounded(values: &Tensor64, affine: &Affine) -> Tensor64 {
     let (scale, zero) = (f64::from(affine.scale), f64::from(affine.zero));
-    let round = |value: &f64| ((value / scale).round_ties_even().clamp(-zero, 255.0 - zero)) * scale;
+    let round = |value: &f64| (value / scale).round_ties_even().clamp(-zero, 255.0 - zero) * scale;
     Tensor64::new(values.shape, values.data.iter().map(round).collect())
 }
