@@ -133,7 +133,12 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
                 };
                 multiply::<D>(&product, rows, width / LANES);
             }
-            finish::<D>(conv, arena, points.clone(), chunk / LANES..end / LANES, scratch);
+            let (points, blocks) = (points.clone(), chunk / LANES..end / LANES);
+            if conv.ending.is_short() {
+                finish::<D, true>(conv, arena, points, blocks, scratch);
+            } else {
+                finish::<D, false>(conv, arena, points, blocks, scratch);
+            }
         }
     }
 }
@@ -272,12 +277,12 @@ unsafe fn tile<D: Dots, const R: usize, const N: usize>(p: &Product) {
     }
 }
 
-/// Finishes the sums of points in rows of [`CHUNK`], of these blocks of channels.
+/// Finishes the sums of points in rows of [`CHUNK`], of these blocks of channels; `SHORT` if the ending is.
 ///
 /// # Safety
 /// `sums` must hold the rows; no other task may write these pixels.
 #[inline(always)]
-unsafe fn finish<D: Dots>(
+unsafe fn finish<D: Dots, const SHORT: bool>(
     conv: &IntegerConv,
     arena: Base,
     points: Range<usize>,
@@ -295,7 +300,7 @@ unsafe fn finish<D: Dots>(
         }
         for (row, pixel) in conv.lattice.target_pixels(points).enumerate() {
             for (i, finish) in finishes[..blocks.len()].iter().enumerate() {
-                finish.put(pixel, D::Floats::of_integers(sums.add(row * CHUNK + i * LANES)));
+                finish.put::<SHORT>(pixel, D::Floats::of_integers(sums.add(row * CHUNK + i * LANES)));
             }
         }
     }

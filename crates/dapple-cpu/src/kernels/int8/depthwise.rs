@@ -69,6 +69,7 @@ unsafe fn row_impl<S: Simd>(conv: &IntegerDepthwise, arena: Base, row: usize) {
     let offsets = || taps.iter().map(|tap| tap.offset[1]);
     let (left, right) = (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0));
     let map = conv.input.address(arena).cast_const();
+    let is_short = conv.ending.is_short();
     let place = Row { image, y, size: *source, step: *source_step };
     // SAFETY: the address was checked for the whole map; blocks, points and the weights' taps are below their numbers.
     unsafe {
@@ -86,7 +87,12 @@ unsafe fn row_impl<S: Simd>(conv: &IntegerDepthwise, arena: Base, row: usize) {
                     false => sums::<S, false>(conv, map, &place, b, x, initial),
                 };
                 for (i, &sum) in sums[..count].iter().enumerate() {
-                    finish.put(row * grid[1] + x + i, sum);
+                    let pixel = row * grid[1] + x + i;
+                    if is_short {
+                        finish.put::<true>(pixel, sum);
+                    } else {
+                        finish.put::<false>(pixel, sum);
+                    }
                 }
                 x += count;
             }

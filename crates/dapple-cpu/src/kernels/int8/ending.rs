@@ -37,6 +37,14 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
+    /// Whether numbers become one map of bytes, rectified at most: most convolutions, whose loops then ask nothing.
+    pub fn is_short(&self) -> bool {
+        matches!(self.function, Function::Identity | Function::Relu)
+            && self.residual.is_none()
+            && self.output.is_none()
+            && self.bytes.len() == 1
+    }
+
     /// Shows every place to `f`, which may change it.
     pub fn visit(&mut self, f: Visit) {
         self.residual.iter_mut().for_each(|r| r.visit(f));
@@ -50,6 +58,8 @@ impl Ending {
 pub(super) struct Finish<S: Simd> {
     scale: S::V,
     bias: S::V,
+    /// Zero where the function is ReLU.
+    low: S::V,
     function: Function,
     residual: Option<Source<S>>,
     relu: bool,
@@ -70,6 +80,7 @@ impl<S: Simd> Finish<S> {
             Self {
                 scale: S::load(weights.scale[channels.clone()].as_ptr()),
                 bias: S::load(weights.bias[channels].as_ptr()),
+                low: S::splat(if ending.function == Function::Relu { 0.0 } else { f32::NEG_INFINITY }),
                 function: ending.function,
                 residual: ending.residual.as_ref().map(|r| r.blocks[b].source(arena, pixels)),
                 relu: ending.relu,
@@ -82,20 +93,25 @@ impl<S: Simd> Finish<S> {
         }
     }
 
-    /// Finishes a pixel's sums and stores what becomes of them. Products and sums are not fused, so that they round alike at
-    /// every level.
+    /// Finishes a pixel's sums and stores what becomes of them; `SHORT` if the ending is. Products and sums are not fused, so that
+    /// they round alike at every level.
     ///
     /// # Safety
     /// `pixel` must be inside the map, and no other task may write these channels of it.
     #[inline(always)]
-    pub unsafe fn put(&self, pixel: usize, sums: S::V) {
+    pub unsafe fn put<const SHORT: bool>(&self, pixel: usize, sums: S::V) {
         // SAFETY: the caller's promise; the addresses were checked for all pixels.
         unsafe {
             let zero = S::splat(0.0);
             let mut y = S::add(S::mul(sums, self.scale), self.bias);
+            if SHORT {
+                if let Some(bytes) = &self.bytes[0] {
+                    bytes.put(pixel, S::max(self.low, y));
+                }
+                return;
+            }
             y = match self.function {
-                Function::Identity => y,
-                Function::Relu => S::max(zero, y),
+                Function::Identity | Function::Relu => S::max(self.low, y),
                 Function::Pointwise(function) => pointwise::of_lanes::<S>(function, y),
             };
             if let Some(residual) = &self.residual {

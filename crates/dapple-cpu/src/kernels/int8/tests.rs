@@ -112,22 +112,22 @@ impl Case {
         sum
     }
 
-    /// The output: `max(0, max(0, scale sum + bias) + residual)`.
-    fn expected(&self) -> Vec<f32> {
+    /// The output: `max(0, max(0, scale sum + bias) + residual)`, or without the residual.
+    fn expected(&self, is_short: bool) -> Vec<f32> {
         let Shape { n, h, w, c } = self.output;
         let mut values = Vec::with_capacity(self.output.len());
         for index in 0..n * h * w * c {
             let (pixel, out) = (index / c, index % c);
             let sum = self.sum(pixel / (h * w), pixel / w % h, pixel % w, out);
             let scaled = sum as f32 * (INPUT.scale * self.weights.scales[out]);
-            let value = (scaled + self.bias[out]).max(0.0) + self.residual[index];
-            values.push(value.max(0.0));
+            let value = (scaled + self.bias[out]).max(0.0);
+            values.push(if is_short { value } else { (value + self.residual[index]).max(0.0) });
         }
         values
     }
 
-    /// The output of the kernel, as numbers and as bytes.
-    fn computed(&self, level: Level, dots: DotLevel) -> (Vec<f32>, Vec<u8>) {
+    /// The output of the kernel, as numbers and as bytes; or without residual, as bytes alone.
+    fn computed(&self, level: Level, dots: DotLevel, is_short: bool) -> (Vec<f32>, Vec<u8>) {
         let Self { conv, input, output, .. } = self;
         let is_depthwise = conv.groups > 1;
         let packed = if is_depthwise {
@@ -158,9 +158,9 @@ impl Case {
         let bytes = ByteMap::new(*output, places[3], OUTPUT);
         let ending = Ending {
             function: Function::Relu,
-            residual: Some(Operand::stored(*output, places[1])),
-            relu: true,
-            output: Some(Target::stored(*output, places[2])),
+            residual: (!is_short).then(|| Operand::stored(*output, places[1])),
+            relu: !is_short,
+            output: (!is_short).then(|| Target::stored(*output, places[2])),
             bytes: vec![bytes],
         };
         let map = ByteMap::new(*input, places[0], INPUT);
@@ -183,13 +183,15 @@ impl Case {
     }
 
     fn check(&self) {
-        let expected = self.expected();
-        let bytes: Vec<u8> = expected.iter().map(|&v| OUTPUT.integer(v)).collect();
+        let (long, short) = (self.expected(false), self.expected(true));
+        let bytes = |values: &[f32]| -> Vec<u8> { values.iter().map(|&v| OUTPUT.integer(v)).collect() };
         for (level, dots) in levels() {
-            let (values, integers) = self.computed(level, dots);
-            let differs = values.iter().zip(&expected).position(|(a, b)| a.to_bits() != b.to_bits());
-            assert_eq!(differs, None, "{level:?} {dots:?} {:?} on {}", self.conv, self.input);
-            assert_eq!(integers, bytes, "{level:?} {dots:?} {:?} on {}", self.conv, self.input);
+            let place = format!("{level:?} {dots:?} {:?} on {}", self.conv, self.input);
+            let (values, integers) = self.computed(level, dots, false);
+            let differs = values.iter().zip(&long).position(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(differs, None, "{place}");
+            assert_eq!(integers, bytes(&long), "{place}");
+            assert_eq!(self.computed(level, dots, true).1, bytes(&short), "{place}");
         }
     }
 }
