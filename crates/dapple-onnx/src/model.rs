@@ -43,8 +43,8 @@ pub fn export(network: &dyn Network, state: &State, options: &Options) -> Result
     write(&build_for_all_sizes(network)?, state, options, network.quantization())
 }
 
-/// As [`export`], for a graph without quantization whose operations the caller knows to be the same for all sizes of the input; that which
-/// it was built for is not in the file.
+/// As [`export`], for a graph without quantization whose operations the caller knows to be the same for all sizes of the input;
+/// that which it was built for is not in the file.
 ///
 /// # Errors
 /// As [`export`].

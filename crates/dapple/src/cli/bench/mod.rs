@@ -112,10 +112,12 @@ fn quantized(file: &Path, config: &NetConfig) -> Result<Option<ModelFile>, Failu
     let network = &model.card.network;
     if network.name != config.name || network.in_channels != config.in_channels {
         return Err(Failure::input(format!(
-            "{}: the quantized model is of {} for images of {} channels; give its name, and one for colour images",
+            "{}: a quantized model of {} for images of {} channels, where {} for colour images is to be timed; give the name of \
+             its network",
             file.display(),
             network.name,
-            network.in_channels
+            network.in_channels,
+            config.name
         )));
     }
     Ok(Some(model))
