@@ -4,7 +4,8 @@
 //! A quantized convolution reads its input in integers of 0 to 255 with one scale and one zero point ([`Affine`]), and its
 //! weights in integers of -127 to 127 with a scale for each output channel ([`IntegerWeights`]). A batch norm behind it
 //! multiplies whole output channels, so that folding it leaves the integers as they are but for their sign. A quantized
-//! network's [`State`](crate::State) holds weights that these integers give exactly: engines without integer arithmetic run it as it is.
+//! network's [`State`](crate::State) holds weights that these integers give exactly: engines without integer arithmetic run
+//! it as it is.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,8 +75,8 @@ impl IntegerWeights {
         Self::scaled(weights, channels, |scale| scale)
     }
 
-    /// As [`IntegerWeights::of`], with scales rounded up to sixteen binary digits: all products with integers are exact then, so
-    /// that [`IntegerWeights::of`] finds the same integers and scales in their numbers.
+    /// As [`IntegerWeights::of`], with scales rounded up to sixteen binary digits: all products with integers are exact then,
+    /// so that [`IntegerWeights::of`] finds the same integers and scales in their numbers.
     ///
     /// # Panics
     /// As [`IntegerWeights::of`].

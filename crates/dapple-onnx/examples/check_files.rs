@@ -7,7 +7,8 @@
 //! - `graphs/KIND-SEED/`: random graphs of single operations and of many.
 //!
 //! Dapple's own results are computed by the `f64` interpreter, which all its engines are compared with.
-//! `int8.onnx` is the network quantized to the ranges of one image; its results are those of the reference with rounded numbers,
+//! `int8.onnx` is the network quantized to the ranges of one image; its results are those of the reference with rounded
+//! numbers,
 //! `CASE.int8`.
 //! Each folder has the forms as `FORM.onnx` and `cases.safetensors` with `CASE.input`, `CASE.OUTPUT` and, for the
 //! form with probabilities, `CASE.probabilities`, all channels-first.

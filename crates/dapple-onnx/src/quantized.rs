@@ -8,8 +8,8 @@ use dapple_graph::{Affine, IntegerWeights, ParamId};
 /// Magnitude of a bias in integers beyond which it stays a number.
 const MOST: f64 = (1u32 << 30) as f64;
 
-/// The inputs of a convolution that computes in integers: its input rounded to them, its weight in integers with a scale for each
-/// output channel, and its bias in integers of their product. None for another convolution.
+/// The inputs of a convolution that computes in integers: its input rounded to them, its weight in integers with a scale for
+/// each output channel, and its bias in integers of their product. None for another convolution.
 pub(crate) fn inputs(w: &mut Writer, x: &str, weight: ParamId, bias: Option<ParamId>) -> Option<Vec<Value>> {
     let spec = w.graph.param(weight);
     let affine = *w.quantization?.inputs.get(&spec.name)?;

@@ -13,8 +13,8 @@ pub fn forward(graph: &Graph, state: &State64, input: &Tensor64, mode: Mode) -> 
     forward_with(graph, state, input, mode, DropoutState::default())
 }
 
-/// As [`forward`] in [`Mode::Eval`], for a quantized network: each of its convolutions reads its input rounded to the numbers of
-/// its integers. The weights are used as they are, which [`Quantization::rounded`] has rounded.
+/// As [`forward`] in [`Mode::Eval`], for a quantized network: each of its convolutions reads its input rounded to the numbers
+/// of its integers. The weights are used as they are, which [`Quantization::rounded`] has rounded.
 ///
 /// # Panics
 /// As [`forward`].

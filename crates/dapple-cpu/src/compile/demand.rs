@@ -1,7 +1,7 @@
 //! What is read of each node of a quantized network: numbers, or integers of which kinds.
 //!
-//! Concatenations, nearest sampling and max pooling move values without changing them, and rounding keeps their order; so they are
-//! done to bytes where only bytes are wanted of them, with the same result as before the rounding.
+//! Concatenations, nearest sampling and max pooling move values without changing them, and rounding keeps their order; so
+//! they are done to bytes where only bytes are wanted of them, with the same result as before the rounding.
 
 use super::int8::Integers;
 use super::uses::Uses;

@@ -12,7 +12,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes512;
 
-// SAFETY: every method is one instruction of AVX-512 F or VNNI on sixteen integers; the trait's contract says when it may be called.
+// SAFETY: every method is one instruction of AVX-512 F or VNNI on sixteen integers; the trait's contract says when it may be
+// called.
 unsafe impl Dots for Bytes512 {
     type Floats = Avx512;
     type Sums = __m512i;
@@ -42,7 +43,8 @@ unsafe impl Dots for Bytes512 {
 #[derive(Clone, Copy)]
 pub(crate) struct Words512;
 
-// SAFETY: every method is one or two instructions of AVX-512 F and BW on sixteen integers; the trait's contract says when it may be called.
+// SAFETY: every method is one or two instructions of AVX-512 F and BW on sixteen integers; the trait's contract says when it
+// may be called.
 unsafe impl Dots for Words512 {
     type Floats = Avx512;
     type Sums = __m512i;
@@ -72,7 +74,8 @@ unsafe impl Dots for Words512 {
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes256;
 
-// SAFETY: every method is a pair of instructions of AVX2 or AVX-VNNI on eight integers each; the trait's contract says when it may be called.
+// SAFETY: every method is a pair of instructions of AVX2 or AVX-VNNI on eight integers each; the trait's contract says when
+// it may be called.
 unsafe impl Dots for Bytes256 {
     type Floats = Avx2;
     type Sums = [__m256i; 2];

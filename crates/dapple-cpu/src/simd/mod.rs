@@ -70,8 +70,8 @@ macro_rules! simd_fn {
 }
 pub(crate) use simd_fn;
 
-/// As [`simd_fn!`], for kernels generic over [`Dots`]: makes `unsafe fn name(level: DotLevel, a, …)`, whose level must be that of
-/// this machine ([`DotLevel::available`]).
+/// As [`simd_fn!`], for kernels generic over [`Dots`]: makes `unsafe fn name(level: DotLevel, a, …)`, whose level must be
+/// that of this machine ([`DotLevel::available`]).
 macro_rules! dot_fn {
     ($(#[$meta:meta])* $vis:vis $name:ident = $kernel:ident ( $($arg:ident : $ty:ty),* $(,)? )) => {
         $(#[$meta])*

@@ -4,8 +4,8 @@ use crate::memory::Base;
 use crate::simd::{LANES, Simd, padded};
 use dapple_graph::{Affine, Shape};
 
-/// A map of integers, channels-last with channels padded to a multiple of 16, or some of the channels of a larger one. The padding may hold any integers: the weights
-/// that meet it are zero.
+/// A map of integers, channels-last with channels padded to a multiple of 16, or some of the channels of a larger one. The
+/// padding may hold any integers: the weights that meet it are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ByteMap {
     pub shape: Shape,

@@ -146,8 +146,8 @@ unsafe fn points_impl<D: Dots>(conv: &IntegerConv, arena: Base, points: Range<us
 /// Writes a row `[taps, channels]` of words for each point, the input's zero where a tap is outside the map.
 ///
 /// # Safety
-/// `map` must be the convolution's input; `to` must be valid for the rows and [`COPIED`] words more. `N` integers are copied at a
-/// time, all that there are or [`COPIED`].
+/// `map` must be the convolution's input; `to` must be valid for the rows and [`COPIED`] words more. `N` integers are copied
+/// at a time, all that there are or [`COPIED`].
 #[inline(always)]
 unsafe fn gather<D: Dots, const N: usize>(
     conv: &IntegerConv,

@@ -1,5 +1,5 @@
-//! Depthwise convolutions in integers of any kernel, stride, dilation and padding. Their sums have so few terms that `f32` holds
-//! them exactly, whether products and sums are fused or not.
+//! Depthwise convolutions in integers of any kernel, stride, dilation and padding. Their sums have so few terms that `f32`
+//! holds them exactly, whether products and sums are fused or not.
 
 use super::bytes::ByteMap;
 use super::ending::{Ending, Finish};

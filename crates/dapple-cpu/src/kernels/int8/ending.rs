@@ -93,8 +93,8 @@ impl<S: Simd> Finish<S> {
         }
     }
 
-    /// Finishes a pixel's sums and stores what becomes of them; `SHORT` if the ending is. Products and sums are not fused, so that
-    /// they round alike at every level.
+    /// Finishes a pixel's sums and stores what becomes of them; `SHORT` if the ending is. Products and sums are not fused, so
+    /// that they round alike at every level.
     ///
     /// # Safety
     /// `pixel` must be inside the map, and no other task may write these channels of it.

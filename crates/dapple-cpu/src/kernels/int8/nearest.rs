@@ -27,8 +27,8 @@ impl Kernel for Nearest {
             let (read, written) = (from.address(arena), to.address(arena));
             for x in 0..target.w {
                 let pixel = line + x * source.w / target.w;
-                // SAFETY: `address` checked both maps, which are apart; pixels are below their numbers, and each task writes its
-                // own row.
+                // SAFETY: `address` checked both maps, which are apart; pixels are below their numbers, and each task writes
+                // its own row.
                 unsafe {
                     let to = written.add((row * target.w + x) * to.stride);
                     std::ptr::copy_nonoverlapping(read.add(pixel * from.stride), to, len);

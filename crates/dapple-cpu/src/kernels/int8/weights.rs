@@ -16,8 +16,8 @@ pub(crate) struct Packed {
     /// [`PANEL`] output channels, the last of which may be half as wide, each `[taps, words, width]`. Of a depthwise one
     /// numbers, `[taps, channels]`. Channels are padded with zeros.
     values: Buffer,
-    /// Where the sum of each output channel starts, so that the input's zero counts as zero: integers, or numbers of a depthwise
-    /// convolution.
+    /// Where the sum of each output channel starts, so that the input's zero counts as zero: integers, or numbers of a
+    /// depthwise convolution.
     initial: Buffer,
     /// Factor of each sum.
     pub scale: Vec<f32>,
