@@ -1,4 +1,4 @@
-//! What is read of each node of a quantized network: numbers, or integers of which kinds.
+//! The forms in which the nodes of a quantized network are read: numbers, and kinds of integers.
 //!
 //! Concatenations, nearest sampling and max pooling move values without changing them, and rounding keeps their order; so
 //! they are done to bytes where only bytes are wanted of them, with the same result as before the rounding.

@@ -49,7 +49,7 @@ pub(super) fn inputs(set: &EvaluationSet) -> impl Iterator<Item = Result<Tensor,
     })
 }
 
-/// What each convolution that can be quantized reads, by the names of their weights, over the images of a set.
+/// The inputs of the convolutions that can be quantized, by the names of their weights, over the images of a set.
 pub(super) fn observe(
     network: &NetConfig,
     state: &State,

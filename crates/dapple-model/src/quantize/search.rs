@@ -17,12 +17,12 @@ use crate::decide;
 use crate::error::ModelError;
 use crate::evaluate::{EvaluationSet, evaluate_inputs};
 
-/// A quantized model, and what became of it.
+/// A quantized model with its report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {
     /// The model.
     pub model: ModelFile,
-    /// How it was made, and what it lost.
+    /// How it was made, and its loss.
     pub report: QuantizationReport,
 }
 

@@ -40,7 +40,7 @@ pub enum Command {
     Serve(super::serve::Serve),
     /// Write a model for other programs: ONNX, or weights for PyTorch
     Export(super::export::Export),
-    /// Make a model that computes in integers of eight bits, and measure what it loses
+    /// Make a model that computes in integers of eight bits, and measure its loss
     Quantize(super::quantize::Quantize),
     /// Make a model of weights that PyTorch or another program saved
     Import(super::import::Import),

@@ -26,7 +26,7 @@ pub(super) struct Forward<'a> {
     pub pools: Vec<Option<Pool>>,
     /// The convolutions that compute in integers.
     pub integers: Option<&'a Integers>,
-    /// What is read of each node; empty without such convolutions.
+    /// The forms in which each node is read; empty without such convolutions.
     pub demands: Vec<Demand>,
     /// The maps of bytes of each node, for the convolutions that read it, and whether they are made or have a place only.
     pub bytes: Vec<Vec<(ByteMap, bool)>>,

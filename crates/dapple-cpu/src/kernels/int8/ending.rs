@@ -93,7 +93,7 @@ impl<S: Simd> Finish<S> {
         }
     }
 
-    /// Finishes a pixel's sums and stores what becomes of them; `SHORT` if the ending is. Products and sums are not fused, so
+    /// Finishes a pixel's sums and stores the result; `SHORT` if the ending is. Products and sums are not fused, so
     /// that they round alike at every level.
     ///
     /// # Safety
