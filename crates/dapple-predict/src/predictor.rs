@@ -14,7 +14,7 @@ use crate::variant::Flip;
 
 /// Models with settings, ready to predict. It may be shared between threads, which take turns with each network.
 pub struct Predictor {
-    pub(crate) models: Vec<Model>,
+    pub(crate) models: Arc<[Model]>,
     pub(crate) settings: PredictSettings,
     pub(crate) flips: Vec<Flip>,
     classes: Arc<Classes>,
@@ -43,6 +43,19 @@ impl Predictor {
     /// [`PredictError::Settings`] for settings out of range, no model, models of different classes, or samples of a model
     /// without dropout.
     pub fn new(models: Vec<Model>, settings: PredictSettings) -> Result<Self, PredictError> {
+        Self::of(models.into(), settings)
+    }
+
+    /// The same models, which are shared and not loaded again, with other settings. Their predictions take turns with each
+    /// network.
+    ///
+    /// # Errors
+    /// As [`Predictor::new`].
+    pub fn with_settings(&self, settings: PredictSettings) -> Result<Self, PredictError> {
+        Self::of(Arc::clone(&self.models), settings)
+    }
+
+    fn of(models: Arc<[Model]>, settings: PredictSettings) -> Result<Self, PredictError> {
         settings.validate()?;
         let Some(first) = models.first() else {
             return Err(PredictError::Settings("no model: give at least one".into()));
@@ -58,7 +71,7 @@ impl Predictor {
             }
         }
         if settings.samples.is_some() {
-            for (number, model) in (1..).zip(&models) {
+            for (number, model) in (1..).zip(models.iter()) {
                 if !model.has_dropout()? {
                     return Err(PredictError::Settings(format!(
                         "model {number} ({}) has no dropout, so that all of its samples are the same; omit the \

@@ -166,7 +166,7 @@ impl Predictor {
     fn working_bytes_of_a_pixel(&self) -> Result<u64, PredictError> {
         const SIDE: usize = 256;
         let mut most = 0;
-        for model in &self.models {
+        for model in self.models.iter() {
             let network = &model.card().network;
             let graph =
                 network.build(Shape::new(1, SIDE, SIDE, network.in_channels)).map_err(ModelError::from)?;

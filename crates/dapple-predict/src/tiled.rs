@@ -122,7 +122,7 @@ impl Predictor {
     ) -> Result<Vec<f32>, PredictError> {
         let mut mean = vec![0.0; tile.width * tile.height * maps];
         let share = 1.0 / (self.models.len() * self.flips.len()) as f32;
-        for model in &self.models {
+        for model in self.models.iter() {
             let input: InputSettings = model.input();
             let (height, width) = match trained_scale(model).filter(|_| as_trained) {
                 Some([down, across]) => (aligned(tile.height, down), aligned(tile.width, across)),

@@ -34,13 +34,20 @@
 //! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
 //! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`]), and [`export`].
 //!
-//! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program.
+//! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program, which
+//! [`program`] has as a function.
 
+// The command line names the library as every other program does.
+extern crate self as dapple;
+
+mod cli;
 pub mod device;
+mod environment;
 pub mod export;
 pub mod foreign;
 pub mod models;
 pub mod pretrained;
+pub mod program;
 mod segmenter;
 mod unfound;
 

@@ -66,6 +66,19 @@ fn an_ensemble_is_the_mean() {
 }
 
 #[test]
+fn the_same_models_predict_with_other_settings() {
+    let image = picture(64, 48);
+    let file = model("unet", 2, Normalization::ImageNet, 5);
+    let flipped = PredictSettings { flip_horizontal: true, ..PredictSettings::default() };
+    let loaded = predictor(file.clone(), PredictSettings::default());
+    let shared = loaded.with_settings(flipped.clone()).expect("settings in range");
+    let wanted = predictor(file, flipped).predict(&image).expect("a prediction");
+    assert_eq!(shared.predict(&image).expect("a prediction").probability(1), wanted.probability(1));
+    let wrong = PredictSettings { threshold: Some(2.0), ..PredictSettings::default() };
+    assert!(loaded.with_settings(wrong).is_err());
+}
+
+#[test]
 fn thresholds_decide() {
     let image = picture(40, 40);
     let two = |threshold| {

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::process::{self, ExitCode};
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dapple_base::plain;
 
+/// Exit code of a command that succeeded.
+const SUCCESS: u8 = 0;
 /// Exit code where standard output is lost and matters.
 const LOST: u8 = 1;
 
@@ -73,22 +75,20 @@ pub fn write_error(text: fmt::Arguments<'_>) {
 }
 
 /// As [`finish`], after something else has written to standard output.
-pub fn finish_with(written: io::Result<()>) -> ExitCode {
+pub fn finish_with(written: io::Result<()>) -> u8 {
     keep_loss(&mut output(), written);
     finish()
 }
 
 /// The exit code of a command that succeeded: that of a failure if its output was lost and somebody still waits for it.
-pub fn finish() -> ExitCode {
+pub fn finish() -> u8 {
     let output = output();
     match &output.lost {
-        None => ExitCode::SUCCESS,
-        Some(error) if output.purpose == Purpose::News && error.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        None => SUCCESS,
+        Some(error) if output.purpose == Purpose::News && error.kind() == ErrorKind::BrokenPipe => SUCCESS,
         Some(error) => {
             write_error(format_args!("error: standard output cannot be written: {error}\n"));
-            ExitCode::from(LOST)
+            LOST
         }
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::process::{self, ExitCode};
+use std::process;
 
 use dapple_base::{InputFault, PanicPlace, panic_place};
 
@@ -37,9 +37,9 @@ impl Failure {
     }
 
     /// Writes the message to standard error and returns the exit code.
-    pub fn report(&self) -> ExitCode {
+    pub fn report(&self) -> u8 {
         note!("error: {self}");
-        ExitCode::from(if self.is_input_fault { INPUT } else { OTHER })
+        if self.is_input_fault { INPUT } else { OTHER }
     }
 }
 

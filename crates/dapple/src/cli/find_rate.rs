@@ -19,8 +19,15 @@ use super::failure::Failure;
 /// Steps of the sweep.
 const STEPS: usize = 100;
 
-/// Measures the loss at rising learning rates, draws the curve, and prints the command that trains with the suggested rate.
-pub fn run(config: &TrainConfig, dataset: &Arc<Dataset>, plot: &Path, quiet: bool) -> Result<(), Failure> {
+/// Measures the loss at rising learning rates, draws the curve, and prints the command that trains with the suggested rate:
+/// `words` are the arguments of the present one.
+pub fn run(
+    config: &TrainConfig,
+    dataset: &Arc<Dataset>,
+    plot: &Path,
+    quiet: bool,
+    words: &[OsString],
+) -> Result<(), Failure> {
     let engine = engine(&config.device, &engine_options(config)?)?;
     let stop = StopFlag::new();
     stop_on_signal(stop.clone(), "stopping after this step")?;
@@ -40,7 +47,7 @@ pub fn run(config: &TrainConfig, dataset: &Arc<Dataset>, plot: &Path, quiet: boo
         say!("written to {}; nothing was trained", plot.display());
         if let Some(rate) = suggestion {
             say!("next:");
-            say!("  {}", training(std::env::args_os().skip(1), plot, rate));
+            say!("  {}", training(words.iter().cloned(), plot, rate));
         }
     }
     Ok(())

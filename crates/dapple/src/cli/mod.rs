@@ -30,24 +30,32 @@ mod runs;
 mod score;
 mod serve;
 mod settings;
+mod start;
 mod train;
 mod train_many;
 mod watch;
 mod weights;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 use dapple_base::plain;
 
 use command::{Cli, Command};
 
-/// Runs the command of the arguments. The exit code is 0, 2 for wrong input, or 1 for any other failure.
-pub fn main() -> ExitCode {
+pub use failure::Failure;
+pub use start::start_training;
+pub use train::StartedTraining;
+
+/// Runs the command of the arguments, the first of which is the program's name, as the program does: it writes to standard
+/// output and standard error, listens for Ctrl-C, and ends the process on a panic. The exit code is 0, 2 for wrong input, or 1
+/// for any other failure.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     failure::explain_panics();
     #[cfg(all(feature = "torch", unix))]
     exact::restart_without_tf32();
-    let cli = match Cli::try_parse() {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         // Help and the version are standard output; clap itself reports wrong arguments, with code 2.
         Err(error) if !error.use_stderr() => {
@@ -56,12 +64,11 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let text = error.render().to_string();
-            if plain(&text) == text {
-                error.exit();
-            }
             // Arguments with control characters are repeated without colours.
-            note!("{}", text.trim_end());
-            return ExitCode::from(failure::INPUT);
+            if plain(&text) != text || error.print().is_err() {
+                note!("{}", text.trim_end());
+            }
+            return failure::INPUT;
         }
     };
     console::begin(cli.command.purpose());
@@ -71,7 +78,7 @@ pub fn main() -> ExitCode {
     }
     let result = match cli.command {
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Train(arguments) => train::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments, words.get(1..).unwrap_or_default()),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -1,11 +1,13 @@
 //! `dapple train`: starts a run, or resumes one.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use dapple::data::{Dataset, OpenOptions, SampleKind};
 use dapple::device::engine;
+use dapple::graph::Engine;
 use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
@@ -14,7 +16,7 @@ use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
 
 use super::arguments::Train;
-use super::common::data::{warn_of_skipped, warn_of_validation};
+use super::common::data::{validation_warning, warn_of_skipped, warn_of_validation, warnings_of};
 use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
 use super::common::signal::stop_on_signal;
@@ -29,7 +31,18 @@ use super::{find_rate, train_many};
 /// The value of `--recipe` for settings that are the same for all data.
 const PLAIN: &str = "plain";
 
-pub fn run(arguments: &Train) -> Result<(), Failure> {
+/// A training that is ready to run.
+pub struct StartedTraining {
+    /// The training in its folder.
+    pub run: Run,
+    /// The engine that its settings choose.
+    pub engine: Box<dyn Engine>,
+    /// The warnings that `dapple train` begins with.
+    pub warnings: Vec<String>,
+}
+
+/// Runs the command; `words` are its arguments as they were given.
+pub fn run(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
     let Train { device, memory_limit, quiet, .. } = arguments;
     if let Some(folder) = &arguments.resume {
         if Sweep::is_at(folder) {
@@ -45,13 +58,9 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let (config, dataset) = prepare(arguments)?;
     if let Some(plot) = arguments.plot() {
         check_written(plot, Own::Never, &[], Some(arguments.force))?;
-        return find_rate::run(&config, &dataset, plot, *quiet);
+        return find_rate::run(&config, &dataset, plot, *quiet, words);
     }
-    let out = &match &arguments.out {
-        Some(out) => out.clone(),
-        None => default_out(&config.data.dir),
-    };
-    check_apart(&config, out)?;
+    let out = &folder_for(arguments, &config)?;
     match train_many::kind(arguments, &config)? {
         Some(kind) => {
             let sweep = Sweep::start(out, config, kind, arguments.force)?;
@@ -63,6 +72,37 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
             train_to_use(training, device, *memory_limit, *quiet)
         }
     }
+}
+
+/// The training of one model that the arguments ask for, begun or resumed.
+pub fn start(arguments: &Train) -> Result<StartedTraining, Failure> {
+    let run = match &arguments.resume {
+        Some(folder) if Sweep::is_at(folder) => {
+            return Err(Failure::input(format!("{}: {ONE_MODEL}", folder.display())));
+        }
+        Some(folder) => Run::resume_with(folder, arguments.data.as_deref(), None)?,
+        None if arguments.find_lr.is_some() => return Err(Failure::input(ONE_MODEL)),
+        None => {
+            let (config, dataset) = prepare(arguments)?;
+            if train_many::kind(arguments, &config)?.is_some() {
+                return Err(Failure::input(ONE_MODEL));
+            }
+            let out = folder_for(arguments, &config)?;
+            Run::start(config, dataset, RunFolder::claim(&out, arguments.force)?)?
+        }
+    };
+    let engine = arguments.device.engine_for(run.config(), arguments.memory_limit, true)?;
+    let mut warnings = warnings_of(run.dataset());
+    warnings.extend(validation_warning(run.dataset(), run.split())?);
+    warnings.extend(run.warnings().iter().cloned());
+    Ok(StartedTraining { run, engine, warnings })
+}
+
+/// The folder of a new run, which must not hold the weights to start from.
+fn folder_for(arguments: &Train, config: &TrainConfig) -> Result<PathBuf, Failure> {
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(&config.data.dir));
+    check_apart(config, &out)?;
+    Ok(out)
 }
 
 /// Runs a training, and prints what its model can be used for.
@@ -327,6 +367,9 @@ fn automatic(
     };
     start.choose(&choose)
 }
+
+const ONE_MODEL: &str = "this trains one model; several trainings (--fold all, --seeds) and --find-lr are for the command \
+    `dapple train`";
 
 const WEIGHTS_OF_AUTO: &str = "--weights is for --recipe auto without --init: give one of --weights and --init, and with another \
     recipe --init, which takes names and files too";
