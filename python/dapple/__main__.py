@@ -1,0 +1,7 @@
+"""``python -m dapple`` is the command ``dapple``."""
+
+import sys
+
+from ._program import main
+
+sys.exit(main())
