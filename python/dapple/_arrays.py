@@ -137,7 +137,9 @@ def _of_image_type(array: np.ndarray, name: str = "image") -> np.ndarray:
     if kind == "u" and size <= 2:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     if kind == "f":
-        return array.astype(np.float32, copy=False)
+        # Numbers beyond single precision become infinite, which the image is then refused for.
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32, copy=False)
     raise InputError(
         f"the {name} has the type {array.dtype}; give uint8 (0 to 255), uint16 (0 to 65535), or float32 (0 to 1)"
     )

@@ -173,7 +173,9 @@ def train(
 
 
 def _callables(callbacks: Any) -> List[Callable[[Event], Any]]:
-    watchers = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
+    if callbacks is None:
+        return []
+    watchers = list(callbacks) if isinstance(callbacks, Iterable) and not callable(callbacks) else [callbacks]
     for watcher in watchers:
         if not callable(watcher):
             raise InputError(f"callbacks: {watcher!r} cannot be called")

@@ -333,7 +333,7 @@ def _names(classes: Classes) -> List[str]:
     if isinstance(classes, (int, np.integer)):
         if not 1 <= classes <= 256:
             raise InputError(f"{classes} classes were asked for; label maps of eight bits have 1 to 256")
-        return ["background" if label == 0 and classes == 2 else f"class {label}" for label in range(int(classes))]
+        return _native.class_names(int(classes))
     return [str(name) for name in classes]
 
 

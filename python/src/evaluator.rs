@@ -2,12 +2,22 @@
 
 use std::sync::Mutex;
 
+use dapple::data::Classes;
 use dapple::metrics::Protocol;
 use numpy::{PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::arrays::{lock, plane, size};
 use crate::errors::{compute, raised};
+
+/// The names of so many classes, as `dapple score` gives them.
+#[pyfunction]
+pub fn class_names(count: usize) -> Vec<String> {
+    match count {
+        2 => Classes::binary("foreground").names,
+        _ => Classes::numbered(count).names,
+    }
+}
 
 /// Collects the scores of a data set, image by image.
 #[pyclass(frozen, module = "dapple._native")]

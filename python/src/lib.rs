@@ -30,7 +30,7 @@ mod _native {
     #[pymodule_export]
     use super::dataset::Dataset;
     #[pymodule_export]
-    use super::evaluator::Evaluator;
+    use super::evaluator::{Evaluator, class_names};
     #[pymodule_export]
     use super::foreground::Foreground;
     #[pymodule_export]
