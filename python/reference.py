@@ -26,6 +26,10 @@ CONTENT = [
 ]
 
 
+#: Classes whose objects functions make.
+MADE = ("Segmenter", "Prediction", "Polygons")
+
+
 def text_of(docstring: str | None) -> str:
     """A docstring as Markdown: roles become code, doctests blocks of code, tables lists."""
     text = inspect.cleandoc(docstring or "")
@@ -83,7 +87,7 @@ def signature(name: str, value) -> list[str]:
         call = inspect.signature(value)
     except (TypeError, ValueError):
         return []
-    if inspect.isclass(value) and "__init__" not in vars(value):
+    if inspect.isclass(value) and ("__init__" not in vars(value) or name in MADE):
         return []
     plain = [p.replace(annotation=p.empty) for p in call.parameters.values() if p.name != "self"]
     text = str(call.replace(parameters=plain, return_annotation=call.empty))
