@@ -20,8 +20,6 @@ def array_of(value: Any, name: str) -> np.ndarray:
 
     Tensors of PyTorch that need gradients are detached, and those on a graphics card are copied from it.
     """
-    if isinstance(value, np.ndarray):
-        return np.asarray(value)
     try:
         if hasattr(value, "detach") and hasattr(value, "cpu"):
             value = value.detach().cpu()

@@ -216,6 +216,8 @@ def _are_several(image: Any) -> bool:
     if isinstance(image, (list, tuple)):
         # A list of numbers in lists is an image, too, but one that nobody means; arrays are made of arrays.
         return True
+    if isinstance(image, np.ndarray) and image.dtype == object:
+        return image.ndim == 1
     return getattr(image, "ndim", None) == 4
 
 

@@ -358,6 +358,9 @@ def _several(prediction: Any, truth: Any) -> Iterator[Tuple[Any, Any]]:
 
 
 def _maps(value: Any, name: str) -> List[Any]:
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        # Maps of several sizes, as scikit-learn and Ray hand them on.
+        return list(value)
     if isinstance(value, (list, tuple)) and len(value) > 0:
         if any(hasattr(value[0], way) for way in ("__array__", "__array_interface__", "__dlpack__")):
             return list(value)
