@@ -51,6 +51,8 @@ class Augment:
         **changes: Any,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
+        if sides is not None and not (len(sides) == 2 and all(1 <= side <= 1 << 14 for side in sides)):
+            raise InputError(f"size {size}: give a side, or height and width, of 1 to 16384 pixels")
         if ignore is not None and not 0 <= ignore <= 255:
             raise InputError(f"ignore {ignore}: labels are 0 to 255")
         if not 0 <= seed < _DRAWS:

@@ -122,6 +122,9 @@ def _reading(options: Dict[str, Any]) -> Dict[str, Any]:
     for name in options:
         if name not in known:
             raise InputError(f"there is no option `{name}`; the options are {', '.join(known)}")
+    classes = options.get("classes")
+    if classes is not None and not 2 <= classes <= 256:
+        raise InputError(f"classes {classes}: give 2 to 256, background included")
     ignore = options.get("ignore")
     if ignore is not None and not 0 <= ignore <= 255:
         raise InputError(f"ignore {ignore}: labels are 0 to 255")

@@ -178,6 +178,8 @@ def test_augmentation():
         dapple.Augment("light", turn=1)
     with pytest.raises(dapple.InputError, match="mixes several samples"):
         dapple.Augment("light", mosaic=0.5)
+    with pytest.raises(dapple.InputError, match="1 to 16384"):
+        dapple.Augment("light", size=(0, 5))
     augment = dapple.Augment("light")
     with pytest.raises(dapple.InputError, match="float32"):
         augment(np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), int))
@@ -195,6 +197,8 @@ def test_folders(tmp_path, discs):
         dapple.data.Dataset(discs, colour=3)
     with pytest.raises(dapple.InputError, match="format|formats|folders"):
         dapple.data.Dataset(discs, format="cupboard")
+    with pytest.raises(dapple.InputError, match="2 to 256"):
+        dapple.data.Dataset(discs, classes=-1)
     with pytest.raises(IndexError):
         dapple.data.Dataset(discs)[99]
 
