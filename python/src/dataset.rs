@@ -1,8 +1,10 @@
 //! Folders of images and masks.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use dapple::data::{Channels, Dataset as Folder, OpenOptions};
+use dapple::data::{Channels, Dataset as Folder, Format, MaskOrientation, OpenOptions, ValueRange};
 use dapple::program::Failure;
 use numpy::{PyArray2, PyArray3};
 use pyo3::prelude::*;
@@ -42,21 +44,27 @@ pub struct FolderOptions {
 impl FolderOptions {
     /// Opens the folder.
     pub fn open(&self, folder: &Path) -> Result<Folder, Failure> {
-        let format = self.format.as_ref().map(|name| name.parse::<dapple::data::Format>());
-        let turn = self.mask_orientation.as_ref().map(|name| name.parse::<dapple::data::MaskOrientation>());
-        let range = self.value_range.as_ref().map(|text| text.parse::<dapple::data::ValueRange>());
         let options = OpenOptions {
-            format: format.transpose().map_err(|error| Failure::input(error.to_string()))?,
+            format: parsed::<Format>("format", self.format.as_deref())?,
             classes: self.classes,
             ignore: self.ignore,
-            mask_orientation: turn.transpose().map_err(Failure::input)?,
+            mask_orientation: parsed::<MaskOrientation>(
+                "mask_orientation",
+                self.mask_orientation.as_deref(),
+            )?,
             mask_suffix: self.mask_suffix.clone(),
             skip_bad: self.skip_bad,
-            value_range: range.transpose().map_err(Failure::input)?,
+            value_range: parsed::<ValueRange>("value_range", self.value_range.as_deref())?,
             ..OpenOptions::default()
         };
         Ok(Folder::open(folder, &options)?)
     }
+}
+
+/// The value of an option, if it is given.
+fn parsed<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<Option<T>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    text.parse::<T>().map(Some).map_err(|error| Failure::input(format!("{name} `{text}`: {error}")))
 }
 
 /// A folder of images and masks.

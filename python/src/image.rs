@@ -66,6 +66,15 @@ fn shape<T: Element>(array: &PyReadonlyArray3<'_, T>) -> [usize; 3] {
 /// Those of [`Reading::settle`], and too few channels.
 pub fn photo(stored: Stored, reading: &Reading) -> Result<Photo, Failure> {
     let bands = stored.channels - usize::from(stored.alpha.is_some());
+    let seen = reading.channels.count();
+    // A model of unknown images may have been trained on any number.
+    let known = reading.images.map(|images| images.bands).filter(|&bands| bands < usize::MAX);
+    if bands > known.unwrap_or(seen).max(3) {
+        return Err(Failure::input(format!(
+            "{ARRAY} has {bands} channels, but the model sees {seen}; give those that are meant, for instance \
+             image[:, :, :{seen}]"
+        )));
+    }
     let is_unit = matches!(stored.kind, SampleKind::Float(_))
         && reading.range == ValueRange::Type
         && stored.extent().is_some_and(|[low, high]| low >= UNIT[0] && high <= UNIT[1]);

@@ -33,7 +33,10 @@ impl Segmenter {
                 builder = builder.threads(threads);
             }
             if let Some(precision) = precision {
-                builder = builder.precision(precision.parse::<Precision>().map_err(Failure::input)?);
+                let named = precision.parse::<Precision>();
+                let named =
+                    named.map_err(|error| Failure::input(format!("precision `{precision}`: {error}")))?;
+                builder = builder.precision(named);
             }
             Ok(builder.load_together(models.as_slice())?)
         })?;
