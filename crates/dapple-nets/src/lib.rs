@@ -24,7 +24,7 @@ mod monte_carlo;
 pub mod registry;
 
 pub use config::{Activation, ConfigError, Dilation, NetConfig};
-pub use encoders::{ENCODERS, Encoder};
+pub use encoders::{ENCODERS, Encoder, FeatureMaps, encoder_named};
 pub use models::{
     DdrNet, DeconvNet, FastScnn, FcnVgg, Head, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net, U2NetSize,
     UNet, UpSampling,

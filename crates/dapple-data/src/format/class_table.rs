@@ -110,6 +110,31 @@ impl Classes {
     pub fn to_toml(&self) -> String {
         to_toml(self, None)
     }
+
+    /// The same for masks that hold the labels themselves, and `ignore` where pixels count nowhere. The file gives the value of
+    /// each class, so that nothing is guessed from masks that hold few of them.
+    pub fn to_toml_of_labels(&self, ignore: u8) -> String {
+        toml_text(self, Some(ignore), true)
+    }
+
+    /// Reads the `classes.toml` of masks that hold the labels themselves; also gives the label that counts nowhere, if there is
+    /// one.
+    ///
+    /// # Errors
+    /// Those of [`Classes::read`]; [`DataError::BadFile`](crate::DataError::BadFile) where masks hold other values or colours.
+    pub fn read_of_labels(path: impl AsRef<Path>) -> Result<(Self, Option<u8>)> {
+        let path = path.as_ref();
+        let table = parse(path, &read_text(path)?)?;
+        let own = |(label, values): (u16, &Vec<u16>)| values.as_slice() == [label];
+        let plain = table.from.as_ref().is_none_or(|from| (0..).zip(from).all(own));
+        if !plain || table.means_colours || !table.ignored_colours.is_empty() || !table.ignored_values.is_empty()
+        {
+            let problem = "by this file, the masks hold other values than the numbers of the classes; `dapple data convert` writes \
+                           a folder of masks that hold those";
+            return Err(bad_file(path, problem));
+        }
+        Ok((table.classes, table.ignore))
+    }
 }
 
 /// Reads the class table of a folder; `None` where it has none.
@@ -227,13 +252,18 @@ fn values_of(
 
 /// The text of a `classes.toml`.
 pub(crate) fn to_toml(classes: &Classes, ignore: Option<u8>) -> String {
+    toml_text(classes, ignore, false)
+}
+
+/// The same, perhaps with the value of each class in the masks: its label.
+fn toml_text(classes: &Classes, ignore: Option<u8>, values: bool) -> String {
     let entries = classes.names.iter().cloned().zip(&classes.colours);
-    let class = |(name, colour): (String, &[u8; 3])| TomlClass {
+    let class = |(label, (name, colour)): (u16, (String, &[u8; 3]))| TomlClass {
         name,
         colour: Some(Colour::Channels(*colour)),
-        from: None,
+        from: values.then(|| vec![label]),
     };
-    let classes = entries.map(class).collect();
+    let classes = (0..).zip(entries).map(class).collect();
     toml::to_string(&TomlFile { ignore, ignore_colours: Vec::new(), ignore_from: Vec::new(), classes })
         .expect("strings and numbers can be written as TOML")
 }

@@ -41,7 +41,7 @@ const IMAGE_FOLDERS: [&str; 10] =
 const PART_MASK_SUFFIXES: [&str; 10] =
     ["annot", "mask", "masks", "label", "labels", "_annot", "_mask", "_masks", "_label", "_labels"];
 
-const LOOKED_FOR: &str = "  a folder of images of any name beside mask/, masks/, annotations/ or labels/
+const LOOKED_FOR: &str = "  a folder of images of any name, or images, beside mask/, masks/, annotations/ or labels/
   train/ and trainannot/ or trainmask/ (and the same with val, test)
   images/train/ and masks/train/ (and the same with val, test)
   train/images/ and train/masks/ (and the same with val, test)
@@ -138,6 +138,9 @@ pub(super) fn find_folders(root: &Path, suffix: Option<&str>) -> Result<Vec<Fold
             return Ok(parts);
         }
     }
+    if let Some(masks) = beside_images(root, &folders) {
+        return Ok(vec![FolderPair { part: None, prefix: String::new(), images: root.to_owned(), masks }]);
+    }
     if let Some((images, masks)) = flat(&folders) {
         return Ok(vec![FolderPair { part: None, prefix: String::new(), images, masks }]);
     }
@@ -225,6 +228,16 @@ fn mixed_parts(folders: &BTreeMap<String, PathBuf>, suffix: Option<&str>) -> Res
         }
     }
     Ok(pairs)
+}
+
+/// `a.jpg b.jpg masks/`: the folder of the masks of images beside it, where no other folder directly holds images.
+fn beside_images(root: &Path, folders: &BTreeMap<String, PathBuf>) -> Option<PathBuf> {
+    let masks = first_of(folders, &MASK_FOLDERS)?;
+    let is_other = |name: &String| !MASK_FOLDERS.contains(&name.as_str());
+    let elsewhere = folders.iter().any(|(name, path)| {
+        is_other(name) && (IMAGE_FOLDERS.contains(&name.as_str()) || holds_images(path))
+    });
+    (!elsewhere && holds_images(root)).then_some(masks)
 }
 
 /// `images/ masks/`, where the image folder may have any name if it is the only other one with images.

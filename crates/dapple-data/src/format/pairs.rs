@@ -7,7 +7,7 @@ use crate::error::{DataError, Result};
 use crate::format::found::{Notes, Record};
 use crate::format::mask_names::{CAMVID_SUFFIX, MASK_STEM_SUFFIXES, bare, base_of_mask, beginnings};
 use crate::format::one_folder::divide;
-use crate::format::stems::{Files, files_by_stem, masks_by_stem};
+use crate::format::stems::{Files, files_by_stem, files_directly_in, masks_by_stem};
 use crate::format::walk::{bad_file, folded};
 use crate::part::Part;
 
@@ -53,6 +53,8 @@ impl Pairing {
     pub fn of(folders: FolderPair, notes: &mut Notes) -> Result<Self> {
         let (images, mut masks) = if folders.images == folders.masks {
             divide(&folders.images, notes)?
+        } else if folders.masks.starts_with(&folders.images) {
+            (files_directly_in(&folders.images, notes)?, masks_by_stem(&folders.masks, notes)?)
         } else {
             (files_by_stem(&folders.images, notes)?, masks_by_stem(&folders.masks, notes)?)
         };

@@ -7,7 +7,9 @@ use crate::error::{DataError, Result};
 use crate::format::foreign::known_files;
 use crate::format::found::Notes;
 use crate::format::unread::Unread;
-use crate::format::walk::{bad_file, files_below, has_image_extension, has_mask_extension, relative_stem};
+use crate::format::walk::{
+    bad_file, entries, files_below, has_image_extension, has_mask_extension, relative_stem,
+};
 
 /// Files by their stems.
 pub(super) type Files = BTreeMap<String, PathBuf>;
@@ -15,6 +17,12 @@ pub(super) type Files = BTreeMap<String, PathBuf>;
 /// The image files below a folder by their paths in it without the extension; other files are left out.
 pub(super) fn files_by_stem(folder: &Path, notes: &mut Notes) -> Result<Files> {
     files(folder, &has_image_extension, notes)
+}
+
+/// As [`files_by_stem`], of the folder itself without the folders in it.
+pub(super) fn files_directly_in(folder: &Path, notes: &mut Notes) -> Result<Files> {
+    let paths = entries(folder)?.into_iter().filter(|path| has_image_extension(path) && !path.is_dir());
+    stems_of(folder, paths.collect(), notes)
 }
 
 /// As [`files_by_stem`], the masks: arrays of NumPy are some, too.

@@ -28,6 +28,37 @@ fn an_image_folder_of_any_name_beside_masks_names_the_foreground() {
 }
 
 #[test]
+fn images_beside_the_folder_of_their_masks() {
+    let root = tempdir().unwrap();
+    put_pair(root.path(), "b.png", "masks/b.png", &[0, 255]);
+    put_pair(root.path(), "a.png", "masks/a.png", &[0, 255]);
+    // Neither these nor the masks are taken for images.
+    put(root.path(), "runs/first/samples/a.png", &rgb_png(4, 3));
+    let dataset = open(root.path()).unwrap();
+    assert_eq!(names(&dataset), ["a", "b"]);
+    assert_eq!(dataset.len(), 2);
+    // A folder of images of its own comes first.
+    put_pair(root.path(), "images/c.png", "masks/c.png", &[0, 255]);
+    assert!(open(root.path()).is_err());
+}
+
+#[test]
+fn classes_with_their_labels_are_read_from_masks_that_hold_few_of_them() {
+    let root = tempdir().unwrap();
+    put_pair(root.path(), "images/a.png", "masks/a.png", &[255, 2]);
+    let classes = dapple_data::Classes::numbered(4);
+    put(root.path(), "classes.toml", classes.to_toml_of_labels(255).as_bytes());
+    let dataset = open(root.path()).unwrap();
+    assert_eq!((dataset.classes(), dataset.ignore()), (&classes, Some(255)));
+    assert_eq!(dataset.labels(0).unwrap().labels[..3], [255, 2, 255]);
+    let read = dapple_data::Classes::read_of_labels(root.path().join("classes.toml")).unwrap();
+    assert_eq!(read, (classes, Some(255)));
+    let other = "[[class]]\nname = \"a\"\nfrom = [7]\n[[class]]\nname = \"b\"\nfrom = [1]\n";
+    put(root.path(), "classes.toml", other.as_bytes());
+    assert!(dapple_data::Classes::read_of_labels(root.path().join("classes.toml")).is_err());
+}
+
+#[test]
 fn images_and_masks_in_other_words_cases_and_extensions() {
     for (images, masks) in
         [("images", "masks"), ("Images", "Annotations"), ("JPEGImages", "labels"), ("img", "GT")]

@@ -33,3 +33,8 @@ pub static ENCODERS: [Encoder; 27] = [
     mit::B1,
     mit::B2,
 ];
+
+/// The encoder of that name.
+pub fn encoder_named(name: &str) -> Option<&'static Encoder> {
+    ENCODERS.iter().find(|encoder| encoder.name == name)
+}

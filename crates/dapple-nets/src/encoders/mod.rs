@@ -8,11 +8,13 @@ mod convnext;
 mod efficientnet;
 mod efficientnet_lite;
 mod encoder;
+mod feature_maps;
 pub(crate) mod mit;
 mod mobilenet;
 mod resnet;
 pub(crate) mod vgg;
 
-pub use all::ENCODERS;
+pub use all::{ENCODERS, encoder_named};
 pub use encoder::Encoder;
+pub use feature_maps::FeatureMaps;
 pub(crate) use encoder::{Features, Form, Stride};
