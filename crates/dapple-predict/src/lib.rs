@@ -6,6 +6,7 @@
 //! - [`output`]: files made from the rows of an image, whether it was predicted whole or in tiles.
 //! - [`batch`]: many files, with decoding, networks and encoding side by side; [`video`]: the same for videos.
 //! - [`results`]: the record of a folder of results, so that none is kept for another model or input.
+//! - [`outlines`]: the polygons of a label map, from which [`output::coco_annotation`] makes annotations.
 //! - [`inputs`]: files, folders, patterns and lists; [`source`]: images read row by row.
 //!
 //! ```
@@ -70,6 +71,7 @@ pub mod video;
 pub use decision::UNDECIDED;
 pub use error::PredictError;
 pub use geo::GeoReference;
+pub use outline::{Polygon, Ring, outlines};
 pub use prediction::{PredictedRows, Prediction, RowValues, Wants};
 pub use predictor::{Predictor, Prepared};
 pub use row::ImageRow;

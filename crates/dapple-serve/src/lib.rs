@@ -1,7 +1,8 @@
 //! Segmentation over HTTP: an API with limits and metrics, a web page that uses it, and a live page of a run.
 //!
 //! - [`Server`] with its [`ServeConfig`] and [`Limits`] serves [`ServedModel`]s; [`watch::LivePage`] shows a run.
-//! - [`runtime`] and [`interrupted`]: the process around them.
+//! - [`runtime`] and [`interrupted`]: the process around them; [`LocalListener`], [`Problem`] and [`aside`]: what other pages of
+//!   this machine are made of.
 //! - Inside, a request passes `listen` (connections), `api` (the routes), `access` (who may ask) and `predict` with `request` (what
 //!   is asked), `batcher` (one thread per model that gathers waiting images into batches) and `response` (made while it is sent),
 //!   within the `bounds`. `health`, `metrics` and `openapi` describe the server.
@@ -48,6 +49,7 @@ mod config;
 mod error;
 mod health;
 mod listen;
+mod local;
 mod log;
 mod metrics;
 mod models;
@@ -64,8 +66,11 @@ mod work;
 
 pub use config::{Limits, ServeConfig};
 pub use error::ServeError;
+pub use local::LocalListener;
 pub use models::ServedModel;
+pub use problem::Problem;
 pub use process::{interrupted, runtime};
 #[doc(hidden)]
 pub use request::submission::image_in;
 pub use server::Server;
+pub use work::aside;

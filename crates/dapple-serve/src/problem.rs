@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::log::log;
 
-/// An error response.
+/// An error response: a status, and an object whose `error` is a sentence for people.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     message: String,
     header: Option<(HeaderName, HeaderValue)>,
@@ -20,10 +20,12 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// An error with a status and a message.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), header: None, closing: false }
     }
 
+    /// A request that cannot be understood.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -33,6 +35,7 @@ impl Problem {
         Self { header: Some((header::RETRY_AFTER, seconds.into())), ..Self::new(status, message) }
     }
 
+    /// A request without the server's key.
     pub fn unauthorized() -> Self {
         let how = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         let message =
@@ -41,6 +44,7 @@ impl Problem {
     }
 
     /// The same, after which the connection ends: the rest of its body is not read.
+    #[must_use]
     pub fn closing(self) -> Self {
         Self { closing: true, ..self }
     }

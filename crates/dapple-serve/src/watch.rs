@@ -6,11 +6,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{Path as UrlPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Path as UrlPath, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -19,35 +17,26 @@ use dapple_report::document::{Document, STYLE};
 use dapple_run::page::{RunData, live, picture_folders};
 use dapple_run::{Activity, RunProgress};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::access::origin::OriginRules;
-use crate::bounds::shares::Shares;
-use crate::config::Limits;
 use crate::error::ServeError;
-use crate::listen::{Bounds, accept};
+use crate::local::LocalListener;
 use crate::problem::Problem;
 
 /// Own scripts, styles, images and requests, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The time for in-flight requests at shutdown.
-const FAREWELL: Duration = Duration::from_secs(2);
-
 /// Seconds without a write after which the page says so.
 const SILENT: u64 = 60;
 
 /// A page that listens but does not answer yet.
 pub struct LivePage {
-    listener: TcpListener,
+    listener: LocalListener,
     router: Router,
-    bounds: Bounds,
 }
 
 struct Watched {
     folder: PathBuf,
-    origins: OriginRules,
 }
 
 impl LivePage {
@@ -56,14 +45,8 @@ impl LivePage {
     /// # Errors
     /// [`ServeError::Listen`].
     pub async fn bind(folder: &Path, address: SocketAddr) -> Result<Self, ServeError> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        let watched = Watched { folder: folder.to_owned(), origins: OriginRules::new(address, &[], &[]) };
-        // For a few people, who send no bodies: the page is there on machines of any memory.
-        let limits = Limits { connections: 64, body_bytes: 0, memory_bytes: 1 << 20, ..Limits::default() };
-        let bounds =
-            Bounds { shares: Arc::new(Shares::new(&limits)?), pace: limits.pace(), farewell: FAREWELL };
-        Ok(Self { listener, router: router(Arc::new(watched)), bounds })
+        let listener = LocalListener::bind(address, POLICY).await?;
+        Ok(Self { listener, router: router(Arc::new(Watched { folder: folder.to_owned() })) })
     }
 
     /// The address that it listens on; for port 0, with the port that was assigned.
@@ -71,12 +54,12 @@ impl LivePage {
     /// # Errors
     /// The operating system's error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.address()
     }
 
     /// Answers until `shutdown` is ready.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        accept(self.listener, self.router, self.bounds, shutdown).await;
+        self.listener.run(self.router, shutdown).await;
     }
 }
 
@@ -93,22 +76,7 @@ fn router(watched: Arc<Watched>) -> Router {
         .route("/state", get(state))
         .route("/picture/{folder}/{file}", get(picture))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /") })
-        .layer(middleware::from_fn_with_state(Arc::clone(&watched), guard))
         .with_state(watched)
-}
-
-/// Refuses requests of other sites' pages, and forbids embedding and type sniffing.
-async fn guard(State(watched): State<Arc<Watched>>, request: Request, next: Next) -> Response {
-    let mut response = match watched.origins.check(request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }
 
 /// The page's content: title, status line and sections as HTML.

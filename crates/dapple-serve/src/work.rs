@@ -22,8 +22,11 @@ pub(crate) async fn working<T: Send + 'static>(
     .await
 }
 
-/// Runs on a blocking thread.
-pub(crate) async fn aside<T: Send + 'static>(
+/// Runs work on a blocking thread; a panic in it is an error of this request, which the log has.
+///
+/// # Errors
+/// Those of the work, and [`Problem::internal`] for a panic.
+pub async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let contained = move || {

@@ -12,11 +12,25 @@
 mod corner;
 mod ring;
 
-pub(crate) use ring::{Polygon, Ring};
+pub use ring::{Polygon, Ring};
 
 use self::corner::{Around, Side, Walk, same, way_through};
 use self::ring::{cut_apart, twice_the_area};
 use crate::components::{Components, LabelRun};
+
+/// The polygons of all regions of a label map `[height, width]` but for those of the label `background`, in the order of their
+/// first pixels. Regions are of pixels that share an edge.
+///
+/// ```
+/// let polygons = dapple_predict::outlines(&[1, 1, 0, 1, 1, 0], 3, 0);
+/// assert_eq!((polygons.len(), polygons[0].area), (1, 4));
+/// assert_eq!(polygons[0].outer, [(2, 0), (2, 2), (0, 2), (0, 0)]);
+/// ```
+pub fn outlines(labels: &[u8], width: usize, background: u8) -> Vec<Polygon> {
+    let mut outlines = Outlines::new(background);
+    labels.chunks_exact(width.max(1)).for_each(|row| outlines.row(row));
+    outlines.finish()
+}
 
 /// A corner at which an outline turns.
 #[derive(Clone, Copy, Debug)]

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 /// A closed line over corners of pixels, each of them once; straight runs have no corners between.
-pub(crate) type Ring = Vec<(u32, u32)>;
+pub type Ring = Vec<(u32, u32)>;
 
-/// A region's outlines.
+/// A region's outlines, in pixels from the upper left corner of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Polygon {
+pub struct Polygon {
     /// The label of the region.
     pub label: u8,
     /// Pixels, holes left out.

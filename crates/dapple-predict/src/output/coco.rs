@@ -52,24 +52,11 @@ impl Output for Coco {
         let Self { image, classes, form, min_area, outlines, mut target, .. } = *self;
         let polygons = outlines.finish();
         let kept = polygons.into_iter().filter(|p| p.area >= min_area && p.label != UNDECIDED);
-        let annotations = (1..).zip(kept).map(|(id, polygon)| {
-            let [left, top, width, height] = bounds(&polygon);
-            let segmentation = match form {
-                CocoForm::Polygons => json!([flat(&polygon)]),
-                CocoForm::Runs => json!({
-                    "size": [image.height, image.width],
-                    "counts": compressed(&runs(&polygon, image.width, image.height)),
-                }),
-            };
-            json!({
-                "id": id,
-                "image_id": 1,
-                "category_id": polygon.label,
-                "bbox": [left, top, width, height],
-                "area": polygon.area,
-                "iscrowd": 0,
-                "segmentation": segmentation,
-            })
+        let size = (image.width, image.height);
+        let annotations = (1_u64..).zip(kept).map(|(id, polygon)| {
+            let mut annotation = coco_annotation(&polygon, size, form);
+            (annotation["id"], annotation["image_id"]) = (Value::from(id), 1.into());
+            annotation
         });
         let named = classes.names().iter().enumerate().skip(1);
         let categories: Value = named.map(|(id, name)| json!({ "id": id, "name": name })).collect();
@@ -80,6 +67,27 @@ impl Output for Coco {
         write_document(&document, "annotations", annotations, &mut target)
             .map_err(|e| PredictError::write("COCO annotations", e))
     }
+}
+
+/// The annotation of a region of an image of `(width, height)` pixels, with the ids 0 for itself and for the image, and its label
+/// for the category.
+pub fn coco_annotation(polygon: &Polygon, (width, height): (usize, usize), form: CocoForm) -> Value {
+    let segmentation = match form {
+        CocoForm::Polygons => json!([flat(polygon)]),
+        CocoForm::Runs => json!({
+            "size": [height, width],
+            "counts": compressed(&runs(polygon, width, height)),
+        }),
+    };
+    json!({
+        "id": 0,
+        "image_id": 0,
+        "category_id": polygon.label,
+        "bbox": bounds(polygon),
+        "area": polygon.area,
+        "iscrowd": 0,
+        "segmentation": segmentation,
+    })
 }
 
 /// Left, top, width and height.

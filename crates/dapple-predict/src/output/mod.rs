@@ -27,7 +27,7 @@ mod target;
 
 pub use areas::{AREAS_HEADER, merge_areas};
 pub use background::Background;
-pub use coco::merge_coco;
+pub use coco::{coco_annotation, merge_coco};
 pub(crate) use cutout::compose;
 pub use factory::output;
 pub use image_info::ImageInfo;
