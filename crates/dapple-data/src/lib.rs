@@ -56,7 +56,7 @@ pub use dapple_base::{
 
 pub use self::image::decode::{
     colour_profile, decode_image, decode_image_as, decode_image_bytes, decode_photo, decode_photo_bytes,
-    image_size_bytes, is_turned,
+    image_size, image_size_bytes, is_turned,
 };
 pub use self::image::encode::{encode_indexed_png, encode_png, padded_palette, write_indexed_png};
 pub use self::image::input::InputSettings;

@@ -145,6 +145,15 @@ pub fn image_size_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<Size> {
     Ok(Size { height: height as usize, width: width as usize })
 }
 
+/// The size of an image file by its header, as it stands upright; nothing is decoded.
+///
+/// # Errors
+/// Those of [`image_size_bytes`], and [`DataError::Read`].
+pub fn image_size(path: impl AsRef<Path>) -> Result<Size> {
+    let (width, height) = image_header(path.as_ref())?.size();
+    Ok(Size { height: height as usize, width: width as usize })
+}
+
 /// The header of an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ImageHeader {
