@@ -36,7 +36,7 @@ pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()>
         for (layer, shape) in shapes(&mask, background).into_iter().enumerate() {
             let name = match shape.label {
                 UNLABELLED => IGNORE,
-                label => &material.classes.names[usize::from(label)],
+                label => material.classes.names[usize::from(label)].as_str(),
             };
             let mut points = String::new();
             for (place, (x, y)) in shape.ring.iter().enumerate() {

@@ -15,7 +15,7 @@ pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()>
     let background = material.background();
     let name = |label: u8| match label {
         UNLABELLED => IGNORE,
-        label => &material.classes.names[usize::from(label)],
+        label => material.classes.names[usize::from(label)].as_str(),
     };
     for image in &material.images {
         let mask = material.mask(image)?;

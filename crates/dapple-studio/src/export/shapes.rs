@@ -44,7 +44,7 @@ pub(super) fn with_holes(polygon: &Polygon) -> Ring {
         let nearest = ring.iter().enumerate().min_by_key(|(_, corner)| distance(corner)).map(|(at, _)| at);
         let Some(at) = nearest else { continue };
         let back = [entry, ring[at]];
-        ring.splice(at + 1..at + 1, hole.iter().copied().chain(back));
+        drop(ring.splice(at + 1..at + 1, hole.iter().copied().chain(back)));
     }
     ring
 }

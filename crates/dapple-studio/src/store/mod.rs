@@ -17,3 +17,4 @@ pub use import::import;
 pub use labels::{LabelStore, Refreshed, Saved};
 pub use mask::{Mask, Patch, UNLABELLED};
 pub use places::Places;
+pub(crate) use places::{inside, stays_below};

@@ -5,6 +5,7 @@ mod program;
 mod run_state;
 mod trainings;
 
+pub(crate) use models::MOST_PIXELS;
 pub use models::{Area, Models, Predicted};
 pub use program::{Plan, Program, ProgramError};
 pub use run_state::{Choice, CurvePoint, RunState, Standing};

@@ -1,0 +1,67 @@
+//! What the routes share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::events::Events;
+use crate::learn::Learner;
+use crate::store::LabelStore;
+use crate::train::{Models, Trainings};
+
+/// The largest body of a request, in bytes.
+pub(super) const BODY_BYTES: usize = 64 << 20;
+
+/// The parts of the studio.
+pub(crate) struct App {
+    pub store: Arc<LabelStore>,
+    pub events: Events,
+    pub learner: Option<Arc<Learner>>,
+    pub trainings: Option<Arc<Trainings>>,
+    pub models: Option<Models>,
+    /// Name of the encoder that the learner stands on.
+    pub encoder: Option<String>,
+    /// The key of this session.
+    pub token: String,
+    /// The name of the cookie that holds it: cookies are shared by all ports of a machine.
+    pub cookie: String,
+    /// The tabs that listen for events, and how often.
+    pub tabs: Mutex<HashMap<String, usize>>,
+    /// True when the studio ends.
+    pub closing: watch::Receiver<bool>,
+}
+
+impl App {
+    /// The labels or the classes have changed.
+    pub fn labels_changed(&self) {
+        if let Some(learner) = &self.learner {
+            learner.changed();
+        }
+    }
+
+    /// Tells the pages of new masks.
+    pub fn tell_masks(&self, masks: &[(String, u64)]) {
+        for (image, revision) in masks {
+            self.events.tell("changed", &json!({ "image": image, "revision": revision }));
+        }
+    }
+
+    /// A tab begins to listen, or ends.
+    pub fn count_tab(&self, tab: &str, listens: bool) {
+        let count = {
+            let mut tabs = self.tabs.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = tabs.entry(tab.to_owned()).or_insert(0);
+            *own = if listens { *own + 1 } else { own.saturating_sub(1) };
+            tabs.retain(|_, count| *count > 0);
+            tabs.len()
+        };
+        self.events.tell("tabs", &json!({ "count": count }));
+    }
+
+    /// Whether another tab listens.
+    pub fn is_second(&self, tab: &str) -> bool {
+        self.tabs.lock().unwrap_or_else(PoisonError::into_inner).keys().any(|other| other != tab)
+    }
+}

@@ -1,0 +1,65 @@
+//! The state of everything, for a page that opens.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answers::{Answer, work};
+use super::app::{App, BODY_BYTES};
+use super::classes::listed;
+use crate::learn::LearnerStatus;
+use crate::store::{ImageInfo, UNLABELLED};
+use crate::train::MOST_PIXELS;
+
+#[derive(Deserialize)]
+pub(super) struct Tab {
+    #[serde(default)]
+    pub tab: String,
+}
+
+/// `GET /api/state`
+pub(super) async fn state(State(app): State<Arc<App>>, Query(Tab { tab }): Query<Tab>) -> Answer<Json<Value>> {
+    work(move || Ok(Json(content(&app, &tab)))).await
+}
+
+fn content(app: &App, tab: &str) -> Value {
+    let image = |image: ImageInfo| {
+        let proposal = app.learner.as_ref().and_then(|learner| learner.proposal(&image.id));
+        json!({
+            "id": image.id,
+            "width": image.size.width,
+            "height": image.size.height,
+            "revision": image.revision,
+            "labelled": image.labelled,
+            "uncertainty": proposal.as_ref().map(|(_, proposal)| proposal.mean_uncertainty()),
+            "proposal": proposal.map(|(number, _)| number),
+            "problem": image.problem,
+        })
+    };
+    let images: Vec<Value> = app.store.images().into_iter().map(image).collect();
+    let mut parts = vec!["label"];
+    parts.extend(app.learner.as_ref().map(|_| "learn"));
+    parts.extend(app.trainings.as_ref().map(|_| "train"));
+    parts.extend(app.models.as_ref().map(|_| "use"));
+    let learner = app.learner.as_ref().map_or_else(LearnerStatus::default, |learner| learner.status());
+    let root = &app.store.places().root;
+    let folder = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+    json!({
+        "folder": folder,
+        "version": env!("CARGO_PKG_VERSION"),
+        "parts": parts,
+        "second": app.is_second(tab),
+        "classes": listed(&app.store.classes()),
+        "ignore": UNLABELLED,
+        "images": images,
+        "next": app.learner.as_ref().and_then(|learner| learner.next_image()),
+        "learner": learner,
+        "runs": app.trainings.as_ref().map(|trainings| trainings.list()).unwrap_or_default(),
+        "sources": { "encoder": app.encoder },
+        "limits": { "body_bytes": BODY_BYTES, "pixels": MOST_PIXELS },
+        "notes": app.store.notes(),
+    })
+}
