@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::error::Result;
 use crate::events::Events;
 use crate::learn::{EncoderWeights, Learner};
-use crate::page::{App, POLICY, new_token, router};
-use crate::store::{LabelStore, colour_text};
+use crate::page::{App, POLICY, listed, new_token, router};
+use crate::store::{LabelStore, Refreshed};
 use crate::train::{Models, Program, Trainings};
 use crate::watcher::Watcher;
 
@@ -78,6 +78,7 @@ impl Studio {
             encoder: None,
             token: new_token()?,
             cookie: format!("dapple-studio-{port}"),
+            trouble: Mutex::default(),
             tabs: Mutex::new(HashMap::new()),
             closing: closed,
         };
@@ -92,7 +93,7 @@ impl Studio {
             )?;
             let learner = Arc::new(learner);
             let resting = Arc::clone(&learner);
-            let busy = Box::new(move |busy| resting.pause(busy));
+            let busy = Box::new(move |busy: bool| resting.pause(busy));
             let places = store.places().clone();
             app.trainings = Some(Arc::new(Trainings::new(places.clone(), program, events, busy)));
             app.models = Some(Models::new(places, engine));
@@ -148,8 +149,13 @@ impl Studio {
 
 /// Tells the pages what others have changed.
 fn look(app: &App) {
-    // A folder that cannot be read for a moment is looked at again.
-    let Ok(refreshed) = app.store.refresh() else { return };
+    let (refreshed, trouble) = match app.store.refresh() {
+        Ok(refreshed) => (refreshed, None),
+        Err(error) => (Refreshed::default(), Some(error.to_string())),
+    };
+    if app.is_new_trouble(trouble) {
+        app.events.tell("images", &json!({}));
+    }
     if refreshed.is_empty() {
         return;
     }
@@ -157,12 +163,7 @@ fn look(app: &App) {
         app.events.tell("images", &json!({}));
     }
     if refreshed.classes {
-        let classes = app.store.classes();
-        let named = classes.names.iter().zip(&classes.colours).enumerate();
-        let listed: Vec<serde_json::Value> = named
-            .map(|(id, (name, colour))| json!({ "id": id, "name": name, "color": colour_text(*colour) }))
-            .collect();
-        app.events.tell("classes", &listed);
+        app.events.tell("classes", &listed(&app.store.classes()));
     }
     app.tell_masks(&refreshed.masks);
     app.labels_changed();

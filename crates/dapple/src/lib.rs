@@ -31,7 +31,8 @@
 //!
 //! The crates of the workspace are re-exported as modules: [`data`] reads images and masks, [`graph`] defines what networks
 //! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
-//! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
+//! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests,
+//! [`studio`] is a page for labelling and training.
 //! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`]), and [`export`].
 //!
 //! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program, which
@@ -62,6 +63,7 @@ pub use dapple_predict as predict;
 pub use dapple_report as report;
 pub use dapple_run as run;
 pub use dapple_serve as serve;
+pub use dapple_studio as studio;
 pub use dapple_train as train;
 pub use dapple_weights as weights;
 

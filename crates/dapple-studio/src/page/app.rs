@@ -27,6 +27,8 @@ pub(crate) struct App {
     pub token: String,
     /// The name of the cookie that holds it: cookies are shared by all ports of a machine.
     pub cookie: String,
+    /// Why the folder cannot be read at the moment.
+    pub trouble: Mutex<Option<String>>,
     /// The tabs that listen for events, and how often.
     pub tabs: Mutex<HashMap<String, usize>>,
     /// True when the studio ends.
@@ -46,6 +48,20 @@ impl App {
         for (image, revision) in masks {
             self.events.tell("changed", &json!({ "image": image, "revision": revision }));
         }
+    }
+
+    /// Keeps why the folder cannot be read, and gives whether that is new.
+    pub fn is_new_trouble(&self, trouble: Option<String>) -> bool {
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != trouble;
+        *known = trouble;
+        is_new
+    }
+
+    /// Things that the person should know of the folder.
+    pub fn notes(&self) -> Vec<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.into_iter().chain(self.store.notes()).collect()
     }
 
     /// A tab begins to listen, or ends.

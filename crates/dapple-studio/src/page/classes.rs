@@ -15,7 +15,7 @@ use super::app::App;
 use crate::store::{ClassEdit, colour_text};
 
 /// Classes as the page knows them.
-pub(super) fn listed(classes: &Classes) -> Value {
+pub(crate) fn listed(classes: &Classes) -> Value {
     let named = classes.names.iter().zip(&classes.colours).enumerate();
     named.map(|(id, (name, colour))| json!({ "id": id, "name": name, "color": colour_text(*colour) })).collect()
 }

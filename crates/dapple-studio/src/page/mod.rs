@@ -16,4 +16,5 @@ mod using;
 
 pub(crate) use access::new_token;
 pub(crate) use app::App;
+pub(crate) use classes::listed;
 pub(crate) use router::{POLICY, router};

@@ -60,6 +60,6 @@ fn content(app: &App, tab: &str) -> Value {
         "runs": app.trainings.as_ref().map(|trainings| trainings.list()).unwrap_or_default(),
         "sources": { "encoder": app.encoder },
         "limits": { "body_bytes": BODY_BYTES, "pixels": MOST_PIXELS },
-        "notes": app.store.notes(),
+        "notes": app.notes(),
     })
 }

@@ -30,6 +30,10 @@ pub struct Cli {
 pub enum Command {
     /// Train on built-in synthetic data, evaluate and write pictures: about a minute on 2 cores
     Demo(super::demo::Demo),
+    /// Label photographs with help, train, look and use, on one page in the browser
+    Studio(super::studio::Studio),
+    /// Label photographs on a page in the browser
+    Label(super::studio::Label),
     /// Train a network on a folder of images and masks
     Train(Box<super::arguments::Train>),
     /// Score a model on a folder of images and masks
@@ -80,6 +84,8 @@ impl Command {
             Self::Eval(_) | Self::Score(_) | Self::Compare(_) | Self::Bench(_) => Purpose::Result,
             Self::Data(data) => data.purpose(),
             Self::Demo(_)
+            | Self::Studio(_)
+            | Self::Label(_)
             | Self::Train(_)
             | Self::Predict(_)
             | Self::Serve(_)

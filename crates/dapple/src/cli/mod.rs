@@ -31,6 +31,7 @@ mod score;
 mod serve;
 mod settings;
 mod start;
+mod studio;
 mod train;
 mod train_many;
 mod watch;
@@ -73,12 +74,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     console::begin(cli.command.purpose());
     // A server outlives a request that needs too much.
-    if !matches!(cli.command, Command::Serve(_) | Command::Watch(_)) {
+    if !matches!(
+        cli.command,
+        Command::Serve(_) | Command::Watch(_) | Command::Studio(_) | Command::Label(_)
+    ) {
         dapple::cpu::ExplainingAllocator::explain();
     }
     let result = match cli.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Train(arguments) => train::run(&arguments, words.get(1..).unwrap_or_default()),
+        Command::Studio(arguments) => studio::studio(&arguments),
+        Command::Label(arguments) => studio::label(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -65,6 +65,41 @@ impl PretrainedStart<'_> {
         }
     }
 
+    /// The name and the file of an encoder that is small enough to learn along: the one that was asked for, one that is here, or one
+    /// that is fetched. None where there is none, or it cannot be fetched.
+    pub fn smallest(&self) -> Result<Option<(&'static str, PathBuf)>, Failure> {
+        /// Encoders that are fast on processors, the fastest first.
+        const FAST: [&str; 5] =
+            ["efficientnet-lite0", "efficientnet-lite1", "mobilenetv3-large", "efficientnet-lite2", "resnet18"];
+        let offline = self.offline || *self.weights == StartWeights::Offline;
+        let (store, among) = match store(offline) {
+            Ok(store) => {
+                let among = candidates(self.weights, self.network, &store)?;
+                (Some(store), among)
+            }
+            Err(error) if matches!(self.weights, StartWeights::Of(_)) => return Err(error),
+            Err(_) => (None, Vec::new()),
+        };
+        let of = |origin: Origin, name: &str| {
+            among.iter().find(|weights| weights.origin == origin && weights.encoder == name)
+        };
+        let asked = among.iter().find(|weights| weights.origin == Origin::Asked);
+        let here = FAST.iter().find_map(|name| of(Origin::Here, name));
+        let fetched = FAST.iter().find_map(|name| of(Origin::Fetched, name));
+        let Some(weights) = asked.or(here).or(fetched) else {
+            self.name_the_missed(store.as_ref());
+            return Ok(None);
+        };
+        match self.file(weights, store.as_ref()) {
+            Ok(file) => Ok(Some((weights.encoder, file))),
+            Err(error) if weights.origin == Origin::Asked => Err(error),
+            Err(error) => {
+                note!("note: {} cannot be had, so that nothing is known beforehand: {error}", weights.weights);
+                Ok(None)
+            }
+        }
+    }
+
     /// Refuses weights of another encoder than the network's, and those that do not fit its width.
     fn check(&self, asked: &Pretrained) -> Result<(), Failure> {
         let Pretrained { encoder, weights, .. } = asked;

@@ -11,7 +11,7 @@ use dapple::graph::Engine;
 use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
-use dapple::train::auto::{self, Chosen, DataFacts, MachineFacts, Pretrained, Wishes};
+use dapple::train::auto::{self, Choice, Chosen, DataFacts, MachineFacts, Pretrained, Wishes};
 use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
 
@@ -55,7 +55,7 @@ pub fn run(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
         let run = Run::resume_with(folder, arguments.data.as_deref(), None)?;
         return train_to_use(run, device, *memory_limit, *quiet);
     }
-    let (config, dataset) = prepare(arguments)?;
+    let Prepared { config, dataset, .. } = prepare(arguments)?;
     if let Some(plot) = arguments.plot() {
         check_written(plot, Own::Never, &[], Some(arguments.force))?;
         return find_rate::run(&config, &dataset, plot, *quiet, words);
@@ -185,8 +185,18 @@ fn print_outcome(outcome: &Outcome, folder: &Path) {
     }
 }
 
+/// A training before its folder is made.
+pub struct Prepared {
+    /// The settings.
+    pub config: TrainConfig,
+    /// The data, opened.
+    pub dataset: Arc<Dataset>,
+    /// The choices of the automatic recipe that stand.
+    pub choices: Vec<Choice>,
+}
+
 /// Puts the settings together and opens the data.
-fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
+pub fn prepare(arguments: &Train) -> Result<Prepared, Failure> {
     let init = arguments.settings.given("init");
     let mut start = init.map(|init| Start::find(Path::new(init))).transpose()?;
     let (mut config, chosen, dataset) = match &arguments.config {
@@ -209,7 +219,8 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     if images.values != SampleKind::BYTE {
         config.data.value_range = Some(images.range.clone());
     }
-    for choice in chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default() {
+    let choices = chosen.map(|chosen| chosen.standing(&config)).unwrap_or_default();
+    for choice in &choices {
         if !arguments.quiet {
             say!("{choice}");
         }
@@ -228,7 +239,7 @@ fn prepare(arguments: &Train) -> Result<(TrainConfig, Arc<Dataset>), Failure> {
     engine(&config.device, &engine_options(&config)?)?;
     config.check()?;
     config.data.dir = std::path::absolute(&config.data.dir).unwrap_or(config.data.dir);
-    Ok((config, dataset))
+    Ok(Prepared { config, dataset, choices })
 }
 
 /// The defaults or the recipe, the choices of the automatic recipe, and the data, which determine the number of classes.
