@@ -21,7 +21,9 @@ pub enum StudioError {
     #[error("{0}")]
     Unknown(String),
     /// A mask has another revision than the one that a change was made from.
-    #[error("the mask has changed since it was shown; its revision is {0}. Load it again, and repeat the change")]
+    #[error(
+        "the mask has changed since it was shown; its revision is {0}. Load it again, and repeat the change"
+    )]
     Stale(u64),
     /// An image or a data set.
     #[error(transparent)]

@@ -127,7 +127,10 @@ impl Classes {
         let table = parse(path, &read_text(path)?)?;
         let own = |(label, values): (u16, &Vec<u16>)| values.as_slice() == [label];
         let plain = table.from.as_ref().is_none_or(|from| (0..).zip(from).all(own));
-        if !plain || table.means_colours || !table.ignored_colours.is_empty() || !table.ignored_values.is_empty()
+        if !plain
+            || table.means_colours
+            || !table.ignored_colours.is_empty()
+            || !table.ignored_values.is_empty()
         {
             let problem = "by this file, the masks hold other values than the numbers of the classes; `dapple data convert` writes \
                            a folder of masks that hold those";

@@ -234,9 +234,9 @@ fn mixed_parts(folders: &BTreeMap<String, PathBuf>, suffix: Option<&str>) -> Res
 fn beside_images(root: &Path, folders: &BTreeMap<String, PathBuf>) -> Option<PathBuf> {
     let masks = first_of(folders, &MASK_FOLDERS)?;
     let is_other = |name: &String| !MASK_FOLDERS.contains(&name.as_str());
-    let elsewhere = folders.iter().any(|(name, path)| {
-        is_other(name) && (IMAGE_FOLDERS.contains(&name.as_str()) || holds_images(path))
-    });
+    let elsewhere = folders
+        .iter()
+        .any(|(name, path)| is_other(name) && (IMAGE_FOLDERS.contains(&name.as_str()) || holds_images(path)));
     (!elsewhere && holds_images(root)).then_some(masks)
 }
 

@@ -16,5 +16,5 @@ pub(crate) mod vgg;
 
 pub use all::{ENCODERS, encoder_named};
 pub use encoder::Encoder;
-pub use feature_maps::FeatureMaps;
 pub(crate) use encoder::{Features, Form, Stride};
+pub use feature_maps::FeatureMaps;

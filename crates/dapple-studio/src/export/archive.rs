@@ -18,7 +18,8 @@ impl Archive {
     /// Adds a file.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
         let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        let failed = |reason: String| StudioError::refused(format!("{name} cannot be put into the archive: {reason}"));
+        let failed =
+            |reason: String| StudioError::refused(format!("{name} cannot be put into the archive: {reason}"));
         self.0.start_file(name, stored).map_err(|error| failed(error.to_string()))?;
         self.0.write_all(content).map_err(|error| failed(error.to_string()))
     }
@@ -26,7 +27,8 @@ impl Archive {
     /// The bytes of the archive.
     pub fn finish(self) -> Result<Vec<u8>> {
         let ended = self.0.finish();
-        let cursor = ended.map_err(|error| StudioError::refused(format!("the archive cannot be written: {error}")))?;
+        let cursor =
+            ended.map_err(|error| StudioError::refused(format!("the archive cannot be written: {error}")))?;
         Ok(cursor.into_inner())
     }
 }

@@ -14,7 +14,8 @@ pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()>
     let mut text =
         String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n<version>1.1</version>\n");
     text += "<meta><task><labels>\n";
-    let names = material.classes.names.iter().map(String::as_str).zip(material.classes.colours.iter().copied());
+    let names =
+        material.classes.names.iter().map(String::as_str).zip(material.classes.colours.iter().copied());
     for (name, colour) in names.chain([(IGNORE, [128; 3])]) {
         let line = format!(
             "<label><name>{}</name><color>{}</color><type>polygon</type></label>\n",

@@ -18,7 +18,8 @@ pub(super) fn shapes(mask: &Mask, background: Option<u8>) -> Vec<Shape> {
     let (right, bottom) = (mask.width as u32, mask.height as u32);
     let at_border = |ring: &Ring| ring.iter().any(|&(x, y)| x == 0 || y == 0 || x == right || y == bottom);
     let drawn = |polygon: &Polygon| Some(polygon.label) != background || !at_border(&polygon.outer);
-    let mut found: Vec<Polygon> = outlines(&mask.labels, mask.width, unused).into_iter().filter(drawn).collect();
+    let mut found: Vec<Polygon> =
+        outlines(&mask.labels, mask.width, unused).into_iter().filter(drawn).collect();
     found.sort_by_key(|polygon| std::cmp::Reverse(enclosed(&polygon.outer)));
     found.into_iter().map(|polygon| Shape { label: polygon.label, ring: polygon.outer }).collect()
 }

@@ -28,7 +28,8 @@ pub(super) fn write(mut material: Material<'_>, archive: &mut Archive) -> Result
         }
         archive.add(&format!("labels/{}.txt", stem(&image.id)), text.as_bytes())?;
     }
-    let mut yaml = String::from("# Put the photographs into images/.\npath: .\ntrain: images\nval: images\nnames:\n");
+    let mut yaml =
+        String::from("# Put the photographs into images/.\npath: .\ntrain: images\nval: images\nnames:\n");
     for (number, (_, name)) in objects.iter().enumerate() {
         // A JSON text is one of YAML.
         writeln!(yaml, "  {number}: {}", Value::from(*name)).expect("a string takes it");

@@ -66,10 +66,10 @@ impl EncoderMaps {
     pub(super) fn levels(&mut self, image: &Raster, size: Size) -> Result<Vec<Level>> {
         let side = |side: usize| (side.div_ceil(STRIDE)).max(1) * STRIDE;
         let (height, width) = (side(size.height), side(size.width));
-        let input =
-            InputSettings { normalization: self.normalization, ..InputSettings::new(height, width) };
+        let input = InputSettings { normalization: self.normalization, ..InputSettings::new(height, width) };
         let values = input.prepare(image.clone())?;
-        let maps = self.executor.infer(&Tensor::new(Shape::new(1, height, width, 3), values), Inference::Eval)?;
+        let maps =
+            self.executor.infer(&Tensor::new(Shape::new(1, height, width, 3), values), Inference::Eval)?;
         let level = |map: Tensor| {
             let Shape { h, w, c, .. } = map.shape;
             Level { width: w, height: h, channels: c, data: map.data }

@@ -54,12 +54,8 @@ fn halved(colours: &[f32], width: usize, height: usize) -> (Vec<f32>, usize, usi
     let at = |x: usize, y: usize| (y.min(height - 1) * width + x.min(width - 1)) * 3;
     for y in 0..h {
         for x in 0..w {
-            let corners = [
-                at(2 * x, 2 * y),
-                at(2 * x + 1, 2 * y),
-                at(2 * x, 2 * y + 1),
-                at(2 * x + 1, 2 * y + 1),
-            ];
+            let corners =
+                [at(2 * x, 2 * y), at(2 * x + 1, 2 * y), at(2 * x, 2 * y + 1), at(2 * x + 1, 2 * y + 1)];
             half.extend((0..3).map(|c| corners.iter().map(|corner| colours[corner + c]).sum::<f32>() / 4.0));
         }
     }

@@ -108,15 +108,8 @@ mod tests {
 
     #[test]
     fn the_worst_region_is_found_and_unlabelled_pixels_do_not_count() {
-        let labels = [
-            [0, 0, 0, 0, 255],
-            [0, 1, 1, 0, 255],
-            [0, 1, 1, 0, 255],
-            [1, 0, 0, 0, 255],
-        ]
-        .concat();
-        let proposal =
-            Proposal { width: 5, height: 4, labels: vec![0; 20], uncertainty: vec![0; 20] };
+        let labels = [[0, 0, 0, 0, 255], [0, 1, 1, 0, 255], [0, 1, 1, 0, 255], [1, 0, 0, 0, 255]].concat();
+        let proposal = Proposal { width: 5, height: 4, labels: vec![0; 20], uncertainty: vec![0; 20] };
         let found = disagreement("a", &labels, &proposal, Size { height: 8, width: 10 });
         assert_eq!((found.x, found.y, found.width, found.height), (2, 2, 4, 4));
         // Background 11 of 16, the other class 0 of 5.

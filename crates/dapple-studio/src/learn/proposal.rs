@@ -32,7 +32,8 @@ impl Proposal {
     /// The labels at another size, `[height, width]`: each pixel takes the label with the largest share of the four pixels around it
     /// in bilinear interpolation, so that borders are smooth.
     pub fn labels_at(&self, size: Size) -> Vec<u8> {
-        let columns: Vec<Between> = (0..size.width).map(|x| Between::new(x, size.width, self.width)).collect();
+        let columns: Vec<Between> =
+            (0..size.width).map(|x| Between::new(x, size.width, self.width)).collect();
         let mut labels = Vec::with_capacity(size.height * size.width);
         for y in 0..size.height {
             let down = Between::new(y, size.height, self.height);
@@ -123,8 +124,11 @@ fn row(layers: &[Layer<'_>], head: &Head, (width, height): (usize, usize), y: us
                 let down = Between::new(y, height, *rows);
                 let [upper, lower] =
                     [down.first, down.second].map(|row| &values[row * cells * hidden..][..cells * hidden]);
-                let line: Vec<f32> =
-                    upper.iter().zip(lower).map(|(upper, lower)| upper + (lower - upper) * down.share).collect();
+                let line: Vec<f32> = upper
+                    .iter()
+                    .zip(lower)
+                    .map(|(upper, lower)| upper + (lower - upper) * down.share)
+                    .collect();
                 for (x, sums) in sums.chunks_exact_mut(hidden).enumerate() {
                     let across = Between::new(x, width, *cells);
                     let [left, right] =
@@ -236,7 +240,8 @@ mod tests {
         maps.append((4, 7), &mut features);
         let mut logits = head.second_bias.clone();
         for unit in 0..2 {
-            let sum: f32 = (0..3).map(|f| features[f] * head.first[f * 2 + unit]).sum::<f32>() + head.first_bias[unit];
+            let sum: f32 =
+                (0..3).map(|f| features[f] * head.first[f * 2 + unit]).sum::<f32>() + head.first_bias[unit];
             (0..2).for_each(|class| logits[class] += sum.max(0.0) * head.second[unit * 2 + class]);
         }
         assert_eq!(one.labels[7 * 9 + 4], decide(&logits).0);

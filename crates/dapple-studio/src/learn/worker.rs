@@ -298,7 +298,11 @@ fn run(shared: &Shared, mut desk: Desk) {
             Err(panicked) => panicked.to_string(),
         };
         if review {
-            let failed = ReviewStatus { state: ReviewState::Failed, message: Some(problem), ..ReviewStatus::default() };
+            let failed = ReviewStatus {
+                state: ReviewState::Failed,
+                message: Some(problem),
+                ..ReviewStatus::default()
+            };
             shared.tell_review(failed);
         } else {
             // The next change is another try.

@@ -19,8 +19,9 @@ const BYTES: usize = 16;
 /// A key that nobody guesses.
 pub(crate) fn new_token() -> Result<String> {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StudioError::refused(format!("this system gives no random numbers for a key: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        StudioError::refused(format!("this system gives no random numbers for a key: {error}"))
+    })?;
     let mut text = String::new();
     for byte in bytes {
         write!(text, "{byte:02x}").expect("a string takes it");
@@ -60,7 +61,8 @@ fn is_key(app: &App, given: &[u8]) -> bool {
 
 /// Whether a request has the key, in its cookie or as `Authorization: Bearer KEY`.
 fn has_key(app: &App, headers: &HeaderMap) -> bool {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     if bearer.is_some_and(|key| is_key(app, key)) {
         return true;
     }

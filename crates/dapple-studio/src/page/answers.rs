@@ -74,12 +74,11 @@ pub(super) fn body(body: Result<Bytes, BytesRejection>) -> Answer<Bytes> {
 
 /// The JSON of a request.
 pub(super) fn json_body<T>(body: Result<Json<T>, JsonRejection>) -> Answer<T> {
-    body.map(|Json(value)| value).map_err(|refused| Problem::new(refused.status(), refused.body_text()).into())
+    body.map(|Json(value)| value)
+        .map_err(|refused| Problem::new(refused.status(), refused.body_text()).into())
 }
 
 /// Runs work that reads files or computes on a thread that may wait.
-pub(super) async fn work<T: Send + 'static>(
-    work: impl FnOnce() -> Answer<T> + Send + 'static,
-) -> Answer<T> {
+pub(super) async fn work<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
     aside(move || Ok(work())).await?
 }

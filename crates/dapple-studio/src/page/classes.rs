@@ -17,7 +17,9 @@ use crate::store::{ClassEdit, colour_text};
 /// Classes as the page knows them.
 pub(crate) fn listed(classes: &Classes) -> Value {
     let named = classes.names.iter().zip(&classes.colours).enumerate();
-    named.map(|(id, (name, colour))| json!({ "id": id, "name": name, "color": colour_text(*colour) })).collect()
+    named
+        .map(|(id, (name, colour))| json!({ "id": id, "name": name, "color": colour_text(*colour) }))
+        .collect()
 }
 
 /// `PUT /api/classes`

@@ -24,7 +24,8 @@ use crate::train::Predicted;
 pub(super) async fn mask(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
     work(move || {
         let (mask, revision) = app.store.mask(&id)?;
-        let tag = HeaderValue::from_str(&format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"0\""));
+        let tag =
+            HeaderValue::from_str(&format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"0\""));
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("image/png")), (header::ETAG, tag)];
         Ok((headers, mask.png()?).into_response())
     })
@@ -74,9 +75,13 @@ pub(super) async fn accept(
 ) -> Answer<Json<Value>> {
     let revision = revision(&headers)?;
     work(move || {
-        let models = app.models.as_ref().ok_or_else(|| absent("there are no models here; `dapple studio` has them"))?;
+        let models = app
+            .models
+            .as_ref()
+            .ok_or_else(|| absent("there are no models here; `dapple studio` has them"))?;
         let path = app.store.image(&id)?.path;
-        let bytes = read_regular(&path, FILE_LIMIT_BYTES).map_err(|source| StudioError::Read { path, source })?;
+        let bytes =
+            read_regular(&path, FILE_LIMIT_BYTES).map_err(|source| StudioError::Read { path, source })?;
         let predicted = models.predict(&run, &bytes, None)?;
         let mask = in_classes(predicted, &app.store.classes().names)?;
         let done = match replace {
@@ -93,7 +98,9 @@ fn in_classes(predicted: Predicted, names: &[String]) -> Result<Mask, StudioErro
     let mut labels = [UNLABELLED; 256];
     for (label, name) in predicted.classes.names.iter().enumerate() {
         let place = names.iter().position(|known| known == name).ok_or_else(|| {
-            StudioError::Refused(format!("the model knows the class `{name}`, which is none of the present ones"))
+            StudioError::Refused(format!(
+                "the model knows the class `{name}`, which is none of the present ones"
+            ))
         })?;
         labels[label] = place as u8;
     }

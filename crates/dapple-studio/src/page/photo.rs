@@ -30,7 +30,8 @@ pub(super) fn picture(path: &Path, width: Option<usize>) -> Result<(&'static str
         None => image,
     };
     let (width, height) = (image.width as u32, image.height as u32);
-    let unsuitable = || StudioError::refused(format!("{}: no JPEG holds a picture of this size", path.display()));
+    let unsuitable =
+        || StudioError::refused(format!("{}: no JPEG holds a picture of this size", path.display()));
     let pixels = RgbImage::from_raw(width, height, image.data).ok_or_else(unsuitable)?;
     Ok(("image/jpeg", encode_jpeg(&pixels).map_err(|_| unsuitable())?))
 }

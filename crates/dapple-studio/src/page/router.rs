@@ -40,7 +40,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/export", post(using::export_labels))
         .route("/runs/{name}/{*file}", get(trainings::file))
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods; see the Allow header")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes other methods; see the Allow header",
+            )
         })
         .fallback(assets::asset)
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -21,7 +21,10 @@ pub(super) struct Tab {
 }
 
 /// `GET /api/state`
-pub(super) async fn state(State(app): State<Arc<App>>, Query(Tab { tab }): Query<Tab>) -> Answer<Json<Value>> {
+pub(super) async fn state(
+    State(app): State<Arc<App>>,
+    Query(Tab { tab }): Query<Tab>,
+) -> Answer<Json<Value>> {
     work(move || Ok(Json(content(&app, &tab)))).await
 }
 

@@ -34,7 +34,10 @@ pub(super) async fn predict(
 ) -> Answer<Json<Value>> {
     let bytes = body(bytes)?;
     work(move || {
-        let models = app.models.as_ref().ok_or_else(|| absent("there are no models here; `dapple studio` has them"))?;
+        let models = app
+            .models
+            .as_ref()
+            .ok_or_else(|| absent("there are no models here; `dapple studio` has them"))?;
         let predicted = models.predict(&run, &bytes, threshold)?;
         let areas = predicted.areas();
         let Predicted { width, height, classes, labels, uncertainty } = predicted;

@@ -60,10 +60,14 @@ impl Relabelling {
                 continue;
             }
             if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
-                return Err(StudioError::refused(format!("a class needs a name of 1 to {LONGEST} characters")));
+                return Err(StudioError::refused(format!(
+                    "a class needs a name of 1 to {LONGEST} characters"
+                )));
             }
             if classes.names.iter().any(|other| other == name) {
-                return Err(StudioError::refused(format!("two classes are called `{name}`; rename one, or merge them")));
+                return Err(StudioError::refused(format!(
+                    "two classes are called `{name}`; rename one, or merge them"
+                )));
             }
             let label = classes.len();
             if label >= usize::from(UNLABELLED) {

@@ -61,7 +61,8 @@ pub(super) fn new_entries(new: &[New], classes: usize) -> Vec<Entry> {
     thread::scope(|scope| {
         let running: Vec<_> =
             new.chunks(share).map(|part| scope.spawn(move || entries_of(part, classes))).collect();
-        let ended = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let ended =
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         ended.flatten().collect()
     })
 }

@@ -256,7 +256,9 @@ impl LabelStore {
             return Err(StudioError::refused("a photograph needs the plain name of a file"));
         }
         let mask = self.places.mask(name);
-        if inner.images.values().any(|entry| entry.mask == mask) || self.places.photographs.join(name).exists() {
+        if inner.images.values().any(|entry| entry.mask == mask)
+            || self.places.photographs.join(name).exists()
+        {
             return Err(StudioError::refused(format!("there is a photograph `{name}` already")));
         }
         let file = self.places.photographs.join(name);
@@ -266,7 +268,9 @@ impl LabelStore {
             return Ok(name.to_owned());
         }
         fs::remove_file(&file).map_err(|source| WriteError::new(&file, source))?;
-        Err(StudioError::refused(format!("`{name}` does not end as the names of pictures do; call it .jpg or .png")))
+        Err(StudioError::refused(format!(
+            "`{name}` does not end as the names of pictures do; call it .jpg or .png"
+        )))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -383,4 +387,3 @@ impl Inner {
         Ok(changed)
     }
 }
-

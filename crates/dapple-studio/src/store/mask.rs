@@ -81,7 +81,8 @@ impl Mask {
             return Err(StudioError::refused("the change leaves the image"));
         }
         let known = |label: u8| usize::from(label) < classes || label == UNLABELLED;
-        if let Some(&Some(label)) = patch.labels.iter().find(|label| label.is_some_and(|label| !known(label))) {
+        if let Some(&Some(label)) = patch.labels.iter().find(|label| label.is_some_and(|label| !known(label)))
+        {
             return Err(StudioError::refused(format!("there is no class {label}")));
         }
         for (row, from) in patch.labels.chunks_exact(patch.width).enumerate() {
@@ -118,14 +119,17 @@ impl Patch {
     /// # Errors
     /// [`StudioError::Refused`].
     pub fn of_png(bytes: &[u8], most: usize) -> Result<Self> {
-        let damaged = |error: png::DecodingError| StudioError::refused(format!("the change is no PNG: {error}"));
+        let damaged =
+            |error: png::DecodingError| StudioError::refused(format!("the change is no PNG: {error}"));
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_ignore_text_chunk(true);
         decoder.set_ignore_iccp_chunk(true);
         let mut reader = decoder.read_info().map_err(damaged)?;
         let (width, height) = (reader.info().width as usize, reader.info().height as usize);
         if width == 0 || height == 0 || width.saturating_mul(height) > most {
-            return Err(StudioError::refused(format!("the change has {width} x {height} pixels, more than the image")));
+            return Err(StudioError::refused(format!(
+                "the change has {width} x {height} pixels, more than the image"
+            )));
         }
         let (colour, depth) = reader.output_color_type();
         if depth != png::BitDepth::Eight || colour == png::ColorType::Indexed {
@@ -157,7 +161,9 @@ pub(crate) fn grey_png(width: usize, height: usize, values: &[u8]) -> Result<Vec
         writer.write_image_data(values)?;
         writer.finish()
     })();
-    encoded.map_err(|error: png::EncodingError| StudioError::refused(format!("a picture that no PNG holds: {error}")))?;
+    encoded.map_err(|error: png::EncodingError| {
+        StudioError::refused(format!("a picture that no PNG holds: {error}"))
+    })?;
     Ok(bytes)
 }
 

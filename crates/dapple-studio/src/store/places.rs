@@ -35,7 +35,8 @@ impl Places {
         if !root.is_dir() {
             return Err(StudioError::refused(format!("{}: give a folder of photographs", root.display())));
         }
-        let root = root.canonicalize().map_err(|source| StudioError::Read { path: root.to_owned(), source })?;
+        let root =
+            root.canonicalize().map_err(|source| StudioError::Read { path: root.to_owned(), source })?;
         let images = root.join("images");
         let photographs = if images.is_dir() { images } else { root.clone() };
         let place = |name: &str| root.join(name);

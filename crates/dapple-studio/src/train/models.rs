@@ -48,11 +48,8 @@ impl Predicted {
         let mut counts = vec![0_u64; 256];
         self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
         let all = self.labels.len().max(1) as f64;
-        let area = |(name, pixels): (&String, u64)| Area {
-            class: name.clone(),
-            pixels,
-            share: pixels as f64 / all,
-        };
+        let area =
+            |(name, pixels): (&String, u64)| Area { class: name.clone(), pixels, share: pixels as f64 / all };
         self.classes.names.iter().zip(counts).map(area).collect()
     }
 }
@@ -106,7 +103,8 @@ impl Models {
 
     fn predictor(&self, run: &str) -> Result<Arc<Predictor>> {
         let unknown = || StudioError::Unknown(format!("there is no model of a training `{run}` yet"));
-        let plain = Path::new(run).components().count() == 1 && !run.starts_with('.') && !run.contains(['/', '\\']);
+        let plain =
+            Path::new(run).components().count() == 1 && !run.starts_with('.') && !run.contains(['/', '\\']);
         let folder = self.places.runs.join(run);
         let file = model_path(&folder);
         if !plain || !file.is_file() {

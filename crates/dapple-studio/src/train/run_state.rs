@@ -173,8 +173,10 @@ fn pictures(folder: &Path) -> Vec<String> {
         }
         let entries = fs::read_dir(folder.join(inner)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut files: Vec<String> =
-            names.filter(|name| name.ends_with(".png")).map(|name| format!("{inner}/{}", encoded(&name))).collect();
+        let mut files: Vec<String> = names
+            .filter(|name| name.ends_with(".png"))
+            .map(|name| format!("{inner}/{}", encoded(&name)))
+            .collect();
         files.sort();
         if !files.is_empty() {
             return files;

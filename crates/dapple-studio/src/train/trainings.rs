@@ -81,7 +81,9 @@ impl Trainings {
                 return Err(StudioError::refused("name it with letters, digits, `-`, `_` and `.`"));
             }
             Some(name) if self.folder(name).exists() => {
-                return Err(StudioError::refused(format!("there is a training `{name}` already; give another name")));
+                return Err(StudioError::refused(format!(
+                    "there is a training `{name}` already; give another name"
+                )));
             }
             Some(name) => name.to_owned(),
             None => self.free_name(),
@@ -188,7 +190,10 @@ impl Trainings {
         {
             let mut inner = self.lock();
             if let Some(active) = &inner.active {
-                return Err(StudioError::refused(format!("the training `{}` is running; stop it first", active.name)));
+                return Err(StudioError::refused(format!(
+                    "the training `{}` is running; stop it first",
+                    active.name
+                )));
             }
             inner.stillborn.remove(&name);
             inner.active = Some(Active { name: name.clone(), stop: stop.clone(), begun: false });

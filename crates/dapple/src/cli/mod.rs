@@ -74,10 +74,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     console::begin(cli.command.purpose());
     // A server outlives a request that needs too much.
-    if !matches!(
-        cli.command,
-        Command::Serve(_) | Command::Watch(_) | Command::Studio(_) | Command::Label(_)
-    ) {
+    if !matches!(cli.command, Command::Serve(_) | Command::Watch(_) | Command::Studio(_) | Command::Label(_))
+    {
         dapple::cpu::ExplainingAllocator::explain();
     }
     let result = match cli.command {

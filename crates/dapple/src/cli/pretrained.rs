@@ -69,8 +69,13 @@ impl PretrainedStart<'_> {
     /// that is fetched. None where there is none, or it cannot be fetched.
     pub fn smallest(&self) -> Result<Option<(&'static str, PathBuf)>, Failure> {
         /// Encoders that are fast on processors, the fastest first.
-        const FAST: [&str; 5] =
-            ["efficientnet-lite0", "efficientnet-lite1", "mobilenetv3-large", "efficientnet-lite2", "resnet18"];
+        const FAST: [&str; 5] = [
+            "efficientnet-lite0",
+            "efficientnet-lite1",
+            "mobilenetv3-large",
+            "efficientnet-lite2",
+            "resnet18",
+        ];
         let offline = self.offline || *self.weights == StartWeights::Offline;
         let (store, among) = match store(offline) {
             Ok(store) => {
@@ -94,7 +99,10 @@ impl PretrainedStart<'_> {
             Ok(file) => Ok(Some((weights.encoder, file))),
             Err(error) if weights.origin == Origin::Asked => Err(error),
             Err(error) => {
-                note!("note: {} cannot be had, so that nothing is known beforehand: {error}", weights.weights);
+                note!(
+                    "note: {} cannot be had, so that nothing is known beforehand: {error}",
+                    weights.weights
+                );
                 Ok(None)
             }
         }

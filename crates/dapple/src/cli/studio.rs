@@ -92,7 +92,8 @@ struct Around {
 impl Program for Around {
     fn plan(&self, data: &Path, minutes: u32) -> Result<Plan, ProgramError> {
         let time = format!("{minutes}m");
-        let words = ["train", "--quiet", "--skip-bad", "--format", "folders", "--mask-orientation", "upright"];
+        let words =
+            ["train", "--quiet", "--skip-bad", "--format", "folders", "--mask-orientation", "upright"];
         let words = words.map(OsString::from).into_iter();
         let words = words.chain(["--time-budget".into(), time.into(), "--data".into(), data.into()]);
         let Line { mut train } = Line::try_parse_from(words).map_err(|error| error.to_string())?;
@@ -148,7 +149,10 @@ fn take_over(place: &Place) -> Result<(), Failure> {
 /// Answers until it is interrupted.
 fn serve(place: &Place, help: Option<Help>) -> Result<(), Failure> {
     if !place.host.is_loopback() {
-        note!("note: who reaches {} and has the key can change this folder; the key is sent as it is", place.host);
+        note!(
+            "note: who reaches {} and has the key can change this folder; the key is sent as it is",
+            place.host
+        );
     }
     survive_panics();
     let runtime = runtime()?;
