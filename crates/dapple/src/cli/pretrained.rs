@@ -91,10 +91,7 @@ impl PretrainedStart<'_> {
         let asked = among.iter().find(|weights| weights.origin == Origin::Asked);
         let here = FAST.iter().find_map(|name| of(Origin::Here, name));
         let fetched = FAST.iter().find_map(|name| of(Origin::Fetched, name));
-        let Some(weights) = asked.or(here).or(fetched) else {
-            self.name_the_missed(store.as_ref());
-            return Ok(None);
-        };
+        let Some(weights) = asked.or(here).or(fetched) else { return Ok(None) };
         match self.file(weights, store.as_ref()) {
             Ok(file) => Ok(Some((weights.encoder, file))),
             Err(error) if weights.origin == Origin::Asked => Err(error),

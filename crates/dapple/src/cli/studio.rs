@@ -121,19 +121,22 @@ pub fn studio(arguments: &Studio) -> Result<(), Failure> {
         PretrainedStart { weights: &given, network: None, published: true, offline: *offline, quiet: false };
     let encoder = start.smallest()?;
     let encoder = encoder.map(|(encoder, file)| EncoderWeights { encoder: encoder.to_owned(), file });
-    if let Some(EncoderWeights { encoder, .. }) = &encoder {
-        say!("learning along on the pretrained encoder {encoder}");
-    }
+    let known = match &encoder {
+        Some(EncoderWeights { encoder, .. }) => format!("the network that learns along knows ImageNet ({encoder})"),
+        None => "the network that learns along begins with colours and edges alone; with a pretrained encoder it needs fewer \
+                 strokes: `dapple weights get efficientnet_lite0`"
+            .to_owned(),
+    };
     let threads = device.threads.or(available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let program = Around { weights: weights.clone(), offline: *offline, device: device.clone() };
     let engine: Arc<dyn Engine> = Arc::from(device.engine(false)?);
     let help = Help { engine, encoder, threads, program: Arc::new(program) };
-    serve(place, Some(help))
+    serve(place, Some(help), Some(&known))
 }
 
 pub fn label(arguments: &Label) -> Result<(), Failure> {
     take_over(&arguments.place)?;
-    serve(&arguments.place, None)
+    serve(&arguments.place, None, None)
 }
 
 /// Makes the folder of labels in another form, where there are some.
@@ -147,7 +150,7 @@ fn take_over(place: &Place) -> Result<(), Failure> {
 }
 
 /// Answers until it is interrupted.
-fn serve(place: &Place, help: Option<Help>) -> Result<(), Failure> {
+fn serve(place: &Place, help: Option<Help>, known: Option<&str>) -> Result<(), Failure> {
     if !place.host.is_loopback() {
         note!(
             "note: who reaches {} and has the key can change this folder; the key is sent as it is",
@@ -162,8 +165,10 @@ fn serve(place: &Place, help: Option<Help>) -> Result<(), Failure> {
         let images = page.store().images().len();
         let address = page.page().map_err(Failure::other)?;
         let interrupted = interrupted()?;
-        say!("{images} photographs of {}", place.folder.display());
-        say!("open {address}");
+        say!("{images} photographs of {}: open {address}", place.folder.display());
+        if let Some(known) = known {
+            say!("{known}");
+        }
         page.run(interrupted).await;
         say!("stopped");
         Ok(())

@@ -32,6 +32,7 @@ mod score;
 mod serve;
 #[cfg(unix)]
 mod stopped;
+mod studio;
 mod training;
 mod watch;
 mod wrong_input;
