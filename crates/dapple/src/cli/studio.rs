@@ -145,7 +145,7 @@ fn take_over(place: &Place) -> Result<(), Failure> {
     for note in import(from, &place.folder)? {
         note!("note: {note}");
     }
-    say!("took the labels of {} over into {}", from.display(), place.folder.display());
+    note!("took the labels of {} over into {}", from.display(), place.folder.display());
     Ok(())
 }
 

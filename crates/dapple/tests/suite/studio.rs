@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::common::{Bench, Listening};
+use crate::common::{Bench, Listening, names};
+use dapple::data::decode_values;
 
 /// Head and body of the answer to a request.
 fn ask(address: &str, path: &str, headers: &str) -> (String, Vec<u8>) {
@@ -51,6 +52,13 @@ fn the_printed_address_opens_the_page() {
 #[test]
 fn folders_with_labels_of_another_form_are_imported() {
     let bench = Bench::new();
+    // Black and white masks, which are not the numbers of classes.
+    for name in names(&bench.path("data/masks")) {
+        let path = bench.path("data/masks").join(name);
+        let mask = decode_values(&path).expect("a mask");
+        let labels: Vec<u8> = mask.values.iter().map(|&value| 255 * u8::from(value > 0)).collect();
+        dapple::data::write_indexed_png(&path, 32, 32, &labels, &[]).expect("the folder is writable");
+    }
     fs::remove_file(bench.path("data/classes.toml")).expect("written with the pictures");
     bench.refuse("label data --port 0", &["--import"]);
     bench.refuse("label data/absent --port 0", &["give a folder of photographs"]);
