@@ -20,6 +20,9 @@ pub enum StudioError {
     /// There is no such image, run or class.
     #[error("{0}")]
     Unknown(String),
+    /// A name or the processor that something else has already.
+    #[error("{0}")]
+    Taken(String),
     /// A mask has another revision than the one that a change was made from.
     #[error(
         "the mask has changed since it was shown; its revision is {0}. Load it again, and repeat the change"
@@ -62,7 +65,7 @@ pub enum StudioError {
 impl InputFault for StudioError {
     fn is_input_fault(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Unknown(_) | Self::Stale(_) => true,
+            Self::Refused(_) | Self::Unknown(_) | Self::Taken(_) | Self::Stale(_) => true,
             Self::Data(error) => error.is_input_fault(),
             Self::Read { .. } => true,
             Self::Write(error) => error.is_input_fault(),

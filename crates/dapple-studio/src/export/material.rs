@@ -40,7 +40,7 @@ impl<'a> Material<'a> {
     /// The label and the name of each class but the background.
     pub fn objects(&self) -> Vec<(u8, &str)> {
         let background = self.background();
-        let labelled = (0_u8..).zip(self.classes.names.iter().map(String::as_str));
+        let labelled = (0..=u8::MAX).zip(self.classes.names.iter().map(String::as_str));
         labelled.filter(|(label, _)| Some(*label) != background).collect()
     }
 

@@ -51,12 +51,12 @@ pub fn fit(
         engine.load_trainer(Arc::new(network), &State::init(&graph, 0), Optimizer::adamw(DECAY))?;
     trainer.set_dropout_state(DropoutState { seed: 0, passes: 0 });
     let loss = Loss::single(LossKind::CrossEntropy);
-    let all: Vec<(u8, &[f32])> = (0_u8..)
+    let all: Vec<(u8, &[f32])> = (0..=u8::MAX)
         .zip(&pool.classes)
         .flat_map(|(label, pixels)| pixels.iter().map(move |pixel| (label, *pixel)))
         .collect();
     let present: Vec<(u8, &Vec<&[f32]>)> =
-        (0_u8..).zip(&pool.classes).filter(|(_, pixels)| !pixels.is_empty()).collect();
+        (0..=u8::MAX).zip(&pool.classes).filter(|(_, pixels)| !pixels.is_empty()).collect();
     let count = BATCH[0] * BATCH[1];
     for step in 0..steps {
         let (mut values, mut labels) = (Vec::with_capacity(shape.len()), Vec::with_capacity(count));

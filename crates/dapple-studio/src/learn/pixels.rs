@@ -64,7 +64,7 @@ impl Pixels {
             of_class[usize::from(label)].push((mixed(seed ^ place as u64), place));
         }
         let mut pixels = Vec::new();
-        for (label, mut places) in (0_u8..).zip(of_class) {
+        for (label, mut places) in (0..=u8::MAX).zip(of_class) {
             if places.len() > most {
                 places.select_nth_unstable(most);
                 places.truncate(most);

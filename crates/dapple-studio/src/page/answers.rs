@@ -34,6 +34,7 @@ impl From<StudioError> for Refusal {
         let status = match &error {
             StudioError::Stale(revision) => return Self::Stale(message, *revision),
             StudioError::Unknown(_) => StatusCode::NOT_FOUND,
+            StudioError::Taken(_) => StatusCode::CONFLICT,
             _ if error.is_input_fault() => StatusCode::UNPROCESSABLE_ENTITY,
             // The person at this machine may know a full disk from a broken one.
             _ => StatusCode::INTERNAL_SERVER_ERROR,

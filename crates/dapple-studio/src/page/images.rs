@@ -12,7 +12,7 @@ use dapple_serve::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::{Answer, absent, body, conflict, json_body, work};
+use super::answers::{Answer, absent, body, json_body, work};
 use super::app::App;
 use super::photo;
 use crate::learn::Learner;
@@ -50,7 +50,7 @@ pub(super) async fn add(
 ) -> Answer<(StatusCode, Json<Value>)> {
     let bytes = body(bytes)?;
     work(move || {
-        let id = app.store.add_image(&name, &bytes).map_err(conflict)?;
+        let id = app.store.add_image(&name, &bytes)?;
         app.events.tell("images", &json!({}));
         app.labels_changed();
         Ok((StatusCode::CREATED, Json(json!({ "id": id }))))

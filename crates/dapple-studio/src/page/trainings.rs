@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use dapple_base::read_regular;
 use serde::Deserialize;
 
-use super::answers::{Answer, absent, conflict, json_body, work};
+use super::answers::{Answer, absent, json_body, work};
 use super::app::App;
 use crate::learn::{Learner, ReviewStatus};
 use crate::store::{inside, stays_below};
@@ -51,7 +51,7 @@ pub(super) async fn start(
 ) -> Answer<(StatusCode, Json<RunState>)> {
     let Wanted { minutes, name } = json_body(wanted)?;
     work(move || {
-        let run = trainings(&app)?.start(minutes, name.as_deref()).map_err(conflict)?;
+        let run = trainings(&app)?.start(minutes, name.as_deref().filter(|name| !name.is_empty()))?;
         Ok((StatusCode::CREATED, Json(run)))
     })
     .await
@@ -69,7 +69,7 @@ pub(super) async fn stop(State(app): State<Arc<App>>, Path(name): Path<String>) 
 
 /// `POST /api/trainings/{name}/resume`
 pub(super) async fn resume(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<RunState>> {
-    work(move || Ok(Json(trainings(&app)?.resume(&name).map_err(conflict)?))).await
+    work(move || Ok(Json(trainings(&app)?.resume(&name)?))).await
 }
 
 /// `GET /runs/{name}/{*file}`

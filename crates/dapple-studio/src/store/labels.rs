@@ -259,7 +259,7 @@ impl LabelStore {
         if inner.images.values().any(|entry| entry.mask == mask)
             || self.places.photographs.join(name).exists()
         {
-            return Err(StudioError::refused(format!("there is a photograph `{name}` already")));
+            return Err(StudioError::Taken(format!("there is a photograph `{name}` already")));
         }
         let file = self.places.photographs.join(name);
         write_atomic(&file, bytes)?;

@@ -81,7 +81,7 @@ impl Trainings {
                 return Err(StudioError::refused("name it with letters, digits, `-`, `_` and `.`"));
             }
             Some(name) if self.folder(name).exists() => {
-                return Err(StudioError::refused(format!(
+                return Err(StudioError::Taken(format!(
                     "there is a training `{name}` already; give another name"
                 )));
             }
@@ -97,7 +97,7 @@ impl Trainings {
     /// [`StudioError::Unknown`]; [`StudioError::Refused`] for one that is done, and while another training runs.
     pub fn resume(self: &Arc<Self>, name: &str) -> Result<RunState> {
         match self.state(name)?.state {
-            Standing::Done => Err(StudioError::refused(format!("the training `{name}` is done"))),
+            Standing::Done => Err(StudioError::Taken(format!("the training `{name}` is done"))),
             _ if !self.folder(name).is_dir() => {
                 Err(StudioError::refused(format!("the training `{name}` never began; start it again")))
             }
@@ -190,7 +190,7 @@ impl Trainings {
         {
             let mut inner = self.lock();
             if let Some(active) = &inner.active {
-                return Err(StudioError::refused(format!(
+                return Err(StudioError::Taken(format!(
                     "the training `{}` is running; stop it first",
                     active.name
                 )));

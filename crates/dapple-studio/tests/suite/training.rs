@@ -19,8 +19,8 @@ fn a_model_is_trained_shown_and_used() {
     let folder = folder(6);
     let studio = Running::start(folder.path(), true);
     label_all(&studio, 5);
-    assert_eq!(studio.json("POST", "/api/trainings", &json!({ "minutes": 0 })).status, 409);
-    assert_eq!(studio.json("POST", "/api/trainings", &json!({ "minutes": 1, "name": "../x" })).status, 409);
+    assert_eq!(studio.json("POST", "/api/trainings", &json!({ "minutes": 0 })).status, 422);
+    assert_eq!(studio.json("POST", "/api/trainings", &json!({ "minutes": 1, "name": "../x" })).status, 422);
     let answer = studio.json("POST", "/api/trainings", &json!({ "minutes": 2, "name": "first" }));
     assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     assert_eq!(studio.json("POST", "/api/trainings", &json!({ "minutes": 1, "name": "second" })).status, 409);
