@@ -31,7 +31,7 @@ impl Drop for Listener {
 
 impl Listener {
     /// The next event; `None` when the studio ends.
-    async fn next(&mut self) -> Option<Event> {
+    async fn hear(&mut self) -> Option<Event> {
         let message = tokio::select! {
             message = self.messages.recv() => message,
             _ = self.closing.changed() => return None,
@@ -54,7 +54,7 @@ pub(super) async fn events(
     app.count_tab(&tab, true);
     let listener = Listener { app, tab, messages, closing };
     let stream = unfold(listener, |mut listener| async move {
-        let event = listener.next().await?;
+        let event = listener.hear().await?;
         Some((Ok(event), listener))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
