@@ -83,7 +83,7 @@ pub fn start(arguments: &Train) -> Result<StartedTraining, Failure> {
         Some(folder) => Run::resume_with(folder, arguments.data.as_deref(), None)?,
         None if arguments.find_lr.is_some() => return Err(Failure::input(ONE_MODEL)),
         None => {
-            let (config, dataset) = prepare(arguments)?;
+            let Prepared { config, dataset, .. } = prepare(arguments)?;
             if train_many::kind(arguments, &config)?.is_some() {
                 return Err(Failure::input(ONE_MODEL));
             }
