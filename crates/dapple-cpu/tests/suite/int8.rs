@@ -82,7 +82,7 @@ fn shaped_like_a_u(g: &mut Graph) -> Result<NodeId, GraphError> {
     let x = g.activate(x, Pointwise::Silu)?;
     let x = block(g, "grouped", x, Conv2d::new(48, 3).padding(1).groups(3))?;
     let x = g.relu(x)?;
-    let x = g.resize(x, skip, Interpolation::Bilinear)?;
+    let x = g.resize(x, skip, Interpolation::Bilinear { align_corners: false })?;
     let x = g.concat(&[skip, x])?;
     let x = block(g, "up", x, Conv2d::new(16, 3).padding(1))?;
     let x = g.relu(x)?;
