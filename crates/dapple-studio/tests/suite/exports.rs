@@ -17,7 +17,7 @@ fn opened(store: &LabelStore, format: ExportFormat) -> (tempfile::TempDir, Datas
     let mut archive = ZipArchive::new(Cursor::new(export(store, format).unwrap())).unwrap();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
-        let path = out.path().join(file.name());
+        let path = out.path().join(&*file.name().unwrap());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut content = Vec::new();
         file.read_to_end(&mut content).unwrap();
