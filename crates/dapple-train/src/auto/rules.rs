@@ -70,7 +70,8 @@ impl Limits {
 /// |---|---|
 /// | input | the median image, not enlarged, in multiples of 32, at most as many pixels as the profile has (160², 256², 384²); twice as many where regions are thinner than 4 pixels there |
 /// | network | a U-Net on a pretrained encoder, if there is one: of those on this machine, or else of those that can be fetched, the most accurate on ImageNet that the time lets see half of the profile's images, or the fastest |
-/// | encoder's rate | 0.3 if it is pretrained |
+/// | decoder | half of the published channels on a pretrained encoder, if the user names no network |
+/// | encoder's rate | 0.3 if it is pretrained; its batch norms then keep their statistics |
 /// | without one | U²-Net lite where there are at most 12 classes and the time lets half of the profile's images be shown (4, 20, 60 thousand); else U-Net, as wide as it lets all of them be shown, of 8 to 64 channels |
 /// | batch | 8, less for fewer than 1024 images, which many small steps learn better from (a 128th of them, at least 2), or little memory, of which half may be taken; less than these are accumulated to them |
 /// | epochs | the profile's images, 10 to 300 epochs, fewer where the time is too short |
@@ -105,7 +106,8 @@ pub fn choose(
 
     let wished = wishes.network.as_deref();
     let seconds = |weights: &Pretrained| {
-        let config = TrainConfig::for_network(&weights.network(wished)?, data.classes, dir).ok()?;
+        let mut config = TrainConfig::for_network(&weights.network(wished)?, data.classes, dir).ok()?;
+        config.network.decoder_width = Pretrained::decoder_width(&config.network, wished);
         Some(cost(&config.network).ok()?.seconds)
     };
     // The user's network takes the time that it takes.
@@ -131,8 +133,16 @@ pub fn choose(
             chose("network.name", config.network.name.clone(), weights.reason());
         }
         chose("init", weights.weights.clone(), weights.origin.to_string());
+        config.network.decoder_width = Pretrained::decoder_width(&config.network, wished);
+        if let Some(width) = config.network.decoder_width {
+            let reason = "half of the published decoder, which leaves time for more images".to_owned();
+            chose("network.decoder_width", width.to_string(), reason);
+        }
         config.encoder_rate = Some(ENCODER_RATE);
         chose("encoder_rate", ENCODER_RATE.to_string(), "the encoder keeps most of its knowledge".into());
+        config.freeze_norms = true;
+        let reason = "the statistics of ImageNet are steadier than those of small batches".to_owned();
+        chose("freeze_norms", "true".to_owned(), reason);
     } else if thoroughly {
         let reason = format!(
             "learns most from an image, and {} threads can train it on {} in {}",

@@ -118,7 +118,8 @@ fn a_pretrained_encoder_comes_before_random_weights() {
     let wishes = || Wishes { pretrained: vec![lite()], ..Wishes::default() };
     let Chosen { config, choices, pretrained } = chosen(&horses(), LAPTOP, wishes());
     assert_eq!((config.network.name.as_str(), pretrained), ("unet-efficientnet-lite0", Some(lite())));
-    assert_eq!((config.encoder_rate, config.network.width), (Some(ENCODER_RATE), 32));
+    assert_eq!((config.encoder_rate, config.freeze_norms), (Some(ENCODER_RATE), true));
+    assert_eq!((config.network.width, config.network.decoder_width), (32, Some(16)));
     assert_eq!(config.input.normalization, Normalization::Lite, "that of the weights");
     assert_eq!(config.init, None, "the file is the caller's");
     let reason = |key: &str| choices.iter().find(|choice| choice.key == key).map(|choice| choice.to_string());
@@ -140,7 +141,12 @@ fn a_pretrained_encoder_comes_before_random_weights() {
         let wishes = Wishes { network: Some(name.into()), time_budget: seconds, ..wishes() };
         chosen(&horses(), LAPTOP, wishes)
     };
-    assert_eq!(named("fpn-efficientnet-lite0").pretrained, Some(lite()));
+    let fpn = named("fpn-efficientnet-lite0");
+    assert_eq!(
+        (fpn.pretrained, fpn.config.network.decoder_width),
+        (Some(lite()), None),
+        "the user's as published"
+    );
     assert_eq!(named("fpn-resnet18").pretrained, None);
     assert_eq!(named("u2net-lite").pretrained, None);
     // No encoder of another width, and none that the time does not allow.
