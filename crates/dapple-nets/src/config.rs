@@ -1,5 +1,6 @@
 //! The configuration of a network, as files and command lines give it.
 
+use crate::imported::ImportedNetwork;
 use crate::models::Head;
 use dapple_base::InputFault;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct NetConfig {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_path: Option<f32>,
+    /// The network itself, where it came from a file of another program and is none of the registry. It is written nowhere.
+    #[serde(skip)]
+    pub imported: Option<ImportedNetwork>,
 }
 
 /// A configuration that is not valid.
@@ -109,6 +113,11 @@ pub enum ConfigError {
     /// A dilation for a network that does not dilate.
     #[error("network `{0}` has no dilated stages: leave `dilation` out")]
     NoDilation(String),
+    /// A network of a foreign file, which the registry does not have.
+    #[error(
+        "`{0}` was read from a file of another program and has no name among the networks here; use that file itself"
+    )]
+    Imported(String),
     /// A rate of dropout or stochastic depth that is out of range, or does not apply to the network.
     #[error("network `{network}`: `{field}` is {value}; {why}")]
     Rate {

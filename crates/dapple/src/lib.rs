@@ -31,8 +31,8 @@
 //!
 //! The crates of the workspace are re-exported as modules: [`data`] reads images and masks, [`graph`] defines what networks
 //! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
-//! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
-//! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`]), and [`export`].
+//! draws, [`onnx`] reads and writes models of other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests.
+//! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`], [`onnx_model`]), and [`export`].
 //!
 //! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program.
 
@@ -40,6 +40,8 @@ pub mod device;
 pub mod export;
 pub mod foreign;
 pub mod models;
+pub mod onnx_model;
+mod onnx_told;
 pub mod pretrained;
 mod segmenter;
 mod unfound;
@@ -60,7 +62,7 @@ pub use dapple_weights as weights;
 
 pub use dapple_predict::{PredictError, Prediction};
 pub use dapple_train::TrainError;
-pub use segmenter::{Flip, LoadError, Segmenter, SegmenterBuilder};
+pub use segmenter::{Flip, ForeignInput, LoadError, Segmenter, SegmenterBuilder};
 
 use std::path::Path;
 

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
+use crate::onnx_model::is_onnx;
 pub use crate::unfound::FindModelError;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
@@ -65,27 +66,32 @@ impl From<Vec<ModelFile>> for Found {
     }
 }
 
-/// The models with a path or name; several if the file has several that predict together. `network` names that of
-/// weights which another program saved; a folder of segmentation_models_pytorch needs no name. `fetch` downloads published
+/// The models with a path or name; several if the file has several that predict together. `foreign` tells what weights of
+/// another program do not: the network of a state dict, the preparation of pixels for an ONNX file. `fetch` downloads published
 /// weights and returns their path.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
-    network: Option<&str>,
+    foreign: &ForeignSettings<'_>,
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Found, E> {
-    let origin = origin(name)?;
+    let (origin, network) = (origin(name)?, foreign.network);
     if network.is_some() && !matches!(origin, Origin::File(_)) {
         return Err(FindModelError::OwnNetwork(name.display().to_string()).into());
     }
+    if foreign.describes_input() && !matches!(origin, Origin::File(_)) {
+        return Err(FindModelError::OwnInput(name.display().to_string()).into());
+    }
     match origin {
         Origin::File(path) => {
-            if is_foreign(&path, network)? {
-                let settings = ForeignSettings { network, ..ForeignSettings::default() };
-                let ForeignModel { model, notes } = foreign_model(&path, &settings)?;
+            if is_onnx(&path) || is_foreign(&path, network)? {
+                let ForeignModel { model, notes } = foreign_model(&path, foreign)?;
                 return Ok(Found { models: vec![model], notes });
+            }
+            if foreign.describes_input() {
+                return Err(FindModelError::OwnInput(name.display().to_string()).into());
             }
             if path.is_dir() && !model_path(&path).exists() {
                 return Err(FindModelError::NoModel(path).into());
@@ -120,7 +126,7 @@ fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Found, FindModelError> {
-    load_with(name, None, &|entry| {
+    load_with(name, &ForeignSettings::default(), &|entry| {
         let store = Store::new(StoreSettings::in_user_cache()?);
         Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
@@ -131,7 +137,9 @@ pub fn load(name: &Path) -> Result<Found, FindModelError> {
 /// # Errors
 /// [`FindModelError`].
 pub fn load_from(name: &Path, store: &Store) -> Result<Found, FindModelError> {
-    load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+    load_with(name, &ForeignSettings::default(), &|entry| {
+        Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
+    })
 }
 
 /// What the publisher of a whole network documents.

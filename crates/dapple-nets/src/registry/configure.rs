@@ -23,6 +23,7 @@ impl NetConfig {
             dilation: None,
             dropout: None,
             drop_path: None,
+            imported: None,
         };
         config.check()?;
         Ok(config)
@@ -31,8 +32,11 @@ impl NetConfig {
     /// The network's entry in the registry.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownNetwork`].
+    /// [`ConfigError::UnknownNetwork`], and [`ConfigError::Imported`] for a network of a foreign file.
     pub fn entry(&self) -> Result<&'static NetworkEntry, ConfigError> {
+        if self.imported.is_some() {
+            return Err(ConfigError::Imported(self.name.clone()));
+        }
         find(&self.name)
     }
 
@@ -87,6 +91,9 @@ impl NetConfig {
 
 impl Network for NetConfig {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
+        if let Some(imported) = &self.imported {
+            return imported.network().build(input);
+        }
         let entry = self.check().map_err(|e| GraphError::Config(e.to_string()))?;
         if input.c != self.in_channels {
             let why = format!("the network takes {} channels", self.in_channels);
@@ -96,6 +103,9 @@ impl Network for NetConfig {
     }
 
     fn example_input(&self) -> Shape {
-        Shape::new(1, 256, 256, self.in_channels)
+        match &self.imported {
+            Some(imported) => imported.network().example_input(),
+            None => Shape::new(1, 256, 256, self.in_channels),
+        }
     }
 }

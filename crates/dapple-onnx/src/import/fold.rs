@@ -2,16 +2,15 @@
 
 use super::broadcast::common;
 use super::call::Call;
-use super::constant::{Constant, Data, axis_of, count, strides};
+use super::constant::{Constant, Data, count, strides};
 use super::movement::new_shape;
+use super::numbers::{binary, choose, dequantize, reduce, unary};
+use super::places::{MOST_FOLDED, chosen, list, part, slices, split, spread, walked};
 use super::read::constant;
 use super::refusal::{Refusal, refuse};
 use super::value::Value;
 use crate::proto::DataType;
 use std::sync::Arc;
-
-/// Most elements of a tensor that is computed here.
-pub(crate) const MOST_FOLDED: usize = 1 << 25;
 
 /// The result of a node that reads known tensors only; `None` for an operator that is not among those computed here.
 pub(crate) fn fold(call: &Call<'_>) -> Result<Option<Vec<Constant>>, Refusal> {
@@ -82,15 +81,6 @@ pub(crate) fn fold(call: &Call<'_>) -> Result<Option<Vec<Constant>>, Refusal> {
     }
 }
 
-/// A list of sides.
-pub(crate) fn list(constant: &Constant) -> Result<Vec<usize>, Refusal> {
-    let side = |&value: &i64| usize::try_from(value).map_err(|_| Refusal(format!("a side of {value}")));
-    match constant.as_ints() {
-        Some(values) => values.iter().map(side).collect(),
-        None => refuse("a shape that is no list of whole numbers"),
-    }
-}
-
 /// `Shape`, all of it or a part.
 pub(crate) fn shape_of(call: &Call<'_>, dims: &[usize]) -> Result<Constant, Refusal> {
     let rank = dims.len() as i64;
@@ -150,43 +140,6 @@ fn transpose(call: &Call<'_>) -> Result<Constant, Refusal> {
     walked(input, dims, &steps)
 }
 
-/// The elements at the places that these steps lead to.
-fn walked(input: &Constant, dims: Vec<usize>, steps: &[usize]) -> Result<Constant, Refusal> {
-    let len = count(&dims).filter(|&len| len <= MOST_FOLDED);
-    let len = len.ok_or_else(|| Refusal(format!("a constant of shape {dims:?}")))?;
-    let mut places = Vec::with_capacity(len);
-    places.push(0);
-    for (dim, step) in dims.iter().zip(steps) {
-        let outer = std::mem::take(&mut places);
-        places.reserve(outer.len() * dim);
-        places.extend(outer.iter().flat_map(|place| (0..*dim).map(move |i| place + i * step)));
-    }
-    input.gathered(dims, &places).ok_or_else(|| Refusal::from("it reads values that are not there"))
-}
-
-/// A tensor repeated over axes of one position.
-fn spread(input: &Constant, dims: &[usize]) -> Result<Constant, Refusal> {
-    let steps = strides(&input.dims);
-    let first = dims.len() - input.dims.len();
-    let step = |axis: usize| match axis.checked_sub(first) {
-        Some(own) if input.dims[own] > 1 => steps[own],
-        _ => 0,
-    };
-    let steps: Vec<usize> = (0..dims.len()).map(step).collect();
-    walked(input, dims.to_vec(), &steps)
-}
-
-/// These positions of each axis.
-fn part(input: &Constant, places: &[Vec<usize>]) -> Result<Constant, Refusal> {
-    let steps = strides(&input.dims);
-    let mut found = vec![0];
-    for (places, step) in places.iter().zip(&steps) {
-        found = found.iter().flat_map(|at| places.iter().map(move |place| at + place * step)).collect();
-    }
-    let dims = places.iter().map(Vec::len).collect();
-    input.gathered(dims, &found).ok_or_else(|| Refusal::from("it reads values that are not there"))
-}
-
 fn gather(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let axis = call.axis(0, input.dims.len())?;
@@ -199,77 +152,6 @@ fn gather(call: &Call<'_>) -> Result<Constant, Refusal> {
     let mut dims = input.dims.clone();
     dims.splice(axis..=axis, indices.dims.iter().copied());
     Ok(found.with_dims(dims))
-}
-
-/// Indices that may be counted from the end.
-pub(crate) fn chosen(indices: &Constant, len: usize) -> Result<Vec<usize>, Refusal> {
-    let Some(values) = indices.as_ints() else { return refuse("its indices are no whole numbers") };
-    values
-        .iter()
-        .map(|&index| axis_of(index, len).ok_or_else(|| Refusal(format!("index {index} of {len}"))))
-        .collect()
-}
-
-/// For each axis, the positions that a `Slice` takes.
-pub(crate) fn slices(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Vec<usize>>, Refusal> {
-    let (Some(starts), Some(ends)) = (call.list("starts", 1)?, call.list("ends", 2)?) else {
-        return refuse("it has no starts or ends");
-    };
-    let axes = call.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = call.list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
-    if starts.len() != ends.len() || starts.len() != axes.len() || starts.len() != steps.len() {
-        return refuse("its starts, ends, axes and steps differ in number");
-    }
-    let mut places: Vec<Vec<usize>> = dims.iter().map(|&dim| (0..dim).collect()).collect();
-    for (index, &axis) in axes.iter().enumerate() {
-        let Some(axis) = axis_of(axis, dims.len()) else { return refuse(format!("axis {axis}")) };
-        let (len, step) = (dims[axis] as i64, steps[index]);
-        let from_start = |at: i64| if at < 0 { at.saturating_add(len) } else { at };
-        let (start, end) = (from_start(starts[index]), from_start(ends[index]));
-        places[axis] = match step {
-            1.. => (start.clamp(0, len)..end.clamp(0, len))
-                .step_by(step as usize)
-                .map(|at| at as usize)
-                .collect(),
-            0 => return refuse("a step of 0"),
-            _ => {
-                let (start, end) = (start.clamp(-1, len - 1), end.clamp(-1, len - 1));
-                let back = (end + 1..=start).rev();
-                back.step_by(step.unsigned_abs() as usize).map(|at| at as usize).collect()
-            }
-        };
-    }
-    Ok(places)
-}
-
-/// The axis and the parts of a `Split`.
-pub(crate) fn split(
-    call: &Call<'_>,
-    dims: &[usize],
-) -> Result<(usize, Vec<std::ops::Range<usize>>), Refusal> {
-    let axis = call.axis(0, dims.len())?;
-    let sizes: Vec<usize> = match call.list("split", 1)? {
-        Some(sizes) => sizes.iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect(),
-        None => {
-            let parts = call.node.output.len().max(1);
-            let size = dims[axis].div_ceil(parts);
-            (0..parts).map(|part| size.min(dims[axis].saturating_sub(part * size))).collect()
-        }
-    };
-    let mut start = 0usize;
-    let mut parts = Vec::with_capacity(sizes.len());
-    for size in sizes {
-        let end = start.saturating_add(size);
-        if end > dims[axis] {
-            return refuse(format!("its parts are larger than its axis of {}", dims[axis]));
-        }
-        parts.push(start..end);
-        start = end;
-    }
-    if start != dims[axis] || parts.len() != call.node.output.len() {
-        return refuse("its parts are not its whole axis");
-    }
-    Ok((axis, parts))
 }
 
 fn concat(call: &Call<'_>) -> Result<Constant, Refusal> {
@@ -342,180 +224,6 @@ fn range(call: &Call<'_>) -> Result<Constant, Refusal> {
         }
         _ => Constant::floats(vec![len], (0..len).map(|i| start + step * i as f32).collect()),
     })
-}
-
-fn reduce(call: &Call<'_>) -> Result<Constant, Refusal> {
-    let input = call.needed(0, "input")?;
-    let rank = input.dims.len();
-    let axes = match call.list("axes", 1)? {
-        Some(axes) => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<_>>>(),
-        None => Some((0..rank).collect()),
-    };
-    let Some(axes) = axes else { return refuse("it goes over an axis that is not there") };
-    let keep = call.int("keepdims").unwrap_or(1) != 0;
-    let kept = |axis: &usize| !axes.contains(axis);
-    let small: Vec<usize> = (0..rank).map(|axis| if kept(&axis) { input.dims[axis] } else { 1 }).collect();
-    let dims =
-        if keep { small.clone() } else { (0..rank).filter(kept).map(|axis| input.dims[axis]).collect() };
-    let steps: Vec<usize> = strides(&small)
-        .into_iter()
-        .enumerate()
-        .map(|(axis, step)| if kept(&axis) { step } else { 0 })
-        .collect();
-    let own = strides(&input.dims);
-    let len: usize = small.iter().product();
-    let mut sums: Vec<Option<f64>> = vec![None; len];
-    let op = call.node.op_type();
-    let values = input.to_exact();
-    for (index, &value) in values.iter().enumerate() {
-        let to: usize = (0..rank).map(|axis| index / own[axis] % input.dims[axis] * steps[axis]).sum();
-        sums[to] = Some(match (sums[to], op) {
-            (None, _) => value,
-            (Some(sum), "ReduceProd") => sum * value,
-            (Some(sum), "ReduceMin") => sum.min(value),
-            (Some(sum), "ReduceMax") => sum.max(value),
-            (Some(sum), _) => sum + value,
-        });
-    }
-    let share = if op == "ReduceMean" { len as f64 / values.len().max(1) as f64 } else { 1.0 };
-    let empty = if op == "ReduceProd" { 1.0 } else { 0.0 };
-    Ok(input.like(dims, sums.iter().map(|sum| sum.unwrap_or(empty) * share).collect()))
-}
-
-fn choose(call: &Call<'_>) -> Result<Constant, Refusal> {
-    let [condition, yes, no] =
-        [call.needed(0, "condition")?, call.needed(1, "first")?, call.needed(2, "second")?];
-    let dims = common(&condition.dims, &yes.dims);
-    let Some(dims) = dims.and_then(|dims| common(&dims, &no.dims)) else {
-        return refuse("its shapes do not fit");
-    };
-    let [condition, yes, no] = [spread(condition, &dims)?, spread(yes, &dims)?, spread(no, &dims)?];
-    let [truths, left, right] = [&condition, &yes, &no].map(Constant::to_exact);
-    let values = truths.iter().zip(left.iter().zip(&right));
-    Ok(yes.like(dims, values.map(|(truth, (yes, no))| if *truth != 0.0 { *yes } else { *no }).collect()))
-}
-
-fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
-    let [a, b] = [call.needed(0, "first input")?, call.needed(1, "second input")?];
-    if call.inputs.len() > 2 {
-        return refuse("more than two constants in one operation");
-    }
-    let Some(dims) = common(&a.dims, &b.dims) else {
-        return refuse(format!("shapes {:?} and {:?} do not fit", a.dims, b.dims));
-    };
-    let op = call.node.op_type();
-    let [a, b] = [spread(a, &dims)?, spread(b, &dims)?];
-    if let (Some(left), Some(right)) = (a.as_ints(), b.as_ints()) {
-        let pairs = left.iter().zip(right).map(|(&x, &y)| whole(op, x, y));
-        let values = pairs.collect::<Option<Vec<i64>>>();
-        let values = values.ok_or_else(|| Refusal::from("it divides by zero"))?;
-        let kind = if is_truth(op) { DataType::Bool } else { a.kind };
-        return Ok(Constant { dims, kind, data: Data::Ints(Arc::new(values)) });
-    }
-    let (left, right) = (a.to_floats(), b.to_floats());
-    let pairs = left.iter().zip(right.iter());
-    if is_truth(op) {
-        let truth = |(x, y): (&f32, &f32)| {
-            i64::from(match op {
-                "Equal" => x == y,
-                "Less" => x < y,
-                "Greater" => x > y,
-                "LessOrEqual" => x <= y,
-                "GreaterOrEqual" => x >= y,
-                "And" => *x != 0.0 && *y != 0.0,
-                _ => *x != 0.0 || *y != 0.0,
-            })
-        };
-        return Ok(Constant::truths(dims, pairs.map(truth).collect()));
-    }
-    let value = |(&x, &y): (&f32, &f32)| match op {
-        "Add" => x + y,
-        "Sub" => x - y,
-        "Mul" => x * y,
-        "Div" => x / y,
-        "Mod" => x % y,
-        "Pow" => x.powf(y),
-        "Min" => x.min(y),
-        _ => x.max(y),
-    };
-    Ok(Constant::floats(dims, pairs.map(value).collect()))
-}
-
-fn is_truth(op: &str) -> bool {
-    matches!(op, "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or")
-}
-
-/// An operation of whole numbers; `None` for a division by zero. ONNX divides towards zero.
-fn whole(op: &str, x: i64, y: i64) -> Option<i64> {
-    Some(match op {
-        "Add" => x.wrapping_add(y),
-        "Sub" => x.wrapping_sub(y),
-        "Mul" => x.wrapping_mul(y),
-        "Div" => x.checked_div(y)?,
-        "Mod" => {
-            x.checked_rem(y).map(|rest| if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })?
-        }
-        "Pow" => x.wrapping_pow(u32::try_from(y).ok()?),
-        "Min" => x.min(y),
-        "Max" => x.max(y),
-        "Equal" => i64::from(x == y),
-        "Less" => i64::from(x < y),
-        "Greater" => i64::from(x > y),
-        "LessOrEqual" => i64::from(x <= y),
-        "GreaterOrEqual" => i64::from(x >= y),
-        "And" => i64::from(x != 0 && y != 0),
-        _ => i64::from(x != 0 || y != 0),
-    })
-}
-
-fn unary(call: &Call<'_>) -> Result<Constant, Refusal> {
-    let input = call.needed(0, "input")?;
-    let op = call.node.op_type();
-    if op == "Not" {
-        let values = input.to_floats().iter().map(|&value| i64::from(value == 0.0)).collect();
-        return Ok(Constant::truths(input.dims.clone(), values));
-    }
-    let function = |value: f64| match op {
-        "Neg" => -value,
-        "Abs" => value.abs(),
-        "Floor" => value.floor(),
-        "Ceil" => value.ceil(),
-        "Round" => value.round_ties_even(),
-        "Sqrt" => value.sqrt(),
-        "Exp" => value.exp(),
-        "Log" => value.ln(),
-        "Reciprocal" => value.recip(),
-        "Sigmoid" => 1.0 / (1.0 + (-value).exp()),
-        "Relu" => value.max(0.0),
-        _ => value.tanh(),
-    };
-    Ok(input.like(input.dims.clone(), input.to_exact().into_iter().map(function).collect()))
-}
-
-/// Quantized weights as fractions: `(value - zero point) scale`, for the whole tensor or for each position of an axis.
-fn dequantize(call: &Call<'_>) -> Result<Constant, Refusal> {
-    let input = call.needed(0, "input")?;
-    let scale = call.needed(1, "scale")?.to_floats();
-    let zero = call.known(2, "zero point")?.map(Constant::to_exact);
-    if call.int("block_size").unwrap_or(0) != 0 {
-        return refuse("it is quantized by blocks");
-    }
-    let (len, step) = if scale.len() == 1 {
-        (1, 1)
-    } else {
-        let axis = call.axis(1, input.dims.len())?;
-        (input.dims[axis], strides(&input.dims)[axis])
-    };
-    if scale.len() != len || zero.as_ref().is_some_and(|zero| zero.len() != len) {
-        return refuse("its scales and zero points are not one for each position of its axis");
-    }
-    let values = input.to_exact();
-    let value = |(index, value): (usize, &f64)| {
-        let at = index / step % len;
-        let zero = zero.as_ref().map_or(0.0, |zero| zero[at]);
-        ((value - zero) * f64::from(scale[at])) as f32
-    };
-    Ok(Constant::floats(input.dims.clone(), values.iter().enumerate().map(value).collect()))
 }
 
 /// Whether all inputs of a node are known.
