@@ -176,6 +176,11 @@ pub fn published_network(entry: &'static CatalogueEntry) -> Option<(NetConfig, N
     described(entry).ok().map(|published| (published.network, published.normalisation))
 }
 
+/// The classes of published weights; `None` for weights of an encoder, and for a network that is not in the registry.
+pub fn published_classes(entry: &'static CatalogueEntry) -> Option<Classes> {
+    described(entry).ok().map(|published| published.classes)
+}
+
 /// A published file as a model, with the classes and the input that its publisher documents.
 fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, FindModelError> {
     let Published { network: config, classes, side, normalisation } = described(entry)?;
