@@ -1,5 +1,7 @@
 //! The written models as protocol buffers, without a runtime; `check_onnx.py` runs them in onnxruntime.
 
+mod foreign;
+
 use std::collections::HashSet;
 
 use dapple_base::Normalization;

@@ -308,19 +308,23 @@ impl Builder {
         if rows.is_empty() || columns.is_empty() {
             return Ok(None);
         }
-        if is_nearest(rows, shape.h) && is_nearest(columns, shape.w) {
-            return Ok(Some(self.sample(x, [rows.len(), columns.len()], Interpolation::Nearest)?));
-        }
+        // The map that it was sampled from comes first: two samplings become one.
         let source = match &self.graph.node(x).op {
             Op::Upscale { interpolation: Interpolation::Nearest, .. }
-            | Op::Resize { interpolation: Interpolation::Nearest, .. } => self.graph.node(x).inputs[0],
-            _ => return Ok(None),
+            | Op::Resize { interpolation: Interpolation::Nearest, .. } => Some(self.graph.node(x).inputs[0]),
+            _ => None,
         };
-        let from = self.shape(source);
-        let rows: Vec<usize> = rows.iter().map(|row| row * from.h / shape.h).collect();
-        let columns: Vec<usize> = columns.iter().map(|column| column * from.w / shape.w).collect();
-        if is_nearest(&rows, from.h) && is_nearest(&columns, from.w) {
-            return Ok(Some(self.sample(source, [rows.len(), columns.len()], Interpolation::Nearest)?));
+        let size = [rows.len(), columns.len()];
+        if let Some(source) = source {
+            let from = self.shape(source);
+            let rows: Vec<usize> = rows.iter().map(|row| row * from.h / shape.h).collect();
+            let columns: Vec<usize> = columns.iter().map(|column| column * from.w / shape.w).collect();
+            if is_nearest(&rows, from.h) && is_nearest(&columns, from.w) {
+                return Ok(Some(self.sample(source, size, Interpolation::Nearest)?));
+            }
+        }
+        if is_nearest(rows, shape.h) && is_nearest(columns, shape.w) {
+            return Ok(Some(self.sample(x, size, Interpolation::Nearest)?));
         }
         Ok(None)
     }

@@ -86,6 +86,9 @@ impl Call<'_> {
             Some(Value::Scores(_) | Value::Shares(_)) => refuse(
                 "it reads scores of attention, of which only the softmax and its product with values are read",
             ),
+            Some(Value::Positions(_)) => {
+                refuse("it reads positions of maxima, which are read for unpooling only")
+            }
             Some(Value::Gate { .. }) => refuse("Erf is read as a part of GELU only"),
             Some(Value::Never(_) | Value::Lost) | None => refuse("it has no input"),
         }

@@ -9,7 +9,7 @@ use super::conv::{conv, transposed};
 use super::fold::{all_known, fold, shape_of};
 use super::movement::{blocks, concat, pad, reshape, take, transpose};
 use super::places::{chosen, slices, split};
-use super::pool::{average_pool, global, max_pool};
+use super::pool::{average_pool, global, max_pool, max_pool_with_positions, unpool};
 use super::product::{gemm, matmul, softmax};
 use super::quantize::{dequantize, quantize};
 use super::reduce::reduce;
@@ -56,6 +56,9 @@ pub(crate) fn run(b: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>, Refusa
         }
         return Ok(values);
     }
+    if op == "MaxPool" && call.node.output.get(1).is_some_and(|name| !name.is_empty()) {
+        return max_pool_with_positions(b, call);
+    }
     Ok(vec![one(b, call, op)?])
 }
 
@@ -99,6 +102,7 @@ fn one(b: &mut Builder, call: &Call<'_>, op: &str) -> Result<Value, Refusal> {
             let dims = call.input(0).and_then(Value::dims).unwrap_or_default();
             Ok(Value::Never(dims))
         }
+        "ScatterElements" => unpool(b, call),
         "Where" => choose(call),
         _ => refuse("it is read over constants only"),
     }
@@ -173,6 +177,7 @@ fn is_read(op: &str) -> bool {
         "Reshape",
         "Resize",
         "Round",
+        "ScatterElements",
         "Shape",
         "Sigmoid",
         "Size",
@@ -226,6 +231,16 @@ fn cast(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 fn slice(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
+    if let Some(Value::Positions(map)) = call.input(0) {
+        let dims = map.dims();
+        let places = slices(call, &dims)?;
+        let is_all = places.iter().zip(&dims).all(|(places, &dim)| places.iter().copied().eq(0..dim));
+        return if is_all {
+            Ok(Value::Positions(map.clone()))
+        } else {
+            refuse("it cuts positions of maxima")
+        };
+    }
     let mut map = call.map(0)?.clone();
     let places = slices(call, &map.dims())?;
     // Both sides of an image are cut at once where that is what is done.

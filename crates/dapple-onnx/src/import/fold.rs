@@ -65,9 +65,12 @@ pub(crate) fn fold(call: &Call<'_>) -> Result<Option<Vec<Constant>>, Refusal> {
                 None => Constant::floats(vec![1], vec![0.0]),
                 Some(tensor) => constant(tensor, None).map_err(Refusal)?,
             };
-            let places = vec![0; len];
-            let filled = value.gathered(dims, &places);
-            one(filled.ok_or_else(|| Refusal::from("its value is empty"))?)
+            let data = match &value.data {
+                Data::Floats(values) if values.len() == 1 => Data::Floats(Arc::new(vec![values[0]; len])),
+                Data::Ints(values) if values.len() == 1 => Data::Ints(Arc::new(vec![values[0]; len])),
+                _ => return refuse("its value is not one number"),
+            };
+            one(Constant { dims, kind: value.kind, data })
         }
         "Range" => one(range(call)?),
         "ReduceProd" | "ReduceSum" | "ReduceMin" | "ReduceMax" | "ReduceMean" => one(reduce(call)?),

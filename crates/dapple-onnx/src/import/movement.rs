@@ -79,6 +79,11 @@ pub(crate) fn reshape(call: &Call<'_>) -> Result<Value, Refusal> {
     if let Some(Value::Scores(_) | Value::Shares(_)) = call.input(0) {
         return reshaped_scores(call);
     }
+    if let Some(Value::Positions(map)) = call.input(0) {
+        let shape = new_shape(call, &map.dims())?;
+        let view = map.view.reshaped(&shape).ok_or_else(|| Refusal::from(SPLIT))?;
+        return Ok(Value::Positions(Map { view, ..map.clone() }));
+    }
     let map = call.map(0)?;
     let shape = new_shape(call, &map.dims())?;
     match map.view.reshaped(&shape) {

@@ -11,9 +11,6 @@ use dapple_graph::{AvgPool, MaxPool, NodeId, Op, Pointwise};
 
 /// `MaxPool`.
 pub(crate) fn max_pool(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
-    if call.node.output.get(1).is_some_and(|name| !name.is_empty()) {
-        return refuse("the positions of its maxima are read");
-    }
     if call.pair("dilations", 1, 1)? != [1, 1] {
         return refuse("its windows have dilation");
     }
@@ -41,6 +38,39 @@ pub(crate) fn max_pool(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
         return image(b, node);
     }
     refuse(format!("its padding {pads:?} cannot be read"))
+}
+
+/// The values and the positions of a `MaxPool`.
+pub(crate) fn max_pool_with_positions(b: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>, Refusal> {
+    if call.int("storage_order").unwrap_or(0) != 0 {
+        return refuse("it counts positions by columns");
+    }
+    let value = max_pool(b, call)?;
+    let Value::Map(map) = &value else { return refuse("its input cannot be read") };
+    let positions = Value::Positions(map.clone());
+    Ok(vec![value, positions])
+}
+
+/// `ScatterElements` of values into zeros at the positions of the maxima that a pooling took.
+pub(crate) fn unpool(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
+    const PATTERN: &str = "it is read for unpooling only, as dapple writes it";
+    let (Some(Value::Known(zeros)), Some(Value::Positions(pool)), Some(Value::Map(values))) =
+        (call.input(0), call.input(1), call.input(2))
+    else {
+        return refuse(PATTERN);
+    };
+    let is_flat = values.view == pool.view && values.view.axes.len() == 1;
+    let is_zero = zeros.to_floats().iter().all(|&value| value == 0.0);
+    if !is_flat || !is_zero || !matches!(b.graph.node(pool.node).op, Op::MaxPool(_)) {
+        return refuse(PATTERN);
+    }
+    let node = b.graph.max_unpool(values.node, pool.node)?;
+    let shape = b.shape(node);
+    let len = shape.h * shape.w * shape.c;
+    match View::image(shape).reshaped(&[len]) {
+        Some(view) if zeros.len() == len => Ok(Value::Map(Map { node, view, factor: values.factor })),
+        _ => refuse(PATTERN),
+    }
 }
 
 /// Whether no value of a map is negative.

@@ -11,6 +11,8 @@ pub(crate) enum Value {
     Known(Constant),
     /// A map of the image.
     Map(Map),
+    /// The positions of the maxima that a pooling took, seen as its result is.
+    Positions(Map),
     /// Products of queries and keys, before the softmax.
     Scores(Attention),
     /// Their softmax.
@@ -56,7 +58,7 @@ impl Value {
     pub fn dims(&self) -> Option<Vec<usize>> {
         match self {
             Self::Known(constant) => Some(constant.dims.clone()),
-            Self::Map(map) | Self::Gate { x: map, .. } => Some(map.dims()),
+            Self::Map(map) | Self::Positions(map) | Self::Gate { x: map, .. } => Some(map.dims()),
             Self::Scores(attention) | Self::Shares(attention) => {
                 let mut dims = attention.view.dims();
                 if let Some(last) = dims.last_mut() {
