@@ -22,7 +22,7 @@ fn made(input: &Tensor, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> V
 fn activations_are_composed() {
     let input = image(1, 4, &[-4.0, -0.5, 0.5, 8.0]);
     let one = |op: &str| node(op, &["x"], &["y"]);
-    let cases: Vec<(NodeProto, [f32; 4])> = vec![
+    let cases: [(NodeProto, [f32; 4]); 12] = [
         (with(one("LeakyRelu"), vec![float("alpha", 0.1)]), [-0.4, -0.05, 0.5, 8.0]),
         (one("Abs"), [4.0, 0.5, 0.5, 8.0]),
         (one("Neg"), [4.0, 0.5, -0.5, -8.0]),

@@ -117,7 +117,7 @@ fn weights_in_a_file_beside_the_model_are_read_and_no_others() -> Result<(), Box
 #[test]
 fn hostile_numbers_end_with_an_error() {
     let huge = i64::MAX;
-    let cases = vec![
+    let cases = [
         with(node("Conv", &["x", "w"], &["y"]), vec![ints("pads", &[huge; 4])]),
         with(node("Conv", &["x", "w"], &["y"]), vec![ints("strides", &[0, 0])]),
         with(node("Conv", &["x", "w"], &["y"]), vec![ints("dilations", &[-1, 1])]),
