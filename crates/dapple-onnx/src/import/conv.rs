@@ -30,7 +30,7 @@ pub(crate) fn conv(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
     let groups = groups(call)?;
     let conv = Conv2d { stride, padding, dilation, groups, ..Conv2d::new(1, 1) };
     let name = name_of(call);
-    let node = b.conv(Some(&name), x, weight, bias, conv)?;
+    let node = b.conv(Some(name.as_str()), x, weight, bias, conv)?;
     image(b, node)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn transposed(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refu
     let padding = [0, 1].map(|axis| before[axis].min(full[axis].saturating_sub(out[axis] + before[axis])));
     let conv = ConvTranspose2d { stride, padding, ..ConvTranspose2d::new(1, 1, 1) };
     let name = name_of(call);
-    let node = b.conv_transpose(Some(&name), x, weight, bias, conv)?;
+    let node = b.conv_transpose(Some(name.as_str()), x, weight, bias, conv)?;
     let start = [0, 1].map(|axis| (before[axis] - padding[axis]) as i64);
     let node = b.window(node, start, [1, 1], out)?;
     image(b, node)

@@ -159,17 +159,19 @@ pub(crate) fn blocks(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal>
     }
 }
 
-/// `Concat` along the channels.
+/// `Concat` along the channels. Parts without values count for nothing.
 pub(crate) fn concat(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
-    let first = call.map(0)?;
+    let mut maps = Vec::with_capacity(call.inputs.len());
+    for (index, input) in call.inputs.iter().enumerate() {
+        if !matches!(input, Some(Value::Known(constant)) if constant.len() == 0) {
+            maps.push(call.map(index)?.clone());
+        }
+    }
+    let Some(first) = maps.first() else { return refuse("it has no input") };
     let rank = first.view.axes.len();
     let axis = call.axis(0, rank)?;
-    if call.inputs.len() == 1 {
+    if maps.len() == 1 {
         return Ok(Value::Map(first.clone()));
-    }
-    let mut maps = Vec::with_capacity(call.inputs.len());
-    for index in 0..call.inputs.len() {
-        maps.push(call.map(index)?.clone());
     }
     let mut aligned = true;
     for map in &maps {

@@ -83,16 +83,22 @@ pub(crate) fn walk(
     walker.finish(&head)
 }
 
-/// A constant by name: of the file, or of a `Constant` node.
+/// A constant by name: of the file, or of a `Constant` node, under that name or handed on by a few nodes.
 fn known(source: &Source, name: &str) -> Option<Constant> {
-    if let Some(constant) = source.constants.get(name) {
-        return Some(constant.clone());
+    const MOST_STEPS: usize = 8;
+    let mut name = name;
+    for _ in 0..MOST_STEPS {
+        if let Some(constant) = source.constants.get(name) {
+            return Some(constant.clone());
+        }
+        let node = source.made_by.get(name).map(|&index| &source.nodes[index])?;
+        match node.op_type() {
+            "Identity" => name = node.input.first()?,
+            "Constant" => return constant(&Call { node, inputs: Vec::new(), opset: source.opset }).ok(),
+            _ => return None,
+        }
     }
-    let node = source.made_by.get(name).map(|&index| &source.nodes[index])?;
-    if node.op_type() != "Constant" {
-        return None;
-    }
-    constant(&Call { node, inputs: Vec::new(), opset: source.opset }).ok()
+    None
 }
 
 /// The nodes by the values that they make.
