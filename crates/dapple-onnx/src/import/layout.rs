@@ -42,6 +42,12 @@ pub(crate) fn as_image(b: &mut Builder, map: &Map) -> Result<Map, Refusal> {
 /// The node of a view that has all sides whole, each in an axis of its own, in any order.
 pub(crate) fn as_any_image(b: &mut Builder, map: &Map) -> Result<NodeId, Refusal> {
     let shape = b.shape(map.node);
+    let place = |side: Side| map.view.axes.iter().position(|runs| runs.iter().any(|run| run.side == side));
+    if let (Some(rows), Some(columns)) = (place(Side::Height), place(Side::Width))
+        && rows > columns
+    {
+        return refuse("its columns stand before its rows");
+    }
     let sides = [Side::Height, Side::Width, Side::Channel].map(|side| whole(shape, side));
     let wanted: Vec<&Vec<Run>> = sides.iter().filter(|runs| !runs.is_empty()).collect();
     let found: Vec<&Vec<Run>> = map.view.axes.iter().filter(|runs| !runs.is_empty()).collect();

@@ -81,12 +81,8 @@ fn descriptions_of_hugging_face_beside_a_file_are_followed() {
     let found = Segmenter::load(bench.path("model.onnx")).expect("a model");
     assert_eq!(found.classes().names, ["wall", "door", "lamp"]);
     // The same by hand.
-    let input = ForeignInput {
-        mean: vec![0.5],
-        std: vec![0.25],
-        size: Some((32, 48)),
-        ..ForeignInput::default()
-    };
+    let input =
+        ForeignInput { mean: vec![0.5], std: vec![0.25], size: Some((32, 48)), ..ForeignInput::default() };
     let given = Segmenter::builder().foreign(input).load(bench.path("model.onnx")).expect("a model");
     let photo = decode_image(bench.path("data/images/synthetic0000.png")).expect("a picture");
     let labels = |segmenter: &Segmenter| segmenter.predict(&photo).expect("it predicts").labels();
