@@ -6,6 +6,9 @@ use std::sync::Arc;
 /// Most elements of one tensor.
 pub(crate) const MOST_ELEMENTS: usize = 1 << 31;
 
+/// Most elements that a tensor without elements would have if its sides of zero were one.
+const MOST_EMPTY: usize = 1 << 25;
+
 /// A known tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Constant {
@@ -107,17 +110,19 @@ impl Constant {
     }
 }
 
-/// The number of elements of a shape; `None` for more than [`MOST_ELEMENTS`].
+/// The number of elements of a shape; `None` for more than [`MOST_ELEMENTS`], and for sides so long that only a side of zero
+/// makes them few.
 pub(crate) fn count(dims: &[usize]) -> Option<usize> {
-    let len = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim))?;
-    (len <= MOST_ELEMENTS).then_some(len)
+    let bound = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim.max(1)))?;
+    let most = if dims.contains(&0) { MOST_EMPTY } else { MOST_ELEMENTS };
+    (bound <= most).then(|| dims.iter().product())
 }
 
 /// Elements from one position of an axis to the next.
 pub(crate) fn strides(dims: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; dims.len()];
     for axis in (1..dims.len()).rev() {
-        strides[axis - 1] = strides[axis] * dims[axis];
+        strides[axis - 1] = strides[axis].saturating_mul(dims[axis]);
     }
     strides
 }

@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::call::{Call, in_range};
-use super::constant::axis_of;
+use super::constant::{axis_of, count};
 use super::layout::as_image;
 use super::refusal::{Refusal, refuse};
 use super::value::{Attention, Map, Value};
@@ -40,8 +40,7 @@ pub(crate) fn new_shape(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, R
                     .unwrap_or(0);
                 shape[open] = all.checked_div(rest).unwrap_or(0);
             }
-            let found = shape.iter().copied().try_fold(1usize, usize::checked_mul);
-            if found != Some(all) {
+            if count(&shape) != Some(all) {
                 return refuse(format!("shape {wanted:?} does not have the values of {dims:?}"));
             }
             Ok(shape)

@@ -8,6 +8,7 @@ use super::refusal::{Refusal, refuse};
 use crate::proto::DataType;
 use std::sync::Arc;
 
+/// Sums, products, means and extremes over axes.
 pub(crate) fn reduce(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let rank = input.dims.len();
@@ -46,6 +47,7 @@ pub(crate) fn reduce(call: &Call<'_>) -> Result<Constant, Refusal> {
     Ok(input.like(dims, sums.iter().map(|sum| sum.unwrap_or(empty) * share).collect()))
 }
 
+/// `Where`, element by element.
 pub(crate) fn choose(call: &Call<'_>) -> Result<Constant, Refusal> {
     let [condition, yes, no] =
         [call.needed(0, "condition")?, call.needed(1, "first")?, call.needed(2, "second")?];
@@ -59,6 +61,7 @@ pub(crate) fn choose(call: &Call<'_>) -> Result<Constant, Refusal> {
     Ok(yes.like(dims, values.map(|(truth, (yes, no))| if *truth != 0.0 { *yes } else { *no }).collect()))
 }
 
+/// An operation of two tensors, element by element.
 pub(crate) fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
     let [a, b] = [call.needed(0, "first input")?, call.needed(1, "second input")?];
     if call.inputs.len() > 2 {
@@ -132,6 +135,7 @@ fn whole(op: &str, x: i64, y: i64) -> Option<i64> {
     })
 }
 
+/// A function of each element.
 pub(crate) fn unary(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let op = call.node.op_type();

@@ -115,11 +115,14 @@ pub(crate) fn spread(input: &Constant, dims: &[usize]) -> Result<Constant, Refus
 
 /// These positions of each axis.
 pub(crate) fn part(input: &Constant, places: &[Vec<usize>]) -> Result<Constant, Refusal> {
+    let dims: Vec<usize> = places.iter().map(Vec::len).collect();
+    if count(&dims).is_none_or(|len| len > MOST_FOLDED) {
+        return refuse(format!("a constant of shape {dims:?}"));
+    }
     let steps = strides(&input.dims);
     let mut found = vec![0];
     for (places, step) in places.iter().zip(&steps) {
         found = found.iter().flat_map(|at| places.iter().map(move |place| at + place * step)).collect();
     }
-    let dims = places.iter().map(Vec::len).collect();
     input.gathered(dims, &found).ok_or_else(|| Refusal::from("it reads values that are not there"))
 }
