@@ -167,8 +167,8 @@ fn python_names(text: &str) -> Option<Vec<String>> {
 fn of_hugging_face(path: &Path) -> Result<Told, FindModelError> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let above = folder.file_name().is_some_and(|name| name == "onnx").then(|| folder.join(".."));
-    let places = std::iter::once(folder).chain(above);
-    let Some(folder) = places.into_iter().find(|folder| folder.join(PREPROCESSOR).is_file()) else {
+    let mut places = std::iter::once(folder).chain(above);
+    let Some(folder) = places.find(|folder| folder.join(PREPROCESSOR).is_file()) else {
         return Ok(Told::default());
     };
     let place = folder.join(PREPROCESSOR);

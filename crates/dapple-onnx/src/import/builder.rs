@@ -381,7 +381,7 @@ impl Builder {
             let size = [shape.h, shape.w][axis] as i64;
             let (stride, count) = (step[axis] as i64, out[axis] as i64);
             let last = start[axis] + (count - 1) * stride;
-            let pad = 0.max(-start[axis]).max(last - (size - 1));
+            let pad = 0i64.max(-start[axis]).max(last - (size - 1));
             let place = pad + start[axis];
             let extent = (place + 1).max(size + 2 * pad - count * stride + 1);
             kernel[axis] = extent as usize;
