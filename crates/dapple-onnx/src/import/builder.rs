@@ -8,10 +8,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Most values of a map of one image.
-const MOST_VALUES: usize = 1 << 30;
+pub(crate) const MOST_VALUES: usize = 1 << 30;
+
+/// Largest height and width of a map.
+const MOST_SIDE: usize = 1 << 17;
+
+/// Most channels of a map.
+const MOST_CHANNELS: usize = 1 << 16;
 
 /// Most weights of a convolution that only moves values.
-const MOST_MOVED: usize = 1 << 26;
+pub(crate) const MOST_MOVED: usize = 1 << 26;
+
+/// Most values of all parameters.
+const MOST_PARAMETERS: usize = 1 << 30;
 
 /// Longest name that is taken from a file.
 const LONGEST_NAME: usize = 160;
@@ -25,8 +34,12 @@ pub(crate) struct Builder {
     /// Scale and zero point of the maps that were quantized, as bits.
     pub quantizers: HashMap<NodeId, [u32; 2]>,
     taken: HashSet<String>,
+    /// How many layers asked for a name.
+    asked: HashMap<String, usize>,
     scope: String,
     multiplied: HashMap<(NodeId, u32), NodeId>,
+    /// Values of all parameters so far.
+    held: usize,
 }
 
 /// The weight of a layer in PyTorch's order.
@@ -43,8 +56,10 @@ impl Builder {
             quantized: 0,
             quantizers: HashMap::new(),
             taken: HashSet::new(),
+            asked: HashMap::new(),
             scope: String::new(),
             multiplied: HashMap::new(),
+            held: 0,
         }
     }
 
@@ -62,13 +77,31 @@ impl Builder {
             None => self.scope.clone(),
         };
         let base = if base.is_empty() { "layer".to_owned() } else { base };
-        let mut name = base.clone();
-        let mut count = 1;
-        while !self.taken.insert(name.clone()) {
+        let mut count = self.asked.get(&base).copied().unwrap_or(0);
+        loop {
             count += 1;
-            name = format!("{base}.{count}");
+            let name = if count == 1 { base.clone() } else { format!("{base}.{count}") };
+            if self.taken.insert(name.clone()) {
+                self.asked.insert(base, count);
+                return name;
+            }
         }
-        name
+    }
+
+    /// Refuses parameters of so many values beside those so far.
+    pub fn afford(&self, len: usize) -> Result<(), Refusal> {
+        if self.held.saturating_add(len) > MOST_PARAMETERS {
+            return refuse("the network has more parameters than can be held");
+        }
+        Ok(())
+    }
+
+    /// Keeps the values of parameters that the graph has just got.
+    fn keep(&mut self, values: impl IntoIterator<Item = Arc<Vec<f32>>>) {
+        for values in values {
+            self.held += values.len();
+            self.values.push(values);
+        }
     }
 
     pub fn shape(&self, id: NodeId) -> Shape {
@@ -80,7 +113,7 @@ impl Builder {
         let Shape { h, w, c, .. } = self.shape(id);
         let len = h.checked_mul(w).and_then(|pixels| pixels.checked_mul(c));
         match len {
-            Some(1..=MOST_VALUES) => Ok(id),
+            Some(1..=MOST_VALUES) if c <= MOST_CHANNELS && h.max(w) <= MOST_SIDE => Ok(id),
             _ => refuse(format!(
                 "its result has {h} x {w} pixels and {c} channels, which is more than can be computed"
             )),
@@ -108,10 +141,11 @@ impl Builder {
             return refuse("its bias has not one value for each output channel");
         }
         let conv = Conv2d { out_channels: outs, kernel: [kh, kw], bias: bias.is_some(), ..conv };
+        self.afford(weight.values.len() + outs)?;
         let name = self.fresh(name);
         let id = self.graph.conv2d(&name, x, &conv)?;
-        self.values.push(weight.values);
-        self.values.extend(bias);
+        self.keep([weight.values]);
+        self.keep(bias);
         self.checked(id)
     }
 
@@ -132,10 +166,11 @@ impl Builder {
             return refuse("its bias has not one value for each output channel");
         }
         let conv = ConvTranspose2d { out_channels: outs, kernel: [kh, kw], bias: bias.is_some(), ..conv };
+        self.afford(weight.values.len() + outs)?;
         let name = self.fresh(name);
         let id = self.graph.conv_transpose2d(&name, x, &conv)?;
-        self.values.push(weight.values);
-        self.values.extend(bias);
+        self.keep([weight.values]);
+        self.keep(bias);
         self.checked(id)
     }
 
@@ -151,10 +186,11 @@ impl Builder {
         if params.iter().any(|values| values.len() != channels) {
             return refuse(format!("its parameters have not one value for each of {channels} channels"));
         }
+        self.afford(4 * channels)?;
         let name = self.fresh(name);
         let norm = BatchNorm { eps, ..BatchNorm::default() };
         let id = self.graph.batch_norm_with(&name, x, norm)?;
-        self.values.extend(params);
+        self.keep(params);
         Ok(id)
     }
 
@@ -199,9 +235,10 @@ impl Builder {
         if params.iter().any(|values| values.len() != channels) {
             return refuse(format!("its parameters have not one value for each of {channels} channels"));
         }
+        self.afford(2 * channels)?;
         let name = self.fresh(name);
         let id = self.graph.layer_norm(&name, x, eps)?;
-        self.values.extend(params);
+        self.keep(params);
         Ok(id)
     }
 
@@ -218,9 +255,10 @@ impl Builder {
         if params.iter().any(|values| values.len() != channels) {
             return refuse(format!("its parameters have not one value for each of {channels} channels"));
         }
+        self.afford(2 * channels)?;
         let name = self.fresh(name);
         let id = self.graph.group_norm_with(&name, x, groups, eps)?;
-        self.values.extend(params);
+        self.keep(params);
         Ok(id)
     }
 
@@ -233,6 +271,7 @@ impl Builder {
         if channels.is_empty() || channels.len().saturating_mul(all) > MOST_MOVED {
             return refuse(format!("it takes {} of {all} channels", channels.len()));
         }
+        self.afford(channels.len() * all)?;
         let mut values = vec![0.0; channels.len() * all];
         for (row, &channel) in channels.iter().enumerate() {
             values[row * all + channel] = 1.0;
@@ -247,162 +286,5 @@ impl Builder {
         let source = if node.op == Op::ChannelSum { node.inputs[0] } else { x };
         let id = self.graph.channel_sum(source, channels)?;
         self.checked(id)
-    }
-
-    /// A node of this size, whose values are not read.
-    pub fn sized(&mut self, height: usize, width: usize) -> Result<NodeId, Refusal> {
-        let nodes = self.graph.nodes();
-        let found = nodes.iter().rposition(|node| (node.shape.h, node.shape.w) == (height, width));
-        match found {
-            Some(index) => Ok(NodeId(index)),
-            None => {
-                let id = self.graph.adaptive_avg_pool(self.graph.input(), [height, width])?;
-                self.checked(id)
-            }
-        }
-    }
-
-    /// Sampling at a size.
-    pub fn sample(
-        &mut self,
-        x: NodeId,
-        [height, width]: [usize; 2],
-        interpolation: Interpolation,
-    ) -> Result<NodeId, Refusal> {
-        let Shape { h, w, c, .. } = self.shape(x);
-        if (h, w) == (height, width) {
-            return Ok(x);
-        }
-        if height
-            .checked_mul(width)
-            .and_then(|pixels| pixels.checked_mul(c))
-            .is_none_or(|len| len > MOST_VALUES)
-        {
-            return refuse(format!(
-                "its result has {height} x {width} pixels, which is more than can be computed"
-            ));
-        }
-        let factor = height / h;
-        let id = if factor * h == height && factor * w == width {
-            self.graph.upscale(x, factor, interpolation)?
-        } else {
-            let like = self.sized(height, width)?;
-            self.graph.resize(x, like, interpolation)?
-        };
-        self.checked(id)
-    }
-
-    /// The pixels of these rows and columns, if that is sampling by the nearest one, of the map itself or of that which it was
-    /// sampled from.
-    pub fn nearest(
-        &mut self,
-        x: NodeId,
-        rows: &[usize],
-        columns: &[usize],
-    ) -> Result<Option<NodeId>, Refusal> {
-        let is_nearest = |sources: &[usize], len: usize| {
-            let out = sources.len();
-            sources.iter().enumerate().all(|(index, &source)| source == index * len / out)
-        };
-        let shape = self.shape(x);
-        if rows.is_empty() || columns.is_empty() {
-            return Ok(None);
-        }
-        // The map that it was sampled from comes first: two samplings become one.
-        let source = match &self.graph.node(x).op {
-            Op::Upscale { interpolation: Interpolation::Nearest, .. }
-            | Op::Resize { interpolation: Interpolation::Nearest, .. } => Some(self.graph.node(x).inputs[0]),
-            _ => None,
-        };
-        let size = [rows.len(), columns.len()];
-        if let Some(source) = source {
-            let from = self.shape(source);
-            let rows: Vec<usize> = rows.iter().map(|row| row * from.h / shape.h).collect();
-            let columns: Vec<usize> = columns.iter().map(|column| column * from.w / shape.w).collect();
-            if is_nearest(&rows, from.h) && is_nearest(&columns, from.w) {
-                return Ok(Some(self.sample(source, size, Interpolation::Nearest)?));
-            }
-        }
-        if is_nearest(rows, shape.h) && is_nearest(columns, shape.w) {
-            return Ok(Some(self.sample(x, size, Interpolation::Nearest)?));
-        }
-        Ok(None)
-    }
-
-    /// Pixels at `start + i step` for `i` below `out`, both ways; zero outside of the map.
-    pub fn window(
-        &mut self,
-        x: NodeId,
-        start: [i64; 2],
-        step: [usize; 2],
-        out: [usize; 2],
-    ) -> Result<NodeId, Refusal> {
-        let shape = self.shape(x);
-        let size = [shape.h, shape.w];
-        if out.contains(&0) {
-            return refuse("nothing is left of its map");
-        }
-        if start == [0, 0] && step == [1, 1] && out == size {
-            return Ok(x);
-        }
-        let inside = |axis: usize| {
-            let last = start[axis] + ((out[axis] - 1) * step[axis]) as i64;
-            start[axis] >= 0 && last < size[axis] as i64
-        };
-        if inside(0) && inside(1) {
-            let places = |axis: usize| -> Vec<usize> {
-                (0..out[axis]).map(|i| start[axis] as usize + i * step[axis]).collect()
-            };
-            if let Some(id) = self.nearest(x, &places(0), &places(1))? {
-                return Ok(id);
-            }
-        }
-        // Centred, as `Op::FitTo` rounds it: half of the difference before, towards zero.
-        let centred = |axis: usize| start[axis] == -((out[axis] as i64 - size[axis] as i64) / 2);
-        if step == [1, 1] && centred(0) && centred(1) {
-            let like = self.sized(out[0], out[1])?;
-            let id = self.graph.fit_to(x, like)?;
-            return self.checked(id);
-        }
-        self.moved(x, start, step, out)
-    }
-
-    /// As [`Self::window`], as a convolution of each channel that reads one place of its kernel.
-    fn moved(
-        &mut self,
-        x: NodeId,
-        start: [i64; 2],
-        step: [usize; 2],
-        out: [usize; 2],
-    ) -> Result<NodeId, Refusal> {
-        let shape = self.shape(x);
-        let (mut kernel, mut padding, mut tap) = ([0; 2], [0; 2], [0; 2]);
-        for axis in 0..2 {
-            let size = [shape.h, shape.w][axis] as i64;
-            let (stride, count) = (step[axis] as i64, out[axis] as i64);
-            let last = start[axis] + (count - 1) * stride;
-            let pad = 0i64.max(-start[axis]).max(last - (size - 1));
-            let place = pad + start[axis];
-            let extent = (place + 1).max(size + 2 * pad - count * stride + 1);
-            kernel[axis] = extent as usize;
-            padding[axis] = pad as usize;
-            tap[axis] = place as usize;
-        }
-        let [kh, kw] = kernel;
-        if kh.saturating_mul(kw) > 4096 {
-            return refuse("it cuts or pads one side of a map by many more pixels than the other");
-        }
-        let mut values = vec![0.0; shape.c * kh * kw];
-        for channel in values.chunks_exact_mut(kh * kw) {
-            channel[tap[0] * kw + tap[1]] = 1.0;
-        }
-        let weight = Weight { dims: [shape.c, 1, kh, kw], values: Arc::new(values) };
-        let conv = Conv2d { stride: step, padding, ..Conv2d::new(shape.c, 1).groups(shape.c) };
-        let id = self.conv(None, x, weight, None, conv)?;
-        let found = self.shape(id);
-        if [found.h, found.w] != out {
-            return refuse("its window does not fit the map");
-        }
-        Ok(id)
     }
 }

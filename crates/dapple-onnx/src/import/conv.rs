@@ -77,6 +77,7 @@ pub(crate) fn transposed(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refu
             out[axis] = rest;
         }
     }
+    b.afford(weight.values.len().saturating_mul(groups))?;
     let weight = dense(&weight, groups, dilation, more)?;
     // Even padding is the convolution's own; the rest is cut off behind it.
     let padding = [0, 1].map(|axis| before[axis].min(full[axis].saturating_sub(out[axis] + before[axis])));

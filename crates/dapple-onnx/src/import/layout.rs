@@ -1,6 +1,6 @@
 //! From any view of a map to one that operators over images take.
 
-use super::builder::{Builder, Weight};
+use super::builder::{Builder, MOST_MOVED, Weight};
 use super::refusal::{Refusal, refuse};
 use super::value::Map;
 use super::view::{Run, Side, View, whole};
@@ -95,9 +95,10 @@ fn out_of_channels(
     let (outs, rows, columns) = (places(channels), places(rows), places(columns));
     let (ins, kh, kw) = (b.shape(x).c, rows.len(), columns.len());
     let len = ins.saturating_mul(outs.len()).saturating_mul(kh * kw);
-    if outs.len() * kh * kw != ins || len > 1 << 26 {
+    if outs.len() * kh * kw != ins || len > MOST_MOVED {
         return refuse(LAYOUT);
     }
+    b.afford(len)?;
     let mut values = vec![0.0; len];
     for (out, place) in outs.iter().enumerate() {
         for (i, row) in rows.iter().enumerate() {
@@ -129,9 +130,10 @@ fn into_channels(
     let [Some(kh), Some(kw)] = steps else { return refuse(LAYOUT) };
     let outs = places(channels);
     let len = outs.len().saturating_mul(shape.c).saturating_mul(kh.saturating_mul(kw));
-    if outs.len() != shape.c.saturating_mul(kh * kw) || len > 1 << 26 {
+    if outs.len() != shape.c.saturating_mul(kh * kw) || len > MOST_MOVED {
         return refuse(LAYOUT);
     }
+    b.afford(len)?;
     let mut values = vec![0.0; len];
     for (out, &[row, column, channel]) in outs.iter().enumerate() {
         if row >= kh || column >= kw {

@@ -34,6 +34,7 @@ mod resample;
 mod value;
 mod view;
 mod walk;
+mod windows;
 
 pub use error::{ImportError, Unread};
 pub use head::Ending;

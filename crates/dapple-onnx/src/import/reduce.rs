@@ -1,6 +1,6 @@
 //! Means, sums and maxima over axes.
 
-use super::builder::{Builder, Weight};
+use super::builder::{Builder, MOST_MOVED, Weight};
 use super::call::Call;
 use super::constant::axis_of;
 use super::pool::global_max;
@@ -88,7 +88,12 @@ fn over_channels(b: &mut Builder, x: NodeId, gone: &[Run], mean: bool) -> Result
         return Ok(b.graph.channel_sum(x, 1)?);
     }
     let share = if mean { 1.0 / size as f32 } else { 1.0 };
-    let mut values = vec![0.0; outs.saturating_mul(channels)];
+    let len = outs.saturating_mul(channels);
+    if len > MOST_MOVED {
+        return refuse("it goes over too many channels");
+    }
+    b.afford(len)?;
+    let mut values = vec![0.0; len];
     for channel in 0..channels {
         // The channel without the positions in these runs, counted among those that are left.
         let mut runs: Vec<Run> = gone.to_vec();

@@ -192,6 +192,7 @@ fn coordinate(mode: &str, i: f64, from: usize, to: usize, factor: f32) -> Option
         "pytorch_half_pixel" if to <= 1 => Some(0.0),
         "pytorch_half_pixel" => Some((i + 0.5) / factor - 0.5),
         "asymmetric" => Some(i / factor),
+        "tf_half_pixel_for_nn" => Some((i + 0.5) / factor),
         "align_corners" if to <= 1 => Some(0.0),
         "align_corners" => Some(i * (from as f64 - 1.0) / (to as f64 - 1.0)),
         _ => None,
