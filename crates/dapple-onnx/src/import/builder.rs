@@ -3,7 +3,7 @@
 
 use super::refusal::{Refusal, refuse};
 use super::value::Map;
-use dapple_graph::{BatchNorm, Conv2d, ConvTranspose2d, Graph, Interpolation, NodeId, Op, Pointwise, Shape};
+use dapple_graph::{BatchNorm, Conv2d, ConvTranspose2d, Graph, NodeId, Op, Pointwise, Shape};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
