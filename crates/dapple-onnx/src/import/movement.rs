@@ -172,6 +172,9 @@ pub(crate) fn concat(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal>
     if maps.len() == 1 {
         return Ok(Value::Map(first.clone()));
     }
+    if let Some(value) = stacked(b, &maps, axis)? {
+        return Ok(value);
+    }
     let mut aligned = true;
     for map in &maps {
         aligned &= map.view.axes.len() == rank && map.view.is_channels(axis, b.shape(map.node));
@@ -199,6 +202,25 @@ pub(crate) fn concat(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal>
     let mut view = maps[0].view.clone();
     view.axes[axis] = whole(b.shape(node), Side::Channel);
     Ok(Value::Map(Map { node, view, factor: 1.0 }))
+}
+
+/// Maps of one layout one after another along an axis in which each has one position: more channels, seen as that axis.
+fn stacked(b: &mut Builder, maps: &[Map], axis: usize) -> Result<Option<Value>, Refusal> {
+    let first = &maps[0];
+    let shape = b.shape(first.node);
+    let alike = maps.iter().all(|map| map.view == first.view && b.shape(map.node) == shape);
+    if !alike || !first.view.axes[axis].is_empty() || shape.c == 1 {
+        return Ok(None);
+    }
+    let mut nodes = Vec::with_capacity(maps.len());
+    for map in maps {
+        nodes.push(b.plain(map)?);
+    }
+    let node = b.graph.concat(&nodes)?;
+    let node = b.checked(node)?;
+    let mut view = first.view.clone();
+    view.axes[axis] = vec![Run { side: Side::Channel, stride: shape.c, size: maps.len() }];
+    Ok(Some(Value::Map(Map { node, view, factor: 1.0 })))
 }
 
 /// The part of an axis of a map: these positions, in this order. The axis stays, also with one position.

@@ -7,7 +7,7 @@ use super::pool::global_max;
 use super::refusal::{Refusal, refuse};
 use super::value::{Map, Value};
 use super::view::{Run, Side, View, whole};
-use dapple_graph::{Conv2d, NodeId};
+use dapple_graph::{Conv2d, NodeId, Op};
 use std::sync::Arc;
 
 /// `ReduceMean`, `ReduceSum` and `ReduceMax` over all pixels, over channels, or both.
@@ -84,6 +84,13 @@ fn over_channels(b: &mut Builder, x: NodeId, gone: &[Run], mean: bool) -> Result
     let channels = b.shape(x).c;
     let size: usize = gone.iter().map(|run| run.size).product();
     let outs = channels / size;
+    if let Some(maps) = joined(b, x, gone) {
+        let mut sum = maps[0];
+        for &map in &maps[1..] {
+            sum = b.graph.add(sum, map)?;
+        }
+        return if mean { b.line(sum, 1.0 / size as f32, 0.0) } else { Ok(sum) };
+    }
     if !mean && outs == 1 {
         return Ok(b.graph.channel_sum(x, 1)?);
     }
@@ -111,4 +118,13 @@ fn over_channels(b: &mut Builder, x: NodeId, gone: &[Run], mean: bool) -> Result
     }
     let weight = Weight { dims: [outs, channels, 1, 1], values: Arc::new(values) };
     b.conv(None, x, weight, None, Conv2d::new(outs, 1))
+}
+
+/// The maps that were joined into one, where the outermost run of channels counts them.
+fn joined(b: &Builder, x: NodeId, gone: &[Run]) -> Option<Vec<NodeId>> {
+    let node = b.graph.node(x);
+    let &[run] = gone else { return None };
+    let alike = node.inputs.iter().all(|&input| b.shape(input).c == run.stride);
+    let counts = node.op == Op::Concat && node.inputs.len() == run.size && run.size > 1;
+    (counts && alike).then(|| node.inputs.clone())
 }

@@ -275,3 +275,27 @@ fn attention_with_joined_heads_is_recognized() {
     let wanted = ((e + e * e) / (1.0 + 2.0 * e + e * e)) as f32;
     assert!((found[6] - wanted).abs() < 1e-3 && (found[7] - wanted).abs() < 1e-3, "{found:?}");
 }
+
+#[test]
+fn stacked_maps_are_summed() {
+    let first = |input: &str, output: &str| node("Unsqueeze", &[input, "front"], &[output]);
+    let nodes = vec![
+        node("Neg", &["x"], &["n"]),
+        node("Add", &["n", "one"], &["m"]),
+        first("x", "a"),
+        first("m", "b"),
+        first("x", "c"),
+        with(node("Concat", &["a", "b", "c"], &["stack"]), vec![int("axis", 0)]),
+        with(node("ReduceSum", &["stack", "front"], &["y"]), vec![int("keepdims", 0)]),
+    ];
+    let constants = || vec![whole("front", &[0]), floats("one", &[], &[1.0])];
+    let input = counting(1, 2, 3);
+    assert_eq!(made(&input, nodes.clone(), constants()), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    // The same, of which the mean is taken.
+    let mut nodes = nodes;
+    let mean = with(node("ReduceMean", &["stack"], &["y"]), vec![ints("axes", &[0]), int("keepdims", 0)]);
+    nodes.pop();
+    nodes.push(mean);
+    let found = made(&input, nodes, constants());
+    assert!(found.iter().zip([1.0, 2.0, 3.0]).all(|(f, w)| (f - w / 3.0).abs() < 1e-3), "{found:?}");
+}
