@@ -16,6 +16,7 @@ mod annotations;
 mod config;
 mod images;
 mod mutate;
+mod onnx;
 mod requests;
 mod rows;
 mod weights;
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "images", run: images::images, seeds: images::image_seeds, inputs: 3000 },
     Target { name: "masks", run: images::masks, seeds: images::mask_seeds, inputs: 2000 },
     Target { name: "annotations", run: annotations::annotations, seeds: annotations::seeds, inputs: 1500 },
@@ -51,6 +52,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "pickle", run: weights::pickle, seeds: weights::pickle_seeds, inputs: 4000 },
     Target { name: "safetensors", run: weights::safetensors, seeds: weights::header_seeds, inputs: 4000 },
     Target { name: "metadata", run: weights::metadata, seeds: weights::card_seeds, inputs: 1000 },
+    Target { name: "onnx", run: onnx::onnx, seeds: onnx::seeds, inputs: 1500 },
     Target { name: "config", run: config::config, seeds: config::seeds, inputs: 3000 },
     Target { name: "tiff_rows", run: rows::tiff_rows, seeds: rows::seeds, inputs: 1500 },
     Target { name: "multipart", run: requests::multipart, seeds: requests::seeds, inputs: 5000 },

@@ -38,6 +38,7 @@ bounded!(
     pickle,
     safetensors,
     metadata,
+    onnx,
     config,
     tiff_rows,
     multipart
@@ -45,5 +46,5 @@ bounded!(
 
 #[test]
 fn every_target_is_run() {
-    assert_eq!(TARGETS.len(), 12, "name a new target in `bounded!` above and in fuzz/");
+    assert_eq!(TARGETS.len(), 13, "name a new target in `bounded!` above and in fuzz/");
 }

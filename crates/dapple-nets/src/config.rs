@@ -1,5 +1,6 @@
 //! The configuration of a network, as files and command lines give it.
 
+use crate::imported::ImportedNetwork;
 use crate::models::Head;
 use dapple_base::InputFault;
 use dapple_graph::Quantization;
@@ -74,6 +75,9 @@ pub struct NetConfig {
     /// The convolutions that compute in integers of eight bits, of a quantized model. They change no shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
+    /// The network itself, where it came from a file of another program and is none of the registry. It is written nowhere.
+    #[serde(skip)]
+    pub imported: Option<ImportedNetwork>,
 }
 
 /// A configuration that is not valid.
@@ -123,6 +127,11 @@ pub enum ConfigError {
          and a decoder, unet-resnet34 for example"
     )]
     NoDecoderWidth(String),
+    /// A network of a foreign file, which the registry does not have.
+    #[error(
+        "`{0}` was read from a file of another program and has no name among the networks here; use that file itself"
+    )]
+    Imported(String),
     /// A rate of dropout or stochastic depth that is out of range, or does not apply to the network.
     #[error("network `{network}`: `{field}` is {value}; {why}")]
     Rate {

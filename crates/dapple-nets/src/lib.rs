@@ -19,12 +19,14 @@ pub mod checkpoint;
 mod config;
 mod decoders;
 mod encoders;
+mod imported;
 mod models;
 mod monte_carlo;
 pub mod registry;
 
 pub use config::{Activation, ConfigError, Dilation, NetConfig};
 pub use encoders::{ENCODERS, Encoder, FeatureMaps, encoder_named};
+pub use imported::ImportedNetwork;
 pub use models::{
     DdrNet, DeconvNet, FastScnn, FcnVgg, Head, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net, U2NetSize,
     UNet, UpSampling,

@@ -1,4 +1,7 @@
-//! ONNX models from dapple graphs.
+//! ONNX models from dapple graphs, and dapple graphs from ONNX models.
+//!
+//! [`OnnxFile`] reads models of any program, with the operators that segmentation networks use, as a [`Network`](dapple_graph::Network) with its
+//! weights.
 //!
 //! [`export`] writes a network with its weights as one ONNX file that other runtimes run for any batch, height and
 //! width: nothing of the size that the graph was built for is in the file. Sizes that depend on the input (resizing to
@@ -30,6 +33,7 @@
 mod attributes;
 mod error;
 mod half_precision;
+mod import;
 mod layout;
 mod model;
 mod ops;
@@ -42,6 +46,10 @@ mod structure;
 mod writer;
 
 pub use error::{OnnxError, StateMismatch};
+pub use import::{
+    Ending, ImportError, ImportOptions, Imported, Layout, OnnxFile, OnnxNetwork, Preparation, READ_OPSETS,
+    USUAL_SIDE, Unread,
+};
 pub use model::{Exported, export, export_graph};
 pub use preprocessing::Preprocessing;
 

@@ -1,4 +1,4 @@
-//! The part of ONNX's protocol buffers that models of dapple need.
+//! The part of ONNX's protocol buffers that models of dapple need, and that models of other programs are read by.
 //!
 //! Declared by hand after `onnx/onnx.proto` of ONNX 1.23 (field numbers and types are those of the standard and never
 //! change), so that no protocol compiler is needed. Reading a file that has more fields skips them.
@@ -88,6 +88,9 @@ pub struct NodeProto {
     /// Settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// The operator's set; empty for the standard's own.
+    #[prost(string, optional, tag = "7")]
+    pub domain: Option<String>,
 }
 
 /// A setting of a node.
@@ -105,6 +108,15 @@ pub struct AttributeProto {
     /// Value of type [`AttributeType::String`].
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    /// Value of type [`AttributeType::Tensor`].
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
+    /// Value of type [`AttributeType::Graph`].
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
+    /// Value of type [`AttributeType::Floats`].
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     /// Value of type [`AttributeType::Ints`].
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
@@ -125,6 +137,12 @@ pub enum AttributeType {
     Int = 2,
     /// [`AttributeProto::s`].
     String = 3,
+    /// [`AttributeProto::t`].
+    Tensor = 4,
+    /// [`AttributeProto::g`].
+    Graph = 5,
+    /// [`AttributeProto::floats`].
+    Floats = 6,
     /// [`AttributeProto::ints`].
     Ints = 7,
 }
@@ -138,12 +156,33 @@ pub struct TensorProto {
     /// Type of the elements.
     #[prost(enumeration = "DataType", optional, tag = "2")]
     pub data_type: Option<i32>,
+    /// Elements of type `f32`, where they are not in `raw_data`.
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    /// Elements of narrower types, those of half precision as their bits.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    /// Elements of type `i64`.
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     /// Name.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
     /// Elements in row-major order, little-endian.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
+    /// Elements of type `f64`.
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    /// Elements of types `u32` and `u64`.
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
+    /// The place of the elements in another file: `location`, `offset`, `length`.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    /// 1 where the elements are in another file.
+    #[prost(int32, optional, tag = "14")]
+    pub data_location: Option<i32>,
 }
 
 /// Type of a tensor's elements.
@@ -158,12 +197,26 @@ pub enum DataType {
     Uint8 = 2,
     /// `i8`.
     Int8 = 3,
+    /// `u16`.
+    Uint16 = 4,
+    /// `i16`.
+    Int16 = 5,
     /// `i32`.
     Int32 = 6,
     /// `i64`.
     Int64 = 7,
+    /// A byte, 0 or 1.
+    Bool = 9,
     /// Half precision.
     Float16 = 10,
+    /// `f64`.
+    Double = 11,
+    /// `u32`.
+    Uint32 = 12,
+    /// `u64`.
+    Uint64 = 13,
+    /// The upper half of an `f32`.
+    Bfloat16 = 16,
 }
 
 /// An input or output.

@@ -118,6 +118,7 @@ impl<'a> Writer<'a> {
             output,
             op_type: Some(op.to_owned()),
             attribute,
+            domain: None,
         });
     }
 
@@ -242,5 +243,11 @@ impl<'a> Writer<'a> {
 }
 
 fn tensor(name: &str, kind: DataType, dims: Vec<i64>, data: Vec<u8>) -> TensorProto {
-    TensorProto { dims, data_type: Some(kind as i32), name: Some(name.to_owned()), raw_data: Some(data) }
+    TensorProto {
+        dims,
+        data_type: Some(kind as i32),
+        name: Some(name.to_owned()),
+        raw_data: Some(data),
+        ..TensorProto::default()
+    }
 }

@@ -38,6 +38,8 @@ pub enum Purpose {
     CocoVoc,
     /// A network for salient objects trained on DUTS.
     Saliency,
+    /// A network for cut-outs in an ONNX file, as rembg uses it.
+    CutOut,
 }
 
 impl Purpose {
@@ -47,6 +49,7 @@ impl Purpose {
             Self::ImageNet => "ImageNet encoder",
             Self::CocoVoc => "segmentation, COCO with VOC's classes",
             Self::Saliency => "salient objects, DUTS",
+            Self::CutOut => "cut-outs, ONNX of rembg",
         }
     }
 }
@@ -115,11 +118,31 @@ macro_rules! u2net {
     };
 }
 
+/// An ONNX file of rembg, which publishes an MD5.
+macro_rules! rembg {
+    ($name:literal, $md5:literal, $megabytes:literal, $licence:literal, $normalization:ident) => {
+        CatalogueEntry {
+            name: $name,
+            purpose: Purpose::CutOut,
+            file: concat!($name, ".onnx"),
+            url: concat!("https://github.com/danielgatis/rembg/releases/download/v0.0.0/", $name, ".onnx"),
+            checksum: Checksum::Md5($md5),
+            megabytes: $megabytes,
+            licence: $licence,
+            accuracy: None,
+            normalization: Normalization::$normalization,
+            also: None,
+        }
+    };
+}
+
 /// All files, by purpose. The addresses are those of torchvision 0.29 (`torchvision.models.get_model_weights`), of timm 1.0 and of
 /// U²-Net's repository (<https://github.com/xuebinqin/U-2-Net>). `NAME-v2` are weights of
 /// torchvision's second training recipe; its segmentation networks start from those of the first.
 ///
-/// - Licences: those of the repositories. torchvision states none for its weights, and warns that the data they were trained
+/// The ONNX files are those of rembg (<https://github.com/danielgatis/rembg>, `rembg/sessions`).
+///
+/// - Licences: those of the repositories; of ONNX files, of those that rembg names as their source. torchvision states none for its weights, and warns that the data they were trained
 ///   on may bring terms of their own.
 /// - Accuracies: `acc@1` in torchvision's documentation of each weights (<https://pytorch.org/vision/stable/models>), and the
 ///   FP32 accuracy of EfficientNet-Lite's authors (<https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>);
@@ -197,6 +220,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     torchvision!(CocoVoc, "lraspp_mobilenet_v3_large", "lraspp_mobilenet_v3_large", "d234d4ea", 13, None),
     u2net!("u2net", "1ao1ovG1Qtx4b7EoskHXmi2E9rp5CHLcZ", 176),
     u2net!("u2netp", "1rbSTGKAE-MTxBYHd-51l2hMOQPT_7EPy", 5),
+    rembg!("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f", 176, "Apache-2.0", U2Net),
+    rembg!("u2net_cloth_seg", "2434d1f3cb744e0e49386c906e5a08bb", 176, "MIT", U2Net),
+    rembg!("isnet-general-use", "fc16ebd8b0c10d971d3513d564d01e29", 179, "Apache-2.0", Unit),
 ];
 
 /// The entry of that name.
@@ -225,7 +251,7 @@ mod tests {
             for digits in sums.into_iter().flatten().map(Checksum::digits).filter(|digits| !digits.is_empty())
             {
                 let hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-                assert!(hex && [8, 64].contains(&digits.len()), "{}", entry.name);
+                assert!(hex && [8, 32, 64].contains(&digits.len()), "{}", entry.name);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Download of one file over HTTP, in as many pieces as the network needs.
 
-use crate::checksum::sha256;
+use crate::checksum::sums;
 use crate::layout::version_of;
 use crate::{Checksum, WeightsError};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -51,16 +51,17 @@ pub(crate) fn download(
         }
     }
     part.file.sync_all().map_err(WeightsError::io(source.part))?;
-    let sum = sha256(source.part).map_err(WeightsError::io(source.part))?;
-    if !source.checksum.allows(&sum) {
+    let found = sums(source.part).map_err(WeightsError::io(source.part))?;
+    if !source.checksum.allows(&found) {
         part.discard();
         let (url, expected) = (source.url.to_owned(), source.checksum.digits());
-        return Err(WeightsError::Checksum { url, expected, found: sum });
+        let found = source.checksum.of(&found).to_owned();
+        return Err(WeightsError::Checksum { url, expected, found });
     }
     fs::rename(source.part, source.path).map_err(WeightsError::io(source.path))?;
     // Of no more use; harmless if it stays.
     let _ = fs::remove_file(&part.validator_file);
-    Ok(sum)
+    Ok(found.sha256)
 }
 
 /// The beginning of a file, locked so that two processes cannot write to it.

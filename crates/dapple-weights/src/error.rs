@@ -26,14 +26,14 @@ pub enum WeightsError {
     },
     /// The file in the cache is damaged, and downloads are forbidden.
     #[error(
-        "{}: damaged (its SHA-256 is {found}), and downloads are switched off; download {url} on another machine \
+        "{}: damaged (its checksum is {found}), and downloads are switched off; download {url} on another machine \
          and put it there",
         path.display()
     )]
     DamagedOffline {
         /// The file.
         path: PathBuf,
-        /// Its SHA-256.
+        /// Its checksum, of the publisher's kind.
         found: String,
         /// Address of the file.
         url: String,
@@ -81,7 +81,7 @@ pub enum WeightsError {
     },
     /// The content is not the published one.
     #[error(
-        "{url}: the downloaded file is not the published one: its SHA-256 is {found}, the published one begins with \
+        "{url}: the downloaded file is not the published one: its checksum is {found}, the published one begins with \
          {expected}; the download was deleted"
     )]
     Checksum {
@@ -89,7 +89,7 @@ pub enum WeightsError {
         url: String,
         /// Published digits.
         expected: &'static str,
-        /// SHA-256 of the download.
+        /// Checksum of the download, of the publisher's kind.
         found: String,
     },
     /// Another process is downloading the file.

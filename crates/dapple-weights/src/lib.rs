@@ -30,7 +30,7 @@ mod shipped;
 mod store;
 
 pub use catalogue::{CATALOGUE, CatalogueEntry, Purpose, find};
-pub use checksum::Checksum;
+pub use checksum::{Checksum, Sums};
 pub use download::DownloadProgress;
 pub use error::WeightsError;
 pub use settings::{ProxySettings, StoreSettings};

@@ -1,7 +1,7 @@
 //! The cache.
 
 use crate::agent::agent;
-use crate::checksum::sha256;
+use crate::checksum::{Sums, sums};
 use crate::download::{DownloadProgress, Source, download};
 use crate::layout::{part_of, sum_of};
 use crate::{CatalogueEntry, Checksum, StoreSettings, WeightsError};
@@ -73,16 +73,17 @@ impl Store {
         let StoreSettings { cache, offline, .. } = &self.settings;
         let (path, url) = (cache.join(entry.file), self.url(entry));
         if let Some((other, checksum)) = self.other(entry).filter(|_| !path.is_file())
-            && checksum.allows(&sha256(&other).map_err(WeightsError::io(&other))?)
+            && checksum.allows(&sums(&other).map_err(WeightsError::io(&other))?)
         {
             return Ok(other);
         }
         if path.is_file() {
-            let found = sha256(&path).map_err(WeightsError::io(&path))?;
+            let found = sums(&path).map_err(WeightsError::io(&path))?;
             if is_intact(entry, &path, &found) {
                 return Ok(path);
             }
             if *offline {
+                let found = entry.checksum.of(&found).to_owned();
                 return Err(WeightsError::DamagedOffline { path, found, url });
             }
         } else if *offline {
@@ -109,11 +110,11 @@ impl Store {
 }
 
 /// Whether a file has the published content or, without a published checksum, that of its download.
-fn is_intact(entry: &CatalogueEntry, path: &Path, found: &str) -> bool {
+fn is_intact(entry: &CatalogueEntry, path: &Path, found: &Sums) -> bool {
     match entry.checksum {
         // A file that a person put there has no checksum beside it and is trusted.
         Checksum::Unpublished => {
-            fs::read_to_string(sum_of(path)).map_or(true, |kept| kept.starts_with(found))
+            fs::read_to_string(sum_of(path)).map_or(true, |kept| kept.starts_with(&found.sha256))
         }
         checksum => checksum.allows(found),
     }

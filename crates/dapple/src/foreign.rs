@@ -9,6 +9,7 @@ use dapple_nets::checkpoint::{
     CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign,
 };
 
+use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 use crate::unfound::FindModelError;
 
 /// Height and width of the input unless they are given: divisible by the strides of all networks.
@@ -25,6 +26,18 @@ pub struct ForeignSettings<'a> {
     pub normalization: Option<Normalization>,
     /// Names of the classes; numbers, or background and foreground of two, by default.
     pub classes: &'a [String],
+    /// How pixels become what an ONNX file takes.
+    pub pixels: PixelSettings<'a>,
+}
+
+impl ForeignSettings<'_> {
+    /// Whether something about input and classes is given, which models of dapple know themselves.
+    pub fn describes_input(&self) -> bool {
+        self.size.is_some()
+            || self.normalization.is_some()
+            || !self.classes.is_empty()
+            || self.pixels.is_given()
+    }
 }
 
 /// A model made of foreign weights.
@@ -36,14 +49,29 @@ pub struct ForeignModel {
     pub notes: Vec<String>,
 }
 
-/// A model of weights that another program saved: of PyTorch's or safetensors' files, or of a folder of
-/// segmentation_models_pytorch.
+/// A model of weights that another program saved: of PyTorch's or safetensors' files, of a folder of
+/// segmentation_models_pytorch, or of an ONNX file, which holds its network.
 ///
 /// # Errors
 /// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`], and
 /// [`FindModelError::ClassName`] for names that cannot be told apart, [`FindModelError::OwnNetwork`] if a network is named for a
-/// model of dapple, whose description would be lost, and [`FindModelError::File`] for a size that the network does not take.
+/// model of dapple, whose description would be lost, [`FindModelError::File`] for a size that the network does not take, and those
+/// of [`onnx_model`].
 pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<ForeignModel, FindModelError> {
+    if is_onnx(path) {
+        let ForeignSettings { size, normalization, classes, pixels, network } = *settings;
+        if network.is_some() {
+            return Err(FindModelError::OwnNetwork(path.display().to_string()));
+        }
+        let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, normalization, classes })?;
+        return Ok(ForeignModel { model, notes });
+    }
+    if settings.pixels.is_given() {
+        return Err(FindModelError::Pixels(format!(
+            "{}: --mean, --std, --range and --layout are for ONNX files",
+            path.display()
+        )));
+    }
     if settings.network.is_some() {
         refuse_own(path)?;
     }

@@ -31,9 +31,9 @@
 //!
 //! The crates of the workspace are re-exported as modules: [`data`] reads images and masks, [`graph`] defines what networks
 //! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
-//! draws, [`onnx`] writes models for other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP requests,
-//! [`studio`] is a page for labelling and training.
-//! This crate itself adds the choice of a [`device`], [`models`] by name, those of other programs ([`foreign`]), and [`export`].
+//! draws, [`onnx`] reads and writes models of other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP
+//! requests, [`studio`] is a page for labelling and training. This crate itself adds the choice of a [`device`], [`models`] by
+//! name, those of other programs ([`foreign`], [`onnx_model`]), and [`export`].
 //!
 //! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program, which
 //! [`program`] has as a function.
@@ -47,6 +47,8 @@ mod environment;
 pub mod export;
 pub mod foreign;
 pub mod models;
+pub mod onnx_model;
+mod onnx_told;
 pub mod pretrained;
 pub mod program;
 mod segmenter;
@@ -69,7 +71,7 @@ pub use dapple_weights as weights;
 
 pub use dapple_predict::{PredictError, Prediction};
 pub use dapple_train::TrainError;
-pub use segmenter::{Flip, LoadError, Segmenter, SegmenterBuilder};
+pub use segmenter::{Flip, ForeignInput, LoadError, Segmenter, SegmenterBuilder};
 
 use std::path::Path;
 

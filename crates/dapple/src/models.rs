@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
+use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 pub use crate::unfound::FindModelError;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
@@ -16,6 +17,7 @@ use dapple_nets::checkpoint::{
     Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
 };
 use dapple_nets::{Activation, NetConfig};
+use dapple_onnx::ImportError;
 use dapple_weights::{CatalogueEntry, Purpose, Shipped, Store, StoreSettings};
 
 /// The origin of a model.
@@ -65,27 +67,32 @@ impl From<Vec<ModelFile>> for Found {
     }
 }
 
-/// The models with a path or name; several if the file has several that predict together. `network` names that of
-/// weights which another program saved; a folder of segmentation_models_pytorch needs no name. `fetch` downloads published
+/// The models with a path or name; several if the file has several that predict together. `foreign` tells what weights of
+/// another program do not: the network of a state dict, the preparation of pixels for an ONNX file. `fetch` downloads published
 /// weights and returns their path.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
-    network: Option<&str>,
+    foreign: &ForeignSettings<'_>,
     fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
 ) -> Result<Found, E> {
-    let origin = origin(name)?;
+    let (origin, network) = (origin(name)?, foreign.network);
     if network.is_some() && !matches!(origin, Origin::File(_)) {
         return Err(FindModelError::OwnNetwork(name.display().to_string()).into());
     }
+    if foreign.describes_input() && !matches!(origin, Origin::File(_)) {
+        return Err(FindModelError::OwnInput(name.display().to_string()).into());
+    }
     match origin {
         Origin::File(path) => {
-            if is_foreign(&path, network)? {
-                let settings = ForeignSettings { network, ..ForeignSettings::default() };
-                let ForeignModel { model, notes } = foreign_model(&path, &settings)?;
+            if is_onnx(&path) || is_foreign(&path, network)? {
+                let ForeignModel { model, notes } = foreign_model(&path, foreign)?;
                 return Ok(Found { models: vec![model], notes });
+            }
+            if foreign.describes_input() {
+                return Err(FindModelError::OwnInput(name.display().to_string()).into());
             }
             if path.is_dir() && !model_path(&path).exists() {
                 return Err(FindModelError::NoModel(path).into());
@@ -98,6 +105,10 @@ pub fn load_with<E: From<FindModelError>>(
             .into()),
         Origin::Published(entry) => {
             let path = fetch(entry)?;
+            if entry.purpose == Purpose::CutOut {
+                let (model, notes) = cut_out(entry, &path)?;
+                return Ok(Found { models: vec![model], notes });
+            }
             Ok(vec![published(entry, &path)?].into())
         }
     }
@@ -120,7 +131,7 @@ fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Found, FindModelError> {
-    load_with(name, None, &|entry| {
+    load_with(name, &ForeignSettings::default(), &|entry| {
         let store = Store::new(StoreSettings::in_user_cache()?);
         Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
     })
@@ -131,7 +142,9 @@ pub fn load(name: &Path) -> Result<Found, FindModelError> {
 /// # Errors
 /// [`FindModelError`].
 pub fn load_from(name: &Path, store: &Store) -> Result<Found, FindModelError> {
-    load_with(name, None, &|entry| Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?))
+    load_with(name, &ForeignSettings::default(), &|entry| {
+        Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
+    })
 }
 
 /// What the publisher of a whole network documents.
@@ -155,6 +168,8 @@ fn described(entry: &'static CatalogueEntry) -> Result<Published, FindModelError
             (name.to_owned(), Classes::binary("object"), Activation::Sigmoid, 320)
         }
         Purpose::ImageNet => return Err(FindModelError::Encoder(entry.name)),
+        // The file holds its network, which is none of the registry.
+        Purpose::CutOut => return Err(FindModelError::OwnNetwork(entry.name.to_owned())),
     };
     let config = NetConfig::new(&network, 3, classes.len())
         .map_err(|source| FindModelError::Network { name: entry.name, source })?;
@@ -166,6 +181,53 @@ fn described(entry: &'static CatalogueEntry) -> Result<Published, FindModelError
 /// in the registry.
 pub fn published_network(entry: &'static CatalogueEntry) -> Option<(NetConfig, Normalization)> {
     described(entry).ok().map(|published| (published.network, published.normalisation))
+}
+
+/// The classes of published weights; `None` for weights of an encoder, and for a network that is not in the registry.
+pub fn published_classes(entry: &'static CatalogueEntry) -> Option<Classes> {
+    if entry.purpose == Purpose::CutOut {
+        let (_, names) = documented(entry);
+        return Some(match names.len() {
+            2 => Classes::binary(names[1]),
+            count => {
+                let names = names.iter().map(|&name| name.to_owned()).collect();
+                Classes { names, ..Classes::numbered(count) }
+            }
+        });
+    }
+    described(entry).ok().map(|published| published.classes)
+}
+
+/// The side of the images and the names of the classes that the publishers of an ONNX file document.
+fn documented(entry: &'static CatalogueEntry) -> (usize, &'static [&'static str]) {
+    match entry.name {
+        "u2net_human_seg" => (320, &["background", "person"]),
+        "u2net_cloth_seg" => (768, &["background", "upper body", "lower body", "full body"]),
+        _ => (1024, &["background", "object"]),
+    }
+}
+
+/// The mean that rembg subtracts for IS-Net, whose deviation is 1.
+const MEAN_OF_ISNET: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// An ONNX file of the catalogue as a model, with the input and the classes that its publisher documents.
+fn cut_out(entry: &'static CatalogueEntry, path: &Path) -> Result<(ModelFile, Vec<String>), FindModelError> {
+    let (side, names) = documented(entry);
+    let classes: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut settings = OnnxSettings { classes: &classes, ..OnnxSettings::default() };
+    if entry.normalization == Normalization::Unit {
+        settings.pixels = PixelSettings { mean: &MEAN_OF_ISNET, ..PixelSettings::default() };
+    } else {
+        settings.normalization = Some(entry.normalization);
+    }
+    let side = (side, side);
+    // A file of one size names it itself.
+    let (mut model, notes) = match onnx_model(path, &OnnxSettings { size: Some(side), ..settings }) {
+        Err(FindModelError::Onnx { source: ImportError::Size { .. }, .. }) => onnx_model(path, &settings)?,
+        other => other?,
+    };
+    model.card.extra.insert("source".to_owned(), entry.url.into());
+    Ok((model, notes))
 }
 
 /// A published file as a model, with the classes and the input that its publisher documents.
@@ -197,11 +259,23 @@ mod tests {
 
     #[test]
     fn every_published_network_is_one_of_ours() {
-        let networks = CATALOGUE.iter().filter(|entry| entry.purpose != Purpose::ImageNet);
+        let whole = |entry: &&CatalogueEntry| !matches!(entry.purpose, Purpose::ImageNet | Purpose::CutOut);
+        let networks = CATALOGUE.iter().filter(whole);
         for entry in networks {
             // The network is found before the file is opened, which is not there.
             let error = published(entry, Path::new("absent.pth")).expect_err("there is no file");
             assert!(matches!(error, FindModelError::Checkpoint(_)), "{}: {error}", entry.name);
+        }
+    }
+
+    #[test]
+    fn published_onnx_files_have_their_classes() {
+        for entry in CATALOGUE.iter().filter(|entry| entry.purpose == Purpose::CutOut) {
+            let classes = published_classes(entry).expect("they are documented");
+            assert_eq!(classes.names[0], "background", "{}", entry.name);
+            assert!(published_network(entry).is_none(), "{}", entry.name);
+            let error = cut_out(entry, Path::new("absent.onnx")).expect_err("there is no file");
+            assert!(matches!(error, FindModelError::Onnx { .. }), "{}: {error}", entry.name);
         }
     }
 

@@ -6,11 +6,14 @@ use std::path::Path;
 use dapple_base::{InputFault, ValueRange};
 use dapple_graph::Precision;
 use dapple_model::{Model, ModelError};
+use dapple_onnx::Layout;
 use dapple_predict::{PredictError, PredictSettings, Predictor, Tiling};
 use dapple_weights::{Store, StoreSettings, WeightsError};
 
 use crate::device::{self, DeviceError, EngineOptions};
+use crate::foreign::ForeignSettings;
 use crate::models::{self, FindModelError};
+use crate::onnx_model::PixelSettings;
 
 /// The reason why a segmenter cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +81,8 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// Loads a model file, the best model of a run's folder (of a cross-validation: of all its folds), or a model by name
-    /// ([`models`](crate::models)), on the CPU with all cores and default settings.
+    /// Loads a model file, an ONNX file of any program, the best model of a run's folder (of a cross-validation: of all its
+    /// folds), or a model by name ([`models`](crate::models)), on the CPU with all cores and default settings.
     ///
     /// # Errors
     /// As [`SegmenterBuilder::load`].
@@ -122,6 +125,33 @@ pub struct SegmenterBuilder {
     engine: EngineOptions,
     settings: PredictSettings,
     store: Option<StoreSettings>,
+    foreign: ForeignInput,
+}
+
+/// The knowledge about ONNX files that they do not hold themselves; see [`SegmenterBuilder::foreign`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForeignInput {
+    /// Mean of each channel in units of `range`; one for all, or one each.
+    pub mean: Vec<f32>,
+    /// Deviation of each channel, likewise.
+    pub std: Vec<f32>,
+    /// The values of black and white before mean and deviation; 0 and 1 where only these are given.
+    pub range: Option<[f32; 2]>,
+    /// The order of the input's axes.
+    pub layout: Option<Layout>,
+    /// Height and width to which images are resized.
+    pub size: Option<(usize, usize)>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+}
+
+impl ForeignInput {
+    /// The same as settings of loading.
+    pub fn settings(&self) -> ForeignSettings<'_> {
+        let Self { mean, std, range, layout, size, classes } = self;
+        let pixels = PixelSettings { mean, std, range: *range, layout: *layout };
+        ForeignSettings { size: *size, classes, pixels, ..ForeignSettings::default() }
+    }
 }
 
 impl Default for SegmenterBuilder {
@@ -131,6 +161,7 @@ impl Default for SegmenterBuilder {
             engine: EngineOptions::default(),
             settings: PredictSettings::default(),
             store: None,
+            foreign: ForeignInput::default(),
         }
     }
 }
@@ -197,6 +228,19 @@ impl SegmenterBuilder {
         self
     }
 
+    /// What an ONNX file does not tell: how pixels are prepared, the size of images, the names of classes.
+    ///
+    /// ```no_run
+    /// use dapple::{ForeignInput, Segmenter};
+    /// let input = ForeignInput { range: Some([0.0, 255.0]), ..ForeignInput::default() };
+    /// let segmenter = Segmenter::builder().foreign(input).load("model.onnx")?;
+    /// # Ok::<(), dapple::LoadError>(())
+    /// ```
+    pub fn foreign(mut self, input: ForeignInput) -> Self {
+        self.foreign = input;
+        self
+    }
+
     /// The cache of published weights and the way to download them; by default, the user's cache folder and the
     /// publishers' addresses.
     pub fn weights(mut self, store: StoreSettings) -> Self {
@@ -220,7 +264,8 @@ impl SegmenterBuilder {
         let engine = device::engine(&self.device, &self.engine)?;
         let (mut members, mut notes) = (Vec::new(), Vec::new());
         for name in paths_or_names {
-            let found = models::load_with(name.as_ref(), None, &|entry| self.fetch(entry))?;
+            let found =
+                models::load_with(name.as_ref(), &self.foreign.settings(), &|entry| self.fetch(entry))?;
             notes.extend(found.notes);
             for model in found.models {
                 members.push(Model::new(model, engine.as_ref())?);

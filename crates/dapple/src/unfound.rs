@@ -6,6 +6,7 @@ use dapple_base::{InputFault, nearest};
 use dapple_model::ModelError;
 use dapple_nets::ConfigError;
 use dapple_nets::checkpoint::CheckpointError;
+use dapple_onnx::ImportError;
 use dapple_weights::{CATALOGUE, Purpose, SHIPPED, WeightsError};
 
 /// The reason why a model cannot be loaded.
@@ -54,6 +55,31 @@ pub enum FindModelError {
     /// A class without a name, or with that of another.
     #[error("the class name `{0}` is empty or given twice; give each class one of its own")]
     ClassName(String),
+    /// An ONNX file that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: ImportError,
+    },
+    /// Nothing tells how images are prepared for an ONNX file.
+    #[error(
+        "{}: neither its metadata nor a preprocessor_config.json beside it say which values of pixels it takes; give them as \
+         its authors do: --range 0..1 or --range 0..255 for the values of black and white, and --mean and --std in these units \
+         where they normalize (ImageNet's: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)",
+        .0.display()
+    )]
+    Preprocessing(PathBuf),
+    /// A preparation of pixels that makes no sense.
+    #[error("{0}")]
+    Pixels(String),
+    /// The input of a model that knows its own was described.
+    #[error(
+        "{0}: a model that knows its input and its classes; use it as it is, without --mean, --std, --range, --layout, \
+             --input-size and --classes-file"
+    )]
+    OwnInput(String),
     /// A network was named for a model that has one.
     #[error("{0}: a model that knows its network, classes and input; use it as it is, without --network")]
     OwnNetwork(String),
@@ -76,6 +102,7 @@ impl InputFault for FindModelError {
             Self::Weights(error) => error.is_input_fault(),
             Self::Unknown { .. } | Self::NoModel(_) | Self::Encoder(_) | Self::Checkpoint(_) => true,
             Self::ClassNames { .. } | Self::ClassName(_) | Self::OwnNetwork(_) | Self::Network { .. } => true,
+            Self::Onnx { .. } | Self::Preprocessing(_) | Self::Pixels(_) | Self::OwnInput(_) => true,
         }
     }
 }

@@ -59,13 +59,31 @@ impl Graph {
     /// # Errors
     /// If a parameter of that name exists, the channels are not divisible into the groups, or the map is empty.
     pub fn group_norm(&mut self, name: &str, x: NodeId, groups: usize) -> Result<NodeId, GraphError> {
+        self.group_norm_with(name, x, groups, 1e-5)
+    }
+
+    /// Group normalization with an `eps` of its own.
+    ///
+    /// # Errors
+    /// As [`Graph::group_norm`], and if `eps` is not a positive number.
+    pub fn group_norm_with(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        groups: usize,
+        eps: f32,
+    ) -> Result<NodeId, GraphError> {
         let s = self.check(x)?;
+        if !(eps.is_finite() && eps > 0.0) {
+            let why = format!("eps is {eps}; it must be a positive number");
+            return Err(GraphError::Invalid { op: "group_norm", name: name.into(), shape: s, why });
+        }
         if groups == 0 || !s.c.is_multiple_of(groups) || s.is_empty() {
             let why = format!("cannot be divided into {groups} groups of channels");
             return Err(GraphError::Invalid { op: "group_norm", name: name.into(), shape: s, why });
         }
         let [gamma, beta] = self.scale_and_shift(name, s.c)?;
-        Ok(self.push(name, Op::GroupNorm { gamma, beta, groups, eps: 1e-5 }, vec![x], s))
+        Ok(self.push(name, Op::GroupNorm { gamma, beta, groups, eps }, vec![x], s))
     }
 
     /// The scale and shift of a normalization, which start as the identity.

@@ -35,7 +35,7 @@ impl Graph {
             Op::AdaptiveAvgPool => self.adaptive_avg_pool(input(0), [node.shape.h, node.shape.w]),
             Op::AvgPool(pool) => self.avg_pool(input(0), pool),
             Op::LayerNorm { eps, .. } => self.layer_norm(name, input(0), *eps),
-            Op::GroupNorm { groups, .. } => self.group_norm(name, input(0), *groups),
+            Op::GroupNorm { groups, eps, .. } => self.group_norm_with(name, input(0), *groups, *eps),
             Op::Scale { .. } => self.scale(name, input(0), 1.0),
             Op::Attention { heads } => self.attention(input(0), input(1), input(2), *heads),
             Op::Dropout { rate, .. } => self.dropout(input(0), *rate),

@@ -25,6 +25,7 @@ impl NetConfig {
             drop_path: None,
             decoder_width: None,
             quantization: None,
+            imported: None,
         };
         config.check()?;
         Ok(config)
@@ -33,8 +34,11 @@ impl NetConfig {
     /// The network's entry in the registry.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownNetwork`].
+    /// [`ConfigError::UnknownNetwork`], and [`ConfigError::Imported`] for a network of a foreign file.
     pub fn entry(&self) -> Result<&'static NetworkEntry, ConfigError> {
+        if self.imported.is_some() {
+            return Err(ConfigError::Imported(self.name.clone()));
+        }
         find(&self.name)
     }
 
@@ -100,6 +104,9 @@ impl NetConfig {
 
 impl Network for NetConfig {
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
+        if let Some(imported) = &self.imported {
+            return imported.network().build(input);
+        }
         let entry = self.check().map_err(|e| GraphError::Config(e.to_string()))?;
         if input.c != self.in_channels {
             let why = format!("the network takes {} channels", self.in_channels);
@@ -109,7 +116,10 @@ impl Network for NetConfig {
     }
 
     fn example_input(&self) -> Shape {
-        Shape::new(1, 256, 256, self.in_channels)
+        match &self.imported {
+            Some(imported) => imported.network().example_input(),
+            None => Shape::new(1, 256, 256, self.in_channels),
+        }
     }
 
     fn quantization(&self) -> Option<&Quantization> {

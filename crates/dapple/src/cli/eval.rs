@@ -229,6 +229,8 @@ fn score(arguments: &Eval, model_name: &Path, data: &Path) -> Result<(Scores, Op
     };
     let loss = match provenance {
         Some(provenance) => provenance.loss,
+        // An imported network has one output that is read, with the labels as its truth.
+        None if model.card.network.imported.is_some() => Loss::single(usual),
         None => model.card.network.check()?.with_targets(Loss::single(usual)),
     };
     let set = EvaluationSet::new(&dataset, &samples, input, 1, CacheSettings::None)?;

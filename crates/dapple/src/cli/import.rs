@@ -61,8 +61,13 @@ pub fn run(arguments: &Import) -> Result<(), Failure> {
     let inputs: [&Path; 3] =
         [weights, &weights.join("model.safetensors"), &weights.join("pytorch_model.bin")];
     check_written(out, Own::Never, &inputs, Some(*force))?;
-    let settings =
-        ForeignSettings { network: network.as_deref(), size: *size, normalization: *normalise, classes };
+    let settings = ForeignSettings {
+        network: network.as_deref(),
+        size: *size,
+        normalization: *normalise,
+        classes,
+        ..ForeignSettings::default()
+    };
     let ForeignModel { model, notes } = foreign_model(weights, &settings)?;
     let bytes = model.to_bytes().map_err(Failure::input)?;
     write_atomic(out, &bytes)?;

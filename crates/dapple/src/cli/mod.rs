@@ -21,6 +21,7 @@ mod find_rate;
 mod import;
 mod initial;
 mod man;
+mod model_facts;
 mod models;
 mod predict;
 mod pretrained;

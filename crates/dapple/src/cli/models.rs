@@ -1,6 +1,6 @@
 //! `dapple models`: the networks with their size and cost.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use dapple::graph::{Network, Shape, summary};
 use dapple::nets::NetConfig;
 use dapple::nets::registry::{self, NetworkEntry, networks};
@@ -10,13 +10,19 @@ use serde::Serialize;
 use super::common::json::print_json;
 use super::common::values::size;
 use super::failure::Failure;
+use super::model_facts::{self, Show};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   dapple models
+  dapple models show horse
+  dapple models show model.onnx
   dapple models unet --width 16 --size 192x256
   dapple models --json")]
 pub struct Models {
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Networks to list [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
@@ -32,6 +38,12 @@ pub struct Models {
     /// Print a JSON list
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print what is known about a model: classes, input, origin, licence
+    Show(Show),
 }
 
 #[derive(Serialize)]
@@ -50,6 +62,9 @@ struct Row {
 }
 
 pub fn run(arguments: &Models) -> Result<(), Failure> {
+    if let Some(Command::Show(show)) = &arguments.command {
+        return model_facts::run(show);
+    }
     let (height, width) = arguments.size;
     let row = |entry: &'static NetworkEntry| {
         let mut config = NetConfig::new(&entry.name, 3, arguments.classes)?;

@@ -22,6 +22,7 @@ mod manners;
 mod memory;
 mod models;
 mod next;
+mod onnx;
 mod predict;
 mod quantized;
 mod report;

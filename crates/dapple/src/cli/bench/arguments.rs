@@ -15,6 +15,7 @@ use crate::cli::common::values::{at_least_one, threads};
   dapple bench u2net-lite --size 320 --layers --trace u2net.json
   dapple bench unet --batch 4 --train --memory-limit 1GiB
   dapple bench segnet --classes 12 --batch 2 --train --json -
+  dapple bench model.onnx --size 512
 
 Times are wall-clock medians after one uncounted run. A training step is forward, loss, backward and Adam. GFLOP/s count two \
 operations for each multiply-add of the plain definition (three times as many in training), whatever algorithm computes it. \
@@ -24,7 +25,7 @@ device's time divided by the device's.
 The steps of --layers are timed one by one, in as many passes as --runs says; times are medians. Operations are counted as above, \
 bytes are those of the feature maps that a step reads and writes, each once, and of the weights of products.")]
 pub struct Bench {
-    /// Network: see `dapple models`
+    /// Network: see `dapple models`; or an ONNX file
     #[arg(value_name = "NAME")]
     pub network: String,
     /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available

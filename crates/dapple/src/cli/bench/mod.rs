@@ -15,6 +15,7 @@ use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, Sta
 use dapple::model::model_path;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::{NetConfig, checkpoint};
+use dapple::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 use dapple_base::machine::peak_memory;
 
 use super::common::json::check_json;
@@ -39,27 +40,19 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     if let Some(path) = &arguments.trace {
         check_written(path, Own::Json(trace::KEYS), &[], None)?;
     }
-    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
-    let quantized = arguments.init.as_deref().map(|file| quantized(file, &config)).transpose()?.flatten();
-    if let Some(width) = arguments.width {
-        config.width = width;
-    }
-    if let Some(model) = &quantized {
-        config = model.card.network.clone();
-    }
-    let entry = config.check()?;
-    let shape = Shape::new(arguments.batch, arguments.size, arguments.size, 3);
+    let Timed { config, weights, targets } = timed(arguments)?;
+    let channels = config.in_channels;
+    let shape = Shape::new(arguments.batch, arguments.size, arguments.size, channels);
     // An input of more than 2^28 values (1 GiB) needs more memory for activations than any machine has.
-    let extents = [arguments.size, arguments.size, arguments.batch, 3];
+    let extents = [arguments.size, arguments.size, arguments.batch, channels];
     let values = extents.into_iter().try_fold(1usize, |product, extent| product.checked_mul(extent));
     if !values.is_some_and(|values| (1..=1 << 28).contains(&values)) {
         return Err(Failure::input("--size and --batch must be at least 1 and within memory"));
     }
     let graph = config.build(shape)?;
-    let mut state = State::init(&graph, 0);
-    if let Some(model) = quantized {
-        state = model.state;
-    } else if let Some(file) = &arguments.init {
+    let is_whole = weights.is_some();
+    let mut state = weights.unwrap_or_else(|| State::init(&graph, 0));
+    if let Some(file) = arguments.init.as_ref().filter(|_| !is_whole) {
         checkpoint::init_from_file(&mut state, &config, file).map_err(Failure::input)?;
     }
     let network: Arc<dyn Network> = Arc::new(config.clone());
@@ -81,8 +74,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     // The engines have copies; kept, these values would count as their memory.
     drop(state);
     let kind = if config.logits() == 1 { LossKind::BinaryCrossEntropy } else { LossKind::CrossEntropy };
-    let loss = entry.with_targets(Loss::single(kind));
-    let work = Work { input: image(shape), loss, labels: labels(shape, arguments.classes) };
+    let loss = targets(Loss::single(kind));
+    let work = Work { input: image(shape), loss, labels: labels(shape, config.classes) };
     work.in_turns(&mut subjects, arguments.runs)?;
     let peak_rss_mb = peak_memory().map(|bytes| bytes as f64 / 1e6);
 
@@ -121,6 +114,44 @@ fn quantized(file: &Path, config: &NetConfig) -> Result<Option<ModelFile>, Failu
         )));
     }
     Ok(Some(model))
+}
+
+/// The network that is timed.
+struct Timed {
+    config: NetConfig,
+    /// Those of an ONNX file, or of a quantized model.
+    weights: Option<State>,
+    /// Gives a loss the targets of the network's outputs.
+    targets: Box<dyn Fn(Loss) -> Loss>,
+}
+
+/// A network of the registry, or that of an ONNX file, whose values of pixels do not matter here.
+fn timed(arguments: &Bench) -> Result<Timed, Failure> {
+    let path = Path::new(&arguments.network);
+    if is_onnx(path) {
+        if arguments.train || arguments.init.is_some() || arguments.width.is_some() {
+            return Err(Failure::input(
+                "an ONNX file is timed as it is, without --train, --init and --width",
+            ));
+        }
+        let pixels = PixelSettings { range: Some([0.0, 1.0]), ..PixelSettings::default() };
+        let size = Some((arguments.size, arguments.size));
+        let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, ..OnnxSettings::default() })?;
+        notes.iter().for_each(|assumption| note!("note: {assumption}"));
+        let targets = Box::new(|loss: Loss| loss);
+        return Ok(Timed { config: model.card.network, weights: Some(model.state), targets });
+    }
+    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
+    let quantized = arguments.init.as_deref().map(|file| quantized(file, &config)).transpose()?.flatten();
+    if let Some(width) = arguments.width {
+        config.width = width;
+    }
+    let mut weights = None;
+    if let Some(model) = quantized {
+        (config, weights) = (model.card.network, Some(model.state));
+    }
+    let entry = config.check()?;
+    Ok(Timed { config, weights, targets: Box::new(move |loss| entry.with_targets(loss)) })
 }
 
 /// The engines' options.

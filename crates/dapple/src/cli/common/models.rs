@@ -3,28 +3,109 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dapple::ForeignInput;
+use dapple::foreign::ForeignSettings;
 use dapple::graph::Engine;
 use dapple::model::Model;
 use dapple::models::load_with;
 use dapple::nets::checkpoint::ModelFile;
+use dapple::onnx::Layout;
 use dapple::weights::{CatalogueEntry, Store, StoreSettings};
+use dapple_base::read_regular;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::values::size;
 use crate::cli::failure::Failure;
 use crate::environment;
 
-/// The network of weights that another program saved.
+/// The heading of the flags below.
+const FOREIGN: &str = "Models of other programs";
+
+/// What models of other programs do not tell themselves.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Foreign {
     /// Network of weights that another program saved, where the model is a file of PyTorch (.pth) or a state dict;
     /// `dapple import` keeps more settings
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = FOREIGN)]
     pub network: Option<String>,
+    /// Mean of each channel that an ONNX file takes pixels by, in units of --range
+    #[arg(long, value_name = "X,…", value_delimiter = ',', allow_hyphen_values = true, help_heading = FOREIGN)]
+    pub mean: Vec<f32>,
+    /// Deviation of each channel, likewise
+    #[arg(long, value_name = "X,…", value_delimiter = ',', help_heading = FOREIGN)]
+    pub std: Vec<f32>,
+    /// Values of black and white that an ONNX file takes, before --mean and --std: 0..1 or 0..255 [default: as the file's
+    /// metadata say; 0..1 with --mean or --std]
+    #[arg(long, value_name = "LOW..HIGH", value_parser = range, allow_hyphen_values = true, help_heading = FOREIGN)]
+    pub range: Option<[f32; 2]>,
+    /// Order of the axes of an ONNX file's input: nchw or nhwc [default: as the number of channels tells]
+    #[arg(long, value_name = "ORDER", value_parser = layout, help_heading = FOREIGN)]
+    pub layout: Option<Layout>,
+    /// Size to which images are resized for an ONNX file that takes any, or for weights of another program
+    #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = FOREIGN)]
+    pub input_size: Option<(usize, usize)>,
+    /// Text file with the names of the classes, one a line in the order of their labels
+    #[arg(long, value_name = "FILE", help_heading = FOREIGN)]
+    pub classes_file: Option<PathBuf>,
+}
+
+impl Foreign {
+    /// The same for the library, with the names of the classes read.
+    fn input(&self) -> Result<ForeignInput, Failure> {
+        let classes = match &self.classes_file {
+            None => Vec::new(),
+            Some(path) => {
+                let named = |error: std::io::Error| Failure::input(format!("{}: {error}", path.display()));
+                let bytes = read_regular(path, MOST_NAMES).map_err(named)?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| Failure::input(format!("{}: it is no text in UTF-8", path.display())))?;
+                let names: Vec<String> =
+                    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+                if names.is_empty() {
+                    return Err(Failure::input(format!("{}: it names no class", path.display())));
+                }
+                names
+            }
+        };
+        Ok(ForeignInput {
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            range: self.range,
+            layout: self.layout,
+            size: self.input_size,
+            classes,
+        })
+    }
+}
+
+/// Most bytes of a file of names.
+const MOST_NAMES: u64 = 1 << 20;
+
+/// `LOW..HIGH`.
+fn range(text: &str) -> Result<[f32; 2], String> {
+    let bounds = text.split_once("..").map(|(low, high)| (low.trim().parse(), high.trim().parse()));
+    match bounds {
+        Some((Ok(low), Ok(high))) => Ok([low, high]),
+        _ => Err("give two numbers such as 0..1 or 0..255".into()),
+    }
+}
+
+/// The order of the axes of a batch of images.
+fn layout(text: &str) -> Result<Layout, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "nchw" => Ok(Layout::Nchw),
+        "nhwc" => Ok(Layout::Nhwc),
+        _ => {
+            Err("give nchw (batch, channels, height, width) or nhwc (batch, height, width, channels)".into())
+        }
+    }
 }
 
 /// The models that a path or a name stands for, see [`dapple::models`].
 pub fn load(name: &Path, foreign: &Foreign, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
-    let found = load_with(name, foreign.network.as_deref(), &|entry| fetch(&store(false)?, entry, quiet))?;
+    let input = foreign.input()?;
+    let settings = ForeignSettings { network: foreign.network.as_deref(), ..input.settings() };
+    let found = load_with(name, &settings, &|entry| fetch(&store(false)?, entry, quiet))?;
     found.notes.iter().for_each(|assumption| note!("note: {assumption}"));
     Ok(found.models)
 }

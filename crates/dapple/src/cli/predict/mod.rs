@@ -141,7 +141,7 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
         let named = |origin| !matches!(origin, Origin::File(_));
         let file = path
             .extension()
-            .is_some_and(|e| ["safetensors", "pth", "pt", "ckpt"].iter().any(|own| e == *own));
+            .is_some_and(|e| ["safetensors", "onnx", "pth", "pt", "ckpt"].iter().any(|own| e == *own));
         let is_saved = || path.is_dir() && saved_network(path).is_ok_and(|saved| saved.is_some());
         file || is_saved()
             || model_path(path).file_name() != path.file_name() && model_path(path).is_file()
@@ -154,12 +154,24 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
         Some((first, [])) if is_model(first) => {
             Err(Failure::input("give images to predict after the model: IMAGE|DIR…"))
         }
-        _ => Err(Failure::input(
-            "give a model: --model RUN|FILE|NAME, or a run's folder, a model file (.safetensors, or .pth with \
-             --network) or a name (horse, road, …) before the images",
-        )),
+        Some((first, [_, ..])) if is_name(first) => match origin(first) {
+            // It says which name may be meant.
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Failure::input(MODEL)),
+        },
+        _ => Err(Failure::input(MODEL)),
     }
 }
+
+/// Whether a path that leads nowhere looks like the name of a model.
+fn is_name(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    !path.exists() && path.extension().is_none() && !text.contains(['*', '?', '[', '/', '\\'])
+}
+
+/// The message for images without a model.
+const MODEL: &str = "give a model: --model RUN|FILE|NAME, or a run's folder, a model file (.safetensors, .onnx, or .pth with \
+                     --network) or a name (horse, road, …) before the images";
 
 /// The files besides the images that no result may replace.
 fn protected(models: &[PathBuf], arguments: &Predict) -> Vec<PathBuf> {

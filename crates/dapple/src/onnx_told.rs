@@ -1,0 +1,239 @@
+//! What an ONNX file and the files beside it tell about images and classes.
+
+use std::path::Path;
+
+use dapple_base::read_regular;
+use dapple_nets::Activation;
+use dapple_nets::checkpoint::Normalization;
+use dapple_onnx::{OnnxFile, Preparation};
+use serde_json::Value;
+
+use crate::unfound::FindModelError;
+
+/// Most bytes of a description beside a model.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// The file in which Hugging Face describes the preparation of images.
+const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// What is told; nothing of it where nothing tells.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub pixels: Option<Pixels>,
+    pub size: Option<[usize; 2]>,
+    pub classes: Vec<String>,
+    pub colours: Vec<[u8; 3]>,
+    pub ignore: Option<u8>,
+    pub activation: Option<Activation>,
+}
+
+/// The preparation of pixels.
+#[derive(Debug)]
+pub(crate) struct Pixels {
+    pub normalization: Normalization,
+    pub preparation: Option<Preparation>,
+    /// Where it was found.
+    pub source: String,
+}
+
+/// What a file, or the files beside it, tell.
+pub(crate) fn told(path: &Path, file: &OnnxFile) -> Result<Told, FindModelError> {
+    if let Some(text) = file.entry("preprocessing") {
+        return of_dapple(path, file, text);
+    }
+    if file.entry("author") == Some("Ultralytics") {
+        return Ok(of_ultralytics(file));
+    }
+    of_hugging_face(path)
+}
+
+fn unclear(path: &Path, what: &str) -> FindModelError {
+    FindModelError::Pixels(format!(
+        "{}: {what} cannot be understood; give --mean, --std and --range",
+        path.display()
+    ))
+}
+
+fn numbers(value: &Value) -> Option<Vec<f32>> {
+    value.as_array()?.iter().map(|value| value.as_f64().map(|value| value as f32)).collect()
+}
+
+fn sides(value: &Value) -> Option<[usize; 2]> {
+    let side =
+        |value: &Value| value.as_u64().and_then(|side| usize::try_from(side).ok()).filter(|&side| side > 0);
+    match value.as_array()?.as_slice() {
+        [height, width] => Some([side(height)?, side(width)?]),
+        _ => None,
+    }
+}
+
+/// The metadata that `dapple export` writes.
+fn of_dapple(path: &Path, file: &OnnxFile, text: &str) -> Result<Told, FindModelError> {
+    let what = "the entry `preprocessing` of its metadata";
+    let steps: Value = serde_json::from_str(text).map_err(|_| unclear(path, what))?;
+    let (Some(mean), Some(std)) = (numbers(&steps["mean"]), numbers(&steps["std"])) else {
+        return Err(unclear(path, what));
+    };
+    if mean.len() != std.len() || std.iter().any(|&std| std <= 0.0) {
+        return Err(unclear(path, what));
+    }
+    let channels = mean.len();
+    let is = |normalization: Normalization| normalization.moments(channels) == [mean.clone(), std.clone()];
+    let (normalization, preparation) = if steps["included"].as_bool() == Some(true) {
+        let (scale, shift) = (vec![255.0; channels], vec![0.0; channels]);
+        (Normalization::Unit, Some(Preparation { scale, shift, reversed: false }))
+    } else if steps["divisor"].as_str() == Some("image maximum") {
+        if !is(Normalization::U2Net) {
+            return Err(unclear(path, what));
+        }
+        (Normalization::U2Net, None)
+    } else if steps["divisor"].as_f64() != Some(255.0) {
+        return Err(unclear(path, what));
+    } else {
+        let known = [Normalization::ImageNet, Normalization::Unit, Normalization::Lite];
+        match known.into_iter().find(|&normalization| is(normalization)) {
+            Some(normalization) => (normalization, None),
+            None => (Normalization::Unit, Some(by_moments(&mean, &std, 1.0))),
+        }
+    };
+    let listed: Value =
+        file.entry("classes").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let listed = listed.as_array().cloned().unwrap_or_default();
+    let colour = |class: &Value| -> Option<[u8; 3]> {
+        let values = class["colour"].as_array()?;
+        let values = values.iter().map(|value| value.as_u64().and_then(|value| u8::try_from(value).ok()));
+        values.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    };
+    Ok(Told {
+        pixels: Some(Pixels { normalization, preparation, source: "its metadata".to_owned() }),
+        size: sides(&steps["size"]),
+        classes: listed.iter().filter_map(|class| class["name"].as_str().map(str::to_owned)).collect(),
+        colours: listed.iter().filter_map(colour).collect(),
+        ignore: file.entry("ignore_label").and_then(|label| label.parse().ok()),
+        activation: match file.entry("activation") {
+            Some("softmax") => Some(Activation::Softmax),
+            Some("sigmoid") => Some(Activation::Sigmoid),
+            _ => None,
+        },
+    })
+}
+
+/// `(value factor - mean) / std` of values between 0 and 1.
+fn by_moments(mean: &[f32], std: &[f32], factor: f32) -> Preparation {
+    let scale = std.iter().map(|std| factor / std).collect();
+    let shift = mean.iter().zip(std).map(|(mean, std)| -mean / std).collect();
+    Preparation { scale, shift, reversed: false }
+}
+
+/// Ultralytics' metadata: pixels between 0 and 1, red first; names as Python writes a dictionary.
+fn of_ultralytics(file: &OnnxFile) -> Told {
+    let pixels = Pixels {
+        normalization: Normalization::Unit,
+        preparation: None,
+        source: "the metadata of Ultralytics".to_owned(),
+    };
+    let size = file.entry("imgsz").and_then(|text| serde_json::from_str(text).ok()).as_ref().and_then(sides);
+    let classes = file.entry("names").and_then(python_names).unwrap_or_default();
+    Told { pixels: Some(pixels), size, classes, ..Told::default() }
+}
+
+/// The values of `{0: 'person', 1: "bird's nest"}`, in the order of their numbers, which must be 0, 1, 2 …
+fn python_names(text: &str) -> Option<Vec<String>> {
+    let mut rest = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+    let mut names = Vec::new();
+    while !rest.is_empty() {
+        let (number, after) = rest.split_once(':')?;
+        if number.trim().parse() != Ok(names.len()) {
+            return None;
+        }
+        let mut letters = after.trim_start().chars();
+        let quote = letters.next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        let mut name = String::new();
+        loop {
+            match letters.next()? {
+                '\\' => name.push(letters.next()?),
+                letter if letter == quote => break,
+                letter => name.push(letter),
+            }
+        }
+        names.push(name);
+        rest = letters.as_str().trim_start();
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+    }
+    Some(names)
+}
+
+/// Hugging Face's description beside the file, or above a folder `onnx`.
+fn of_hugging_face(path: &Path) -> Result<Told, FindModelError> {
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let above = folder.file_name().is_some_and(|name| name == "onnx").then(|| folder.join(".."));
+    let mut places = std::iter::once(folder).chain(above);
+    let Some(folder) = places.find(|folder| folder.join(PREPROCESSOR).is_file()) else {
+        return Ok(Told::default());
+    };
+    let place = folder.join(PREPROCESSOR);
+    let steps = json(&place)?;
+    let fails = || unclear(&place, "this description");
+    let does = |key: &str| steps[key].as_bool().unwrap_or(true);
+    let rescale =
+        if does("do_rescale") { steps["rescale_factor"].as_f64().unwrap_or(1.0 / 255.0) } else { 1.0 };
+    let factor = (255.0 * rescale) as f32;
+    let (mean, std) = if does("do_normalize") {
+        let (mean, std) = (numbers(&steps["image_mean"]), numbers(&steps["image_std"]));
+        (mean.ok_or_else(fails)?, std.ok_or_else(fails)?)
+    } else {
+        (vec![0.0; 3], vec![1.0; 3])
+    };
+    if mean.is_empty() || mean.len() != std.len() || std.iter().any(|&std| std <= 0.0) {
+        return Err(fails());
+    }
+    let reversed = steps["do_flip_channel_order"].as_bool() == Some(true);
+    let preparation = Preparation { reversed, ..by_moments(&mean, &std, factor) };
+    let size = &steps["size"];
+    let side =
+        |value: &Value| value.as_u64().and_then(|side| usize::try_from(side).ok()).filter(|&side| side > 0);
+    let size = match (side(size), side(&size["height"]), side(&size["width"]), side(&size["shortest_edge"])) {
+        (Some(side), ..) | (None, None, None, Some(side)) => Some([side; 2]),
+        (None, Some(height), Some(width), _) => Some([height, width]),
+        _ => None,
+    };
+    let classes = hugging_face_names(&folder.join("config.json"))?;
+    let pixels = Pixels {
+        normalization: Normalization::Unit,
+        preparation: Some(preparation),
+        source: place.display().to_string(),
+    };
+    Ok(Told { pixels: Some(pixels), size, classes, ..Told::default() })
+}
+
+/// The names of `id2label`, if the file is there and has them for 0, 1, 2 …
+fn hugging_face_names(path: &Path) -> Result<Vec<String>, FindModelError> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let config = json(path)?;
+    let Some(labels) = config["id2label"].as_object() else { return Ok(Vec::new()) };
+    let name = |number: usize| labels.get(&number.to_string()).and_then(Value::as_str).map(str::to_owned);
+    Ok((0..labels.len()).map(name).collect::<Option<Vec<_>>>().unwrap_or_default())
+}
+
+fn json(path: &Path) -> Result<Value, FindModelError> {
+    let bytes = read_regular(path, MOST_BYTES)
+        .map_err(|error| FindModelError::Pixels(format!("{}: {error}", path.display())))?;
+    serde_json::from_slice(&bytes).map_err(|_| unclear(path, "this description"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_python_dictionary_are_read() {
+        let names = python_names(r#"{0: 'person', 1: "bird's nest", 2: 'a\'b'}"#);
+        assert_eq!(names, Some(vec!["person".to_owned(), "bird's nest".to_owned(), "a'b".to_owned()]));
+        assert_eq!(python_names("{}"), Some(Vec::new()));
+        for wrong in ["", "{1: 'a'}", "{0: a}", "{0: 'a", "['a']"] {
+            assert_eq!(python_names(wrong), None, "{wrong}");
+        }
+    }
+}

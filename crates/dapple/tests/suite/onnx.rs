@@ -1,0 +1,107 @@
+//! ONNX files as models.
+
+use std::fs;
+
+use crate::common::Bench;
+use dapple::data::decode_image;
+use dapple::graph::{Network, State};
+use dapple::nets::NetConfig;
+use dapple::onnx::{Options, OutputFunction, export};
+use dapple::{ForeignInput, Segmenter};
+
+/// A narrow network with random weights and three classes, without a word about images.
+fn bare(bench: &Bench, name: &str) {
+    let config = NetConfig { width: 4, ..NetConfig::new("unet", 3, 3).expect("of the registry") };
+    let graph = config.build(config.example_input()).expect("it fits its example");
+    let options = Options { function: Some(OutputFunction::Softmax), ..Options::default() };
+    let written = export(&config, &State::init(&graph, 1), &options).expect("it can be written");
+    fs::write(bench.path(name), written.bytes).expect("the folder is writable");
+}
+
+#[test]
+fn an_exported_model_predicts_as_the_model_itself() {
+    let bench = Bench::new();
+    bench.succeed("export horse --onnx horse.onnx");
+    let photo = decode_image(bench.path("data/images/synthetic0000.png")).expect("a picture");
+    let threads = |path: std::path::PathBuf| Segmenter::builder().threads(1).load(path).expect("a model");
+    let (own, back) = (threads("horse".into()), threads(bench.path("horse.onnx")));
+    assert_eq!(own.classes(), back.classes());
+    assert!(back.notes().iter().any(|note| note.contains("metadata")), "{:?}", back.notes());
+    let (own, back) = (own.predict(&photo).expect("it predicts"), back.predict(&photo).expect("it predicts"));
+    let pairs = own.probability(1).into_iter().zip(back.probability(1));
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-3, "{difference}");
+    bench.succeed("predict horse.onnx data/images --out masks --device cpu --quiet");
+    assert!(bench.path("masks/synthetic0000.png").is_file());
+}
+
+#[test]
+fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags() {
+    let bench = Bench::new();
+    bare(&bench, "bare.onnx");
+    let predict = "predict bare.onnx data/images --out masks --device cpu";
+    bench.refuse(predict, &["bare.onnx", "--range", "--mean", "--std", "preprocessor_config.json"]);
+    assert!(!bench.path("masks").exists());
+    let said = bench.succeed(&format!("{predict} --range 0..255 --input-size 32"));
+    for word in ["softmax at its end", "class 0", "--classes-file"] {
+        assert!(said.err.contains(word), "no `{word}` in {}", said.err);
+    }
+    fs::write(bench.path("names.txt"), "sky\nroad\n\ntree\n").expect("the folder is writable");
+    let flags = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --input-size 32 --classes-file names.txt";
+    bench.succeed(&format!("predict bare.onnx data/images --out named --device cpu {flags}"));
+    bench.succeed(&format!("eval bare.onnx data --part all --device cpu {flags} --original-size"));
+    let said = bench.succeed(&format!("models show bare.onnx {flags}"));
+    assert!(said.out.contains("tree") && said.out.contains("parameters"), "{}", said.out);
+    let said = bench.succeed("models show bare.onnx");
+    assert!(said.err.contains("does not tell how pixels are prepared"), "{}", said.err);
+    bench.succeed("bench bare.onnx --size 32 --runs 1 --device cpu");
+    for (flags, words) in [
+        ("--mean 1,2 --std 1", &["--mean", "2 values", "3 channels"][..]),
+        ("--std 0", &["--std"][..]),
+        ("--range 1..0", &["--range"][..]),
+        ("--range 0..1 --classes-file missing.txt", &["missing.txt"][..]),
+    ] {
+        bench.refuse(&format!("{predict} {flags}"), words);
+    }
+    fs::write(bench.path("two.txt"), "a\nb\n").expect("the folder is writable");
+    bench.refuse(&format!("{predict} --range 0..1 --classes-file two.txt"), &["3 classes", "2 names"]);
+    // Dapple's own models know their input.
+    bench.refuse("predict horse data/images --out own --mean 0.5", &["horse", "without --mean"]);
+}
+
+#[test]
+fn descriptions_of_hugging_face_beside_a_file_are_followed() {
+    let bench = Bench::new();
+    bare(&bench, "model.onnx");
+    let steps = r#"{"do_normalize": true, "do_rescale": true, "rescale_factor": 0.00392156862745098,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25], "size": {"height": 32, "width": 48}}"#;
+    fs::write(bench.path("preprocessor_config.json"), steps).expect("the folder is writable");
+    let names = r#"{"id2label": {"0": "wall", "1": "door", "2": "lamp"}}"#;
+    fs::write(bench.path("config.json"), names).expect("the folder is writable");
+    let found = Segmenter::load(bench.path("model.onnx")).expect("a model");
+    assert_eq!(found.classes().names, ["wall", "door", "lamp"]);
+    // The same by hand.
+    let input =
+        ForeignInput { mean: vec![0.5], std: vec![0.25], size: Some((32, 48)), ..ForeignInput::default() };
+    let given = Segmenter::builder().foreign(input).load(bench.path("model.onnx")).expect("a model");
+    let photo = decode_image(bench.path("data/images/synthetic0000.png")).expect("a picture");
+    let labels = |segmenter: &Segmenter| segmenter.predict(&photo).expect("it predicts").labels();
+    assert_eq!(labels(&found), labels(&given));
+    fs::write(bench.path("preprocessor_config.json"), "{").expect("the folder is writable");
+    bench.refuse("predict model.onnx data/images --out masks", &["preprocessor_config.json", "--mean"]);
+}
+
+#[test]
+fn models_are_shown_by_name_and_misspelt_names_are_corrected() {
+    let bench = Bench::new();
+    let said = bench.succeed("models show horse");
+    assert!(said.out.contains("# ") && said.out.contains("horse"), "{}", said.out);
+    let said = bench.succeed("models show u2net");
+    assert!(said.out.contains("licence: ") && said.out.contains("object"), "{}", said.out);
+    let said = bench.succeed("models show resnet18");
+    assert!(said.out.contains("ImageNet"), "{}", said.out);
+    let said = bench.succeed("models show segnet");
+    assert!(said.out.contains("a network without weights"), "{}", said.out);
+    bench.refuse("models show hrose", &["did you mean `horse`?"]);
+    bench.refuse("predict hrose data/images", &["hrose", "did you mean `horse`?"]);
+}
