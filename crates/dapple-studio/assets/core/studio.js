@@ -1,0 +1,117 @@
+/**
+ * The state that all views share: the folder as the server tells it, kept fresh by its events.
+ */
+import { api } from "./api.js";
+import { Emitter } from "./emitter.js";
+
+const EVENTS = ["learner", "proposal", "next", "changed", "run", "classes", "review", "image"];
+
+/**
+ * Emits: "state" (all of it is new), "images" (an entry changed), "classes", "learner", "next", "runs",
+ * "proposal" { image, revision }, "changed" { image, revision }, "review", "connection" (true or false).
+ */
+export class Studio extends Emitter {
+  constructor() {
+    super();
+    this.state = { folder: "", version: "", second: false, classes: [], ignore: 255, images: [], next: null, learner: null, runs: [] };
+    this.connected = true;
+  }
+
+  async load() {
+    const state = await api.state();
+    this.state = { runs: [], learner: null, next: null, ignore: 255, ...state };
+    this.emit("state");
+    for (const name of ["classes", "images", "learner", "next", "runs"]) this.emit(name);
+  }
+
+  /** Follows the server's events; reads everything again after a gap. */
+  listen() {
+    const source = new EventSource("/api/events");
+    source.addEventListener("open", async () => {
+      if (!this.connected) await this.load().catch(() => {});
+      this.#connection(true);
+    });
+    source.addEventListener("error", () => this.#connection(false));
+    for (const name of EVENTS) source.addEventListener(name, (e) => this.#take(name, JSON.parse(e.data || "null")));
+  }
+
+  image(id) {
+    return this.state.images.find((i) => i.id === id);
+  }
+
+  classOf(id) {
+    return this.state.classes.find((c) => c.id === id);
+  }
+
+  /** Merges what is known anew of one image. */
+  update(id, values) {
+    const entry = this.image(id);
+    if (!entry) return;
+    Object.assign(entry, values);
+    this.emit("images", id);
+  }
+
+  setClasses(classes) {
+    this.state.classes = classes;
+    this.emit("classes");
+  }
+
+  addImage(entry) {
+    if (!this.image(entry.id)) this.state.images.push(entry);
+    this.emit("images");
+  }
+
+  /** Takes a run's news; curves come whole or as new epochs. */
+  takeRun(run) {
+    const { runs } = this.state;
+    const old = runs.find((r) => r.name === run.name);
+    if (old) Object.assign(old, run, { curves: mergeCurves(old.curves, run.curves) });
+    else runs.unshift(run);
+    this.emit("runs", run.name);
+  }
+
+  #connection(open) {
+    if (this.connected === open) return;
+    this.connected = open;
+    this.emit("connection", open);
+  }
+
+  #take(name, value) {
+    switch (name) {
+      case "learner":
+        this.state.learner = { ...this.state.learner, ...value };
+        this.emit("learner");
+        break;
+      case "next":
+        this.state.next = value.image;
+        this.emit("next");
+        break;
+      case "classes":
+        if (value?.classes) this.setClasses(value.classes);
+        else this.load().catch(() => {});
+        break;
+      case "run":
+        this.takeRun(value);
+        break;
+      case "proposal":
+        this.update(value.image, { proposal: value.revision });
+        this.emit("proposal", value);
+        break;
+      case "changed":
+        if (!this.image(value.image)) this.load().catch(() => {});
+        else this.emit("changed", value);
+        break;
+      case "image":
+        this.update(value.id, value);
+        break;
+      default:
+        this.emit(name, value);
+    }
+  }
+}
+
+/** Curves by epoch: newer points replace older ones. */
+export function mergeCurves(old = [], added = []) {
+  const points = new Map([...old, ...added].map((point) => [point.epoch, point]));
+  return [...points.values()].sort((a, b) => a.epoch - b.epoch);
+}

@@ -1,0 +1,282 @@
+/**
+ * The Label view: the picture in the middle, tools, classes and images around it.
+ */
+import { openDialog, fault, toast } from "../core/dialog.js";
+import { api } from "../core/api.js";
+import { h, put, say } from "../core/dom.js";
+import { count, fileName, percent } from "../core/format.js";
+import { icon } from "../core/icons.js";
+import { changeSize, makeDisplay, makeOptions, makeRail } from "./controls.js";
+import { Editor } from "./editor.js";
+import { bindKeys } from "./bindings.js";
+import { Palette } from "./palette.js";
+import { Pointer } from "./pointer.js";
+import { Strip } from "./strip.js";
+
+/** Below this uncertainty (0..255) a pixel of the proposal counts as sure. */
+const SURE = 64;
+
+export class LabelView {
+  constructor(studio) {
+    this.studio = studio;
+    const editor = (this.editor = new Editor(studio));
+    this.palette = new Palette(studio, editor);
+    this.strip = new Strip(studio, (id) => this.open(id));
+    this.stage = h("div", { class: "stage", tabindex: 0, role: "application", "aria-label": "Picture: paint with the pointer, or move with the arrow keys and paint with Enter" },
+      editor.screen.element, this.#name(), this.#view(), makeOptions(editor), this.#offer(), h("div", { class: "crosshair", "aria-hidden": "true" }),
+      (this.busy = h("p", { class: "stage-busy over-stage", role: "status", hidden: true })), (this.comparing = h("p", { class: "stage-note", hidden: true }, "As it was when you opened it")));
+    this.sheetButton = h("button", { class: "tool sheet-button", type: "button", "aria-label": "More", "aria-expanded": "false", onclick: () => this.#sheet() }, icon("up", 22));
+    const rail = makeRail(editor);
+    rail.append(this.sheetButton);
+    this.panel = h("aside", { class: "panel", "aria-label": "Classes and help of the network" }, this.palette.element,
+      (this.sheetPart = h("div", { class: "panel-more" }, this.#assist(), makeDisplay(editor))));
+    this.empty = h("div", { class: "empty", hidden: true }, icon("folder", 40), h("h2", {}, "No photographs yet"),
+      h("p", {}, "Drop photographs here, or put them into the folder: they appear by themselves."),
+      h("label", { class: "button main" }, "Choose photographs", h("input", { type: "file", accept: "image/*", multiple: true, class: "unseen", onchange: (e) => this.#add(e.target.files) })));
+    this.element = h("section", { class: "label-view", "aria-label": "Label", hidden: true }, rail, this.stage, this.panel, this.strip.element, this.empty);
+    this.pointer = new Pointer(this.stage, editor.screen, this.#hand());
+    bindKeys(this);
+    this.#listen();
+    this.element.addEventListener("dragover", (e) => e.preventDefault());
+    this.element.addEventListener("drop", (e) => { e.preventDefault(); this.#add(e.dataTransfer.files); });
+  }
+
+  #listen() {
+    const { editor, studio } = this;
+    editor.on("loading", (id) => { this.strip.select(id); this.stage.classList.add("loading"); });
+    editor.on("picture", () => this.stage.classList.remove("loading"));
+    editor.on("session", () => { editor.point(null); this.#refresh(); });
+    editor.on("tool", () => { this.stage.dataset.tool = editor.toolName; this.#refresh(); });
+    editor.on("settings", () => { this.comparing.hidden = !editor.comparing; this.#refresh(); });
+    editor.on("view", ({ scale }) => say(this.zoomText, percent(scale / editor.screen.ratio)));
+    editor.on("busy", (text) => { this.busy.hidden = !text; say(this.busy, text); });
+    for (const name of ["proposal", "history"]) editor.on(name, () => this.#refresh());
+    editor.on("trouble", (error) => { this.stage.classList.remove("loading"); fault(error); });
+    editor.on("conflict", (session) => this.#conflict(session));
+    studio.on("learner", () => this.#refresh());
+    studio.on("images", (id) => { if (!id || id === editor.session?.id) this.#refresh(); this.#emptiness(); });
+    studio.on("classes", () => this.#refresh());
+    this.stage.dataset.tool = editor.toolName;
+  }
+
+  enter({ image, focus } = {}) {
+    this.#emptiness();
+    const { state } = this.studio;
+    const id = image ?? this.editor.session?.id ?? state.next ?? state.images[0]?.id;
+    if (id) this.open(id, focus);
+  }
+
+  leave() {
+    this.#sheet(false);
+  }
+
+  async open(id, focus = null) {
+    try {
+      await this.editor.open(id, focus && { left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height });
+      if (focus) this.editor.point({ left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height });
+      if (!this.element.hidden) history.replaceState(null, "", `#label/${encodeURIComponent(id)}`);
+    } catch (error) {
+      this.stage.classList.remove("loading");
+      fault(error);
+    }
+  }
+
+  #emptiness() {
+    const none = this.studio.state.images.length === 0;
+    this.empty.hidden = !none;
+    this.element.classList.toggle("is-empty", none);
+  }
+
+  async #add(files) {
+    for (const file of files) {
+      try {
+        const entry = await api.addImage(file.name, file);
+        this.studio.addImage(entry);
+        if (!this.editor.session) this.open(entry.id);
+      } catch (error) {
+        toast(`${file.name}: ${error.message}`, { bad: true });
+      }
+    }
+  }
+
+  /** Joins the pointer and the tool. */
+  #hand() {
+    const { editor } = this;
+    const ready = () => editor.session?.map && !editor.comparing;
+    return {
+      down: (point, event) => {
+        if (!ready()) return;
+        if (event.altKey) return this.pick(point);
+        if (editor.classId === null && editor.toolName !== "eraser") return this.palette.add();
+        if (!editor.settings.labels) editor.set({ labels: true });
+        editor.tool.down(point, editor.valueFor(event.button === 2 || event.button === 5));
+      },
+      move: (points) => ready() && editor.tool.move?.(points),
+      up: () => ready() && editor.tool.up?.(),
+      cancel: () => ready() && editor.tool.cancel?.(),
+      hover: (point) => ready() && editor.tool.hover?.(point),
+      double: () => ready() && editor.tool.double?.(),
+    };
+  }
+
+  /** Takes the class under a place. */
+  pick(point) {
+    const { session } = this.editor;
+    const [x, y] = [Math.floor(point.x), Math.floor(point.y)];
+    if (!session.map.has(x, y)) return;
+    const value = session.map.at(x, y);
+    const proposed = session.proposal?.[y * session.map.width + x];
+    const id = value !== session.ignore ? value : proposed;
+    if (id !== undefined) this.editor.chooseClass(id);
+  }
+
+  /** The tool at the middle of the picture: painting by the keyboard. */
+  dab() {
+    const { editor } = this;
+    if (!editor.session || editor.classId === null) return;
+    const { width, height } = editor.screen.viewport.screen;
+    const point = { ...editor.screen.viewport.toImage(width / 2, height / 2), pressure: 0.5 };
+    editor.tool.down(point, editor.valueFor(false));
+    if (editor.toolName !== "polygon" && !(editor.toolName === "box" && !this.boxBegun)) editor.tool.up?.();
+    this.boxBegun = editor.toolName === "box" && !this.boxBegun;
+  }
+
+  pan(dx, dy) {
+    const { editor } = this;
+    const { viewport, ratio } = editor.screen;
+    viewport.move(dx * 48 * ratio, dy * 48 * ratio);
+    editor.screen.moved();
+    const { width, height } = viewport.screen;
+    if (this.boxBegun) editor.tool.move?.([viewport.toImage(width / 2, height / 2)]);
+  }
+
+  zoom(factor) {
+    this.editor.screen.viewport.zoom(factor);
+    this.editor.screen.moved();
+  }
+
+  fit() {
+    this.editor.screen.viewport.fit();
+    this.editor.screen.moved();
+  }
+
+  resize(factor) {
+    if (this.editor.toolName === "snap") this.editor.set({ cell: Math.min(0.08, Math.max(0.008, this.editor.settings.cell * factor)) });
+    else changeSize(this.editor, factor);
+  }
+
+  /** The background: the class of that name, else the first. */
+  get background() {
+    const { classes } = this.studio.state;
+    return classes.find((c) => c.name.toLowerCase() === "background") ?? classes[0];
+  }
+
+  rest() {
+    const { editor, background } = this;
+    if (!editor.session || !background) return;
+    if (editor.session.fillRest(background.id)) toast(`All unlabelled pixels are ${background.name} now.`, { action: { text: "Undo", run: () => editor.session.undo() } });
+    else editor.hint("Every pixel has a label already.");
+  }
+
+  async accept(sure = false) {
+    const { session } = this.editor;
+    if (!session?.proposal) return this.editor.hint("There is no proposal for this image yet.");
+    if (sure && !session.uncertainty) await session.fetchUncertainty();
+    if (!session.acceptAll(sure ? SURE : null)) this.editor.hint("Every pixel has a label already.");
+  }
+
+  #name() {
+    this.nameText = h("b", {});
+    this.sizeText = h("span", { class: "soft" });
+    const step = (by, name, key, sign) => h("button", { class: "quiet square", type: "button", "aria-label": name, title: `${name} (${key})`, onclick: () => this.strip.step(by) }, icon(sign));
+    return h("div", { class: "stage-name over-stage" }, step(-1, "Previous image", ",", "previous"),
+      h("p", {}, this.nameText, this.sizeText), step(1, "Next image", ".", "next"));
+  }
+
+  #view() {
+    const button = (name, sign, run, key) => h("button", { class: "quiet square", type: "button", "aria-label": name, title: `${name} (${key})`, onclick: run }, icon(sign));
+    this.zoomText = h("output", { "aria-label": "Zoom" });
+    this.eye = button("Hide the labels", "eye", () => this.editor.set({ labels: !this.editor.settings.labels }), "H");
+    return h("div", { class: "stage-zoom over-stage" }, this.eye, button("Zoom out", "minus", () => this.zoom(1 / 1.4), "−"), this.zoomText,
+      button("Zoom in", "plus", () => this.zoom(1.4), "+"), button("Fit to the window", "fit", () => this.fit(), "F"));
+  }
+
+  /** The offer to take the proposal, over the picture. */
+  #offer() {
+    this.offerText = h("span", {});
+    this.offer = h("div", { class: "offer over-stage", hidden: true }, icon("spark"), this.offerText,
+      h("button", { class: "main small", type: "button", title: "Accept all (Shift+A)", onclick: () => this.accept() }, icon("accept", 16), "Accept all"),
+      h("button", { class: "small", type: "button", title: "Accept a region (A)", onclick: () => this.editor.choose("accept") }, "Pick regions"));
+    return this.offer;
+  }
+
+  #assist() {
+    this.learnerText = h("p", { class: "learner", role: "status" });
+    this.acceptButton = h("button", { class: "main", type: "button", title: "Shift+A", onclick: () => this.accept() }, icon("accept"), "Accept all");
+    this.sureButton = h("button", { type: "button", title: "Accept only where the network is sure", onclick: () => this.accept(true) }, "Only where sure");
+    this.restButton = h("button", { type: "button", class: "full", title: "Give all unlabelled pixels the background's label (Shift+B)", onclick: () => this.rest() }, icon("fill"), (this.restText = h("span", {})));
+    return h("section", { class: "assist" }, h("header", {}, h("h2", {}, "Proposal")), this.learnerText,
+      h("div", { class: "pair" }, this.acceptButton, this.sureButton), this.restButton);
+  }
+
+  #refresh() {
+    const { editor, studio } = this;
+    const { session } = editor;
+    const image = studio.image(session?.id);
+    if (image) {
+      say(this.nameText, fileName(image.id));
+      say(this.sizeText, `${image.width} × ${image.height} · ${percent(image.labelled ?? 0)} labelled`);
+      this.nameText.title = image.id;
+    }
+    const { learner, classes } = studio.state;
+    say(this.learnerText, learnerSays(learner, session));
+    this.learnerText.dataset.state = learner?.state ?? "idle";
+    const offered = Boolean(session?.proposal) && image?.labelled < 0.999;
+    this.acceptButton.disabled = this.sureButton.disabled = !offered;
+    this.offer.hidden = !offered || !editor.settings.proposal || !editor.settings.labels || editor.comparing;
+    say(this.offerText, "Proposal");
+    say(this.restText, this.background ? `The rest is ${this.background.name}` : "The rest is background");
+    this.restButton.disabled = !session || classes.length === 0;
+    put(this.eye, icon(editor.settings.labels ? "eye" : "hidden"));
+    this.eye.setAttribute("aria-pressed", !editor.settings.labels);
+  }
+
+  /** On a phone: what does not fit beside the picture. */
+  #sheet(open = !this.element.classList.contains("sheet-open")) {
+    this.element.classList.toggle("sheet-open", open);
+    this.sheetButton.setAttribute("aria-expanded", open);
+  }
+
+  async #conflict(session) {
+    if (this.asking) return;
+    this.asking = true;
+    const choice = await openDialog({
+      title: "The labels were changed elsewhere", urgent: true,
+      body: h("div", {}, h("p", {}, `Someone else, or another tab, changed the mask of ${fileName(session.id)} while ${count(session.saver.strokes, "stroke")} of yours ${session.saver.strokes === 1 ? "was" : "were"} on the way. Which labels should stay?`),
+        h("p", { class: "soft" }, "Undo takes back whichever you choose.")),
+      actions: [
+        { text: "Only theirs", value: "theirs" }, { text: "Only mine", value: "mine" },
+        { text: "Both: my strokes over theirs", value: "both", main: true },
+      ],
+    });
+    try {
+      await session.settle(choice ?? "both");
+    } catch (error) {
+      fault(error);
+      session.saver.resume();
+    }
+    this.asking = false;
+  }
+}
+
+/** What the learner does, in plain words. */
+function learnerSays(learner, session) {
+  if (learner?.message) return learner.message;
+  switch (learner?.state) {
+    case "learning": return `Learning from your strokes … step ${learner.step ?? 0}`;
+    case "failed": return "The network could not learn from these labels.";
+    case "waiting": return "Waiting until you pause.";
+    case "ready": return session?.proposal ? "The proposal is up to date." : "The network is ready; the proposal follows.";
+    default: return "Paint a stroke of each class: a network then learns along and proposes the rest.";
+  }
+}
