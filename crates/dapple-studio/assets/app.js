@@ -13,9 +13,10 @@ import { ReviewView } from "./review/view.js";
 import { TrainView } from "./train/view.js";
 import { UseView } from "./use/view.js";
 
-const VIEWS = [
-  { name: "label", text: "Label", key: "L" }, { name: "review", text: "Review", key: "R" },
-  { name: "train", text: "Train", key: "T" }, { name: "use", text: "Use", key: "U" },
+/** `part` is what the server must have for the view. */
+const ALL = [
+  { name: "label", text: "Label", key: "L", part: "label" }, { name: "review", text: "Review", key: "R", part: "learn" },
+  { name: "train", text: "Train", key: "T", part: "train" }, { name: "use", text: "Use", key: "U", part: "use" },
 ];
 
 const FORMATS = [
@@ -30,6 +31,7 @@ const studio = new Studio();
 const main = document.getElementById("main");
 const notices = document.getElementById("notices");
 const tabs = new Map();
+let VIEWS = ALL;
 const savedState = h("button", { class: "saved quiet", type: "button" });
 const views = {};
 let shown = null;
@@ -57,6 +59,7 @@ function head() {
     tabs.set(name, tab);
     return tab;
   }));
+  nav.hidden = VIEWS.length < 2;
   put(document.getElementById("top"),
     h("div", { class: "brand" },
       h("img", { src: "icon.svg", alt: "", width: 28, height: 28 }),
@@ -73,7 +76,7 @@ function showSaved() {
   const { strokes, failed, savers } = editor.waiting;
   const state = failed ? "bad" : savers.length ? "busy" : "good";
   savedState.className = `saved quiet ${state}`;
-  const text = failed ? `${strokes} not saved – try again` : savers.length ? "Saving …" : "Saved";
+  const text = failed ? `${strokes} not saved` : savers.length ? "Saving …" : "Saved";
   if (savedState.dataset.text === text) return;
   savedState.dataset.text = text;
   put(savedState, h("i", {}), h("span", {}, text));
@@ -122,10 +125,11 @@ async function start() {
       h("button", { class: "main", type: "button", onclick: () => location.reload() }, "Try again")));
     return;
   }
+  VIEWS = ALL.filter((view) => studio.has(view.part));
   views.label = new LabelView(studio);
-  views.review = new ReviewView(studio, (id, focus) => show("label", { image: id, focus }));
-  views.train = new TrainView(studio, show);
-  views.use = new UseView(studio, show, views.label.editor);
+  if (studio.has("learn")) views.review = new ReviewView(studio, (id, focus) => show("label", { image: id, focus }));
+  if (studio.has("train")) views.train = new TrainView(studio, show);
+  if (studio.has("use")) views.use = new UseView(studio, show, views.label.editor);
   head();
   put(main, Object.values(views).map((view) => view.element));
   const { editor } = views.label;
@@ -133,9 +137,10 @@ async function start() {
   savedState.addEventListener("click", () => editor.waiting.savers.forEach((saver) => saver.hurry()));
   showSaved();
   const alone = () => notice("second", studio.state.second
-    ? "This folder is open in another tab or program. Strokes of both are saved; where they meet, this page asks which to keep." : "");
-  studio.on("state", alone);
+    ? "This folder is open in another tab too. Strokes of both are saved; where they meet, this page asks which to keep." : "");
+  studio.on("second", alone);
   alone();
+  (studio.state.notes ?? []).forEach((text, i) => notice(`note-${i}`, text));
   studio.on("connection", (open) => notice("offline", open ? ""
     : "The studio does not answer. Go on painting: strokes are kept here and are saved as soon as it is back."));
   addEventListener("beforeunload", (e) => editor.waiting.savers.length && e.preventDefault());
@@ -145,6 +150,8 @@ async function start() {
   listenToKeys(() => shown);
   studio.listen();
   openAddress();
+  // For the console, and for scripts that drive the page.
+  window.dappleStudio = { studio, views };
   document.body.dataset.ready = "";
 }
 

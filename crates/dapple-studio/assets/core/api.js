@@ -27,13 +27,16 @@ export async function request(path, options = {}) {
   let message = `${response.status} ${response.statusText}`.trim();
   try {
     const problem = await response.json();
-    message = problem.detail || problem.title || message;
+    message = problem.error || problem.detail || message;
   } catch {
     // Not JSON: the status says it.
   }
   if (response.status === 401) message = "this page is no longer signed in; open the address that dapple studio printed";
   throw new ApiError(message, response.status, response.headers);
 }
+
+/** Tells the server which tab asks, so that it can say that there is a second one. */
+const TAB = Array.from(crypto.getRandomValues(new Uint8Array(8)), (v) => v.toString(16).padStart(2, "0")).join("");
 
 const json = async (path, options) => (await request(path, options)).json();
 
@@ -51,7 +54,8 @@ const revisionOf = (headers) => (headers.get("ETag") ?? "").replace(/^W\//, "").
 export const pictureUrl = (id, width) => `${image(id)}/picture${width ? `?width=${width}` : ""}`;
 
 export const api = {
-  state: () => json("/api/state"),
+  state: () => json(`/api/state?tab=${TAB}`),
+  events: () => new EventSource(`/api/events?tab=${TAB}`),
 
   /** The mask as a PNG, and its revision. */
   async mask(id) {
@@ -80,29 +84,36 @@ export const api = {
   },
 
   /** A hint for the learner: a lost one does no harm. */
-  focus: (id, busy) => void send("POST", "/api/focus", { image: id, busy }).catch(() => {}),
+  focus: (id, busy) => void request("/api/focus", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ image: id, busy }) }).catch(() => {}),
 
   classes: (list) => send("PUT", "/api/classes", list),
 
-  addImage: (name, blob) => json(`/api/images?name=${encodeURIComponent(name)}`, {
-    method: "POST", headers: { "Content-Type": blob.type || "application/octet-stream" }, body: blob,
-  }),
+  /** Adds a photograph under its name, or under one with a number where another has it; its { id }. */
+  async addImage(name, blob) {
+    for (let number = 1; ; number++) {
+      const free = number === 1 ? name : name.replace(/(\.[^.]*)?$/, (ending) => `-${number}${ending}`);
+      try {
+        return await json(`/api/images?name=${encodeURIComponent(free)}`, {
+          method: "POST", headers: { "Content-Type": blob.type || "application/octet-stream" }, body: blob,
+        });
+      } catch (error) {
+        if (error.status !== 409 || number >= 99) throw error;
+      }
+    }
+  },
 
   train: (options) => send("POST", "/api/trainings", options),
   training: (name) => json(training(name)),
   stop: (name) => send("POST", `${training(name)}/stop`, {}),
   resume: (name) => send("POST", `${training(name)}/resume`, {}),
 
-  models: () => json("/api/models"),
-  predict: (model, blob) => json(`/api/predict${model ? `?model=${encodeURIComponent(model)}` : ""}`, {
+  /** The labels of a run's network for a photograph; `threshold` (0..1) is for two classes. */
+  predict: (run, blob, threshold = null) => json(`/api/predict?${new URLSearchParams({ run, ...(threshold === null ? {} : { threshold }) })}`, {
     method: "POST", headers: { "Content-Type": blob.type || "application/octet-stream" }, body: blob,
   }),
 
-  async review() {
-    const answer = await json("/api/review");
-    return Array.isArray(answer) ? { state: answer.length ? "done" : "none", images: answer } : answer;
-  },
-  startReview: () => send("POST", "/api/review", {}),
+  review: () => json("/api/review"),
+  startReview: () => request("/api/review", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }),
 
   async export(format) {
     const response = await request("/api/export", {

@@ -4,29 +4,44 @@
 import { api } from "./api.js";
 import { Emitter } from "./emitter.js";
 
-const EVENTS = ["learner", "proposal", "next", "changed", "run", "classes", "review", "image"];
+const EVENTS = ["learner", "proposal", "next", "changed", "run", "classes", "review", "images", "tabs"];
+
+/** Many changes in a row are read once. */
+const PAUSE = 600;
 
 /**
  * Emits: "state" (all of it is new), "images" (an entry changed), "classes", "learner", "next", "runs",
- * "proposal" { image, revision }, "changed" { image, revision }, "review", "connection" (true or false).
+ * "proposal" { image, revision }, "changed" { image, revision }, "review", "connection" (true or false), "second".
  */
 export class Studio extends Emitter {
   constructor() {
     super();
-    this.state = { folder: "", version: "", second: false, classes: [], ignore: 255, images: [], next: null, learner: null, runs: [] };
+    this.state = { folder: "", version: "", second: false, parts: [], classes: [], ignore: 255, images: [], next: null, learner: null, runs: [], notes: [] };
     this.connected = true;
   }
 
   async load() {
     const state = await api.state();
-    this.state = { runs: [], learner: null, next: null, ignore: 255, ...state };
-    this.emit("state");
-    for (const name of ["classes", "images", "learner", "next", "runs"]) this.emit(name);
+    const known = new Map(this.state.runs.map((run) => [run.name, run]));
+    // The list of runs has neither curves nor choices: those that are known stay.
+    state.runs = state.runs.map((run) => ({ ...known.get(run.name), ...run }));
+    this.state = state;
+    for (const name of ["state", "second", "classes", "images", "learner", "next", "runs"]) this.emit(name);
+  }
+
+  /** Reads everything again soon. */
+  refresh() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.load().catch(() => {}), PAUSE);
+  }
+
+  has(part) {
+    return this.state.parts.includes(part);
   }
 
   /** Follows the server's events; reads everything again after a gap. */
   listen() {
-    const source = new EventSource("/api/events");
+    const source = api.events();
     source.addEventListener("open", async () => {
       if (!this.connected) await this.load().catch(() => {});
       this.#connection(true);
@@ -56,11 +71,6 @@ export class Studio extends Emitter {
     this.emit("classes");
   }
 
-  addImage(entry) {
-    if (!this.image(entry.id)) this.state.images.push(entry);
-    this.emit("images");
-  }
-
   /** Takes a run's news; curves come whole or as new epochs. */
   takeRun(run) {
     const { runs } = this.state;
@@ -87,8 +97,7 @@ export class Studio extends Emitter {
         this.emit("next");
         break;
       case "classes":
-        if (value?.classes) this.setClasses(value.classes);
-        else this.load().catch(() => {});
+        this.setClasses(value);
         break;
       case "run":
         this.takeRun(value);
@@ -98,11 +107,15 @@ export class Studio extends Emitter {
         this.emit("proposal", value);
         break;
       case "changed":
-        if (!this.image(value.image)) this.load().catch(() => {});
-        else this.emit("changed", value);
+        this.emit("changed", value);
+        if (!(this.image(value.image)?.revision >= value.revision)) this.refresh();
         break;
-      case "image":
-        this.update(value.id, value);
+      case "images":
+        this.refresh();
+        break;
+      case "tabs":
+        this.state.second = value.count > 1;
+        this.emit("second");
         break;
       default:
         this.emit(name, value);

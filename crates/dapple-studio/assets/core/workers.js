@@ -31,10 +31,10 @@ class Asked {
 let decoder = null;
 let photographs = null;
 
-/** A grey PNG's { width, height, data }. */
-export function decode(bytes) {
+/** A grey PNG's { width, height, data }; values are blended to `size` where it is given. */
+export function decode(bytes, size = null) {
   decoder ??= new Asked();
-  return decoder.ask("decode", { bytes }, [bytes]);
+  return decoder.ask("decode", { bytes, size }, [bytes]);
 }
 
 /** The worker that holds the photograph in view. */

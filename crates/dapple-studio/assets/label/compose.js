@@ -4,17 +4,24 @@
  */
 import { rgbOf, wordOf } from "../pixels/colour.js";
 
-/** Words of an ImageData for each label. */
-export function coloursOf(classes, opacity) {
+/** How strong the background's colour is against that of other classes: the picture stays in view. */
+const FAINT = 0.45;
+
+/** The class that is not looked for: by its name, or the first of two. */
+export const backgroundOf = (classes) => classes.find((c) => c.name.toLowerCase() === "background") ?? (classes.length === 2 ? classes[0] : null);
+
+/** Words of an ImageData for each label; the class `faint` is painted weakly. */
+export function coloursOf(classes, opacity, faint = backgroundOf(classes)) {
   const table = () => new Uint32Array(256);
   const out = { fill: table(), edge: table(), hatch: table(), gap: table(), proposedEdge: table(), doubt: table() };
-  for (const { id, color } of classes) {
-    const rgb = rgbOf(color);
-    out.fill[id] = wordOf(rgb, opacity);
+  for (const c of classes) {
+    const { id } = c;
+    const rgb = rgbOf(c.color);
+    out.fill[id] = wordOf(rgb, c === faint ? FAINT * opacity : opacity);
     out.edge[id] = wordOf(rgb.map((v) => 0.75 * v + 0.25 * 255), opacity > 0 ? Math.min(1, opacity + 0.45) : 0);
-    out.hatch[id] = wordOf(rgb, Math.min(1, 0.75 * opacity + 0.15));
-    out.gap[id] = wordOf(rgb, 0.25 * opacity);
-    out.proposedEdge[id] = wordOf(rgb, 0.95);
+    out.hatch[id] = wordOf(rgb, c === faint ? 0.2 * opacity : Math.min(1, 0.75 * opacity + 0.15));
+    out.gap[id] = wordOf(rgb, c === faint ? 0.05 * opacity : 0.25 * opacity);
+    out.proposedEdge[id] = wordOf(rgb, c === faint ? 0.5 : 0.95);
   }
   for (let v = 0; v < 256; v++) {
     const t = v / 255;

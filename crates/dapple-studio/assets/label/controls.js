@@ -108,7 +108,7 @@ export function makeDisplay(editor) {
     toggle({ text: "Proposal", title: "Show the network's proposal (O)", get: () => settings.proposal, set: (v) => editor.set({ proposal: v }) }),
     toggle({ text: "Uncertainty", title: "Show where the network is unsure (U)", get: () => settings.doubt, set: (v) => editor.set({ doubt: v }) }),
   ];
-  const compare = h("button", { type: "button", title: "Hold to see the mask as it was when you opened the image (C)" }, icon("compare"), "Compare with the saved mask");
+  const compare = h("button", { type: "button", title: "Hold to see the mask as it was when you opened the image (C)" }, icon("compare"), "Compare with the saved");
   const on = () => editor.compare(true);
   const off = () => editor.compare(false);
   compare.addEventListener("pointerdown", on);

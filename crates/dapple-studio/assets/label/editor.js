@@ -37,6 +37,7 @@ export class Editor extends Emitter {
     this.screen.onmove = (viewport) => this.#moved(viewport);
     this.screen.onlevel = () => this.#sharper();
     studio.on("classes", () => this.#classes());
+    this.#classes();
     studio.on("proposal", ({ image }) => image === this.session?.id && this.session.fetchProposal());
     studio.on("changed", ({ image, revision }) => this.sessions.get(image)?.takeOutside(revision).catch((e) => this.emit("trouble", e)));
   }
@@ -105,6 +106,7 @@ export class Editor extends Emitter {
     this.session?.end("stroke");
     const entry = this.studio.image(id);
     if (!entry) return;
+    if (entry.problem) throw new Error(`${id}: ${entry.problem}`);
     const turn = (this.turn = {});
     this.emit("loading", id);
     const session = await this.#sessionOf(id);
@@ -223,8 +225,21 @@ export class Editor extends Emitter {
     this.emit("busy", "");
   }
 
+  /** After a merge or another order the numbers in the masks are others: histories no longer fit. */
+  #renew() {
+    const { session } = this;
+    this.sessions.clear();
+    this.session = null;
+    if (session) this.open(session.id).catch((error) => this.emit("trouble", error));
+  }
+
   #classes() {
     const { classes, ignore } = this.studio.state;
+    const names = classes.map((c) => c.name);
+    const old = this.names ?? names;
+    this.names = names;
+    const moved = old.some((name, id) => names.includes(name) && names.indexOf(name) !== id);
+    if (names.length < old.length || moved) this.#renew();
     this.screen.ignore = ignore;
     this.screen.setColours(classes, this.settings.opacity);
     if (!this.studio.classOf(this.classId)) this.classId = (classes[1] ?? classes[0])?.id ?? null;

@@ -90,9 +90,8 @@ export class Palette {
       return;
     }
     try {
-      const answer = await api.classes(list.map(({ id, name, color, merge_into }) => ({ id, name, color, merge_into })));
-      if (answer?.classes) studio.setClasses(answer.classes);
-      else await studio.load();
+      const answer = await api.classes(list.map(({ id, name, color, merge_into = null }) => ({ id, name, color, merge_into })));
+      studio.setClasses(answer);
       const now = studio.state.classes.find((c) => c.name === changed.name);
       if (changed.id === null && now) editor.chooseClass(now.id);
     } catch (error) {

@@ -22,6 +22,8 @@ export class Screen {
     this.colours = coloursOf([], 0.5);
     this.dirty = null;
     this.stale = true;
+    /** Room for controls around a fitted picture, in CSS pixels; a function, as it depends on the window. */
+    this.room = () => ({ side: 14, top: 14, bottom: 14 });
     /** Called after the picture moved; (viewport). */
     this.onmove = () => {};
     /** Called where a sharper picture would help; (scale). */
@@ -47,6 +49,8 @@ export class Screen {
     }
     this.pixels = new ImageData(w, k);
     this.words = new Uint32Array(this.pixels.data.buffer);
+    const { side, top, bottom } = this.room();
+    this.viewport.room = { side: side * this.ratio, top: top * this.ratio, bottom: bottom * this.ratio };
     this.viewport.resize(w, k);
     this.moved();
     this.#draw();
@@ -79,8 +83,8 @@ export class Screen {
     this.refresh();
   }
 
-  setColours(classes, opacity) {
-    this.colours = coloursOf(classes, opacity);
+  setColours(classes, opacity, faint) {
+    this.colours = coloursOf(classes, opacity, faint);
     this.refresh();
   }
 
@@ -98,6 +102,13 @@ export class Screen {
   place(event) {
     const box = this.element.getBoundingClientRect();
     return this.viewport.toImage(((event.clientX - box.left) * this.overlay.width) / box.width, ((event.clientY - box.top) * this.overlay.height) / box.height);
+  }
+
+  /** A place of the image in the coordinates of pointer events. */
+  clientOf(x, y) {
+    const box = this.element.getBoundingClientRect();
+    const at = this.cssOf(x, y);
+    return { x: box.left + at.x, y: box.top + at.y };
   }
 
   /** A place of the image in CSS pixels of the element. */

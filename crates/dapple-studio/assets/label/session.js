@@ -61,7 +61,7 @@ export class Session extends Emitter {
   begin(value, spared = null) {
     this.end("stroke");
     this.edit = new Edit(this.map, value, spared);
-    api.focus(this.id, true);
+    this.#busy(true);
     return this.edit;
   }
 
@@ -69,6 +69,13 @@ export class Session extends Emitter {
   flow() {
     const dirty = this.edit?.takeDirty();
     if (dirty) this.emit("labels", dirty);
+    // The server forgets that a stroke is under way after ten seconds.
+    if (this.edit && performance.now() - this.told > 5000) this.#busy(true);
+  }
+
+  #busy(busy) {
+    this.told = performance.now();
+    api.focus(this.id, busy);
   }
 
   /** Ends the stroke under way: one step of the history, one change to save. */
@@ -77,7 +84,7 @@ export class Session extends Emitter {
     this.flow();
     const step = this.edit.finish(name);
     this.edit = null;
-    api.focus(this.id, false);
+    this.#busy(false);
     return this.#record(step);
   }
 
@@ -85,7 +92,7 @@ export class Session extends Emitter {
     if (!this.edit) return;
     const bounds = this.edit.cancel();
     this.edit = null;
-    api.focus(this.id, false);
+    this.#busy(false);
     if (bounds) this.emit("labels", bounds);
   }
 
@@ -171,8 +178,8 @@ export class Session extends Emitter {
 
   async fetchUncertainty() {
     try {
-      const { width, height, data } = await decode(await api.uncertainty(this.id));
-      if (width === this.map.width && height === this.map.height) this.uncertainty = data;
+      const { width, height } = this.map;
+      this.uncertainty = (await decode(await api.uncertainty(this.id), { width, height })).data;
       this.emit("proposal");
     } catch (error) {
       if (error.status !== 404) this.emit("trouble", error);
@@ -181,9 +188,11 @@ export class Session extends Emitter {
 
   /** The mask changed outside of this page: takes the change, as a step that undo takes back. */
   async takeOutside(revision) {
-    if (String(revision) === this.saver.revision || !this.saver.clean || this.edit) return;
+    // Own changes come back as events too. Where a stroke is on its way, its answer tells of the conflict.
+    const known = () => Number(revision) <= Number(this.saver.revision) || !this.saver.clean || this.edit;
+    if (known()) return;
     const { map, revision: now } = await this.#fetchMask();
-    if (!this.saver.clean || this.edit || now === this.saver.revision) return;
+    if (known()) return;
     this.#adopt("change from outside", this.saver.settle("theirs", map.data.slice(), now));
   }
 

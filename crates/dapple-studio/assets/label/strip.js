@@ -34,9 +34,12 @@ export class Strip {
   }
 
   #draw() {
+    const { images } = this.studio.state;
+    // The same images in the same order keep their thumbnails.
+    if (images.length === this.buttons.size && [...this.buttons.keys()].every((id, i) => id === images[i].id)) return this.#all();
     this.watcher.disconnect();
     this.buttons.clear();
-    put(this.row, this.studio.state.images.map((image) => {
+    put(this.row, images.map((image) => {
       const button = h("button", { class: "thumb", type: "button", role: "option", "data-id": image.id, onclick: () => this.open(image.id) },
         h("img", { alt: "", draggable: "false", decoding: "async" }), h("i", { class: "done" }), h("b", { class: "badge", hidden: true }, "next"));
       this.buttons.set(image.id, button);
@@ -55,12 +58,12 @@ export class Strip {
     const button = this.buttons.get(id);
     if (!button) return;
     const { next } = this.studio.state;
-    const state = image.labelled >= 0.999 ? "all" : image.labelled > 0 ? "part" : "none";
+    const state = image.problem ? "bad" : image.labelled >= 0.999 ? "all" : image.labelled > 0 ? "part" : "none";
     button.dataset.state = state;
     paint(button, { "--labelled": String(image.labelled ?? 0) });
     button.querySelector(".badge").hidden = next !== id || id === this.current;
     const doubt = image.uncertainty === null || image.uncertainty === undefined ? "" : `, uncertainty ${percent(image.uncertainty)}`;
-    button.title = `${fileName(id)}: ${percent(image.labelled ?? 0)} labelled${doubt}`;
+    button.title = image.problem ? `${fileName(id)}: ${image.problem}` : `${fileName(id)}: ${percent(image.labelled ?? 0)} labelled${doubt}`;
     button.setAttribute("aria-label", `${button.title}${next === id ? ", suggested next" : ""}`);
     button.setAttribute("aria-selected", id === this.current);
     const { images } = this.studio.state;

@@ -7,6 +7,7 @@ import { h, put, say } from "../core/dom.js";
 import { count, fileName, percent } from "../core/format.js";
 import { icon } from "../core/icons.js";
 import { changeSize, makeDisplay, makeOptions, makeRail } from "./controls.js";
+import { backgroundOf } from "./compose.js";
 import { Editor } from "./editor.js";
 import { bindKeys } from "./bindings.js";
 import { Palette } from "./palette.js";
@@ -29,13 +30,18 @@ export class LabelView {
     const rail = makeRail(editor);
     rail.append(this.sheetButton);
     this.panel = h("aside", { class: "panel", "aria-label": "Classes and help of the network" }, this.palette.element,
-      (this.sheetPart = h("div", { class: "panel-more" }, this.#assist(), makeDisplay(editor))));
+      h("div", { class: "panel-more" }, this.#assist(), makeDisplay(editor)));
     this.empty = h("div", { class: "empty", hidden: true }, icon("folder", 40), h("h2", {}, "No photographs yet"),
       h("p", {}, "Drop photographs here, or put them into the folder: they appear by themselves."),
       h("label", { class: "button main" }, "Choose photographs", h("input", { type: "file", accept: "image/*", multiple: true, class: "unseen", onchange: (e) => this.#add(e.target.files) })));
     this.element = h("section", { class: "label-view", "aria-label": "Label", hidden: true }, rail, this.stage, this.panel, this.strip.element, this.empty);
+    const narrow = matchMedia("(max-width: 640px)");
+    editor.screen.room = () => (narrow.matches ? { side: 8, top: 58, bottom: 104 } : { side: 16, top: 64, bottom: 66 });
     this.pointer = new Pointer(this.stage, editor.screen, this.#hand());
     bindKeys(this);
+    // The cross in the middle is for those who paint by keys.
+    this.stage.addEventListener("focus", () => this.#byKeys(this.stage.matches(":focus-visible")));
+    this.stage.addEventListener("pointerdown", () => this.#byKeys(false), true);
     this.#listen();
     this.element.addEventListener("dragover", (e) => e.preventDefault());
     this.element.addEventListener("drop", (e) => { e.preventDefault(); this.#add(e.dataTransfer.files); });
@@ -90,9 +96,9 @@ export class LabelView {
   async #add(files) {
     for (const file of files) {
       try {
-        const entry = await api.addImage(file.name, file);
-        this.studio.addImage(entry);
-        if (!this.editor.session) this.open(entry.id);
+        const { id } = await api.addImage(file.name, file);
+        await this.studio.load();
+        if (!this.editor.session) this.open(id);
       } catch (error) {
         toast(`${file.name}: ${error.message}`, { bad: true });
       }
@@ -130,8 +136,13 @@ export class LabelView {
     if (id !== undefined) this.editor.chooseClass(id);
   }
 
+  #byKeys(on) {
+    this.stage.classList.toggle("by-keys", on);
+  }
+
   /** The tool at the middle of the picture: painting by the keyboard. */
   dab() {
+    this.#byKeys(true);
     const { editor } = this;
     if (!editor.session || editor.classId === null) return;
     const { width, height } = editor.screen.viewport.screen;
@@ -142,6 +153,7 @@ export class LabelView {
   }
 
   pan(dx, dy) {
+    this.#byKeys(document.activeElement === this.stage);
     const { editor } = this;
     const { viewport, ratio } = editor.screen;
     viewport.move(dx * 48 * ratio, dy * 48 * ratio);
@@ -168,7 +180,7 @@ export class LabelView {
   /** The background: the class of that name, else the first. */
   get background() {
     const { classes } = this.studio.state;
-    return classes.find((c) => c.name.toLowerCase() === "background") ?? classes[0];
+    return backgroundOf(classes) ?? classes[0];
   }
 
   rest() {
@@ -213,10 +225,10 @@ export class LabelView {
   #assist() {
     this.learnerText = h("p", { class: "learner", role: "status" });
     this.acceptButton = h("button", { class: "main", type: "button", title: "Shift+A", onclick: () => this.accept() }, icon("accept"), "Accept all");
-    this.sureButton = h("button", { type: "button", title: "Accept only where the network is sure", onclick: () => this.accept(true) }, "Only where sure");
+    this.sureButton = h("button", { type: "button", title: "Accept only where the network is sure", onclick: () => this.accept(true) }, "Only sure");
     this.restButton = h("button", { type: "button", class: "full", title: "Give all unlabelled pixels the background's label (Shift+B)", onclick: () => this.rest() }, icon("fill"), (this.restText = h("span", {})));
-    return h("section", { class: "assist" }, h("header", {}, h("h2", {}, "Proposal")), this.learnerText,
-      h("div", { class: "pair" }, this.acceptButton, this.sureButton), this.restButton);
+    return h("section", { class: "assist" }, h("header", {}, h("h2", {}, this.studio.has("learn") ? "Proposal" : "The rest")), this.learnerText,
+      (this.acceptPair = h("div", { class: "pair" }, this.acceptButton, this.sureButton)), this.restButton);
   }
 
   #refresh() {
@@ -230,7 +242,8 @@ export class LabelView {
     }
     const { learner, classes } = studio.state;
     say(this.learnerText, learnerSays(learner, session));
-    this.learnerText.dataset.state = learner?.state ?? "idle";
+    this.learnerText.dataset.state = learner?.state ?? "off";
+    this.learnerText.hidden = this.acceptPair.hidden = !studio.has("learn");
     const offered = Boolean(session?.proposal) && image?.labelled < 0.999;
     this.acceptButton.disabled = this.sureButton.disabled = !offered;
     this.offer.hidden = !offered || !editor.settings.proposal || !editor.settings.labels || editor.comparing;
@@ -273,10 +286,11 @@ export class LabelView {
 function learnerSays(learner, session) {
   if (learner?.message) return learner.message;
   switch (learner?.state) {
+    case "reading": return "Reading your strokes …";
     case "learning": return `Learning from your strokes … step ${learner.step ?? 0}`;
+    case "resting": return session?.proposal ? "The proposal is up to date." : "The network has learned; the proposal follows.";
+    case "paused": return "Paused while a training runs.";
     case "failed": return "The network could not learn from these labels.";
-    case "waiting": return "Waiting until you pause.";
-    case "ready": return session?.proposal ? "The proposal is up to date." : "The network is ready; the proposal follows.";
-    default: return "Paint a stroke of each class: a network then learns along and proposes the rest.";
+    default: return "Paint a stroke of two classes: a network then learns along and proposes the rest.";
   }
 }

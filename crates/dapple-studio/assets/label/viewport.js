@@ -12,19 +12,24 @@ export class Viewport {
     this.y = 0;
     this.screen = { width: 1, height: 1 };
     this.image = { width: 1, height: 1 };
+    /** Room at the edges that a fitted picture leaves to controls. */
+    this.room = { side: 16, top: 16, bottom: 16 };
     /** Whether the whole picture stays in view as the window changes. */
     this.fitted = true;
   }
 
   get fitScale() {
-    const margin = Math.min(48, 0.05 * this.screen.width);
-    return Math.min((this.screen.width - margin) / this.image.width, (this.screen.height - margin) / this.image.height);
+    const width = Math.max(1, this.screen.width - 2 * this.room.side);
+    const height = Math.max(1, this.screen.height - this.room.top - this.room.bottom);
+    return Math.min(width / this.image.width, height / this.image.height);
   }
 
   fit() {
     this.fitted = true;
     this.scale = Math.min(MOST, Math.max(1e-3, this.fitScale));
     this.#clamp();
+    // In the middle of the free room, not of the screen.
+    this.y -= (this.room.top - this.room.bottom) / 2 / this.scale;
   }
 
   resize(width, height) {

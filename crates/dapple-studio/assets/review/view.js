@@ -25,7 +25,6 @@ export class ReviewView {
     this.element = h("section", { class: "review-view page", "aria-label": "Review", hidden: true },
       h("header", { class: "page-head" }, h("div", {}, h("h2", {}, "Review"), this.text), h("div", { class: "page-actions" }, this.hide, this.button)), this.bar, this.grid);
     studio.on("review", (news) => this.#take(news));
-    studio.on("changed", ({ image }) => this.#renew(image));
     studio.on("images", (id) => { if (id) this.#renew(id); this.#says(); });
     this.watcher = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) if (isIntersecting) { this.watcher.unobserve(target); this.#picture(target); }
@@ -43,8 +42,8 @@ export class ReviewView {
 
   async #start() {
     try {
-      const answer = await api.startReview();
-      this.review = { ...this.review, state: "waiting", progress: 0, ...answer };
+      await api.startReview();
+      this.review = { ...this.review, state: "running", done: 0, of: 0, message: null };
       this.#says();
     } catch (error) {
       fault(error);
@@ -58,11 +57,11 @@ export class ReviewView {
   }
 
   #says() {
-    const { state, progress = 0, images = [], message } = this.review;
-    const busy = state === "waiting" || state === "running";
+    const { state, done = 0, of = 0, images = [], message } = this.review;
+    const busy = state === "running";
     const labelled = this.studio.state.images.filter((i) => i.labelled > 0).length;
     this.bar.hidden = !busy;
-    if (state === "running") this.bar.value = progress;
+    if (busy && of > 0) this.bar.value = done / of;
     else this.bar.removeAttribute("value");
     this.button.disabled = busy || labelled < 2;
     say(this.buttonText, state === "done" ? "Check again" : busy ? "Checking …" : "Check the labels");
@@ -86,7 +85,7 @@ export class ReviewView {
     const share = (part, whole) => `${(100 * part) / whole}%`;
     const box = item.width > 0 && h("i", { class: "review-box", style: {
       left: share(item.x, image.width), top: share(item.y, image.height), width: share(item.width, image.width), height: share(item.height, image.height) } });
-    const ratio = Math.min(1.9, Math.max(0.7, image.width / image.height));
+    const ratio = 4 / 3;
     return h("div", { role: "listitem" }, h("button", { class: "review-card", type: "button", onclick: () => this.open(item.id, item.width > 0 ? item : null),
       "aria-label": `${index + 1}: ${fileName(item.id)}, disagreement ${percent(item.disagreement)}` },
       h("span", { class: "review-picture", style: { "aspect-ratio": String(ratio) } },

@@ -8,15 +8,15 @@ const EDGE = { left: 46, right: 14, top: 12, bottom: 26 };
 const HEIGHT = 220;
 
 export class Chart {
-  /** @param title what the lines show */
-  constructor(title) {
+  /** @param title, note what the lines show */
+  constructor(title, note) {
     this.series = [];
     this.svg = s("svg", { class: "chart-plot", role: "img", tabindex: 0 });
     this.tip = h("div", { class: "chart-tip", hidden: true });
     this.legend = h("ul", { class: "chart-legend" });
     this.live = h("p", { class: "unseen", "aria-live": "polite" });
     this.title = title;
-    this.element = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), this.legend), h("div", { class: "chart-area" }, this.svg, this.tip), this.live);
+    this.element = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), h("small", {}, note)), h("div", { class: "chart-area" }, this.svg, this.tip), this.legend, this.live);
     this.svg.addEventListener("pointermove", (e) => this.#point(this.#epochAt(e)));
     this.svg.addEventListener("pointerdown", (e) => this.#point(this.#epochAt(e)));
     for (const name of ["pointerleave", "blur"]) this.svg.addEventListener(name, () => this.#point(null));
@@ -52,9 +52,7 @@ export class Chart {
     const [first, last] = [this.xs[0], Math.max(this.xs.at(-1), this.xs[0] + 1)];
     this.x = (epoch) => EDGE.left + ((epoch - first) / (last - first)) * (width - EDGE.left - EDGE.right);
     this.y = (value) => HEIGHT - EDGE.bottom - ((value - low) / (high - low || 1)) * (HEIGHT - EDGE.top - EDGE.bottom);
-    const every = Math.max(1, Math.ceil((last - first) / Math.max(2, Math.floor(width / 90))));
-    const epochs = [];
-    for (let e = first; e <= last; e += every) epochs.push(e);
+    const epochs = niceTicks(first, last, Math.max(2, Math.floor(width / 80))).filter((e) => Number.isInteger(e) && e >= first && e <= last);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     put(this.svg,
       ticks.map((t) => [s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: this.y(t), y2: this.y(t) }), s("text", { class: "tick", x: EDGE.left - 8, y: this.y(t) + 4, "text-anchor": "end" }, tickText(t, ticks))]),

@@ -24,15 +24,17 @@ export class TrainView {
     Object.assign(this, { studio, show });
     this.chosen = null;
     this.compared = new Set();
+    /** State and epoch at which the curves of a run were fetched. */
+    this.fetched = new Map();
     this.minutes = 10;
-    this.score = new Chart("Mean IoU on images kept aside");
-    this.edge = new Chart("Boundary IoU on images kept aside");
-    this.loss = new Chart("Loss");
+    this.score = new Chart("Mean IoU", "on images kept aside; higher is better");
+    this.edge = new Chart("Boundary IoU", "how well edges fit, on images kept aside");
+    this.loss = new Chart("Loss", "what the training lowers");
     this.runs = h("div", { class: "run-list" });
     this.detail = h("div", { class: "run-detail" });
     this.element = h("section", { class: "train-view page", "aria-label": "Train", hidden: true },
       h("div", { class: "train-side" }, this.#form(), h("section", { class: "card runs-card" }, h("h2", {}, "Runs"), this.runs)), this.detail);
-    studio.on("runs", () => this.#draw());
+    studio.on("runs", (name) => { this.#draw(); this.#follow(name); });
     studio.on("images", () => this.#says());
   }
 
@@ -88,10 +90,22 @@ export class TrainView {
 
   async #fetch(name) {
     try {
-      this.studio.takeRun(await api.training(name));
+      const run = await api.training(name);
+      this.fetched.set(name, `${run.state} ${run.epoch}`);
+      this.studio.takeRun(run);
     } catch (error) {
       fault(error);
     }
+  }
+
+  /** News of a run come without its curves: those in view are fetched where there is a new epoch. */
+  #follow(name) {
+    const run = this.studio.state.runs.find((r) => r.name === name);
+    if (!run || this.element.hidden || (name !== this.chosen && !this.compared.has(name))) return;
+    const now = `${run.state} ${run.epoch}`;
+    if (this.fetched.get(name) === now) return;
+    this.fetched.set(name, now);
+    this.#fetch(name);
   }
 
   async #act(work) {
@@ -188,7 +202,7 @@ export class TrainView {
     if (run.report) p.report.href = run.report;
     p.why.hidden = !run.choices?.length;
     put(p.choices, (run.choices ?? []).map((c) => h("div", {}, h("dt", {}, c.key), h("dd", {}, h("b", {}, String(c.value)), h("span", {}, c.reason)))));
-    put(p.panels, (run.panels ?? []).map((panel) => h("figure", {}, h("img", { src: panel.image, alt: panel.caption ?? "" }), h("figcaption", {}, panel.caption))));
+    put(p.panels, (run.pictures ?? []).map((url) => h("img", { src: going ? `${url}?epoch=${run.epoch}` : url, alt: "Photograph, label and prediction of an image kept aside", loading: "lazy" })));
     this.#curves(run);
   }
 

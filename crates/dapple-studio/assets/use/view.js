@@ -41,7 +41,8 @@ export class UseView {
     this.modelField = h("label", { class: "field" }, h("span", {}, "Network"), this.models);
     this.drop = h("div", { class: "drop" },
       h("div", { class: "drop-text" }, icon("use", 44), h("h2", {}, "Drop photographs here"), h("p", {}, "One or many, or paste a picture. They go to the studio on this computer and nowhere else.")),
-      h("label", { class: "button main" }, icon("plus"), "Choose photographs", input), this.modelField);
+      (this.pick = h("label", { class: "button main" }, icon("plus"), "Choose photographs", input)), this.modelField,
+      (this.none = h("p", { class: "soft", hidden: true }, "There is no trained network yet. ", h("a", { href: "#train", onclick: (e) => { e.preventDefault(); this.show("train"); } }, "Train one"), " first.")));
     return this.drop;
   }
 
@@ -100,21 +101,20 @@ export class UseView {
     key("W", "This one is wrong", () => this.#wrong());
   }
 
-  async enter({ model } = {}) {
-    let list;
-    try {
-      list = (await api.models()).map((m) => m.name);
-    } catch {
-      list = this.studio.state.runs.filter((r) => r.score !== null && r.score !== undefined).map((r) => r.name);
-    }
+  enter({ model } = {}) {
+    const list = this.studio.state.runs.filter((r) => r.score !== null && r.score !== undefined && r.state !== "failed").map((r) => r.name);
+    const before = this.model;
     if (model) this.model = model;
     if (!list.includes(this.model)) this.model = list[0] ?? "";
-    put(this.models, list.length ? list.map((name) => h("option", { value: name }, name)) : h("option", { value: "" }, "The one that learns along"));
+    put(this.models, list.map((name) => h("option", { value: name }, name)));
     this.models.value = this.model;
-    if (model) this.#again();
+    this.modelField.hidden = this.pick.hidden = !this.model;
+    this.none.hidden = Boolean(this.model);
+    if (this.model !== before && this.items.length) this.#again();
   }
 
   #add(files) {
+    if (!this.model) return toast("Train a network first: there is none yet.", { bad: true });
     const pictures = [...files].filter((f) => f.type.startsWith("image/") || /\.(tiff?|png|jpe?g|webp|bmp)$/i.test(f.name));
     if (files.length && !pictures.length) return toast("These files are not photographs.", { bad: true });
     for (const blob of pictures) {
@@ -156,8 +156,9 @@ export class UseView {
       const begin = performance.now();
       const answer = await api.predict(model, item.blob);
       const labels = (await decode(bytesOf(answer.labels))).data;
-      const probability = answer.probability && answer.classes.length === 2 ? (await decode(bytesOf(answer.probability))).data : null;
-      item.result = { model, width: answer.width, height: answer.height, classes: answer.classes, labels, probability, seconds: (performance.now() - begin) / 1000 };
+      const binary = answer.classes.length === 2;
+      const probability = answer.probability && binary ? (await decode(bytesOf(answer.probability))).data : null;
+      item.result = { model, width: answer.width, height: answer.height, classes: answer.classes, labels, probability, threshold: 0.5, seconds: (performance.now() - begin) / 1000 };
       item.bitmap ??= await createImageBitmap(item.blob).catch(() => null);
     } catch (error) {
       item.fault = error;
@@ -214,10 +215,28 @@ export class UseView {
     const result = this.shown?.result;
     if (!result) return;
     this.labels = this.#labels();
-    this.thresholdSlider.element.hidden = !result.probability;
+    this.thresholdSlider.element.hidden = result.classes.length !== 2;
+    this.#askThreshold(this.shown);
     this.thresholdSlider.refresh();
     this.#legend();
     this.#paint();
+  }
+
+  /** Without a probability the server applies the threshold, when the slider rests. */
+  #askThreshold(item) {
+    const { result } = item;
+    clearTimeout(this.asking);
+    if (result.classes.length !== 2 || result.probability || result.threshold === this.threshold) return;
+    this.asking = setTimeout(async () => {
+      const { threshold } = this;
+      try {
+        const answer = await api.predict(result.model, item.blob, threshold);
+        Object.assign(result, { labels: (await decode(bytesOf(answer.labels))).data, threshold });
+        if (item === this.shown) this.#threshold();
+      } catch (error) {
+        fault(error);
+      }
+    }, 250);
   }
 
   #setMode(mode) {
@@ -249,7 +268,7 @@ export class UseView {
     if (background !== null && result.classes.length === 2) unseen.add(background);
     const { after } = this;
     after.ignore = 255;
-    after.setColours(result.classes.filter((c) => !unseen.has(c.id)), this.opacity);
+    after.setColours(result.classes.filter((c) => !unseen.has(c.id)), this.opacity, null);
     after.layers = this.mode === "cutout" ? { cover: coverOf(result, this.kept, this.threshold, this.ground) } : { labels: this.labels };
     after.refresh();
   }
@@ -379,11 +398,11 @@ export class UseView {
     if (!item?.result) return;
     this.wrong.disabled = true;
     try {
-      const entry = await api.addImage(fileName(item.name), item.blob);
-      this.studio.addImage(entry);
-      this.show("label", { image: entry.id });
-      await this.editor.suggest(entry.id, this.#asProposal(item));
-      toast(`${fileName(entry.id)} is part of your data now. Accept what is right and correct the rest.`);
+      const { id } = await api.addImage(fileName(item.name), item.blob);
+      await this.studio.load();
+      this.show("label", { image: id });
+      await this.editor.suggest(id, this.#asProposal(item));
+      toast(`${fileName(id)} is part of your data now. Accept what is right and correct the rest.`);
     } catch (error) {
       fault(error);
     }

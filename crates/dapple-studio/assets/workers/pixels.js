@@ -5,6 +5,7 @@
 import { labOf } from "../pixels/colour.js";
 import { areaOfColour } from "../pixels/fill.js";
 import { decodeGreyPng } from "../pixels/png.js";
+import { resized } from "../pixels/resize.js";
 import { slic } from "../pixels/slic.js";
 
 /** Superpixels and colours are computed on at most this many pixels. */
@@ -14,8 +15,9 @@ const MOST_PIXELS = 2_500_000;
 let photo = null;
 
 const tasks = {
-  async decode({ bytes }) {
-    const picture = await decodeGreyPng(bytes);
+  async decode({ bytes, size }) {
+    let picture = await decodeGreyPng(bytes);
+    if (size) picture = resized(picture, size.width, size.height);
     return [picture, [picture.data.buffer]];
   },
 

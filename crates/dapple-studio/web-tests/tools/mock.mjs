@@ -19,16 +19,19 @@ export class Mock {
     this.folder = folder;
     this.images = images.map((image, i) => this.#image(image, i < labelled));
     this.runs = [];
-    this.review = { state: "none", progress: 0, images: [] };
+    this.review = { state: "none", done: 0, of: 0, message: null, images: [] };
     this.listeners = new Set();
     /** Every request: { method, path }. */
     this.log = [];
     /** The next PUTs of masks answer this status. */
     this.refuse = 0;
     this.status = 503;
-    this.learner = { state: "idle", step: 0, loss: null, seconds: 0, message: null };
+    this.learner = { state: "waiting", step: 0, loss: null, seconds: 0, message: null };
     this.next = null;
     this.second = false;
+    this.parts = ["label", "learn", "train", "use"];
+    this.notes = [];
+    this.withProbability = true;
     this.delay = 60;
   }
 
@@ -69,12 +72,13 @@ export class Mock {
   entry(image) {
     const { id, width, height, revision, proposal, uncertainty } = image;
     const labelled = image.mask.reduce((n, v) => n + (v !== 255), 0) / image.mask.length;
-    return { id, width, height, revision, labelled, proposal, uncertainty };
+    return { id, width, height, revision, labelled, proposal, uncertainty, problem: image.problem ?? null };
   }
 
   state() {
     return { folder: this.folder, version: "0.0.0", second: this.second, classes: this.classes, ignore: 255, images: this.images.map((i) => this.entry(i)),
-      next: this.next, learner: this.learner, runs: this.runs.map((r) => ({ ...r, curves: [] })), sources: { encoder: null } };
+      next: this.next, learner: this.learner, runs: this.runs.map(({ curves, choices, ...run }) => run), sources: { encoder: null },
+      parts: this.parts, limits: { body_bytes: 64 << 20, pixels: 1e8 }, notes: this.notes };
   }
 
   /** A mask that another program writes. */
@@ -103,12 +107,11 @@ export class Mock {
     const route = `${request.method} ${parts[1]}`;
     if (route === "GET state") return json(response, this.state());
     if (route === "GET events") return this.#events(response);
-    if (route === "POST focus") return json(response, {});
-    if (route === "GET models") return json(response, this.runs.filter((r) => r.score !== null).map((r) => ({ name: r.name, score: r.score, classes: this.classes })));
+    if (route === "POST focus") return response.writeHead(204).end();
     if (route === "GET review") return json(response, this.review);
     if (route === "POST review") return this.#startReview(response);
     if (route === "PUT classes") return this.#putClasses(response, JSON.parse(body));
-    if (route === "POST predict") return this.#predict(response);
+    if (route === "POST predict") return this.#predict(response, body);
     if (route === "POST export") return response.writeHead(200, { "Content-Type": "application/zip" }).end(Buffer.from("PK\x05\x06" + "\0".repeat(18), "latin1"));
     if (route === "POST images") return this.#addImage(response, url.searchParams.get("name"), body);
     if (parts[1] === "images") return this.#ofImage(request, response, parts, url, body);
@@ -163,8 +166,7 @@ export class Mock {
       return problem(response, this.status, "the disk is full");
     }
     if (request.headers["if-match"] !== `"${image.revision}"`) {
-      response.setHeader("ETag", `"${image.revision}"`);
-      return problem(response, 412, "the mask was changed elsewhere");
+      return problem(response, 412, "the mask was changed elsewhere", { revision: image.revision });
     }
     const piece = await decodeGreyPng(body);
     const [left, top] = [Number(url.searchParams.get("x")), Number(url.searchParams.get("y"))];
@@ -172,6 +174,7 @@ export class Mock {
     for (let y = 0; y < piece.height; y++) image.mask.set(piece.data.subarray(y * piece.width, (y + 1) * piece.width), (top + y) * image.width + left);
     image.revision++;
     json(response, { revision: image.revision, labelled: this.entry(image).labelled });
+    this.emit("changed", { image: image.id, revision: image.revision });
     this.#learn(image);
   }
 
@@ -180,7 +183,7 @@ export class Mock {
     this.emit("learner", this.learner);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.learner = { ...this.learner, state: "ready" };
+      this.learner = { ...this.learner, state: "resting" };
       this.emit("learner", this.learner);
       this.propose(image.id);
       this.next = this.images.find((i) => i !== image && this.entry(i).labelled === 0)?.id ?? null;
@@ -188,29 +191,35 @@ export class Mock {
     }, this.delay);
   }
 
+  /** Numbers are places in the list: masks are rewritten where they move. */
   #putClasses(response, list) {
-    let free = Math.max(-1, ...this.classes.map((c) => c.id)) + 1;
-    for (const c of list.filter((c) => c.merge_into !== undefined)) {
-      for (const image of this.images) {
-        if (!image.mask.includes(c.id)) continue;
-        for (let i = 0; i < image.mask.length; i++) if (image.mask[i] === c.id) image.mask[i] = c.merge_into;
-        image.revision++;
-        setTimeout(() => this.emit("changed", { image: image.id, revision: image.revision }));
-      }
+    const kept = list.filter((c) => c.merge_into === null);
+    const to = new Uint8Array(256).fill(255);
+    kept.forEach((c, at) => { if (c.id !== null) to[c.id] = at; });
+    for (const c of list) if (c.merge_into !== null) to[c.id] = to[c.merge_into];
+    if (kept.length < 2) return problem(response, 422, "at least two classes stay");
+    const changed = [];
+    for (const image of this.images) {
+      const mask = image.mask.map((v) => to[v]);
+      if (Buffer.compare(mask, image.mask) === 0) continue;
+      image.mask = mask;
+      image.revision++;
+      changed.push(image);
     }
-    this.classes = list.filter((c) => c.merge_into === undefined).map(({ id, name, color }) => ({ id: id ?? free++, name, color }));
-    json(response, { classes: this.classes });
-    this.emit("classes", { classes: this.classes });
+    this.classes = kept.map(({ name, color }, id) => ({ id, name, color }));
+    json(response, this.classes);
+    this.emit("classes", this.classes);
+    for (const image of changed) this.emit("changed", { image: image.id, revision: image.revision });
   }
 
   #startReview(response) {
-    this.review = { state: "running", progress: 0.4, images: [] };
-    json(response, this.review);
-    this.emit("review", { state: "running", progress: 0.4 });
+    this.review = { state: "running", done: 2, of: 5, message: null, images: [] };
+    response.writeHead(202).end();
+    this.emit("review", { state: "running", done: 2, of: 5 });
     setTimeout(() => {
       const begun = this.images.filter((i) => this.entry(i).labelled > 0);
-      this.review = { state: "done", progress: 1, images: begun.map((i, n) => ({ id: i.id, disagreement: 0.42 / (1 + 0.6 * n), x: Math.round(0.2 * i.width), y: Math.round(0.3 * i.height), width: Math.round(0.3 * i.width), height: Math.round(0.4 * i.height) })) };
-      this.emit("review", { state: "done", progress: 1 });
+      this.review = { state: "done", done: 5, of: 5, message: null, images: begun.map((i, n) => ({ id: i.id, disagreement: 0.42 / (1 + 0.6 * n), x: Math.round(0.2 * i.width), y: Math.round(0.3 * i.height), width: Math.round(0.3 * i.width), height: Math.round(0.4 * i.height) })) };
+      this.emit("review", { state: "done", done: 5, of: 5 });
     }, 150);
   }
 
@@ -228,10 +237,11 @@ export class Mock {
     return json(response, run);
   }
 
-  async #predict(response) {
-    const image = this.images[0];
+  /** The labels of the image whose photograph was sent, else of the first. */
+  async #predict(response, body) {
+    const image = this.images.find((i) => i.photo?.equals(body)) ?? this.images[0];
     const data = async (bytes) => `data:image/png;base64,${Buffer.from(await encodePng(image.width, image.height, bytes)).toString("base64")}`;
-    const binary = this.classes.length === 2;
+    const binary = this.classes.length === 2 && this.withProbability;
     json(response, { width: image.width, height: image.height, classes: this.classes, areas: [], labels: await data(image.truth),
       ...(binary ? { probability: await data(probability(image)) } : {}) });
   }
@@ -240,8 +250,9 @@ export class Mock {
     const from = this.images[0];
     const image = this.#image({ ...from, id: name, photo: from.photo ?? null, truth: from.truth }, false);
     if (body.length < 8) return problem(response, 415, "this is not a photograph");
+    if (this.find(name)) return problem(response, 409, "there is a photograph of this name");
     this.images.push(image);
-    json(response, this.entry(image));
+    json(response, { id: name });
   }
 }
 
@@ -301,8 +312,8 @@ function png(response, bytes, headers = {}) {
   response.writeHead(200, { "Content-Type": "image/png", ...headers }).end(bytes);
 }
 
-function problem(response, status, detail) {
-  response.writeHead(status, { "Content-Type": "application/problem+json" }).end(JSON.stringify({ title: "Problem", detail, status }));
+function problem(response, status, error, more = {}) {
+  response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify({ error, ...more }));
 }
 
 function asset(response, path) {

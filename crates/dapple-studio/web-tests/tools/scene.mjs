@@ -19,11 +19,10 @@ export function makeScene(seed, width, height) {
   const tint = [next() * 30, next() * 30, next() * 30];
   let grain = seed * 7919 + 13;
   for (let y = 0, i = 0; y < height; y++) {
-    const edge = horizon + 8 * Math.sin(y);
     for (let x = 0; x < width; x++, i++) {
       grain = (grain * 1664525 + 1013904223) >>> 0;
       const noise = (grain >>> 24) / 16 - 8;
-      const sky = y < edge + 0.02 * height * Math.sin((9 * x) / width);
+      const sky = y < horizon + 0.02 * height * Math.sin((9 * x) / width);
       let colour = sky ? [150 + (60 * y) / height, 190 + (40 * y) / height, 235] : [95 + tint[0] + 20 * Math.sin(x / 17), 130 + tint[1] + 14 * Math.sin(y / 11), 60];
       let label = sky ? 2 : 0;
       for (const p of parts) {
