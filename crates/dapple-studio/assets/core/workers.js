@@ -1,6 +1,8 @@
 /**
  * Asks a worker and waits for its answer.
  */
+import { encodePng } from "../pixels/png.js";
+
 class Asked {
   constructor() {
     this.worker = new Worker(new URL("../workers/pixels.js", import.meta.url), { type: "module" });
@@ -27,14 +29,24 @@ class Asked {
   }
 }
 
-// Decoding must not wait for superpixels.
-let decoder = null;
+/** Fewer pixels are coded in place: the way to the worker would take longer. */
+const FEW = 200_000;
+
+// Coding must not wait for superpixels.
+let coder = null;
 let photographs = null;
 
 /** A grey PNG's { width, height, data }; values are blended to `size` where it is given. */
 export function decode(bytes, size = null) {
-  decoder ??= new Asked();
-  return decoder.ask("decode", { bytes, size }, [bytes]);
+  coder ??= new Asked();
+  return coder.ask("decode", { bytes, size }, [bytes]);
+}
+
+/** A grey PNG of the bytes: { png, bytes }; the bytes that were given are moved away and come back. */
+export async function encode(width, height, bytes) {
+  if (bytes.length <= FEW) return { png: await encodePng(width, height, bytes), bytes };
+  coder ??= new Asked();
+  return coder.ask("encode", { width, height, bytes }, [bytes.buffer]);
 }
 
 /** The worker that holds the photograph in view. */

@@ -99,7 +99,7 @@ export class Editor extends Emitter {
 
   async open(id, focus = null) {
     if (this.session?.id === id) {
-      if (focus) this.lookAt(focus);
+      this.lookAt(focus);
       return;
     }
     this.tool.leave?.();
@@ -122,7 +122,7 @@ export class Editor extends Emitter {
     this.emit("history");
     this.emit("saving");
     api.focus(id, false);
-    if (focus) this.lookAt(focus);
+    this.lookAt(focus);
     if (entry.proposal !== null && entry.proposal !== undefined && entry.proposal !== session.proposalRevision) session.fetchProposal();
     if (this.settings.doubt) session.fetchUncertainty();
     await this.#level(session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null);
@@ -140,8 +140,10 @@ export class Editor extends Emitter {
     this.emit("proposal");
   }
 
+  /** Marks a box of the image and zooms to it; null: no box. */
   lookAt(r) {
-    this.screen.viewport.show(r);
+    this.pointed = r;
+    if (r) this.screen.viewport.show(r);
     this.screen.moved();
   }
 
@@ -272,12 +274,6 @@ export class Editor extends Emitter {
   /** Vector marks over the picture: { path, kind } and { dots, closing } in pixels of the image. */
   mark(list) {
     this.marks = list;
-    this.#drawMarks();
-  }
-
-  /** A box that stays until the image changes: the place that Review pointed at. */
-  point(r) {
-    this.pointed = r;
     this.#drawMarks();
   }
 

@@ -4,7 +4,7 @@
  */
 import { ApiError, api } from "../core/api.js";
 import { Emitter } from "../core/emitter.js";
-import { encodePng } from "../pixels/png.js";
+import { encode } from "../core/workers.js";
 import { heightOf, joined, union, widthOf } from "../pixels/rect.js";
 import { LabelMap, difference } from "../pixels/map.js";
 import { unsaved } from "./unsaved.js";
@@ -58,11 +58,10 @@ export class Saver extends Emitter {
     this.pending = joined(this.pending);
     const [rect] = this.pending.splice(0, 1);
     const strokes = this.strokes;
-    const bytes = this.map.read(rect);
     this.sending = true;
     this.emit("state");
     try {
-      const png = await encodePng(widthOf(rect), heightOf(rect), bytes);
+      const { png, bytes } = await encode(widthOf(rect), heightOf(rect), this.map.read(rect));
       const answer = await api.saveMask(this.id, rect, this.revision, png, png.length < OUTLIVES_TAB);
       this.revision = String(answer.revision);
       this.base.write(rect, bytes);

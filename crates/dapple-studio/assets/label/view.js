@@ -51,7 +51,7 @@ export class LabelView {
     const { editor, studio } = this;
     editor.on("loading", (id) => { this.strip.select(id); this.stage.classList.add("loading"); });
     editor.on("picture", () => this.stage.classList.remove("loading"));
-    editor.on("session", () => { editor.point(null); this.#refresh(); });
+    editor.on("session", () => this.#refresh());
     editor.on("tool", () => { this.stage.dataset.tool = editor.toolName; this.#refresh(); });
     editor.on("settings", () => { this.comparing.hidden = !editor.comparing; this.#refresh(); });
     editor.on("view", ({ scale }) => say(this.zoomText, percent(scale / editor.screen.ratio)));
@@ -79,7 +79,6 @@ export class LabelView {
   async open(id, focus = null) {
     try {
       await this.editor.open(id, focus && { left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height });
-      if (focus) this.editor.point({ left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height });
       if (!this.element.hidden) history.replaceState(null, "", `#label/${encodeURIComponent(id)}`);
     } catch (error) {
       this.stage.classList.remove("loading");

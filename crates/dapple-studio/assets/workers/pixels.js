@@ -1,10 +1,10 @@
 /**
- * Work that takes longer than a frame: decoding of masks, superpixels, areas of like colours.
+ * Work that takes longer than a frame: coding of masks, superpixels, areas of like colours.
  * Takes { number, task, ... }; answers { number, result } or { number, fault }.
  */
 import { labOf } from "../pixels/colour.js";
 import { areaOfColour } from "../pixels/fill.js";
-import { decodeGreyPng } from "../pixels/png.js";
+import { decodeGreyPng, encodePng } from "../pixels/png.js";
 import { resized } from "../pixels/resize.js";
 import { slic } from "../pixels/slic.js";
 
@@ -19,6 +19,12 @@ const tasks = {
     let picture = await decodeGreyPng(bytes);
     if (size) picture = resized(picture, size.width, size.height);
     return [picture, [picture.data.buffer]];
+  },
+
+  /** Gives the bytes back with their PNG. */
+  async encode({ width, height, bytes }) {
+    const png = await encodePng(width, height, bytes);
+    return [{ png, bytes }, [png.buffer, bytes.buffer]];
   },
 
   photo({ bitmap }) {
