@@ -15,8 +15,10 @@ import { UseView } from "./use/view.js";
 
 /** `part` is what the server must have for the view. */
 const ALL = [
-  { name: "label", text: "Label", key: "L", part: "label" }, { name: "review", text: "Review", key: "R", part: "learn" },
-  { name: "train", text: "Train", key: "T", part: "train" }, { name: "use", text: "Use", key: "U", part: "use" },
+  { name: "label", text: "Label", key: "L", part: "label" },
+  { name: "review", text: "Review", key: "R", part: "learn" },
+  { name: "train", text: "Train", key: "T", part: "train" },
+  { name: "use", text: "Use", key: "U", part: "use" },
 ];
 
 const FORMATS = [
@@ -53,21 +55,65 @@ function show(name, options = {}) {
 }
 
 function head() {
-  const nav = h("nav", { class: "tabs", "aria-label": "Views" }, VIEWS.map(({ name, text, key }) => {
-    const tab = h("a", { href: `#${name}`, title: `${text} (Shift+${key})`, onclick: (e) => { e.preventDefault(); show(name); } },
-      icon(name), h("span", {}, text));
-    tabs.set(name, tab);
-    return tab;
-  }));
+  const nav = h(
+    "nav",
+    { class: "tabs", "aria-label": "Views" },
+    VIEWS.map(({ name, text, key }) => {
+      const tab = h(
+        "a",
+        {
+          href: `#${name}`,
+          title: `${text} (Shift+${key})`,
+          onclick: (e) => {
+            e.preventDefault();
+            show(name);
+          },
+        },
+        icon(name),
+        h("span", {}, text),
+      );
+      tabs.set(name, tab);
+      return tab;
+    }),
+  );
   nav.hidden = VIEWS.length < 2;
-  put(document.getElementById("top"),
-    h("div", { class: "brand" },
+  put(
+    document.getElementById("top"),
+    h(
+      "div",
+      { class: "brand" },
       h("img", { src: "icon.svg", alt: "", width: 28, height: 28 }),
-      h("div", {}, h("h1", {}, "dapple ", h("span", {}, "studio")), h("p", { class: "folder", title: studio.state.folder }, fileName(studio.state.folder.replace(/\/$/, ""))))),
+      h(
+        "div",
+        {},
+        h("h1", {}, "dapple ", h("span", {}, "studio")),
+        h("p", { class: "folder", title: studio.state.folder }, fileName(studio.state.folder.replace(/\/$/, ""))),
+      ),
+    ),
     nav,
-    h("div", { class: "top-end" }, savedState,
-      h("button", { class: "quiet", type: "button", "aria-label": "Export the labels", onclick: exportLabels }, icon("download"), h("span", { class: "wide-only" }, "Export")),
-      h("button", { class: "quiet square", type: "button", "aria-label": "Keyboard help", title: "Keyboard help (?)", onclick: () => showHelp(shown) }, icon("help"))));
+    h(
+      "div",
+      { class: "top-end" },
+      savedState,
+      h(
+        "button",
+        { class: "quiet", type: "button", "aria-label": "Export the labels", onclick: exportLabels },
+        icon("download"),
+        h("span", { class: "wide-only" }, "Export"),
+      ),
+      h(
+        "button",
+        {
+          class: "quiet square",
+          type: "button",
+          "aria-label": "Keyboard help",
+          title: "Keyboard help (?)",
+          onclick: () => showHelp(shown),
+        },
+        icon("help"),
+      ),
+    ),
+  );
 }
 
 /** Says what is saved; strokes that the server has not taken are never silent. */
@@ -80,7 +126,8 @@ function showSaved() {
   if (savedState.dataset.text === text) return;
   savedState.dataset.text = text;
   put(savedState, h("i", {}), h("span", {}, text));
-  savedState.title = failed ? `${failed.message}. The strokes are kept here and are sent as soon as it works; click to try now.`
+  savedState.title = failed
+    ? `${failed.message}. The strokes are kept here and are sent as soon as it works; click to try now.`
     : "Every stroke is saved at once.";
   savedState.setAttribute("aria-label", failed ? `${strokes} strokes are not saved: ${failed.message}` : text);
 }
@@ -89,18 +136,37 @@ function notice(name, text, kind = "warn") {
   const old = notices.querySelector(`[data-name=${name}]`);
   if (!text) return void old?.remove();
   if (old) return say(old.querySelector("span"), text);
-  notices.append(h("div", { class: `notice ${kind}`, "data-name": name, role: "status" }, icon("warn"), h("span", {}, text),
-    h("button", { class: "quiet square", type: "button", "aria-label": "Close", onclick: () => notice(name, "") }, icon("close", 16))));
+  notices.append(
+    h(
+      "div",
+      { class: `notice ${kind}`, "data-name": name, role: "status" },
+      icon("warn"),
+      h("span", {}, text),
+      h(
+        "button",
+        { class: "quiet square", type: "button", "aria-label": "Close", onclick: () => notice(name, "") },
+        icon("close", 16),
+      ),
+    ),
+  );
 }
 
 async function exportLabels() {
-  const choice = (value) => h("label", { class: "choice" },
-    h("input", { type: "radio", name: "format", value: value[0], checked: value[0] === "palette" }),
-    h("span", {}, h("b", {}, value[1]), h("small", {}, value[2])));
+  const choice = (value) =>
+    h(
+      "label",
+      { class: "choice" },
+      h("input", { type: "radio", name: "format", value: value[0], checked: value[0] === "palette" }),
+      h("span", {}, h("b", {}, value[1]), h("small", {}, value[2])),
+    );
   const body = h("div", { class: "choices" }, FORMATS.map(choice));
   const format = await openDialog({
-    title: "Export the labels", body,
-    actions: [{ text: "Cancel", value: null }, { text: "Export", main: true, value: () => body.querySelector("input:checked").value }],
+    title: "Export the labels",
+    body,
+    actions: [
+      { text: "Cancel", value: null },
+      { text: "Export", main: true, value: () => body.querySelector("input:checked").value },
+    ],
   });
   if (!format) return;
   try {
@@ -121,8 +187,17 @@ async function start() {
   try {
     await studio.load();
   } catch (error) {
-    put(main, h("div", { class: "empty" }, icon("warn", 40), h("h2", {}, "The studio cannot be reached"), h("p", {}, `${error.message}.`),
-      h("button", { class: "main", type: "button", onclick: () => location.reload() }, "Try again")));
+    put(
+      main,
+      h(
+        "div",
+        { class: "empty" },
+        icon("warn", 40),
+        h("h2", {}, "The studio cannot be reached"),
+        h("p", {}, `${error.message}.`),
+        h("button", { class: "main", type: "button", onclick: () => location.reload() }, "Try again"),
+      ),
+    );
     return;
   }
   VIEWS = ALL.filter((view) => studio.has(view.part));
@@ -131,18 +206,30 @@ async function start() {
   if (studio.has("train")) views.train = new TrainView(studio, show);
   if (studio.has("use")) views.use = new UseView(studio, show, views.label.editor);
   head();
-  put(main, Object.values(views).map((view) => view.element));
+  put(
+    main,
+    Object.values(views).map((view) => view.element),
+  );
   const { editor } = views.label;
   editor.on("saving", showSaved);
   savedState.addEventListener("click", () => editor.waiting.savers.forEach((saver) => saver.hurry()));
   showSaved();
-  const alone = () => notice("second", studio.state.second
-    ? "This folder is open in another tab too. Strokes of both are saved; where they meet, this page asks which to keep." : "");
+  const alone = () =>
+    notice(
+      "second",
+      studio.state.second
+        ? "This folder is open in another tab too. Strokes of both are saved; where they meet, this page asks which to keep."
+        : "",
+    );
   studio.on("second", alone);
   alone();
   (studio.state.notes ?? []).forEach((text, i) => notice(`note-${i}`, text));
-  studio.on("connection", (open) => notice("offline", open ? ""
-    : "The studio does not answer. Go on painting: strokes are kept here and are saved as soon as it is back."));
+  studio.on("connection", (open) =>
+    notice(
+      "offline",
+      open ? "" : "The studio does not answer. Go on painting: strokes are kept here and are saved as soon as it is back.",
+    ),
+  );
   addEventListener("beforeunload", (e) => editor.waiting.savers.length && e.preventDefault());
   addEventListener("hashchange", openAddress);
   for (const { name, text, key } of VIEWS) shortcut(`Shift+${key}`, "Everywhere", `${text} view`, () => show(name));

@@ -10,7 +10,11 @@ import { browser } from "./tools/browser.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folders = process.argv[2] ? [process.argv[2]] : ["unit", "browser"];
-const files = folders.flatMap((folder) => readdirSync(join(here, folder)).filter((f) => f.endsWith(".test.mjs")).map((f) => join(here, folder, f)));
+const files = folders.flatMap((folder) =>
+  readdirSync(join(here, folder))
+    .filter((f) => f.endsWith(".test.mjs"))
+    .map((f) => join(here, folder, f)),
+);
 const { missing } = await browser();
 if (missing && folders.includes("browser")) console.log(`The tests in a browser are skipped: ${missing}.`);
 const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...files], { stdio: "inherit" });

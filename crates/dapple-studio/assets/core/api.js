@@ -40,9 +40,12 @@ const TAB = Array.from(crypto.getRandomValues(new Uint8Array(8)), (v) => v.toStr
 
 const json = async (path, options) => (await request(path, options)).json();
 
-const send = (method, path, value) => json(path, {
-  method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
-});
+const send = (method, path, value) =>
+  json(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(value),
+  });
 
 const image = (id) => `/api/images/${encodeURIComponent(id)}`;
 
@@ -66,7 +69,10 @@ export const api = {
   /** Saves a rectangle: { revision, labelled }. With `keepalive` the request ends even if the tab closes. */
   async saveMask(id, rect, revision, png, keepalive) {
     return json(`${image(id)}/mask?x=${rect.left}&y=${rect.top}`, {
-      method: "PUT", keepalive, headers: { "Content-Type": "image/png", "If-Match": `"${revision}"` }, body: png,
+      method: "PUT",
+      keepalive,
+      headers: { "Content-Type": "image/png", "If-Match": `"${revision}"` },
+      body: png,
     });
   },
 
@@ -84,7 +90,12 @@ export const api = {
   },
 
   /** A hint for the learner: a lost one does no harm. */
-  focus: (id, busy) => void request("/api/focus", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ image: id, busy }) }).catch(() => {}),
+  focus: (id, busy) =>
+    void request("/api/focus", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ image: id, busy }),
+    }).catch(() => {}),
 
   classes: (list) => send("PUT", "/api/classes", list),
 
@@ -94,7 +105,9 @@ export const api = {
       const free = number === 1 ? name : name.replace(/(\.[^.]*)?$/, (ending) => `-${number}${ending}`);
       try {
         return await json(`/api/images?name=${encodeURIComponent(free)}`, {
-          method: "POST", headers: { "Content-Type": blob.type || "application/octet-stream" }, body: blob,
+          method: "POST",
+          headers: { "Content-Type": blob.type || "application/octet-stream" },
+          body: blob,
         });
       } catch (error) {
         if (error.status !== 409 || number >= 99) throw error;
@@ -108,16 +121,21 @@ export const api = {
   resume: (name) => send("POST", `${training(name)}/resume`, {}),
 
   /** The labels of a run's network for a photograph; `threshold` (0..1) is for two classes. */
-  predict: (run, blob, threshold = null) => json(`/api/predict?${new URLSearchParams({ run, ...(threshold === null ? {} : { threshold }) })}`, {
-    method: "POST", headers: { "Content-Type": blob.type || "application/octet-stream" }, body: blob,
-  }),
+  predict: (run, blob, threshold = null) =>
+    json(`/api/predict?${new URLSearchParams({ run, ...(threshold === null ? {} : { threshold }) })}`, {
+      method: "POST",
+      headers: { "Content-Type": blob.type || "application/octet-stream" },
+      body: blob,
+    }),
 
   review: () => json("/api/review"),
   startReview: () => request("/api/review", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }),
 
   async export(format) {
     const response = await request("/api/export", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ format }),
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ format }),
     });
     return response.blob();
   },

@@ -18,8 +18,10 @@ export function nameOf(event) {
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${event.shiftKey && named ? "Shift+" : ""}${key}`;
 }
 
-const writes = (target) => target instanceof HTMLElement
-  && (target.isContentEditable || target.matches("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=radio])"));
+const writes = (target) =>
+  target instanceof HTMLElement &&
+  (target.isContentEditable ||
+    target.matches("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=radio])"));
 
 /** Keys that a focused control needs for itself. */
 function isTaken(event) {
@@ -61,8 +63,11 @@ const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: 
 
 /** The keys as people read them. */
 export function keysShown(keys) {
-  return keys.split("+").map((k, i, all) => (k === "" ? (i === all.length - 1 ? "+" : null) : k)).filter(Boolean)
-    .map((k) => (k === "Ctrl" && onMac ? "⌘" : SIGNS[k] ?? k));
+  return keys
+    .split("+")
+    .map((k, i, all) => (k === "" ? (i === all.length - 1 ? "+" : null) : k))
+    .filter(Boolean)
+    .map((k) => (k === "Ctrl" && onMac ? "⌘" : (SIGNS[k] ?? k)));
 }
 
 export function showHelp(view) {
@@ -70,18 +75,42 @@ export function showHelp(view) {
   for (const s of shortcuts) {
     if (s.text && (!s.view || s.view === view)) groups.set(s.group, [...(groups.get(s.group) ?? []), s]);
   }
-  const row = (s) => h("div", { class: "help-row" },
-    h("dt", {}, s.keys.map((k, i) => [i > 0 && h("span", { class: "soft" }, " or "), keysShown(k).map((part) => h("kbd", {}, part))])),
-    h("dd", {}, s.text));
+  const row = (s) =>
+    h(
+      "div",
+      { class: "help-row" },
+      h(
+        "dt",
+        {},
+        s.keys.map((k, i) => [i > 0 && h("span", { class: "soft" }, " or "), keysShown(k).map((part) => h("kbd", {}, part))]),
+      ),
+      h("dd", {}, s.text),
+    );
   openDialog({
-    title: "Keyboard and mouse", wide: true,
-    body: h("div", { class: "help" },
+    title: "Keyboard and mouse",
+    wide: true,
+    body: h(
+      "div",
+      { class: "help" },
       [...groups].map(([group, list]) => h("section", {}, h("h3", {}, group), h("dl", {}, list.map(row)))),
-      view === "label" && h("section", {}, h("h3", {}, "Mouse, pen and touch"), h("dl", {}, [
-        ["Wheel", "Zoom where the pointer is"], ["Middle button or Space and drag", "Move the picture"],
-        ["Right button", "Erase"], ["Alt and click", "Take the class under the pointer"],
-        ["Two fingers", "Zoom and move"], ["Pen", "Pressure sets the size; fingers then move the picture"],
-      ].map(([k, text]) => h("div", { class: "help-row" }, h("dt", {}, k), h("dd", {}, text))))),
+      view === "label" &&
+        h(
+          "section",
+          {},
+          h("h3", {}, "Mouse, pen and touch"),
+          h(
+            "dl",
+            {},
+            [
+              ["Wheel", "Zoom where the pointer is"],
+              ["Middle button or Space and drag", "Move the picture"],
+              ["Right button", "Erase"],
+              ["Alt and click", "Take the class under the pointer"],
+              ["Two fingers", "Zoom and move"],
+              ["Pen", "Pressure sets the size; fingers then move the picture"],
+            ].map(([k, text]) => h("div", { class: "help-row" }, h("dt", {}, k), h("dd", {}, text))),
+          ),
+        ),
     ),
     actions: [{ text: "Close", value: null, main: true }],
   });

@@ -16,7 +16,19 @@ const PAUSE = 600;
 export class Studio extends Emitter {
   constructor() {
     super();
-    this.state = { folder: "", version: "", second: false, parts: [], classes: [], ignore: 255, images: [], next: null, learner: null, runs: [], notes: [] };
+    this.state = {
+      folder: "",
+      version: "",
+      second: false,
+      parts: [],
+      classes: [],
+      ignore: 255,
+      images: [],
+      next: null,
+      learner: null,
+      runs: [],
+      notes: [],
+    };
     this.connected = true;
   }
 

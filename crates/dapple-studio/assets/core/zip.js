@@ -17,7 +17,18 @@ export function zip(files) {
     const crc = crc32(bytes);
     const offset = at;
     // Version 2.0, names in UTF-8, stored, 1 January 1980.
-    const common = [[20, 2], [0x800, 2], [0, 2], [0, 2], [33, 2], [crc, 4], [bytes.length, 4], [bytes.length, 4], [label.length, 2], [0, 2]];
+    const common = [
+      [20, 2],
+      [0x800, 2],
+      [0, 2],
+      [0, 2],
+      [33, 2],
+      [crc, 4],
+      [bytes.length, 4],
+      [bytes.length, 4],
+      [label.length, 2],
+      [0, 2],
+    ];
     put(fields([[0x04034b50, 4], ...common]));
     put(label);
     put(bytes);
@@ -29,7 +40,18 @@ export function zip(files) {
     put(label);
   }
   const count = entries.length;
-  put(fields([[0x06054b50, 4], [0, 2], [0, 2], [count, 2], [count, 2], [at - start, 4], [start, 4], [0, 2]]));
+  put(
+    fields([
+      [0x06054b50, 4],
+      [0, 2],
+      [0, 2],
+      [count, 2],
+      [count, 2],
+      [at - start, 4],
+      [start, 4],
+      [0, 2],
+    ]),
+  );
   return new Blob(parts, { type: "application/zip" });
 }
 

@@ -8,7 +8,9 @@ export function bindKeys(view) {
   const { editor } = view;
   const label = (keys, group, text, run, options = {}) => shortcut(keys, group, text, run, { view: "label", ...options });
   /** Keys that a polygon under way takes first. */
-  const first = (name, run) => () => { if (!editor.tool.key?.(name)) run(); };
+  const first = (name, run) => () => {
+    if (!editor.tool.key?.(name)) run();
+  };
 
   for (const { name, text, key } of TOOLS) label(key, "Tools", text, () => editor.choose(name));
   label(["[", "Shift+ArrowDown"], "Tools", "Smaller brush or cells", () => view.resize(1 / 1.15), { repeat: true });
@@ -26,19 +28,47 @@ export function bindKeys(view) {
   label("O", "Proposal", "Show or hide the proposal", () => editor.set({ proposal: !editor.settings.proposal }));
   label(["U"], "Proposal", "Show or hide the uncertainty", () => editor.set({ doubt: !editor.settings.doubt }));
 
-  label("Ctrl+Z", "Changes", "Undo", first("Ctrl+Z", () => editor.session?.undo()), { repeat: true });
+  label(
+    "Ctrl+Z",
+    "Changes",
+    "Undo",
+    first("Ctrl+Z", () => editor.session?.undo()),
+    { repeat: true },
+  );
   label(["Ctrl+Shift+Z", "Ctrl+Y"], "Changes", "Redo", () => editor.session?.redo(), { repeat: true });
   label("C", "Changes", "Hold: the mask as it was when opened", () => editor.compare(true), { up: () => editor.compare(false) });
-  label("Enter", "Changes", "Paint at the middle; close the polygon", (e) => { if (!editor.tool.key?.("Enter") && e.target === view.stage) view.dab(); });
-  label(["Backspace", "Delete"], "Changes", "Take back a corner of the polygon", first("Backspace", () => {}));
-  label("Escape", "Changes", "Give up the polygon", first("Escape", () => { editor.session?.cancel(); view.leave(); }));
+  label("Enter", "Changes", "Paint at the middle; close the polygon", (e) => {
+    if (!editor.tool.key?.("Enter") && e.target === view.stage) view.dab();
+  });
+  label(
+    ["Backspace", "Delete"],
+    "Changes",
+    "Take back a corner of the polygon",
+    first("Backspace", () => {}),
+  );
+  label(
+    "Escape",
+    "Changes",
+    "Give up the polygon",
+    first("Escape", () => {
+      editor.session?.cancel();
+      view.leave();
+    }),
+  );
 
   label("H", "Picture", "Hide the labels", () => editor.set({ labels: !editor.settings.labels }));
   label(["+", "="], "Picture", "Zoom in", () => view.zoom(1.25), { repeat: true });
   label("-", "Picture", "Zoom out", () => view.zoom(1 / 1.25), { repeat: true });
   label("F", "Picture", "Fit to the window", () => view.fit());
-  for (const [key, dx, dy] of [["ArrowLeft", 1, 0], ["ArrowRight", -1, 0], ["ArrowUp", 0, 1], ["ArrowDown", 0, -1]]) {
-    label(key, "Picture", key === "ArrowLeft" ? "Move the picture (and the other arrows)" : "", () => view.pan(dx, dy), { repeat: true });
+  for (const [key, dx, dy] of [
+    ["ArrowLeft", 1, 0],
+    ["ArrowRight", -1, 0],
+    ["ArrowUp", 0, 1],
+    ["ArrowDown", 0, -1],
+  ]) {
+    label(key, "Picture", key === "ArrowLeft" ? "Move the picture (and the other arrows)" : "", () => view.pan(dx, dy), {
+      repeat: true,
+    });
   }
   label("Space", "Picture", "Hold and drag: move the picture", () => hold(view, true), { up: () => hold(view, false) });
 

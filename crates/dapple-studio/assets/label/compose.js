@@ -8,7 +8,8 @@ import { rgbOf, wordOf } from "../pixels/colour.js";
 const FAINT = 0.45;
 
 /** The class that is not looked for: by its name, or the first of two. */
-export const backgroundOf = (classes) => classes.find((c) => c.name.toLowerCase() === "background") ?? (classes.length === 2 ? classes[0] : null);
+export const backgroundOf = (classes) =>
+  classes.find((c) => c.name.toLowerCase() === "background") ?? (classes.length === 2 ? classes[0] : null);
 
 /** Words of an ImageData for each label; the class `faint` is painted weakly. */
 export function coloursOf(classes, opacity, faint = backgroundOf(classes)) {
@@ -18,7 +19,10 @@ export function coloursOf(classes, opacity, faint = backgroundOf(classes)) {
     const { id } = c;
     const rgb = rgbOf(c.color);
     out.fill[id] = wordOf(rgb, c === faint ? FAINT * opacity : opacity);
-    out.edge[id] = wordOf(rgb.map((v) => 0.75 * v + 0.25 * 255), opacity > 0 ? Math.min(1, opacity + 0.45) : 0);
+    out.edge[id] = wordOf(
+      rgb.map((v) => 0.75 * v + 0.25 * 255),
+      opacity > 0 ? Math.min(1, opacity + 0.45) : 0,
+    );
     out.hatch[id] = wordOf(rgb, c === faint ? 0.2 * opacity : Math.min(1, 0.75 * opacity + 0.15));
     out.gap[id] = wordOf(rgb, c === faint ? 0.05 * opacity : 0.25 * opacity);
     out.proposedEdge[id] = wordOf(rgb, c === faint ? 0.5 : 0.95);
@@ -88,7 +92,8 @@ export function compose(out, width, r, columns, rows, image, colours, line) {
 
 /** Draws the borders of superpixels over a rectangle that is composed. */
 export function composeCells(out, width, r, columns, rows, cells, word) {
-  const across = cells.width / cells.imageWidth, down = cells.height / cells.imageHeight;
+  const across = cells.width / cells.imageWidth,
+    down = cells.height / cells.imageHeight;
   const place = (x) => Math.min(cells.width - 1, Math.floor(x * across));
   for (let y = Math.max(1, r.top); y < r.bottom; y++) {
     if (rows[y] < 0) continue;

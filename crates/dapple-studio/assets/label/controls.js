@@ -35,17 +35,41 @@ export function slider({ text, min, max, step, get, set, toText }) {
 export function toggle({ text, get, set, title = "" }) {
   const input = h("input", { type: "checkbox", onchange: () => set(input.checked) });
   const element = h("label", { class: "switch", title }, input, h("i", {}), h("span", {}, text));
-  return { element, refresh: () => { input.checked = get(); } };
+  return {
+    element,
+    refresh: () => {
+      input.checked = get();
+    },
+  };
 }
 
 /** The rail of tools. */
 export function makeRail(editor) {
-  const buttons = TOOLS.map(({ name, text, key }) => h("button", {
-    class: "tool", type: "button", "data-tool": name, "aria-label": text, title: `${text} (${key})`, "aria-keyshortcuts": key,
-    onclick: () => editor.choose(name),
-  }, icon(name, 22)));
-  const undo = h("button", { class: "tool", type: "button", "aria-label": "Undo", title: "Undo (Ctrl+Z)", onclick: () => editor.session?.undo() }, icon("undo", 22));
-  const redo = h("button", { class: "tool", type: "button", "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)", onclick: () => editor.session?.redo() }, icon("redo", 22));
+  const buttons = TOOLS.map(({ name, text, key }) =>
+    h(
+      "button",
+      {
+        class: "tool",
+        type: "button",
+        "data-tool": name,
+        "aria-label": text,
+        title: `${text} (${key})`,
+        "aria-keyshortcuts": key,
+        onclick: () => editor.choose(name),
+      },
+      icon(name, 22),
+    ),
+  );
+  const undo = h(
+    "button",
+    { class: "tool", type: "button", "aria-label": "Undo", title: "Undo (Ctrl+Z)", onclick: () => editor.session?.undo() },
+    icon("undo", 22),
+  );
+  const redo = h(
+    "button",
+    { class: "tool", type: "button", "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)", onclick: () => editor.session?.redo() },
+    icon("redo", 22),
+  );
   const mark = () => buttons.forEach((b) => b.setAttribute("aria-pressed", b.dataset.tool === editor.toolName));
   editor.on("tool", mark);
   editor.on("history", () => {
@@ -54,7 +78,14 @@ export function makeRail(editor) {
   });
   undo.disabled = redo.disabled = true;
   mark();
-  return h("div", { class: "rail", role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" }, buttons, h("hr", {}), undo, redo);
+  return h(
+    "div",
+    { class: "rail", role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" },
+    buttons,
+    h("hr", {}),
+    undo,
+    redo,
+  );
 }
 
 const SMALLEST = Math.log(0.002);
@@ -71,20 +102,60 @@ export function changeSize(editor, factor) {
 /** Options of the tool in use. */
 export function makeOptions(editor) {
   const { settings } = editor;
-  const size = slider({ text: "Size", min: 0, max: 100, step: 0.5, get: () => sizeToSlider(settings.size), set: (v) => editor.set({ size: sliderToSize(v) }),
-    toText: () => `${Math.max(1, Math.round(editor.brushSize))} px` });
-  const cell = slider({ text: "Cells", min: 0.8, max: 8, step: 0.1, get: () => 100 * settings.cell, set: (v) => editor.set({ cell: v / 100 }),
-    toText: () => `${Math.round(editor.brushSize / settings.size * settings.cell)} px` });
-  const tolerance = slider({ text: "Tolerance", min: 1, max: 96, step: 1, get: () => settings.tolerance, set: (v) => editor.set({ tolerance: v }), toText: String });
-  const by = h("div", { class: "segments", role: "radiogroup", "aria-label": "Fill up to" }, [["labels", "Other labels"], ["colours", "Other colours"]].map(([value, text]) =>
-    h("button", { type: "button", role: "radio", "data-value": value, onclick: () => editor.set({ fillBy: value }) }, text)));
-  const protect = toggle({ text: "Keep labels", title: "Paint only over pixels without a label (K)", get: () => settings.protect, set: (v) => editor.set({ protect: v }) });
+  const size = slider({
+    text: "Size",
+    min: 0,
+    max: 100,
+    step: 0.5,
+    get: () => sizeToSlider(settings.size),
+    set: (v) => editor.set({ size: sliderToSize(v) }),
+    toText: () => `${Math.max(1, Math.round(editor.brushSize))} px`,
+  });
+  const cell = slider({
+    text: "Cells",
+    min: 0.8,
+    max: 8,
+    step: 0.1,
+    get: () => 100 * settings.cell,
+    set: (v) => editor.set({ cell: v / 100 }),
+    toText: () => `${Math.round((editor.brushSize / settings.size) * settings.cell)} px`,
+  });
+  const tolerance = slider({
+    text: "Tolerance",
+    min: 1,
+    max: 96,
+    step: 1,
+    get: () => settings.tolerance,
+    set: (v) => editor.set({ tolerance: v }),
+    toText: String,
+  });
+  const by = h(
+    "div",
+    { class: "segments", role: "radiogroup", "aria-label": "Fill up to" },
+    [
+      ["labels", "Other labels"],
+      ["colours", "Other colours"],
+    ].map(([value, text]) =>
+      h("button", { type: "button", role: "radio", "data-value": value, onclick: () => editor.set({ fillBy: value }) }, text),
+    ),
+  );
+  const protect = toggle({
+    text: "Keep labels",
+    title: "Paint only over pixels without a label (K)",
+    get: () => settings.protect,
+    set: (v) => editor.set({ protect: v }),
+  });
   const polygonHint = h("span", { class: "soft" }, "Click corners, or drag freehand. Enter closes, ⌫ takes back.");
   const acceptHint = h("span", { class: "soft" }, "Click a region of the proposal.");
   const element = h("div", { class: "options over-stage" });
   const of = {
-    brush: [size.element, protect.element], eraser: [size.element], snap: [cell.element, protect.element], polygon: [polygonHint, protect.element],
-    box: [protect.element], fill: [by, tolerance.element, protect.element], accept: [acceptHint],
+    brush: [size.element, protect.element],
+    eraser: [size.element],
+    snap: [cell.element, protect.element],
+    polygon: [polygonHint, protect.element],
+    box: [protect.element],
+    fill: [by, tolerance.element, protect.element],
+    accept: [acceptHint],
   };
   let drawn = null;
   const refresh = () => {
@@ -102,13 +173,36 @@ export function makeOptions(editor) {
 /** What is shown over the photograph. */
 export function makeDisplay(editor) {
   const { settings } = editor;
-  const opacity = slider({ text: "Opacity", min: 0, max: 100, step: 1, get: () => 100 * settings.opacity, set: (v) => editor.set({ opacity: v / 100 }), toText: (v) => `${v} %` });
+  const opacity = slider({
+    text: "Opacity",
+    min: 0,
+    max: 100,
+    step: 1,
+    get: () => 100 * settings.opacity,
+    set: (v) => editor.set({ opacity: v / 100 }),
+    toText: (v) => `${v} %`,
+  });
   const parts = [
     toggle({ text: "Labels", title: "Show the labels (H)", get: () => settings.labels, set: (v) => editor.set({ labels: v }) }),
-    toggle({ text: "Proposal", title: "Show the network's proposal (O)", get: () => settings.proposal, set: (v) => editor.set({ proposal: v }) }),
-    toggle({ text: "Uncertainty", title: "Show where the network is unsure (U)", get: () => settings.doubt, set: (v) => editor.set({ doubt: v }) }),
+    toggle({
+      text: "Proposal",
+      title: "Show the network's proposal (O)",
+      get: () => settings.proposal,
+      set: (v) => editor.set({ proposal: v }),
+    }),
+    toggle({
+      text: "Uncertainty",
+      title: "Show where the network is unsure (U)",
+      get: () => settings.doubt,
+      set: (v) => editor.set({ doubt: v }),
+    }),
   ];
-  const compare = h("button", { type: "button", title: "Hold to see the mask as it was when you opened the image (C)" }, icon("compare"), "Compare with the saved");
+  const compare = h(
+    "button",
+    { type: "button", title: "Hold to see the mask as it was when you opened the image (C)" },
+    icon("compare"),
+    "Compare with the saved",
+  );
   const on = () => editor.compare(true);
   const off = () => editor.compare(false);
   compare.addEventListener("pointerdown", on);
@@ -122,5 +216,12 @@ export function makeDisplay(editor) {
   };
   editor.on("settings", refresh);
   refresh();
-  return h("section", { class: "display" }, h("header", {}, h("h2", {}, "Show")), parts.map((p) => p.element), opacity.element, compare);
+  return h(
+    "section",
+    { class: "display" },
+    h("header", {}, h("h2", {}, "Show")),
+    parts.map((p) => p.element),
+    opacity.element,
+    compare,
+  );
 }

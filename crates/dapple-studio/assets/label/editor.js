@@ -27,19 +27,41 @@ export class Editor extends Emitter {
     this.opening = new Map();
     this.classId = null;
     this.lastClass = null;
-    this.settings = { size: 0.05, opacity: 0.5, cell: 0.025, tolerance: 24, fillBy: "labels", protect: false,
-      labels: true, proposal: true, doubt: false, ...stored() };
+    this.settings = {
+      size: 0.05,
+      opacity: 0.5,
+      cell: 0.025,
+      tolerance: 24,
+      fillBy: "labels",
+      protect: false,
+      labels: true,
+      proposal: true,
+      doubt: false,
+      ...stored(),
+    };
     this.settings.labels = true;
     this.comparing = false;
-    this.tools = { brush: new Brush(this), eraser: new Brush(this), snap: new Snap(this), polygon: new Polygon(this),
-      box: new Box(this), fill: new Fill(this), accept: new Accept(this) };
+    this.tools = {
+      brush: new Brush(this),
+      eraser: new Brush(this),
+      snap: new Snap(this),
+      polygon: new Polygon(this),
+      box: new Box(this),
+      fill: new Fill(this),
+      accept: new Accept(this),
+    };
     this.toolName = "brush";
     this.screen.onmove = (viewport) => this.#moved(viewport);
     this.screen.onlevel = () => this.#sharper();
     studio.on("classes", () => this.#classes());
     this.#classes();
     studio.on("proposal", ({ image }) => image === this.session?.id && this.session.fetchProposal());
-    studio.on("changed", ({ image, revision }) => this.sessions.get(image)?.takeOutside(revision).catch((e) => this.emit("trouble", e)));
+    studio.on("changed", ({ image, revision }) =>
+      this.sessions
+        .get(image)
+        ?.takeOutside(revision)
+        .catch((e) => this.emit("trouble", e)),
+    );
   }
 
   get tool() {
@@ -86,7 +108,7 @@ export class Editor extends Emitter {
 
   /** The label that a stroke writes. */
   valueFor(erase) {
-    return erase || this.toolName === "eraser" ? this.session.ignore : this.classId ?? this.session.ignore;
+    return erase || this.toolName === "eraser" ? this.session.ignore : (this.classId ?? this.session.ignore);
   }
 
   /** Labels that a stroke leaves alone: with "keep labelled pixels" all but the unlabelled. */
@@ -123,7 +145,8 @@ export class Editor extends Emitter {
     this.emit("saving");
     api.focus(id, false);
     this.lookAt(focus);
-    if (entry.proposal !== null && entry.proposal !== undefined && entry.proposal !== session.proposalRevision) session.fetchProposal();
+    if (entry.proposal !== null && entry.proposal !== undefined && entry.proposal !== session.proposalRevision)
+      session.fetchProposal();
     if (this.settings.doubt) session.fetchUncertainty();
     await this.#level(session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null);
     if (turn === this.turn && this.toolName === "snap") this.#segment();
@@ -154,8 +177,14 @@ export class Editor extends Emitter {
     if (!this.opening.has(id)) {
       const session = new Session(this.studio, id);
       this.#follow(session);
-      const opened = session.open().then(() => this.sessions.set(id, session)).then(() => session);
-      this.opening.set(id, opened.finally(() => this.opening.delete(id)));
+      const opened = session
+        .open()
+        .then(() => this.sessions.set(id, session))
+        .then(() => session);
+      this.opening.set(
+        id,
+        opened.finally(() => this.opening.delete(id)),
+      );
     }
     return this.opening.get(id);
   }
@@ -169,7 +198,9 @@ export class Editor extends Emitter {
     session.on("conflict", () => this.emit("conflict", session));
     session.on("trouble", (error) => this.emit("trouble", error));
     session.on("restored", () => toast("Strokes that an earlier tab could not save are back."));
-    session.on("outside", () => toast("The labels of this image were changed elsewhere and are up to date now; undo takes the change back."));
+    session.on("outside", () =>
+      toast("The labels of this image were changed elsewhere and are up to date now; undo takes the change back."),
+    );
   }
 
   /** Keeps the sessions of the last images, and all that are not saved. */
@@ -284,9 +315,18 @@ export class Editor extends Emitter {
     const color = this.studio.classOf(this.classId)?.color ?? "#ffffff";
     for (const m of this.marks ?? []) {
       if (m.kind === "area") group.append(s("path", { d: m.path, class: "mark-area" }));
-      if (m.kind === "line") group.append(s("path", { d: m.path, class: "mark-back" }), s("path", { d: m.path, class: "mark-line", stroke: color }));
+      if (m.kind === "line")
+        group.append(s("path", { d: m.path, class: "mark-back" }), s("path", { d: m.path, class: "mark-line", stroke: color }));
       for (const [i, [x, y]] of (m.dots ?? []).entries()) {
-        group.append(s("circle", { cx: x, cy: y, r: (i === 0 ? (m.closing ? 9 : 6) : 3.5) / k, class: "mark-dot", fill: i === 0 ? color : "#ffffff" }));
+        group.append(
+          s("circle", {
+            cx: x,
+            cy: y,
+            r: (i === 0 ? (m.closing ? 9 : 6) : 3.5) / k,
+            class: "mark-dot",
+            fill: i === 0 ? color : "#ffffff",
+          }),
+        );
       }
     }
     if (this.pointed) {
@@ -315,7 +355,11 @@ export class Editor extends Emitter {
   /** Strokes that are not saved yet, in all images. */
   get waiting() {
     const savers = [...this.sessions.values()].map((session) => session.saver).filter((saver) => saver && !saver.clean);
-    return { savers, strokes: savers.reduce((sum, saver) => sum + saver.strokes, 0), failed: savers.find((saver) => saver.failed)?.failed ?? null };
+    return {
+      savers,
+      strokes: savers.reduce((sum, saver) => sum + saver.strokes, 0),
+      failed: savers.find((saver) => saver.failed)?.failed ?? null,
+    };
   }
 }
 

@@ -28,7 +28,10 @@ export class Pointer {
     on("pointerup", (e) => this.#up(e, false));
     on("pointercancel", (e) => this.#up(e, true));
     on("pointerleave", () => !this.painting && hand.hover(null));
-    on("dblclick", (e) => { e.preventDefault(); hand.double(); });
+    on("dblclick", (e) => {
+      e.preventDefault();
+      hand.double();
+    });
     on("contextmenu", (e) => e.preventDefault());
     on("wheel", (e) => this.#wheel(e), { passive: false });
   }

@@ -42,7 +42,8 @@ export class Screen {
     const { width, height } = this.element.getBoundingClientRect();
     // A hidden screen keeps its size.
     if (!width || !height) return;
-    const w = Math.round(width * this.ratio), k = Math.round(height * this.ratio);
+    const w = Math.round(width * this.ratio),
+      k = Math.round(height * this.ratio);
     for (const canvas of [this.photo, this.overlay]) {
       canvas.width = w;
       canvas.height = k;
@@ -101,7 +102,10 @@ export class Screen {
   /** A place of a pointer event, in pixels of the image (with fractions). */
   place(event) {
     const box = this.element.getBoundingClientRect();
-    return this.viewport.toImage(((event.clientX - box.left) * this.overlay.width) / box.width, ((event.clientY - box.top) * this.overlay.height) / box.height);
+    return this.viewport.toImage(
+      ((event.clientX - box.left) * this.overlay.width) / box.width,
+      ((event.clientY - box.top) * this.overlay.height) / box.height,
+    );
   }
 
   /** A place of the image in the coordinates of pointer events. */
@@ -147,10 +151,20 @@ export class Screen {
     const seen = intersect(whole, rect(Math.floor(viewport.x), Math.floor(viewport.y), Math.ceil(end.x), Math.ceil(end.y)));
     if (isEmpty(seen)) return;
     const to = viewport.toScreen(seen.left, seen.top);
-    const kx = bitmap.width / viewport.image.width, ky = bitmap.height / viewport.image.height;
+    const kx = bitmap.width / viewport.image.width,
+      ky = bitmap.height / viewport.image.height;
     pen.imageSmoothingEnabled = viewport.scale < 4 * this.ratio;
-    pen.drawImage(bitmap, seen.left * kx, seen.top * ky, (seen.right - seen.left) * kx, (seen.bottom - seen.top) * ky,
-      to.x, to.y, (seen.right - seen.left) * viewport.scale, (seen.bottom - seen.top) * viewport.scale);
+    pen.drawImage(
+      bitmap,
+      seen.left * kx,
+      seen.top * ky,
+      (seen.right - seen.left) * kx,
+      (seen.bottom - seen.top) * ky,
+      to.x,
+      to.y,
+      (seen.right - seen.left) * viewport.scale,
+      (seen.bottom - seen.top) * viewport.scale,
+    );
   }
 
   #drawOverlay(r) {
@@ -158,8 +172,11 @@ export class Screen {
     const image = { width: this.viewport.image.width, labels, proposal, doubt, ignore: this.ignore };
     const line = Math.max(1, Math.round(this.ratio));
     if (cover) composeCover(this.words, this.overlay.width, r, this.columns, this.rows, image.width, cover, 8 * line);
-    else if (labels || proposal || doubt) compose(this.words, this.overlay.width, r, this.columns, this.rows, image, this.colours, line);
-    else for (let y = r.top; y < r.bottom; y++) this.words.fill(0, y * this.overlay.width + r.left, y * this.overlay.width + r.right);
+    else if (labels || proposal || doubt)
+      compose(this.words, this.overlay.width, r, this.columns, this.rows, image, this.colours, line);
+    else
+      for (let y = r.top; y < r.bottom; y++)
+        this.words.fill(0, y * this.overlay.width + r.left, y * this.overlay.width + r.right);
     if (cells) composeCells(this.words, this.overlay.width, r, this.columns, this.rows, cells, wordOf([255, 255, 255], 0.4));
     this.overlay.getContext("2d").putImageData(this.pixels, 0, 0, r.left, r.top, r.right - r.left, r.bottom - r.top);
   }

@@ -16,18 +16,34 @@ export class Strip {
     this.buttons = new Map();
     this.row = h("div", { class: "strip-row", role: "listbox", "aria-label": "Images", "aria-orientation": "horizontal" });
     this.summary = h("p", { class: "strip-summary" });
-    this.nextButton = h("button", { class: "next-button", type: "button", title: "The image from which the network learns most (N)", onclick: () => this.goNext() },
-      icon("spark"), h("span", {}, "Next"));
-    this.element = h("nav", { class: "strip", "aria-label": "Images of the folder" },
-      h("div", { class: "strip-side" }, this.summary, this.nextButton), this.row);
+    this.nextButton = h(
+      "button",
+      {
+        class: "next-button",
+        type: "button",
+        title: "The image from which the network learns most (N)",
+        onclick: () => this.goNext(),
+      },
+      icon("spark"),
+      h("span", {}, "Next"),
+    );
+    this.element = h(
+      "nav",
+      { class: "strip", "aria-label": "Images of the folder" },
+      h("div", { class: "strip-side" }, this.summary, this.nextButton),
+      this.row,
+    );
     // Pictures are loaded when they come near.
-    this.watcher = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (!isIntersecting) continue;
-        this.watcher.unobserve(target);
-        target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB);
-      }
-    }, { root: this.row, rootMargin: "600px" });
+    this.watcher = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          if (!isIntersecting) continue;
+          this.watcher.unobserve(target);
+          target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB);
+        }
+      },
+      { root: this.row, rootMargin: "600px" },
+    );
     studio.on("images", (id) => (id ? this.#update(id) : this.#draw()));
     studio.on("next", () => this.#all());
     this.#draw();
@@ -39,13 +55,21 @@ export class Strip {
     if (images.length === this.buttons.size && [...this.buttons.keys()].every((id, i) => id === images[i].id)) return this.#all();
     this.watcher.disconnect();
     this.buttons.clear();
-    put(this.row, images.map((image) => {
-      const button = h("button", { class: "thumb", type: "button", role: "option", "data-id": image.id, onclick: () => this.open(image.id) },
-        h("img", { alt: "", draggable: "false", decoding: "async" }), h("i", { class: "done" }), h("b", { class: "badge", hidden: true }, "next"));
-      this.buttons.set(image.id, button);
-      this.watcher.observe(button);
-      return button;
-    }));
+    put(
+      this.row,
+      images.map((image) => {
+        const button = h(
+          "button",
+          { class: "thumb", type: "button", role: "option", "data-id": image.id, onclick: () => this.open(image.id) },
+          h("img", { alt: "", draggable: "false", decoding: "async" }),
+          h("i", { class: "done" }),
+          h("b", { class: "badge", hidden: true }, "next"),
+        );
+        this.buttons.set(image.id, button);
+        this.watcher.observe(button);
+        return button;
+      }),
+    );
     this.#all();
   }
 
@@ -62,8 +86,11 @@ export class Strip {
     button.dataset.state = state;
     paint(button, { "--labelled": String(image.labelled ?? 0) });
     button.querySelector(".badge").hidden = next !== id || id === this.current;
-    const doubt = image.uncertainty === null || image.uncertainty === undefined ? "" : `, uncertainty ${percent(image.uncertainty)}`;
-    button.title = image.problem ? `${fileName(id)}: ${image.problem}` : `${fileName(id)}: ${percent(image.labelled ?? 0)} labelled${doubt}`;
+    const doubt =
+      image.uncertainty === null || image.uncertainty === undefined ? "" : `, uncertainty ${percent(image.uncertainty)}`;
+    button.title = image.problem
+      ? `${fileName(id)}: ${image.problem}`
+      : `${fileName(id)}: ${percent(image.labelled ?? 0)} labelled${doubt}`;
     button.setAttribute("aria-label", `${button.title}${next === id ? ", suggested next" : ""}`);
     button.setAttribute("aria-selected", id === this.current);
     const { images } = this.studio.state;

@@ -78,7 +78,10 @@ export class Snap {
     const { cells, session } = this.editor;
     if (!this.last || !cells) return;
     for (const point of points) {
-      const steps = Math.max(1, Math.ceil(Math.hypot(point.x - this.last.x, point.y - this.last.y) / (1.5 * cells.imageWidth / cells.width)));
+      const steps = Math.max(
+        1,
+        Math.ceil(Math.hypot(point.x - this.last.x, point.y - this.last.y) / ((1.5 * cells.imageWidth) / cells.width)),
+      );
       for (let i = 1; i <= steps; i++) {
         const x = Math.floor(this.last.x + ((point.x - this.last.x) * i) / steps);
         const y = Math.floor(this.last.y + ((point.y - this.last.y) * i) / steps);
@@ -110,7 +113,10 @@ export class Snap {
     if (number === this.hovered) return;
     this.hovered = number;
     let path = "";
-    if (number !== null) cells.spans(number, (row, left, right) => { path += `M${left} ${row}h${right - left}v1h${left - right}z`; });
+    if (number !== null)
+      cells.spans(number, (row, left, right) => {
+        path += `M${left} ${row}h${right - left}v1h${left - right}z`;
+      });
     this.editor.mark(path ? [{ path, kind: "area" }] : []);
   }
 
@@ -264,14 +270,20 @@ export class Fill {
     const tolerance = editor.settings.tolerance;
     const found = await editor.withPhoto(() => vision("colours", { x: (x + 0.5) / width, y: (y + 0.5) / height, tolerance }));
     if (!found || editor.session !== session) return;
-    const across = width / found.width, down = height / found.height;
-    session.paint("fill", value, (span) => {
-      for (let i = 0; i < found.spans.length; i += 3) {
-        const [row, left, right] = found.spans.subarray(i, i + 3);
-        const end = Math.ceil((row + 1) * down);
-        for (let to = Math.ceil(row * down); to < end; to++) span(to, Math.ceil(left * across), Math.ceil(right * across));
-      }
-    }, editor.spared(value));
+    const across = width / found.width,
+      down = height / found.height;
+    session.paint(
+      "fill",
+      value,
+      (span) => {
+        for (let i = 0; i < found.spans.length; i += 3) {
+          const [row, left, right] = found.spans.subarray(i, i + 3);
+          const end = Math.ceil((row + 1) * down);
+          for (let to = Math.ceil(row * down); to < end; to++) span(to, Math.ceil(left * across), Math.ceil(right * across));
+        }
+      },
+      editor.spared(value),
+    );
   }
 }
 

@@ -1,11 +1,13 @@
 /**
  * The Label view: the picture in the middle, tools, classes and images around it.
  */
-import { openDialog, fault, toast } from "../core/dialog.js";
+import { fault, toast } from "../core/dialog.js";
 import { api } from "../core/api.js";
 import { h, put, say } from "../core/dom.js";
-import { count, fileName, percent } from "../core/format.js";
+import { fileName, percent } from "../core/format.js";
 import { icon } from "../core/icons.js";
+import { Assist } from "./assist.js";
+import { settleConflict } from "./conflict.js";
 import { changeSize, makeDisplay, makeOptions, makeRail } from "./controls.js";
 import { backgroundOf } from "./compose.js";
 import { Editor } from "./editor.js";
@@ -22,19 +24,72 @@ export class LabelView {
     this.studio = studio;
     const editor = (this.editor = new Editor(studio));
     this.palette = new Palette(studio, editor);
+    this.assist = new Assist(this);
     this.strip = new Strip(studio, (id) => this.open(id));
-    this.stage = h("div", { class: "stage", tabindex: 0, role: "application", "aria-label": "Picture: paint with the pointer, or move with the arrow keys and paint with Enter" },
-      editor.screen.element, this.#name(), this.#view(), makeOptions(editor), this.#offer(), h("div", { class: "crosshair", "aria-hidden": "true" }),
-      (this.busy = h("p", { class: "stage-busy over-stage", role: "status", hidden: true })), (this.comparing = h("p", { class: "stage-note", hidden: true }, "As it was when you opened it")));
-    this.sheetButton = h("button", { class: "tool sheet-button", type: "button", "aria-label": "More", "aria-expanded": "false", onclick: () => this.#sheet() }, icon("up", 22));
+    this.stage = h(
+      "div",
+      {
+        class: "stage",
+        tabindex: 0,
+        role: "application",
+        "aria-label": "Picture: paint with the pointer, or move with the arrow keys and paint with Enter",
+      },
+      editor.screen.element,
+      this.#name(),
+      this.#view(),
+      makeOptions(editor),
+      this.assist.offer,
+      h("div", { class: "crosshair", "aria-hidden": "true" }),
+      (this.busy = h("p", { class: "stage-busy over-stage", role: "status", hidden: true })),
+      (this.comparing = h("p", { class: "stage-note", hidden: true }, "As it was when you opened it")),
+    );
+    this.sheetButton = h(
+      "button",
+      {
+        class: "tool sheet-button",
+        type: "button",
+        "aria-label": "More",
+        "aria-expanded": "false",
+        onclick: () => this.#sheet(),
+      },
+      icon("up", 22),
+    );
     const rail = makeRail(editor);
     rail.append(this.sheetButton);
-    this.panel = h("aside", { class: "panel", "aria-label": "Classes and help of the network" }, this.palette.element,
-      h("div", { class: "panel-more" }, this.#assist(), makeDisplay(editor)));
-    this.empty = h("div", { class: "empty", hidden: true }, icon("folder", 40), h("h2", {}, "No photographs yet"),
+    this.panel = h(
+      "aside",
+      { class: "panel", "aria-label": "Classes and help of the network" },
+      this.palette.element,
+      h("div", { class: "panel-more" }, this.assist.element, makeDisplay(editor)),
+    );
+    this.empty = h(
+      "div",
+      { class: "empty", hidden: true },
+      icon("folder", 40),
+      h("h2", {}, "No photographs yet"),
       h("p", {}, "Drop photographs here, or put them into the folder: they appear by themselves."),
-      h("label", { class: "button main" }, "Choose photographs", h("input", { type: "file", accept: "image/*", multiple: true, class: "unseen", onchange: (e) => this.#add(e.target.files) })));
-    this.element = h("section", { class: "label-view", "aria-label": "Label", hidden: true }, rail, this.stage, this.panel, this.strip.element, this.empty);
+      h(
+        "label",
+        { class: "button main" },
+        "Choose photographs",
+        h("input", {
+          type: "file",
+          accept: "image/*",
+          multiple: true,
+          class: "unseen",
+          onchange: (e) => this.#add(e.target.files),
+        }),
+      ),
+    );
+    this.element = h(
+      "section",
+      { class: "label-view", "aria-label": "Label", hidden: true },
+      rail,
+      this.stage,
+      this.panel,
+      this.strip.element,
+      this.empty,
+    );
     const narrow = matchMedia("(max-width: 640px)");
     editor.screen.room = () => (narrow.matches ? { side: 8, top: 58, bottom: 104 } : { side: 16, top: 64, bottom: 66 });
     this.pointer = new Pointer(this.stage, editor.screen, this.#hand());
@@ -44,23 +99,44 @@ export class LabelView {
     this.stage.addEventListener("pointerdown", () => this.#byKeys(false), true);
     this.#listen();
     this.element.addEventListener("dragover", (e) => e.preventDefault());
-    this.element.addEventListener("drop", (e) => { e.preventDefault(); this.#add(e.dataTransfer.files); });
+    this.element.addEventListener("drop", (e) => {
+      e.preventDefault();
+      this.#add(e.dataTransfer.files);
+    });
   }
 
   #listen() {
     const { editor, studio } = this;
-    editor.on("loading", (id) => { this.strip.select(id); this.stage.classList.add("loading"); });
+    editor.on("loading", (id) => {
+      this.strip.select(id);
+      this.stage.classList.add("loading");
+    });
     editor.on("picture", () => this.stage.classList.remove("loading"));
     editor.on("session", () => this.#refresh());
-    editor.on("tool", () => { this.stage.dataset.tool = editor.toolName; this.#refresh(); });
-    editor.on("settings", () => { this.comparing.hidden = !editor.comparing; this.#refresh(); });
+    editor.on("tool", () => {
+      this.stage.dataset.tool = editor.toolName;
+      this.#refresh();
+    });
+    editor.on("settings", () => {
+      this.comparing.hidden = !editor.comparing;
+      this.#refresh();
+    });
     editor.on("view", ({ scale }) => say(this.zoomText, percent(scale / editor.screen.ratio)));
-    editor.on("busy", (text) => { this.busy.hidden = !text; say(this.busy, text); });
+    editor.on("busy", (text) => {
+      this.busy.hidden = !text;
+      say(this.busy, text);
+    });
     for (const name of ["proposal", "history"]) editor.on(name, () => this.#refresh());
-    editor.on("trouble", (error) => { this.stage.classList.remove("loading"); fault(error); });
-    editor.on("conflict", (session) => this.#conflict(session));
+    editor.on("trouble", (error) => {
+      this.stage.classList.remove("loading");
+      fault(error);
+    });
+    editor.on("conflict", settleConflict);
     studio.on("learner", () => this.#refresh());
-    studio.on("images", (id) => { if (!id || id === editor.session?.id) this.#refresh(); this.#emptiness(); });
+    studio.on("images", (id) => {
+      if (!id || id === editor.session?.id) this.#refresh();
+      this.#emptiness();
+    });
     studio.on("classes", () => this.#refresh());
     this.stage.dataset.tool = editor.toolName;
   }
@@ -78,7 +154,10 @@ export class LabelView {
 
   async open(id, focus = null) {
     try {
-      await this.editor.open(id, focus && { left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height });
+      await this.editor.open(
+        id,
+        focus && { left: focus.x, top: focus.y, right: focus.x + focus.width, bottom: focus.y + focus.height },
+      );
       if (!this.element.hidden) history.replaceState(null, "", `#label/${encodeURIComponent(id)}`);
     } catch (error) {
       this.stage.classList.remove("loading");
@@ -172,7 +251,8 @@ export class LabelView {
   }
 
   resize(factor) {
-    if (this.editor.toolName === "snap") this.editor.set({ cell: Math.min(0.08, Math.max(0.008, this.editor.settings.cell * factor)) });
+    if (this.editor.toolName === "snap")
+      this.editor.set({ cell: Math.min(0.08, Math.max(0.008, this.editor.settings.cell * factor)) });
     else changeSize(this.editor, factor);
   }
 
@@ -185,7 +265,8 @@ export class LabelView {
   rest() {
     const { editor, background } = this;
     if (!editor.session || !background) return;
-    if (editor.session.fillRest(background.id)) toast(`All unlabelled pixels are ${background.name} now.`, { action: { text: "Undo", run: () => editor.session.undo() } });
+    if (editor.session.fillRest(background.id))
+      toast(`All unlabelled pixels are ${background.name} now.`, { action: { text: "Undo", run: () => editor.session.undo() } });
     else editor.hint("Every pixel has a label already.");
   }
 
@@ -199,35 +280,45 @@ export class LabelView {
   #name() {
     this.nameText = h("b", {});
     this.sizeText = h("span", { class: "soft" });
-    const step = (by, name, key, sign) => h("button", { class: "quiet square", type: "button", "aria-label": name, title: `${name} (${key})`, onclick: () => this.strip.step(by) }, icon(sign));
-    return h("div", { class: "stage-name over-stage" }, step(-1, "Previous image", ",", "previous"),
-      h("p", {}, this.nameText, this.sizeText), step(1, "Next image", ".", "next"));
+    const step = (by, name, key, sign) =>
+      h(
+        "button",
+        {
+          class: "quiet square",
+          type: "button",
+          "aria-label": name,
+          title: `${name} (${key})`,
+          onclick: () => this.strip.step(by),
+        },
+        icon(sign),
+      );
+    return h(
+      "div",
+      { class: "stage-name over-stage" },
+      step(-1, "Previous image", ",", "previous"),
+      h("p", {}, this.nameText, this.sizeText),
+      step(1, "Next image", ".", "next"),
+    );
   }
 
   #view() {
-    const button = (name, sign, run, key) => h("button", { class: "quiet square", type: "button", "aria-label": name, title: `${name} (${key})`, onclick: run }, icon(sign));
+    const button = (name, sign, run, key) =>
+      h(
+        "button",
+        { class: "quiet square", type: "button", "aria-label": name, title: `${name} (${key})`, onclick: run },
+        icon(sign),
+      );
     this.zoomText = h("output", { "aria-label": "Zoom" });
     this.eye = button("Hide the labels", "eye", () => this.editor.set({ labels: !this.editor.settings.labels }), "H");
-    return h("div", { class: "stage-zoom over-stage" }, this.eye, button("Zoom out", "minus", () => this.zoom(1 / 1.4), "−"), this.zoomText,
-      button("Zoom in", "plus", () => this.zoom(1.4), "+"), button("Fit to the window", "fit", () => this.fit(), "F"));
-  }
-
-  /** The offer to take the proposal, over the picture. */
-  #offer() {
-    this.offerText = h("span", {});
-    this.offer = h("div", { class: "offer over-stage", hidden: true }, icon("spark"), this.offerText,
-      h("button", { class: "main small", type: "button", title: "Accept all (Shift+A)", onclick: () => this.accept() }, icon("accept", 16), "Accept all"),
-      h("button", { class: "small", type: "button", title: "Accept a region (A)", onclick: () => this.editor.choose("accept") }, "Pick regions"));
-    return this.offer;
-  }
-
-  #assist() {
-    this.learnerText = h("p", { class: "learner", role: "status" });
-    this.acceptButton = h("button", { class: "main", type: "button", title: "Shift+A", onclick: () => this.accept() }, icon("accept"), "Accept all");
-    this.sureButton = h("button", { type: "button", title: "Accept only where the network is sure", onclick: () => this.accept(true) }, "Only sure");
-    this.restButton = h("button", { type: "button", class: "full", title: "Give all unlabelled pixels the background's label (Shift+B)", onclick: () => this.rest() }, icon("fill"), (this.restText = h("span", {})));
-    return h("section", { class: "assist" }, h("header", {}, h("h2", {}, this.studio.has("learn") ? "Proposal" : "The rest")), this.learnerText,
-      (this.acceptPair = h("div", { class: "pair" }, this.acceptButton, this.sureButton)), this.restButton);
+    return h(
+      "div",
+      { class: "stage-zoom over-stage" },
+      this.eye,
+      button("Zoom out", "minus", () => this.zoom(1 / 1.4), "−"),
+      this.zoomText,
+      button("Zoom in", "plus", () => this.zoom(1.4), "+"),
+      button("Fit to the window", "fit", () => this.fit(), "F"),
+    );
   }
 
   #refresh() {
@@ -239,16 +330,7 @@ export class LabelView {
       say(this.sizeText, `${image.width} × ${image.height} · ${percent(image.labelled ?? 0)} labelled`);
       this.nameText.title = image.id;
     }
-    const { learner, classes } = studio.state;
-    say(this.learnerText, learnerSays(learner, session));
-    this.learnerText.dataset.state = learner?.state ?? "off";
-    this.learnerText.hidden = this.acceptPair.hidden = !studio.has("learn");
-    const offered = Boolean(session?.proposal) && image?.labelled < 0.999;
-    this.acceptButton.disabled = this.sureButton.disabled = !offered;
-    this.offer.hidden = !offered || !editor.settings.proposal || !editor.settings.labels || editor.comparing;
-    say(this.offerText, "Proposal");
-    say(this.restText, this.background ? `The rest is ${this.background.name}` : "The rest is background");
-    this.restButton.disabled = !session || classes.length === 0;
+    this.assist.refresh();
     put(this.eye, icon(editor.settings.labels ? "eye" : "hidden"));
     this.eye.setAttribute("aria-pressed", !editor.settings.labels);
   }
@@ -257,39 +339,5 @@ export class LabelView {
   #sheet(open = !this.element.classList.contains("sheet-open")) {
     this.element.classList.toggle("sheet-open", open);
     this.sheetButton.setAttribute("aria-expanded", open);
-  }
-
-  async #conflict(session) {
-    if (this.asking) return;
-    this.asking = true;
-    const choice = await openDialog({
-      title: "The labels were changed elsewhere", urgent: true,
-      body: h("div", {}, h("p", {}, `Someone else, or another tab, changed the mask of ${fileName(session.id)} while ${count(session.saver.strokes, "stroke")} of yours ${session.saver.strokes === 1 ? "was" : "were"} on the way. Which labels should stay?`),
-        h("p", { class: "soft" }, "Undo takes back whichever you choose.")),
-      actions: [
-        { text: "Only theirs", value: "theirs" }, { text: "Only mine", value: "mine" },
-        { text: "Both: my strokes over theirs", value: "both", main: true },
-      ],
-    });
-    try {
-      await session.settle(choice ?? "both");
-    } catch (error) {
-      fault(error);
-      session.saver.resume();
-    }
-    this.asking = false;
-  }
-}
-
-/** What the learner does, in plain words. */
-function learnerSays(learner, session) {
-  if (learner?.message) return learner.message;
-  switch (learner?.state) {
-    case "reading": return "Reading your strokes …";
-    case "learning": return `Learning from your strokes … step ${learner.step ?? 0}`;
-    case "resting": return session?.proposal ? "The proposal is up to date." : "The network has learned; the proposal follows.";
-    case "paused": return "Paused while a training runs.";
-    case "failed": return "The network could not learn from these labels.";
-    default: return "Paint a stroke of two classes: a network then learns along and proposes the rest.";
   }
 }

@@ -69,7 +69,8 @@ export class Viewport {
 
   /** Shows a rectangle of the image with some of what is around it. */
   show(r) {
-    const width = r.right - r.left, height = r.bottom - r.top;
+    const width = r.right - r.left,
+      height = r.bottom - r.top;
     const scale = Math.min(this.screen.width / width, this.screen.height / height) * 0.6;
     this.scale = Math.min(MOST, Math.max(this.fitScale, scale));
     this.x = (r.left + r.right) / 2 - this.screen.width / 2 / this.scale;
@@ -80,7 +81,8 @@ export class Viewport {
 
   /** The middle of the screen stays on the picture; a picture that fits is centred. */
   #clamp() {
-    const width = this.screen.width / this.scale, height = this.screen.height / this.scale;
+    const width = this.screen.width / this.scale,
+      height = this.screen.height / this.scale;
     const clamp = (at, visible, all) => {
       if (visible >= all) return (all - visible) / 2;
       return Math.min(all - visible / 2, Math.max(-visible / 2, at));

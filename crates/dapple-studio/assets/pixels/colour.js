@@ -20,8 +20,22 @@ export function inkOn(hex) {
 
 /** Strong, distinct hues: rare in photographs of nature and streets. */
 export const NEW_COLOURS = [
-  "#ff3d6e", "#18b7ff", "#ffc61a", "#8a5cff", "#00d68f", "#ff7a1a", "#ff66d9", "#9be800",
-  "#00d4d4", "#c98bff", "#d94600", "#3d7bff", "#b8a100", "#ff9e9e", "#00a36c", "#7fb2ff",
+  "#ff3d6e",
+  "#18b7ff",
+  "#ffc61a",
+  "#8a5cff",
+  "#00d68f",
+  "#ff7a1a",
+  "#ff66d9",
+  "#9be800",
+  "#00d4d4",
+  "#c98bff",
+  "#d94600",
+  "#3d7bff",
+  "#b8a100",
+  "#ff9e9e",
+  "#00a36c",
+  "#7fb2ff",
 ];
 
 /** The first of the colours that no class has. */
@@ -42,7 +56,9 @@ export function labOf(rgba) {
   const out = new Float32Array((rgba.length / 4) * 3);
   const f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
   for (let i = 0, o = 0; i < rgba.length; i += 4, o += 3) {
-    const r = LINEAR[rgba[i]], g = LINEAR[rgba[i + 1]], b = LINEAR[rgba[i + 2]];
+    const r = LINEAR[rgba[i]],
+      g = LINEAR[rgba[i + 1]],
+      b = LINEAR[rgba[i + 2]];
     const x = f((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047);
     const y = f(0.2126729 * r + 0.7151522 * g + 0.072175 * b);
     const z = f((0.0193339 * r + 0.119192 * g + 0.9503041 * b) / 1.08883);

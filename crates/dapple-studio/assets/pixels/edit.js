@@ -107,7 +107,10 @@ export class Edit {
   #changed(index, before) {
     const bounds = this.#bounds(index);
     const width = bounds.right - bounds.left;
-    let left = bounds.right, right = -1, top = -1, bottom = -1;
+    let left = bounds.right,
+      right = -1,
+      top = -1,
+      bottom = -1;
     for (let y = bounds.top, i = 0; y < bounds.bottom; y++) {
       const row = y * this.map.width + bounds.left;
       for (let x = 0; x < width; x++, i++) {

@@ -57,9 +57,10 @@ export function areaOfLabel(map, x, y) {
 export function areaOfColour(rgba, width, height, x, y, tolerance) {
   const at = 4 * (y * width + x);
   const [red, green, blue] = [rgba[at], rgba[at + 1], rgba[at + 2]];
-  const near = (i) => Math.abs(rgba[4 * i] - red) <= tolerance
-    && Math.abs(rgba[4 * i + 1] - green) <= tolerance
-    && Math.abs(rgba[4 * i + 2] - blue) <= tolerance;
+  const near = (i) =>
+    Math.abs(rgba[4 * i] - red) <= tolerance &&
+    Math.abs(rgba[4 * i + 1] - green) <= tolerance &&
+    Math.abs(rgba[4 * i + 2] - blue) <= tolerance;
   return areaAround(width, height, x, y, near);
 }
 

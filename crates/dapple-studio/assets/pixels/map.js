@@ -53,7 +53,10 @@ export class LabelMap {
 /** The smallest rectangle around the pixels in which two maps of one size differ. */
 export function difference(a, b) {
   const { width, height } = a;
-  let left = width, right = 0, top = height, bottom = 0;
+  let left = width,
+    right = 0,
+    top = height,
+    bottom = 0;
   for (let y = 0; y < height; y++) {
     const row = y * width;
     let x = 0;

@@ -60,7 +60,7 @@ export async function decodeGreyPng(bytes) {
   const packed = [];
   let head = null;
   let ended = false;
-  for (let at = 8; !ended; ) {
+  for (let at = 8; !ended;) {
     if (at + 12 > bytes.length) throw new Error("the PNG file is cut off");
     const length = view.getUint32(at);
     if (at + 12 + length > bytes.length) throw new Error("the PNG file is cut off");
@@ -111,8 +111,12 @@ function unfilter(rows, width, height) {
         break;
       case 4:
         for (let x = 0; x < width; x++) {
-          const a = x ? out[to + x - 1] : 0, b = y ? out[up + x] : 0, c = x && y ? out[up + x - 1] : 0;
-          const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - 2 * c);
+          const a = x ? out[to + x - 1] : 0,
+            b = y ? out[up + x] : 0,
+            c = x && y ? out[up + x - 1] : 0;
+          const pa = Math.abs(b - c),
+            pb = Math.abs(a - c),
+            pc = Math.abs(a + b - 2 * c);
           out[to + x] = rows[from + x] + (pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
         }
         break;

@@ -16,17 +16,11 @@ export const areaOf = (r) => (isEmpty(r) ? 0 : widthOf(r) * heightOf(r));
 export function union(a, b) {
   if (isEmpty(a)) return b;
   if (isEmpty(b)) return a;
-  return rect(
-    Math.min(a.left, b.left), Math.min(a.top, b.top),
-    Math.max(a.right, b.right), Math.max(a.bottom, b.bottom),
-  );
+  return rect(Math.min(a.left, b.left), Math.min(a.top, b.top), Math.max(a.right, b.right), Math.max(a.bottom, b.bottom));
 }
 
 export function intersect(a, b) {
-  const both = rect(
-    Math.max(a.left, b.left), Math.max(a.top, b.top),
-    Math.min(a.right, b.right), Math.min(a.bottom, b.bottom),
-  );
+  const both = rect(Math.max(a.left, b.left), Math.max(a.top, b.top), Math.min(a.right, b.right), Math.min(a.bottom, b.bottom));
   return isEmpty(both) ? rect(0, 0, 0, 0) : both;
 }
 

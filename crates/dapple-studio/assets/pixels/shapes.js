@@ -11,15 +11,21 @@ export function capsule(x0, y0, r0, x1, y1, r1, span) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   const nx = length > 0 ? -(y1 - y0) / length : 0;
   const ny = length > 0 ? (x1 - x0) / length : 0;
-  const corners = length > 0 ? [
-    [x0 + nx * r0, y0 + ny * r0], [x1 + nx * r1, y1 + ny * r1],
-    [x1 - nx * r1, y1 - ny * r1], [x0 - nx * r0, y0 - ny * r0],
-  ] : [];
+  const corners =
+    length > 0
+      ? [
+          [x0 + nx * r0, y0 + ny * r0],
+          [x1 + nx * r1, y1 + ny * r1],
+          [x1 - nx * r1, y1 - ny * r1],
+          [x0 - nx * r0, y0 - ny * r0],
+        ]
+      : [];
   const top = first(Math.min(y0 - r0, y1 - r1));
   const bottom = after(Math.max(y0 + r0, y1 + r1));
   for (let y = top; y < bottom; y++) {
     const middle = y + 0.5;
-    let left = Infinity, right = -Infinity;
+    let left = Infinity,
+      right = -Infinity;
     const widen = (a, b) => {
       if (a < left) left = a;
       if (b > right) right = b;
@@ -31,7 +37,7 @@ export function capsule(x0, y0, r0, x1, y1, r1, span) {
     for (let i = 0; i < corners.length; i++) {
       const [ax, ay] = corners[i];
       const [bx, by] = corners[(i + 1) % corners.length];
-      if ((ay <= middle) === (by <= middle)) continue;
+      if (ay <= middle === by <= middle) continue;
       const x = ax + ((middle - ay) / (by - ay)) * (bx - ax);
       widen(x, x);
     }
@@ -63,7 +69,7 @@ export function polygon(points, span) {
     for (let i = 0; i < points.length; i++) {
       const [ax, ay] = points[i];
       const [bx, by] = points[(i + 1) % points.length];
-      if ((ay <= middle) === (by <= middle)) continue;
+      if (ay <= middle === by <= middle) continue;
       crossings.push(ax + ((middle - ay) / (by - ay)) * (bx - ax));
     }
     crossings.sort((a, b) => a - b);

@@ -29,8 +29,10 @@ function seeds(lab, width, height, step) {
   const down = Math.max(1, Math.round(height / step));
   const centres = new Float32Array(5 * across * down);
   const change = (x, y) => {
-    const l = Math.max(0, x - 1), r = Math.min(width - 1, x + 1);
-    const t = Math.max(0, y - 1), b = Math.min(height - 1, y + 1);
+    const l = Math.max(0, x - 1),
+      r = Math.min(width - 1, x + 1);
+    const t = Math.max(0, y - 1),
+      b = Math.min(height - 1, y + 1);
     let sum = 0;
     for (let c = 0; c < 3; c++) {
       sum += (lab[3 * (y * width + r) + c] - lab[3 * (y * width + l) + c]) ** 2;
@@ -62,13 +64,20 @@ function assign(lab, width, height, centres, step, weight, labels, distances) {
   distances.fill(Infinity);
   const reach = Math.ceil(1.5 * step);
   for (let k = 0, c = 0; c < centres.length; k++, c += 5) {
-    const L = centres[c], A = centres[c + 1], B = centres[c + 2], cx = centres[c + 3], cy = centres[c + 4];
-    const left = Math.max(0, Math.floor(cx - reach)), right = Math.min(width, Math.ceil(cx + reach));
+    const L = centres[c],
+      A = centres[c + 1],
+      B = centres[c + 2],
+      cx = centres[c + 3],
+      cy = centres[c + 4];
+    const left = Math.max(0, Math.floor(cx - reach)),
+      right = Math.min(width, Math.ceil(cx + reach));
     const bottom = Math.min(height, Math.ceil(cy + reach));
     for (let y = Math.max(0, Math.floor(cy - reach)); y < bottom; y++) {
       const far = (y - cy) * (y - cy) * weight;
       for (let x = left, i = y * width + left; x < right; x++, i++) {
-        const dl = lab[3 * i] - L, da = lab[3 * i + 1] - A, db = lab[3 * i + 2] - B;
+        const dl = lab[3 * i] - L,
+          da = lab[3 * i + 1] - A,
+          db = lab[3 * i + 2] - B;
         const d = dl * dl + da * da + db * db + (x - cx) * (x - cx) * weight + far;
         if (d < distances[i]) {
           distances[i] = d;

@@ -16,7 +16,14 @@ export class Chart {
     this.legend = h("ul", { class: "chart-legend" });
     this.live = h("p", { class: "unseen", "aria-live": "polite" });
     this.title = title;
-    this.element = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), h("small", {}, note)), h("div", { class: "chart-area" }, this.svg, this.tip), this.legend, this.live);
+    this.element = h(
+      "figure",
+      { class: "chart" },
+      h("figcaption", {}, h("h3", {}, title), h("small", {}, note)),
+      h("div", { class: "chart-area" }, this.svg, this.tip),
+      this.legend,
+      this.live,
+    );
     this.svg.addEventListener("pointermove", (e) => this.#point(this.#epochAt(e)));
     this.svg.addEventListener("pointerdown", (e) => this.#point(this.#epochAt(e)));
     for (const name of ["pointerleave", "blur"]) this.svg.addEventListener(name, () => this.#point(null));
@@ -34,10 +41,18 @@ export class Chart {
 
   /** @param series [{ name, color, dashed, points: [[epoch, value]] }] */
   show(series) {
-    this.series = series.map((line) => ({ ...line, points: line.points.filter(([, v]) => Number.isFinite(v)) })).filter((line) => line.points.length);
+    this.series = series
+      .map((line) => ({ ...line, points: line.points.filter(([, v]) => Number.isFinite(v)) }))
+      .filter((line) => line.points.length);
     this.xs = [...new Set(this.series.flatMap((line) => line.points.map(([x]) => x)))].sort((a, b) => a - b);
     this.element.hidden = this.series.length === 0;
-    put(this.legend, this.series.length > 1 && this.series.map((line) => h("li", {}, h("i", { class: line.dashed ? "dashed" : "", style: { "--line": line.color } }), line.name)));
+    put(
+      this.legend,
+      this.series.length > 1 &&
+        this.series.map((line) =>
+          h("li", {}, h("i", { class: line.dashed ? "dashed" : "", style: { "--line": line.color } }), line.name),
+        ),
+    );
     const last = this.series.map((line) => `${line.name} ${figure(line.points.at(-1)[1])}`).join(", ");
     this.svg.setAttribute("aria-label", `${this.title}; last values: ${last}. Arrow keys read the epochs.`);
     this.#draw();
@@ -52,14 +67,31 @@ export class Chart {
     const [first, last] = [this.xs[0], Math.max(this.xs.at(-1), this.xs[0] + 1)];
     this.x = (epoch) => EDGE.left + ((epoch - first) / (last - first)) * (width - EDGE.left - EDGE.right);
     this.y = (value) => HEIGHT - EDGE.bottom - ((value - low) / (high - low || 1)) * (HEIGHT - EDGE.top - EDGE.bottom);
-    const epochs = niceTicks(first, last, Math.max(2, Math.floor(width / 80))).filter((e) => Number.isInteger(e) && e >= first && e <= last);
+    const epochs = niceTicks(first, last, Math.max(2, Math.floor(width / 55))).filter(
+      (e) => Number.isInteger(e) && e >= first && e <= last,
+    );
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    put(this.svg,
-      ticks.map((t) => [s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: this.y(t), y2: this.y(t) }), s("text", { class: "tick", x: EDGE.left - 8, y: this.y(t) + 4, "text-anchor": "end" }, tickText(t, ticks))]),
+    put(
+      this.svg,
+      ticks.map((t) => [
+        s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: this.y(t), y2: this.y(t) }),
+        s("text", { class: "tick", x: EDGE.left - 8, y: this.y(t) + 4, "text-anchor": "end" }, tickText(t, ticks)),
+      ]),
       epochs.map((e) => s("text", { class: "tick", x: this.x(e), y: HEIGHT - 8, "text-anchor": "middle" }, String(e))),
-      this.series.map((line) => s("path", { class: `line ${line.dashed ? "dashed" : ""}`, stroke: line.color, d: line.points.map(([x, v], i) => `${i ? "L" : "M"}${this.x(x).toFixed(1)} ${this.y(v).toFixed(1)}`).join("") })),
-      this.series.map((line) => line.points.length === 1 && s("circle", { cx: this.x(line.points[0][0]), cy: this.y(line.points[0][1]), r: 3, fill: line.color })),
-      (this.cursor = s("g", {})));
+      this.series.map((line) =>
+        s("path", {
+          class: `line ${line.dashed ? "dashed" : ""}`,
+          stroke: line.color,
+          d: line.points.map(([x, v], i) => `${i ? "L" : "M"}${this.x(x).toFixed(1)} ${this.y(v).toFixed(1)}`).join(""),
+        }),
+      ),
+      this.series.map(
+        (line) =>
+          line.points.length === 1 &&
+          s("circle", { cx: this.x(line.points[0][0]), cy: this.y(line.points[0][1]), r: 3, fill: line.color }),
+      ),
+      (this.cursor = s("g", {})),
+    );
     if (this.epoch !== null && this.epoch !== undefined) this.#point(this.epoch);
   }
 
@@ -75,12 +107,22 @@ export class Chart {
     if (!this.cursor) return;
     if (epoch === null) return void put(this.cursor);
     const at = this.series.map((line) => ({ line, point: line.points.find(([x]) => x === epoch) })).filter(({ point }) => point);
-    put(this.cursor, s("line", { class: "cursor", x1: this.x(epoch), x2: this.x(epoch), y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
-      at.map(({ line, point }) => s("circle", { cx: this.x(epoch), cy: this.y(point[1]), r: 4.5, fill: line.color, class: "point" })));
-    put(this.tip, h("b", {}, `Epoch ${epoch}`), at.map(({ line, point }) => h("span", {}, h("i", { style: { "--line": line.color } }), `${line.name} `, h("output", {}, figure(point[1])))));
-    const right = this.x(epoch) > this.svg.clientWidth / 2;
-    this.tip.style.left = right ? "" : `${this.x(epoch) + 12}px`;
-    this.tip.style.right = right ? `${this.svg.clientWidth - this.x(epoch) + 12}px` : "";
+    put(
+      this.cursor,
+      s("line", { class: "cursor", x1: this.x(epoch), x2: this.x(epoch), y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
+      at.map(({ line, point }) =>
+        s("circle", { cx: this.x(epoch), cy: this.y(point[1]), r: 4.5, fill: line.color, class: "point" }),
+      ),
+    );
+    put(
+      this.tip,
+      h("b", {}, `Epoch ${epoch}`),
+      at.map(({ line, point }) =>
+        h("span", {}, h("i", { style: { "--line": line.color } }), `${line.name} `, h("output", {}, figure(point[1]))),
+      ),
+    );
+    const [x, wide, all] = [this.x(epoch), this.tip.offsetWidth, this.svg.clientWidth];
+    this.tip.style.left = `${x + 12 + wide <= all ? x + 12 : Math.max(0, x - 12 - wide)}px`;
   }
 }
 
@@ -98,7 +140,11 @@ export function niceTicks(low, high, wanted) {
 
 /** As few digits as tell the ticks apart. */
 function tickText(value, ticks) {
-  const digits = [0, 1, 2, 3, 4, 5].find((d) => new Set(ticks.map((t) => t.toFixed(d))).size === ticks.length
-    && ticks.every((t) => Math.abs(Number(t.toFixed(d)) - t) < 1e-9 * Math.max(1, Math.abs(t)))) ?? 6;
+  const digits =
+    [0, 1, 2, 3, 4, 5].find(
+      (d) =>
+        new Set(ticks.map((t) => t.toFixed(d))).size === ticks.length &&
+        ticks.every((t) => Math.abs(Number(t.toFixed(d)) - t) < 1e-9 * Math.max(1, Math.abs(t))),
+    ) ?? 6;
   return value.toFixed(digits);
 }

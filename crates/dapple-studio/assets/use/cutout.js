@@ -9,8 +9,11 @@ const SOFT = 24;
 
 /** Grounds of a cut-out: a colour, or null for transparency. */
 export const GROUNDS = [
-  { name: "Transparent", color: null }, { name: "White", color: "#ffffff" }, { name: "Black", color: "#000000" },
-  { name: "Grey", color: "#9aa0a6" }, { name: "Green", color: "#00b140" },
+  { name: "Transparent", color: null },
+  { name: "White", color: "#ffffff" },
+  { name: "Black", color: "#000000" },
+  { name: "Grey", color: "#9aa0a6" },
+  { name: "Green", color: "#00b140" },
 ];
 
 /** Labels of two classes at a threshold of the second one's probability (0..1). */
@@ -90,6 +93,13 @@ export function areasCsv(rows, scale) {
   const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const head = ["image", "class", "pixels", "share", ...(scale ? [`area_${scale.unit}2`] : [])];
   const lines = rows.map(({ image, name, pixels, share }) =>
-    [quoted(image), quoted(name), pixels, share.toFixed(6), ...(scale ? [(pixels * scale.per_pixel ** 2).toPrecision(6)] : [])].join(","));
+    [
+      quoted(image),
+      quoted(name),
+      pixels,
+      share.toFixed(6),
+      ...(scale ? [(pixels * scale.per_pixel ** 2).toPrecision(6)] : []),
+    ].join(","),
+  );
   return `${[head.join(","), ...lines].join("\n")}\n`;
 }

@@ -21,9 +21,15 @@ function paged(name, run) {
 
 paged("strokes that fail are shown, tried again, and none is lost", async (page, mock, image) => {
   mock.refuse = 3;
-  await drag(page, [[40, 60], [200, 100]]);
+  await drag(page, [
+    [40, 60],
+    [200, 100],
+  ]);
   await page.getByText("1 not saved").waitFor();
-  await drag(page, [[40, 200], [250, 180]]);
+  await drag(page, [
+    [40, 200],
+    [250, 180],
+  ]);
   await saved(page);
   assert.equal(await page.locator(".saved").textContent(), "Saved");
   assert.deepEqual(image.mask, await labels(page));
@@ -31,7 +37,10 @@ paged("strokes that fail are shown, tried again, and none is lost", async (page,
 
 paged("strokes that could not be saved come back when the page is opened again", async (page, mock, image) => {
   mock.refuse = 1e6;
-  await drag(page, [[40, 60], [200, 100]]);
+  await drag(page, [
+    [40, 60],
+    [200, 100],
+  ]);
   await page.getByText("1 not saved").waitFor();
   const mine = await labels(page);
   await page.waitForTimeout(300);
@@ -44,12 +53,19 @@ paged("strokes that could not be saved come back when the page is opened again",
   assert.deepEqual(image.mask, mine);
 });
 
-for (const [choice, button] of [["both", "Both: my strokes over theirs"], ["theirs", "Only theirs"], ["mine", "Only mine"]]) {
+for (const [choice, button] of [
+  ["both", "Both: my strokes over theirs"],
+  ["theirs", "Only theirs"],
+  ["mine", "Only mine"],
+]) {
   paged(`a change elsewhere is not overwritten unasked: ${choice}`, async (page, mock, image) => {
     mock.images[0].revision++;
     image.mask.fill(2, 0, 320 * 10);
     const other = image.mask.slice();
-    await drag(page, [[40, 100], [200, 100]]);
+    await drag(page, [
+      [40, 100],
+      [200, 100],
+    ]);
     await page.getByRole("dialog", { name: "The labels were changed elsewhere" }).waitFor();
     assert.deepEqual(image.mask, other);
     const strokes = count(await labels(page), 1);
@@ -64,7 +80,10 @@ for (const [choice, button] of [["both", "Both: my strokes over theirs"], ["thei
 }
 
 paged("a file that another program changes is shown, and undo takes the change back", async (page, mock, image) => {
-  await drag(page, [[40, 100], [200, 100]]);
+  await drag(page, [
+    [40, 100],
+    [200, 100],
+  ]);
   await saved(page);
   const before = image.mask.slice();
   mock.writeOutside(image.id, (mask) => mask.fill(2, 0, 3200));
@@ -84,10 +103,16 @@ paged("a second tab is told", async (page, mock) => {
 });
 
 paged("labels of an image stay with it as others are opened", async (page, mock, image) => {
-  await drag(page, [[40, 60], [200, 100]]);
+  await drag(page, [
+    [40, 60],
+    [200, 100],
+  ]);
   await page.keyboard.press(".");
   await page.waitForFunction((id) => window.dappleStudio.views.label.editor.session?.id === id, mock.images[1].id);
-  await drag(page, [[40, 160], [100, 160]]);
+  await drag(page, [
+    [40, 160],
+    [100, 160],
+  ]);
   await saved(page);
   assert.ok(count(image.mask, 1) > 0 && count(mock.images[1].mask, 1) > 0);
   await page.keyboard.press(",");

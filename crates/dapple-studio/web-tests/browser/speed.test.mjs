@@ -24,27 +24,58 @@ test("painting on 20 megapixels saves exactly what was painted", { skip: missing
     screen.times.length = 0;
     window.gaps = [];
     let last = performance.now();
-    const tick = (now) => { window.gaps.push(now - last); last = now; requestAnimationFrame(tick); };
+    const tick = (now) => {
+      window.gaps.push(now - last);
+      last = now;
+      requestAnimationFrame(tick);
+    };
     requestAnimationFrame(tick);
   });
   const measure = async (name, work) => {
-    await page.evaluate(() => { window.dappleStudio.views.label.editor.screen.times.length = 0; window.gaps.length = 0; });
+    await page.evaluate(() => {
+      window.dappleStudio.views.label.editor.screen.times.length = 0;
+      window.gaps.length = 0;
+    });
     await work();
-    const [drawing, gaps] = await page.evaluate(() => [window.dappleStudio.views.label.editor.screen.times.slice(), window.gaps.slice()]);
+    const [drawing, gaps] = await page.evaluate(() => [
+      window.dappleStudio.views.label.editor.screen.times.slice(),
+      window.gaps.slice(),
+    ]);
     t.diagnostic(`${name}: drawing ${spread(drawing)}; between frames ${spread(gaps)}`);
   };
-  await measure("painting, whole picture", () => drag(page, Array.from({ length: 12 }, (_, i) => [400 + 400 * i, 1000 + 700 * (i % 2)])));
+  await measure("painting, whole picture", () =>
+    drag(
+      page,
+      Array.from({ length: 12 }, (_, i) => [400 + 400 * i, 1000 + 700 * (i % 2)]),
+    ),
+  );
   await saved(page);
   const [[x, y]] = await places(page, [[2700, 1800]]);
   await page.mouse.move(x, y);
-  await measure("zooming", async () => { for (let i = 0; i < 12; i++) await page.mouse.wheel(0, -80); });
+  await measure("zooming", async () => {
+    for (let i = 0; i < 12; i++) await page.mouse.wheel(0, -80);
+  });
   await page.waitForTimeout(1500);
-  await measure("painting, zoomed in", () => drag(page, Array.from({ length: 12 }, (_, i) => [2500 + 40 * i, 1750 + 100 * (i % 2)])));
-  await measure("moving", async () => { for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowLeft"); });
-  await measure("undo and redo", async () => { for (const key of ["Control+z", "Control+z", "Control+y", "Control+y"]) await page.keyboard.press(key); });
+  await measure("painting, zoomed in", () =>
+    drag(
+      page,
+      Array.from({ length: 12 }, (_, i) => [2500 + 40 * i, 1750 + 100 * (i % 2)]),
+    ),
+  );
+  await measure("moving", async () => {
+    for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowLeft");
+  });
+  await measure("undo and redo", async () => {
+    for (const key of ["Control+z", "Control+z", "Control+y", "Control+y"]) await page.keyboard.press(key);
+  });
   await saved(page);
-  const sum = await page.evaluate(() => window.dappleStudio.views.label.editor.session.map.data.reduce((n, v, i) => (n + v * ((i % 977) + 1)) % 1e9, 0));
-  assert.equal(sum, mock.images[0].mask.reduce((n, v, i) => (n + v * ((i % 977) + 1)) % 1e9, 0));
+  const sum = await page.evaluate(() =>
+    window.dappleStudio.views.label.editor.session.map.data.reduce((n, v, i) => (n + v * ((i % 977) + 1)) % 1e9, 0),
+  );
+  assert.equal(
+    sum,
+    mock.images[0].mask.reduce((n, v, i) => (n + v * ((i % 977) + 1)) % 1e9, 0),
+  );
   assert.deepEqual(page.faults, []);
   await page.context().close();
   await mock.stop();

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { decodeGreyPng, encodePng } from "../../assets/pixels/png.js";
-import { Mock, makeRun } from "../tools/mock.mjs";
+import { Mock } from "../tools/mock.mjs";
+import { makeRun } from "../tools/runs.mjs";
 import { closeBrowser, count, missing, open, saved } from "../tools/page.mjs";
 
 after(closeBrowser);
@@ -39,7 +40,7 @@ paged("Review starts the check, lists images, and opens the editor at the place"
 
 paged("Train starts a run with one button, follows it, stops it and goes on", async (page, mock) => {
   await page.keyboard.press("Shift+T");
-  await page.getByText("Quick look").click();
+  await page.getByText("Quick", { exact: true }).click();
   await page.getByRole("button", { name: "Train", exact: true }).click();
   await page.getByRole("heading", { name: "run-1" }).waitFor();
   assert.equal(mock.runs[0].minutes, 2);
@@ -54,102 +55,152 @@ paged("Train starts a run with one button, follows it, stops it and goes on", as
   await page.locator(".pill", { hasText: "Training" }).waitFor();
 });
 
-paged("curves of several runs are compared, and read by the pointer and by keys", async (page) => {
-  await page.keyboard.press("Shift+T");
-  await page.getByText("U-Net with a small encoder").waitFor();
-  await page.getByLabel("Compare first").check();
-  const chart = page.locator(".chart").first();
-  await page.waitForFunction(() => document.querySelector(".chart").querySelectorAll(".line").length === 2);
-  const box = await chart.locator(".chart-plot").boundingBox();
-  await page.mouse.move(box.x + box.width / 2, box.y + 60);
-  assert.match(await chart.locator(".chart-tip").innerText(), /Epoch \d+\s+evening 0\.\d+\s+first 0\.\d+/);
-  await chart.locator(".chart-plot").focus();
-  await page.keyboard.press("ArrowRight");
-  await page.getByRole("button", { name: "first" }).click();
-  assert.equal(await page.getByRole("link", { name: "Report" }).getAttribute("href"), "/runs/first/report.html");
-}, { runs: RUNS });
+paged(
+  "curves of several runs are compared, and read by the pointer and by keys",
+  async (page) => {
+    await page.keyboard.press("Shift+T");
+    await page.getByText("U-Net with a small encoder").waitFor();
+    await page.getByLabel("Compare first").check();
+    const chart = page.locator(".chart").first();
+    await page.waitForFunction(() => document.querySelector(".chart").querySelectorAll(".line").length === 2);
+    const box = await chart.locator(".chart-plot").boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + 60);
+    assert.match(await chart.locator(".chart-tip").innerText(), /Epoch \d+\s+evening 0\.\d+\s+first 0\.\d+/);
+    await chart.locator(".chart-plot").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.getByRole("button", { name: "first" }).click();
+    assert.equal(await page.getByRole("link", { name: "Report" }).getAttribute("href"), "/runs/first/report.html");
+  },
+  { runs: RUNS },
+);
 
 async function use(page, mock, names = ["a.png", "b.png"]) {
   const buffer = Buffer.from(await encodePng(320, 240, mock.images[0].rgb, 3));
   await page.keyboard.press("Shift+U");
-  await page.setInputFiles(".drop input[type=file]", names.map((name) => ({ name, mimeType: "image/png", buffer })));
+  await page.setInputFiles(
+    ".drop input[type=file]",
+    names.map((name) => ({ name, mimeType: "image/png", buffer })),
+  );
   await page.waitForFunction((n) => document.querySelectorAll(".use-strip [data-state=all]").length === n, names.length);
 }
 
-paged("Use shows areas, and downloads the mask with the labels as they are", async (page, mock) => {
-  await use(page, mock);
-  const share = count(mock.images[0].truth, 2) / mock.images[0].truth.length;
-  await page.locator(".legend").getByText(`${(100 * share).toFixed(1)} %`).waitFor();
-  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Mask" }).click()]);
-  assert.equal(download.suggestedFilename(), "a-mask.png");
-  assert.deepEqual((await decodeGreyPng(await readFile(await download.path()))).data, mock.images[0].truth);
-  const [all] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "All as ZIP" }).click()]);
-  const zip = await readFile(await all.path());
-  for (const name of ["masks/a.png", "masks/b.png", "cutouts/a.png", "areas.csv"]) assert.ok(zip.includes(name), name);
-}, { runs: RUNS });
+paged(
+  "Use shows areas, and downloads the mask with the labels as they are",
+  async (page, mock) => {
+    await use(page, mock);
+    const share = count(mock.images[0].truth, 2) / mock.images[0].truth.length;
+    await page
+      .locator(".legend")
+      .getByText(`${(100 * share).toFixed(1)} %`)
+      .waitFor();
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Mask" }).click()]);
+    assert.equal(download.suggestedFilename(), "a-mask.png");
+    assert.deepEqual((await decodeGreyPng(await readFile(await download.path()))).data, mock.images[0].truth);
+    const [all] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "All as ZIP" }).click()]);
+    const zip = await readFile(await all.path());
+    for (const name of ["masks/a.png", "masks/b.png", "cutouts/a.png", "areas.csv"]) assert.ok(zip.includes(name), name);
+  },
+  { runs: RUNS },
+);
 
-paged("Use asks again where the threshold moves and there is no probability", async (page, mock) => {
-  mock.classes = mock.classes.slice(0, 2);
-  mock.withProbability = false;
-  await page.reload();
-  await page.waitForSelector("body[data-ready]");
-  await use(page, mock, ["a.png"]);
-  const asked = () => mock.log.filter((r) => r.path === "/api/predict").length;
-  const before = asked();
-  await page.getByLabel("Threshold").fill("70");
-  await page.waitForTimeout(600);
-  assert.equal(asked(), before + 1);
-}, { runs: RUNS });
+paged(
+  "Use asks again where the threshold moves and there is no probability",
+  async (page, mock) => {
+    mock.classes = mock.classes.slice(0, 2);
+    mock.withProbability = false;
+    await page.reload();
+    await page.waitForSelector("body[data-ready]");
+    await use(page, mock, ["a.png"]);
+    const asked = () => mock.log.filter((r) => r.path === "/api/predict").length;
+    const before = asked();
+    await page.getByLabel("Threshold").fill("70");
+    await page.waitForTimeout(600);
+    assert.equal(asked(), before + 1);
+  },
+  { runs: RUNS },
+);
 
-paged("a wrong result becomes data, with the result as a proposal", async (page, mock) => {
-  await use(page, mock, ["new one.png"]);
-  await page.getByRole("button", { name: "This one is wrong" }).click();
-  await page.waitForFunction(() => window.dappleStudio.views.label.editor.session?.id === "new one.png" && window.dappleStudio.views.label.editor.session.proposal);
-  await page.keyboard.press("Shift+A");
-  await saved(page);
-  assert.deepEqual(mock.find("new one.png").mask, mock.images[0].truth);
-}, { runs: RUNS });
+paged(
+  "a wrong result becomes data, with the result as a proposal",
+  async (page, mock) => {
+    await use(page, mock, ["new one.png"]);
+    await page.getByRole("button", { name: "This one is wrong" }).click();
+    await page.waitForFunction(
+      () =>
+        window.dappleStudio.views.label.editor.session?.id === "new one.png" &&
+        window.dappleStudio.views.label.editor.session.proposal,
+    );
+    await page.keyboard.press("Shift+A");
+    await saved(page);
+    assert.deepEqual(mock.find("new one.png").mask, mock.images[0].truth);
+  },
+  { runs: RUNS },
+);
 
 paged("labels are exported", async (page) => {
   await page.getByRole("button", { name: "Export the labels" }).click();
   await page.getByText("COCO").click();
-  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export", exact: true }).click()]);
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Export", exact: true }).click(),
+  ]);
   assert.equal(download.suggestedFilename(), "labels-coco.zip");
 });
 
-for (const [width, height] of [[390, 844], [800, 1000], [1400, 900]]) {
-  paged(`at ${width} pixels no view is wider than the window`, async (page, mock) => {
-    for (const key of ["L", "R", "T", "U"]) {
-      await page.keyboard.press(`Shift+${key}`);
-      await page.waitForTimeout(150);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(wide <= 0, `${key}: ${wide}`);
-    }
-    await use(page, mock);
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
-  }, { width, height, runs: RUNS });
+for (const [width, height] of [
+  [390, 844],
+  [800, 1000],
+  [1400, 900],
+]) {
+  paged(
+    `at ${width} pixels no view is wider than the window`,
+    async (page, mock) => {
+      for (const key of ["L", "R", "T", "U"]) {
+        await page.keyboard.press(`Shift+${key}`);
+        await page.waitForTimeout(150);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${key}: ${wide}`);
+      }
+      await use(page, mock);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
+    },
+    { width, height, runs: RUNS },
+  );
 }
 
-paged("every control has a name", async (page, mock) => {
-  await use(page, mock);
-  for (const key of ["L", "R", "T", "U"]) {
-    await page.keyboard.press(`Shift+${key}`);
-    await page.waitForTimeout(100);
-    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, a, input, select")].filter((e) => e.offsetParent && !e.closest("label")
-      && !(e.getAttribute("aria-label") || e.textContent.trim() || e.title)).map((e) => e.outerHTML));
-    assert.deepEqual(nameless, []);
-  }
-}, { runs: RUNS });
+paged(
+  "every control has a name",
+  async (page, mock) => {
+    await use(page, mock);
+    for (const key of ["L", "R", "T", "U"]) {
+      await page.keyboard.press(`Shift+${key}`);
+      await page.waitForTimeout(100);
+      const nameless = await page.evaluate(() =>
+        [...document.querySelectorAll("button, a, input, select")]
+          .filter(
+            (e) => e.offsetParent && !e.closest("label") && !(e.getAttribute("aria-label") || e.textContent.trim() || e.title),
+          )
+          .map((e) => e.outerHTML),
+      );
+      assert.deepEqual(nameless, []);
+    }
+  },
+  { runs: RUNS },
+);
 
-test("a folder without photographs says so, and a server that only labels shows no other views", { skip: missing, timeout: 60_000 }, async () => {
-  const mock = await new Mock([], {}).start();
-  mock.parts = ["label"];
-  mock.notes = ["2 files were passed over."];
-  const page = await open(mock);
-  await page.getByText("No photographs yet").waitFor();
-  await page.getByText("2 files were passed over.").waitFor();
-  assert.equal(await page.locator(".tabs").isVisible(), false);
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-  await mock.stop();
-});
+test(
+  "a folder without photographs says so, and a server that only labels shows no other views",
+  { skip: missing, timeout: 60_000 },
+  async () => {
+    const mock = await new Mock([], {}).start();
+    mock.parts = ["label"];
+    mock.notes = ["2 files were passed over."];
+    const page = await open(mock);
+    await page.getByText("No photographs yet").waitFor();
+    await page.getByText("2 files were passed over.").waitFor();
+    assert.equal(await page.locator(".tabs").isVisible(), false);
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+    await mock.stop();
+  },
+);

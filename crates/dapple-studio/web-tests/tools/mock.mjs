@@ -6,11 +6,18 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeGreyPng, encodePng } from "../../assets/pixels/png.js";
+import { makeRun } from "./runs.mjs";
 import { CLASSES, makeScene } from "./scene.mjs";
 
 const ASSETS = fileURLToPath(new URL("../../assets/", import.meta.url));
-const KINDS = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const KINDS = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 export class Mock {
   /** @param images [{ id, width, height, scene() | photo: bytes, truth }] */
@@ -36,19 +43,37 @@ export class Mock {
   }
 
   #image({ id, width, height, truth, photo = null, rgb = null }, labelled) {
-    return { id, width, height, truth, photo, rgb, revision: 0, proposal: null, uncertainty: null,
-      mask: labelled ? truth.slice() : new Uint8Array(width * height).fill(255) };
+    return {
+      id,
+      width,
+      height,
+      truth,
+      photo,
+      rgb,
+      revision: 0,
+      proposal: null,
+      uncertainty: null,
+      mask: labelled ? truth.slice() : new Uint8Array(width * height).fill(255),
+    };
   }
 
   static synthetic(count, options = {}) {
     const { width = 640, height = 480 } = options;
-    return new Mock(Array.from({ length: count }, (_, i) => ({ id: `photos/meadow ${String(i + 1).padStart(2, "0")}.png`, ...scene(i + 1, width, height) })), options);
+    return new Mock(
+      Array.from({ length: count }, (_, i) => ({
+        id: `photos/meadow ${String(i + 1).padStart(2, "0")}.png`,
+        ...scene(i + 1, width, height),
+      })),
+      options,
+    );
   }
 
   async start() {
-    this.server = createServer((request, response) => this.#answer(request, response).catch((error) => {
-      if (!response.headersSent) problem(response, 500, error.message);
-    }));
+    this.server = createServer((request, response) =>
+      this.#answer(request, response).catch((error) => {
+        if (!response.headersSent) problem(response, 500, error.message);
+      }),
+    );
     await new Promise((done) => this.server.listen(0, "127.0.0.1", done));
     this.url = `http://127.0.0.1:${this.server.address().port}`;
     return this;
@@ -76,9 +101,21 @@ export class Mock {
   }
 
   state() {
-    return { folder: this.folder, version: "0.0.0", second: this.second, classes: this.classes, ignore: 255, images: this.images.map((i) => this.entry(i)),
-      next: this.next, learner: this.learner, runs: this.runs.map(({ curves, choices, ...run }) => run), sources: { encoder: null },
-      parts: this.parts, limits: { body_bytes: 64 << 20, pixels: 1e8 }, notes: this.notes };
+    return {
+      folder: this.folder,
+      version: "0.0.0",
+      second: this.second,
+      classes: this.classes,
+      ignore: 255,
+      images: this.images.map((i) => this.entry(i)),
+      next: this.next,
+      learner: this.learner,
+      runs: this.runs.map(({ curves, choices, ...run }) => run),
+      sources: { encoder: null },
+      parts: this.parts,
+      limits: { body_bytes: 64 << 20, pixels: 1e8 },
+      notes: this.notes,
+    };
   }
 
   /** A mask that another program writes. */
@@ -112,7 +149,10 @@ export class Mock {
     if (route === "POST review") return this.#startReview(response);
     if (route === "PUT classes") return this.#putClasses(response, JSON.parse(body));
     if (route === "POST predict") return this.#predict(response, body);
-    if (route === "POST export") return response.writeHead(200, { "Content-Type": "application/zip" }).end(Buffer.from("PK\x05\x06" + "\0".repeat(18), "latin1"));
+    if (route === "POST export")
+      return response
+        .writeHead(200, { "Content-Type": "application/zip" })
+        .end(Buffer.from("PK\x05\x06" + "\0".repeat(18), "latin1"));
     if (route === "POST images") return this.#addImage(response, url.searchParams.get("name"), body);
     if (parts[1] === "images") return this.#ofImage(request, response, parts, url, body);
     if (parts[1] === "trainings") return this.#ofRun(request, response, parts, body);
@@ -170,8 +210,10 @@ export class Mock {
     }
     const piece = await decodeGreyPng(body);
     const [left, top] = [Number(url.searchParams.get("x")), Number(url.searchParams.get("y"))];
-    if (left + piece.width > image.width || top + piece.height > image.height) return problem(response, 422, "the rectangle lies outside the image");
-    for (let y = 0; y < piece.height; y++) image.mask.set(piece.data.subarray(y * piece.width, (y + 1) * piece.width), (top + y) * image.width + left);
+    if (left + piece.width > image.width || top + piece.height > image.height)
+      return problem(response, 422, "the rectangle lies outside the image");
+    for (let y = 0; y < piece.height; y++)
+      image.mask.set(piece.data.subarray(y * piece.width, (y + 1) * piece.width), (top + y) * image.width + left);
     image.revision++;
     json(response, { revision: image.revision, labelled: this.entry(image).labelled });
     this.emit("changed", { image: image.id, revision: image.revision });
@@ -195,7 +237,9 @@ export class Mock {
   #putClasses(response, list) {
     const kept = list.filter((c) => c.merge_into === null);
     const to = new Uint8Array(256).fill(255);
-    kept.forEach((c, at) => { if (c.id !== null) to[c.id] = at; });
+    kept.forEach((c, at) => {
+      if (c.id !== null) to[c.id] = at;
+    });
     for (const c of list) if (c.merge_into !== null) to[c.id] = to[c.merge_into];
     if (kept.length < 2) return problem(response, 422, "at least two classes stay");
     const changed = [];
@@ -218,7 +262,20 @@ export class Mock {
     this.emit("review", { state: "running", done: 2, of: 5 });
     setTimeout(() => {
       const begun = this.images.filter((i) => this.entry(i).labelled > 0);
-      this.review = { state: "done", done: 5, of: 5, message: null, images: begun.map((i, n) => ({ id: i.id, disagreement: 0.42 / (1 + 0.6 * n), x: Math.round(0.2 * i.width), y: Math.round(0.3 * i.height), width: Math.round(0.3 * i.width), height: Math.round(0.4 * i.height) })) };
+      this.review = {
+        state: "done",
+        done: 5,
+        of: 5,
+        message: null,
+        images: begun.map((i, n) => ({
+          id: i.id,
+          disagreement: 0.42 / (1 + 0.6 * n),
+          x: Math.round(0.2 * i.width),
+          y: Math.round(0.3 * i.height),
+          width: Math.round(0.3 * i.width),
+          height: Math.round(0.4 * i.height),
+        })),
+      };
       this.emit("review", { state: "done", done: 5, of: 5 });
     }, 150);
   }
@@ -240,10 +297,17 @@ export class Mock {
   /** The labels of the image whose photograph was sent, else of the first. */
   async #predict(response, body) {
     const image = this.images.find((i) => i.photo?.equals(body)) ?? this.images[0];
-    const data = async (bytes) => `data:image/png;base64,${Buffer.from(await encodePng(image.width, image.height, bytes)).toString("base64")}`;
+    const data = async (bytes) =>
+      `data:image/png;base64,${Buffer.from(await encodePng(image.width, image.height, bytes)).toString("base64")}`;
     const binary = this.classes.length === 2 && this.withProbability;
-    json(response, { width: image.width, height: image.height, classes: this.classes, areas: [], labels: await data(image.truth),
-      ...(binary ? { probability: await data(probability(image)) } : {}) });
+    json(response, {
+      width: image.width,
+      height: image.height,
+      classes: this.classes,
+      areas: [],
+      labels: await data(image.truth),
+      ...(binary ? { probability: await data(probability(image)) } : {}),
+    });
   }
 
   #addImage(response, name, body) {
@@ -261,25 +325,6 @@ export function scene(seed, width, height) {
   return { width, height, rgb, truth: labels };
 }
 
-/** A run with curves up to an epoch of 40. */
-export function makeRun(name, minutes, epoch, state, shift = 0) {
-  const curves = Array.from({ length: epoch }, (_, i) => {
-    const t = (i + 1) / 40;
-    const wave = 0.012 * Math.sin(3.1 * i + shift * 9);
-    return { epoch: i + 1, loss: 0.08 + 0.6 * Math.exp(-5 * t) + wave / 2, val_loss: 0.13 + 0.55 * Math.exp(-4.5 * t) + 0.03 * t + wave,
-      val_iou: 0.93 - shift - 0.5 * Math.exp(-6 * t) + wave, val_biou: 0.78 - shift - 0.5 * Math.exp(-5 * t) + wave };
-  });
-  const score = curves.length ? Math.max(...curves.map((c) => c.val_iou)) : null;
-  return { name, state, epoch, epochs: 40, elapsed_s: epoch * 7.3, left_s: state === "running" ? (40 - epoch) * 7.3 : null, score, message: null, minutes, curves,
-    report: state === "done" ? `/runs/${name}/report.html` : null,
-    choices: [
-      { key: "Network", value: "U-Net with a small encoder", reason: "Two processor cores and ten minutes: a larger one would see each image too seldom." },
-      { key: "Size of images", value: "256 × 320", reason: "Your photographs are about 250 × 320; smaller would lose legs and ears." },
-      { key: "Images kept aside", value: "5 of 26", reason: "They are not trained on, so that the score is honest." },
-      { key: "Loss", value: "cross-entropy and Dice", reason: "The animal covers 21 % of the pixels: Dice keeps it from being overlooked." },
-    ] };
-}
-
 function doubt(image) {
   const { width, height, truth } = image;
   const out = new Uint8Array(truth.length);
@@ -287,7 +332,13 @@ function doubt(image) {
   for (let y = reach; y < height - reach; y++) {
     for (let x = reach; x < width - reach; x++) {
       const i = y * width + x;
-      if (truth[i] !== truth[i - reach] || truth[i] !== truth[i + reach] || truth[i] !== truth[i - reach * width] || truth[i] !== truth[i + reach * width]) out[i] = 200;
+      if (
+        truth[i] !== truth[i - reach] ||
+        truth[i] !== truth[i + reach] ||
+        truth[i] !== truth[i - reach * width] ||
+        truth[i] !== truth[i + reach * width]
+      )
+        out[i] = 200;
     }
   }
   return out;
@@ -318,7 +369,8 @@ function problem(response, status, error, more = {}) {
 
 function asset(response, path) {
   const file = join(ASSETS, normalize(path === "/" ? "/index.html" : path));
-  if (!file.startsWith(ASSETS) || !existsSync(file) || !statSync(file).isFile()) return problem(response, 404, "there is no such file");
+  if (!file.startsWith(ASSETS) || !existsSync(file) || !statSync(file).isFile())
+    return problem(response, 404, "there is no such file");
   response.writeHead(200, { "Content-Type": KINDS[extname(file)] ?? "application/octet-stream", "Cache-Control": "no-cache" });
   createReadStream(file).pipe(response);
 }

@@ -23,10 +23,18 @@ export async function closeBrowser() {
 
 /** A page on the mock; `faults` collects everything that the console calls an error. */
 export async function open(mock, { width = 1200, height = 800, touch = false, context = null, hash = "" } = {}) {
-  const room = context ?? (await (await instance()).newContext({ viewport: { width, height }, hasTouch: touch, isMobile: touch, deviceScaleFactor: touch ? 2 : 1 }));
+  const room =
+    context ??
+    (await (
+      await instance()
+    ).newContext({ viewport: { width, height }, hasTouch: touch, isMobile: touch, deviceScaleFactor: touch ? 2 : 1 }));
   const page = await room.newPage();
   page.faults = [];
-  page.on("console", (message) => message.type() === "error" && !/Failed to load resource/.test(message.text()) && page.faults.push(message.text()));
+  page.on(
+    "console",
+    (message) =>
+      message.type() === "error" && !/Failed to load resource/.test(message.text()) && page.faults.push(message.text()),
+  );
   page.on("pageerror", (error) => page.faults.push(error.stack));
   await page.goto(`${mock.url}/${hash}`);
   await page.waitForSelector("body[data-ready]");
@@ -36,10 +44,14 @@ export async function open(mock, { width = 1200, height = 800, touch = false, co
 
 /** Places of pixels of the image on the page. */
 export function places(page, points) {
-  return page.evaluate((list) => list.map(([x, y]) => {
-    const { x: left, y: top } = window.dappleStudio.views.label.editor.screen.clientOf(x, y);
-    return [left, top];
-  }), points);
+  return page.evaluate(
+    (list) =>
+      list.map(([x, y]) => {
+        const { x: left, y: top } = window.dappleStudio.views.label.editor.screen.clientOf(x, y);
+        return [left, top];
+      }),
+    points,
+  );
 }
 
 /** Drags the mouse along pixels of the image. */

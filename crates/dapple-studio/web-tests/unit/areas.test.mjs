@@ -42,7 +42,10 @@ test("a dab is never empty", () => {
 
 test("a box holds the pixels of both corners", () => {
   const out = drawn(10, 10, (span) => box(7.2, 8.9, 2.5, 3.1, span));
-  assert.equal(out.reduce((a, b) => a + b), 6 * 6);
+  assert.equal(
+    out.reduce((a, b) => a + b),
+    6 * 6,
+  );
   assert.ok(out[8 * 10 + 7] && out[3 * 10 + 2]);
 });
 
@@ -67,9 +70,30 @@ test("polygons are filled by the even-odd rule at the centres of pixels", () => 
 
 test("polygons that share an edge neither overlap nor leave a gap", () => {
   const out = drawn(40, 40, (span) => {
-    polygon([[3.3, 2.1], [20.7, 5.5], [18.2, 33.3]], span);
-    polygon([[20.7, 5.5], [36.1, 30.2], [18.2, 33.3]], span);
-    polygon([[3.3, 2.1], [18.2, 33.3], [1.5, 30]], span);
+    polygon(
+      [
+        [3.3, 2.1],
+        [20.7, 5.5],
+        [18.2, 33.3],
+      ],
+      span,
+    );
+    polygon(
+      [
+        [20.7, 5.5],
+        [36.1, 30.2],
+        [18.2, 33.3],
+      ],
+      span,
+    );
+    polygon(
+      [
+        [3.3, 2.1],
+        [18.2, 33.3],
+        [1.5, 30],
+      ],
+      span,
+    );
   });
   assert.ok(out.every((n) => n <= 1));
   assert.equal(out[20 * 40 + 18], 1);
@@ -145,7 +169,14 @@ test("superpixels cover the image, are connected, and keep to edges", () => {
   assert.ok(wrong <= 0.005 * labels.length, `${wrong} pixels on the other side`);
   for (const number of mixed.keys()) {
     const start = labels.indexOf(number);
-    const pixels = flood(width, height, start % width, Math.floor(start / width), (i) => labels[i] === number, () => {});
+    const pixels = flood(
+      width,
+      height,
+      start % width,
+      Math.floor(start / width),
+      (i) => labels[i] === number,
+      () => {},
+    );
     assert.equal(pixels, mixed.get(number)[0] + mixed.get(number)[1]);
   }
 });

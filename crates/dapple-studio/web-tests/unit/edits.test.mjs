@@ -113,7 +113,15 @@ test("the difference of two maps is a tight rectangle", () => {
   const a = new LabelMap(30, 20);
   const b = a.copy();
   assert.deepEqual(difference(a, b), rect(0, 0, 0, 0));
-  polygon([[3, 4], [9, 4], [9, 12], [3, 12]], (y, l, r) => b.data.fill(1, y * 30 + l, y * 30 + r));
+  polygon(
+    [
+      [3, 4],
+      [9, 4],
+      [9, 12],
+      [3, 12],
+    ],
+    (y, l, r) => b.data.fill(1, y * 30 + l, y * 30 + r),
+  );
   assert.deepEqual(difference(a, b), rect(3, 4, 9, 12));
 });
 

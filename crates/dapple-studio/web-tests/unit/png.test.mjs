@@ -6,7 +6,11 @@ import { zip } from "../../assets/core/zip.js";
 import { noise } from "../tools/random.mjs";
 
 test("a grey picture comes back with the same values", async () => {
-  for (const [width, height] of [[1, 1], [7, 3], [300, 129]]) {
+  for (const [width, height] of [
+    [1, 1],
+    [7, 3],
+    [300, 129],
+  ]) {
     const data = noise(width * height, width);
     const back = await decodeGreyPng(await encodePng(width, height, data));
     assert.deepEqual([back.width, back.height], [width, height]);
@@ -26,7 +30,11 @@ test("rows with each filter of the specification are read", async () => {
     (x, y) => {
       const [a, b, c] = [at(x - 1, y), at(x, y - 1), at(x - 1, y - 1)];
       const p = a + b - c;
-      return [[a, 0], [b, 1], [c, 2]].sort((m, n) => Math.abs(p - m[0]) - Math.abs(p - n[0]) || m[1] - n[1])[0][0];
+      return [
+        [a, 0],
+        [b, 1],
+        [c, 2],
+      ].sort((m, n) => Math.abs(p - m[0]) - Math.abs(p - n[0]) || m[1] - n[1])[0][0];
     },
   ];
   const rows = new Uint8Array((width + 1) * height);
@@ -62,7 +70,10 @@ test("the checksum is CRC-32", () => {
 });
 
 test("a ZIP file lists its files where they are", async () => {
-  const files = [{ name: "a.png", bytes: noise(100, 1) }, { name: "größe.csv", bytes: noise(10, 2) }];
+  const files = [
+    { name: "a.png", bytes: noise(100, 1) },
+    { name: "größe.csv", bytes: noise(10, 2) },
+  ];
   const bytes = Buffer.from(await zip(files).arrayBuffer());
   const end = bytes.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
   assert.equal(bytes.readUInt16LE(end + 10), 2);
