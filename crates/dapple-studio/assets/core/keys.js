@@ -29,13 +29,31 @@ function isTaken(event) {
   if (!(target instanceof HTMLElement)) return false;
   if (target.matches("input[type=range], [role=slider]")) return /^(Arrow|Home|End|Page)/.test(key);
   if (target.matches("input[type=radio]")) return /^(Arrow| )/.test(key);
+  if (target.matches("[role=radio]") && key.startsWith("Arrow")) return true;
   if (target.matches("button, a, label, summary, [role=button], input[type=checkbox]")) return key === "Enter" || key === " ";
   return false;
+}
+
+/** Arrow keys choose among the buttons of a radio group. */
+function chooseByArrow(event) {
+  const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+  const group =
+    by &&
+    event.target instanceof HTMLElement &&
+    event.target.matches("[role=radio]") &&
+    event.target.closest("[role=radiogroup]");
+  if (!group) return;
+  const all = [...group.querySelectorAll("[role=radio]")];
+  const next = all[(all.indexOf(event.target) + by + all.length) % all.length];
+  event.preventDefault();
+  next.focus();
+  next.click();
 }
 
 /** @param view tells which view is shown */
 export function listenToKeys(view) {
   const held = new Set();
+  addEventListener("keydown", chooseByArrow);
   addEventListener("keydown", (event) => {
     if (event.isComposing || writes(event.target) || isTaken(event) || document.querySelector("dialog[open]")) return;
     const name = nameOf(event);

@@ -54,11 +54,16 @@ export class Studio extends Emitter {
   /** Follows the server's events; reads everything again after a gap. */
   listen() {
     const source = api.events();
+    const again = () => setTimeout(() => this.listen(), 3000);
     source.addEventListener("open", async () => {
       if (!this.connected) await this.load().catch(() => {});
       this.#connection(true);
     });
-    source.addEventListener("error", () => this.#connection(false));
+    source.addEventListener("error", () => {
+      this.#connection(false);
+      // A browser tries again by itself, but not after a refusal.
+      if (source.readyState === EventSource.CLOSED) again();
+    });
     for (const name of EVENTS) source.addEventListener(name, (e) => this.#take(name, JSON.parse(e.data || "null")));
   }
 

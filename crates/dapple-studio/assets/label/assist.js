@@ -50,6 +50,17 @@ export class Assist {
       "Only sure",
     );
     this.pair = h("div", { class: "pair" }, this.all, this.sure);
+    this.unsure = h(
+      "button",
+      {
+        type: "button",
+        class: "full",
+        title: "Zoom to the part that the network is least sure of (J)",
+        onclick: () => view.unsure(),
+      },
+      icon("spark"),
+      "Show the unsure part",
+    );
     this.restText = h("span", {});
     this.rest = h(
       "button",
@@ -63,9 +74,9 @@ export class Assist {
       this.restText,
     );
     const learns = view.studio.has("learn");
-    this.learner.hidden = this.pair.hidden = !learns;
+    this.learner.hidden = this.pair.hidden = this.unsure.hidden = !learns;
     const head = h("header", {}, h("h2", {}, learns ? "Proposal" : "The rest"));
-    return h("section", { class: "assist" }, head, this.learner, this.pair, this.rest);
+    return h("section", { class: "assist" }, head, this.learner, this.pair, this.unsure, this.rest);
   }
 
   refresh() {
@@ -75,7 +86,7 @@ export class Assist {
     say(this.learner, learnerSays(learner, session));
     this.learner.dataset.state = learner?.state ?? "off";
     const offered = Boolean(session?.proposal) && studio.image(session.id)?.labelled < 0.999;
-    this.all.disabled = this.sure.disabled = !offered;
+    this.all.disabled = this.sure.disabled = this.unsure.disabled = !offered;
     this.offer.hidden = !offered || !settings.proposal || !settings.labels || editor.comparing;
     say(this.restText, `The rest is ${background?.name ?? "background"}`);
     this.rest.disabled = !session || !background;

@@ -26,6 +26,7 @@ export function bindKeys(view) {
   label(["Shift+A"], "Proposal", "Accept all", () => view.accept());
   label(["Shift+S"], "Proposal", "Accept where the network is sure", () => view.accept(true));
   label("O", "Proposal", "Show or hide the proposal", () => editor.set({ proposal: !editor.settings.proposal }));
+  label("J", "Proposal", "Show the part that the network is least sure of", () => view.unsure());
   label(["U"], "Proposal", "Show or hide the uncertainty", () => editor.set({ doubt: !editor.settings.doubt }));
 
   label(

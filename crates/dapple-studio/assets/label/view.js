@@ -15,6 +15,7 @@ import { bindKeys } from "./bindings.js";
 import { Palette } from "./palette.js";
 import { Pointer } from "./pointer.js";
 import { Strip } from "./strip.js";
+import { leastSure } from "../pixels/unsure.js";
 
 /** Below this uncertainty (0..255) a pixel of the proposal counts as sure. */
 const SURE = 64;
@@ -98,6 +99,10 @@ export class LabelView {
     this.stage.addEventListener("focus", () => this.#byKeys(this.stage.matches(":focus-visible")));
     this.stage.addEventListener("pointerdown", () => this.#byKeys(false), true);
     this.#listen();
+    // After a click on a tool the keys are for the picture again.
+    this.element.addEventListener("click", (e) => {
+      if (e.detail > 0 && e.target.closest(".rail, .class-button")) this.stage.focus({ preventScroll: true });
+    });
     this.element.addEventListener("dragover", (e) => e.preventDefault());
     this.element.addEventListener("drop", (e) => {
       e.preventDefault();
@@ -161,6 +166,7 @@ export class LabelView {
       if (!this.element.hidden) history.replaceState(null, "", `#label/${encodeURIComponent(id)}`);
     } catch (error) {
       this.stage.classList.remove("loading");
+      this.strip.select(this.editor.session?.id ?? null);
       fault(error);
     }
   }
@@ -275,6 +281,17 @@ export class LabelView {
     if (!session?.proposal) return this.editor.hint("There is no proposal for this image yet.");
     if (sure && !session.uncertainty) await session.fetchUncertainty();
     if (!session.acceptAll(sure ? SURE : null)) this.editor.hint("Every pixel has a label already.");
+  }
+
+  /** Zooms to the part that the network is least sure of. */
+  async unsure() {
+    const { editor } = this;
+    const { session } = editor;
+    if (!session?.proposal) return editor.hint("There is no proposal for this image yet.");
+    if (!session.uncertainty) await session.fetchUncertainty();
+    const found = session.uncertainty && leastSure(session.map, session.uncertainty, session.ignore);
+    if (found) editor.lookAt(found);
+    else editor.hint("The network is sure of everything that has no label.");
   }
 
   #name() {

@@ -306,7 +306,7 @@ export class TrainView {
     else p.bar.value = part;
     const times = [
       run.epoch ? `Epoch ${run.epoch}${run.epochs ? ` of ${run.epochs}` : ""}` : "",
-      duration(run.elapsed_s),
+      run.elapsed_s ? `${duration(run.elapsed_s)} so far` : "",
       going && run.left_s ? `${duration(run.left_s)} left` : "",
     ];
     say(p.time, times.filter(Boolean).join(" · "));

@@ -19,6 +19,8 @@ export class Panes {
     this.after = new Screen();
     // Both show the same part of the picture.
     this.after.viewport = this.before.viewport;
+    // Names above, the state below.
+    this.before.room = this.after.room = () => ({ side: 12, top: 40, bottom: 46 });
     this.mode = "overlay";
     this.split = 0.5;
     this.handle = h("input", {

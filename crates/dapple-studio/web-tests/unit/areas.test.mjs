@@ -4,6 +4,8 @@ import { labOf, inkOn, newColour, NEW_COLOURS, rgbOf } from "../../assets/pixels
 import { areaOfColour, areaOfLabel, areaOfProposal, flood } from "../../assets/pixels/fill.js";
 import { LabelMap } from "../../assets/pixels/map.js";
 import { box, capsule, disc, polygon } from "../../assets/pixels/shapes.js";
+import { resized } from "../../assets/pixels/resize.js";
+import { leastSure } from "../../assets/pixels/unsure.js";
 import { slic } from "../../assets/pixels/slic.js";
 import { Superpixels } from "../../assets/pixels/superpixels.js";
 import { random } from "../tools/random.mjs";
@@ -190,6 +192,22 @@ test("superpixels of a smaller picture cover the large image once", () => {
   assert.ok(out.every((n) => n === 1));
   const one = drawn(133, 111, (span) => map.spans(map.at(70, 60), span));
   assert.equal(one[60 * 133 + 70], 1);
+});
+
+test("the least sure part is where doubt lies in pixels without a label", () => {
+  const map = new LabelMap(100, 60);
+  const doubt = new Uint8Array(6000);
+  doubt.fill(255, 0, 500);
+  map.data.fill(1, 0, 500);
+  for (let y = 33; y < 38; y++) doubt.fill(90, y * 100 + 71, y * 100 + 79);
+  assert.deepEqual(leastSure(map, doubt, 255), { left: 70, top: 30, right: 80, bottom: 40 });
+  assert.equal(leastSure(map, new Uint8Array(6000), 255), null);
+});
+
+test("a picture grows and shrinks by interpolation", () => {
+  const small = { width: 2, height: 1, data: Uint8Array.of(0, 200) };
+  assert.deepEqual([...resized(small, 4, 2).data], [0, 50, 150, 200, 0, 50, 150, 200]);
+  assert.equal(resized(small, 2, 1).data, small.data);
 });
 
 test("colours are read, and new ones differ from those in use", () => {
