@@ -120,7 +120,7 @@ pub(crate) fn count(dims: &[usize]) -> Option<usize> {
 
 /// Elements from one position of an axis to the next.
 pub(crate) fn strides(dims: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; dims.len()];
+    let mut strides = vec![1usize; dims.len()];
     for axis in (1..dims.len()).rev() {
         strides[axis - 1] = strides[axis].saturating_mul(dims[axis]);
     }

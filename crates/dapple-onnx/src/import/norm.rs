@@ -9,7 +9,7 @@ use super::view::{Side, whole};
 use std::sync::Arc;
 
 /// The name of a parameter's value in the file.
-fn name_of(call: &Call<'_>) -> Option<&str> {
+fn name_of<'a>(call: &'a Call<'_>) -> Option<&'a str> {
     call.node.input.get(1).map(String::as_str)
 }
 
