@@ -40,6 +40,33 @@ fn quantized_models_are_stored_in_integers_and_come_back_to_the_bit() {
 }
 
 #[test]
+fn weights_stored_in_integers_are_near_and_stay_as_they_are_when_stored_again() {
+    let model = small();
+    let bytes = model.to_bytes_as(Storage::Integers).unwrap();
+    let whole = model.to_bytes().unwrap();
+    assert!(bytes.len() < whole.len() * 2 / 3, "{} of {}", bytes.len(), whole.len());
+    let read = ModelFile::from_bytes(&bytes).unwrap();
+    assert_eq!(read.card, model.card, "it is no quantized model");
+    for (index, spec) in model.state.specs.iter().enumerate() {
+        let (wanted, found) = (model.state.slice(index), read.state.slice(index));
+        if !spec.role.is_weight() {
+            assert_eq!(found, wanted, "{}", spec.name);
+            continue;
+        }
+        let run = wanted.len() / spec.shape[0];
+        for (wanted, found) in wanted.chunks(run).zip(found.chunks(run)) {
+            let largest = wanted.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= largest * 0.51 / 127.0;
+            assert!(wanted.iter().zip(found).all(near), "{}", spec.name);
+        }
+    }
+    assert_eq!(ModelFile::from_bytes(&read.to_bytes_as(Storage::Integers).unwrap()).unwrap(), read);
+    let ensemble = Ensemble { members: vec![read.clone(), model], scores: serde_json::Map::new() };
+    let again = Ensemble::from_bytes(&ensemble.to_bytes_as(Storage::Integers).unwrap()).unwrap();
+    assert_eq!(again.members, [read.clone(), read]);
+}
+
+#[test]
 fn quantized_models_that_contradict_themselves_are_refused() {
     let mut model = quantized();
     let name = model.card.network.quantization.as_ref().unwrap().inputs.keys().next().unwrap().clone();

@@ -56,6 +56,10 @@ pub struct Export {
     /// Store the weights of layers in half precision: half the file, computed with in single precision
     #[arg(long)]
     pub half: bool,
+    /// Store the weights of layers in the model file as integers of eight bits with a scale for each output channel: a quarter
+    /// of the file, computed with in single precision
+    #[arg(long, conflicts_with = "half", requires = "dapple")]
+    pub int8_weights: bool,
     /// Write the convolutions of a quantized model (`dapple quantize`) with QuantizeLinear and DequantizeLinear, from which
     /// runtimes make kernels of integers
     #[arg(long)]
@@ -146,7 +150,11 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
         check_written(path, Own::Never, &[&source], Some(arguments.force))?;
     }
     if let Some(path) = &arguments.dapple {
-        let storage = if arguments.half { Storage::Half } else { Storage::Single };
+        let storage = match (arguments.half, arguments.int8_weights) {
+            (true, _) => Storage::Half,
+            (_, true) => Storage::Integers,
+            _ => Storage::Single,
+        };
         write(path, &portable(model, &arguments.foreign, storage)?)?;
     }
     if onnx_path.is_none() && arguments.torch.is_none() {

@@ -121,8 +121,9 @@ impl Ensemble {
         let mut members = Vec::with_capacity(header.members.len());
         let mut known = 0;
         for (index, envelope) in header.members.iter().enumerate() {
-            let member = ModelFile::from_parts(envelope, |param| tensors.tensor(&name(index, param)).ok())?;
-            known += member.stored_tensors();
+            let (member, parts) =
+                ModelFile::from_parts(envelope, |param| tensors.tensor(&name(index, param)).ok())?;
+            known += parts.len();
             members.push(member);
         }
         if tensors.len() != known {

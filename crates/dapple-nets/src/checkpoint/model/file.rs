@@ -4,8 +4,8 @@
 //! model ([`ModelCard`]), and CRC-32 checksums of the description and of the weights, since safetensors has none. Any
 //! safetensors library reads the weights; dapple needs no other file to use the model.
 //!
-//! The quantized weights of version 2 are integers of eight bits, with the scales of their output channels in a tensor called
-//! `NAME.int8_scale`. Their product is the weight.
+//! Version 2 has weights that are integers of eight bits, with the scales of their output channels in a tensor called
+//! `NAME.int8_scale`. Their product is the weight. So are those of quantized models, and of others where the file is to be small.
 
 use super::card::ModelCard;
 use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};
@@ -101,8 +101,11 @@ impl ModelFile {
         check_sound(state, &graph)?;
         let mut tensors = Vec::with_capacity(specs.len());
         for (index, spec) in specs.into_iter().enumerate() {
-            if self.card.is_quantized(&spec) {
-                let [integers, scales] = integers::encode(&spec, state.slice(index))?;
+            let rounded = storage == Storage::Integers && spec.role.is_weight();
+            if rounded || self.card.is_quantized(&spec) {
+                let encode =
+                    if self.card.is_quantized(&spec) { integers::encode } else { integers::encode_rounded };
+                let [integers, scales] = encode(&spec, state.slice(index))?;
                 let scale = scale_spec(&spec);
                 tensors.push(Stored { spec, dtype: Dtype::I8, bytes: integers });
                 tensors.push(Stored { spec: scale, dtype: Dtype::F32, bytes: scales });
@@ -114,7 +117,7 @@ impl ModelFile {
         let description = |e: serde_json::Error| ContentError::Description(readable(&e.to_string()));
         let model = serde_json::value::to_raw_value(&self.card).map_err(description)?;
         let envelope = Envelope {
-            version: if self.card.network.quantization.is_some() { QUANTIZED } else { VERSION },
+            version: if tensors.iter().any(|tensor| tensor.dtype == Dtype::I8) { QUANTIZED } else { VERSION },
             model_crc32: crc32fast::hash(model.get().as_bytes()),
             weights_crc32: crc32(tensors.iter().map(|tensor| tensor.bytes.as_slice())),
             half: storage == Storage::Half,
@@ -140,32 +143,24 @@ impl ModelFile {
         let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let envelope =
             header.metadata().as_ref().and_then(|m| m.get(MODEL_KEY)).ok_or(ContentError::NotAModel)?;
-        let model = Self::from_parts(envelope, |name| tensors.tensor(name).ok())?;
-        let specs = &model.state.specs;
-        if tensors.len() != model.stored_tensors() {
-            let scales = specs.iter().filter(|spec| model.card.is_quantized(spec)).map(integers::scale_name);
-            let known: std::collections::HashSet<String> =
-                specs.iter().map(|s| s.name.clone()).chain(scales).collect();
+        let (model, known) = Self::from_parts(envelope, |name| tensors.tensor(name).ok())?;
+        if tensors.len() != known.len() {
+            let known: std::collections::HashSet<String> = known.into_iter().collect();
             let extra = tensors.names().into_iter().filter(|name| !known.contains(*name)).min();
             return Err(parameter(extra.unwrap_or_default(), "the network has no parameter of this name"));
         }
         Ok(model)
     }
 
-    /// Tensors that its file has: the parameters, and the scales of those that are stored as integers.
-    pub(super) fn stored_tensors(&self) -> usize {
-        let specs = &self.state.specs;
-        specs.len() + specs.iter().filter(|spec| self.card.is_quantized(spec)).count()
-    }
-
-    /// Reads a description and its parameters.
+    /// Reads a description and its parameters; also gives the names of the tensors that they are in.
     pub(super) fn from_parts<'a>(
         envelope: &str,
         tensor: impl Fn(&str) -> Option<TensorView<'a>>,
-    ) -> Result<Self, ContentError> {
+    ) -> Result<(Self, Vec<String>), ContentError> {
         let (card, weights_crc32, half) = read_card(envelope)?;
         let graph = card.graph()?;
         let specs = graph.params().to_vec();
+        let mut known = Vec::with_capacity(specs.len());
 
         // Everything is checked before memory for the weights is allocated.
         let mut parts = Vec::with_capacity(specs.len());
@@ -177,21 +172,23 @@ impl ModelFile {
             }
             let is_quantized = card.is_quantized(spec);
             let dtype = Dtype::of_safetensors(view.dtype())
-                .filter(|dtype| match is_quantized {
-                    true => *dtype == Dtype::I8,
-                    false => matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16),
+                .filter(|dtype| match dtype {
+                    Dtype::I8 => is_quantized || spec.role.is_weight(),
+                    dtype => !is_quantized && matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16),
                 })
                 .ok_or_else(|| {
                     parameter(&spec.name, &format!("its elements have the unsupported type {}", view.dtype()))
                 })?;
+            known.push(spec.name.clone());
             let mut scale = None;
-            if is_quantized {
+            if dtype == Dtype::I8 {
                 let wanted = scale_spec(spec);
                 let view = tensor(&wanted.name).ok_or_else(|| parameter(&wanted.name, "missing"))?;
                 if view.dtype() != safetensors::Dtype::F32 || view.shape() != wanted.shape {
                     return Err(parameter(&wanted.name, "it must have an F32 scale for each output channel"));
                 }
                 scale = Some(view.data());
+                known.push(wanted.name);
             }
             parts.push(Part { dtype, data: view.data(), scale });
         }
@@ -203,7 +200,7 @@ impl ModelFile {
         }
         let state = state(specs, &parts);
         check_sound(&state, &graph)?;
-        Ok(Self { state, card })
+        Ok((Self { state, card }, known))
     }
 }
 

@@ -25,6 +25,12 @@ pub(super) fn encode(spec: &ParamSpec, values: &[f32]) -> Result<[Vec<u8>; 2], C
     Ok([integers.values.iter().map(|value| value.to_le_bytes()[0]).collect(), scales])
 }
 
+/// The bytes of the nearest integers to a parameter's values, and of their scales. Reading them and writing them again changes
+/// nothing.
+pub(super) fn encode_rounded(spec: &ParamSpec, values: &[f32]) -> Result<[Vec<u8>; 2], ContentError> {
+    encode(spec, &IntegerWeights::to_keep(values, spec.shape[0]).numbers())
+}
+
 /// The values of a parameter from the bytes of its integers and scales, as many of these as it has output channels.
 pub(super) fn decode(integers: &[u8], scales: &[u8]) -> Vec<f32> {
     let scales = scales.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();

@@ -15,12 +15,15 @@ pub enum Storage {
     /// Half precision for the weights of layers, which halves the file. Parameters with one value a channel (biases, factors,
     /// norms and their statistics) stay in single precision.
     Half,
+    /// Integers of eight bits with a scale for each output channel for the weights of layers, which makes the file a quarter. They
+    /// are read as the numbers that the integers stand for, and computed with in single precision.
+    Integers,
 }
 
 impl Storage {
     /// The type and the bytes of a parameter's values.
     pub(super) fn encode(self, spec: &ParamSpec, values: &[f32]) -> Result<(Dtype, Vec<u8>), ContentError> {
-        if self == Self::Single || !spec.role.is_weight() {
+        if self != Self::Half || !spec.role.is_weight() {
             return Ok((Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
         }
         let halves = values.iter().map(|&value| f16::from_f32(value));
