@@ -112,6 +112,8 @@ pub fn onnx_model(
         dilation: None,
         dropout: None,
         drop_path: None,
+        decoder_width: None,
+        quantization: None,
         imported: Some(ImportedNetwork::new(network)),
     };
     let card = ModelCard {

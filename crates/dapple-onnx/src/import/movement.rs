@@ -288,7 +288,7 @@ fn take_channels(b: &mut Builder, map: &Map, axis: usize, places: &[usize]) -> R
     for (index, axis_runs) in map.view.axes.iter().enumerate() {
         runs.extend(axis_runs.iter().filter(|run| run.side == Side::Channel).map(|run| (index, *run)));
     }
-    runs.sort_by(|a, b| b.1.stride.cmp(&a.1.stride));
+    runs.sort_by_key(|(_, run)| std::cmp::Reverse(run.stride));
     let own: Vec<Run> = map.view.axes[axis].clone();
     let offset = |place: usize| {
         let mut left = place;
