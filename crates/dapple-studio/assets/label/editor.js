@@ -56,6 +56,10 @@ export class Editor extends Emitter {
     studio.on("classes", () => this.#classes());
     this.#classes();
     studio.on("proposal", ({ image }) => image === this.session?.id && this.session.fetchProposal());
+    studio.on("connection", (open) => {
+      if (!open) return;
+      for (const session of this.sessions.values()) session.catchUp().catch((error) => this.emit("trouble", error));
+    });
     studio.on("changed", ({ image, revision }) =>
       this.sessions
         .get(image)

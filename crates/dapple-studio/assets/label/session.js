@@ -36,7 +36,7 @@ export class Session extends Emitter {
     this.saver = new Saver(this.studio.state.folder, this.id, map, revision);
     this.saver.on("state", () => this.emit("saving"));
     this.saver.on("saved", ({ labelled, revision: now }) => this.studio.update(this.id, { labelled, revision: now }));
-    this.saver.on("conflict", () => this.emit("conflict"));
+    this.saver.on("conflict", () => this.#conflict());
     await this.#restore();
   }
 
@@ -193,7 +193,29 @@ export class Session extends Emitter {
     if (known()) return;
     const { map, revision: now } = await this.#fetchMask();
     if (known()) return;
-    this.#adopt("change from outside", this.saver.settle("theirs", map.data.slice(), now));
+    this.#adopt("change from outside", this.saver.settle("theirs", map.data, now));
+  }
+
+  /** Another revision need not be other labels: a server that was started again counts anew. */
+  async #conflict() {
+    try {
+      const { map, revision } = await this.#fetchMask();
+      if (isEmpty(difference(map, this.saver.base))) {
+        this.saver.revision = revision;
+        this.saver.resume();
+        return;
+      }
+    } catch (error) {
+      this.emit("trouble", error);
+    }
+    this.emit("conflict");
+  }
+
+  /** After the server was away: takes what it has, where nothing waits to be saved. */
+  async catchUp() {
+    if (!this.saver.clean || this.edit) return this.saver.hurry();
+    const { map, revision } = await this.#fetchMask();
+    if (this.saver.clean && !this.edit) this.#adopt("change from outside", this.saver.settle("theirs", map.data, revision));
   }
 
   /** Settles a conflict; see Saver.settle. */

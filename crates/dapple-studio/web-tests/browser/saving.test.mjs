@@ -79,6 +79,36 @@ for (const [choice, button] of [
   });
 }
 
+paged("a server that was started again, and counts anew, raises no question", async (page, mock, image) => {
+  for (const y of [60, 120])
+    await drag(page, [
+      [40, y],
+      [200, y],
+    ]);
+  await saved(page);
+  image.revision = 1;
+  await drag(page, [
+    [40, 180],
+    [200, 180],
+  ]);
+  await saved(page);
+  assert.equal(await page.locator("dialog").count(), 0);
+  assert.deepEqual(image.mask, await labels(page));
+});
+
+paged("changes from the time that the server was away are taken when it is back", async (page, mock, image) => {
+  image.mask.fill(2, 0, 3200);
+  for (const response of mock.listeners) response.destroy();
+  await page.getByText("changed elsewhere and are up to date").waitFor();
+  assert.deepEqual(await labels(page), image.mask);
+  await drag(page, [
+    [40, 180],
+    [200, 180],
+  ]);
+  await saved(page);
+  assert.deepEqual(image.mask, await labels(page));
+});
+
 paged("a file that another program changes is shown, and undo takes the change back", async (page, mock, image) => {
   await drag(page, [
     [40, 100],
