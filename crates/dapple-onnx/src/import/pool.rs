@@ -176,13 +176,14 @@ fn sizes(
     let mut out = [0; 2];
     for axis in 0..2 {
         let [before, after] = pads[axis];
-        let Some(steps) = (size[axis] + before + after).checked_sub(kernel[axis]) else {
+        // Rounded up, a window may reach past the map and its padding.
+        let past = if up { stride[axis].saturating_sub(1) } else { 0 };
+        let Some(steps) = (size[axis] + before + after + past).checked_sub(kernel[axis]) else {
             return refuse("its map is smaller than its kernel; use a larger image");
         };
-        let rounded = if up { steps.div_ceil(stride[axis]) } else { steps / stride[axis] };
-        out[axis] = rounded + 1;
-        if up && rounded * stride[axis] >= size[axis] + before {
-            out[axis] = rounded;
+        out[axis] = steps / stride[axis] + 1;
+        if up && (out[axis] - 1) * stride[axis] >= size[axis] + before {
+            out[axis] -= 1;
         }
     }
     Ok(out)

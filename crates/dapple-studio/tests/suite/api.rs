@@ -51,7 +51,7 @@ fn wrong_requests_are_told_what_is_wrong() {
         ("GET /api/nothing", b"", 404),
         ("DELETE /api/state", b"", 405),
         ("PUT /api/classes\nContent-Type: application/json", b"[]", 422),
-        ("PUT /api/classes\nContent-Type: application/json", b"{", 400),
+        ("PUT /api/classes\nContent-Type: application/json", b"[", 400),
         ("POST /api/trainings\nContent-Type: application/json", b"{\"minutes\": 1}", 404),
         ("POST /api/export\nContent-Type: application/json", b"{\"format\": \"coco\"}", 409),
         ("POST /api/images?name=..%2Fx.png", &png[..], 422),
@@ -81,9 +81,9 @@ fn photographs_are_shown_and_added() {
     assert!(folder.path().join("images/new.png").is_file());
     assert_eq!(studio.get("/api/state").json()["images"].as_array().map(Vec::len), Some(3));
     // Named as no picture is, it is not kept.
-    let odd = studio.send("POST /api/images?name=new.txt", &encode_png(&scene(5).0).unwrap());
+    let odd = studio.send("POST /api/images?name=odd.txt", &encode_png(&scene(5).0).unwrap());
     assert_eq!(odd.status, 422);
-    assert!(!folder.path().join("images/new.txt").exists());
+    assert!(!folder.path().join("images/odd.txt").exists());
 }
 
 #[test]
