@@ -9,9 +9,9 @@ use dapple::nets::NetConfig;
 use dapple::onnx::{Options, OutputFunction, export};
 use dapple::{ForeignInput, Segmenter};
 
-/// A narrow network with random weights and three classes, without a word about images.
-fn bare(bench: &Bench, name: &str) {
-    let config = NetConfig { width: 4, ..NetConfig::new("unet", 3, 3).expect("of the registry") };
+/// A narrow network with random weights and that many classes, without a word about images.
+fn bare(bench: &Bench, name: &str, classes: usize) {
+    let config = NetConfig { width: 4, ..NetConfig::new("unet", 3, classes).expect("of the registry") };
     let graph = config.build(config.example_input()).expect("it fits its example");
     let options = Options { function: Some(OutputFunction::Softmax), ..Options::default() };
     let written = export(&config, &State::init(&graph, 1), &options).expect("it can be written");
@@ -38,7 +38,7 @@ fn an_exported_model_predicts_as_the_model_itself() {
 #[test]
 fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags() {
     let bench = Bench::new();
-    bare(&bench, "bare.onnx");
+    bare(&bench, "bare.onnx", 3);
     let predict = "predict bare.onnx data/images --out masks --device cpu";
     bench.refuse(predict, &["bare.onnx", "--range", "--mean", "--std", "preprocessor_config.json"]);
     assert!(!bench.path("masks").exists());
@@ -49,7 +49,12 @@ fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags()
     fs::write(bench.path("names.txt"), "sky\nroad\n\ntree\n").expect("the folder is writable");
     let flags = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --input-size 32 --classes-file names.txt";
     bench.succeed(&format!("predict bare.onnx data/images --out named --device cpu {flags}"));
-    bench.succeed(&format!("eval bare.onnx data --part all --device cpu {flags} --original-size"));
+    // As many classes as the data has.
+    bare(&bench, "five.onnx", 5);
+    bench.succeed(
+        "eval five.onnx data --part all --device cpu --range 0..255 --input-size 32 --original-size",
+    );
+    bench.refuse(&format!("eval bare.onnx data --part all --device cpu {flags}"), &["5 classes", "3"]);
     let said = bench.succeed(&format!("models show bare.onnx {flags}"));
     assert!(said.out.contains("tree") && said.out.contains("parameters"), "{}", said.out);
     let said = bench.succeed("models show bare.onnx");
@@ -72,7 +77,7 @@ fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags()
 #[test]
 fn descriptions_of_hugging_face_beside_a_file_are_followed() {
     let bench = Bench::new();
-    bare(&bench, "model.onnx");
+    bare(&bench, "model.onnx", 3);
     let steps = r#"{"do_normalize": true, "do_rescale": true, "rescale_factor": 0.00392156862745098,
         "image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25], "size": {"height": 32, "width": 48}}"#;
     fs::write(bench.path("preprocessor_config.json"), steps).expect("the folder is writable");
