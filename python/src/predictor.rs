@@ -105,7 +105,7 @@ impl Predictor {
             labels.extend_from_slice(&row.values.labels);
             probabilities.extend_from_slice(&row.values.probabilities);
             uncertainty.extend_from_slice(&row.values.uncertainty);
-            if row.y % ROWS_BETWEEN_SIGNALS == 0 {
+            if row.y.is_multiple_of(ROWS_BETWEEN_SIGNALS) {
                 interrupted = Python::attach(|py| py.check_signals()).err();
             }
             if interrupted.is_some() { Err(PredictError::Stopped) } else { Ok(()) }
