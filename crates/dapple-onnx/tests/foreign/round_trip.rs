@@ -75,6 +75,10 @@ fn random_graphs_compute_the_same() -> Result<(), Box<dyn std::error::Error>> {
         let network = random::network(seed);
         let state = random::state(&network.graph, seed);
         let shape = network.example_input();
+        // Images have at most 64 channels.
+        if shape.c > 64 {
+            continue;
+        }
         let written = export_graph(&network.graph, &state, &Options::default())?;
         let found = match read(&written.bytes, [shape.h, shape.w]) {
             Ok(found) => found,
