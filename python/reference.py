@@ -9,8 +9,11 @@ import re
 import sys
 from pathlib import Path
 
-import dapple
-import dapple.ray
+# The installed package, not the sources beside this file, which have no native module.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+import dapple  # noqa: E402
+import dapple.ray  # noqa: E402
 
 PAGE = Path(__file__).parent.parent / "docs/guide/src/python.md"
 START = "<!-- reference -->"
