@@ -66,7 +66,7 @@ def train(asked: argparse.Namespace, whole: dict, weights: str, images: int, see
         shutil.rmtree(run, ignore_errors=True)
         labelled = sorted(random.Random(seed).sample(whole["train"], images))
         split = asked.out / f"split-{images}-{seed}.json"
-        split.write_text(json.dumps({"train": labelled, "val": whole["val"], "test": []}))
+        split.write_text(json.dumps(whole | {"train": labelled}))
         command = [DAPPLE, "train", "--data", asked.data, "--split", split, "--seed", seed, "--weights", weights]
         command += ["--time-budget", f"{round(asked.minutes * 60)}s", "--out", run]
         if asked.threads:
