@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::{Answer, work};
+use super::answers::{Answer, Asked, work};
 use super::app::{App, BODY_BYTES};
-use super::classes::listed;
+use super::listed::listed;
 use crate::learn::LearnerStatus;
 use crate::store::{ImageInfo, UNLABELLED};
 use crate::train::MOST_PIXELS;
@@ -23,7 +23,7 @@ pub(super) struct Tab {
 /// `GET /api/state`
 pub(super) async fn state(
     State(app): State<Arc<App>>,
-    Query(Tab { tab }): Query<Tab>,
+    Asked(Tab { tab }): Asked<Tab>,
 ) -> Answer<Json<Value>> {
     work(move || Ok(Json(content(&app, &tab)))).await
 }
@@ -56,6 +56,7 @@ fn content(app: &App, tab: &str) -> Value {
         "parts": parts,
         "second": app.is_second(tab),
         "classes": listed(&app.store.classes()),
+        "numbering": app.store.numbering(),
         "ignore": UNLABELLED,
         "images": images,
         "next": app.learner.as_ref().and_then(|learner| learner.next_image()),
