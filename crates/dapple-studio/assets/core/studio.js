@@ -4,13 +4,14 @@
 import { api } from "./api.js";
 import { Emitter } from "./emitter.js";
 
-const EVENTS = ["learner", "proposal", "next", "changed", "run", "classes", "review", "images", "tabs"];
+const EVENTS = ["learner", "proposal", "next", "changed", "run", "numbering", "classes", "review", "images", "tabs"];
 
 /** Many changes in a row are read once. */
 const PAUSE = 600;
 
 /**
- * Emits: "state" (all of it is new), "images" (an entry changed), "classes", "learner", "next", "runs",
+ * Emits: "state" (all of it is new), "images" (an entry changed), "numbering" (labels are of other classes than before, which
+ * "classes" gives then), "classes", "learner", "next", "runs",
  * "proposal" { image, revision }, "changed" { image, revision }, "review", "connection" (true or false), "second".
  */
 export class Studio extends Emitter {
@@ -22,6 +23,7 @@ export class Studio extends Emitter {
       second: false,
       parts: [],
       classes: [],
+      numbering: null,
       ignore: 255,
       images: [],
       next: null,
@@ -33,11 +35,16 @@ export class Studio extends Emitter {
   }
 
   async load() {
+    const before = this.state.numbering;
     const state = await api.state();
+    // The classes were changed while the answer was on its way.
+    if (this.state.numbering !== before && this.state.numbering !== state.numbering) return this.load();
     const known = new Map(this.state.runs.map((run) => [run.name, run]));
     // The list of runs has neither curves nor choices: those that are known stay.
     state.runs = state.runs.map((run) => ({ ...known.get(run.name), ...run }));
+    const { numbering } = this.state;
     this.state = state;
+    if (numbering !== null && numbering !== state.numbering) this.emit("numbering");
     for (const name of ["state", "second", "classes", "images", "learner", "next", "runs"]) this.emit(name);
   }
 
@@ -112,6 +119,13 @@ export class Studio extends Emitter {
       case "next":
         this.state.next = value.image;
         this.emit("next");
+        break;
+      case "numbering":
+        if (value.numbering === this.state.numbering) break;
+        // Both at once: a number without its class would be taken for another.
+        Object.assign(this.state, value);
+        this.emit("numbering");
+        this.emit("classes");
         break;
       case "classes":
         this.setClasses(value);

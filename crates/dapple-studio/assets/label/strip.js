@@ -5,6 +5,7 @@ import { pictureUrl } from "../core/api.js";
 import { h, paint, put } from "../core/dom.js";
 import { count, fileName, percent } from "../core/format.js";
 import { icon } from "../core/icons.js";
+import { rove, tabStop } from "../core/roving.js";
 
 const THUMB = 192;
 
@@ -15,6 +16,7 @@ export class Strip {
     this.current = null;
     this.buttons = new Map();
     this.row = h("div", { class: "strip-row", role: "listbox", "aria-label": "Images", "aria-orientation": "horizontal" });
+    rove(this.row);
     this.summary = h("p", { class: "strip-summary" });
     this.nextButton = h(
       "button",
@@ -75,6 +77,9 @@ export class Strip {
 
   #all() {
     for (const { id } of this.studio.state.images) this.#update(id);
+    // A thumbnail that has the focus stays the one that Tab reaches.
+    const focused = this.row.contains(document.activeElement) ? document.activeElement : this.buttons.get(this.current);
+    tabStop(this.buttons.values(), focused);
   }
 
   #update(id) {

@@ -44,10 +44,11 @@ impl App {
         }
     }
 
-    /// Tells the pages of other classes, first whether the numbers in masks mean others than before.
+    /// Tells the pages of other classes, first with what shows whether the numbers in masks mean others than before.
     pub fn tell_classes(&self) {
-        self.events.tell("numbering", &json!({ "numbering": self.store.numbering() }));
-        self.events.tell("classes", &listed(&self.store.classes()));
+        let classes = listed(&self.store.classes());
+        self.events.tell("numbering", &json!({ "numbering": self.store.numbering(), "classes": classes }));
+        self.events.tell("classes", &classes);
     }
 
     /// Tells the pages of new masks.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dapple_base::{WriteError, write_atomic};
 use dapple_data::Classes;
@@ -61,7 +62,8 @@ impl Inner {
             images: BTreeMap::new(),
             notes: Vec::new(),
             recent: None,
-            numbering: 0,
+            // Another one than that of an earlier process, from which a page may be open.
+            numbering: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             unsettled: false,
             settled: false,
         };
