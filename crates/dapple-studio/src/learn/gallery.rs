@@ -88,6 +88,11 @@ impl Gallery {
         Ok(maps)
     }
 
+    /// Whether the features of an image are at hand.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        self.maps.contains_key(id)
+    }
+
     /// Forgets the images that have not been asked for the longest.
     fn make_room(&mut self, bytes: usize) {
         let mut taken: usize = self.maps.values().map(|kept| kept.maps.bytes()).sum();

@@ -242,7 +242,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Proposes for the photograph that is looked at and for the others, the least labelled first; then says which is next.
+    /// Proposes for the photograph that is looked at and for the others, those at hand and the least labelled first; then says which
+    /// is next.
     fn propose_all(
         &mut self,
         turn: &dyn Turn,
@@ -251,7 +252,9 @@ impl Desk {
         focus: Option<&str>,
     ) -> Result<bool> {
         let mut others: Vec<&ImageInfo> = images.iter().collect();
-        others.sort_by(|a, b| a.labelled.total_cmp(&b.labelled));
+        // Those whose features are at hand come first: reading takes longer than proposing.
+        let at_hand = |image: &ImageInfo| self.gallery.holds(&image.id);
+        others.sort_by(|a, b| at_hand(b).cmp(&at_hand(a)).then_with(|| a.labelled.total_cmp(&b.labelled)));
         let mut done: HashSet<String> = HashSet::new();
         for image in others.into_iter().take(MOST_PROPOSED) {
             // Another one may be looked at by now.

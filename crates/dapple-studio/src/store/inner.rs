@@ -63,7 +63,9 @@ impl Inner {
             notes: Vec::new(),
             recent: None,
             // Another one than that of an earlier process, from which a page may be open.
-            numbering: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            numbering: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_millis() as u64),
             unsettled: false,
             settled: false,
         };
