@@ -191,8 +191,11 @@ impl Shared {
     }
 
     fn tell_review(&self, review: ReviewStatus) {
-        self.events.tell("review", &review.state);
+        let ReviewStatus { state, done, of, message, .. } = &review;
+        let news = serde_json::json!({ "state": state, "done": done, "of": of, "message": message });
+        // Who is told asks for the images.
         self.results().review = review;
+        self.events.tell("review", &news);
     }
 }
 

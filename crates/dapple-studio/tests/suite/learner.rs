@@ -112,8 +112,14 @@ fn the_page_gets_proposals_while_a_person_paints() {
     for (revision, (x, y, patch)) in (0..).zip(strokes(1)) {
         assert_eq!(studio.draw(&id(1), revision, (x, y), &patch).status, 200);
     }
+    let mut events = studio.events("mine");
+    assert!(events.by_ref().any(|line| line.contains("event: tabs")));
     assert_eq!(studio.send("POST /api/review", &[]).status, 202);
-    studio.wait(|_| studio.get("/api/review").json()["state"] == "done");
+    // The page learns the state and the progress from events, and asks for the images when it is done.
+    let is_done = |line: &String| line.starts_with("data: ") && line.contains("\"state\":\"done\"");
+    let told = events.by_ref().find(is_done).expect("it is told");
+    let news: serde_json::Value = serde_json::from_str(&told["data: ".len()..]).unwrap();
+    assert_eq!((news["done"].as_u64(), news["of"].as_u64()), (Some(2), Some(2)), "{news}");
     let review = studio.get("/api/review").json();
     assert_eq!(review["images"].as_array().unwrap().len(), 2, "{review}");
 }
