@@ -294,6 +294,13 @@ fn masks_of_photographs_that_are_away_follow_the_classes() {
     let (here, away) = (folder.path().join("images").join(id(1)), folder.path().join("away.png"));
     fs::rename(&here, &away).unwrap();
     assert!(store.refresh().unwrap().images);
+    // One in another form would keep the numbers of before: nothing is changed.
+    let odd = folder.path().join("masks/photo-1.bmp");
+    fs::write(&odd, "a mask").unwrap();
+    let message = store.change_classes(&turned()).unwrap_err().to_string();
+    assert!(message.contains("photo-1.bmp"), "{message}");
+    assert_eq!(store.mask(&id(0)).unwrap().0, truth(0));
+    fs::remove_file(odd).unwrap();
     store.change_classes(&turned()).unwrap();
     fs::rename(&away, &here).unwrap();
     store.refresh().unwrap();
