@@ -76,7 +76,11 @@ export function inTurn(send) {
   };
 }
 
-export const pictureUrl = (id, width) => `${image(id)}/picture${width ? `?width=${width}` : ""}`;
+/** A photograph, at most so wide; a file that was replaced has another `version`. */
+export function pictureUrl(id, width = null, version = null) {
+  const wanted = Object.entries({ width, version }).filter(([, value]) => value);
+  return `${image(id)}/picture${wanted.length ? `?${new URLSearchParams(wanted)}` : ""}`;
+}
 
 export const api = {
   state: () => json(`/api/state?tab=${TAB}`),
@@ -109,8 +113,8 @@ export const api = {
     return { revision: Number(response.headers.get("X-Revision")), bytes: await response.arrayBuffer() };
   },
 
-  async picture(id, width) {
-    return (await request(pictureUrl(id, width), { cache: "default" })).blob();
+  async picture(id, width, version) {
+    return (await request(pictureUrl(id, width, version), { cache: "default" })).blob();
   },
 
   focus: inTurn((id, busy) =>

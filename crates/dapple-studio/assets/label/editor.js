@@ -10,9 +10,9 @@ import { vision } from "../core/workers.js";
 import { Superpixels } from "../pixels/superpixels.js";
 import { Screen } from "./screen.js";
 import { Sessions } from "./sessions.js";
+import { store, stored } from "./settings.js";
 import { Accept, Box, Brush, Fill, Polygon, Snap } from "./tools.js";
 
-const SETTINGS = "dapple-studio-editor";
 /** Wide enough for most windows; a larger photograph follows when the person zooms in. */
 const FIRST_WIDTH = 2048;
 
@@ -63,6 +63,7 @@ export class Editor extends Emitter {
     // Events that a slow page has missed.
     studio.on("state", () => {
       for (const { id, revision } of studio.state.images) this.#outside(id, revision);
+      this.#lookAgain();
     });
     studio.on("learner", () => {
       if (studio.state.learner?.state === "waiting") for (const session of this.sessions.all) session.dropProposal();
@@ -101,11 +102,7 @@ export class Editor extends Emitter {
 
   set(values) {
     Object.assign(this.settings, values);
-    try {
-      localStorage.setItem(SETTINGS, JSON.stringify(this.settings));
-    } catch {
-      // Without storage the settings last as long as the page.
-    }
+    store(this.settings);
     if ("opacity" in values) this.screen.setColours(this.studio.state.classes, this.settings.opacity);
     if ("cell" in values) this.#segment();
     if ("doubt" in values && values.doubt) this.session?.fetchUncertainty();
@@ -159,9 +156,7 @@ export class Editor extends Emitter {
     const session = await this.sessions.of(id);
     if (turn !== this.turn) return;
     this.session = session;
-    this.cells = null;
-    this.photoReady = null;
-    this.widest = 0;
+    this.#forgetPhoto(entry);
     this.screen.ignore = session.ignore;
     this.screen.open(session.map.width, session.map.height);
     this.#layers();
@@ -173,7 +168,7 @@ export class Editor extends Emitter {
     if (entry.proposal !== null && entry.proposal !== undefined && entry.proposal !== session.proposalRevision)
       session.fetchProposal();
     if (this.settings.doubt) session.fetchUncertainty();
-    await this.#level(session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null);
+    await this.#level(this.firstWidth);
     if (turn === this.turn && this.toolName === "snap") this.#segment();
     this.sessions.forget(this.session);
   }
@@ -221,13 +216,33 @@ export class Editor extends Emitter {
     this.open(session.id).catch((error) => this.emit("trouble", error));
   }
 
+  get firstWidth() {
+    return this.session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null;
+  }
+
+  #forgetPhoto(entry) {
+    this.photograph = entry.photograph;
+    this.cells = this.photoReady = null;
+    this.widest = 0;
+  }
+
+  /** Shows the photograph anew where another program has replaced its file. */
+  #lookAgain() {
+    const entry = this.studio.image(this.session?.id);
+    if (!entry || entry.photograph === this.photograph) return;
+    this.#forgetPhoto(entry);
+    this.screen.levels = [];
+    this.#level(this.firstWidth);
+  }
+
   /** Loads the photograph, at most `width` wide (null: as it is). */
   async #level(width) {
     const { session } = this;
     this.widest = width ?? Infinity;
     try {
-      const bitmap = await createImageBitmap(await api.picture(session.id, width));
-      if (session !== this.session) return;
+      const version = this.photograph;
+      const bitmap = await createImageBitmap(await api.picture(session.id, width, version));
+      if (session !== this.session || version !== this.photograph) return;
       this.screen.addLevel(bitmap);
       this.emit("picture");
     } catch (error) {
@@ -378,13 +393,5 @@ export class Editor extends Emitter {
   leave() {
     this.session?.end("stroke");
     this.sessions.keep();
-  }
-}
-
-function stored() {
-  try {
-    return JSON.parse(localStorage.getItem(SETTINGS)) ?? {};
-  } catch {
-    return {};
   }
 }

@@ -220,9 +220,9 @@ export class Session extends Emitter {
     return this.uncertainty !== null && this.uncertaintyRevision === this.proposalRevision;
   }
 
-  /** The learner has none any more. */
+  /** The learner has none any more; labels that were suggested by a model stay. */
   dropProposal() {
-    if (!this.proposal) return;
+    if (!this.proposal || this.proposalRevision === null) return;
     this.proposal = this.proposalRevision = this.uncertainty = this.uncertaintyRevision = null;
     this.emit("proposal");
   }

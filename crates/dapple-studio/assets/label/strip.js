@@ -41,7 +41,7 @@ export class Strip {
         for (const { target, isIntersecting } of entries) {
           if (!isIntersecting) continue;
           this.watcher.unobserve(target);
-          target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB);
+          target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB, this.studio.image(target.dataset.id)?.photograph);
         }
       },
       { root: this.row, rootMargin: "600px" },
@@ -89,6 +89,10 @@ export class Strip {
     const { next } = this.studio.state;
     const state = image.problem ? "bad" : image.labelled >= 0.999 ? "all" : image.labelled > 0 ? "part" : "none";
     button.dataset.state = state;
+    const version = String(image.photograph ?? 0);
+    const picture = button.querySelector("img");
+    if (picture.src && button.dataset.version !== version) picture.src = pictureUrl(id, THUMB, image.photograph);
+    button.dataset.version = version;
     paint(button, { "--labelled": String(image.labelled ?? 0) });
     button.querySelector(".badge").hidden = next !== id || id === this.current;
     const doubt =

@@ -36,6 +36,7 @@ fn content(app: &App, tab: &str) -> Value {
             "width": image.size.width,
             "height": image.size.height,
             "revision": image.revision,
+            "photograph": image.photograph,
             "labelled": image.labelled,
             "uncertainty": proposal.as_ref().map(|(_, proposal)| proposal.mean_uncertainty()),
             "proposal": proposal.map(|(number, _)| number),

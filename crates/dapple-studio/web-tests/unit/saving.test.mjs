@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inTurn } from "../../assets/core/api.js";
+import { inTurn, pictureUrl } from "../../assets/core/api.js";
 import { placeAfter, tabStop } from "../../assets/core/roving.js";
 import { Saver } from "../../assets/label/saver.js";
 import { putBack, unsaved } from "../../assets/label/unsaved.js";
@@ -158,4 +158,10 @@ test("a row of buttons is one tab stop, in which keys move", () => {
   assert.deepEqual(buttons.map((b) => b.tabIndex), [-1, 0, -1]);
   tabStop(buttons, undefined);
   assert.deepEqual(buttons.map((b) => b.tabIndex), [0, -1, -1]);
+});
+
+test("the address of a picture names its width, and its version once the file was replaced", () => {
+  assert.equal(pictureUrl("a b/c.jpg"), "/api/images/a%20b%2Fc.jpg/picture");
+  assert.equal(pictureUrl("a.jpg", 192, 0), "/api/images/a.jpg/picture?width=192");
+  assert.equal(pictureUrl("a.jpg", 192, 3), "/api/images/a.jpg/picture?width=192&version=3");
 });
