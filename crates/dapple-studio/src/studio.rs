@@ -92,8 +92,11 @@ impl Studio {
                 threads,
             )?;
             let learner = Arc::new(learner);
-            let resting = Arc::clone(&learner);
-            let busy = Box::new(move |busy: bool| resting.pause(busy));
+            let (resting, read) = (Arc::clone(&learner), Arc::clone(&store));
+            let busy = Box::new(move |busy: bool| {
+                read.keep_files(busy);
+                resting.pause(busy);
+            });
             let places = store.places().clone();
             app.trainings = Some(Arc::new(Trainings::new(places.clone(), program, events, busy)));
             app.models = Some(Models::new(places, engine));

@@ -1,6 +1,6 @@
 //! What is known of a folder: its classes, its photographs, and the state of their masks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,6 +49,10 @@ pub(super) struct Inner {
     pub unsettled: bool,
     /// It was carried out since the last look, or forgotten.
     settled: bool,
+    /// A training reads the masks: those that lose all labels stay as files.
+    keeps_files: bool,
+    /// The photographs whose masks stay for that reason alone.
+    emptied: BTreeSet<String>,
 }
 
 impl Inner {
@@ -68,6 +72,8 @@ impl Inner {
                 .map_or(0, |since| since.as_millis() as u64),
             unsettled: false,
             settled: false,
+            keeps_files: false,
+            emptied: BTreeSet::new(),
         };
         inner.find_images(places)?;
         Ok(inner)
@@ -193,11 +199,37 @@ impl Inner {
         (self.classes_stamp, self.classes_written) = (Stamp::of(&places.classes), true);
     }
 
-    /// Writes a mask; one without any label is no file.
+    /// Lets masks that lose all labels stay as files, or removes those that have stayed.
+    pub fn keep_files(&mut self, keep: bool) {
+        self.keeps_files = keep;
+        if keep {
+            return;
+        }
+        for id in std::mem::take(&mut self.emptied) {
+            // What another program has written since is not this one's to remove.
+            if self.look_again(&id).is_err() {
+                continue;
+            }
+            if let Some(entry) = self.images.get_mut(&id)
+                && entry.info.labelled == 0.0
+                && entry.info.problem.is_none()
+            {
+                // A file without labels that cannot be removed says nothing wrong.
+                let _ = fs::remove_file(&entry.mask);
+                entry.stamp = Stamp::of(&entry.mask);
+            }
+        }
+    }
+
+    /// Writes a mask; one without any label is no file, unless a training reads it.
     pub fn write_mask(&mut self, id: &str, mask: Mask) -> Result<Saved> {
         let labelled = mask.labelled();
         let path = self.entry(id)?.mask.clone();
-        if labelled > 0.0 {
+        let stays = labelled == 0.0 && self.keeps_files && path.exists();
+        if stays {
+            self.emptied.insert(id.to_owned());
+        }
+        if labelled > 0.0 || stays {
             let folder = path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(|source| WriteError::new(folder, source))?;
             write_atomic(&path, &mask.png()?)?;

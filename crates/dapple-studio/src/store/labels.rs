@@ -156,6 +156,11 @@ impl LabelStore {
         Ok(inner.renumber())
     }
 
+    /// While a training reads the masks, those that lose all labels stay as files without labels, instead of being removed.
+    pub fn keep_files(&self, keep: bool) {
+        self.lock().keep_files(keep);
+    }
+
     /// Looks for changes that other programs have made.
     ///
     /// # Errors

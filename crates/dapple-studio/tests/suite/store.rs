@@ -114,6 +114,23 @@ fn erasing_everything_leaves_no_mask() {
 }
 
 #[test]
+fn a_mask_that_a_training_reads_stays_as_a_file() {
+    let folder = folder(1);
+    let store = LabelStore::open(folder.path()).unwrap();
+    let file = folder.path().join("masks/photo-0.png");
+    let nothing = Patch { width: SIDE, height: SIDE, labels: vec![Some(UNLABELLED); SIDE * SIDE] };
+    store.keep_files(true);
+    let revision = store.fill(&id(0), 0, &truth(0)).unwrap().revision;
+    let saved = store.draw(&id(0), revision, (0, 0), &nothing).unwrap();
+    assert_eq!((saved.revision, saved.labelled), (2, 0.0));
+    assert!(decode_values(&file).unwrap().values.iter().all(|&value| value == 255));
+    store.keep_files(false);
+    assert!(!file.exists());
+    assert!(store.refresh().unwrap().is_empty());
+    assert_eq!(store.image(&id(0)).unwrap().revision, 2);
+}
+
+#[test]
 fn filling_keeps_what_is_labelled() {
     let folder = folder(1);
     let store = LabelStore::open(folder.path()).unwrap();
