@@ -54,6 +54,11 @@ export class Studio extends Emitter {
     this.timer = setTimeout(() => this.load().catch(() => {}), PAUSE);
   }
 
+  /** What tells the folder from others, also from those of its name. */
+  get key() {
+    return this.state.key ?? this.state.folder;
+  }
+
   has(part) {
     return this.state.parts.includes(part);
   }

@@ -45,7 +45,7 @@ export class Session extends Emitter {
     /** The labels as they were when the image was opened. */
     this.opened = map.copy();
     const names = () => this.studio.state.classes.map((c) => c.name);
-    this.saver = new Saver(this.studio.state.folder, this.id, map, revision, names);
+    this.saver = new Saver(this.studio.key, this.id, map, revision, names);
     this.saver.on("state", () => this.emit("saving"));
     this.saver.on("saved", ({ labelled, revision: now }) => this.studio.update(this.id, { labelled, revision: now }));
     this.saver.on("conflict", () => this.#conflict());
@@ -68,24 +68,24 @@ export class Session extends Emitter {
 
   /** Brings back strokes that an earlier tab could not save. */
   async #restore() {
-    const { folder, classes } = this.studio.state;
-    const kept = await unsaved.find(folder, this.id);
+    const { key } = this.studio;
+    const kept = await unsaved.find(key, this.id);
     if (!kept) return;
     if (kept.right > this.map.width || kept.bottom > this.map.height) {
-      await unsaved.drop(folder, this.id);
+      await unsaved.drop(key, this.id);
       this.emit("trouble", new Error(`${this.id}: strokes that were not saved do not fit the photograph any more`));
       return;
     }
     const r = rect(kept.left, kept.top, kept.right, kept.bottom);
     const bytes = this.map.read(r);
-    const names = classes.map((c) => c.name);
+    const names = this.studio.state.classes.map((c) => c.name);
     const lost = putBack(kept, bytes, names, this.ignore);
     if (lost) this.emit("trouble", new Error(`${this.id}: ${lost} pixels that were not saved are of a class that is gone`));
     // The browser keeps them until the server has them.
     this.saver.kept = true;
     if (this.replace("strokes that were not saved", r, bytes)) return this.emit("restored");
     this.saver.kept = false;
-    await unsaved.drop(folder, this.id);
+    await unsaved.drop(key, this.id);
   }
 
   /** Begins a stroke with a label; `spared` labels stay. */

@@ -1,5 +1,6 @@
 //! The state of everything, for a page that opens.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Json;
@@ -28,6 +29,13 @@ pub(super) async fn state(
     work(move || Ok(Json(content(&app, &tab)))).await
 }
 
+/// What tells the folder from others of its name, for strokes that the browser keeps: FNV-1a of its path.
+fn key(root: &Path) -> String {
+    let mixed = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let bytes = root.as_os_str().as_encoded_bytes();
+    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, mixed))
+}
+
 fn content(app: &App, tab: &str) -> Value {
     let image = |image: ImageInfo| {
         let proposal = app.learner.as_ref().and_then(|learner| learner.proposal(&image.id));
@@ -53,6 +61,7 @@ fn content(app: &App, tab: &str) -> Value {
     let folder = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
     json!({
         "folder": folder,
+        "key": key(root),
         "version": env!("CARGO_PKG_VERSION"),
         "parts": parts,
         "second": app.is_second(tab),
@@ -67,4 +76,16 @@ fn content(app: &App, tab: &str) -> Value {
         "limits": { "body_bytes": BODY_BYTES, "pixels": MOST_PIXELS },
         "notes": app.notes(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_one_name_have_different_keys() {
+        assert_ne!(key(Path::new("/a/photos")), key(Path::new("/b/photos")));
+        // FNV-1a of nothing is its offset.
+        assert_eq!(key(Path::new("")), "cbf29ce484222325");
+    }
 }
