@@ -238,7 +238,10 @@ async function start() {
     if (editor.waiting.savers.length) e.preventDefault();
   });
   // Phones tell nothing else before a tab goes.
-  document.addEventListener("visibilitychange", () => document.hidden && editor.leave());
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) editor.leave();
+    studio.rest(document.hidden);
+  });
   addEventListener("hashchange", openAddress);
   for (const { name, text, key } of VIEWS) shortcut(`Shift+${key}`, "Everywhere", `${text} view`, () => show(name));
   shortcut("?", "Everywhere", "This help", () => showHelp(shown));

@@ -9,6 +9,9 @@ const EVENTS = ["learner", "proposal", "next", "changed", "run", "numbering", "c
 /** Many changes in a row are read once. */
 const PAUSE = 600;
 
+/** A tab that is out of sight for so long gives its connection back. */
+const REST = 60_000;
+
 /**
  * Emits: "state" (all of it is new), "images" (an entry changed), "numbering" (labels are of other classes than before, which
  * "classes" gives then), "classes", "learner", "next", "runs",
@@ -32,6 +35,8 @@ export class Studio extends Emitter {
       notes: [],
     };
     this.connected = true;
+    this.source = null;
+    this.parked = false;
   }
 
   async load() {
@@ -65,8 +70,8 @@ export class Studio extends Emitter {
 
   /** Follows the server's events; reads everything again after a gap. */
   listen() {
-    const source = api.events();
-    const again = () => setTimeout(() => this.listen(), 3000);
+    const source = (this.source = api.events());
+    const again = () => setTimeout(() => this.parked || this.listen(), 3000);
     source.addEventListener("open", async () => {
       if (!this.connected) await this.load().catch(() => {});
       this.#connection(true);
@@ -77,6 +82,25 @@ export class Studio extends Emitter {
       if (source.readyState === EventSource.CLOSED) again();
     });
     for (const name of EVENTS) source.addEventListener(name, (e) => this.#take(name, JSON.parse(e.data || "null")));
+  }
+
+  /**
+   * Whether the tab is out of sight. Browsers keep six connections for all tabs of an address: with as many tabs that listen, none
+   * could save a stroke.
+   */
+  rest(hidden) {
+    clearTimeout(this.parking);
+    if (hidden) {
+      this.parking = setTimeout(() => {
+        this.source?.close();
+        this.parked = true;
+        // All is read again when it listens again.
+        this.connected = false;
+      }, REST);
+    } else if (this.parked) {
+      this.parked = false;
+      this.listen();
+    }
   }
 
   image(id) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inTurn, pictureUrl } from "../../assets/core/api.js";
+import { Studio } from "../../assets/core/studio.js";
 import { placeAfter, tabStop } from "../../assets/core/roving.js";
 import { Saver } from "../../assets/label/saver.js";
 import { putBack, unsaved } from "../../assets/label/unsaved.js";
@@ -164,4 +165,74 @@ test("the address of a picture names its width, and its version once the file wa
   assert.equal(pictureUrl("a b/c.jpg"), "/api/images/a%20b%2Fc.jpg/picture");
   assert.equal(pictureUrl("a.jpg", 192, 0), "/api/images/a.jpg/picture?width=192");
   assert.equal(pictureUrl("a.jpg", 192, 3), "/api/images/a.jpg/picture?width=192&version=3");
+});
+
+test("a tab that is out of sight gives its connection back, and reads everything again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const sources = [];
+  globalThis.EventSource = class {
+    static CLOSED = 2;
+    constructor() {
+      this.listeners = {};
+      this.closed = false;
+      sources.push(this);
+    }
+    addEventListener(name, run) {
+      this.listeners[name] = run;
+    }
+    close() {
+      this.closed = true;
+    }
+  };
+  let loads = 0;
+  globalThis.fetch = async () => {
+    loads++;
+    return new Response(JSON.stringify({ runs: [], images: [], classes: [], numbering: 5 }), { status: 200 });
+  };
+  const studio = new Studio();
+  const told = [];
+  studio.on("connection", (open) => told.push(open));
+  studio.listen();
+  studio.rest(true);
+  studio.rest(false);
+  t.mock.timers.tick(61_000);
+  assert.equal(sources[0].closed, false, "a short look elsewhere changes nothing");
+  studio.rest(true);
+  t.mock.timers.tick(61_000);
+  assert.ok(sources[0].closed && told.length === 0, "nobody is told that the studio does not answer");
+  studio.rest(false);
+  assert.equal(sources.length, 2);
+  await sources[1].listeners.open();
+  assert.equal(loads, 1);
+  assert.deepEqual(told, [true]);
+});
+
+test("news of other classes are taken with their numbers, and older answers are asked for again", async () => {
+  const answers = [{ numbering: 1 }, { numbering: 1 }, { numbering: 2 }];
+  globalThis.fetch = async () => {
+    const { numbering } = answers.shift();
+    // The classes are changed while the second answer is on its way.
+    if (numbering === 1 && answers.length === 1) source.listeners.numbering({ data: JSON.stringify({ numbering: 2, classes: ["new"] }) });
+    return new Response(JSON.stringify({ runs: [], images: [], classes: [], numbering }), { status: 200 });
+  };
+  let source = null;
+  globalThis.EventSource = class {
+    listeners = {};
+    constructor() {
+      source = this;
+    }
+    addEventListener(name, run) {
+      this.listeners[name] = run;
+    }
+  };
+  const studio = new Studio();
+  let renumbered = 0;
+  studio.on("numbering", () => renumbered++);
+  await studio.load();
+  assert.equal(renumbered, 0);
+  studio.listen();
+  await studio.load();
+  assert.equal(renumbered, 1);
+  assert.equal(studio.state.numbering, 2);
+  assert.equal(answers.length, 0);
 });
