@@ -20,6 +20,10 @@ def array_of(value: Any, name: str) -> np.ndarray:
 
     Tensors of PyTorch that need gradients are detached, and those on a graphics card are copied from it.
     """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputError(
+            f"{_with_article(name)} has masked values, which no array of numbers says; give what stands for them: .filled(...)"
+        )
     try:
         if hasattr(value, "detach") and hasattr(value, "cpu"):
             value = value.detach().cpu()

@@ -13,6 +13,7 @@ import numpy as np
 from . import _native
 from ._arrays import image_of, labels_of
 from ._errors import InputError
+from ._numbers import label, sides, whole
 
 #: Draws are counted below this number.
 _DRAWS = 1 << 63
@@ -50,15 +51,15 @@ class Augment:
         ignore: Optional[int] = None,
         **changes: Any,
     ) -> None:
-        sides = (size, size) if isinstance(size, int) else size
-        if sides is not None and not (len(sides) == 2 and all(1 <= side <= 1 << 14 for side in sides)):
-            raise InputError(f"size {size}: give a side, or height and width, of 1 to 16384 pixels")
-        if ignore is not None and not 0 <= ignore <= 255:
-            raise InputError(f"ignore {ignore}: labels are 0 to 255")
-        if not 0 <= seed < _DRAWS:
-            raise InputError(f"seed {seed}: give a whole number that is not negative")
-        self._arguments = (preset, sides, seed, ignore, changes)
-        self._changes = _native.Augmentation(preset, json.dumps(changes), sides, seed, ignore)
+        both = None if size is None else sides(size)
+        ignore = None if ignore is None else label("ignore", ignore)
+        seed = whole("seed", seed)
+        try:
+            text = json.dumps(changes, allow_nan=False, default=_plain)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the changes {', '.join(changes)} are no settings: {error}") from None
+        self._arguments = (preset, both, seed, ignore, changes)
+        self._changes = _native.Augmentation(preset, text, both, seed, ignore)
         self._calls = itertools.count()
         self._lock = threading.Lock()
 
@@ -77,10 +78,7 @@ class Augment:
         if pixels.dtype != np.uint8:
             raise InputError(f"the image has the type {pixels.dtype}; augmentation is for uint8: (255 * image).astype('uint8')")
         labels = labels_of(mask, "mask")
-        if draw is None:
-            draw = self._next()
-        if not 0 <= draw < _DRAWS:
-            raise InputError(f"draw {draw}: give a whole number that is not negative")
+        draw = self._next() if draw is None else whole("draw", draw)
         changed, changed_labels = self._changes.apply(pixels, labels, draw)
         # A grey image of two axes stays one, whether it is an array or an image of Pillow.
         is_flat = changed.shape[2] == 1 and getattr(image, "ndim", 2) == 2
@@ -102,6 +100,13 @@ class Augment:
         words = [repr(preset), *(f"{name}={value!r}" for name, value in changes.items())]
         words += [f"size={size}"] if size is not None else []
         return f"Augment({', '.join(words)}, seed={seed})"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy as JSON knows them."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is of the type {type(value).__name__}")
 
 
 def _again(preset: str, size: Any, seed: int, ignore: Optional[int], changes: Dict[str, Any]) -> Augment:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ._errors import InputError
 from ._native import Prediction as _Native
+from ._numbers import real, whole
 
 #: The kind of output that the ending of a file's name means.
 _KIND_OF_ENDING = {
@@ -234,7 +235,11 @@ class Prediction:
         if keep is None:
             return None
         names = self.classes
-        return [_label_of(name, names) for name in ([keep] if isinstance(keep, (str, int)) else keep)]
+        try:
+            several = [keep] if isinstance(keep, (str, int, np.integer)) else list(keep)
+        except TypeError:
+            raise InputError(f"keep {keep!r}: give classes by name or label") from None
+        return [_label_of(name, names) for name in several]
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:
@@ -251,14 +256,12 @@ def _choices(
     min_area: int = 1,
     npy: bool = False,
 ) -> Dict[str, Any]:
-    if min_area < 0:
-        raise InputError(f"min_area {min_area}: give a number of pixels")
     return {
-        "opacity": float(opacity),
+        "opacity": real("opacity", opacity),
         "keep": keep,
         "background": background,
         "refine": refine,
-        "min_area": int(min_area),
+        "min_area": whole("min_area", min_area),
         "npy": npy,
     }
 
@@ -266,9 +269,13 @@ def _choices(
 def _colour(background: Any) -> str:
     if isinstance(background, (str, os.PathLike)):
         return os.fspath(background)
-    values = [int(value) for value in background]
-    if len(values) != 3 or not all(0 <= value <= 255 for value in values):
-        raise InputError(f"background {background}: a colour is red, green and blue, 0 to 255 each")
+    wrong = InputError(f"background {background!r}: a colour is red, green and blue, whole numbers of 0 to 255 each")
+    try:
+        values = [whole("background", value) for value in background]
+    except (InputError, TypeError):
+        raise wrong from None
+    if len(values) != 3 or max(values) > 255:
+        raise wrong
     return "#{:02x}{:02x}{:02x}".format(*values)
 
 
@@ -277,9 +284,10 @@ def _label_of(name: Union[int, str], names: List[str]) -> int:
         if name not in names:
             raise InputError(f"there is no class `{name}`; the classes are {', '.join(names)}")
         return names.index(name)
-    if not 0 <= name < len(names):
-        raise InputError(f"there is no class {name}; the classes are 0 to {len(names) - 1}")
-    return int(name)
+    number = whole("class", name)
+    if number >= len(names):
+        raise InputError(f"there is no class {number}; the classes are 0 to {len(names) - 1}")
+    return number
 
 
 def _area(row: Dict[str, str], names: List[str]) -> Dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from . import _native
 from ._arrays import image_of, is_pillow
 from ._errors import InputError
+from ._numbers import real, sides, whole
 from ._prediction import Prediction
 
 Path = Union[str, "os.PathLike[str]"]
@@ -48,11 +49,16 @@ def load(
     dapple.InputError: ...did you mean `horse`?...
     """
     several = not isinstance(model, (str, os.PathLike))
-    paths = [os.fspath(path) for path in (model if several else [model])]  # type: ignore[union-attr, list-item]
+    try:
+        paths = [os.fspath(path) for path in (model if several else [model])]  # type: ignore[union-attr, list-item]
+    except TypeError:
+        raise InputError(f"model {model!r}: give a name, a run, a path, or several of them") from None
     if not paths:
         raise InputError("no model: give at least one")
-    if threads is not None and not 1 <= threads <= 1024:
-        raise InputError(f"threads {threads}: give 1 to 1024")
+    if threads is not None:
+        threads = whole("threads", threads)
+        if not 1 <= threads <= 1024:
+            raise InputError(f"threads {threads}: give 1 to 1024")
     return Segmenter(paths, device, threads, precision)
 
 
@@ -189,17 +195,17 @@ class Segmenter:
         value_range: Union[None, str, Tuple[float, float]],
     ) -> "_native.Predictor":
         loaded = self._here()
-        sides, at_image_size = _size(size)
+        height_and_width, at_image_size = _size(size)
         settings = (
             _flips(flip),
             str(tile),
-            _whole("overlap", overlap),
-            tuple(float(scale) for scale in scales),
-            sides,
+            None if overlap is None else whole("overlap", overlap),
+            _scales(scales),
+            height_and_width,
             at_image_size,
-            None if threshold is None else float(threshold),
-            _whole("samples", samples),
-            _whole("seed", seed) or 0,
+            None if threshold is None else real("threshold", threshold),
+            None if samples is None else whole("samples", samples),
+            whole("seed", seed),
             _range(value_range),
         )
         with self._lock:
@@ -246,22 +252,22 @@ def _size(size: Any) -> Tuple[Optional[Tuple[int, int]], bool]:
         return None, False
     if size == "image":
         return None, True
-    sides = (size, size) if isinstance(size, int) else size
-    if isinstance(sides, str) or len(sides) != 2 or not all(1 <= int(side) <= 1 << 14 for side in sides):
-        raise InputError(f"size {size!r}: give a side, height and width, or 'image'")
-    return (int(sides[0]), int(sides[1])), False
+    return sides(size, ", or 'image'"), False
 
 
-def _whole(name: str, value: Optional[int]) -> Optional[int]:
-    if value is None:
-        return None
-    if int(value) != value or not 0 <= value < 1 << 63:
-        raise InputError(f"{name} {value}: give a whole number that is not negative")
-    return int(value)
+def _scales(scales: Any) -> Tuple[float, ...]:
+    try:
+        several = list(scales)
+    except TypeError:
+        raise InputError(f"scales {scales!r}: give several numbers in a list") from None
+    return tuple(real("scales", scale) for scale in several)
 
 
 def _range(value_range: Any) -> Optional[str]:
     if value_range is None or isinstance(value_range, str):
         return value_range
-    low, high = value_range
-    return f"{float(low)!r}..{float(high)!r}"
+    try:
+        low, high = value_range
+    except (TypeError, ValueError):
+        raise InputError(f"value_range {value_range!r}: give two numbers, or text as `dapple predict --value-range` takes") from None
+    return f"{real('value_range', low)!r}..{real('value_range', high)!r}"

@@ -160,7 +160,9 @@ def train(
             print(event.line, flush=True)
         goes_on = True
         for watcher in watchers:
-            goes_on = watcher(event) is not False and goes_on
+            answer = watcher(event)
+            ends = answer is False or (isinstance(answer, np.bool_) and not answer)
+            goes_on = goes_on and not ends
         return goes_on
 
     try:
@@ -190,6 +192,8 @@ def _arguments(data: Optional[Path], out: Optional[Path], settings: Dict[str, An
 
 def _flag(name: str, value: Any) -> Optional[str]:
     flag = "--" + name.replace("_", "-")
+    if isinstance(value, np.bool_):
+        value = bool(value)
     if value is True:
         return flag
     if value is False:

@@ -12,6 +12,7 @@ import numpy as np
 from . import _native
 from ._augment import Augment
 from ._errors import InputError
+from ._numbers import label, whole
 from ._record import Record
 
 __all__ = ["Augment", "Dataset", "convert", "inspect"]
@@ -122,10 +123,26 @@ def _reading(options: Dict[str, Any]) -> Dict[str, Any]:
     for name in options:
         if name not in known:
             raise InputError(f"there is no option `{name}`; the options are {', '.join(known)}")
-    classes = options.get("classes")
-    if classes is not None and not 2 <= classes <= 256:
-        raise InputError(f"classes {classes}: give 2 to 256, background included")
-    ignore = options.get("ignore")
-    if ignore is not None and not 0 <= ignore <= 255:
-        raise InputError(f"ignore {ignore}: labels are 0 to 255")
-    return {**known, **options}
+    given = {**known, **options}
+    if given["classes"] is not None:
+        given["classes"] = _classes(given["classes"])
+    if given["ignore"] is not None:
+        given["ignore"] = label("ignore", given["ignore"])
+    if not isinstance(given["skip_bad"], (bool, np.bool_)):
+        raise InputError(f"skip_bad {given['skip_bad']!r}: give True or False")
+    given["skip_bad"] = bool(given["skip_bad"])
+    for name in ("format", "mask_orientation", "mask_suffix", "value_range"):
+        if given[name] is not None and not isinstance(given[name], str):
+            raise InputError(f"{name} {given[name]!r}: give text, as `dapple train` takes")
+    return given
+
+
+def _classes(classes: Any) -> int:
+    wrong = InputError(f"classes {classes!r}: give 2 to 256, background included")
+    try:
+        number = whole("classes", classes)
+    except InputError:
+        raise wrong from None
+    if not 2 <= number <= 256:
+        raise wrong
+    return number

@@ -27,6 +27,7 @@ import numpy as np
 from . import _native
 from ._arrays import array_of, check_size, labels_of, mask_of, probabilities_of
 from ._errors import InputError
+from ._numbers import label, real, whole
 from ._record import Record
 
 __all__ = [
@@ -73,7 +74,7 @@ class Evaluator:
     ) -> None:
         """``classes`` are names or a number, ``ignore`` is the label of pixels that do not count, ``boundary_ratio`` the width of
         boundary regions as a share of the diagonal."""
-        self._arguments = (_names(classes), _label(ignore), float(boundary_ratio))
+        self._arguments = (_names(classes), _label(ignore), real("boundary_ratio", boundary_ratio))
         self.reset()
 
     def reset(self) -> None:
@@ -163,9 +164,9 @@ class Calibration:
     """
 
     def __init__(self, bins: int = 15) -> None:
-        if not 1 <= bins <= 1 << 20:
+        self._bins = whole("bins", bins)
+        if not 1 <= self._bins <= 1 << 20:
             raise InputError(f"the number of calibration bins is {bins}, but must be 1 or more (15 is usual)")
-        self._bins = int(bins)
         self.reset()
 
     def reset(self) -> None:
@@ -275,11 +276,12 @@ def bf(prediction: Any, truth: Any, classes: Optional[Classes] = None, *, ignore
 
 def boundary_region(labels: Any, boundary_ratio: float = BOUNDARY_RATIO) -> np.ndarray:
     """The pixels in the boundary region of their own class, ``[height, width]`` of ``bool``; what Boundary IoU looks at."""
+    boundary_ratio = real("boundary_ratio", boundary_ratio)
     if not 0.0 <= boundary_ratio < float("inf"):
         raise InputError(
             f"boundary ratio is {boundary_ratio}, but must be a fraction of the image diagonal, 0 or more (0.02 is usual)"
         )
-    return _native.boundary_region(labels_of(labels, "label map"), float(boundary_ratio))
+    return _native.boundary_region(labels_of(labels, "label map"), boundary_ratio)
 
 
 def surface_distances(prediction: Any, truth: Any) -> Optional[SurfaceDistances]:
@@ -338,9 +340,7 @@ def _names(classes: Classes) -> List[str]:
 
 
 def _label(ignore: Optional[int]) -> Optional[int]:
-    if ignore is not None and not 0 <= ignore <= 255:
-        raise InputError(f"ignore {ignore}: labels are 0 to 255")
-    return None if ignore is None else int(ignore)
+    return None if ignore is None else label("ignore", ignore)
 
 
 def _pairs(prediction: Any, truth: Any) -> Iterator[Tuple[np.ndarray, np.ndarray]]:

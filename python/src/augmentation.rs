@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::arrays::{cube, plane};
 use crate::dataset::Pair;
-use crate::errors::{compute, raised};
+use crate::errors::compute;
 
 /// The changes that join several samples.
 const MIXING: [&str; 2] = ["cutmix", "mosaic"];
@@ -39,17 +39,20 @@ impl Augmentation {
     #[new]
     #[pyo3(signature = (preset, changes, size, seed, ignore))]
     fn new(
+        py: Python<'_>,
         preset: String,
         changes: String,
         size: Option<(usize, usize)>,
         seed: u64,
         ignore: Option<u8>,
     ) -> PyResult<Self> {
-        let augment = settings(&preset, &changes).map_err(|failure| raised(&failure))?;
-        // Checked again with the size of each image, where none is given.
-        let (height, width) = size.unwrap_or(LARGEST);
-        let checked = augment.validate(&InputSettings::new(height, width));
-        checked.map_err(|error| raised(&error.into()))?;
+        let augment = compute(py, || {
+            let augment = settings(&preset, &changes)?;
+            // Checked again with the size of each image, where none is given.
+            let (height, width) = size.unwrap_or(LARGEST);
+            augment.validate(&InputSettings::new(height, width))?;
+            Ok(augment)
+        })?;
         Ok(Self { augment, size, seed, ignore })
     }
 

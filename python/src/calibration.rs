@@ -6,7 +6,7 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
 use crate::arrays::lock;
-use crate::errors::{compute, raised};
+use crate::errors::compute;
 
 /// One bar of the reliability diagram: its ends, pixels, accuracy and confidence.
 type Bar = (f64, f64, u64, Option<f64>, Option<f64>);
@@ -19,8 +19,8 @@ pub struct Calibration(Mutex<dapple::metrics::Calibration>);
 impl Calibration {
     /// Without pixels.
     #[new]
-    fn new(bins: usize) -> PyResult<Self> {
-        let made = dapple::metrics::Calibration::new(bins).map_err(|error| raised(&error.into()))?;
+    fn new(py: Python<'_>, bins: usize) -> PyResult<Self> {
+        let made = compute(py, || Ok(dapple::metrics::Calibration::new(bins)?))?;
         Ok(Self(Mutex::new(made)))
     }
 
@@ -48,18 +48,20 @@ impl Calibration {
     }
 
     /// The reliability diagram.
-    fn bins(&self) -> Vec<Bar> {
-        let bins = lock(&self.0).bins();
-        bins.iter().map(|bin| (bin.low, bin.high, bin.pixels, bin.accuracy, bin.confidence)).collect()
+    fn bins(&self, py: Python<'_>) -> PyResult<Vec<Bar>> {
+        compute(py, || {
+            let bins = lock(&self.0).bins();
+            Ok(bins.iter().map(|bin| (bin.low, bin.high, bin.pixels, bin.accuracy, bin.confidence)).collect())
+        })
     }
 
     /// The expected calibration error.
-    fn expected_error(&self) -> Option<f64> {
-        lock(&self.0).expected_error()
+    fn expected_error(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        compute(py, || Ok(lock(&self.0).expected_error()))
     }
 
     /// The maximum calibration error.
-    fn maximum_error(&self) -> Option<f64> {
-        lock(&self.0).maximum_error()
+    fn maximum_error(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        compute(py, || Ok(lock(&self.0).maximum_error()))
     }
 }

@@ -23,7 +23,7 @@ pub fn compute<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure
 }
 
 /// The exception of a failure.
-pub fn raised(failure: &Failure) -> PyErr {
+fn raised(failure: &Failure) -> PyErr {
     let text = failure.to_string();
     match failure.is_input_fault() {
         true => classes::InputError::new_err(text),

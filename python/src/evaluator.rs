@@ -8,7 +8,7 @@ use numpy::{PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::arrays::{lock, plane, size};
-use crate::errors::{compute, raised};
+use crate::errors::compute;
 
 /// The names of so many classes, as `dapple score` gives them.
 #[pyfunction]
@@ -28,9 +28,9 @@ impl Evaluator {
     /// Without images.
     #[new]
     #[pyo3(signature = (classes, ignore, boundary_ratio))]
-    fn new(classes: Vec<String>, ignore: Option<u8>, boundary_ratio: f64) -> PyResult<Self> {
+    fn new(py: Python<'_>, classes: Vec<String>, ignore: Option<u8>, boundary_ratio: f64) -> PyResult<Self> {
         let protocol = Protocol { boundary_ratio, ..Protocol::new(classes, ignore) };
-        let made = dapple::metrics::Evaluator::new(protocol).map_err(|error| raised(&error.into()))?;
+        let made = compute(py, || Ok(dapple::metrics::Evaluator::new(protocol)?))?;
         Ok(Self(Mutex::new(made)))
     }
 
@@ -69,10 +69,13 @@ impl Evaluator {
 
     /// Pixels by true class and predicted class, `[classes, classes]`.
     fn confusion<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u64>>> {
-        let evaluator = lock(&self.0);
-        let confusion = evaluator.confusion();
-        let classes = confusion.classes();
-        let row = |truth| (0..classes).map(move |prediction| confusion.get(truth, prediction));
-        plane(py, (0..classes).flat_map(row).collect(), [classes, classes])
+        let (counts, classes) = compute(py, || {
+            let evaluator = lock(&self.0);
+            let confusion = evaluator.confusion();
+            let classes = confusion.classes();
+            let row = |truth| (0..classes).map(move |prediction| confusion.get(truth, prediction));
+            Ok(((0..classes).flat_map(row).collect::<Vec<u64>>(), classes))
+        })?;
+        plane(py, counts, [classes, classes])
     }
 }

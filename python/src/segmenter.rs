@@ -8,7 +8,7 @@ use dapple::predict::{PredictSettings, Tiling, WorkingSize};
 use dapple::program::{Failure, store_settings};
 use pyo3::prelude::*;
 
-use crate::errors::{compute, raised};
+use crate::errors::compute;
 use crate::predictor::Predictor;
 
 /// One model or several that predict together, on a device.
@@ -74,6 +74,7 @@ impl Segmenter {
     #[allow(clippy::too_many_arguments, reason = "the settings of a prediction")]
     fn predictor(
         &self,
+        py: Python<'_>,
         flips: (bool, bool),
         tile: String,
         overlap: Option<usize>,
@@ -85,8 +86,8 @@ impl Segmenter {
         seed: u64,
         value_range: Option<String>,
     ) -> PyResult<Predictor> {
-        let settings = || -> Result<PredictSettings, Failure> {
-            Ok(PredictSettings {
+        let made = compute(py, || {
+            let settings = PredictSettings {
                 size: match size {
                     Some((height, width)) => WorkingSize::Fixed { height, width },
                     None if at_image_size => WorkingSize::Image,
@@ -103,10 +104,10 @@ impl Segmenter {
                     .map(|text| text.parse::<ValueRange>().map_err(Failure::input))
                     .transpose()?,
                 ..PredictSettings::default()
-            })
-        };
-        let made = settings().and_then(|settings| Ok(self.0.with_settings(settings)?));
-        made.map(Predictor::from).map_err(|failure| raised(&failure))
+            };
+            Ok(self.0.with_settings(settings)?)
+        })?;
+        Ok(Predictor::from(made))
     }
 }
 

@@ -59,6 +59,7 @@ def closed_pillow(folder) -> Image.Image:
         (object(), "object"),
         ("no-such-file.png", "no-such-file.png"),
         (b"no picture", "the image"),
+        (np.ma.masked_equal(GOOD, 0), "masked values"),
         (closed_file(), "closed"),
         (io.StringIO("text"), "rb"),
     ],
@@ -93,6 +94,13 @@ def test_damaged_files_are_named(segmenter, tmp_path):
         (dict(scales=[99.0]), "0.1 to 10"),
         (dict(size="big"), "size 'big'"),
         (dict(size=0), "size 0"),
+        (dict(size=(256.5, 64)), "size"),
+        (dict(scales=1.0), "scales 1.0"),
+        (dict(scales=["half"]), "scales 'half'"),
+        (dict(threshold="high"), "threshold 'high'"),
+        (dict(seed=float("nan")), "seed nan"),
+        (dict(tile=128, overlap=1.5), "overlap 1.5"),
+        (dict(value_range=(0, 1, 2)), "two numbers"),
         (dict(threshold=2.0), "0 to 1"),
         (dict(samples=3), "dropout"),
         (dict(seed=-1), "seed -1"),
@@ -114,6 +122,10 @@ def test_models_and_devices():
         dapple.load("horse", threads=0)
     with pytest.raises(dapple.InputError, match="at least one"):
         dapple.load([])
+    with pytest.raises(dapple.InputError, match="threads 2.5"):
+        dapple.load("horse", threads=2.5)
+    with pytest.raises(dapple.InputError, match="model 3"):
+        dapple.load(3)
     with pytest.raises(dapple.InputError, match="fp8"):
         dapple.load("horse", precision="fp8")
 
@@ -126,6 +138,13 @@ def test_outputs(segmenter, tmp_path):
         prediction.cutout(keep=["cow"])
     with pytest.raises(dapple.InputError, match="no class 9"):
         prediction.cutout(keep=[9])
+    # Nothing is rounded: 1.5 is no class, and a colour in [0, 1] is not black.
+    with pytest.raises(dapple.InputError, match="class 1.5"):
+        prediction.cutout(keep=[1.5])
+    with pytest.raises(dapple.InputError, match="0 to 255"):
+        prediction.cutout(background=(0.5, 0.5, 0.5))
+    with pytest.raises(dapple.InputError, match="min_area 2.5"):
+        prediction.polygons(min_area=2.5)
     with pytest.raises(dapple.InputError, match="background"):
         prediction.cutout(background="plaid")
     with pytest.raises(dapple.InputError, match="ending"):
@@ -166,8 +185,11 @@ def test_probabilities():
         metrics.salient(np.zeros((4, 4)), np.full((4, 4), 7))
     with pytest.raises(dapple.InputError, match="last axis of classes"):
         metrics.calibration(np.zeros((4, 4, 2)), np.zeros((3, 4), int))
-    with pytest.raises(dapple.InputError, match="bins"):
-        metrics.Calibration(0)
+    for bins in (0, 10.5):
+        with pytest.raises(dapple.InputError, match="bins"):
+            metrics.Calibration(bins)
+    with pytest.raises(dapple.InputError, match="boundary_ratio"):
+        metrics.Evaluator(2, boundary_ratio="wide")
 
 
 def test_augmentation():
@@ -181,7 +203,12 @@ def test_augmentation():
         dapple.Augment("light", mosaic=0.5)
     with pytest.raises(dapple.InputError, match="1 to 16384"):
         dapple.Augment("light", size=(0, 5))
-    augment = dapple.Augment("light")
+    with pytest.raises(dapple.InputError, match="seed 1.5"):
+        dapple.Augment("light", seed=1.5)
+    with pytest.raises(dapple.InputError, match="rotate"):
+        dapple.Augment("light", rotate=object())
+    augment = dapple.Augment("light", size=np.int64(32), rotate=np.float32(20))
+    assert augment.settings["rotate"] == 20
     with pytest.raises(dapple.InputError, match="float32"):
         augment(np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), int))
     with pytest.raises(dapple.InputError):
@@ -198,8 +225,14 @@ def test_folders(tmp_path, discs):
         dapple.data.Dataset(discs, colour=3)
     with pytest.raises(dapple.InputError, match="format|formats|folders"):
         dapple.data.Dataset(discs, format="cupboard")
-    with pytest.raises(dapple.InputError, match="2 to 256"):
-        dapple.data.Dataset(discs, classes=-1)
+    for options, words in [
+        (dict(classes=-1), "2 to 256"),
+        (dict(ignore=1.5), "ignore 1.5"),
+        (dict(skip_bad="yes"), "skip_bad"),
+        (dict(value_range=(0, 1)), "value_range"),
+    ]:
+        with pytest.raises(dapple.InputError, match=words):
+            dapple.data.Dataset(discs, **options)
     with pytest.raises(IndexError):
         dapple.data.Dataset(discs)[99]
 

@@ -55,7 +55,7 @@ def test_progress_is_printed(discs, tmp_path, capsys):
 def test_a_callback_ends_the_training_and_the_run_goes_on(discs, tmp_path):
     folder = tmp_path / "run"
     stopped = dapple.train(
-        discs, folder, progress=False, callbacks=[lambda event: event.kind != "epoch", lambda event: None], **SHORT
+        discs, folder, progress=False, callbacks=[lambda event: np.bool_(event.kind != "epoch"), lambda event: None], **SHORT
     )
     assert stopped.metrics["epoch"].tolist() == [1]
     whole = dapple.train(resume=folder, progress=False, device="cpu")

@@ -1,10 +1,10 @@
 /**
  * The studio's page: four views over one folder of photographs.
  */
-import { fault, openDialog, save } from "./core/dialog.js";
+import { fault, openDialog, save, toast } from "./core/dialog.js";
 import { api } from "./core/api.js";
 import { h, put, say } from "./core/dom.js";
-import { fileName } from "./core/format.js";
+import { count, fileName } from "./core/format.js";
 import { icon } from "./core/icons.js";
 import { listenToKeys, shortcut, showHelp } from "./core/keys.js";
 import { Studio } from "./core/studio.js";
@@ -23,7 +23,7 @@ const ALL = [
 
 const FORMATS = [
   ["palette", "Masks with a palette", "PNG masks that any viewer shows in colour"],
-  ["coco", "COCO", "one JSON file with polygons and areas"],
+  ["coco", "COCO", "one JSON file with run-length masks and areas"],
   ["yolo", "YOLO polygons", "one text file for each image"],
   ["labelme", "Labelme", "one JSON file for each image"],
   ["cvat", "CVAT", "one XML file for all images"],
@@ -170,7 +170,10 @@ async function exportLabels() {
   });
   if (!format) return;
   try {
-    save(await api.export(format), `labels-${format}.zip`);
+    const { blob, left } = await api.export(format);
+    save(blob, `labels-${format}.zip`);
+    if (left)
+      toast(`${count(left, "labelled photograph")} could not be exported; left-out.txt in the archive says why.`, { bad: true });
   } catch (error) {
     fault(error);
   }
@@ -230,7 +233,15 @@ async function start() {
       open ? "" : "The studio does not answer. Go on painting: strokes are kept here and are saved as soon as it is back.",
     ),
   );
-  addEventListener("beforeunload", (e) => editor.waiting.savers.length && e.preventDefault());
+  addEventListener("beforeunload", (e) => {
+    editor.leave();
+    if (editor.waiting.savers.length) e.preventDefault();
+  });
+  // Phones tell nothing else before a tab goes.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) editor.leave();
+    studio.rest(document.hidden);
+  });
   addEventListener("hashchange", openAddress);
   for (const { name, text, key } of VIEWS) shortcut(`Shift+${key}`, "Everywhere", `${text} view`, () => show(name));
   shortcut("?", "Everywhere", "This help", () => showHelp(shown));

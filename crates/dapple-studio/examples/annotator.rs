@@ -287,6 +287,7 @@ fn main() -> Outcome<()> {
         .map(|(id, (name, colour))| ClassEdit {
             // A new folder has two classes.
             id: (id < 2).then_some(id as u8),
+            was: None,
             name: name.clone(),
             color: colour_text(*colour),
             merge_into: None,

@@ -40,5 +40,5 @@ mod watcher;
 
 pub use error::{Result, StudioError};
 pub use events::Events;
-pub use export::{ExportFormat, export};
+pub use export::{Export, ExportFormat, export};
 pub use studio::{Help, Studio, StudioConfig};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::error::Result;
 use crate::events::Events;
 use crate::learn::{EncoderWeights, Learner};
-use crate::page::{App, POLICY, listed, new_token, router};
+use crate::page::{App, POLICY, new_token, router};
 use crate::store::{LabelStore, Refreshed};
 use crate::train::{Models, Program, Trainings};
 use crate::watcher::Watcher;
@@ -92,8 +92,11 @@ impl Studio {
                 threads,
             )?;
             let learner = Arc::new(learner);
-            let resting = Arc::clone(&learner);
-            let busy = Box::new(move |busy: bool| resting.pause(busy));
+            let (resting, read) = (Arc::clone(&learner), Arc::clone(&store));
+            let busy = Box::new(move |busy: bool| {
+                read.keep_files(busy);
+                resting.pause(busy);
+            });
             let places = store.places().clone();
             app.trainings = Some(Arc::new(Trainings::new(places.clone(), program, events, busy)));
             app.models = Some(Models::new(places, engine));
@@ -114,12 +117,24 @@ impl Studio {
         self.listener.address()
     }
 
-    /// The address of the page with the key of this session, as people open it.
+    /// The address of the page with the key of this session, as people at this machine open it.
     ///
     /// # Errors
     /// The operating system's error.
     pub fn page(&self) -> std::io::Result<String> {
-        Ok(format!("http://{}/?token={}", self.address()?, self.app.token))
+        let address = self.address()?;
+        Ok(self.page_at(reached_here(address.ip()), address.port()))
+    }
+
+    /// The address of the page for other machines, where it listens on all addresses of this one and one of them is known.
+    pub fn page_elsewhere(&self) -> Option<String> {
+        let address = self.address().ok()?;
+        let own = own_address(address.ip())?;
+        Some(self.page_at(own, address.port()))
+    }
+
+    fn page_at(&self, ip: IpAddr, port: u16) -> String {
+        format!("http://{}/?token={}", SocketAddr::new(ip, port), self.app.token)
     }
 
     /// The labels.
@@ -147,6 +162,27 @@ impl Studio {
     }
 }
 
+/// The address by which this machine reaches a listener: one on all addresses has none that could be opened.
+fn reached_here(listens: IpAddr) -> IpAddr {
+    match listens {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+/// The address of this machine in its network, for a listener on all addresses.
+fn own_address(listens: IpAddr) -> Option<IpAddr> {
+    if !listens.is_unspecified() {
+        return None;
+    }
+    // Nothing is sent: the system says which of its addresses leads to others (a network for documentation, RFC 5737).
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let own = socket.local_addr().ok()?.ip();
+    (!own.is_loopback() && !own.is_unspecified()).then_some(own)
+}
+
 /// Tells the pages what others have changed.
 fn look(app: &App) {
     let (refreshed, trouble) = match app.store.refresh() {
@@ -163,8 +199,25 @@ fn look(app: &App) {
         app.events.tell("images", &json!({}));
     }
     if refreshed.classes {
-        app.events.tell("classes", &listed(&app.store.classes()));
+        app.tell_classes();
     }
     app.tell_masks(&refreshed.masks);
     app.labels_changed();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_on_all_addresses_is_opened_by_one() {
+        for (listens, opened) in
+            [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.1", "127.0.0.1"), ("10.1.2.3", "10.1.2.3")]
+        {
+            let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+            assert_eq!(reached_here(ip(listens)), ip(opened));
+        }
+        assert_eq!(own_address(Ipv4Addr::LOCALHOST.into()), None);
+        assert!(own_address(Ipv4Addr::UNSPECIFIED.into()).is_none_or(|ip| !ip.is_unspecified()));
+    }
 }

@@ -54,7 +54,33 @@ const training = (name) => `/api/trainings/${encodeURIComponent(name)}`;
 /** The revision in an ETag. */
 const revisionOf = (headers) => (headers.get("ETag") ?? "").replace(/^W\//, "").replaceAll('"', "");
 
-export const pictureUrl = (id, width) => `${image(id)}/picture${width ? `?width=${width}` : ""}`;
+/**
+ * Sends hints one after the other, so that an older one never arrives last; of those that wait, the last alone is sent. A lost
+ * one does no harm.
+ */
+export function inTurn(send) {
+  let waiting = null;
+  let sending = false;
+  const pump = async () => {
+    sending = true;
+    while (waiting) {
+      const hint = waiting;
+      waiting = null;
+      await send(...hint).catch(() => {});
+    }
+    sending = false;
+  };
+  return (...hint) => {
+    waiting = hint;
+    if (!sending) pump();
+  };
+}
+
+/** A photograph, at most so wide; a file that was replaced has another `version`. */
+export function pictureUrl(id, width = null, version = null) {
+  const wanted = Object.entries({ width, version }).filter(([, value]) => value);
+  return `${image(id)}/picture${wanted.length ? `?${new URLSearchParams(wanted)}` : ""}`;
+}
 
 export const api = {
   state: () => json(`/api/state?tab=${TAB}`),
@@ -81,21 +107,23 @@ export const api = {
     return { revision: Number(response.headers.get("X-Revision")), bytes: await response.arrayBuffer() };
   },
 
+  /** The uncertainty of a proposal, and which one. */
   async uncertainty(id) {
-    return (await request(`${image(id)}/uncertainty`)).arrayBuffer();
+    const response = await request(`${image(id)}/uncertainty`);
+    return { revision: Number(response.headers.get("X-Revision")), bytes: await response.arrayBuffer() };
   },
 
-  async picture(id, width) {
-    return (await request(pictureUrl(id, width), { cache: "default" })).blob();
+  async picture(id, width, version) {
+    return (await request(pictureUrl(id, width, version), { cache: "default" })).blob();
   },
 
-  /** A hint for the learner: a lost one does no harm. */
-  focus: (id, busy) =>
-    void request("/api/focus", {
+  focus: inTurn((id, busy) =>
+    request("/api/focus", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ image: id, busy }),
-    }).catch(() => {}),
+    }),
+  ),
 
   classes: (list) => send("PUT", "/api/classes", list),
 
@@ -137,6 +165,6 @@ export const api = {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ format }),
     });
-    return response.blob();
+    return { blob: await response.blob(), left: Number(response.headers.get("X-Left-Out") ?? 0) };
   },
 };

@@ -30,6 +30,7 @@ function isTaken(event) {
   if (target.matches("input[type=range], [role=slider]")) return /^(Arrow|Home|End|Page)/.test(key);
   if (target.matches("input[type=radio]")) return /^(Arrow| )/.test(key);
   if (target.matches("[role=radio]") && key.startsWith("Arrow")) return true;
+  if (target.matches("[role=option], .thumb") && /^(Arrow|Home|End)/.test(key)) return true;
   if (target.matches("button, a, label, summary, [role=button], input[type=checkbox]")) return key === "Enter" || key === " ";
   return false;
 }

@@ -4,13 +4,17 @@
 import { api } from "./api.js";
 import { Emitter } from "./emitter.js";
 
-const EVENTS = ["learner", "proposal", "next", "changed", "run", "classes", "review", "images", "tabs"];
+const EVENTS = ["learner", "proposal", "next", "changed", "run", "numbering", "classes", "review", "images", "tabs"];
 
 /** Many changes in a row are read once. */
 const PAUSE = 600;
 
+/** A tab that is out of sight for so long gives its connection back. */
+const REST = 60_000;
+
 /**
- * Emits: "state" (all of it is new), "images" (an entry changed), "classes", "learner", "next", "runs",
+ * Emits: "state" (all of it is new), "images" (an entry changed), "numbering" (labels are of other classes than before, which
+ * "classes" gives then), "classes", "learner", "next", "runs",
  * "proposal" { image, revision }, "changed" { image, revision }, "review", "connection" (true or false), "second".
  */
 export class Studio extends Emitter {
@@ -22,6 +26,7 @@ export class Studio extends Emitter {
       second: false,
       parts: [],
       classes: [],
+      numbering: null,
       ignore: 255,
       images: [],
       next: null,
@@ -30,14 +35,21 @@ export class Studio extends Emitter {
       notes: [],
     };
     this.connected = true;
+    this.source = null;
+    this.parked = false;
   }
 
   async load() {
+    const before = this.state.numbering;
     const state = await api.state();
+    // The classes were changed while the answer was on its way.
+    if (this.state.numbering !== before && this.state.numbering !== state.numbering) return this.load();
     const known = new Map(this.state.runs.map((run) => [run.name, run]));
     // The list of runs has neither curves nor choices: those that are known stay.
     state.runs = state.runs.map((run) => ({ ...known.get(run.name), ...run }));
+    const { numbering } = this.state;
     this.state = state;
+    if (numbering !== null && numbering !== state.numbering) this.emit("numbering");
     for (const name of ["state", "second", "classes", "images", "learner", "next", "runs"]) this.emit(name);
   }
 
@@ -47,14 +59,19 @@ export class Studio extends Emitter {
     this.timer = setTimeout(() => this.load().catch(() => {}), PAUSE);
   }
 
+  /** What tells the folder from others, also from those of its name. */
+  get key() {
+    return this.state.key ?? this.state.folder;
+  }
+
   has(part) {
     return this.state.parts.includes(part);
   }
 
   /** Follows the server's events; reads everything again after a gap. */
   listen() {
-    const source = api.events();
-    const again = () => setTimeout(() => this.listen(), 3000);
+    const source = (this.source = api.events());
+    const again = () => setTimeout(() => this.parked || this.listen(), 3000);
     source.addEventListener("open", async () => {
       if (!this.connected) await this.load().catch(() => {});
       this.#connection(true);
@@ -65,6 +82,25 @@ export class Studio extends Emitter {
       if (source.readyState === EventSource.CLOSED) again();
     });
     for (const name of EVENTS) source.addEventListener(name, (e) => this.#take(name, JSON.parse(e.data || "null")));
+  }
+
+  /**
+   * Whether the tab is out of sight. Browsers keep six connections for all tabs of an address: with as many tabs that listen, none
+   * could save a stroke.
+   */
+  rest(hidden) {
+    clearTimeout(this.parking);
+    if (hidden) {
+      this.parking = setTimeout(() => {
+        this.source?.close();
+        this.parked = true;
+        // All is read again when it listens again.
+        this.connected = false;
+      }, REST);
+    } else if (this.parked) {
+      this.parked = false;
+      this.listen();
+    }
   }
 
   image(id) {
@@ -112,6 +148,13 @@ export class Studio extends Emitter {
       case "next":
         this.state.next = value.image;
         this.emit("next");
+        break;
+      case "numbering":
+        if (value.numbering === this.state.numbering) break;
+        // Both at once: a number without its class would be taken for another.
+        Object.assign(this.state, value);
+        this.emit("numbering");
+        this.emit("classes");
         break;
       case "classes":
         this.setClasses(value);

@@ -9,10 +9,10 @@ import { Emitter } from "../core/emitter.js";
 import { vision } from "../core/workers.js";
 import { Superpixels } from "../pixels/superpixels.js";
 import { Screen } from "./screen.js";
-import { Session } from "./session.js";
+import { Sessions } from "./sessions.js";
+import { store, stored } from "./settings.js";
 import { Accept, Box, Brush, Fill, Polygon, Snap } from "./tools.js";
 
-const SETTINGS = "dapple-studio-editor";
 /** Wide enough for most windows; a larger photograph follows when the person zooms in. */
 const FIRST_WIDTH = 2048;
 
@@ -22,9 +22,7 @@ export class Editor extends Emitter {
     this.studio = studio;
     this.screen = new Screen();
     this.session = null;
-    /** Sessions with strokes that are not saved yet, and the last ones, whose history lives on; by image. */
-    this.sessions = new Map();
-    this.opening = new Map();
+    this.sessions = new Sessions(studio, (session) => this.#follow(session));
     this.classId = null;
     this.lastClass = null;
     this.settings = {
@@ -53,19 +51,43 @@ export class Editor extends Emitter {
     this.toolName = "brush";
     this.screen.onmove = (viewport) => this.#moved(viewport);
     this.screen.onlevel = () => this.#sharper();
+    studio.on("numbering", () => this.#renew());
     studio.on("classes", () => this.#classes());
     this.#classes();
     studio.on("proposal", ({ image }) => image === this.session?.id && this.session.fetchProposal());
     studio.on("connection", (open) => {
       if (!open) return;
-      for (const session of this.sessions.values()) session.catchUp().catch((error) => this.emit("trouble", error));
+      for (const session of this.sessions.all) session.catchUp().catch((error) => this.emit("trouble", error));
     });
-    studio.on("changed", ({ image, revision }) =>
-      this.sessions
-        .get(image)
-        ?.takeOutside(revision)
-        .catch((e) => this.emit("trouble", e)),
-    );
+    studio.on("changed", ({ image, revision }) => this.#outside(image, revision));
+    // Events that a slow page has missed.
+    studio.on("state", () => {
+      for (const { id, revision } of studio.state.images) this.#outside(id, revision);
+      this.#lookAgain();
+    });
+    studio.on("learner", () => {
+      if (studio.state.learner?.state === "waiting") for (const session of this.sessions.all) session.dropProposal();
+    });
+  }
+
+  #outside(id, revision) {
+    this.sessions
+      .get(id)
+      ?.takeOutside(revision)
+      .catch((error) => this.emit("trouble", error));
+  }
+
+  /** Waits for work that takes longer on large images; null where it fails, which is told. */
+  async long(work) {
+    this.emit("busy", "Working …");
+    try {
+      return await work;
+    } catch (error) {
+      this.emit("trouble", error);
+      return null;
+    } finally {
+      this.emit("busy", "");
+    }
   }
 
   get tool() {
@@ -80,11 +102,7 @@ export class Editor extends Emitter {
 
   set(values) {
     Object.assign(this.settings, values);
-    try {
-      localStorage.setItem(SETTINGS, JSON.stringify(this.settings));
-    } catch {
-      // Without storage the settings last as long as the page.
-    }
+    store(this.settings);
     if ("opacity" in values) this.screen.setColours(this.studio.state.classes, this.settings.opacity);
     if ("cell" in values) this.#segment();
     if ("doubt" in values && values.doubt) this.session?.fetchUncertainty();
@@ -135,12 +153,10 @@ export class Editor extends Emitter {
     if (entry.problem) throw new Error(`${id}: ${entry.problem}`);
     const turn = (this.turn = {});
     this.emit("loading", id);
-    const session = await this.#sessionOf(id);
+    const session = await this.sessions.of(id);
     if (turn !== this.turn) return;
     this.session = session;
-    this.cells = null;
-    this.photoReady = null;
-    this.widest = 0;
+    this.#forgetPhoto(entry);
     this.screen.ignore = session.ignore;
     this.screen.open(session.map.width, session.map.height);
     this.#layers();
@@ -152,9 +168,9 @@ export class Editor extends Emitter {
     if (entry.proposal !== null && entry.proposal !== undefined && entry.proposal !== session.proposalRevision)
       session.fetchProposal();
     if (this.settings.doubt) session.fetchUncertainty();
-    await this.#level(session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null);
+    await this.#level(this.firstWidth);
     if (turn === this.turn && this.toolName === "snap") this.#segment();
-    this.#forget();
+    this.sessions.forget(this.session);
   }
 
   /** Offers labels for an image until the network has its own proposal. */
@@ -174,25 +190,6 @@ export class Editor extends Emitter {
     this.screen.moved();
   }
 
-  /** One session an image, also where two ask for it at once. */
-  #sessionOf(id) {
-    const found = this.sessions.get(id);
-    if (found) return found;
-    if (!this.opening.has(id)) {
-      const session = new Session(this.studio, id);
-      this.#follow(session);
-      const opened = session
-        .open()
-        .then(() => this.sessions.set(id, session))
-        .then(() => session);
-      this.opening.set(
-        id,
-        opened.finally(() => this.opening.delete(id)),
-      );
-    }
-    return this.opening.get(id);
-  }
-
   #follow(session) {
     const here = () => session === this.session;
     session.on("labels", (r) => here() && this.screen.touch(r));
@@ -201,21 +198,41 @@ export class Editor extends Emitter {
     session.on("saving", () => this.emit("saving"));
     session.on("conflict", () => this.emit("conflict", session));
     session.on("trouble", (error) => this.emit("trouble", error));
+    session.on("replaced", () => this.#replaced(session));
     session.on("restored", () => toast("Strokes that an earlier tab could not save are back."));
     session.on("outside", () =>
       toast("The labels of this image were changed elsewhere and are up to date now; undo takes the change back."),
     );
   }
 
-  /** Keeps the sessions of the last images, and all that are not saved. */
-  #forget() {
-    const old = [...this.sessions.keys()].filter((id) => id !== this.session.id && this.sessions.get(id).saver.clean);
-    let pixels = [...this.sessions.values()].reduce((sum, { map }) => sum + map.data.length, 0);
-    for (const id of old) {
-      if (this.sessions.size <= 12 && pixels < 60e6) break;
-      pixels -= this.sessions.get(id).map.data.length;
-      this.sessions.delete(id);
-    }
+  /** The photograph has another size: its labels are others, and strokes that are not saved fit no more. */
+  #replaced(session) {
+    if (session.saver.closed) return;
+    const { clean } = session.saver;
+    this.sessions.drop(session);
+    if (!clean) this.emit("trouble", new Error(`${session.id} was replaced by a photograph of another size; strokes are lost`));
+    if (session !== this.session) return;
+    this.session = null;
+    this.open(session.id).catch((error) => this.emit("trouble", error));
+  }
+
+  get firstWidth() {
+    return this.session.map.width > 1.25 * FIRST_WIDTH ? FIRST_WIDTH : null;
+  }
+
+  #forgetPhoto(entry) {
+    this.photograph = entry.photograph;
+    this.cells = this.photoReady = null;
+    this.widest = 0;
+  }
+
+  /** Shows the photograph anew where another program has replaced its file. */
+  #lookAgain() {
+    const entry = this.studio.image(this.session?.id);
+    if (!entry || entry.photograph === this.photograph) return;
+    this.#forgetPhoto(entry);
+    this.screen.levels = [];
+    this.#level(this.firstWidth);
   }
 
   /** Loads the photograph, at most `width` wide (null: as it is). */
@@ -223,8 +240,9 @@ export class Editor extends Emitter {
     const { session } = this;
     this.widest = width ?? Infinity;
     try {
-      const bitmap = await createImageBitmap(await api.picture(session.id, width));
-      if (session !== this.session) return;
+      const version = this.photograph;
+      const bitmap = await createImageBitmap(await api.picture(session.id, width, version));
+      if (session !== this.session || version !== this.photograph) return;
       this.screen.addLevel(bitmap);
       this.emit("picture");
     } catch (error) {
@@ -242,7 +260,12 @@ export class Editor extends Emitter {
     const level = this.screen.levels.at(-1);
     if (!level) return null;
     this.photoReady ??= createImageBitmap(level.bitmap).then((bitmap) => vision("photo", { bitmap }, [bitmap]));
-    await this.photoReady;
+    try {
+      await this.photoReady;
+    } catch (error) {
+      this.photoReady = null;
+      throw error;
+    }
     return work();
   }
 
@@ -262,21 +285,26 @@ export class Editor extends Emitter {
     this.emit("busy", "");
   }
 
-  /** After a merge or another order the numbers in the masks are others: histories no longer fit. */
-  #renew() {
-    const { session } = this;
-    this.sessions.clear();
+  /**
+   * After a merge or another order the numbers in the masks are others: histories no longer fit. Strokes that are not saved yet are
+   * kept with the names of their classes, and come back in the new numbers.
+   */
+  async #renew() {
+    const { session, names } = this;
+    session?.end("stroke");
     this.session = null;
-    if (session) this.open(session.id).catch((error) => this.emit("trouble", error));
+    try {
+      const waiting = await this.sessions.renumber(names);
+      if (session && !this.session) await this.open(session.id);
+      await Promise.all(waiting.map((id) => this.sessions.of(id)));
+    } catch (error) {
+      this.emit("trouble", error);
+    }
   }
 
   #classes() {
     const { classes, ignore } = this.studio.state;
-    const names = classes.map((c) => c.name);
-    const old = this.names ?? names;
-    this.names = names;
-    const moved = old.some((name, id) => names.includes(name) && names.indexOf(name) !== id);
-    if (names.length < old.length || moved) this.#renew();
+    this.names = classes.map((c) => c.name);
     this.screen.ignore = ignore;
     this.screen.setColours(classes, this.settings.opacity);
     if (!this.studio.classOf(this.classId)) this.classId = (classes[1] ?? classes[0])?.id ?? null;
@@ -358,19 +386,12 @@ export class Editor extends Emitter {
 
   /** Strokes that are not saved yet, in all images. */
   get waiting() {
-    const savers = [...this.sessions.values()].map((session) => session.saver).filter((saver) => saver && !saver.clean);
-    return {
-      savers,
-      strokes: savers.reduce((sum, saver) => sum + saver.strokes, 0),
-      failed: savers.find((saver) => saver.failed)?.failed ?? null,
-    };
+    return this.sessions.waiting;
   }
-}
 
-function stored() {
-  try {
-    return JSON.parse(localStorage.getItem(SETTINGS)) ?? {};
-  } catch {
-    return {};
+  /** The tab may be closed: a stroke under way ends, and the browser keeps what is not saved. */
+  leave() {
+    this.session?.end("stroke");
+    this.sessions.keep();
   }
 }

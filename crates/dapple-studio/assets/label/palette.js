@@ -5,6 +5,7 @@ import { api } from "../core/api.js";
 import { fault, openDialog, toast } from "../core/dialog.js";
 import { h, put } from "../core/dom.js";
 import { icon } from "../core/icons.js";
+import { tabStop } from "../core/roving.js";
 import { inkOn, newColour } from "../pixels/colour.js";
 
 export class Palette {
@@ -88,6 +89,11 @@ export class Palette {
       row.firstChild.setAttribute("aria-checked", on);
       if (on) row.scrollIntoView?.({ block: "nearest", inline: "nearest" });
     }
+    const radios = [...this.list.querySelectorAll("[role=radio]")];
+    tabStop(
+      radios,
+      radios.find((radio) => radio.getAttribute("aria-checked") === "true"),
+    );
   }
 
   add() {
@@ -158,22 +164,25 @@ export class Palette {
     if (!answer) return;
     const changed = {
       id: c.id,
+      was: exists ? c.name : null,
       name: answer.name,
       color: answer.color,
       ...(answer.merge ? { merge_into: Number(answer.merge) } : {}),
     };
-    await this.#save(exists ? classes.map((o) => (o.id === c.id ? changed : o)) : [...classes, changed], changed);
+    // As they were when the dialog was opened: the server refuses the list if they are others by now.
+    const known = classes.map((o) => (exists && o.id === c.id ? changed : { ...o, was: o.name }));
+    await this.#save(exists ? known : [...known, changed], changed);
   }
 
   async #save(list, changed) {
     const { editor, studio } = this;
-    if (changed.merge_into !== undefined && !editor.waiting.savers.every((saver) => saver.clean)) {
+    if (changed.merge_into !== undefined && editor.waiting.savers.length) {
       toast("Some strokes are not saved yet; merge when they are.", { bad: true });
       return;
     }
     try {
-      const answer = await api.classes(list.map(({ id, name, color, merge_into = null }) => ({ id, name, color, merge_into })));
-      studio.setClasses(answer);
+      await api.classes(list.map(({ id, was, name, color, merge_into = null }) => ({ id, was, name, color, merge_into })));
+      await studio.load();
       const now = studio.state.classes.find((c) => c.name === changed.name);
       if (changed.id === null && now) editor.chooseClass(now.id);
     } catch (error) {

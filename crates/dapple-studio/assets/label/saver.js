@@ -18,15 +18,20 @@ export class Saver extends Emitter {
   /**
    * @param map the labels that are painted
    * @param revision that of the server's mask, which `map` equals now
+   * @param names gives the names of the classes whose numbers the labels are
    */
-  constructor(folder, id, map, revision) {
+  constructor(folder, id, map, revision, names) {
     super();
-    Object.assign(this, { folder, id, map, revision });
+    Object.assign(this, { folder, id, map, revision, names });
     /** The labels that the server has. */
     this.base = map.copy();
     this.pending = [];
-    this.sending = false;
+    /** The rectangle on its way. */
+    this.sending = null;
     this.failed = null;
+    /** Whether the browser keeps what is not saved. */
+    this.kept = false;
+    this.closed = false;
     this.strokes = 0;
     this.pause = FIRST_PAUSE;
     this.timer = null;
@@ -42,7 +47,7 @@ export class Saver extends Emitter {
     this.pending.push({ ...rect });
     this.strokes++;
     this.emit("state");
-    if (this.failed) this.#keep();
+    if (this.kept) this.keep();
     this.pump();
   }
 
@@ -54,27 +59,29 @@ export class Saver extends Emitter {
   }
 
   async pump() {
-    if (this.sending || this.timer || this.conflict || this.pending.length === 0) return;
+    if (this.sending || this.timer || this.conflict || this.closed || this.pending.length === 0) return;
     this.pending = joined(this.pending);
     const [rect] = this.pending.splice(0, 1);
     const strokes = this.strokes;
-    this.sending = true;
+    this.sending = rect;
     this.emit("state");
     try {
       const { png, bytes } = await encode(widthOf(rect), heightOf(rect), this.map.read(rect));
+      if (this.closed) throw new Error("the labels are read again");
       const answer = await api.saveMask(this.id, rect, this.revision, png, png.length < OUTLIVES_TAB);
       this.revision = String(answer.revision);
       this.base.write(rect, bytes);
       this.pause = FIRST_PAUSE;
-      if (this.failed && this.pending.length === 0) unsaved.drop(this.folder, this.id);
+      this.sending = null;
+      if (this.kept && !this.closed) this.keep();
       this.failed = null;
       this.strokes -= this.pending.length === 0 ? strokes : 0;
       this.emit("saved", answer);
     } catch (error) {
+      this.sending = null;
       this.pending.unshift(rect);
-      this.#failed(error);
+      if (!this.closed) this.#failed(error);
     }
-    this.sending = false;
     this.emit("state");
     this.pump();
   }
@@ -82,11 +89,12 @@ export class Saver extends Emitter {
   #failed(error) {
     if (error.status === 412) {
       this.conflict = true;
+      this.keep();
       this.emit("conflict");
       return;
     }
     this.failed = error;
-    this.#keep();
+    this.keep();
     // A refusal that cannot pass by waiting is shown; it is tried again all the same, seldom.
     const pause = error instanceof ApiError && error.passes ? this.pause : LONGEST_PAUSE;
     this.pause = Math.min(LONGEST_PAUSE, 2 * this.pause);
@@ -98,12 +106,31 @@ export class Saver extends Emitter {
 
   /** The rectangle with all that is not saved. */
   get rect() {
-    return this.pending.reduce((all, r) => union(all, r), null);
+    return this.pending.reduce((all, r) => union(all, r), this.sending);
   }
 
-  #keep() {
-    const rect = this.rect;
-    if (rect) unsaved.keep(this.folder, { id: this.id, ...rect, mine: this.map.read(rect), base: this.base.read(rect) });
+  /** Gives what is not saved to the browser to keep, or takes it back where all is saved. */
+  keep(names = this.names()) {
+    const { rect } = this;
+    this.kept = rect !== null;
+    if (!rect) return unsaved.drop(this.folder, this.id);
+    const { left, top, right, bottom } = rect;
+    const pixels = { mine: this.map.read(rect), base: this.base.read(rect) };
+    return unsaved.keep(this.folder, { id: this.id, left, top, right, bottom, ...pixels, names });
+  }
+
+  /** Ends it: nothing is sent any more. */
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  /** Whether other labels are those that the server had, with strokes of this page: an answer was lost on its way. */
+  isOwn(theirs) {
+    const { data } = this.map;
+    for (let i = 0; i < theirs.length; i++) if (theirs[i] !== this.base.data[i] && theirs[i] !== data[i]) return false;
+    return true;
   }
 
   /**
@@ -127,6 +154,7 @@ export class Saver extends Emitter {
   /** Goes on after `settle`, when the map has the wanted labels. */
   resume() {
     this.conflict = false;
+    if (this.kept) this.keep();
     this.emit("state");
     this.pump();
   }

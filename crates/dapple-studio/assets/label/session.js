@@ -1,16 +1,24 @@
 /**
  * One image being labelled: its labels, history, proposal, and what is saved of it.
- * Emits "labels" (a rectangle changed), "proposal", "history", "saving", "conflict", "trouble".
+ * Emits "labels" (a rectangle changed), "proposal", "history", "saving", "conflict", "trouble", "restored", "outside", "replaced"
+ * (the photograph has another size).
  */
 import { api } from "../core/api.js";
 import { Emitter } from "../core/emitter.js";
-import { decode } from "../core/workers.js";
+import { change, decode } from "../core/workers.js";
+import { stepOf } from "../pixels/bulk.js";
 import { Edit } from "../pixels/edit.js";
 import { History } from "../pixels/history.js";
 import { LabelMap, difference } from "../pixels/map.js";
 import { isEmpty, rect } from "../pixels/rect.js";
 import { Saver } from "./saver.js";
-import { unsaved } from "./unsaved.js";
+import { putBack, unsaved } from "./unsaved.js";
+
+/** Changes of whole maps of more pixels are a worker's: they would hold up a frame. */
+const FEW = 1_000_000;
+
+/** So often a change of a whole map is made anew because strokes came in between. */
+const TRIES = 4;
 
 export class Session extends Emitter {
   constructor(studio, id) {
@@ -21,7 +29,10 @@ export class Session extends Emitter {
     this.proposal = null;
     this.proposalRevision = null;
     this.uncertainty = null;
+    this.uncertaintyRevision = null;
     this.edit = null;
+    /** Grows with each change of the labels. */
+    this.changes = 0;
   }
 
   get ignore() {
@@ -33,7 +44,8 @@ export class Session extends Emitter {
     this.map = map;
     /** The labels as they were when the image was opened. */
     this.opened = map.copy();
-    this.saver = new Saver(this.studio.state.folder, this.id, map, revision);
+    const names = () => this.studio.state.classes.map((c) => c.name);
+    this.saver = new Saver(this.studio.key, this.id, map, revision, names);
     this.saver.on("state", () => this.emit("saving"));
     this.saver.on("saved", ({ labelled, revision: now }) => this.studio.update(this.id, { labelled, revision: now }));
     this.saver.on("conflict", () => this.#conflict());
@@ -46,15 +58,34 @@ export class Session extends Emitter {
     return { map: new LabelMap(width, height, data), revision };
   }
 
+  /** The server's mask; null where the photograph is another one by now, with another size. */
+  async #theirs() {
+    const { map, revision } = await this.#fetchMask();
+    if (map.width === this.map.width && map.height === this.map.height) return { map, revision };
+    this.emit("replaced");
+    return null;
+  }
+
   /** Brings back strokes that an earlier tab could not save. */
   async #restore() {
-    const kept = await unsaved.find(this.studio.state.folder, this.id);
-    if (!kept || kept.right > this.map.width || kept.bottom > this.map.height) return;
+    const { key } = this.studio;
+    const kept = await unsaved.find(key, this.id);
+    if (!kept) return;
+    if (kept.right > this.map.width || kept.bottom > this.map.height) {
+      await unsaved.drop(key, this.id);
+      this.emit("trouble", new Error(`${this.id}: strokes that were not saved do not fit the photograph any more`));
+      return;
+    }
     const r = rect(kept.left, kept.top, kept.right, kept.bottom);
     const bytes = this.map.read(r);
-    for (let i = 0; i < bytes.length; i++) if (kept.mine[i] !== kept.base[i]) bytes[i] = kept.mine[i];
-    await unsaved.drop(this.studio.state.folder, this.id);
-    if (this.replace("strokes that were not saved", r, bytes)) this.emit("restored");
+    const names = this.studio.state.classes.map((c) => c.name);
+    const lost = putBack(kept, bytes, names, this.ignore);
+    if (lost) this.emit("trouble", new Error(`${this.id}: ${lost} pixels that were not saved are of a class that is gone`));
+    // The browser keeps them until the server has them.
+    this.saver.kept = true;
+    if (this.replace("strokes that were not saved", r, bytes)) return this.emit("restored");
+    this.saver.kept = false;
+    await unsaved.drop(key, this.id);
   }
 
   /** Begins a stroke with a label; `spared` labels stay. */
@@ -63,6 +94,27 @@ export class Session extends Emitter {
     this.edit = new Edit(this.map, value, spared);
     this.#busy(true);
     return this.edit;
+  }
+
+  /** Makes a change of the whole map, of those in pixels/bulk.js; resolves with whether anything changed. */
+  async alter(name, kind, values) {
+    if (this.map.data.length <= FEW) {
+      this.end("stroke");
+      return this.#record(stepOf(name, kind, this.map.width, this.map.height, this.map.data, values), true);
+    }
+    this.end("stroke");
+    for (let turn = 0; turn < TRIES; turn++) {
+      // A stroke that was begun meanwhile is waited for.
+      while (this.edit) await new Promise((done) => setTimeout(done, 100));
+      const { changes } = this;
+      const step = await change(name, kind, this.map, values);
+      if (this.saver.closed) return false;
+      if (this.edit || changes !== this.changes) continue;
+      if (!step) return false;
+      this.history.take(this.map, step);
+      return this.#told(step);
+    }
+    throw new Error("the labels changed meanwhile; try again");
   }
 
   /** Shows what the stroke has written so far. */
@@ -92,24 +144,25 @@ export class Session extends Emitter {
     if (!this.edit) return;
     const bounds = this.edit.cancel();
     this.edit = null;
+    this.changes++;
     this.#busy(false);
     if (bounds) this.emit("labels", bounds);
   }
 
   /** A change that is made at once: `draw` gets span(y, left, right). */
   paint(name, value, draw, spared = null) {
-    const edit = this.begin(value, spared);
+    this.end("stroke");
+    const edit = new Edit(this.map, value, spared);
     draw((y, left, right) => edit.span(y, left, right));
-    return this.end(name);
+    return this.#record(edit.finish(name), true);
   }
 
   /** Replaces a rectangle by other labels. */
   replace(name, r, bytes) {
+    this.end("stroke");
     const edit = new Edit(this.map, 0);
     edit.replace(r, bytes);
-    const step = edit.finish(name);
-    if (step) this.emit("labels", step.rect);
-    return this.#record(step);
+    return this.#record(edit.finish(name), true);
   }
 
   undo() {
@@ -118,37 +171,60 @@ export class Session extends Emitter {
   }
 
   redo() {
+    this.cancel();
     this.#stepped(this.history.redo(this.map));
   }
 
-  #record(step) {
+  /** Takes a step that the map shows; `draw`: the screen does not show it yet. */
+  #record(step, draw = false) {
     if (!step) return false;
     this.history.add(step);
+    if (draw) return this.#told(step);
+    this.changes++;
     this.saver.add(step.rect);
     this.emit("history");
     return true;
   }
 
   #stepped(step) {
-    if (!step) return;
+    if (step) this.#told(step);
+  }
+
+  /** Saves and shows what a step has changed. */
+  #told(step) {
+    this.changes++;
     this.saver.add(step.rect);
     this.emit("labels", step.rect);
     this.emit("history");
+    return true;
   }
 
-  /** Gives the label to all pixels that have none. */
+  /** Gives the label to all pixels that have none; resolves with whether there were some. */
   fillRest(value) {
-    const bytes = this.map.data.map((v) => (v === this.ignore ? value : v));
-    return this.replace("rest", this.map.bounds, bytes);
+    return this.alter("rest", "rest", { ignore: this.ignore, value });
   }
 
-  /** Takes the proposal for pixels without a label; with `sure`, only where its uncertainty (0..255) is below. */
-  acceptAll(sure = null) {
+  /**
+   * Takes the proposal for pixels without a label; with `sure`, only where its uncertainty (0..255) is below, which must be there.
+   * Resolves with whether there were some.
+   */
+  async acceptAll(sure = null) {
     const { proposal, ignore } = this;
     if (!proposal) return false;
     const doubt = sure === null ? null : this.uncertainty;
-    const bytes = this.map.data.map((v, i) => (v === ignore && (!doubt || doubt[i] < sure) ? proposal[i] : v));
-    return this.replace("accept", this.map.bounds, bytes);
+    return this.alter("accept", "accept", { proposal, ignore, doubt, sure });
+  }
+
+  /** Whether the uncertainty is that of the proposal in view. */
+  get knowsDoubt() {
+    return this.uncertainty !== null && this.uncertaintyRevision === this.proposalRevision;
+  }
+
+  /** The learner has none any more; labels that were suggested by a model stay. */
+  dropProposal() {
+    if (!this.proposal || this.proposalRevision === null) return;
+    this.proposal = this.proposalRevision = this.uncertainty = this.uncertaintyRevision = null;
+    this.emit("proposal");
   }
 
   async fetchProposal() {
@@ -163,7 +239,7 @@ export class Session extends Emitter {
       if (width === this.map.width && height === this.map.height) {
         this.proposal = data;
         this.proposalRevision = revision;
-        if (this.uncertainty) await this.fetchUncertainty();
+        if (this.uncertainty && !this.knowsDoubt) await this.fetchUncertainty();
         this.emit("proposal");
       }
     } catch (error) {
@@ -179,7 +255,9 @@ export class Session extends Emitter {
   async fetchUncertainty() {
     try {
       const { width, height } = this.map;
-      this.uncertainty = (await decode(await api.uncertainty(this.id), { width, height })).data;
+      const { bytes, revision } = await api.uncertainty(this.id);
+      this.uncertainty = (await decode(bytes, { width, height })).data;
+      this.uncertaintyRevision = revision;
       this.emit("proposal");
     } catch (error) {
       if (error.status !== 404) this.emit("trouble", error);
@@ -191,17 +269,18 @@ export class Session extends Emitter {
     // Own changes come back as events too. Where a stroke is on its way, its answer tells of the conflict.
     const known = () => Number(revision) <= Number(this.saver.revision) || !this.saver.clean || this.edit;
     if (known()) return;
-    const { map, revision: now } = await this.#fetchMask();
-    if (known()) return;
-    this.#adopt("change from outside", this.saver.settle("theirs", map.data, now));
+    const theirs = await this.#theirs();
+    if (!theirs || known()) return;
+    this.#adopt("change from outside", this.saver.settle("theirs", theirs.map.data, theirs.revision));
   }
 
-  /** Another revision need not be other labels: a server that was started again counts anew. */
+  /** Another revision need not be labels of others: a server that was started again counts anew, and an answer may be lost. */
   async #conflict() {
     try {
-      const { map, revision } = await this.#fetchMask();
-      if (isEmpty(difference(map, this.saver.base))) {
-        this.saver.revision = revision;
+      const theirs = await this.#theirs();
+      if (!theirs) return;
+      if (this.saver.isOwn(theirs.map.data)) {
+        this.saver.settle("both", theirs.map.data, theirs.revision);
         this.saver.resume();
         return;
       }
@@ -214,15 +293,18 @@ export class Session extends Emitter {
   /** After the server was away: takes what it has, where nothing waits to be saved. */
   async catchUp() {
     if (!this.saver.clean || this.edit) return this.saver.hurry();
-    const { map, revision } = await this.#fetchMask();
-    if (this.saver.clean && !this.edit) this.#adopt("change from outside", this.saver.settle("theirs", map.data, revision));
+    const theirs = await this.#theirs();
+    if (theirs && this.saver.clean && !this.edit)
+      this.#adopt("change from outside", this.saver.settle("theirs", theirs.map.data, theirs.revision));
   }
 
   /** Settles a conflict; see Saver.settle. */
   async settle(choice) {
-    const { map, revision } = await this.#fetchMask();
+    const theirs = await this.#theirs();
+    if (!theirs) return;
     this.end("stroke");
-    this.#adopt(choice === "theirs" ? "their labels" : "both labels", this.saver.settle(choice, map.data, revision));
+    const wanted = this.saver.settle(choice, theirs.map.data, theirs.revision);
+    this.#adopt(choice === "theirs" ? "their labels" : "both labels", wanted);
     this.saver.resume();
   }
 
@@ -233,6 +315,7 @@ export class Session extends Emitter {
     const edit = new Edit(this.map, 0);
     edit.replace(r, new LabelMap(this.map.width, this.map.height, wanted).read(r));
     const step = edit.finish(name);
+    this.changes++;
     this.history.add(step);
     this.emit("labels", step.rect);
     this.emit("history");

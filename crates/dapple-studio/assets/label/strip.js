@@ -5,6 +5,7 @@ import { pictureUrl } from "../core/api.js";
 import { h, paint, put } from "../core/dom.js";
 import { count, fileName, percent } from "../core/format.js";
 import { icon } from "../core/icons.js";
+import { rove, tabStop } from "../core/roving.js";
 
 const THUMB = 192;
 
@@ -15,6 +16,7 @@ export class Strip {
     this.current = null;
     this.buttons = new Map();
     this.row = h("div", { class: "strip-row", role: "listbox", "aria-label": "Images", "aria-orientation": "horizontal" });
+    rove(this.row);
     this.summary = h("p", { class: "strip-summary" });
     this.nextButton = h(
       "button",
@@ -39,7 +41,7 @@ export class Strip {
         for (const { target, isIntersecting } of entries) {
           if (!isIntersecting) continue;
           this.watcher.unobserve(target);
-          target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB);
+          target.querySelector("img").src = pictureUrl(target.dataset.id, THUMB, this.studio.image(target.dataset.id)?.photograph);
         }
       },
       { root: this.row, rootMargin: "600px" },
@@ -75,6 +77,9 @@ export class Strip {
 
   #all() {
     for (const { id } of this.studio.state.images) this.#update(id);
+    // A thumbnail that has the focus stays the one that Tab reaches.
+    const focused = this.row.contains(document.activeElement) ? document.activeElement : this.buttons.get(this.current);
+    tabStop(this.buttons.values(), focused);
   }
 
   #update(id) {
@@ -84,6 +89,10 @@ export class Strip {
     const { next } = this.studio.state;
     const state = image.problem ? "bad" : image.labelled >= 0.999 ? "all" : image.labelled > 0 ? "part" : "none";
     button.dataset.state = state;
+    const version = String(image.photograph ?? 0);
+    const picture = button.querySelector("img");
+    if (picture.src && button.dataset.version !== version) picture.src = pictureUrl(id, THUMB, image.photograph);
+    button.dataset.version = version;
     paint(button, { "--labelled": String(image.labelled ?? 0) });
     button.querySelector(".badge").hidden = next !== id || id === this.current;
     const doubt =

@@ -3,7 +3,6 @@
  * double(), key(name) -> whether it took the key, leave(). Points are in pixels of the image.
  */
 import { vision } from "../core/workers.js";
-import { areaOfLabel, areaOfProposal } from "../pixels/fill.js";
 import { box, capsule, disc, polygon } from "../pixels/shapes.js";
 
 /** Paints with a round brush, or takes labels away. */
@@ -262,13 +261,15 @@ export class Fill {
     const [x, y] = [Math.floor(point.x), Math.floor(point.y)];
     if (!session.map.has(x, y)) return;
     if (editor.settings.fillBy === "labels") {
-      const { spans } = areaOfLabel(session.map, x, y);
-      session.paint("fill", value, (span) => spans.forEach((s) => span(...s)));
-      return;
+      const spared = editor.spared(value);
+      if (spared?.[session.map.at(x, y)]) return editor.hint("Labelled pixels are kept (K).");
+      return editor.long(session.alter("fill", "area", { value, x, y }));
     }
     const { width, height } = session.map;
     const tolerance = editor.settings.tolerance;
-    const found = await editor.withPhoto(() => vision("colours", { x: (x + 0.5) / width, y: (y + 0.5) / height, tolerance }));
+    const found = await editor.long(
+      editor.withPhoto(() => vision("colours", { x: (x + 0.5) / width, y: (y + 0.5) / height, tolerance })),
+    );
     if (!found || editor.session !== session) return;
     const across = width / found.width,
       down = height / found.height;
@@ -298,8 +299,8 @@ export class Accept {
     const [x, y] = [Math.floor(point.x), Math.floor(point.y)];
     if (!session.map.has(x, y)) return;
     if (!session.proposal) return this.editor.hint("There is no proposal for this image yet.");
-    const { value, spans, pixels } = areaOfProposal(session.map, session.proposal, x, y, session.ignore);
-    if (pixels) session.paint("accept", value, (span) => spans.forEach((s) => span(...s)));
-    else this.editor.hint("This place has a label already.");
+    if (session.map.at(x, y) !== session.ignore) return this.editor.hint("This place has a label already.");
+    const { proposal, ignore } = session;
+    return this.editor.long(session.alter("accept", "region", { proposal, ignore, x, y }));
   }
 }

@@ -268,19 +268,26 @@ export class LabelView {
     return backgroundOf(classes) ?? classes[0];
   }
 
-  rest() {
+  async rest() {
     const { editor, background } = this;
     if (!editor.session || !background) return;
-    if (editor.session.fillRest(background.id))
-      toast(`All unlabelled pixels are ${background.name} now.`, { action: { text: "Undo", run: () => editor.session.undo() } });
-    else editor.hint("Every pixel has a label already.");
+    const { session } = editor;
+    const changed = await editor.long(session.fillRest(background.id));
+    const undo = () => session === editor.session && session.undo();
+    if (changed)
+      toast(`All unlabelled pixels are ${background.name} now.`, { action: { text: "Undo", run: undo } });
+    else if (changed === false) editor.hint("Every pixel has a label already.");
   }
 
   async accept(sure = false) {
     const { session } = this.editor;
     if (!session?.proposal) return this.editor.hint("There is no proposal for this image yet.");
-    if (sure && !session.uncertainty) await session.fetchUncertainty();
-    if (!session.acceptAll(sure ? SURE : null)) this.editor.hint("Every pixel has a label already.");
+    if (sure && !session.knowsDoubt) await session.fetchUncertainty();
+    // What the network is sure of is known only by the uncertainty of this very proposal.
+    if (sure && !session.knowsDoubt) return this.editor.hint("The proposal is being renewed; try again in a moment.");
+    const changed = await this.editor.long(session.acceptAll(sure ? SURE : null));
+    if (changed === false)
+      this.editor.hint(sure ? "The network is sure of nothing more here." : "Every pixel has a label already.");
   }
 
   /** Zooms to the part that the network is least sure of. */
@@ -288,7 +295,7 @@ export class LabelView {
     const { editor } = this;
     const { session } = editor;
     if (!session?.proposal) return editor.hint("There is no proposal for this image yet.");
-    if (!session.uncertainty) await session.fetchUncertainty();
+    if (!session.knowsDoubt) await session.fetchUncertainty();
     const found = session.uncertainty && leastSure(session.map, session.uncertainty, session.ignore);
     if (found) editor.lookAt(found);
     else editor.hint("The network is sure of everything that has no label.");

@@ -21,6 +21,8 @@ export class Edit {
     this.tiles = new Map();
     /** Everything written since `takeDirty`. */
     this.dirty = null;
+    /** What comes after the end of the change, as of a pointer that is still down, is no part of it. */
+    this.ended = false;
   }
 
   /** Writes the label into the pixels left..right (exclusive) of row y; what lies outside is left out. */
@@ -28,7 +30,7 @@ export class Edit {
     const { map } = this;
     left = Math.max(0, left);
     right = Math.min(map.width, right);
-    if (y < 0 || y >= map.height || right <= left) return;
+    if (this.ended || y < 0 || y >= map.height || right <= left) return;
     this.#keep(y, left, right);
     const row = y * map.width;
     if (this.spared) {
@@ -66,6 +68,7 @@ export class Edit {
    * Tiles, since a long thin stroke across a large image changes a small part of its rectangle.
    */
   finish(name) {
+    this.ended = true;
     let changed = null;
     const tiles = [];
     for (const [index, before] of this.tiles) {
@@ -80,6 +83,7 @@ export class Edit {
 
   /** Takes all of it back. */
   cancel() {
+    this.ended = true;
     const bounds = [...this.tiles.keys()].reduce((all, index) => union(all, this.#bounds(index)), null);
     this.#restore();
     return bounds;

@@ -39,6 +39,12 @@ export class History {
     return step;
   }
 
+  /** Does a step that was made elsewhere from the labels of the map. */
+  take(map, step) {
+    for (const tile of step.tiles) map.write(tile.rect, unpack(tile.after));
+    this.add(step);
+  }
+
   /** Bytes of memory that the steps take. */
   get bytes() {
     const tiles = [...this.done, ...this.undone].flatMap((step) => step.tiles);

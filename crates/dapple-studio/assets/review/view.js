@@ -103,7 +103,7 @@ export class ReviewView {
         : busy
           ? "Networks are learning from some images and look at the others. You can go on labelling."
           : state === "done" && images.length
-            ? `${count(images.length, "labelled image")}, the largest disagreement first. The box shows where; click to open the editor there.`
+            ? `${count(images.length, "labelled image")}, the largest disagreement first. The box shows where; click to open the editor there.${message ? ` (${message})` : ""}`
             : labelled < 2
               ? "Label at least two images; a network that has not seen an image can then check its labels."
               : "A network that has not seen an image looks at it; where it disagrees with your labels, one of the two is wrong.",

@@ -4,9 +4,10 @@
  */
 import { save } from "../core/dialog.js";
 import { stem } from "../core/format.js";
+import { drawn } from "../core/workers.js";
 import { zip } from "../core/zip.js";
-import { areasCsv, countsOf, cutoutPng, maskPng, overlayPng } from "./cutout.js";
-import { labelsAt } from "./predict.js";
+import { areasCsv, countsOf } from "./cutout.js";
+import { askAt, labelsAt } from "./predict.js";
 
 const picture = (bytes) => new Blob([bytes], { type: "image/png" });
 
@@ -16,30 +17,56 @@ function visible({ name, bitmap }) {
   return bitmap;
 }
 
-const cutout = (item, { kept, threshold, ground }) => cutoutPng(visible(item), item.result, kept, threshold, ground);
+const cutout = (item, { kept, threshold, ground }) =>
+  drawn("cutout", { bitmap: visible(item), result: plain(item.result), kept, threshold, ground });
+
+const mask = (item, threshold) => drawn("mask", { result: size(item.result), labels: labelsAt(item.result, threshold) });
+
+const size = ({ width, height }) => ({ width, height });
+
+const plain = ({ width, height, classes, labels, probability }) => ({ width, height, classes, labels, probability });
+
+/** Where the server applies the threshold, results that were made with another one are asked for again. */
+async function ready(items, { threshold }) {
+  for (const item of items) {
+    const { classes, probability, threshold: made } = item.result;
+    if (classes.length === 2 && !probability && made !== threshold) await askAt(item, threshold);
+  }
+}
 
 export async function saveMask([item], { threshold }) {
-  save(picture(await maskPng(item.result, labelsAt(item.result, threshold))), `${stem(item.name)}-mask.png`);
+  await ready([item], { threshold });
+  save(picture(await mask(item, threshold)), `${stem(item.name)}-mask.png`);
 }
 
 export async function saveOverlay([item], { threshold, opacity, hidden }) {
+  await ready([item], { threshold });
   const { result } = item;
   // The background of two classes keeps the photograph's colours.
   const unseen = new Set([...hidden, ...(result.classes.length === 2 ? [result.classes[0].id] : [])]);
-  const png = await overlayPng(visible(item), result, labelsAt(result, threshold), opacity, unseen);
+  const png = await drawn("overlay", {
+    bitmap: visible(item),
+    result: { ...size(result), classes: result.classes },
+    labels: labelsAt(result, threshold),
+    opacity,
+    hidden: unseen,
+  });
   save(picture(png), `${stem(item.name)}-overlay.png`);
 }
 
 export async function saveCutout([item], choices) {
+  await ready([item], choices);
   save(picture(await cutout(item, choices)), `${stem(item.name)}-cutout.png`);
 }
 
 export async function saveAreas([item], choices) {
+  await ready([item], choices);
   save(new Blob([areas([item], choices)], { type: "text/csv" }), `${stem(item.name)}-areas.csv`);
 }
 
 /** Masks, cut-outs and areas of all photographs. */
 export async function saveAll(items, choices) {
+  await ready(items, choices);
   const names = new Map();
   const files = [];
   for (const item of items) {
@@ -47,7 +74,7 @@ export async function saveAll(items, choices) {
     const again = (names.get(base) ?? 0) + 1;
     names.set(base, again);
     const name = again > 1 ? `${base}-${again}` : base;
-    files.push({ name: `masks/${name}.png`, bytes: await maskPng(item.result, labelsAt(item.result, choices.threshold)) });
+    files.push({ name: `masks/${name}.png`, bytes: await mask(item, choices.threshold) });
     if (item.bitmap) files.push({ name: `cutouts/${name}.png`, bytes: await cutout(item, choices) });
   }
   files.push({ name: "areas.csv", bytes: new TextEncoder().encode(areas(items, choices)) });

@@ -7,6 +7,7 @@ import { h, put, say } from "../core/dom.js";
 import { count, fileName } from "../core/format.js";
 import { icon } from "../core/icons.js";
 import { shortcut } from "../core/keys.js";
+import { rove, tabStop } from "../core/roving.js";
 import { Panel } from "./panel.js";
 import { MODES, Panes } from "./panes.js";
 import { askAt, labelsAt, predict } from "./predict.js";
@@ -93,6 +94,7 @@ export class UseView {
   #work() {
     this.status = h("p", { class: "use-status over-stage", role: "status" });
     this.strip = h("nav", { class: "use-strip", "aria-label": "Photographs so far" });
+    rove(this.strip);
     const stage = h("div", { class: "use-stage" }, this.panes.element, this.status);
     this.work = h("div", { class: "use-work", hidden: true }, stage, this.panel.element, this.strip);
     return this.work;
@@ -270,6 +272,11 @@ export class UseView {
       item.button.setAttribute("aria-current", item === this.shown);
       item.button.dataset.state = item.fault ? "bad" : item.running ? "busy" : item.result ? "all" : "none";
     }
+    const { activeElement } = document;
+    tabStop(
+      this.items.map((item) => item.button),
+      this.strip.contains(activeElement) ? activeElement : this.shown?.button,
+    );
     this.shown?.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 

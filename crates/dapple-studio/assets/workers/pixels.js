@@ -1,12 +1,14 @@
 /**
- * Work that takes longer than a frame: coding of masks, superpixels, areas of like colours.
+ * Work that takes longer than a frame: coding of masks, changes of whole masks, superpixels, areas of like colours, files of results.
  * Takes { number, task, ... }; answers { number, result } or { number, fault }.
  */
+import { movable, stepOf } from "../pixels/bulk.js";
 import { labOf } from "../pixels/colour.js";
 import { areaOfColour } from "../pixels/fill.js";
 import { decodeGreyPng, encodePng } from "../pixels/png.js";
 import { resized } from "../pixels/resize.js";
 import { slic } from "../pixels/slic.js";
+import { cutoutPng, maskPng, overlayPng } from "../use/cutout.js";
 
 /** Superpixels and colours are computed on at most this many pixels. */
 const MOST_PIXELS = 2_500_000;
@@ -25,6 +27,32 @@ const tasks = {
   async encode({ width, height, bytes }) {
     const png = await encodePng(width, height, bytes);
     return [{ png, bytes }, [png.buffer, bytes.buffer]];
+  },
+
+  /** A step of the history, or null. */
+  change({ name, change, width, height, labels, values }) {
+    const step = stepOf(name, change, width, height, labels, values);
+    return [step, movable(step)];
+  },
+
+  /** The PNG of a mask. */
+  async mask({ result, labels }) {
+    const png = await maskPng(result, labels);
+    return [png, [png.buffer]];
+  },
+
+  /** The PNG of a photograph under coloured labels. */
+  async overlay({ bitmap, result, labels, opacity, hidden }) {
+    const png = await overlayPng(bitmap, result, labels, opacity, hidden);
+    bitmap.close();
+    return [png, [png.buffer]];
+  },
+
+  /** The PNG of what is cut out. */
+  async cutout({ bitmap, result, kept, threshold, ground }) {
+    const png = await cutoutPng(bitmap, result, kept, threshold, ground);
+    bitmap.close();
+    return [png, [png.buffer]];
   },
 
   photo({ bitmap }) {

@@ -5,12 +5,11 @@ use dapple_predict::output::{CocoForm, coco_annotation};
 use serde_json::{Value, json};
 
 use super::archive::Archive;
-use super::material::{Material, left_out};
+use super::material::Material;
 use crate::error::Result;
 use crate::store::UNLABELLED;
 
-pub(super) fn write(mut material: Material<'_>, archive: &mut Archive) -> Result<()> {
-    let left = material.keep_complete("COCO")?;
+pub(super) fn write(material: &Material<'_>, archive: &mut Archive) -> Result<()> {
     let objects = material.objects();
     // COCO counts categories from 1.
     let category = |label: u8| objects.iter().position(|(object, _)| *object == label).map(|place| place + 1);
@@ -33,9 +32,5 @@ pub(super) fn write(mut material: Material<'_>, archive: &mut Archive) -> Result
         .map(|(id, (_, name))| json!({ "id": id, "name": name, "supercategory": "" }))
         .collect();
     let document = json!({ "images": images, "annotations": annotations, "categories": categories });
-    archive.add("annotations.json", document.to_string().as_bytes())?;
-    if !left.is_empty() {
-        archive.add("left-out.txt", left_out(&left).as_bytes())?;
-    }
-    Ok(())
+    archive.add("annotations.json", document.to_string().as_bytes())
 }

@@ -10,7 +10,7 @@ use crate::store::{UNLABELLED, colour_text};
 
 const IGNORE: &str = "__ignore__";
 
-pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()> {
+pub(super) fn write(material: &Material<'_>, archive: &mut Archive) -> Result<()> {
     let mut text =
         String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n<version>1.1</version>\n");
     text += "<meta><task><labels>\n";

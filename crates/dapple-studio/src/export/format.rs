@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::archive::Archive;
-use super::material::Material;
+use super::material::{Material, left_out};
 use super::{coco, cvat, labelme, palette, yolo};
 use crate::error::Result;
 use crate::store::LabelStore;
@@ -37,20 +37,32 @@ impl ExportFormat {
     }
 }
 
-/// The labels of a folder as a ZIP archive; photographs are not in it.
+/// Labels in another form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// A ZIP archive of the labels, without the photographs.
+    pub archive: Vec<u8>,
+    /// The number of photographs with labels that are not in it; `left-out.txt` in the archive names them, and why.
+    pub left_out: usize,
+}
+
+/// The labels of a folder in another form.
 ///
 /// # Errors
 /// [`StudioError::Refused`](crate::StudioError::Refused) without a labelled photograph, and where the format cannot say what the
 /// masks say.
-pub fn export(store: &LabelStore, format: ExportFormat) -> Result<Vec<u8>> {
-    let material = Material::of(store)?;
+pub fn export(store: &LabelStore, format: ExportFormat) -> Result<Export> {
+    let mut material = Material::of(store)?;
     let mut archive = Archive::new();
     match format {
-        ExportFormat::Coco => coco::write(material, &mut archive)?,
-        ExportFormat::Labelme => labelme::write(material, &mut archive)?,
-        ExportFormat::Yolo => yolo::write(material, &mut archive)?,
-        ExportFormat::Cvat => cvat::write(material, &mut archive)?,
-        ExportFormat::Palette => palette::write(material, &mut archive)?,
+        ExportFormat::Coco => coco::write(material.keep_complete("COCO")?, &mut archive)?,
+        ExportFormat::Labelme => labelme::write(&material, &mut archive)?,
+        ExportFormat::Yolo => yolo::write(material.keep_complete("YOLO")?, &mut archive)?,
+        ExportFormat::Cvat => cvat::write(&material, &mut archive)?,
+        ExportFormat::Palette => palette::write(&material, &mut archive)?,
     }
-    archive.finish()
+    if !material.left.is_empty() {
+        archive.add("left-out.txt", left_out(&material.left).as_bytes())?;
+    }
+    Ok(Export { archive: archive.finish()?, left_out: material.left.len() })
 }

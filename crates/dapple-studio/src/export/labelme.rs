@@ -11,7 +11,7 @@ use crate::store::UNLABELLED;
 /// Labelme's name of what does not count.
 const IGNORE: &str = "__ignore__";
 
-pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()> {
+pub(super) fn write(material: &Material<'_>, archive: &mut Archive) -> Result<()> {
     let background = material.background();
     let name = |label: u8| match label {
         UNLABELLED => IGNORE,

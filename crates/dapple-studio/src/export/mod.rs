@@ -10,4 +10,4 @@ mod palette;
 mod shapes;
 mod yolo;
 
-pub use format::{ExportFormat, export};
+pub use format::{Export, ExportFormat, export};

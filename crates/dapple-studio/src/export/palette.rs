@@ -7,7 +7,7 @@ use super::material::{Material, stem};
 use crate::error::Result;
 use crate::store::UNLABELLED;
 
-pub(super) fn write(material: Material<'_>, archive: &mut Archive) -> Result<()> {
+pub(super) fn write(material: &Material<'_>, archive: &mut Archive) -> Result<()> {
     for image in &material.images {
         let mask = material.mask(image)?;
         let (width, height) = (mask.width as u32, mask.height as u32);

@@ -6,13 +6,12 @@ use dapple_predict::outlines;
 use serde_json::Value;
 
 use super::archive::Archive;
-use super::material::{Material, left_out, stem};
+use super::material::{Material, stem};
 use super::shapes::with_holes;
 use crate::error::Result;
 use crate::store::UNLABELLED;
 
-pub(super) fn write(mut material: Material<'_>, archive: &mut Archive) -> Result<()> {
-    let left = material.keep_complete("YOLO")?;
+pub(super) fn write(material: &Material<'_>, archive: &mut Archive) -> Result<()> {
     let objects = material.objects();
     for image in &material.images {
         let mask = material.mask(image)?;
@@ -34,9 +33,5 @@ pub(super) fn write(mut material: Material<'_>, archive: &mut Archive) -> Result
         // A JSON text is one of YAML.
         writeln!(yaml, "  {number}: {}", Value::from(*name)).expect("a string takes it");
     }
-    archive.add("data.yaml", yaml.as_bytes())?;
-    if !left.is_empty() {
-        archive.add("left-out.txt", left_out(&left).as_bytes())?;
-    }
-    Ok(())
+    archive.add("data.yaml", yaml.as_bytes())
 }

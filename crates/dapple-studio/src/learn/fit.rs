@@ -32,7 +32,8 @@ const LEAST_SPREAD: f32 = 0.05;
 /// the same head. `told` is called after each step with its number and loss, and may end the training.
 ///
 /// # Errors
-/// [`StudioError::Refused`] where less than two classes have pixels; those of the engine.
+/// [`StudioError::Refused`] where less than two classes have pixels, and for features or losses that are not finite; those of the
+/// engine.
 pub fn fit(
     engine: &dyn Engine,
     pool: &Pool<'_>,
@@ -73,6 +74,12 @@ pub fn fit(
             values.extend(pixel.iter().zip(&mean).zip(&scale).map(|((v, mean), scale)| (v - mean) * scale));
         }
         let value = trainer.accumulate(&Tensor::new(shape, values), &labels, &loss, 1.0)?;
+        if !value.is_finite() {
+            return Err(StudioError::refused(
+                "the network that learns along met numbers that are not finite; if its encoder's weights are your own, check them, \
+                 or start with --weights none",
+            ));
+        }
         let share = step as f32 / steps as f32;
         let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * share).cos());
         trainer.step(rate, Some(CLIP))?;

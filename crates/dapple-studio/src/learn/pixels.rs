@@ -14,24 +14,27 @@ const LEAST_OF_IMAGE: usize = 40;
 /// The most pixels of a class in all images.
 const MOST_OF_ALL: usize = 4000;
 
-/// Pixels of a working image where labels of several classes meet.
-const MIXED: u8 = 254;
-
 /// The labels of an image at the size at which it is looked at: that of the labelled pixels that fall into one of its pixels, and
 /// none where these differ. So the thinnest stroke on the largest image is seen.
 pub fn working_labels(mask: &Mask, size: Size) -> Vec<u8> {
     let mut labels = vec![UNLABELLED; size.height * size.width];
+    // Where labels of several classes meet.
+    let mut mixed = Vec::new();
     let columns: Vec<usize> = (0..mask.width).map(|x| x * size.width / mask.width).collect();
     for (y, row) in mask.labels.chunks_exact(mask.width).enumerate() {
         let at = y * size.height / mask.height * size.width;
         for (&label, column) in row.iter().zip(&columns) {
             if label != UNLABELLED {
                 let to = &mut labels[at + column];
-                *to = if *to == UNLABELLED || *to == label { label } else { MIXED };
+                if *to == UNLABELLED {
+                    *to = label;
+                } else if *to != label {
+                    mixed.push(at + column);
+                }
             }
         }
     }
-    labels.iter_mut().filter(|label| **label == MIXED).for_each(|label| *label = UNLABELLED);
+    mixed.into_iter().for_each(|place| labels[place] = UNLABELLED);
     labels
 }
 
@@ -77,6 +80,17 @@ impl Pixels {
             }
         }
         Self(pixels)
+    }
+
+    /// What would have been chosen with a smaller `most`: the first of each class in their order.
+    pub(super) fn fewer(&self, most: usize) -> Self {
+        let mut counts = [0_usize; 256];
+        let first = |pixel: &&Pixel| {
+            let count = &mut counts[usize::from(pixel.label)];
+            *count += 1;
+            *count <= most
+        };
+        Self(self.0.iter().filter(first).cloned().collect())
     }
 }
 
@@ -135,6 +149,9 @@ mod tests {
         let labels = working_labels(&mask, Size { height: 2, width: 2 });
         assert_eq!(labels, [1, 255, 255, 255]);
         assert_eq!(working_labels(&mask, Size { height: 8, width: 8 }), mask.labels);
+        // The last of 255 classes is one like any other.
+        let last = Mask { width: 3, height: 1, labels: vec![254, 254, 0] };
+        assert_eq!(working_labels(&last, Size { height: 1, width: 3 }), [254, 254, 0]);
         // Small images are looked at enlarged.
         let tiny = Mask { width: 1, height: 1, labels: vec![1] };
         assert_eq!(working_labels(&tiny, Size { height: 2, width: 2 }), [1, 255, 255, 255]);
@@ -160,6 +177,9 @@ mod tests {
         assert_eq!(ones(&few), ones(&more));
         let pool = Pool::of([&more], 3);
         assert_eq!((pool.present(), pool.features(), pool.classes[0].len()), (2, 1, 100));
+        for most in [1, 40, 100, 499] {
+            assert_eq!(more.fewer(most), Pixels::choose(&maps, &labels, "a.jpg", most), "{most}");
+        }
         assert_eq!([1, 16, 20, 5000].map(pixels_of_image), [500, 500, 250, 40]);
     }
 }

@@ -8,6 +8,7 @@ use dapple_base::Size;
 use super::head::Head;
 use super::maps::{Between, Level, Maps};
 use crate::error::{Result, StudioError};
+use crate::store::UNLABELLED;
 
 /// The labels that the learner proposes for an image, at the size at which it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Proposal {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
-    /// `height * width` labels.
+    /// `height * width` labels; [`UNLABELLED`] where the features are no numbers.
     pub labels: Vec<u8>,
     /// `height * width` values from 0 (sure) to 255: how near the probability of the second class is to that of the first.
     pub uncertainty: Vec<u8>,
@@ -154,7 +155,7 @@ fn row(layers: &[Layer<'_>], head: &Head, (width, height): (usize, usize), y: us
     }
 }
 
-/// The class of the largest logit, and by how much its probability exceeds that of the second.
+/// The class of the largest logit, and by how much its probability exceeds that of the second; no class where one is no number.
 fn decide(logits: &[f32]) -> (u8, f32) {
     let (mut best, mut first, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
     for (class, &logit) in logits.iter().enumerate() {
@@ -165,6 +166,9 @@ fn decide(logits: &[f32]) -> (u8, f32) {
         }
     }
     let sum: f32 = logits.iter().map(|logit| (logit - first).exp()).sum();
+    if !sum.is_finite() {
+        return (UNLABELLED, 0.0);
+    }
     let margin = (1.0 - (second - first).exp()) / sum.max(1.0);
     (best as u8, margin.clamp(0.0, 1.0))
 }
@@ -203,6 +207,9 @@ mod tests {
         assert_eq!(decide(&[1.0, 1.0]).1, 0.0);
         let (label, margin) = decide(&[-20.0, 20.0, -20.0]);
         assert_eq!((label, margin.round()), (1, 1.0));
+        for broken in [[f32::NAN, f32::NAN], [1.0, f32::NAN], [f32::INFINITY, f32::INFINITY]] {
+            assert_eq!(decide(&broken), (UNLABELLED, 0.0), "{broken:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The work of the learner's thread: rounds of learning and proposing, and reviews.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use dapple_base::InputFault;
 use dapple_graph::Engine;
 
 use super::fit::{FAST_STEPS, THOROUGH_STEPS, fit};
@@ -38,14 +39,16 @@ pub(super) trait Turn {
     fn state(&self, state: LearnerState);
     /// A step of training.
     fn learnt(&self, step: usize, loss: f64);
-    /// There is a new proposal.
-    fn proposed(&self, id: &str, proposal: Proposal);
+    /// There is a new proposal, in the [numbers](LabelStore::numbering) of these classes.
+    fn proposed(&self, id: &str, proposal: Proposal, numbering: u64);
     /// The mean uncertainty of the latest proposal.
     fn uncertainty(&self, id: &str) -> Option<f64>;
     /// Proposals of images that are gone are dropped.
     fn keep(&self, known: &dyn Fn(&str) -> bool);
     /// The photograph to label next.
     fn next(&self, id: Option<String>);
+    /// The work is done; with something to know.
+    fn rests(&self, message: Option<String>);
     /// The state of a review.
     fn reviewed(&self, review: ReviewStatus);
 }
@@ -57,6 +60,10 @@ pub(super) struct Desk {
     engine: Arc<dyn Engine>,
     threads: usize,
     head: Option<Head>,
+    /// The [numbers](LabelStore::numbering) of the classes that the head knows.
+    numbering: u64,
+    /// Photographs that could not be read in this round, and why.
+    broken: BTreeMap<String, String>,
     /// The revisions of the photographs, and when each was first seen, by a count.
     changed: HashMap<String, (u64, u64)>,
     count: u64,
@@ -64,28 +71,49 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(gallery: Gallery, store: Arc<LabelStore>, engine: Arc<dyn Engine>, threads: usize) -> Self {
-        Self { gallery, store, engine, threads, head: None, changed: HashMap::new(), count: 0 }
+        let numbering = store.numbering();
+        Self {
+            gallery,
+            store,
+            engine,
+            threads,
+            head: None,
+            numbering,
+            broken: BTreeMap::new(),
+            changed: HashMap::new(),
+            count: 0,
+        }
     }
 
     /// Learns from the labels as they are: quickly first, and proposes for the photograph that is looked at; then thoroughly, and
     /// proposes for all. Gives whether it came to the end.
     pub fn round(&mut self, turn: &dyn Turn, changes: u64) -> Result<bool> {
+        // Before the labels are read: what is learnt from older ones is not taken for what the numbers mean now.
+        let numbering = self.store.numbering();
+        if numbering != self.numbering {
+            (self.head, self.numbering) = (None, numbering);
+        }
+        self.broken.clear();
         let images: Vec<ImageInfo> =
             self.store.images().into_iter().filter(|image| image.problem.is_none()).collect();
         let ids: HashSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
         turn.keep(&|id| ids.contains(id));
-        let focus = turn.focus().filter(|id| ids.contains(id.as_str()));
+        let mut focus = turn.focus().filter(|id| ids.contains(id.as_str()));
         if let Some(id) = &focus {
             // Ready when the first stroke is done.
             turn.state(LearnerState::Reading);
-            self.gallery.maps(id)?;
+            let maps = self.gallery.maps(id).map(drop);
+            if self.readable(id, maps)?.is_none() {
+                focus = None;
+            }
         }
         let labelled = self.labelled(&images, focus.as_deref());
+        self.gallery.keep(&ids, &labelled);
         let most = pixels_of_image(labelled.len());
         let mut at_hand: Vec<Arc<Pixels>> = Vec::new();
         for id in &labelled {
             let pixels = match focus.as_ref() == Some(id) {
-                true => Some(self.gallery.pixels(id, most)?),
+                true => self.pixels(id, most)?,
                 false => self.gallery.known_pixels(id, most),
             };
             at_hand.extend(pixels);
@@ -108,7 +136,7 @@ impl Desk {
                 if !turn.goes_on(changes) {
                     return Ok(false);
                 }
-                at_hand.push(self.gallery.pixels(id, most)?);
+                at_hand.extend(self.pixels(id, most)?);
             }
         }
         turn.state(LearnerState::Learning);
@@ -133,11 +161,38 @@ impl Desk {
         if self.store.image(&id).map_or(true, |image| image.problem.is_some()) {
             return Ok(true);
         }
-        self.gallery.maps(&id)?;
-        if self.head.is_some() && turn.uncertainty(&id).is_none() && turn.goes_on(changes) {
+        let maps = self.gallery.maps(&id).map(drop);
+        let readable = self.readable(&id, maps)?.is_some();
+        if readable && self.head.is_some() && turn.uncertainty(&id).is_none() && turn.goes_on(changes) {
             self.propose(turn, &id)?;
         }
         Ok(true)
+    }
+
+    /// What was read of a photograph; one that cannot be read is remembered, and does not keep the others from being learnt from.
+    fn readable<T>(&mut self, id: &str, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(error) if error.is_input_fault() => {
+                self.broken.insert(id.to_owned(), error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn pixels(&mut self, id: &str, most: usize) -> Result<Option<Arc<Pixels>>> {
+        let pixels = self.gallery.pixels(id, most);
+        self.readable(id, pixels)
+    }
+
+    /// What the person should know of the photographs that were left out.
+    fn left_out(&self) -> Option<String> {
+        let first = self.broken.values().next()?;
+        Some(match self.broken.len() {
+            1 => format!("one photograph is left out: {first}"),
+            count => format!("{count} photographs are left out: {first}, and others"),
+        })
     }
 
     /// The labelled photographs that are learnt from: the one that is looked at, those changed last, then the others.
@@ -181,13 +236,14 @@ impl Desk {
     }
 
     fn propose(&mut self, turn: &dyn Turn, id: &str) -> Result<()> {
-        let Some(head) = &self.head else { return Ok(()) };
-        let maps = self.gallery.maps(id)?;
-        turn.proposed(id, propose(&maps, head, self.threads)?);
+        let maps = self.gallery.maps(id);
+        let (Some(maps), Some(head)) = (self.readable(id, maps)?, &self.head) else { return Ok(()) };
+        turn.proposed(id, propose(&maps, head, self.threads)?, self.numbering);
         Ok(())
     }
 
-    /// Proposes for the photograph that is looked at and for the others, the least labelled first; then says which is next.
+    /// Proposes for the photograph that is looked at and for the others, those at hand and the least labelled first; then says which
+    /// is next.
     fn propose_all(
         &mut self,
         turn: &dyn Turn,
@@ -196,7 +252,9 @@ impl Desk {
         focus: Option<&str>,
     ) -> Result<bool> {
         let mut others: Vec<&ImageInfo> = images.iter().collect();
-        others.sort_by(|a, b| a.labelled.total_cmp(&b.labelled));
+        // Those whose features are at hand come first: reading takes longer than proposing.
+        let at_hand = |image: &ImageInfo| self.gallery.holds(&image.id);
+        others.sort_by(|a, b| at_hand(b).cmp(&at_hand(a)).then_with(|| a.labelled.total_cmp(&b.labelled)));
         let mut done: HashSet<String> = HashSet::new();
         for image in others.into_iter().take(MOST_PROPOSED) {
             // Another one may be looked at by now.
@@ -205,6 +263,9 @@ impl Desk {
                 if done.contains(&id) {
                     continue;
                 }
+                // Reading one that is new takes as long as proposing: a stroke is noticed in between.
+                let maps = self.gallery.maps(&id).map(drop);
+                self.readable(&id, maps)?;
                 if !turn.goes_on(changes) {
                     return Ok(false);
                 }
@@ -221,13 +282,15 @@ impl Desk {
             }
         }
         turn.next(next.map(|(_, image)| image.id.clone()));
-        turn.state(LearnerState::Resting);
+        turn.rests(self.left_out());
         Ok(true)
     }
 
     /// Judges each labelled photograph by a head that learnt from the others.
     pub fn review(&mut self, turn: &dyn Turn) -> Result<bool> {
-        let images: Vec<ImageInfo> = self
+        let numbering = self.store.numbering();
+        self.broken.clear();
+        let mut images: Vec<ImageInfo> = self
             .store
             .images()
             .into_iter()
@@ -238,11 +301,22 @@ impl Desk {
         }
         let most = pixels_of_image(images.len());
         let mut pixels = Vec::with_capacity(images.len());
-        for image in &images {
+        let mut read = Vec::with_capacity(images.len());
+        for image in images {
             if !turn.yields() {
                 return Ok(false);
             }
-            pixels.push(self.gallery.pixels(&image.id, most)?);
+            if let Some(found) = self.pixels(&image.id, most)? {
+                pixels.push(found);
+                read.push(image);
+            }
+        }
+        images = read;
+        if images.len() < 2 {
+            let why = self.left_out().unwrap_or_default();
+            return Err(StudioError::refused(format!(
+                "a review needs two photographs that can be read; {why}"
+            )));
         }
         let folds = FOLDS.min(images.len());
         let mut review =
@@ -267,10 +341,15 @@ impl Desk {
                 review.images.push(disagreement(&image.id, &labels, &proposal, image.size));
                 review.done += 1;
             }
+            if self.store.numbering() != numbering {
+                return Err(StudioError::refused(
+                    "the classes were changed during the review; begin it again",
+                ));
+            }
             turn.reviewed(review.clone());
         }
         review.images.sort_by(|a, b| b.disagreement.total_cmp(&a.disagreement).then_with(|| a.id.cmp(&b.id)));
-        review.state = ReviewState::Done;
+        (review.state, review.message) = (ReviewState::Done, self.left_out());
         turn.reviewed(review);
         Ok(true)
     }

@@ -42,8 +42,8 @@ struct Wishes {
 #[derive(Debug, Default)]
 struct Results {
     status: LearnerStatus,
-    /// With a number that grows with each.
-    proposals: HashMap<String, (u64, Arc<Proposal>)>,
+    /// With a number that grows with each, and the [numbers](LabelStore::numbering) of the classes.
+    proposals: HashMap<String, (u64, u64, Arc<Proposal>)>,
     proposed: u64,
     next: Option<String>,
     review: ReviewStatus,
@@ -99,7 +99,6 @@ impl Learner {
         let mut wishes = self.shared.wishes();
         wishes.changes += 1;
         wishes.changed = Some(Instant::now());
-        wishes.busy = None;
         self.shared.wake.notify_all();
     }
 
@@ -107,9 +106,7 @@ impl Learner {
     pub fn focus(&self, id: Option<String>, busy: bool) {
         let mut wishes = self.shared.wishes();
         wishes.busy = busy.then(|| Instant::now() + LONGEST_STROKE);
-        if wishes.focus != id {
-            wishes.focus = id;
-        }
+        wishes.focus = id;
         self.shared.wake.notify_all();
     }
 
@@ -145,9 +142,9 @@ impl Learner {
         self.shared.results().review.clone()
     }
 
-    /// The latest proposal for a photograph, with its number.
+    /// The latest proposal for a photograph, with its number; none of classes whose numbers have changed since.
     pub fn proposal(&self, id: &str) -> Option<(u64, Arc<Proposal>)> {
-        self.shared.results().proposals.get(id).map(|(number, proposal)| (*number, Arc::clone(proposal)))
+        self.shared.present(id)
     }
 
     /// The photograph to label next.
@@ -176,6 +173,14 @@ impl Shared {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The latest proposal for a photograph, unless its numbers mean other classes by now.
+    fn present(&self, id: &str) -> Option<(u64, Arc<Proposal>)> {
+        let numbering = self.store.numbering();
+        let results = self.results();
+        let (number, _, proposal) = results.proposals.get(id).filter(|(_, of, _)| *of == numbering)?;
+        Some((*number, Arc::clone(proposal)))
+    }
+
     fn tell_status(&self, change: impl FnOnce(&mut LearnerStatus)) {
         let mut results = self.results();
         let before = results.status.clone();
@@ -186,8 +191,11 @@ impl Shared {
     }
 
     fn tell_review(&self, review: ReviewStatus) {
-        self.events.tell("review", &review.state);
+        let ReviewStatus { state, done, of, message, .. } = &review;
+        let news = serde_json::json!({ "state": state, "done": done, "of": of, "message": message });
+        // Who is told asks for the images.
         self.results().review = review;
+        self.events.tell("review", &news);
     }
 }
 
@@ -220,7 +228,16 @@ impl Turn for Shared {
     }
 
     fn state(&self, state: LearnerState) {
-        self.tell_status(|status| (status.state, status.message) = (state, None));
+        // A pause has told its own.
+        if !self.wishes().paused {
+            self.tell_status(|status| (status.state, status.message) = (state, None));
+        }
+    }
+
+    fn rests(&self, message: Option<String>) {
+        if !self.wishes().paused {
+            self.tell_status(|status| (status.state, status.message) = (LearnerState::Resting, message));
+        }
     }
 
     fn learnt(&self, step: usize, loss: f64) {
@@ -228,12 +245,16 @@ impl Turn for Shared {
         (results.status.step, results.status.loss) = (step, Some(loss));
     }
 
-    fn proposed(&self, id: &str, proposal: Proposal) {
+    fn proposed(&self, id: &str, proposal: Proposal, numbering: u64) {
+        // Of classes whose numbers have changed meanwhile.
+        if self.store.numbering() != numbering {
+            return;
+        }
         let changed = self.wishes().changed;
         let mut results = self.results();
         results.proposed += 1;
         let number = results.proposed;
-        results.proposals.insert(id.to_owned(), (number, Arc::new(proposal)));
+        results.proposals.insert(id.to_owned(), (number, numbering, Arc::new(proposal)));
         if self.focus().as_deref() == Some(id)
             && let Some(changed) = changed
         {
@@ -244,8 +265,7 @@ impl Turn for Shared {
     }
 
     fn uncertainty(&self, id: &str) -> Option<f64> {
-        let (_, proposal) = self.results().proposals.get(id).map(|(n, p)| (*n, Arc::clone(p)))?;
-        Some(proposal.mean_uncertainty())
+        Some(self.present(id)?.1.mean_uncertainty())
     }
 
     fn keep(&self, known: &dyn Fn(&str) -> bool) {

@@ -3,10 +3,13 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use dapple_base::InputFault;
 use dapple_serve::{Problem, aside};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::error::StudioError;
@@ -60,6 +63,34 @@ pub(super) fn conflict(error: StudioError) -> Refusal {
     match error {
         StudioError::Refused(message) => Problem::new(StatusCode::CONFLICT, message).into(),
         error => error.into(),
+    }
+}
+
+/// What stands in an address after `?`.
+pub(super) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        let asked = Query::<T>::from_request_parts(parts, state).await;
+        asked
+            .map(|Query(asked)| Self(asked))
+            .map_err(|refused| Problem::new(refused.status(), refused.body_text()).into())
+    }
+}
+
+/// What stands in the path of an address.
+pub(super) struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        let named = Path::<T>::from_request_parts(parts, state).await;
+        named
+            .map(|Path(named)| Self(named))
+            .map_err(|refused| Problem::new(refused.status(), refused.body_text()).into())
     }
 }
 

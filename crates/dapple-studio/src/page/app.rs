@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::listed::listed;
 use crate::events::Events;
 use crate::learn::Learner;
 use crate::store::LabelStore;
@@ -41,6 +42,13 @@ impl App {
         if let Some(learner) = &self.learner {
             learner.changed();
         }
+    }
+
+    /// Tells the pages of other classes, first with what shows whether the numbers in masks mean others than before.
+    pub fn tell_classes(&self) {
+        let classes = listed(&self.store.classes());
+        self.events.tell("numbering", &json!({ "numbering": self.store.numbering(), "classes": classes }));
+        self.events.tell("classes", &classes);
     }
 
     /// Tells the pages of new masks.

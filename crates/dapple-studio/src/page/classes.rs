@@ -6,21 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use dapple_data::Classes;
 use dapple_serve::Problem;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answers::{Answer, json_body, work};
 use super::app::App;
-use crate::store::{ClassEdit, colour_text};
-
-/// Classes as the page knows them.
-pub(crate) fn listed(classes: &Classes) -> Value {
-    let named = classes.names.iter().zip(&classes.colours).enumerate();
-    named
-        .map(|(id, (name, colour))| json!({ "id": id, "name": name, "color": colour_text(*colour) }))
-        .collect()
-}
+use super::listed::listed;
+use crate::store::ClassEdit;
 
 /// `PUT /api/classes`
 pub(super) async fn change(
@@ -35,7 +27,7 @@ pub(super) async fn change(
     work(move || {
         let masks = app.store.change_classes(&edits)?;
         let classes = listed(&app.store.classes());
-        app.events.tell("classes", &classes);
+        app.tell_classes();
         app.tell_masks(&masks);
         app.labels_changed();
         Ok(Json(classes))

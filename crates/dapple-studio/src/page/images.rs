@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
-use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dapple_serve::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::{Answer, absent, body, json_body, work};
+use super::answers::{Answer, Asked, Named, absent, body, json_body, work};
 use super::app::App;
 use super::photo;
 use crate::learn::Learner;
@@ -26,8 +26,8 @@ pub(super) struct Width {
 /// `GET /api/images/{id}/picture`
 pub(super) async fn picture(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Query(Width { width }): Query<Width>,
+    Named(id): Named<String>,
+    Asked(Width { width }): Asked<Width>,
 ) -> Answer<Response> {
     work(move || {
         let path = app.store.image(&id)?.path;
@@ -45,7 +45,7 @@ pub(super) struct Name {
 /// `POST /api/images`
 pub(super) async fn add(
     State(app): State<Arc<App>>,
-    Query(Name { name }): Query<Name>,
+    Asked(Name { name }): Asked<Name>,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<Value>)> {
     let bytes = body(bytes)?;
@@ -73,7 +73,7 @@ fn numbered(number: u64, png: Vec<u8>) -> Response {
 }
 
 /// `GET /api/images/{id}/proposal`
-pub(super) async fn proposal(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
+pub(super) async fn proposal(State(app): State<Arc<App>>, Named(id): Named<String>) -> Answer<Response> {
     work(move || {
         let size = app.store.image(&id)?.size;
         let found = learner(&app)?.proposal(&id).ok_or_else(|| absent("there is no proposal yet"))?;
@@ -85,7 +85,7 @@ pub(super) async fn proposal(State(app): State<Arc<App>>, Path(id): Path<String>
 }
 
 /// `GET /api/images/{id}/uncertainty`
-pub(super) async fn uncertainty(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
+pub(super) async fn uncertainty(State(app): State<Arc<App>>, Named(id): Named<String>) -> Answer<Response> {
     work(move || {
         let found = learner(&app)?.proposal(&id).ok_or_else(|| absent("there is no proposal yet"))?;
         let (number, proposal) = found;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use dapple_base::read_regular;
@@ -13,7 +13,7 @@ use dapple_data::FILE_LIMIT_BYTES;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answers::{Answer, absent, body, work};
+use super::answers::{Answer, Asked, Named, absent, body, work};
 use super::app::App;
 use super::images::{revision, saved};
 use crate::error::StudioError;
@@ -21,7 +21,7 @@ use crate::store::{Mask, Patch, UNLABELLED};
 use crate::train::Predicted;
 
 /// `GET /api/images/{id}/mask`
-pub(super) async fn mask(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
+pub(super) async fn mask(State(app): State<Arc<App>>, Named(id): Named<String>) -> Answer<Response> {
     work(move || {
         let (mask, revision) = app.store.mask(&id)?;
         let tag =
@@ -43,8 +43,8 @@ pub(super) struct Place {
 /// `PUT /api/images/{id}/mask`
 pub(super) async fn draw(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Query(Place { x, y }): Query<Place>,
+    Named(id): Named<String>,
+    Asked(Place { x, y }): Asked<Place>,
     headers: HeaderMap,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<Value>> {
@@ -69,8 +69,8 @@ pub(super) struct Accepted {
 /// `POST /api/images/{id}/accept`
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Query(Accepted { run, replace }): Query<Accepted>,
+    Named(id): Named<String>,
+    Asked(Accepted { run, replace }): Asked<Accepted>,
     headers: HeaderMap,
 ) -> Answer<Json<Value>> {
     let revision = revision(&headers)?;

@@ -6,6 +6,7 @@ mod app;
 mod assets;
 mod classes;
 mod images;
+mod listed;
 mod masks;
 mod photo;
 mod router;
@@ -16,5 +17,4 @@ mod using;
 
 pub(crate) use access::new_token;
 pub(crate) use app::App;
-pub(crate) use classes::listed;
 pub(crate) use router::{POLICY, router};

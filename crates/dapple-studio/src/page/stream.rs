@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::stream::{Stream, unfold};
@@ -11,6 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use super::answers::Asked;
 use super::app::App;
 use super::state::Tab;
 use crate::events::Message;
@@ -48,7 +49,7 @@ impl Listener {
 /// `GET /api/events`
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    Query(Tab { tab }): Query<Tab>,
+    Asked(Tab { tab }): Asked<Tab>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (messages, closing) = (app.events.listen(), app.closing.clone());
     app.count_tab(&tab, true);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dapple_base::read_regular;
 use serde::Deserialize;
 
-use super::answers::{Answer, absent, json_body, work};
+use super::answers::{Answer, Named, absent, json_body, work};
 use super::app::App;
 use crate::learn::{Learner, ReviewStatus};
 use crate::store::{inside, stays_below};
@@ -58,24 +58,27 @@ pub(super) async fn start(
 }
 
 /// `GET /api/trainings/{name}`
-pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<RunState>> {
+pub(super) async fn show(State(app): State<Arc<App>>, Named(name): Named<String>) -> Answer<Json<RunState>> {
     work(move || Ok(Json(trainings(&app)?.state(&name)?))).await
 }
 
 /// `POST /api/trainings/{name}/stop`
-pub(super) async fn stop(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<RunState>> {
+pub(super) async fn stop(State(app): State<Arc<App>>, Named(name): Named<String>) -> Answer<Json<RunState>> {
     work(move || Ok(Json(trainings(&app)?.stop(&name)?))).await
 }
 
 /// `POST /api/trainings/{name}/resume`
-pub(super) async fn resume(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<RunState>> {
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    Named(name): Named<String>,
+) -> Answer<Json<RunState>> {
     work(move || Ok(Json(trainings(&app)?.resume(&name)?))).await
 }
 
 /// `GET /runs/{name}/{*file}`
 pub(super) async fn file(
     State(app): State<Arc<App>>,
-    Path((name, file)): Path<(String, String)>,
+    Named((name, file)): Named<(String, String)>,
 ) -> Answer<Response> {
     work(move || {
         trainings(&app)?;

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
-use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::{Answer, absent, body, conflict, json_body, work};
+use super::answers::{Answer, Asked, absent, body, conflict, json_body, work};
 use super::app::App;
-use super::classes::listed;
-use crate::export::{ExportFormat, export};
+use super::listed::listed;
+use crate::export::{Export, ExportFormat, export};
 use crate::store::Mask;
 use crate::train::Predicted;
 
@@ -29,7 +29,7 @@ pub(super) struct Wanted {
 /// `POST /api/predict`
 pub(super) async fn predict(
     State(app): State<Arc<App>>,
-    Query(Wanted { run, threshold }): Query<Wanted>,
+    Asked(Wanted { run, threshold }): Asked<Wanted>,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<Value>> {
     let bytes = body(bytes)?;
@@ -67,12 +67,13 @@ pub(super) async fn export_labels(
 ) -> Answer<Response> {
     let Exported { format } = json_body(wanted)?;
     work(move || {
-        let archive = export(&app.store, format).map_err(conflict)?;
+        let Export { archive, left_out } = export(&app.store, format).map_err(conflict)?;
         let name = format!("attachment; filename=\"labels-{}.zip\"", format.name());
         let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
             (header::CONTENT_DISPOSITION, name),
+            (HeaderName::from_static("x-left-out"), HeaderValue::from(left_out)),
         ];
         Ok((headers, archive).into_response())
     })

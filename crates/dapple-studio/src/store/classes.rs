@@ -18,6 +18,9 @@ pub struct ClassEdit {
     /// Its present number; none for a new class.
     #[serde(default)]
     pub id: Option<u8>,
+    /// Its present name, by which a list of classes that were changed meanwhile is noticed; none leaves that unchecked.
+    #[serde(default)]
+    pub was: Option<String>,
     /// Its name.
     pub name: String,
     /// Its colour, as `#rrggbb`.
@@ -35,19 +38,26 @@ pub(super) struct Relabelling {
 }
 
 impl Relabelling {
-    /// Checks a new list against the present number of classes.
+    /// Checks a new list against the present names.
     ///
     /// # Errors
-    /// [`StudioError::Refused`] names the entry.
-    pub fn of(edits: &[ClassEdit], present: usize) -> Result<Self> {
+    /// [`StudioError::Refused`] names the entry; [`StudioError::Taken`] for a list that was made of other classes.
+    pub fn of(edits: &[ClassEdit], names: &[String]) -> Result<Self> {
+        let present = names.len();
         let mut classes = Classes { names: Vec::new(), colours: Vec::new() };
         let mut labels: [u8; 256] = std::array::from_fn(|label| label as u8);
         let (mut seen, mut stays) = (BTreeSet::new(), BTreeSet::new());
         for edit in edits {
             let name = edit.name.trim();
             if let Some(id) = edit.id {
-                if usize::from(id) >= present {
+                let Some(name) = names.get(usize::from(id)) else {
                     return Err(StudioError::Unknown(format!("there is no class {id}")));
+                };
+                if let Some(was) = edit.was.as_ref().filter(|was| *was != name) {
+                    return Err(StudioError::Taken(format!(
+                        "the class {id} is `{name}` by now, not `{was}`: the classes were changed elsewhere; look at them, and \
+                         repeat the change"
+                    )));
                 }
                 if !seen.insert(id) {
                     return Err(StudioError::refused(format!("the class {id} is in the list twice")));
@@ -125,8 +135,12 @@ pub fn colour_text([red, green, blue]: [u8; 3]) -> String {
 mod tests {
     use super::*;
 
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|id| format!("class {id}")).collect()
+    }
+
     fn edit(id: Option<u8>, name: &str, merge_into: Option<u8>) -> ClassEdit {
-        ClassEdit { id, name: name.into(), color: "#0180ff".into(), merge_into }
+        ClassEdit { id, was: None, name: name.into(), color: "#0180ff".into(), merge_into }
     }
 
     #[test]
@@ -137,12 +151,13 @@ mod tests {
             edit(Some(1), "soil", Some(0)),
             edit(None, "tree", None),
         ];
-        let new = Relabelling::of(&edits, 3).expect("a list");
+        let new = Relabelling::of(&edits, &names(3)).expect("a list");
         assert_eq!(new.classes.names, ["sky", "ground", "tree"]);
         assert_eq!(new.classes.colours[0], [1, 128, 255]);
         assert_eq!((new.labels[0], new.labels[1], new.labels[2], new.labels[255]), (1, 1, 0, 255));
         assert!(new.changes_masks(3));
-        let same = Relabelling::of(&[edit(Some(0), "a", None), edit(Some(1), "b", None)], 2).expect("a list");
+        let same = [edit(Some(0), "a", None), edit(Some(1), "b", None)];
+        let same = Relabelling::of(&same, &names(2)).expect("a list");
         assert!(!same.changes_masks(2));
     }
 
@@ -159,7 +174,16 @@ mod tests {
             vec![a.clone(), edit(Some(1), " ", None)],
             vec![a, ClassEdit { color: "red".into(), ..b }],
         ] {
-            assert!(Relabelling::of(&edits, 2).is_err(), "{edits:?}");
+            assert!(Relabelling::of(&edits, &names(2)).is_err(), "{edits:?}");
         }
+    }
+
+    #[test]
+    fn lists_of_other_classes_than_the_present_ones_are_refused() {
+        let known = |id, was: &str| ClassEdit { was: Some(was.into()), ..edit(Some(id), was, None) };
+        assert!(Relabelling::of(&[known(0, "class 0"), known(1, "class 1")], &names(2)).is_ok());
+        // Turned round by another tab since.
+        let error = Relabelling::of(&[known(0, "class 1"), known(1, "class 0")], &names(2));
+        assert!(matches!(error, Err(StudioError::Taken(_))));
     }
 }

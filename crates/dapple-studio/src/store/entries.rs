@@ -20,12 +20,24 @@ pub struct ImageInfo {
     pub path: PathBuf,
     /// Its size, upright.
     pub size: Size,
-    /// 0 without a mask; grows with each change of the mask.
+    /// 0 for no mask; grows with each change of the mask, and of what its numbers mean. Where there is a mask when the folder is
+    /// opened, the time of its file, so that revisions of an earlier process are no present ones.
     pub revision: u64,
+    /// Grows with each change of the photograph's file.
+    pub photograph: u64,
     /// The share of its pixels that have a label.
     pub labelled: f64,
     /// Why the photograph or its mask cannot be used.
     pub problem: Option<String>,
+}
+
+/// A mask after a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Saved {
+    /// Its revision.
+    pub revision: u64,
+    /// The share of its pixels that have a label.
+    pub labelled: f64,
 }
 
 /// The state of a file by which a change of it is noticed.
@@ -41,6 +53,12 @@ impl Stamp {
         let metadata = fs::metadata(path).ok()?;
         Some(Self { modified: metadata.modified().ok(), bytes: metadata.len() })
     }
+
+    /// The time of the last change, in milliseconds since 1970; 1 where it is not known.
+    fn milliseconds(self) -> u64 {
+        let since = self.modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or(1).max(1)
+    }
 }
 
 /// A photograph with its mask.
@@ -48,7 +66,10 @@ impl Stamp {
 pub(super) struct Entry {
     pub info: ImageInfo,
     pub mask: PathBuf,
+    /// Of the mask.
     pub stamp: Option<Stamp>,
+    /// Of the photograph.
+    pub photograph: Option<Stamp>,
 }
 
 /// A photograph that is new: its name, its file, and the file of its mask.
@@ -72,7 +93,7 @@ fn entries_of(new: &[New], classes: usize) -> Vec<Entry> {
 }
 
 fn new_entry(id: &str, path: &Path, mask: &Path, classes: usize) -> Entry {
-    let stamp = Stamp::of(mask);
+    let (stamp, photograph) = (Stamp::of(mask), Stamp::of(path));
     let (size, problem) = match image_size(path) {
         Ok(size) => (size, None),
         Err(error) => (Size { height: 0, width: 0 }, Some(error.to_string())),
@@ -81,11 +102,12 @@ fn new_entry(id: &str, path: &Path, mask: &Path, classes: usize) -> Entry {
         id: id.to_owned(),
         path: path.to_owned(),
         size,
-        revision: u64::from(stamp.is_some()),
+        revision: stamp.map_or(0, Stamp::milliseconds),
+        photograph: 0,
         labelled: 0.0,
         problem,
     };
-    let mut entry = Entry { info, mask: mask.to_owned(), stamp };
+    let mut entry = Entry { info, mask: mask.to_owned(), stamp, photograph };
     if entry.info.problem.is_none() {
         read_state(&mut entry, classes);
     }

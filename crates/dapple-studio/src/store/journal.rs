@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use dapple_base::{WriteError, remove_leftovers, write_atomic};
+use dapple_data::find_images;
 use serde::{Deserialize, Serialize};
 
 use super::mask::Mask;
@@ -35,15 +36,44 @@ pub(super) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change to these classes.
+    /// Begins a change to these classes. What an earlier one left is forgotten: it was not decided.
     pub fn begin(places: &'a Places, classes: String) -> Result<Self> {
         let folder = places.own.join(FOLDER);
+        absent_is_fine(&folder, fs::remove_dir_all(&folder))?;
         fs::create_dir_all(&folder).map_err(|source| WriteError::new(&folder, source))?;
         Ok(Self { places, folder, journal: Journal { masks: Vec::new(), classes } })
     }
 
+    /// Adds all masks, of which each label becomes another; also those of photographs that are away at the moment, which would mean
+    /// other classes when they come back.
+    ///
+    /// # Errors
+    /// For a mask that cannot be read, or whose form is not the studio's.
+    pub fn relabel(&mut self, present: usize, labels: &[u8; 256]) -> Result<()> {
+        if !self.places.masks.is_dir() {
+            return Ok(());
+        }
+        let found = find_images(&self.places.masks)?;
+        if let Some(unreadable) = found.unreadable.into_iter().next() {
+            return Err(unreadable.into());
+        }
+        for path in found.images {
+            if path.extension().is_none_or(|extension| extension != "png") {
+                return Err(StudioError::refused(format!(
+                    "{}: this mask is no .png, as those of the studio are, and would mean other classes afterwards; convert it, or \
+                     move it out of the folder",
+                    path.display()
+                )));
+            }
+            let mut mask = Mask::read_any(&path, present)?;
+            mask.labels.iter_mut().for_each(|label| *label = labels[usize::from(*label)]);
+            self.add(&path, &mask)?;
+        }
+        Ok(())
+    }
+
     /// Adds the new content of a mask.
-    pub fn add(&mut self, mask: &Path, content: &Mask) -> Result<()> {
+    fn add(&mut self, mask: &Path, content: &Mask) -> Result<()> {
         let name = format!("{}.png", self.journal.masks.len());
         let target = mask.strip_prefix(&self.places.masks).ok().and_then(Path::to_str);
         let target = target.ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use dapple_base::Size;
-use dapple_data::decode_values;
+use dapple_data::{MaskValues, decode_values};
 
 use crate::error::{Result, StudioError};
 
@@ -45,6 +45,18 @@ impl Mask {
                 size.height
             )));
         }
+        Self::of_values(values, path, classes)
+    }
+
+    /// Reads a mask file of labels below `classes`, whatever its size.
+    ///
+    /// # Errors
+    /// For a file that cannot be decoded, or with other values.
+    pub(super) fn read_any(path: &Path, classes: usize) -> Result<Self> {
+        Self::of_values(decode_values(path)?, path, classes)
+    }
+
+    fn of_values(values: MaskValues, path: &Path, classes: usize) -> Result<Self> {
         let known = |&value: &u16| usize::from(value) < classes || value == u16::from(UNLABELLED);
         if let Some(value) = values.values.iter().find(|value| !known(value)) {
             return Err(StudioError::refused(format!(
@@ -53,7 +65,7 @@ impl Mask {
             )));
         }
         let labels = values.values.into_iter().map(|value| value as u8).collect();
-        Ok(Self { width: size.width, height: size.height, labels })
+        Ok(Self { width: values.width, height: values.height, labels })
     }
 
     /// As an 8-bit grey PNG.

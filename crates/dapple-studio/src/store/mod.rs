@@ -5,6 +5,7 @@
 mod classes;
 mod entries;
 mod import;
+mod inner;
 mod journal;
 mod labels;
 mod mask;
@@ -12,9 +13,10 @@ mod places;
 mod table;
 
 pub use classes::{ClassEdit, colour_text};
-pub use entries::ImageInfo;
+pub use entries::{ImageInfo, Saved};
 pub use import::import;
-pub use labels::{LabelStore, Refreshed, Saved};
+pub use inner::Refreshed;
+pub use labels::LabelStore;
 pub use mask::{Mask, Patch, UNLABELLED};
 pub use places::Places;
 pub(crate) use places::{inside, stays_below};

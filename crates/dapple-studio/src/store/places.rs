@@ -27,10 +27,11 @@ pub struct Places {
 }
 
 impl Places {
-    /// Finds the photographs of a folder: those in `images/`, with the folders in it, or those directly in the folder.
+    /// Finds the photographs of a folder: those in `images/`, with the folders in it, or those directly in the folder. There may be
+    /// none yet.
     ///
     /// # Errors
-    /// [`StudioError::Refused`] for a folder without photographs, and for one with labels in another form.
+    /// [`StudioError::Refused`] for what is no folder, for one whose photographs lie deeper, and for one with labels in another form.
     pub fn find(root: &Path) -> Result<Self> {
         if !root.is_dir() {
             return Err(StudioError::refused(format!("{}: give a folder of photographs", root.display())));
@@ -48,7 +49,8 @@ impl Places {
             own: place(OWN),
             root,
         };
-        if places.list()?.0.is_empty() {
+        // Where there are none at all, they are still to come.
+        if places.list()?.0.is_empty() && !find_images(&places.photographs)?.images.is_empty() {
             return Err(StudioError::refused(format!(
                 "{}: no photograph (PNG, JPEG, BMP, TIFF, WebP, PNM, GIF) directly in it or in {}; give the folder that holds them",
                 places.root.display(),
@@ -69,6 +71,12 @@ impl Places {
             found.passed_over.into_iter().filter(directly).collect(),
         );
         let mut notes = Vec::new();
+        if images.is_empty() {
+            notes.push(format!(
+                "there is no photograph yet; drop some on the page, or put them into {}",
+                self.photographs.display()
+            ));
+        }
         if let Some(first) = passed.first() {
             notes.push(format!(
                 "{} files are of kinds that are not read, such as {}; convert them to JPEG or PNG",

@@ -243,6 +243,8 @@ impl Trainings {
     }
 
     fn ended(&self, name: &str, failure: Option<String>) {
+        // Before the next one can begin.
+        (self.busy)(false);
         {
             let mut inner = self.lock();
             let begun = inner.active.take().is_some_and(|active| active.begun);
@@ -251,7 +253,6 @@ impl Trainings {
             }
         }
         self.tell(name);
-        (self.busy)(false);
     }
 
     fn tell(&self, name: &str) {

@@ -48,6 +48,9 @@ fn wrong_requests_are_told_what_is_wrong() {
         ("PUT /api/images/photo-0.png/mask\nIf-Match: \"0\"", b"no PNG", 422),
         ("PUT /api/images/absent.png/mask\nIf-Match: \"0\"", &png[..], 404),
         ("GET /api/images/absent.png/picture", b"", 404),
+        ("GET /api/images/photo-0.png/picture?width=wide", b"", 400),
+        ("GET /api/images/%FF/mask", b"", 400),
+        ("POST /api/images", &png[..], 400),
         ("GET /api/nothing", b"", 404),
         ("DELETE /api/state", b"", 405),
         ("PUT /api/classes\nContent-Type: application/json", b"[]", 422),
@@ -59,6 +62,7 @@ fn wrong_requests_are_told_what_is_wrong() {
     ] {
         let answer = studio.send(head, body);
         assert_eq!(answer.status, status, "{head}: {}", String::from_utf8_lossy(&answer.body));
+        assert!(answer.json()["error"].is_string(), "{head}: {}", answer.json());
     }
     assert!(!folder.path().join("masks").exists());
 }

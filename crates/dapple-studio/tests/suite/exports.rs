@@ -14,7 +14,7 @@ use crate::common::{SIDE, folder, id, truth};
 /// Unpacks an archive beside the photographs, and opens the result.
 fn opened(store: &LabelStore, format: ExportFormat) -> (tempfile::TempDir, Dataset) {
     let out = tempfile::tempdir().unwrap();
-    let mut archive = ZipArchive::new(Cursor::new(export(store, format).unwrap())).unwrap();
+    let mut archive = ZipArchive::new(Cursor::new(export(store, format).unwrap().archive)).unwrap();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
         let path = out.path().join(&*file.name().unwrap());
@@ -88,7 +88,9 @@ fn unlabelled_pixels_are_said_or_the_photograph_is_left_out() {
         assert!(message.contains("labelled as a whole"), "{message}");
     }
     store.fill(&id(1), 0, &truth(1)).unwrap();
-    let mut archive = ZipArchive::new(Cursor::new(export(&store, ExportFormat::Coco).unwrap())).unwrap();
+    let exported = export(&store, ExportFormat::Coco).unwrap();
+    assert_eq!(exported.left_out, 1);
+    let mut archive = ZipArchive::new(Cursor::new(exported.archive)).unwrap();
     let mut left = String::new();
     archive.by_name("left-out.txt").unwrap().read_to_string(&mut left).unwrap();
     assert!(left.contains("photo-0.png") && !left.contains("photo-1.png"), "{left}");
@@ -96,4 +98,25 @@ fn unlabelled_pixels_are_said_or_the_photograph_is_left_out() {
         let (_out, dataset) = opened(&store, format);
         assert_eq!(labels(&dataset, 0), store.mask(&id(0)).unwrap().0.labels, "{format:?}");
     }
+}
+
+#[test]
+fn masks_that_cannot_be_read_are_named_in_every_format() {
+    let folder = folder(3);
+    let store = LabelStore::open(folder.path()).unwrap();
+    store.fill(&id(0), 0, &truth(0)).unwrap();
+    fs::write(folder.path().join("masks/photo-1.png"), "no mask").unwrap();
+    store.refresh().unwrap();
+    for format in ALL {
+        let exported = export(&store, format).unwrap();
+        assert_eq!(exported.left_out, 1, "{format:?}");
+        let mut archive = ZipArchive::new(Cursor::new(exported.archive)).unwrap();
+        let mut left = String::new();
+        archive.by_name("left-out.txt").unwrap().read_to_string(&mut left).unwrap();
+        assert!(left.contains("photo-1.png") && !left.contains("photo-2.png"), "{format:?}: {left}");
+    }
+    fs::remove_file(folder.path().join("masks/photo-0.png")).unwrap();
+    store.refresh().unwrap();
+    let message = export(&store, ExportFormat::Palette).unwrap_err().to_string();
+    assert!(message.contains("no mask can be read") && message.contains("photo-1.png"), "{message}");
 }

@@ -1,5 +1,6 @@
 //! Learning along.
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -88,6 +89,8 @@ fn the_page_gets_proposals_while_a_person_paints() {
     for (revision, (x, y, patch)) in (0..).zip(strokes(0)) {
         assert_eq!(studio.draw(&id(0), revision, (x, y), &patch).status, 200);
     }
+    let focus = serde_json::json!({ "image": id(0), "busy": false });
+    assert_eq!(studio.json("POST", "/api/focus", &focus).status, 204);
     let state = studio.wait(|state| state["learner"]["state"] == "resting");
     let images = state["images"].as_array().unwrap();
     assert!(
@@ -109,8 +112,63 @@ fn the_page_gets_proposals_while_a_person_paints() {
     for (revision, (x, y, patch)) in (0..).zip(strokes(1)) {
         assert_eq!(studio.draw(&id(1), revision, (x, y), &patch).status, 200);
     }
+    let mut events = studio.events("mine");
+    assert!(events.by_ref().any(|line| line.contains("event: tabs")));
     assert_eq!(studio.send("POST /api/review", &[]).status, 202);
-    studio.wait(|_| studio.get("/api/review").json()["state"] == "done");
+    // The page learns the state and the progress from events, and asks for the images when it is done.
+    let is_done = |line: &String| line.starts_with("data: ") && line.contains("\"state\":\"done\"");
+    let told = events.by_ref().find(is_done).expect("it is told");
+    let news: serde_json::Value = serde_json::from_str(&told["data: ".len()..]).unwrap();
+    assert_eq!((news["done"].as_u64(), news["of"].as_u64()), (Some(2), Some(2)), "{news}");
     let review = studio.get("/api/review").json();
     assert_eq!(review["images"].as_array().unwrap().len(), 2, "{review}");
+}
+
+#[test]
+fn a_photograph_that_cannot_be_decoded_does_not_keep_the_others_from_being_learnt() {
+    let folder = folder(3);
+    // Its head is whole, its pixels are not.
+    let path = folder.path().join("images").join(id(2));
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let studio = Running::start(folder.path(), true);
+    for (revision, (x, y, patch)) in (0..).zip(strokes(0)) {
+        assert_eq!(studio.draw(&id(0), revision, (x, y), &patch).status, 200);
+    }
+    let state = studio.wait(|state| state["learner"]["state"] == "resting");
+    let message = state["learner"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("one photograph is left out") && message.contains("photo-2.png"), "{state}");
+    assert!(state["images"][1]["proposal"].is_u64() && state["images"][2]["proposal"].is_null(), "{state}");
+    // It is tried again when it is whole.
+    fs::write(&path, whole).unwrap();
+    let state = studio.wait(|state| state["images"][2]["proposal"].is_u64());
+    assert!(state["images"][2]["uncertainty"].is_f64(), "{state}");
+}
+
+#[test]
+fn a_proposal_of_the_classes_before_is_never_shown() {
+    let folder = folder(2);
+    let studio = Running::start(folder.path(), true);
+    for (revision, (x, y, patch)) in (0..).zip(strokes(0)) {
+        assert_eq!(studio.draw(&id(0), revision, (x, y), &patch).status, 200);
+    }
+    studio.wait(|state| state["images"][1]["proposal"].is_u64());
+    let turned = serde_json::json!([
+        { "id": 1, "was": "object", "name": "object", "color": "#ff0000" },
+        { "id": 0, "was": "background", "name": "background", "color": "#000000" },
+    ]);
+    assert_eq!(studio.json("PUT", "/api/classes", &turned).status, 200);
+    // Until there is a new one, there is none.
+    let proposal = || studio.get("/api/images/photo-1.png/proposal");
+    let mut answer = proposal();
+    if answer.status == 404 {
+        studio.wait(|state| state["images"][1]["proposal"].is_u64());
+        answer = proposal();
+    }
+    assert_eq!(answer.status, 200);
+    let proposed = dapple_data::decode_values_bytes(&answer.body, "a proposal").unwrap();
+    let labels: Vec<u8> = proposed.values.iter().map(|value| 1 - *value as u8).collect();
+    assert!(iou(&labels, &scene(1).1) > 0.9, "the object is the first class now");
+    // The list of classes is another by now.
+    assert_eq!(studio.json("PUT", "/api/classes", &turned).status, 409);
 }

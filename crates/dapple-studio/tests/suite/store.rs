@@ -9,7 +9,7 @@ use dapple_studio::store::{ClassEdit, LabelStore, Patch, UNLABELLED, import};
 use crate::common::{SIDE, folder, id, strokes, truth};
 
 fn edit(id: Option<u8>, name: &str, merge_into: Option<u8>) -> ClassEdit {
-    ClassEdit { id, name: name.into(), color: "#102030".into(), merge_into }
+    ClassEdit { id, was: None, name: name.into(), color: "#102030".into(), merge_into }
 }
 
 #[test]
@@ -111,6 +111,23 @@ fn erasing_everything_leaves_no_mask() {
     let saved = store.draw(&id(0), revision, (0, 0), &nothing).unwrap();
     assert_eq!((saved.revision, saved.labelled), (2, 0.0));
     assert!(!folder.path().join("masks/photo-0.png").exists());
+}
+
+#[test]
+fn a_mask_that_a_training_reads_stays_as_a_file() {
+    let folder = folder(1);
+    let store = LabelStore::open(folder.path()).unwrap();
+    let file = folder.path().join("masks/photo-0.png");
+    let nothing = Patch { width: SIDE, height: SIDE, labels: vec![Some(UNLABELLED); SIDE * SIDE] };
+    store.keep_files(true);
+    let revision = store.fill(&id(0), 0, &truth(0)).unwrap().revision;
+    let saved = store.draw(&id(0), revision, (0, 0), &nothing).unwrap();
+    assert_eq!((saved.revision, saved.labelled), (2, 0.0));
+    assert!(decode_values(&file).unwrap().values.iter().all(|&value| value == 255));
+    store.keep_files(false);
+    assert!(!file.exists());
+    assert!(store.refresh().unwrap().is_empty());
+    assert_eq!(store.image(&id(0)).unwrap().revision, 2);
 }
 
 #[test]
@@ -216,12 +233,114 @@ fn labels_in_other_forms_are_imported_and_not_changed() {
 
 #[test]
 fn folders_that_are_nothing_to_label_are_refused() {
-    let empty = tempfile::tempdir().unwrap();
+    let outer = tempfile::tempdir().unwrap();
+    fs::create_dir_all(outer.path().join("trip/day")).unwrap();
+    fs::copy(folder(1).path().join("images").join(id(0)), outer.path().join("trip/day/a.png")).unwrap();
     for (path, wanted) in
-        [(empty.path().join("absent"), "give a folder"), (empty.path().to_owned(), "no photograph")]
+        [(outer.path().join("absent"), "give a folder"), (outer.path().to_owned(), "no photograph")]
     {
         let message = LabelStore::open(&path).unwrap_err().to_string();
         assert!(message.contains(wanted), "{message}");
     }
-    assert!(!empty.path().join(".dapple").exists());
+    assert!(!outer.path().join(".dapple").exists());
+}
+
+#[test]
+fn an_empty_folder_opens_says_so_and_notices_its_first_photograph() {
+    let empty = tempfile::tempdir().unwrap();
+    let store = LabelStore::open(empty.path()).unwrap();
+    assert!(store.images().is_empty());
+    assert!(store.notes()[0].contains("no photograph yet"), "{:?}", store.notes());
+    assert!(store.refresh().unwrap().is_empty());
+    fs::copy(folder(1).path().join("images").join(id(0)), empty.path().join("a.png")).unwrap();
+    assert!(store.refresh().unwrap().images);
+    assert!(store.images().len() == 1 && store.notes().is_empty());
+}
+
+#[test]
+fn a_photograph_that_is_replaced_is_read_again() {
+    let folder = folder(1);
+    let store = LabelStore::open(folder.path()).unwrap();
+    let before = store.image(&id(0)).unwrap();
+    let other = dapple_data::Raster::new(20, 30, 3, vec![7; 20 * 30 * 3]);
+    fs::write(&before.path, dapple_data::encode_png(&other).unwrap()).unwrap();
+    let refreshed = store.refresh().unwrap();
+    assert!(refreshed.images && refreshed.masks.len() == 1, "{refreshed:?}");
+    let after = store.image(&id(0)).unwrap();
+    assert_eq!((after.size.width, after.size.height), (20, 30));
+    assert!(after.photograph > before.photograph && after.revision > before.revision);
+    // The same photograph again is taken for what it is, another one under its name is not.
+    let bytes = fs::read(&before.path).unwrap();
+    assert_eq!(store.add_image(&id(0), &bytes).unwrap(), id(0));
+    let third = dapple_data::encode_png(&dapple_data::Raster::new(20, 30, 3, vec![8; 1800])).unwrap();
+    assert!(matches!(store.add_image(&id(0), &third), Err(StudioError::Taken(_))));
+}
+
+/// Turns the two classes round.
+fn turned() -> [ClassEdit; 2] {
+    [edit(Some(1), "object", None), edit(Some(0), "background", None)]
+}
+
+#[test]
+fn a_stroke_of_the_classes_before_is_refused_where_there_is_no_mask_too() {
+    let folder = folder(2);
+    let store = LabelStore::open(folder.path()).unwrap();
+    store.fill(&id(0), 0, &truth(0)).unwrap();
+    let numbering = store.numbering();
+    let changed = store.change_classes(&turned()).unwrap();
+    assert!(store.numbering() > numbering);
+    assert_eq!(changed.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [id(0), id(1)]);
+    let [(x, y, patch), _] = strokes(1);
+    let error = store.draw(&id(1), 0, (x, y), &patch).unwrap_err();
+    assert!(matches!(error, StudioError::Stale(_)), "{error}");
+    // The same where another program has changed the list.
+    let revision = store.image(&id(1)).unwrap().revision;
+    let mut classes = store.classes();
+    classes.names.reverse();
+    fs::write(folder.path().join("classes.toml"), classes.to_toml_of_labels(UNLABELLED) + "\n").unwrap();
+    let refreshed = store.refresh().unwrap();
+    assert!(refreshed.classes && refreshed.masks.len() == 2, "{refreshed:?}");
+    assert!(matches!(store.draw(&id(1), revision, (x, y), &patch), Err(StudioError::Stale(_))));
+}
+
+#[test]
+fn masks_of_photographs_that_are_away_follow_the_classes() {
+    let folder = folder(2);
+    let store = LabelStore::open(folder.path()).unwrap();
+    (0..2).for_each(|index| _ = store.fill(&id(index), 0, &truth(index)).unwrap());
+    let (here, away) = (folder.path().join("images").join(id(1)), folder.path().join("away.png"));
+    fs::rename(&here, &away).unwrap();
+    assert!(store.refresh().unwrap().images);
+    // One in another form would keep the numbers of before: nothing is changed.
+    let odd = folder.path().join("masks/photo-1.bmp");
+    fs::write(&odd, "a mask").unwrap();
+    let message = store.change_classes(&turned()).unwrap_err().to_string();
+    assert!(message.contains("photo-1.bmp"), "{message}");
+    assert_eq!(store.mask(&id(0)).unwrap().0, truth(0));
+    fs::remove_file(odd).unwrap();
+    store.change_classes(&turned()).unwrap();
+    fs::rename(&away, &here).unwrap();
+    store.refresh().unwrap();
+    let (mask, _) = store.mask(&id(1)).unwrap();
+    assert!(mask.labels.iter().zip(&truth(1).labels).all(|(new, old)| *new == 1 - old));
+}
+
+#[test]
+fn a_change_of_all_masks_that_meets_an_error_is_finished_before_a_mask_is_used() {
+    let folder = folder(2);
+    let store = LabelStore::open(folder.path()).unwrap();
+    (0..2).for_each(|index| _ = store.fill(&id(index), 0, &truth(index)).unwrap());
+    // The list of classes cannot be replaced: the masks have changed by then.
+    let (classes, kept) = (folder.path().join("classes.toml"), folder.path().join("kept.toml"));
+    fs::rename(&classes, &kept).unwrap();
+    fs::create_dir(&classes).unwrap();
+    assert!(store.change_classes(&turned()).is_err());
+    let [(x, y, patch), _] = strokes(0);
+    assert!(store.mask(&id(0)).is_err() && store.draw(&id(0), 1, (x, y), &patch).is_err());
+    fs::remove_dir(&classes).unwrap();
+    let (mask, _) = store.mask(&id(0)).unwrap();
+    assert!(mask.labels.iter().zip(&truth(0).labels).all(|(new, old)| *new == 1 - old));
+    assert_eq!(store.classes().names, ["object", "background"]);
+    assert!(matches!(store.draw(&id(0), 1, (x, y), &patch), Err(StudioError::Stale(_))));
+    assert!(store.refresh().unwrap().classes, "the pages are told");
 }

@@ -275,6 +275,17 @@ paged("all of it works by keys: paint at the middle, move, zoom, next image, hel
   assert.equal(await page.locator("dialog").count(), 0);
 });
 
+paged("the images are one tab stop, in which arrow keys move", async (page, mock) => {
+  const stops = page.locator(".strip-row .thumb[tabindex='0']");
+  assert.equal(await stops.count(), 1);
+  await stops.focus();
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.id), mock.images[1].id);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((id) => window.dappleStudio.views.label.editor.session?.id === id, mock.images[1].id);
+  assert.equal(await stops.count(), 1);
+});
+
 paged("the wheel zooms where the pointer is, and Space moves the picture without painting", async (page, mock) => {
   const [[x, y]] = await places(page, [[80, 60]]);
   await page.mouse.move(x, y);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Mock } from "../tools/mock.mjs";
-import { closeBrowser, count, drag, labels, missing, open, saved } from "../tools/page.mjs";
+import { closeBrowser, count, drag, labels, missing, open, places, saved } from "../tools/page.mjs";
 
 after(closeBrowser);
 
@@ -151,4 +151,41 @@ paged("labels of an image stay with it as others are opened", async (page, mock,
   await saved(page);
   assert.equal(count(image.mask, 1), 0);
   assert.ok(count(mock.images[1].mask, 1) > 0);
+});
+
+paged("strokes that are not saved yet come back in the new numbers when classes are turned round", async (page, mock, image) => {
+  mock.refuse = 1e6;
+  await drag(page, [
+    [40, 60],
+    [200, 100],
+  ]);
+  await page.getByText("1 not saved").waitFor();
+  const painted = count(await labels(page), 1);
+  const [background, animal, sky] = mock.classes.map((c) => ({ ...c, was: c.name, merge_into: null }));
+  const answer = await fetch(`${mock.url}/api/classes`, { method: "PUT", body: JSON.stringify([animal, background, sky]) });
+  assert.equal(answer.status, 200);
+  mock.refuse = 0;
+  await page.waitForFunction(
+    (n) => window.dappleStudio.views.label.editor.session?.map.data.filter((v) => v === 0).length === n,
+    painted,
+  );
+  await saved(page);
+  assert.deepEqual(image.mask, await labels(page));
+  assert.equal(count(image.mask, 0), painted);
+});
+
+paged("a stroke that is given up paints nothing while the button is still down", async (page, mock, image) => {
+  const [[x, y], [u, v]] = await places(page, [
+    [40, 60],
+    [200, 100],
+  ]);
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(u, v, { steps: 5 });
+  await page.keyboard.press("Escape");
+  await page.mouse.move(x, y + 40, { steps: 5 });
+  await page.mouse.up();
+  await saved(page);
+  assert.equal(count(await labels(page), 255), image.mask.length);
+  assert.equal(mock.log.filter((r) => r.method === "PUT").length, 0);
 });

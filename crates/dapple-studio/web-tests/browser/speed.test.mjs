@@ -65,6 +65,12 @@ test("painting on 20 megapixels saves exactly what was painted", { skip: missing
   await measure("moving", async () => {
     for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowLeft");
   });
+  await measure("the rest is background", async () => {
+    const steps = await page.evaluate(() => window.dappleStudio.views.label.editor.session.history.done.length);
+    await page.keyboard.press("Shift+B");
+    await page.waitForFunction((n) => window.dappleStudio.views.label.editor.session.history.done.length > n, steps);
+  });
+  await saved(page);
   await measure("undo and redo", async () => {
     for (const key of ["Control+z", "Control+z", "Control+y", "Control+y"]) await page.keyboard.press(key);
   });

@@ -24,6 +24,7 @@ export class Mock {
   constructor(images, { classes = CLASSES, labelled = 0, folder = "/home/ada/meadow" } = {}) {
     this.classes = structuredClone(classes);
     this.folder = folder;
+    this.numbering = 0;
     this.images = images.map((image, i) => this.#image(image, i < labelled));
     this.runs = [];
     this.review = { state: "none", done: 0, of: 0, message: null, images: [] };
@@ -106,6 +107,7 @@ export class Mock {
       version: "0.0.0",
       second: this.second,
       classes: this.classes,
+      numbering: this.numbering,
       ignore: 255,
       images: this.images.map((i) => this.entry(i)),
       next: this.next,
@@ -178,7 +180,8 @@ export class Mock {
       if (image.proposal === null) return problem(response, 404, "there is no proposal yet");
       return png(response, await encodePng(image.width, image.height, image.truth), { "X-Revision": String(image.proposal) });
     }
-    if (part === "uncertainty") return png(response, await encodePng(image.width, image.height, doubt(image)));
+    if (part === "uncertainty")
+      return png(response, await encodePng(image.width, image.height, doubt(image)), { "X-Revision": String(image.proposal) });
     return problem(response, 404, "there is no such part");
   }
 
@@ -235,6 +238,8 @@ export class Mock {
 
   /** Numbers are places in the list: masks are rewritten where they move. */
   #putClasses(response, list) {
+    const moved = list.find((c) => c.id !== null && c.was !== this.classes[c.id]?.name);
+    if (moved) return problem(response, 409, "the classes were changed elsewhere");
     const kept = list.filter((c) => c.merge_into === null);
     const to = new Uint8Array(256).fill(255);
     kept.forEach((c, at) => {
@@ -242,16 +247,17 @@ export class Mock {
     });
     for (const c of list) if (c.merge_into !== null) to[c.id] = to[c.merge_into];
     if (kept.length < 2) return problem(response, 422, "at least two classes stay");
-    const changed = [];
-    for (const image of this.images) {
-      const mask = image.mask.map((v) => to[v]);
-      if (Buffer.compare(mask, image.mask) === 0) continue;
-      image.mask = mask;
+    // Revisions of all images grow when numbers mean other classes.
+    const changed = this.classes.some((c) => to[c.id] !== c.id) ? this.images : [];
+    for (const image of changed) {
+      image.mask = image.mask.map((v) => to[v]);
       image.revision++;
-      changed.push(image);
+      image.proposal = image.uncertainty = null;
     }
+    if (changed.length) this.numbering++;
     this.classes = kept.map(({ name, color }, id) => ({ id, name, color }));
     json(response, this.classes);
+    this.emit("numbering", { numbering: this.numbering, classes: this.classes });
     this.emit("classes", this.classes);
     for (const image of changed) this.emit("changed", { image: image.id, revision: image.revision });
   }

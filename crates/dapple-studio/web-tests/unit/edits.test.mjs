@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { movable, stepOf } from "../../assets/pixels/bulk.js";
 import { Edit } from "../../assets/pixels/edit.js";
 import { History } from "../../assets/pixels/history.js";
 import { LabelMap, difference } from "../../assets/pixels/map.js";
@@ -128,4 +129,53 @@ test("the difference of two maps is a tight rectangle", () => {
 test("near rectangles are joined, distant ones stay apart", () => {
   assert.deepEqual(joined([rect(0, 0, 100, 100), rect(50, 0, 150, 100)]), [rect(0, 0, 150, 100)]);
   assert.equal(joined([rect(0, 0, 100, 100), rect(2000, 2000, 2100, 2100)]).length, 2);
+});
+
+test("an edit that has ended writes nothing any more", () => {
+  const map = new LabelMap(40, 30);
+  for (const end of [(edit) => edit.finish("test"), (edit) => edit.cancel()]) {
+    const edit = new Edit(map, 1);
+    edit.span(3, 0, 10);
+    end(edit);
+    const before = map.data.slice();
+    edit.span(9, 0, 40);
+    assert.deepEqual(map.data, before);
+  }
+});
+
+test("changes of whole maps are steps that undo takes back, also where another thread made them", () => {
+  const [width, height] = [300, 200];
+  const next = random(5);
+  const base = new Uint8Array(width * height).map((_, i) => (i % 300 < 150 ? 255 : Math.floor(3 * next())));
+  const proposal = noise(width * height, 3);
+  const doubt = new Uint8Array(width * height).map(() => Math.floor(256 * next()));
+  const wanted = {
+    accept: base.map((v, i) => (v === 255 ? proposal[i] : v)),
+    sure: base.map((v, i) => (v === 255 && doubt[i] < 64 ? proposal[i] : v)),
+    rest: base.map((v) => (v === 255 ? 2 : v)),
+  };
+  const values = {
+    accept: ["accept", { proposal, ignore: 255 }],
+    sure: ["accept", { proposal, ignore: 255, doubt, sure: 64 }],
+    rest: ["rest", { ignore: 255, value: 2 }],
+    region: ["region", { proposal, ignore: 255, x: 20, y: 30 }],
+    area: ["area", { value: 7, x: 20, y: 30 }],
+  };
+  for (const [name, [kind, given]] of Object.entries(values)) {
+    const labels = base.slice();
+    const step = stepOf(name, kind, width, height, labels, given);
+    if (wanted[name]) assert.deepEqual(labels, wanted[name], name);
+    const moved = structuredClone(step, { transfer: movable(step) });
+    const map = new LabelMap(width, height, base.slice());
+    const history = new History();
+    history.take(map, moved);
+    assert.deepEqual(map.data, labels, name);
+    history.undo(map);
+    assert.deepEqual(map.data, base, name);
+  }
+  const whole = new Uint8Array(width * height).fill(255);
+  stepOf("area", "area", width, height, whole, { value: 7, x: 20, y: 30 });
+  assert.ok(whole.every((v) => v === 7));
+  assert.equal(stepOf("rest", "rest", width, height, whole, { ignore: 255, value: 2 }), null);
+  assert.deepEqual(movable(null), []);
 });

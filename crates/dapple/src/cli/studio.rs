@@ -165,7 +165,13 @@ fn serve(place: &Place, help: Option<Help>, known: Option<&str>) -> Result<(), F
         let images = page.store().images().len();
         let address = page.page().map_err(Failure::other)?;
         let interrupted = interrupted()?;
+        for text in page.store().notes() {
+            note!("note: {text}");
+        }
         say!("{images} photographs of {}: open {address}", place.folder.display());
+        if let Some(elsewhere) = page.page_elsewhere() {
+            say!("on other machines: open {elsewhere}");
+        }
         if let Some(known) = known {
             say!("{known}");
         }
