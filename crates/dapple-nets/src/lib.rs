@@ -24,7 +24,7 @@ mod models;
 mod monte_carlo;
 pub mod registry;
 
-pub use config::{Activation, ConfigError, Dilation, NetConfig};
+pub use config::{Activation, ConfigError, DecoderAttention, Dilation, NetConfig};
 pub use encoders::{ENCODERS, Encoder, FeatureMaps, encoder_named};
 pub use imported::ImportedNetwork;
 pub use models::{

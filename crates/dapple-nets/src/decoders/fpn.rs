@@ -1,7 +1,7 @@
 //! Feature pyramid network for segmentation. Kirillov, Girshick, He and Dollár, "Panoptic Feature Pyramid Networks",
 //! CVPR 2019, section 3.1 and figure 3, <https://arxiv.org/abs/1901.02446>, as segmentation_models_pytorch builds it.
 
-use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, SMALLEST, glorot_head};
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
 
@@ -12,6 +12,8 @@ pub(crate) const FPN: Decoder = Decoder {
     torchvision: false,
     fits: |_| true,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

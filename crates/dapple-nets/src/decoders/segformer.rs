@@ -4,7 +4,7 @@
 //! The decoder as segmentation_models_pytorch builds it, on any encoder. The networks of the paper are in
 //! `models/segformer.rs`.
 
-use super::decoder::{BILINEAR, Decoder, DecoderSettings, glorot_head};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, SMALLEST, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -16,6 +16,8 @@ pub(crate) const SEGFORMER: Decoder = Decoder {
     torchvision: false,
     fits: |encoder| !encoder.halves,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -43,6 +43,7 @@ impl Whole {
             has_dropout: false,
             has_drop_path: false,
             has_decoder_width: false,
+            has_decoder_attention: false,
             output_strides: &[],
             heads: self.heads,
             output_weights: &[],

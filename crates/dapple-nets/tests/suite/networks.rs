@@ -1,7 +1,7 @@
 //! Sizes, counts and settings of the networks.
 
 use dapple_graph::{Network, Shape, Target, summary};
-use dapple_nets::{Activation, ConfigError, Head, NetConfig, registry};
+use dapple_nets::{Activation, ConfigError, DecoderAttention, Head, NetConfig, registry};
 use proptest::prelude::*;
 
 fn config(name: &str, in_channels: usize, classes: usize) -> NetConfig {
@@ -104,6 +104,8 @@ fn settings_out_of_range_are_refused() {
         NetConfig { decoder_width: Some(0), ..config("unet-resnet18", 3, 2) },
         NetConfig { decoder_width: Some(32), ..good.clone() },
         NetConfig { decoder_width: Some(32), ..config("linknet-resnet18", 3, 2) },
+        NetConfig { decoder_attention: Some(DecoderAttention::Scse), ..config("linknet-resnet18", 3, 2) },
+        NetConfig { output_stride: Some(8), ..config("pan-resnet18", 3, 2) },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
         assert!(bad.build(Shape::new(1, 64, 64, bad.in_channels)).is_err(), "{bad:?}");
@@ -114,7 +116,7 @@ fn settings_out_of_range_are_refused() {
 fn a_decoder_has_a_width_of_its_own_and_the_encoder_keeps_its_published_one() {
     let of_width = |name: &str, decoder_width| {
         let config = NetConfig { decoder_width, ..config(name, 3, 2) };
-        let graph = config.build(Shape::new(1, 64, 64, 3)).expect("the size fits");
+        let graph = config.build(Shape::new(1, 128, 128, 3)).expect("the size fits");
         let prefix = config.entry().expect("of the registry").encoder_prefix.expect("it has an encoder");
         let (encoder, decoder): (Vec<_>, Vec<_>) =
             graph.params().iter().cloned().partition(|spec| spec.name.starts_with(prefix));

@@ -4,18 +4,19 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{check_saved, init_from_file, published, saved_network, write_state_dict};
-use dapple_nets::{Activation, NetConfig};
+use dapple_nets::{Activation, DecoderAttention, NetConfig};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-const CLASSES: [(&str, &str); 9] = [
+const CLASSES: [(&str, &str); 10] = [
     ("Unet", "unet-resnet34"),
     ("UnetPlusPlus", "unetplusplus-resnet34"),
     ("Linknet", "linknet-resnet34"),
     ("FPN", "fpn-resnet34"),
     ("PSPNet", "pspnet-resnet34"),
+    ("PAN", "pan-resnet34"),
     ("DeepLabV3", "deeplabv3-smp-resnet34"),
     ("DeepLabV3Plus", "deeplabv3plus-resnet34"),
     ("UPerNet", "upernet-resnet34"),
@@ -113,6 +114,16 @@ fn strides_and_dropout_are_taken_over() {
 }
 
 #[test]
+fn attention_in_the_decoder_is_taken_over() {
+    for class in ["Unet", "UnetPlusPlus"] {
+        let saved = network(class, json!({"decoder_attention_type": "scse"}));
+        assert_eq!(saved.decoder_attention, Some(DecoderAttention::Scse), "{class}");
+    }
+    let message = refused(settings("Linknet", json!({"decoder_attention_type": "scse"})).to_string());
+    assert!(message.contains("`decoder_attention_type`"), "{message}");
+}
+
+#[test]
 fn batch_norm_has_many_spellings() {
     let old = json!({"decoder_use_norm": {"type": "batchnorm"}, "decoder_use_batchnorm": true});
     assert_eq!(network("Unet", old).name, "unet-resnet34");
@@ -127,7 +138,7 @@ fn batch_norm_has_many_spellings() {
 fn all_settings_of_another_network_are_listed() {
     let other = json!({
         "decoder_channels": [64, 32, 16, 8, 4],
-        "decoder_attention_type": "scse",
+        "decoder_attention_type": "cbam",
         "encoder_depth": 4,
         "decoder_channel": 3,
         "a_later_switch": false,
@@ -135,7 +146,7 @@ fn all_settings_of_another_network_are_listed() {
     let message = refused(settings("Unet", other).to_string());
     for part in [
         "`decoder_channels` is [64,32,16,8,4], only [256, 128, 64, 32, 16] is supported",
-        "`decoder_attention_type` is \"scse\", only null is supported",
+        "`decoder_attention_type` is \"cbam\", only null or \"scse\" is supported",
         "`encoder_depth` is 4, only 5 is supported",
         "`decoder_channel`, which is 3, is unknown (nearest: `decoder_channels`)",
         "without config.json",
@@ -217,7 +228,7 @@ fn other_folders_and_files_are_told_apart() {
 fn a_folder_is_taken_over_whole() {
     for (class, name) in CLASSES {
         let config = NetConfig { width: 8, ..NetConfig::new(name, 3, 3).unwrap() };
-        let state = |seed| State::init(&config.build(Shape::new(1, 64, 64, 3)).unwrap(), seed);
+        let state = |seed| State::init(&config.build(Shape::new(1, 128, 128, 3)).unwrap(), seed);
         let (there, mut here) = (state(1), state(2));
         let folder = folder(settings(class, json!({})).to_string());
         let weights = folder.path().join("model.safetensors");

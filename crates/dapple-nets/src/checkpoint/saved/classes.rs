@@ -9,7 +9,8 @@ pub enum Want {
     Numbers(&'static [u64]),
     Word(&'static str),
     Truth(bool),
-    Nothing,
+    /// Null, or this word.
+    NothingOrWord(&'static str),
     /// Batch norm, which is a string, a Boolean or an object in different versions.
     BatchNorm,
     /// Null, or the output stride.
@@ -33,7 +34,7 @@ pub struct SmpClass {
 const SKIPS: &[(&str, Want)] = &[
     ("encoder_depth", Want::Number(5)),
     ("decoder_channels", Want::Numbers(&[256, 128, 64, 32, 16])),
-    ("decoder_attention_type", Want::Nothing),
+    ("decoder_attention_type", Want::NothingOrWord("scse")),
     ("decoder_interpolation", Want::Word("nearest")),
     ("decoder_use_norm", Want::BatchNorm),
     ("decoder_use_batchnorm", Want::BatchNorm),
@@ -45,7 +46,7 @@ const UP_BY_4: (&str, Want) = ("upsampling", Want::Number(4));
 const PLAIN: SmpClass = SmpClass { name: "", family: "", wants: &[DEPTH], stride: None, dropout: None };
 
 /// All supported classes.
-pub const CLASSES: [SmpClass; 9] = [
+pub const CLASSES: [SmpClass; 10] = [
     SmpClass { name: "Unet", family: "unet", wants: SKIPS, ..PLAIN },
     SmpClass { name: "UnetPlusPlus", family: "unetplusplus", wants: SKIPS, ..PLAIN },
     SmpClass {
@@ -79,6 +80,18 @@ pub const CLASSES: [SmpClass; 9] = [
             ("upsampling", Want::Number(8)),
         ],
         dropout: Some(("psp_dropout", 0.2)),
+        ..PLAIN
+    },
+    SmpClass {
+        name: "PAN",
+        family: "pan",
+        wants: &[
+            DEPTH,
+            ("decoder_channels", Want::Number(32)),
+            ("decoder_interpolation", Want::Word("bilinear")),
+            UP_BY_4,
+        ],
+        stride: Some(16),
         ..PLAIN
     },
     SmpClass {
@@ -129,7 +142,7 @@ impl Want {
             }),
             Self::Word(word) => value.as_str() == Some(word),
             Self::Truth(truth) => value.as_bool() == Some(truth),
-            Self::Nothing => value.is_null(),
+            Self::NothingOrWord(word) => value.is_null() || value.as_str() == Some(word),
             Self::BatchNorm => match value {
                 Value::Bool(on) => *on,
                 Value::String(name) => name == "batchnorm",
@@ -151,8 +164,9 @@ impl Want {
             (Self::Word(word), _) => format!("{word:?}"),
             (Self::Truth(truth), _) => truth.to_string(),
             (Self::BatchNorm, _) => "\"batchnorm\"".to_owned(),
+            (Self::NothingOrWord(word), _) => format!("null or {word:?}"),
             (Self::NothingOrStride, Some(stride)) => format!("null or {stride}"),
-            (Self::Nothing | Self::NothingOrStride, _) => "null".to_owned(),
+            (Self::NothingOrStride, None) => "null".to_owned(),
         }
     }
 }

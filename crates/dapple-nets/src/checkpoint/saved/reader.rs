@@ -1,7 +1,7 @@
 //! From the settings of segmentation_models_pytorch to a network.
 
 use super::classes::{SmpClass, WITHOUT_EFFECT, cut, shown};
-use crate::config::{Activation, Dilation, NetConfig};
+use crate::config::{Activation, DecoderAttention, Dilation, NetConfig};
 use crate::encoders::ENCODERS;
 use dapple_base::nearest;
 use serde_json::{Map, Value};
@@ -59,6 +59,7 @@ impl<'a> Reader<'a> {
         };
         (network.output_stride, network.dropout) = (stride, dropout);
         network.dilation = self.dilation(class);
+        network.decoder_attention = self.attention();
         Some(network)
     }
 
@@ -67,6 +68,12 @@ impl<'a> Reader<'a> {
         let name = self.settings.get("encoder_name").and_then(Value::as_str).unwrap_or_default();
         let is_timms = name.starts_with("tu-") || name.starts_with("timm-mobilenetv3");
         (class.stride.is_some() && is_timms).then_some(Dilation::Later)
+    }
+
+    /// The attention in the decoder's blocks.
+    fn attention(&self) -> Option<DecoderAttention> {
+        let kind = self.settings.get("decoder_attention_type").and_then(Value::as_str);
+        (kind == Some("scse")).then_some(DecoderAttention::Scse)
     }
 
     /// dapple's name of the encoder.
