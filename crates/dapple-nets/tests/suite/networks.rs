@@ -1,7 +1,7 @@
 //! Sizes, counts and settings of the networks.
 
 use dapple_graph::{Network, Shape, Target, summary};
-use dapple_nets::{Activation, ConfigError, DecoderAttention, Head, NetConfig, registry};
+use dapple_nets::{Activation, ConfigError, DecoderAttention, Dilation, Head, NetConfig, registry};
 use proptest::prelude::*;
 
 fn config(name: &str, in_channels: usize, classes: usize) -> NetConfig {
@@ -143,6 +143,32 @@ fn configurations_survive_json_and_unknown_keys_are_errors() {
     assert!(text.contains(r#""head":"dense""#), "{text}");
     assert_eq!(serde_json::from_str::<NetConfig>(&text).unwrap(), dense);
     assert!(serde_json::from_str::<NetConfig>(&text.replace("width", "with")).is_err());
+}
+
+/// All that `dapple models` lists, and all values of the settings that choose between structures.
+#[test]
+fn every_combination_builds_with_logits_for_each_pixel() {
+    for entry in registry::networks() {
+        let plain = NetConfig { width: 8, ..config(&entry.name, 3, 5) };
+        let mut variants = vec![plain.clone()];
+        for &stride in entry.output_strides {
+            for dilation in [Dilation::Stages, Dilation::Later] {
+                let (output_stride, dilation) = (Some(stride), Some(dilation));
+                variants.push(NetConfig { output_stride, dilation, ..plain.clone() });
+            }
+        }
+        if entry.has_decoder_attention {
+            let decoder_attention = Some(DecoderAttention::Scse);
+            variants.push(NetConfig { decoder_attention, ..plain.clone() });
+        }
+        let side = entry.smallest.max(64);
+        let input = Shape::new(2, side + 5, side + 22, 3);
+        for variant in variants {
+            let graph = variant.build(input).unwrap_or_else(|e| panic!("{variant:?}: {e}"));
+            let (_, logits) = graph.outputs()[0];
+            assert_eq!(graph.shape(logits), input.with_channels(variant.logits()), "{variant:?}");
+        }
+    }
 }
 
 proptest! {
