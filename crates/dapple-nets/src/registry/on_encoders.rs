@@ -37,7 +37,7 @@ const DECODERS: [OnEncoders; 15] = {
         smp(
             decoders::MANET,
             "MA-Net",
-            "Fan et al., IEEE Access 2020, DOI 10.1109/ACCESS.2020.3025372",
+            "Fan et al., IEEE Access 2020, ieeexplore.ieee.org/document/9201310",
             false,
         ),
         smp(decoders::LINKNET, "LinkNet", "Chaurasia and Culurciello, VCIP 2017, arXiv:1707.03718", false),

@@ -164,7 +164,7 @@ def cases(f):
     # The pyramid needs eight pixels at stride 16.
     yield case("pan-resnet18", w64, [2, 128, 128], lambda: smp_model("PAN", "resnet18", CLASSES, f))
     yield case("manet-resnet18", w64, square, lambda: manet("resnet18", CLASSES, f))
-    yield case("manet-mit-b0", w32, square, lambda: manet("mit_b0", CLASSES, f32))
+    yield case("segformer-resnet18", w64, square, lambda: smp_model("Segformer", "resnet18", CLASSES, f))
     for name, maker in [("unet", "Unet"), ("unetplusplus", "UnetPlusPlus")]:
         attending = lambda: smp_model(maker, "resnet18", CLASSES, f, decoder_attention_type="scse")
         _, *scse = case(f"{name}-resnet18", w64, square, attending, decoder_attention="scse")
@@ -287,6 +287,7 @@ def smp_names():
     makers = {
         "unet": "Unet", "unetplusplus": "UnetPlusPlus", "linknet": "Linknet", "fpn": "FPN", "pspnet": "PSPNet",
         "deeplabv3-smp": "DeepLabV3", "deeplabv3plus": "DeepLabV3Plus", "upernet": "UPerNet", "segformer": "Segformer",
+        "pan": "PAN",
     }
     encoders = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
     encoders |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}

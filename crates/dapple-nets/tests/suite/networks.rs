@@ -165,8 +165,11 @@ fn every_combination_builds_with_logits_for_each_pixel() {
         let input = Shape::new(2, side + 5, side + 22, 3);
         for variant in variants {
             let graph = variant.build(input).unwrap_or_else(|e| panic!("{variant:?}: {e}"));
-            let (_, logits) = graph.outputs()[0];
-            assert_eq!(graph.shape(logits), input.with_channels(variant.logits()), "{variant:?}");
+            assert_eq!(
+                graph.shape(graph.outputs()[0].1),
+                input.with_channels(variant.logits()),
+                "{variant:?}"
+            );
         }
     }
 }

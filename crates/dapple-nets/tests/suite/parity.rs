@@ -231,9 +231,9 @@ fn golden(file: &str) -> Golden {
 /// `DAPPLE_CONV=plain`. `deeplabv3plus-resnet34` and `upernet-mit-b0` are as far off in PyTorch without any, as DeconvNet
 /// largely is: their batch norms see as few as two values a channel. In `unet-vgg19-bn` and `unet-efficientnet-b1` only the
 /// engine here is off, with every algorithm of convolution by the same amount.
-/// EfficientNet-Lite and PIDNet agree with the reference to 1e-7; their flips have not been counted. The last seven, too, are
+/// EfficientNet-Lite and PIDNet agree with the reference to 1e-7; their flips have not been counted. The last six, too, are
 /// about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a batch's means.
-const COARSE: [(&str, f64); 30] = [
+const COARSE: [(&str, f64); 29] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
     ("unet-vgg19-bn", 2e-2),
@@ -259,7 +259,6 @@ const COARSE: [(&str, f64); 30] = [
     ("pidnet-l", 2e-2),
     ("pan-resnet18", 2e-2),
     ("manet-resnet18", 1e-3),
-    ("manet-mit-b0", 1e-3),
     ("bisenetv2", 2e-3),
     ("pp-liteseg-b", 5e-3),
     ("nnunet-resenc", 1e-3),
@@ -339,7 +338,7 @@ parity! {
     pspnet_resnet34 "pspnet-resnet34"
     pan_resnet18 "pan-resnet18" "takes seconds"
     manet_resnet18 "manet-resnet18" "takes seconds"
-    manet_mit_b0 "manet-mit-b0" "takes seconds"
+    segformer_resnet18 "segformer-resnet18" "takes seconds"
     unet_scse_resnet18 "unet-scse-resnet18" "takes seconds"
     unetplusplus_scse_resnet18 "unetplusplus-scse-resnet18" "takes seconds"
     deeplabv3plus_resnet34 "deeplabv3plus-resnet34"

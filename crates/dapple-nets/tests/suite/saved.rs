@@ -78,6 +78,8 @@ fn encoders_have_their_names_here() {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));
     }
     assert_eq!(network("FPN", json!({"encoder_name": "tu-efficientnet_b0"})).name, "fpn-efficientnet-b0");
+    let saved = network("Segformer", json!({"encoder_name": "timm-efficientnet-b0"}));
+    assert_eq!(saved.name, "segformer-efficientnet-b0");
     assert_eq!(
         network("FPN", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).name,
         "fpn-efficientnet-lite0"

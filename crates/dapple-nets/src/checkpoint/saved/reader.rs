@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             (Some(name), Some(there))
                 if there.starts_with("tu-")
                     && name.starts_with("efficientnet")
-                    && ["unet", "unetplusplus", "linknet"].contains(&class.family) =>
+                    && ["unet", "unetplusplus", "linknet", "segformer"].contains(&class.family) =>
             {
                 // The one on EfficientNet-Lite pads otherwise.
                 let as_here = match name.contains("lite") {
