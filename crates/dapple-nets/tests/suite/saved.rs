@@ -139,7 +139,7 @@ fn batch_norm_has_many_spellings() {
 #[test]
 fn all_settings_of_another_network_are_listed() {
     let other = json!({
-        "decoder_channels": [64, 32, 16, 8, 4],
+        "decoder_channels": [64, 32, 16, 8, 8],
         "decoder_attention_type": "cbam",
         "encoder_depth": 4,
         "decoder_channel": 3,
@@ -147,7 +147,7 @@ fn all_settings_of_another_network_are_listed() {
     });
     let message = refused(settings("Unet", other).to_string());
     for part in [
-        "`decoder_channels` is [64,32,16,8,4], only [256, 128, 64, 32, 16] is supported",
+        "`decoder_channels` is [64,32,16,8,8], only [256, 128, 64, 32, 16] or all of them times one factor is supported",
         "`decoder_attention_type` is \"cbam\", only null or \"scse\" is supported",
         "`encoder_depth` is 4, only 5 is supported",
         "`decoder_channel`, which is 3, is unknown (nearest: `decoder_channels`)",
@@ -158,6 +158,29 @@ fn all_settings_of_another_network_are_listed() {
     assert!(!message.contains("later"), "{message}");
     let message = refused(r#"{"_model_class": "MAnet"}"#);
     assert!(message.contains("`_model_class` is \"MAnet\"") && message.contains("UnetPlusPlus"), "{message}");
+}
+
+#[test]
+fn other_channels_of_a_decoder_are_its_width() {
+    let width = |class, changes| network(class, changes).decoder_width;
+    assert_eq!(width("Unet", json!({"decoder_channels": [128, 64, 32, 16, 8]})), Some(32));
+    assert_eq!(width("Unet", json!({"decoder_channels": [512, 256, 128, 64, 32]})), Some(128));
+    assert_eq!(width("Unet", json!({"decoder_channels": [256, 128, 64, 32, 16]})), None);
+    let halves = json!({"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64});
+    assert_eq!(width("FPN", halves), Some(32));
+    assert_eq!(width("PAN", json!({"decoder_channels": 64})), Some(128));
+    assert_eq!(width("UPerNet", json!({"decoder_channels": 128})), Some(32));
+    for (class, changes, part) in [
+        ("FPN", json!({"decoder_pyramid_channels": 128}), "times one factor"),
+        ("Unet", json!({"decoder_channels": [250, 125, 64, 32, 16]}), "times one factor"),
+        ("PAN", json!({"decoder_channels": 31}), "a multiple of 4"),
+        ("PAN", json!({"decoder_channels": 1u64 << 40}), "a number of channels such as 32"),
+        ("UnetPlusPlus", json!({"decoder_channels": [128, 64, 32, 16, 8]}), "only [256, 128, 64, 32, 16]"),
+        ("DeepLabV3Plus", json!({"decoder_channels": 128}), "only 256 is supported"),
+    ] {
+        let message = refused(settings(class, changes).to_string());
+        assert!(message.contains(part), "{class}: {message}");
+    }
 }
 
 #[test]

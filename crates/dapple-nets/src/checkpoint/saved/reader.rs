@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
         (network.output_stride, network.dropout) = (stride, dropout);
         network.dilation = self.dilation(class);
         network.decoder_attention = self.attention();
+        network.decoder_width = self.decoder_width(class, network.width);
         Some(network)
     }
 
@@ -74,6 +75,33 @@ impl<'a> Reader<'a> {
     fn attention(&self) -> Option<DecoderAttention> {
         let kind = self.settings.get("decoder_attention_type").and_then(Value::as_str);
         (kind == Some("scse")).then_some(DecoderAttention::Scse)
+    }
+
+    /// The decoder's width if its channels are not the published ones; `width` is the encoder's.
+    fn decoder_width(&mut self, class: &SmpClass, width: usize) -> Option<usize> {
+        let mut widths = Vec::new();
+        for (key, want) in class.wants {
+            let Some(value) = self.settings.get(*key) else { continue };
+            if let Some((channels, published)) = want.factor(value) {
+                let scaled = width as u64 * channels;
+                widths.push((*key, value, scaled.is_multiple_of(published).then_some(scaled / published)));
+            }
+        }
+        let &(_, _, first) = widths.first()?;
+        let fits = |there: Option<u64>| {
+            there.is_some_and(|there| there.is_multiple_of(4) && there <= 1024) && there == first
+        };
+        match widths.iter().find(|(_, _, there)| !fits(*there)) {
+            Some((key, value, _)) => {
+                self.problems.push(format!(
+                    "`{key}` is {}, which is no width of the decoder here: all channels are the published ones times one factor, \
+                     and {width} times it is a multiple of 4",
+                    shown(value)
+                ));
+                None
+            }
+            None => first.map(|there| there as usize).filter(|there| *there != width),
+        }
     }
 
     /// dapple's name of the encoder.
