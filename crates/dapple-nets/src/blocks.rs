@@ -80,6 +80,11 @@ pub(crate) fn divisible(channels: f64) -> usize {
     if (nearest as f64) < 0.9 * channels { nearest + 8 } else { nearest }
 }
 
+/// The greatest common divisor: group norms of networks that are narrower than the published one have fewer groups.
+pub(crate) fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 /// The image, padded with zeros if its height or width is not a multiple of `2^halvings`.
 pub(crate) fn padded(g: &mut Graph, halvings: usize) -> Result<NodeId, GraphError> {
     let (image, shape) = (g.input(), g.shape(g.input()));

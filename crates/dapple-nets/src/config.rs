@@ -27,6 +27,14 @@ pub enum Dilation {
     Later,
 }
 
+/// Attention within the blocks of a decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecoderAttention {
+    /// Squeeze and excitation of channels and of pixels (Roy et al., MICCAI 2018), as segmentation_models_pytorch has it.
+    Scse,
+}
+
 /// A network with everything that the shapes of its parameters depend on.
 ///
 /// ```
@@ -72,6 +80,9 @@ pub struct NetConfig {
     /// published width makes a decoder with half of the channels under an encoder that takes published weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_width: Option<usize>,
+    /// Attention within the decoder's blocks, for U-Net and U-Net++ on an encoder; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_attention: Option<DecoderAttention>,
     /// The convolutions that compute in integers of eight bits, of a quantized model. They change no shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
@@ -127,6 +138,12 @@ pub enum ConfigError {
          and a decoder, unet-resnet34 for example"
     )]
     NoDecoderWidth(String),
+    /// Attention for a decoder that has none.
+    #[error(
+        "network `{0}` has no attention in its decoder: leave `decoder_attention` out, or take a U-Net or U-Net++ on an \
+         encoder, unet-resnet34 for example"
+    )]
+    NoDecoderAttention(String),
     /// A network of a foreign file, which the registry does not have.
     #[error(
         "`{0}` was read from a file of another program and has no name among the networks here; use that file itself"

@@ -24,11 +24,12 @@ mod models;
 mod monte_carlo;
 pub mod registry;
 
-pub use config::{Activation, ConfigError, Dilation, NetConfig};
+pub use config::{Activation, ConfigError, DecoderAttention, Dilation, NetConfig};
 pub use encoders::{ENCODERS, Encoder, FeatureMaps, encoder_named};
 pub use imported::ImportedNetwork;
 pub use models::{
-    DdrNet, DeconvNet, FastScnn, FcnVgg, Head, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net, U2NetSize,
-    UNet, UpSampling,
+    AttentionUNet, BiSeNetV2, DdrNet, DeconvNet, FastScnn, FcnVgg, Head, NnUNet, PidNet, PidNetSize,
+    PpLiteSeg, PpLiteSegSize, ResUNet, SegNet, SegNetBasic, SegNext, SegNextSize, U2Net, U2NetSize, UNet,
+    UNet3Plus, UpSampling,
 };
 pub use monte_carlo::{Sampled, monte_carlo};

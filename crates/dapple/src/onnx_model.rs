@@ -113,6 +113,7 @@ pub fn onnx_model(
         dropout: None,
         drop_path: None,
         decoder_width: None,
+        decoder_attention: None,
         quantization: None,
         imported: Some(ImportedNetwork::new(network)),
     };

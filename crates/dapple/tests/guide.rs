@@ -5,11 +5,14 @@
 //! that cannot run is marked `console,norun-REASON`; of its `dapple` commands, the options are checked all the same.
 #![cfg(unix)]
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use dapple::data::{Raster, encode_png, synthetic, write_indexed_png};
+use dapple::nets::ENCODERS;
+use dapple::nets::registry::networks;
 
 /// Why a block is not run.
 const REASONS: [(&str, &str); 10] = [
@@ -303,4 +306,13 @@ fn the_summary_has_every_page() {
 fn the_readme_is_short() {
     let words = read(&root().join("README.md")).split_whitespace().count();
     assert!(words <= 900, "{words} words");
+}
+
+#[test]
+fn the_readme_counts_the_networks() {
+    let (combined, whole): (Vec<_>, Vec<_>) = networks().iter().partition(|entry| entry.encoder.is_some());
+    let decoders: HashSet<&str> = combined.iter().map(|entry| entry.family).collect();
+    let (encoders, decoders, whole) = (ENCODERS.len(), decoders.len(), whole.len());
+    let counts = format!("{encoders} encoders, {decoders} decoders, {whole} whole networks");
+    assert!(read(&root().join("README.md")).contains(&counts), "README.md does not have: {counts}");
 }

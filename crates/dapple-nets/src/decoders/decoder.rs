@@ -1,7 +1,7 @@
 //! The interface of decoders, and the networks that they make with an encoder.
 
 use crate::blocks::check_size;
-use crate::config::Dilation;
+use crate::config::{DecoderAttention, Dilation};
 use crate::encoders::{Encoder, Features, Form, Stride};
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, Network, NodeId, Shape};
 
@@ -20,6 +20,10 @@ pub(crate) struct Decoder {
     pub fits: fn(&Encoder) -> bool,
     /// Whether all of its channels scale with its width; of some decoders, they follow from the encoder's.
     pub scales: bool,
+    /// Whether [`DecoderSettings::attention`] applies.
+    pub attends: bool,
+    /// Smallest height and width of an input.
+    pub smallest: usize,
     /// Adds the layers from the feature maps to the outputs.
     pub build: fn(&mut Graph, &Features, &DecoderSettings) -> Result<(), GraphError>,
 }
@@ -43,6 +47,8 @@ pub(crate) struct DecoderSettings {
     pub dropout: Option<f32>,
     /// Largest rate of the encoder's stochastic depth.
     pub drop_path: f32,
+    /// Attention within the decoder's blocks.
+    pub attention: Option<DecoderAttention>,
 }
 
 impl DecoderSettings {
@@ -68,10 +74,11 @@ pub(crate) struct EncoderDecoder {
 }
 
 impl Network for EncoderDecoder {
-    /// The decoder's outputs, each `[n, h, w, logits]`, for an input `[n, h, w, c]` of any size from 32 x 32.
+    /// The decoder's outputs, each `[n, h, w, logits]`, for an input `[n, h, w, c]` of any size from the decoder's
+    /// smallest.
     fn build(&self, input: Shape) -> Result<Graph, GraphError> {
         let Self { decoder, settings } = self;
-        check_size(decoder.name, input, SMALLEST)?;
+        check_size(decoder.name, input, decoder.smallest)?;
         let mut g = Graph::new(input);
         let stride = match (settings.stride, settings.dilation) {
             (32, _) => Stride::Full,
@@ -97,7 +104,7 @@ impl Network for EncoderDecoder {
     }
 }
 
-/// Smallest height and width of an input: five halvings must leave a pixel.
+/// Smallest height and width of most decoders' input: five halvings must leave a pixel.
 pub(crate) const SMALLEST: usize = 32;
 
 /// Bilinear with the centres of the corner pixels aligned.

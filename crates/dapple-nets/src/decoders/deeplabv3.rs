@@ -3,7 +3,7 @@
 //! stride 8, an auxiliary FCN head on the second-last feature map; on MobileNetV3 (`deeplabv3_mobilenet_v3_large`) output
 //! stride 16, the head on the first block at stride 8. [`super::deeplabv3_smp`] is segmentation_models_pytorch's.
 
-use super::decoder::{BILINEAR, Decoder, DecoderSettings};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, SMALLEST};
 use super::fcn::auxiliary;
 use crate::blocks::{conv_bn_relu, unit};
 use crate::encoders::Features;
@@ -16,6 +16,8 @@ pub(crate) const DEEPLABV3: Decoder = Decoder {
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("resnet"),
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -4,7 +4,7 @@
 //! The pyramid is that of [`super::deeplabv3`]. Differences: all convolutions of a dilated stage have one dilation, the
 //! logits are upsampled with aligned corners, and there is no auxiliary head.
 
-use super::decoder::{Decoder, DecoderSettings, head};
+use super::decoder::{Decoder, DecoderSettings, SMALLEST, head};
 use super::deeplabv3::pyramid;
 use crate::blocks::conv_bn_relu;
 use crate::encoders::Features;
@@ -17,6 +17,8 @@ pub(crate) const DEEPLABV3_SMP: Decoder = Decoder {
     torchvision: false,
     fits: |encoder| encoder.dilates,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

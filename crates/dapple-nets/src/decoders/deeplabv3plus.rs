@@ -2,7 +2,7 @@
 //! for Semantic Image Segmentation", ECCV 2018, section 3 and figure 2, <https://arxiv.org/abs/1802.02611>, as
 //! segmentation_models_pytorch builds it: separable convolutions in the pyramid, output stride 16.
 
-use super::decoder::{ALIGNED, Decoder, DecoderSettings, head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, SMALLEST, head};
 use super::deeplabv3::{RATES, pooling};
 use crate::blocks::{conv_bn_relu, unit};
 use crate::encoders::Features;
@@ -15,6 +15,8 @@ pub(crate) const DEEPLABV3PLUS: Decoder = Decoder {
     torchvision: false,
     fits: |encoder| encoder.dilates,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -2,7 +2,7 @@
 //! <https://arxiv.org/abs/1411.4038>, as torchvision builds it (`fcn_resnet50`): output stride 8, two convolutions, and
 //! the same again on the second-last feature map as an auxiliary head.
 
-use super::decoder::{BILINEAR, Decoder, DecoderSettings};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, SMALLEST};
 use crate::blocks::conv_bn_relu;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId};
@@ -14,6 +14,8 @@ pub(crate) const FCN: Decoder = Decoder {
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("resnet"),
     scales: false,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -1,7 +1,8 @@
 //! Feature pyramid network for segmentation. Kirillov, Girshick, He and Dollár, "Panoptic Feature Pyramid Networks",
 //! CVPR 2019, section 3.1 and figure 3, <https://arxiv.org/abs/1901.02446>, as segmentation_models_pytorch builds it.
 
-use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, SMALLEST, glorot_head};
+use crate::blocks::common_divisor;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Interpolation, NodeId};
 
@@ -12,6 +13,8 @@ pub(crate) const FPN: Decoder = Decoder {
     torchvision: false,
     fits: |_| true,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 
@@ -55,9 +58,4 @@ fn conv_norm_relu(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<No
     let x = g.conv2d(&format!("{name}.0"), x, &Conv2d::new(out, 3).padding(1).bias(false))?;
     let x = g.group_norm(&format!("{name}.1"), x, common_divisor(GROUPS, out))?;
     g.relu(x)
-}
-
-/// Narrower networks than the published one have fewer groups.
-fn common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common_divisor(b, a % b) }
 }

@@ -2,7 +2,7 @@
 //! Segmentation", VCIP 2017, figures 1 and 2, <https://arxiv.org/abs/1707.03718>, as segmentation_models_pytorch builds
 //! it: a fifth block up to the image's size and a 1 x 1 head.
 
-use super::decoder::{Decoder, DecoderSettings, glorot_head};
+use super::decoder::{Decoder, DecoderSettings, SMALLEST, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, ConvTranspose2d, Graph, GraphError, NodeId};
@@ -14,6 +14,8 @@ pub(crate) const LINKNET: Decoder = Decoder {
     torchvision: false,
     fits: |encoder| encoder.halves,
     scales: false,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

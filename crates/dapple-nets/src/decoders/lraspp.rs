@@ -1,7 +1,7 @@
 //! Lite R-ASPP on MobileNetV3. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 6.4 and figure 10,
 //! <https://arxiv.org/abs/1905.02244>, as torchvision builds it (`lraspp_mobilenet_v3_large`): output stride 16.
 
-use super::decoder::{BILINEAR, Decoder, DecoderSettings};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, SMALLEST};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, Pointwise};
@@ -13,6 +13,8 @@ pub(crate) const LRASPP: Decoder = Decoder {
     torchvision: true,
     fits: |encoder| encoder.name.starts_with("mobilenet"),
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -3,6 +3,7 @@
 //! Parameters carry the names of segmentation_models_pytorch (`encoder.`, `decoder.`, `segmentation_head.`), except those of
 //! torchvision's networks, which have torchvision's (`backbone.`, `classifier.`, `aux_classifier.`).
 
+mod attention;
 mod decoder;
 mod deeplabv3;
 mod deeplabv3_smp;
@@ -11,6 +12,8 @@ mod fcn;
 mod fpn;
 mod linknet;
 mod lraspp;
+mod manet;
+mod pan;
 mod pspnet;
 mod segformer;
 mod unet;
@@ -25,6 +28,8 @@ pub(crate) use fcn::FCN;
 pub(crate) use fpn::FPN;
 pub(crate) use linknet::LINKNET;
 pub(crate) use lraspp::LRASPP;
+pub(crate) use manet::MANET;
+pub(crate) use pan::PAN;
 pub(crate) use pspnet::PSPNET;
 pub(crate) use segformer::{SEGFORMER, all_mlp};
 pub(crate) use unet::UNET;

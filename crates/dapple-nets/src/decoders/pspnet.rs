@@ -3,7 +3,7 @@
 //! stride 8, without its last two stages. These keep their parameters, so that checkpoints are complete, but are not
 //! computed.
 
-use super::decoder::{ALIGNED, Decoder, DecoderSettings, glorot_head};
+use super::decoder::{ALIGNED, Decoder, DecoderSettings, SMALLEST, glorot_head};
 use crate::blocks::unit;
 use crate::encoders::Features;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError};
@@ -15,6 +15,8 @@ pub(crate) const PSPNET: Decoder = Decoder {
     torchvision: false,
     fits: |_| true,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

@@ -2,7 +2,7 @@
 //! section 3.1 and figure 4, <https://arxiv.org/abs/1807.10221>, as segmentation_models_pytorch builds it: layer norms on
 //! the encoder's maps, a pyramid pooling module on the coarsest and a feature pyramid below it.
 
-use super::decoder::{BILINEAR, Decoder, DecoderSettings, glorot_head};
+use super::decoder::{BILINEAR, Decoder, DecoderSettings, SMALLEST, glorot_head};
 use super::pspnet::SIZES;
 use crate::blocks::unit;
 use crate::encoders::Features;
@@ -15,6 +15,8 @@ pub(crate) const UPERNET: Decoder = Decoder {
     torchvision: false,
     fits: |_| true,
     scales: true,
+    attends: false,
+    smallest: SMALLEST,
     build,
 };
 

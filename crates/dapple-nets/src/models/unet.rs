@@ -35,7 +35,7 @@ impl UNet {
     pub const SMALLEST: usize = 16;
 
     /// One step of the expansive path: `x` upsampled by 2, concatenated with the skip connection.
-    fn up(
+    pub(super) fn up(
         &self,
         g: &mut Graph,
         name: &str,
@@ -97,13 +97,19 @@ impl Network for UNet {
 }
 
 /// One step of the contracting path: pooling by 2, then a double convolution.
-fn down(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<NodeId, GraphError> {
+pub(super) fn down(g: &mut Graph, name: &str, x: NodeId, out: usize) -> Result<NodeId, GraphError> {
     let x = g.max_pool(x, &MaxPool::new(2, 2))?;
     double_conv(g, &format!("{name}.maxpool_conv.1"), x, out, out)
 }
 
 /// Two times 3 x 3 convolution, batch norm, ReLU.
-fn double_conv(g: &mut Graph, name: &str, x: NodeId, mid: usize, out: usize) -> Result<NodeId, GraphError> {
+pub(super) fn double_conv(
+    g: &mut Graph,
+    name: &str,
+    x: NodeId,
+    mid: usize,
+    out: usize,
+) -> Result<NodeId, GraphError> {
     let layer = |index: usize| format!("{name}.double_conv.{index}");
     let conv = |channels| Conv2d::new(channels, 3).padding(1).bias(false);
     let x = conv_bn_relu(g, [&layer(0), &layer(1)], x, &conv(mid))?;

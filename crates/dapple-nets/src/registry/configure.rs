@@ -24,6 +24,7 @@ impl NetConfig {
             dropout: None,
             drop_path: None,
             decoder_width: None,
+            decoder_attention: None,
             quantization: None,
             imported: None,
         };
@@ -73,6 +74,9 @@ impl NetConfig {
             if !value.is_multiple_of(entry.width_step) {
                 return out_of_range("decoder_width", value, "a multiple of 4");
             }
+        }
+        if self.decoder_attention.is_some() && !entry.has_decoder_attention {
+            return Err(ConfigError::NoDecoderAttention(self.name.clone()));
         }
         if self.head.is_some() && !entry.has_head {
             return Err(ConfigError::NoHead(self.name.clone()));

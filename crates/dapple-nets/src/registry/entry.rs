@@ -31,6 +31,8 @@ pub struct NetworkEntry {
     pub width_step: usize,
     /// Whether [`NetConfig::decoder_width`] applies.
     pub has_decoder_width: bool,
+    /// Whether [`NetConfig::decoder_attention`] applies.
+    pub has_decoder_attention: bool,
     /// Default function from logits to probabilities.
     pub activation: Activation,
     /// Whether [`NetConfig::head`] applies.
@@ -84,6 +86,7 @@ impl NetworkEntry {
             dilation: config.dilation,
             dropout: config.dropout,
             drop_path: config.drop_path.unwrap_or(encoder.drop_path),
+            attention: config.decoder_attention,
         };
         Box::new(EncoderDecoder { decoder, settings })
     }

@@ -22,7 +22,7 @@ const SMP_HEAD: &[&str] = &["segmentation_head."];
 const TORCHVISION_HEADS: &[&str] = &["classifier.4.", "aux_classifier.4."];
 
 /// All decoders.
-const DECODERS: [OnEncoders; 13] = {
+const DECODERS: [OnEncoders; 15] = {
     const fn smp(
         decoder: Decoder,
         title: &'static str,
@@ -34,9 +34,16 @@ const DECODERS: [OnEncoders; 13] = {
     [
         smp(decoders::UNET, "U-Net", RONNEBERGER, false),
         smp(decoders::UNETPLUSPLUS, "U-Net++", "Zhou et al., TMI 2020, arXiv:1912.05074", false),
+        smp(
+            decoders::MANET,
+            "MA-Net",
+            "Fan et al., IEEE Access 2020, ieeexplore.ieee.org/document/9201310",
+            false,
+        ),
         smp(decoders::LINKNET, "LinkNet", "Chaurasia and Culurciello, VCIP 2017, arXiv:1707.03718", false),
         smp(decoders::FPN, "FPN", "Kirillov et al., CVPR 2019, arXiv:1901.02446", true),
         smp(decoders::PSPNET, "PSPNet", "Zhao et al., CVPR 2017, arXiv:1612.01105", true),
+        smp(decoders::PAN, "PAN", "Li et al., BMVC 2018, arXiv:1805.10180", false),
         smp(decoders::DEEPLABV3PLUS, "DeepLabV3+", "Chen et al., ECCV 2018, arXiv:1802.02611", true),
         smp(decoders::DEEPLABV3_SMP, "DeepLabV3 (smp)", CHEN, true),
         smp(decoders::UPERNET, "UPerNet", "Xiao et al., ECCV 2018, arXiv:1807.10221", false),
@@ -92,10 +99,11 @@ impl OnEncoders {
             encoder: Some(encoder),
             title: format!("{} on {}", self.title, encoder.title),
             source: self.source,
-            smallest: decoders::SMALLEST,
+            smallest: self.decoder.smallest,
             width: encoder.width,
             width_step: 4,
             has_decoder_width: self.decoder.scales,
+            has_decoder_attention: self.decoder.attends,
             activation: Activation::Softmax,
             has_head: false,
             has_dropout: self.has_dropout,

@@ -4,8 +4,9 @@ use super::entry::{LONG, Make, NetworkEntry, RONNEBERGER, XIE};
 use crate::config::{Activation, NetConfig};
 use crate::decoders;
 use crate::models::{
-    DdrNet, DeconvNet, FastScnn, FcnVgg, PaperSegFormer, PidNet, PidNetSize, SegNet, SegNetBasic, U2Net,
-    U2NetSize, UNet, UpSampling,
+    AttentionUNet, BiSeNetV2, DdrNet, DeconvNet, FastScnn, FcnVgg, NnUNet, PaperSegFormer, PidNet,
+    PidNetSize, PpLiteSeg, PpLiteSegSize, ResUNet, SegNet, SegNetBasic, SegNext, SegNextSize, U2Net,
+    U2NetSize, UNet, UNet3Plus, UpSampling,
 };
 use dapple_graph::{Network, Target};
 
@@ -43,6 +44,7 @@ impl Whole {
             has_dropout: false,
             has_drop_path: false,
             has_decoder_width: false,
+            has_decoder_attention: false,
             output_strides: &[],
             heads: self.heads,
             output_weights: &[],
@@ -58,7 +60,8 @@ impl Whole {
 pub(super) fn entries() -> impl Iterator<Item = NetworkEntry> {
     let (unets, u2nets, segnets, fcns) = (unets(), u2nets(), segnets(), fcns());
     let groups = unets.into_iter().chain(u2nets).chain(segnets).chain(fcns).chain(segformers());
-    groups.chain([fast_scnn(), ddrnet()]).chain(pidnets())
+    let groups = groups.chain([fast_scnn(), ddrnet()]).chain(pidnets());
+    groups.chain(descendants_of_unet()).chain([bisenetv2()]).chain(pp_litesegs()).chain(segnexts())
 }
 
 fn unets() -> [NetworkEntry; 2] {
@@ -242,5 +245,107 @@ fn pidnets() -> [NetworkEntry; 3] {
         whole("pidnet-s", "PIDNet-S", 32, |c| make(PidNetSize::S, c)),
         whole("pidnet-m", "PIDNet-M", 64, |c| make(PidNetSize::M, c)),
         whole("pidnet-l", "PIDNet-L", 64, |c| make(PidNetSize::L, c)),
+    ]
+}
+
+fn descendants_of_unet() -> [NetworkEntry; 4] {
+    // Halved from level to level, and 1 in all.
+    const HALVED: &[f32] = &[8.0 / 15.0, 4.0 / 15.0, 2.0 / 15.0, 1.0 / 15.0];
+    let attention = Whole {
+        name: "attention-unet",
+        title: "Attention U-Net",
+        source: "Oktay et al., MIDL 2018, arXiv:1804.03999",
+        smallest: AttentionUNet::SMALLEST,
+        heads: &["outc."],
+        make: |c| Box::new(AttentionUNet { width: c.width, logits: c.logits() }),
+    };
+    let residual = Whole {
+        name: "resunet",
+        title: "ResUNet",
+        source: "Zhang et al., GRSL 2018, arXiv:1711.10684",
+        smallest: ResUNet::SMALLEST,
+        heads: &["head."],
+        make: |c| Box::new(ResUNet { width: c.width, logits: c.logits() }),
+    };
+    let full_scale = Whole {
+        name: "unet3plus",
+        title: "U-Net 3+",
+        source: "Huang et al., ICASSP 2020, arXiv:2004.08790",
+        smallest: UNet3Plus::SMALLEST,
+        heads: &["outconv"],
+        make: |c| Box::new(UNet3Plus { width: c.width, logits: c.logits() }),
+    };
+    let nnunet = Whole {
+        name: "nnunet-resenc",
+        title: "nnU-Net, residual encoder",
+        source: "Isensee et al., MICCAI 2024, arXiv:2404.09556",
+        smallest: NnUNet::SMALLEST,
+        heads: &["decoder.seg_layers."],
+        make: |c| Box::new(NnUNet { width: c.width, logits: c.logits() }),
+    };
+    [
+        attention.entry(),
+        residual.entry(),
+        full_scale.entry(),
+        NetworkEntry { width: 32, output_weights: HALVED, ..nnunet.entry() },
+    ]
+}
+
+fn bisenetv2() -> NetworkEntry {
+    let whole = Whole {
+        name: "bisenetv2",
+        title: "BiSeNetV2",
+        source: "Yu et al., IJCV 2021, arXiv:2004.02147",
+        smallest: BiSeNetV2::SMALLEST,
+        heads: &[
+            "head.classifier.",
+            "aux2.classifier.",
+            "aux3.classifier.",
+            "aux4.classifier.",
+            "aux5.classifier.",
+        ],
+        make: |c| Box::new(BiSeNetV2 { width: c.width, logits: c.logits() }),
+    };
+    NetworkEntry { width_step: 4, ..whole.entry() }
+}
+
+fn pp_litesegs() -> [NetworkEntry; 2] {
+    fn make(size: PpLiteSegSize, c: &NetConfig) -> Box<dyn Network> {
+        Box::new(PpLiteSeg { size, width: c.width, logits: c.logits() })
+    }
+    let whole = |name, title, make| {
+        let heads = &["heads.0.classifier.", "heads.1.classifier.", "heads.2.classifier."];
+        let source = "Peng et al., 2022, arXiv:2204.02681";
+        let whole = Whole { name, title, source, smallest: PpLiteSeg::SMALLEST, heads, make };
+        NetworkEntry { width: 32, encoder_prefix: Some("backbone."), ..whole.entry() }
+    };
+    [
+        whole("pp-liteseg-t", "PP-LiteSeg-T", |c| make(PpLiteSegSize::T, c)),
+        whole("pp-liteseg-b", "PP-LiteSeg-B", |c| make(PpLiteSegSize::B, c)),
+    ]
+}
+
+fn segnexts() -> [NetworkEntry; 2] {
+    fn make(size: SegNextSize, c: &NetConfig) -> Box<dyn Network> {
+        let (dropout, drop_path) = (c.dropout.unwrap_or(0.1), c.drop_path.unwrap_or(SegNext::DROP_PATH));
+        Box::new(SegNext { size, width: c.width, logits: c.logits(), dropout, drop_path })
+    }
+    let whole = |name, title, width, make| {
+        let heads = &["decode_head.conv_seg."];
+        let source = "Guo et al., NeurIPS 2022, arXiv:2209.08575";
+        let whole = Whole { name, title, source, smallest: SegNext::SMALLEST, heads, make };
+        let encoder_prefix = Some("backbone.");
+        NetworkEntry {
+            width,
+            width_step: 4,
+            has_dropout: true,
+            has_drop_path: true,
+            encoder_prefix,
+            ..whole.entry()
+        }
+    };
+    [
+        whole("segnext-t", "SegNeXt-T, non-local", 32, |c| make(SegNextSize::T, c)),
+        whole("segnext-s", "SegNeXt-S, non-local", 64, |c| make(SegNextSize::S, c)),
     ]
 }

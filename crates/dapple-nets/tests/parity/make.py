@@ -122,7 +122,7 @@ def golden(folder, name, config, size, model, train=True):
 
 def cases(f):
     """Name, configuration, input size and model of each golden file; `f` divides the published channels."""
-    odd, even = [2, 45, 70], [2, 64, 96]
+    odd, even, small, square = [2, 45, 70], [2, 64, 96], [2, 37, 45], [2, 64, 64]
     w64, w32, w16, w96 = 64 // f, 32 // min(f, 4), 16 // min(f, 2), 96 // min(f, 4)
     f32, f16, f96 = min(f, 4), min(f, 2), min(f, 4)
     w64, w32, w16, w96 = 64 // f, 32 // f32, 16 // f16, 96 // f96
@@ -130,7 +130,7 @@ def cases(f):
     def case(name, width, size, make, **more):
         drops = name.split("-")[0] in DROPS or name.startswith("segformer-b")
         more = {"dropout": 0.0} | more if drops else more
-        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer"))
+        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer", "segnext"))
         more = {"drop_path": 0.0} | more if paths else more
         return name, {"name": name, "width": width, **more}, size, make
 
@@ -161,6 +161,14 @@ def cases(f):
         yield case(f"{name}-resnet34", w64, even, lambda: smp_model(maker, "resnet34", CLASSES, f))
     yield case("deeplabv3-smp-resnet18", w64, even, lambda: smp_model("DeepLabV3", "resnet18", CLASSES, f))
     yield case("unetplusplus-vgg16-bn", w64, even, lambda: smp_model("UnetPlusPlus", "vgg16_bn", CLASSES, f))
+    # The pyramid needs eight pixels at stride 16.
+    yield case("pan-resnet18", w64, [2, 128, 128], lambda: smp_model("PAN", "resnet18", CLASSES, f))
+    yield case("manet-resnet18", w64, square, lambda: manet("resnet18", CLASSES, f))
+    yield case("segformer-resnet18", w64, square, lambda: smp_model("Segformer", "resnet18", CLASSES, f))
+    for name, maker in [("unet", "Unet"), ("unetplusplus", "UnetPlusPlus")]:
+        attending = lambda: smp_model(maker, "resnet18", CLASSES, f, decoder_attention_type="scse")
+        _, *scse = case(f"{name}-resnet18", w64, square, attending, decoder_attention="scse")
+        yield f"{name}-scse-resnet18", *scse
     yield case("upernet-mit-b0", w32, even, lambda: smp_model("UPerNet", "mit_b0", CLASSES, f32))
     yield case("segformer-mit-b0", w32, even, lambda: smp_model("Segformer", "mit_b0", CLASSES, f32))
     stride8 = lambda: smp_model("DeepLabV3Plus", "resnet50", CLASSES, f, encoder_output_stride=8)
@@ -182,6 +190,14 @@ def cases(f):
     yield case("ddrnet-23-slim", w32, odd, lambda: DdrNet(CLASSES, w32))
     for size, width in (("s", w32), ("m", w64), ("l", w64)):
         yield case(f"pidnet-{size}", width, odd, lambda: PidNet(size, CLASSES, width))
+    yield case("bisenetv2", w64, small, lambda: BiSeNetV2(CLASSES, w64))
+    for size in ("t", "b"):
+        yield case(f"pp-liteseg-{size}", w32, small, lambda: PpLiteSeg(size, CLASSES, w32))
+    yield case("attention-unet", w64, odd, lambda: AttentionUnet(CLASSES, w64))
+    yield case("resunet", w64, odd, lambda: ResUnet(CLASSES, w64))
+    yield case("unet3plus", 64 if f == 1 else 4, small, lambda: Unet3Plus(CLASSES, 64 if f == 1 else 4))
+    yield case("nnunet-resenc", 32 if f == 1 else 4, small, lambda: NnUnet(CLASSES, 32 if f == 1 else 4))
+    yield case("segnext-t", w32, odd, lambda: SegNext("t", CLASSES, w32))
     # The smallest image that fits is large.
     w = 64 if f == 1 else 2
     yield case("deconvnet", w, [2, 230, 224], lambda: DeconvNet(CLASSES, w))
@@ -271,6 +287,7 @@ def smp_names():
     makers = {
         "unet": "Unet", "unetplusplus": "UnetPlusPlus", "linknet": "Linknet", "fpn": "FPN", "pspnet": "PSPNet",
         "deeplabv3-smp": "DeepLabV3", "deeplabv3plus": "DeepLabV3Plus", "upernet": "UPerNet", "segformer": "Segformer",
+        "pan": "PAN",
     }
     encoders = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
     encoders |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}
@@ -310,7 +327,7 @@ def published_cases():
     yield "deeplabv3-mobilenetv3-large", {"name": "deeplabv3-mobilenetv3-large", "width": 16}, even, model
 
 
-DROPS = {"fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
+DROPS = {"segnext", "fpn", "pspnet", "deeplabv3plus", "fcn", "deeplabv3", "fcn32s", "fcn16s", "fcn8s", "fast"}
 
 
 def main(arguments):

@@ -26,7 +26,7 @@ def narrow(model, factor):
     """Divides all channels but the image's and the classes' by a factor, in place."""
 
     def cut(channels):
-        return channels if channels == 3 else channels // factor
+        return channels if channels == 3 else max(1, channels // factor)
 
     def empty(*shape):
         return nn.Parameter(torch.empty(*shape))
@@ -181,6 +181,32 @@ def lraspp(classes, factor):
 def smp_model(name, encoder, classes, factor, **settings):
     make = getattr(smp, name)
     return narrow(make(encoder, encoder_weights=None, classes=classes, **settings), factor)
+
+
+class RelatedPixels(nn.Module):
+    """The non-local block (Wang et al. 2018) in place of smp's block of MA-Net's centre."""
+
+    def __init__(self, channels, inner):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.project = nn.Conv2d(inner, channels, 1)
+        self.out_conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return self.out_conv(x + self.project(related(self.query(x), self.key(x), self.value(x))))
+
+
+def related(query, key, value):
+    """For each pixel the values of all pixels, weighted by the softmax of the scaled products with their keys."""
+    q, k, v = (part.flatten(2).transpose(1, 2) for part in (query, key, value))
+    weights = torch.softmax(q @ k.transpose(1, 2) / q.shape[2] ** 0.5, dim=2)
+    return (weights @ v).transpose(1, 2).reshape(value.shape)
+
+
+def manet(encoder, classes, factor):
+    model = smp.MAnet(encoder, encoder_weights=None, classes=classes)
+    model.decoder.center = RelatedPixels(model.encoder.out_channels[-1], 64)
+    return narrow(model, factor)
 
 
 def torchvision_model(name, classes, factor):
@@ -657,3 +683,450 @@ class PidNet(nn.Module):
         total = F.cross_entropy(logits, labels) + 0.4 * F.cross_entropy(auxiliary, labels)
         total = total + 20 * F.binary_cross_entropy_with_logits(edges, boundary, weight)
         return total + F.cross_entropy(logits, sure)
+
+
+# The networks of bisenetv2.rs and the like: plain modules whose names are those of dapple's parameters.
+
+
+def normed(cin, cout, kernel=1, stride=1, groups=1, relu=True):
+    """Convolution without bias, batch norm and perhaps ReLU."""
+    conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(cout), *([nn.ReLU()] if relu else []))
+
+
+def bilinear(x, like):
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+class GatherExpand(nn.Module):
+    """BiSeNetV2's figure 6."""
+
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        wide, self.stride = 6 * cin, stride
+        self.gather = normed(cin, cin, 3)
+        if stride == 2:
+            self.down = normed(cin, wide, 3, 2, groups=cin, relu=False)
+            self.expand = normed(wide, wide, 3, groups=wide)
+            self.shortcut = nn.Sequential(normed(cin, cin, 3, 2, cin, relu=False), normed(cin, cout, relu=False))
+        else:
+            self.expand = normed(cin, wide, 3, groups=cin)
+        self.project = normed(wide, cout, relu=False)
+
+    def forward(self, x):
+        y = self.gather(x)
+        y = self.expand(self.down(y) if self.stride == 2 else y)
+        return F.relu(self.project(y) + (self.shortcut(x) if self.stride == 2 else x))
+
+
+class BiSeNetV2(nn.Module):
+    """Yu et al. 2021, table 1 and figures 3 to 6."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        w, s = width, width // 4
+        self.detail, cin = nn.ModuleDict(), 3
+        for stage, (cout, layers) in enumerate([(w, 2), (w, 3), (2 * w, 3)], 1):
+            convs = [normed(cin if i == 0 else cout, cout, 3, 2 if i == 0 else 1) for i in range(layers)]
+            self.detail[f"stage{stage}"], cin = nn.Sequential(*convs), cout
+        stem = nn.ModuleDict({"conv": normed(3, s, 3, 2), "fuse": normed(2 * s, s, 3)})
+        stem["left"] = nn.Sequential(normed(s, max(1, s // 2)), normed(max(1, s // 2), s, 3, 2))
+        self.semantic, cin = nn.ModuleDict({"stem": stem}), s
+        for stage, (cout, layers) in enumerate([(w // 2, 2), (w, 2), (2 * w, 4)], 3):
+            blocks = [GatherExpand(cin if i == 0 else cout, cout, 2 if i == 0 else 1) for i in range(layers)]
+            self.semantic[f"stage{stage}"], cin = nn.Sequential(*blocks), cout
+        c = 2 * w
+        context = {"norm": nn.BatchNorm2d(c), "mean": normed(c, c), "conv": normed(c, c, 3)}
+        self.semantic["context"] = nn.ModuleDict(context)
+
+        def keep():
+            return nn.Sequential(normed(c, c, 3, groups=c, relu=False), nn.Conv2d(c, c, 1, bias=False))
+
+        self.aggregation = nn.ModuleDict({
+            "detail_keep": keep(), "detail_down": normed(c, c, 3, 2, relu=False),
+            "semantic_keep": keep(), "semantic_up": normed(c, c, 3, relu=False), "fuse": normed(c, c, 3),
+        })
+
+        def head(cin, inner):
+            return nn.ModuleDict({"conv": normed(cin, inner, 3), "classifier": nn.Conv2d(inner, classes, 1)})
+
+        self.head = head(c, 16 * w)
+        for name, channels in (("aux2", s), ("aux3", w // 2), ("aux4", w), ("aux5", c)):
+            self.add_module(name, head(channels, 2 * w))
+
+    def forward(self, image):
+        detail = image
+        for stage in self.detail.values():
+            detail = stage(detail)
+        stem = self.semantic["stem"]
+        x = stem["conv"](image)
+        x = stem["fuse"](torch.cat([stem["left"](x), F.max_pool2d(x, 3, 2, 1)], 1))
+        maps = [x]
+        for stage in (3, 4, 5):
+            maps.append(self.semantic[f"stage{stage}"](maps[-1]))
+        parts, x = self.semantic["context"], maps[-1]
+        x = parts["conv"](x + parts["mean"](parts["norm"](x.mean((2, 3), keepdim=True))))
+        guide = self.aggregation
+        fine = guide["detail_keep"](detail) * torch.sigmoid(bilinear(guide["semantic_up"](x), detail))
+        coarse = F.avg_pool2d(guide["detail_down"](detail), 3, 2, 1) * torch.sigmoid(guide["semantic_keep"](x))
+        x = guide["fuse"](fine + bilinear(coarse, detail))
+
+        def logits(head, x):
+            return bilinear(head["classifier"](head["conv"](x)), image)
+
+        heads = [self.aux2, self.aux3, self.aux4, self.aux5]
+        return {"out": logits(self.head, x)} | {i: logits(head, y) for i, (head, y) in enumerate(zip(heads, maps))}
+
+
+class Named(nn.Module):
+    """Convolution without bias, batch norm and ReLU under PaddleSeg's and STDC's names."""
+
+    def __init__(self, cin, cout, kernel=1, stride=1, relu=True):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False), relu
+        self.bn = nn.BatchNorm2d(cout)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        return F.relu(x) if self.relu else x
+
+
+class Stdc(nn.Module):
+    """A block of STDC (Fan et al. 2021, figure 3)."""
+
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        h, q, e = cout // 2, cout // 4, cout // 8
+        self.conv_list = nn.ModuleList([Named(cin, h), Named(h, q, 3), Named(q, e, 3), Named(e, e, 3)])
+        self.stride = stride
+        if stride == 2:
+            self.avd_layer = nn.Sequential(nn.Conv2d(h, h, 3, 2, 1, groups=h, bias=False), nn.BatchNorm2d(h))
+
+    def forward(self, x):
+        first = self.conv_list[0](x)
+        out, x = [first], first
+        if self.stride == 2:
+            out, x = [F.avg_pool2d(first, 3, 2, 1)], self.avd_layer(first)
+        for layer in self.conv_list[1:]:
+            x = layer(x)
+            out.append(x)
+        return torch.cat(out, 1)
+
+
+class PpLiteSeg(nn.Module):
+    """Peng et al. 2022, with weights of pixels from the sums over channels."""
+
+    def __init__(self, size, classes, width):
+        super().__init__()
+        w = width
+        layers, cin = [Named(3, w, 3, 2), Named(w, 2 * w, 3, 2)], 2 * w
+        self.ends = []
+        for cout, blocks in zip((8 * w, 16 * w, 32 * w), {"t": (2, 2, 2), "b": (4, 5, 3)}[size]):
+            for block in range(blocks):
+                layers.append(Stdc(cin, cout, 2 if block == 0 else 1))
+                cin = cout
+            self.ends.append(len(layers) - 1)
+        self.backbone = nn.ModuleDict({"features": nn.Sequential(*layers)})
+        stages = nn.ModuleList([Named(cin, 4 * w) for _ in range(3)])
+        self.context = nn.ModuleDict({"stages": stages, "conv_out": Named(4 * w, 4 * w, 3)})
+        channels, inner = {"t": ([w, 2 * w, 4 * w], w), "b": ([2 * w, 3 * w, 4 * w], 2 * w)}[size]
+        self.fusions, self.heads = nn.ModuleList(), nn.ModuleList()
+        for fine, coarse, out in zip((8 * w, 16 * w, 32 * w), channels[1:] + [4 * w], channels):
+            weight = nn.Sequential(Named(2, 2, 3), Named(2, 1, 3, relu=False))
+            parts = {"conv_x": Named(fine, coarse, 3), "conv_xy_atten": weight, "conv_out": Named(coarse, out, 3)}
+            self.fusions.append(nn.ModuleDict(parts))
+            head = {"conv": Named(out, inner, 3), "classifier": nn.Conv2d(inner, classes, 1, bias=False)}
+            self.heads.append(nn.ModuleDict(head))
+
+    def forward(self, image):
+        maps, x = [], image
+        for index, layer in enumerate(self.backbone["features"]):
+            x = layer(x)
+            if index in self.ends:
+                maps.append(x)
+        levels = [stage(F.adaptive_avg_pool2d(x, n)) for n, stage in zip((1, 2, 4), self.context["stages"])]
+        x = self.context["conv_out"](sum(bilinear(level, x) for level in levels))
+        out = {}
+        for index in (2, 1, 0):
+            part, head = self.fusions[index], self.heads[index]
+            fine = part["conv_x"](maps[index])
+            x = bilinear(x, fine)
+            sums = torch.cat([fine.sum(1, keepdim=True), x.sum(1, keepdim=True)], 1)
+            weight = torch.sigmoid(part["conv_xy_atten"](sums))
+            x = part["conv_out"](weight * fine + (1 - weight) * x)
+            out[index] = bilinear(head["classifier"](head["conv"](x)), image)
+        return {index: out[index] for index in (0, 1, 2)}
+
+
+class DoubleConv(nn.Module):
+    """U-Net's two convolutions."""
+
+    def __init__(self, cin, cout):
+        super().__init__()
+        self.double_conv = nn.Sequential(*normed(cin, cout, 3), *normed(cout, cout, 3))
+
+    def forward(self, x):
+        return self.double_conv(x)
+
+
+class AttentionUnet(nn.Module):
+    """Oktay et al. 2018, figures 1 and 2."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        w = width
+        self.inc = DoubleConv(3, w)
+        for i in range(1, 5):
+            cin, cout = w << (i - 1), w << i
+            layers = nn.Sequential(nn.MaxPool2d(2), DoubleConv(cin, cout))
+            self.add_module(f"down{i}", nn.ModuleDict({"maxpool_conv": layers}))
+            below, level = cout, 5 - i
+            parts = {"up": nn.ConvTranspose2d(below, cin, 2, 2), "conv": DoubleConv(2 * cin, cin)}
+            self.add_module(f"up{level}", nn.ModuleDict(parts))
+            if i > 1:
+                inner = cin // 2
+                self.add_module(f"gate{level}", nn.ModuleDict({
+                    "theta": nn.Conv2d(cin, inner, 2, 2, bias=False), "phi": nn.Conv2d(below, inner, 1),
+                    "psi": nn.Conv2d(inner, 1, 1), "out": nn.Sequential(nn.Conv2d(cin, cin, 1), nn.BatchNorm2d(cin)),
+                }))
+        self.outc = nn.ModuleDict({"conv": nn.Conv2d(w, classes, 1)})
+
+    def forward(self, image):
+        maps = [self.inc(image)]
+        for i in range(1, 5):
+            maps.append(getattr(self, f"down{i}")["maxpool_conv"](maps[-1]))
+        x = maps.pop()
+        for level in range(1, 5):
+            skip, up = maps.pop(), getattr(self, f"up{level}")
+            if level < 4:
+                gate = getattr(self, f"gate{level}")
+                weight = torch.sigmoid(gate["psi"](F.relu(gate["theta"](skip) + gate["phi"](x))))
+                skip = gate["out"](skip * bilinear(weight, skip))
+            x = up["up"](x)
+            dy, dx = (skip.shape[i] - x.shape[i] for i in (2, 3))
+            x = F.pad(x, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2])
+            x = up["conv"](torch.cat([skip, x], 1))
+        return self.outc["conv"](x)
+
+
+class Preactivated(nn.Module):
+    """ResUNet's unit: norm, ReLU and convolution, twice; the first one begins with its convolution."""
+
+    def __init__(self, cin, cout, stride, first=False):
+        super().__init__()
+        if not first:
+            self.norm1 = nn.BatchNorm2d(cin)
+        self.first = first
+        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1)
+        self.norm2, self.conv2 = nn.BatchNorm2d(cout), nn.Conv2d(cout, cout, 3, 1, 1)
+        self.shortcut = nn.Conv2d(cin, cout, 1, stride)
+
+    def forward(self, x):
+        y = self.conv1(x if self.first else F.relu(self.norm1(x)))
+        return self.conv2(F.relu(self.norm2(y))) + self.shortcut(x)
+
+
+class ResUnet(nn.Module):
+    """Zhang et al. 2018, table 1."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        w = width
+        self.encoder = nn.ModuleList([Preactivated(3, w, 1, True), Preactivated(w, 2 * w, 2), Preactivated(2 * w, 4 * w, 2)])
+        self.bridge = Preactivated(4 * w, 8 * w, 2)
+        self.decoder = nn.ModuleList([Preactivated(3 * c, c, 1) for c in (4 * w, 2 * w, w)])
+        self.head = nn.Conv2d(w, classes, 1)
+
+    def forward(self, x):
+        skips = []
+        for unit in self.encoder:
+            x = unit(x)
+            skips.append(x)
+        x = self.bridge(x)
+        for unit, skip in zip(self.decoder, reversed(skips)):
+            x = unit(torch.cat([F.interpolate(x, size=skip.shape[2:]), skip], 1))
+        return self.head(x)
+
+
+class Unet3Plus(nn.Module):
+    """Huang et al. 2020, with the names of the authors' code."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        w = width
+
+        def layer(cin, cout):
+            return nn.Sequential(nn.Conv2d(cin, cout, 3, padding=1), nn.BatchNorm2d(cout), nn.ReLU())
+
+        for i in range(1, 6):
+            cin, cout = 3 if i == 1 else w << (i - 2), w << (i - 1)
+            self.add_module(f"conv{i}", nn.ModuleDict({"conv1": layer(cin, cout), "conv2": layer(cout, cout)}))
+            self.add_module(f"outconv{i}", nn.Conv2d(cout if i == 5 else 5 * w, classes, 3, padding=1))
+        for i in range(1, 5):
+            for j in range(1, 6):
+                cin = 5 * w if i < j < 5 else w << (j - 1)
+                self.add_module(f"{self.part(i, j)}_conv", nn.Conv2d(cin, w, 3, padding=1))
+                self.add_module(f"{self.part(i, j)}_bn", nn.BatchNorm2d(w))
+            self.add_module(f"conv{i}d_1", nn.Conv2d(5 * w, 5 * w, 3, padding=1))
+            self.add_module(f"bn{i}d_1", nn.BatchNorm2d(5 * w))
+
+    @staticmethod
+    def part(i, j):
+        return f"h{j}_PT_hd{i}" if j < i else f"h{j}_Cat_hd{i}" if j == i else f"hd{j}_UT_hd{i}"
+
+    def forward(self, image):
+        maps = {}
+        for i in range(1, 6):
+            x = image if i == 1 else F.max_pool2d(maps[i - 1], 2)
+            convs = getattr(self, f"conv{i}")
+            maps[i] = convs["conv2"](convs["conv1"](x))
+        decoded = {5: maps[5]}
+        for i in (4, 3, 2, 1):
+            parts = []
+            for j in range(1, 6):
+                x = F.max_pool2d(maps[j], 2 ** (i - j)) if j < i else maps[i] if j == i else bilinear(decoded[j], maps[i])
+                name = self.part(i, j)
+                parts.append(F.relu(getattr(self, f"{name}_bn")(getattr(self, f"{name}_conv")(x))))
+            x = getattr(self, f"conv{i}d_1")(torch.cat(parts, 1))
+            decoded[i] = F.relu(getattr(self, f"bn{i}d_1")(x))
+        return {i: bilinear(getattr(self, f"outconv{i}")(decoded[i]), image) for i in range(1, 6)}
+
+
+class InstanceNormed(nn.Module):
+    """nnU-Net's convolution with instance norm."""
+
+    def __init__(self, cin, cout, kernel=3, stride=1, bias=True):
+        super().__init__()
+        self.conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=bias)
+        self.norm = nn.InstanceNorm2d(cout, affine=True)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+
+
+class NnBlock(nn.Module):
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        self.conv1, self.conv2 = InstanceNormed(cin, cout, 3, stride), InstanceNormed(cout, cout)
+        pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+        project = InstanceNormed(cin, cout, 1, bias=False) if cin != cout else nn.Identity()
+        self.skip = nn.Sequential(pool, project)
+
+    def forward(self, x):
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.skip(x))
+
+
+class NnUnet(nn.Module):
+    """nnU-Net's residual-encoder U-Net (Isensee et al. 2024) with ReLUs, the image padded to multiples of 32."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        channels = [width * f for f in (1, 2, 4, 8, 16, 16)]
+        stages, cin = nn.ModuleList(), width
+        for level, (cout, blocks) in enumerate(zip(channels, (1, 3, 4, 6, 6, 6))):
+            layers = [NnBlock(cin if i == 0 else cout, cout, 2 if level and i == 0 else 1) for i in range(blocks)]
+            stages.append(nn.ModuleDict({"blocks": nn.Sequential(*layers)}))
+            cin = cout
+        stem = nn.ModuleDict({"convs": nn.ModuleList([InstanceNormed(3, width)])})
+        self.encoder = nn.ModuleDict({"stem": stem, "stages": stages})
+        ups, steps = nn.ModuleList(), nn.ModuleList()
+        heads = nn.ModuleDict()
+        for step, cout in enumerate(reversed(channels[:-1])):
+            ups.append(nn.ConvTranspose2d(cin, cout, 2, 2))
+            steps.append(nn.ModuleDict({"convs": nn.ModuleList([InstanceNormed(2 * cout, cout)])}))
+            if step:
+                heads[str(step)] = nn.Conv2d(cout, classes, 1)
+            cin = cout
+        self.decoder = nn.ModuleDict({"transpconvs": ups, "stages": steps, "seg_layers": heads})
+
+    def forward(self, image):
+        image, window = padded(image)
+        x = F.relu(self.encoder["stem"]["convs"][0](image))
+        skips = []
+        for stage in self.encoder["stages"]:
+            x = stage["blocks"](x)
+            skips.append(x)
+        skips.pop()
+        out = []
+        for step, (up, stage) in enumerate(zip(self.decoder["transpconvs"], self.decoder["stages"])):
+            x = F.relu(stage["convs"][0](torch.cat([up(x), skips.pop()], 1)))
+            if step:
+                y = bilinear(self.decoder["seg_layers"][str(step)](x), image)
+                out.insert(0, y[:, :, window[0], window[1]])
+        return dict(enumerate(out))
+
+
+class Mscan(nn.Module):
+    """A block of SegNeXt's encoder (Guo et al. 2022, figure 2, equations 1 and 2)."""
+
+    def __init__(self, channels, widening):
+        super().__init__()
+        c, wide = channels, widening * channels
+
+        def strip(height, width):
+            return nn.Conv2d(c, c, (height, width), padding=(height // 2, width // 2), groups=c)
+
+        unit = {"conv0": strip(5, 5)}
+        for i, length in enumerate((7, 11, 21)):
+            unit |= {f"conv{i}_1": strip(1, length), f"conv{i}_2": strip(length, 1)}
+        unit["conv3"] = nn.Conv2d(c, c, 1)
+        self.norm1, self.norm2 = nn.BatchNorm2d(c), nn.BatchNorm2d(c)
+        parts = {"proj_1": nn.Conv2d(c, c, 1), "spatial_gating_unit": nn.ModuleDict(unit), "proj_2": nn.Conv2d(c, c, 1)}
+        self.attn = nn.ModuleDict(parts)
+        depthwise = nn.ModuleDict({"dwconv": nn.Conv2d(wide, wide, 3, padding=1, groups=wide)})
+        self.mlp = nn.ModuleDict({"fc1": nn.Conv2d(c, wide, 1), "dwconv": depthwise, "fc2": nn.Conv2d(wide, c, 1)})
+        self.layer_scale_1, self.layer_scale_2 = nn.Parameter(torch.ones(c)), nn.Parameter(torch.ones(c))
+
+    def forward(self, x):
+        y = self.norm1(x)
+        unit, u = self.attn["spatial_gating_unit"], F.gelu(self.attn["proj_1"](y))
+        near = unit["conv0"](u)
+        strips = [unit[f"conv{i}_2"](unit[f"conv{i}_1"](near)) for i in range(3)]
+        y = self.attn["proj_2"](unit["conv3"](near + sum(strips)) * u) + y
+        x = x + self.layer_scale_1[:, None, None] * y
+        y = F.gelu(self.mlp["dwconv"]["dwconv"](self.mlp["fc1"](self.norm2(x))))
+        return x + self.layer_scale_2[:, None, None] * self.mlp["fc2"](y)
+
+
+class SegNext(nn.Module):
+    """Guo et al. 2022 with the non-local attention of its table 7."""
+
+    def __init__(self, size, classes, width):
+        super().__init__()
+        depths, factor = {"t": ((3, 3, 5, 2), 8), "s": ((2, 2, 4, 2), 4)}[size]
+        channels, c = [width * f for f in (1, 2, 5, 8)], factor * width
+        self.backbone, cin = nn.ModuleDict(), 3
+        for i, (cout, depth, widening) in enumerate(zip(channels, depths, (8, 8, 4, 4)), 1):
+            if i == 1:
+                half = cout // 2
+                layers = [nn.Conv2d(3, half, 3, 2, 1), nn.BatchNorm2d(half), nn.GELU()]
+                layers += [nn.Conv2d(half, cout, 3, 2, 1), nn.BatchNorm2d(cout)]
+                embed = {"proj": nn.Sequential(*layers)}
+            else:
+                embed = {"proj": nn.Conv2d(cin, cout, 3, 2, 1), "norm": nn.BatchNorm2d(cout)}
+            self.backbone[f"patch_embed{i}"] = nn.ModuleDict(embed)
+            self.backbone[f"block{i}"] = nn.Sequential(*(Mscan(cout, widening) for _ in range(depth)))
+            self.backbone[f"norm{i}"], cin = nn.LayerNorm(cout), cout
+
+        def layer(cin):
+            return nn.Sequential(OrderedDict(conv=nn.Conv2d(cin, c, 1, bias=False), gn=nn.GroupNorm(gcd(32, c), c)))
+
+        attention = {name: nn.Conv2d(c, c // 2, 1) for name in ("query", "key", "value")}
+        self.decode_head = nn.ModuleDict({
+            "squeeze": layer(sum(channels[1:])), "attention": nn.ModuleDict(attention | {"project": layer(c // 2)}),
+            "align": layer(c), "conv_seg": nn.Conv2d(c, classes, 1),
+        })
+
+    def forward(self, image):
+        maps, x = [], image
+        for i in range(1, 5):
+            for layer in self.backbone[f"patch_embed{i}"].values():
+                x = layer(x)
+            x = self.backbone[f"block{i}"](x)
+            x = self.backbone[f"norm{i}"](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            maps.append(x)
+        head = self.decode_head
+        x = F.relu(head["squeeze"](torch.cat([bilinear(y, maps[1]) for y in maps[1:]], 1)))
+        parts = head["attention"]
+        y = parts["project"](related(parts["query"](x), parts["key"](x), parts["value"](x)))
+        return bilinear(head["conv_seg"](F.relu(head["align"](F.relu(x + y)))), image)

@@ -4,7 +4,7 @@ use dapple_graph::{Network, Role, Shape, State};
 use dapple_nets::checkpoint::{
     Class, ContentError, Ensemble, ModelCard, ModelFile, Normalization, Storage, init_from_file,
 };
-use dapple_nets::{Head, NetConfig, registry};
+use dapple_nets::{DecoderAttention, Head, NetConfig, registry};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -73,6 +73,7 @@ fn every_network_survives_the_disk() {
         config.dropout = entry.has_dropout.then_some(0.25);
         config.drop_path = entry.has_drop_path.then_some(0.3);
         config.output_stride = entry.output_strides.last().copied();
+        config.decoder_attention = entry.has_decoder_attention.then_some(DecoderAttention::Scse);
         let model = model(config);
         let path = folder.path().join("model.safetensors");
         model.save(&path).unwrap();

@@ -186,7 +186,7 @@ fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
     for row in rows {
         // Some decoders are offered on fewer encoders here.
         let Ok(config) = NetConfig::new(&row.network, 3, 2) else { continue };
-        let graph = config.build(Shape::new(1, 32, 32, 3)).unwrap();
+        let graph = config.build(Shape::new(1, 128, 128, 3)).unwrap();
         let zeros = |len| vec![0.0; len];
         let (values, statistics) = (zeros(graph.trainable_len()), zeros(graph.statistics_len()));
         let state = State { specs: graph.params().to_vec(), values, statistics };
@@ -197,7 +197,7 @@ fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
         assert_eq!(crc32fast::hash(lines.as_bytes()), row.crc32, "{}:\n{lines}", row.network);
         compared += 1;
     }
-    assert_eq!(compared, 75, "networks");
+    assert_eq!(compared, 90, "networks");
 }
 
 #[test]

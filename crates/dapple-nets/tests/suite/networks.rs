@@ -1,7 +1,7 @@
 //! Sizes, counts and settings of the networks.
 
 use dapple_graph::{Network, Shape, Target, summary};
-use dapple_nets::{Activation, ConfigError, Head, NetConfig, registry};
+use dapple_nets::{Activation, ConfigError, DecoderAttention, Dilation, Head, NetConfig, registry};
 use proptest::prelude::*;
 
 fn config(name: &str, in_channels: usize, classes: usize) -> NetConfig {
@@ -104,6 +104,8 @@ fn settings_out_of_range_are_refused() {
         NetConfig { decoder_width: Some(0), ..config("unet-resnet18", 3, 2) },
         NetConfig { decoder_width: Some(32), ..good.clone() },
         NetConfig { decoder_width: Some(32), ..config("linknet-resnet18", 3, 2) },
+        NetConfig { decoder_attention: Some(DecoderAttention::Scse), ..config("linknet-resnet18", 3, 2) },
+        NetConfig { output_stride: Some(8), ..config("pan-resnet18", 3, 2) },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
         assert!(bad.build(Shape::new(1, 64, 64, bad.in_channels)).is_err(), "{bad:?}");
@@ -114,7 +116,7 @@ fn settings_out_of_range_are_refused() {
 fn a_decoder_has_a_width_of_its_own_and_the_encoder_keeps_its_published_one() {
     let of_width = |name: &str, decoder_width| {
         let config = NetConfig { decoder_width, ..config(name, 3, 2) };
-        let graph = config.build(Shape::new(1, 64, 64, 3)).expect("the size fits");
+        let graph = config.build(Shape::new(1, 128, 128, 3)).expect("the size fits");
         let prefix = config.entry().expect("of the registry").encoder_prefix.expect("it has an encoder");
         let (encoder, decoder): (Vec<_>, Vec<_>) =
             graph.params().iter().cloned().partition(|spec| spec.name.starts_with(prefix));
@@ -141,6 +143,35 @@ fn configurations_survive_json_and_unknown_keys_are_errors() {
     assert!(text.contains(r#""head":"dense""#), "{text}");
     assert_eq!(serde_json::from_str::<NetConfig>(&text).unwrap(), dense);
     assert!(serde_json::from_str::<NetConfig>(&text.replace("width", "with")).is_err());
+}
+
+/// All that `dapple models` lists, and all values of the settings that choose between structures.
+#[test]
+fn every_combination_builds_with_logits_for_each_pixel() {
+    for entry in registry::networks() {
+        let plain = NetConfig { width: 8, ..config(&entry.name, 3, 5) };
+        let mut variants = vec![plain.clone()];
+        for &stride in entry.output_strides {
+            for dilation in [Dilation::Stages, Dilation::Later] {
+                let (output_stride, dilation) = (Some(stride), Some(dilation));
+                variants.push(NetConfig { output_stride, dilation, ..plain.clone() });
+            }
+        }
+        if entry.has_decoder_attention {
+            let decoder_attention = Some(DecoderAttention::Scse);
+            variants.push(NetConfig { decoder_attention, ..plain.clone() });
+        }
+        let side = entry.smallest.max(64);
+        let input = Shape::new(2, side + 5, side + 22, 3);
+        for variant in variants {
+            let graph = variant.build(input).unwrap_or_else(|e| panic!("{variant:?}: {e}"));
+            assert_eq!(
+                graph.shape(graph.outputs()[0].1),
+                input.with_channels(variant.logits()),
+                "{variant:?}"
+            );
+        }
+    }
 }
 
 proptest! {

@@ -231,8 +231,9 @@ fn golden(file: &str) -> Golden {
 /// `DAPPLE_CONV=plain`. `deeplabv3plus-resnet34` and `upernet-mit-b0` are as far off in PyTorch without any, as DeconvNet
 /// largely is: their batch norms see as few as two values a channel. In `unet-vgg19-bn` and `unet-efficientnet-b1` only the
 /// engine here is off, with every algorithm of convolution by the same amount.
-/// EfficientNet-Lite and PIDNet agree with the reference to 1e-7; their flips have not been counted.
-const COARSE: [(&str, f64); 23] = [
+/// EfficientNet-Lite and PIDNet agree with the reference to 1e-7; their flips have not been counted. The last six, too, are
+/// about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a batch's means.
+const COARSE: [(&str, f64); 29] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
     ("unet-vgg19-bn", 2e-2),
@@ -256,6 +257,12 @@ const COARSE: [(&str, f64); 23] = [
     ("unet-efficientnet-lite4", 8e-2),
     ("pidnet-s", 1e-3),
     ("pidnet-l", 2e-2),
+    ("pan-resnet18", 2e-2),
+    ("manet-resnet18", 1e-3),
+    ("bisenetv2", 2e-3),
+    ("pp-liteseg-b", 5e-3),
+    ("nnunet-resenc", 1e-3),
+    ("segnext-t", 1e-3),
 ];
 
 /// The engine, in single precision and up to two hundred layers deep.
@@ -329,6 +336,11 @@ parity! {
     linknet_resnet34 "linknet-resnet34"
     fpn_resnet34 "fpn-resnet34"
     pspnet_resnet34 "pspnet-resnet34"
+    pan_resnet18 "pan-resnet18" "takes seconds"
+    manet_resnet18 "manet-resnet18" "takes seconds"
+    segformer_resnet18 "segformer-resnet18" "takes seconds"
+    unet_scse_resnet18 "unet-scse-resnet18" "takes seconds"
+    unetplusplus_scse_resnet18 "unetplusplus-scse-resnet18" "takes seconds"
     deeplabv3plus_resnet34 "deeplabv3plus-resnet34"
     deeplabv3plus_resnet50_at_stride_8 "deeplabv3plus-resnet50" "takes seconds"
     deeplabv3plus_resnet50_at_stride_16 "deeplabv3plus-resnet50-stride16" "takes seconds"
@@ -352,6 +364,14 @@ parity! {
     pidnet_s "pidnet-s"
     pidnet_m "pidnet-m"
     pidnet_l "pidnet-l"
+    bisenetv2 "bisenetv2"
+    pp_liteseg_t "pp-liteseg-t" "takes seconds"
+    pp_liteseg_b "pp-liteseg-b" "takes seconds"
+    attention_unet "attention-unet" "takes seconds"
+    resunet "resunet"
+    unet3plus "unet3plus" "takes seconds"
+    nnunet_resenc "nnunet-resenc" "takes seconds"
+    segnext_t "segnext-t" "takes seconds"
 }
 
 /// Their weights come in under the names of their publishers, timm's for most.

@@ -4,18 +4,19 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{check_saved, init_from_file, published, saved_network, write_state_dict};
-use dapple_nets::{Activation, NetConfig};
+use dapple_nets::{Activation, DecoderAttention, NetConfig};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-const CLASSES: [(&str, &str); 9] = [
+const CLASSES: [(&str, &str); 10] = [
     ("Unet", "unet-resnet34"),
     ("UnetPlusPlus", "unetplusplus-resnet34"),
     ("Linknet", "linknet-resnet34"),
     ("FPN", "fpn-resnet34"),
     ("PSPNet", "pspnet-resnet34"),
+    ("PAN", "pan-resnet34"),
     ("DeepLabV3", "deeplabv3-smp-resnet34"),
     ("DeepLabV3Plus", "deeplabv3plus-resnet34"),
     ("UPerNet", "upernet-resnet34"),
@@ -77,6 +78,8 @@ fn encoders_have_their_names_here() {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));
     }
     assert_eq!(network("FPN", json!({"encoder_name": "tu-efficientnet_b0"})).name, "fpn-efficientnet-b0");
+    let saved = network("Segformer", json!({"encoder_name": "timm-efficientnet-b0"}));
+    assert_eq!(saved.name, "segformer-efficientnet-b0");
     assert_eq!(
         network("FPN", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).name,
         "fpn-efficientnet-lite0"
@@ -113,6 +116,16 @@ fn strides_and_dropout_are_taken_over() {
 }
 
 #[test]
+fn attention_in_the_decoder_is_taken_over() {
+    for class in ["Unet", "UnetPlusPlus"] {
+        let saved = network(class, json!({"decoder_attention_type": "scse"}));
+        assert_eq!(saved.decoder_attention, Some(DecoderAttention::Scse), "{class}");
+    }
+    let message = refused(settings("Linknet", json!({"decoder_attention_type": "scse"})).to_string());
+    assert!(message.contains("`decoder_attention_type`"), "{message}");
+}
+
+#[test]
 fn batch_norm_has_many_spellings() {
     let old = json!({"decoder_use_norm": {"type": "batchnorm"}, "decoder_use_batchnorm": true});
     assert_eq!(network("Unet", old).name, "unet-resnet34");
@@ -126,16 +139,16 @@ fn batch_norm_has_many_spellings() {
 #[test]
 fn all_settings_of_another_network_are_listed() {
     let other = json!({
-        "decoder_channels": [64, 32, 16, 8, 4],
-        "decoder_attention_type": "scse",
+        "decoder_channels": [64, 32, 16, 8, 8],
+        "decoder_attention_type": "cbam",
         "encoder_depth": 4,
         "decoder_channel": 3,
         "a_later_switch": false,
     });
     let message = refused(settings("Unet", other).to_string());
     for part in [
-        "`decoder_channels` is [64,32,16,8,4], only [256, 128, 64, 32, 16] is supported",
-        "`decoder_attention_type` is \"scse\", only null is supported",
+        "`decoder_channels` is [64,32,16,8,8], only [256, 128, 64, 32, 16] or all of them times one factor is supported",
+        "`decoder_attention_type` is \"cbam\", only null or \"scse\" is supported",
         "`encoder_depth` is 4, only 5 is supported",
         "`decoder_channel`, which is 3, is unknown (nearest: `decoder_channels`)",
         "without config.json",
@@ -145,6 +158,29 @@ fn all_settings_of_another_network_are_listed() {
     assert!(!message.contains("later"), "{message}");
     let message = refused(r#"{"_model_class": "MAnet"}"#);
     assert!(message.contains("`_model_class` is \"MAnet\"") && message.contains("UnetPlusPlus"), "{message}");
+}
+
+#[test]
+fn other_channels_of_a_decoder_are_its_width() {
+    let width = |class, changes| network(class, changes).decoder_width;
+    assert_eq!(width("Unet", json!({"decoder_channels": [128, 64, 32, 16, 8]})), Some(32));
+    assert_eq!(width("Unet", json!({"decoder_channels": [512, 256, 128, 64, 32]})), Some(128));
+    assert_eq!(width("Unet", json!({"decoder_channels": [256, 128, 64, 32, 16]})), None);
+    let halves = json!({"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64});
+    assert_eq!(width("FPN", halves), Some(32));
+    assert_eq!(width("PAN", json!({"decoder_channels": 64})), Some(128));
+    assert_eq!(width("UPerNet", json!({"decoder_channels": 128})), Some(32));
+    for (class, changes, part) in [
+        ("FPN", json!({"decoder_pyramid_channels": 128}), "times one factor"),
+        ("Unet", json!({"decoder_channels": [250, 125, 64, 32, 16]}), "times one factor"),
+        ("PAN", json!({"decoder_channels": 31}), "a multiple of 4"),
+        ("PAN", json!({"decoder_channels": 1u64 << 40}), "a number of channels such as 32"),
+        ("UnetPlusPlus", json!({"decoder_channels": [128, 64, 32, 16, 8]}), "only [256, 128, 64, 32, 16]"),
+        ("DeepLabV3Plus", json!({"decoder_channels": 128}), "only 256 is supported"),
+    ] {
+        let message = refused(settings(class, changes).to_string());
+        assert!(message.contains(part), "{class}: {message}");
+    }
 }
 
 #[test]
@@ -217,7 +253,7 @@ fn other_folders_and_files_are_told_apart() {
 fn a_folder_is_taken_over_whole() {
     for (class, name) in CLASSES {
         let config = NetConfig { width: 8, ..NetConfig::new(name, 3, 3).unwrap() };
-        let state = |seed| State::init(&config.build(Shape::new(1, 64, 64, 3)).unwrap(), seed);
+        let state = |seed| State::init(&config.build(Shape::new(1, 128, 128, 3)).unwrap(), seed);
         let (there, mut here) = (state(1), state(2));
         let folder = folder(settings(class, json!({})).to_string());
         let weights = folder.path().join("model.safetensors");

@@ -42,9 +42,13 @@ fn used(graph: &Graph) -> Vec<&str> {
     graph.params().iter().map(|spec| spec.name.as_str()).filter(reads).collect()
 }
 
-/// Names of the biases in front of batch norms, which take them away again: their gradients are zero.
+/// Names of the biases in front of norms of single channels, which take them away again: their gradients are zero.
 fn without_effect(graph: &Graph) -> HashSet<String> {
-    let norms = graph.nodes().iter().filter(|node| matches!(node.op, Op::BatchNorm { .. }));
+    let norms = graph.nodes().iter().filter(|node| match node.op {
+        Op::BatchNorm { .. } => true,
+        Op::GroupNorm { groups, .. } => groups == node.shape.c,
+        _ => false,
+    });
     norms.map(|norm| format!("{}.bias", graph.node(norm.inputs[0]).name)).collect()
 }
 
@@ -91,6 +95,8 @@ learns! {
     unet_on_mit "unet-mit-b0" 8 64
     unetplusplus "unetplusplus-resnet18" 8 64
     linknet "linknet-resnet18" 16 64
+    manet "manet-resnet18" 16 64
+    pan "pan-resnet18" 16 128
     fpn "fpn-resnet18" 16 64
     pspnet "pspnet-resnet18" 16 64
     deeplabv3plus "deeplabv3plus-resnet18" 8 64
@@ -109,6 +115,62 @@ learns! {
     segnet_basic "segnet-basic" 8 64
     bayesian_segnet "bayesian-segnet" 8 64
     deconvnet "deconvnet" 1 224
+    bisenetv2 "bisenetv2" 16 64
+    pp_liteseg "pp-liteseg-t" 8 64
+    attention_unet "attention-unet" 8 64
+    resunet "resunet" 8 64
+    unet3plus "unet3plus" 8 64
+    nnunet "nnunet-resenc" 8 64
+    segnext "segnext-t" 8 64
+}
+
+/// The first loss and the least of five more steps.
+fn falls(name: &str) -> [f64; 2] {
+    let entry = registry::find(name).unwrap();
+    // Networks that need large images are as narrow as they can be.
+    let (width, side) = match entry.smallest {
+        129.. => (entry.width_step, entry.smallest),
+        smallest => (16, smallest.max(64)),
+    };
+    let (config, shape) = (narrow(name, width), Shape::new(2, side, side, 3));
+    let mut trainer = loaded(&config, shape);
+    let (input, labels) = batch(shape);
+    let loss = entry.with_targets(Loss::single(LossKind::CrossEntropy));
+    let mut step = || {
+        let value = trainer.accumulate(&input, &labels, &loss, 1.0).unwrap();
+        trainer.step(2e-3, None).unwrap();
+        value
+    };
+    let first = step();
+    [first, (0..5).map(|_| step()).fold(f64::INFINITY, f64::min)]
+}
+
+/// Each decoder on another encoder than above; all are tried by
+///
+/// ```sh
+/// cargo test --release -p dapple-nets --test suite every_network_learns -- --ignored --nocapture
+/// ```
+#[test]
+fn a_sample_of_decoders_on_encoders_learns() {
+    let combined: Vec<_> = registry::networks().iter().filter(|entry| entry.encoder.is_some()).collect();
+    for entry in combined.iter().skip(11).step_by(combined.len().div_ceil(6)) {
+        let [first, least] = falls(&entry.name);
+        assert!(least < 0.99 * first, "{}: {first} {least}", entry.name);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn every_network_learns() {
+    let mut failed = Vec::new();
+    for entry in registry::networks() {
+        let [first, least] = falls(&entry.name);
+        println!("{}: {first:.4} {least:.4}", entry.name);
+        if !matches!((least / first).partial_cmp(&0.99), Some(std::cmp::Ordering::Less)) {
+            failed.push(entry.name.as_str());
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join(" "));
 }
 
 fn loaded(config: &NetConfig, shape: Shape) -> Box<dyn Trainer> {

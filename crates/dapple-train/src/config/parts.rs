@@ -6,6 +6,7 @@ use super::setting::{Flag, Group, Setting, number, settings, text, whole, word};
 
 const ACTIVATIONS: &[Word] = &[("softmax", ""), ("sigmoid", "")];
 const DILATIONS: &[Word] = &[("stages", ""), ("later", "")];
+const ATTENTIONS: &[Word] = &[("scse", "")];
 const HEADS: &[Word] = &[("conv3x3", ""), ("dense", "")];
 const NORMALIZATIONS: &[Word] = &[
     ("imagenet", "By mean and deviation of ImageNet"),
@@ -60,6 +61,12 @@ settings! {
             Flag::new("decoder-width", "N").help(
                 "Width by which the decoder's channels scale, for networks on an encoder: half of the published width halves them",
             ),
+        ),
+        /// Attention within the decoder's blocks (scse: squeeze and excitation of channels and of pixels).
+        ///
+        /// For U-Net and U-Net++ on an encoder, as segmentation_models.pytorch's `decoder_attention_type`.
+        decoder_attention = word(ATTENTIONS).unset("none").example("\"scse\"").flag(
+            Flag::new("decoder-attention", "KIND").help("Attention within the decoder's blocks, `scse`: for unet and unetplusplus on an encoder"),
         ),
         /// SegNet's head (conv3x3: the paper's).
         head = word(HEADS).unset("the paper's").example("\"dense\""),

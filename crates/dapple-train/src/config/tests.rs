@@ -6,7 +6,7 @@ use std::path::Path;
 use dapple_base::{ByteSize, TimeSpan};
 use dapple_data::{Format, LabelCoding, MaskOrientation};
 use dapple_graph::{Decay, LossKind, LossTerm, Optimizer, Precision};
-use dapple_nets::{Dilation, Head};
+use dapple_nets::{DecoderAttention, Dilation, Head};
 use toml::{Table, Value};
 
 use super::catalogue::{all, find, flags};
@@ -47,6 +47,7 @@ fn full() -> Vec<TrainConfig> {
     config.init = Some("weights.safetensors".into());
     config.network.head = Some(Head::Dense);
     config.network.decoder_width = Some(16);
+    config.network.decoder_attention = Some(DecoderAttention::Scse);
     config.network.output_stride = Some(8);
     config.network.dropout = Some(0.1);
     config.network.drop_path = Some(0.1);

@@ -22,6 +22,7 @@ mod import;
 mod initial;
 mod man;
 mod model_facts;
+mod model_list;
 mod models;
 mod predict;
 mod pretrained;

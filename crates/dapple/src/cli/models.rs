@@ -1,21 +1,20 @@
 //! `dapple models`: the networks with their size and cost.
 
 use clap::{Args, Subcommand};
-use dapple::graph::{Network, Shape, summary};
 use dapple::nets::NetConfig;
 use dapple::nets::registry::{self, NetworkEntry, networks};
-use dapple::run::grouped;
-use serde::Serialize;
 
 use super::common::json::print_json;
 use super::common::values::size;
 use super::failure::Failure;
 use super::model_facts::{self, Show};
+use super::model_list::{Order, Row, has_words, print_groups, print_rows, sort};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   dapple models
+  dapple models --search efficientnet --sort size
   dapple models show horse
   dapple models show model.onnx
   dapple models unet --width 16 --size 192x256
@@ -26,6 +25,12 @@ pub struct Models {
     /// Networks to list [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    /// List the networks with these words in their names, titles or papers
+    #[arg(long, value_name = "TEXT", conflicts_with = "names")]
+    pub search: Option<String>,
+    /// Order of the list, the smallest first [default: by decoder]
+    #[arg(long, value_name = "ORDER")]
+    pub sort: Option<Order>,
     /// Channels of the network's first stage, for the named ones
     #[arg(long, value_name = "N", requires = "names")]
     pub width: Option<usize>,
@@ -46,21 +51,6 @@ pub enum Command {
     Show(Show),
 }
 
-#[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    title: &'static str,
-    /// The name without the encoder's.
-    family: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoder: Option<&'static str>,
-    parameters: usize,
-    multiply_adds: u64,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoder_source: Option<&'static str>,
-}
-
 pub fn run(arguments: &Models) -> Result<(), Failure> {
     if let Some(Command::Show(show)) = &arguments.command {
         return model_facts::run(show);
@@ -69,43 +59,46 @@ pub fn run(arguments: &Models) -> Result<(), Failure> {
     let row = |entry: &'static NetworkEntry| {
         let mut config = NetConfig::new(&entry.name, 3, arguments.classes)?;
         config.width = arguments.width.unwrap_or(config.width);
-        config.check()?;
-        let graph = config.build(Shape::new(1, height, width, 3))?;
-        Ok(Row {
-            name: &entry.name,
-            title: &entry.title,
-            family: entry.family,
-            encoder: entry.encoder.map(|encoder| encoder.name),
-            parameters: summary::parameters(&graph),
-            multiply_adds: summary::multiply_adds(&graph),
-            source: entry.source,
-            encoder_source: entry.encoder.map(|encoder| encoder.source),
-        })
+        Row::new(entry, &config, [height, width])
     };
-    let rows: Box<dyn Iterator<Item = Result<Row, Failure>>> = if arguments.names.is_empty() {
-        Box::new(networks().iter().map(row))
+    let chosen: Vec<&'static NetworkEntry> = if arguments.names.is_empty() {
+        searched(arguments)?
     } else {
-        Box::new(arguments.names.iter().map(|name| row(registry::find(name)?)))
+        arguments.names.iter().map(|name| registry::find(name)).collect::<Result<_, _>>()?
     };
-    let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
+    let mut rows = chosen.into_iter().map(row).collect::<Result<Vec<Row>, Failure>>()?;
+    if let Some(order) = arguments.sort {
+        sort(&mut rows, order);
+    }
     if arguments.json {
         return print_json(&rows);
     }
-    let column = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    say!("{:column$} {:>12} {:>15}  source", "name", "parameters", "multiply-adds");
-    let mut family = "";
-    for row in rows {
-        // A decoder's paper is printed with its first encoder only.
-        let source = if row.encoder.is_some() && row.family == family { "" } else { row.source };
-        family = row.family;
-        let (parameters, work) = (grouped(row.parameters as u64), grouped(row.multiply_adds));
-        let line = format!("{:column$} {parameters:>12} {work:>15}  {source}", row.name);
-        say!("{}", line.trim_end());
+    match arguments.sort {
+        Some(_) => print_rows(&rows),
+        None => print_groups(&rows),
     }
-    say!(
-        "\nFor colour images of {height} x {width} and {} classes. A decoder on an encoder is DECODER-ENCODER, or",
-        arguments.classes
-    );
+    say!("\nParameters and multiply-adds for colour images of {height} x {width} and");
+    say!("{} classes. A decoder on an encoder is DECODER-ENCODER, or", arguments.classes);
     say!("--model DECODER --encoder ENCODER.");
     Ok(())
+}
+
+/// The networks with the words of `--search`, or all, but for those that need larger images, which are named.
+fn searched(arguments: &Models) -> Result<Vec<&'static NetworkEntry>, Failure> {
+    let text = arguments.search.as_deref().unwrap_or_default();
+    let (height, width) = arguments.size;
+    let (fitting, others): (Vec<&'static NetworkEntry>, Vec<&'static NetworkEntry>) = networks()
+        .iter()
+        .filter(|entry| has_words(entry, text))
+        .partition(|entry| entry.smallest <= height.min(width));
+    if fitting.is_empty() && others.is_empty() {
+        return Err(Failure::input(format!(
+            "no network has `{text}` in its name, its title or its paper; `dapple models` lists all"
+        )));
+    }
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|entry| entry.name.as_str()).collect();
+        note!("left out, since they need larger images than {height} x {width}: {}", names.join(", "));
+    }
+    Ok(fitting)
 }

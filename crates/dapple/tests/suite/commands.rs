@@ -96,7 +96,26 @@ fn the_networks_are_listed() {
     let unet = models.as_array().and_then(|list| list.iter().find(|model| model["name"] == "unet"));
     assert_eq!(unet.map(|unet| unet["parameters"].as_u64()), Some(Some(31_037_698)));
     assert!(unet.is_some_and(|unet| unet["multiply_adds"].is_u64() && unet["source"].is_string()));
-    assert!(bench.succeed("models").out.contains("1,131,181"));
+
+    // Below the names of their decoders and papers, for terminals of 80 columns.
+    let said = bench.succeed("models").out;
+    assert!(said.contains("1.13 M") && said.contains("U-Net on an encoder: unet-ENCODER"), "{said}");
+    for line in said.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert_eq!(said.matches("\n  fpn-resnet34 ").count(), 1, "{said}");
+
+    // Searched and sorted, in both forms.
+    let said = bench.succeed("models --search pan --sort macs --json");
+    let found: Vec<Value> = serde_json::from_str(&said.out).expect("a JSON list");
+    assert!(found.iter().any(|model| model["name"] == "pan-resnet18"));
+    assert!(found.iter().map(|model| model["multiply_adds"].as_u64()).is_sorted());
+    let said = bench.succeed("models --search ResNet-18 --sort size").out;
+    assert!(said.contains("unet-resnet18 ") && !said.contains("segnet"), "{said}");
+    bench.refuse("models --search nosuchnetwork", &["`nosuchnetwork`", "dapple models"]);
+    // Those that need larger images are named.
+    let said = bench.succeed("models --search pan-resnet --size 96");
+    assert!(said.err.contains("left out") && said.err.contains("pan-resnet18"), "{}", said.err);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::state_dict::{Recognized, named, recognize};
 use crate::checkpoint::named_tensor::NamedTensor;
 use crate::checkpoint::naming::Naming;
-use crate::config::{Activation, ConfigError, Dilation, NetConfig};
+use crate::config::{Activation, ConfigError, DecoderAttention, Dilation, NetConfig};
 use dapple_graph::{GraphError, Network, Shape, State};
 use std::collections::HashMap;
 
@@ -25,7 +25,8 @@ pub enum ShapesError {
     Missing(&'static str, String),
 }
 
-/// The network of that name with the channels, the classes and the width of a state dict, and the dilation of its encoder.
+/// The network of that name with the channels, the classes and the width of a state dict, the dilation of its encoder and the
+/// attention in its decoder.
 /// One logit stands for two classes with a sigmoid; for several, softmax is taken.
 ///
 /// # Errors
@@ -60,7 +61,11 @@ pub fn shaped_like(name: &str, entries: &[NamedTensor]) -> Result<NetConfig, Sha
     let activation = if logits == 1 { Activation::Sigmoid } else { Activation::Softmax };
     let is_timms = naming == Naming::TimmUniversal && !network.output_strides.is_empty();
     let dilation = is_timms.then_some(Dilation::Later);
-    let config = NetConfig { in_channels, classes: logits.max(2), activation, width, dilation, ..published };
+    let attends = network.has_decoder_attention && entries.iter().any(|(name, _)| name.contains(".cSE."));
+    let decoder_attention = attends.then_some(DecoderAttention::Scse);
+    let classes = logits.max(2);
+    let config =
+        NetConfig { in_channels, classes, activation, width, dilation, decoder_attention, ..published };
     config.check()?;
     Ok(config)
 }

@@ -144,8 +144,9 @@ pub(crate) fn is_hugging_face(network: &NetworkEntry) -> bool {
 
 /// The shape of a parameter in published checkpoints: linear layers have two axes.
 pub(crate) fn published_shape(spec: &ParamSpec, naming: Naming) -> Vec<usize> {
-    // timm's layer scales have one axis.
-    if naming == Naming::TimmUniversal && spec.role == Role::Factor {
+    // timm's layer scales have one axis, and so have MSCAN's.
+    let is_flat = naming == Naming::TimmUniversal || spec.name.starts_with("backbone.");
+    if is_flat && spec.role == Role::Factor {
         return spec.shape[..1].to_vec();
     }
     const LINEAR: [&str; 10] = [
@@ -162,7 +163,9 @@ pub(crate) fn published_shape(spec: &ParamSpec, naming: Naming) -> Vec<usize> {
         ".linear.weight",
         ".proj.weight",
     ];
+    // Below `backbone.` all are convolutions in the checkpoints too.
     let is_linear = spec.role == Role::ConvWeight
+        && !spec.name.starts_with("backbone.")
         && spec.shape[2..] == [1, 1]
         && LINEAR.iter().any(|suffix| spec.name.ends_with(suffix));
     if is_linear { spec.shape[..2].to_vec() } else { spec.shape.clone() }

@@ -7,14 +7,22 @@ use serde_json::Value;
 pub enum Want {
     Number(u64),
     Numbers(&'static [u64]),
+    /// This number of channels, or another, with which the decoder's others scale.
+    Channels(u64),
+    /// These numbers of channels, or all of them times one factor.
+    AllChannels(&'static [u64]),
     Word(&'static str),
     Truth(bool),
-    Nothing,
+    /// Null, or this word.
+    NothingOrWord(&'static str),
     /// Batch norm, which is a string, a Boolean or an object in different versions.
     BatchNorm,
     /// Null, or the output stride.
     NothingOrStride,
 }
+
+/// The most channels of a layer that is read.
+const MOST: u64 = 1 << 16;
 
 /// A class of segmentation_models_pytorch.
 pub struct SmpClass {
@@ -29,25 +37,30 @@ pub struct SmpClass {
     pub dropout: Option<(&'static str, f64)>,
 }
 
-/// Settings of the U-Nets.
-const SKIPS: &[(&str, Want)] = &[
-    ("encoder_depth", Want::Number(5)),
-    ("decoder_channels", Want::Numbers(&[256, 128, 64, 32, 16])),
-    ("decoder_attention_type", Want::Nothing),
-    ("decoder_interpolation", Want::Word("nearest")),
-    ("decoder_use_norm", Want::BatchNorm),
-    ("decoder_use_batchnorm", Want::BatchNorm),
-];
+/// Settings of the U-Nets; the channels of U-Net++ follow from the encoder's in part.
+const UNET: &[(&str, Want)] = &skips(Want::AllChannels(STEPS));
+const UNETPLUSPLUS: &[(&str, Want)] = &skips(Want::Numbers(STEPS));
+const STEPS: &[u64] = &[256, 128, 64, 32, 16];
+const fn skips(channels: Want) -> [(&'static str, Want); 6] {
+    [
+        ("encoder_depth", Want::Number(5)),
+        ("decoder_channels", channels),
+        ("decoder_attention_type", Want::NothingOrWord("scse")),
+        ("decoder_interpolation", Want::Word("nearest")),
+        ("decoder_use_norm", Want::BatchNorm),
+        ("decoder_use_batchnorm", Want::BatchNorm),
+    ]
+}
 const DEPTH: (&str, Want) = ("encoder_depth", Want::Number(5));
 const RATES: (&str, Want) = ("decoder_atrous_rates", Want::Numbers(&[12, 24, 36]));
-const CHANNELS: (&str, Want) = ("decoder_channels", Want::Number(256));
+const CHANNELS: (&str, Want) = ("decoder_channels", Want::Channels(256));
 const UP_BY_4: (&str, Want) = ("upsampling", Want::Number(4));
 const PLAIN: SmpClass = SmpClass { name: "", family: "", wants: &[DEPTH], stride: None, dropout: None };
 
 /// All supported classes.
-pub const CLASSES: [SmpClass; 9] = [
-    SmpClass { name: "Unet", family: "unet", wants: SKIPS, ..PLAIN },
-    SmpClass { name: "UnetPlusPlus", family: "unetplusplus", wants: SKIPS, ..PLAIN },
+pub const CLASSES: [SmpClass; 10] = [
+    SmpClass { name: "Unet", family: "unet", wants: UNET, ..PLAIN },
+    SmpClass { name: "UnetPlusPlus", family: "unetplusplus", wants: UNETPLUSPLUS, ..PLAIN },
     SmpClass {
         name: "Linknet",
         family: "linknet",
@@ -59,8 +72,8 @@ pub const CLASSES: [SmpClass; 9] = [
         family: "fpn",
         wants: &[
             DEPTH,
-            ("decoder_pyramid_channels", Want::Number(256)),
-            ("decoder_segmentation_channels", Want::Number(128)),
+            ("decoder_pyramid_channels", Want::Channels(256)),
+            ("decoder_segmentation_channels", Want::Channels(128)),
             ("decoder_merge_policy", Want::Word("add")),
             ("decoder_interpolation", Want::Word("nearest")),
             UP_BY_4,
@@ -73,12 +86,24 @@ pub const CLASSES: [SmpClass; 9] = [
         family: "pspnet",
         wants: &[
             ("encoder_depth", Want::Number(3)),
-            ("psp_out_channels", Want::Number(512)),
+            ("psp_out_channels", Want::Channels(512)),
             ("psp_use_batchnorm", Want::BatchNorm),
             ("decoder_use_norm", Want::BatchNorm),
             ("upsampling", Want::Number(8)),
         ],
         dropout: Some(("psp_dropout", 0.2)),
+        ..PLAIN
+    },
+    SmpClass {
+        name: "PAN",
+        family: "pan",
+        wants: &[
+            DEPTH,
+            ("decoder_channels", Want::Channels(32)),
+            ("decoder_interpolation", Want::Word("bilinear")),
+            UP_BY_4,
+        ],
+        stride: Some(16),
         ..PLAIN
     },
     SmpClass {
@@ -97,7 +122,14 @@ pub const CLASSES: [SmpClass; 9] = [
     SmpClass {
         name: "DeepLabV3Plus",
         family: "deeplabv3plus",
-        wants: &[DEPTH, CHANNELS, RATES, ("decoder_aspp_separable", Want::Truth(true)), UP_BY_4],
+        // Its finest map has 48 channels, whatever the others have.
+        wants: &[
+            DEPTH,
+            ("decoder_channels", Want::Number(256)),
+            RATES,
+            ("decoder_aspp_separable", Want::Truth(true)),
+            UP_BY_4,
+        ],
         stride: Some(16),
         dropout: Some(("decoder_aspp_dropout", 0.5)),
     },
@@ -110,7 +142,7 @@ pub const CLASSES: [SmpClass; 9] = [
     SmpClass {
         name: "Segformer",
         family: "segformer",
-        wants: &[DEPTH, ("decoder_segmentation_channels", Want::Number(256)), UP_BY_4],
+        wants: &[DEPTH, ("decoder_segmentation_channels", Want::Channels(256)), UP_BY_4],
         ..PLAIN
     },
 ];
@@ -127,9 +159,10 @@ impl Want {
                 values.len() == numbers.len()
                     && values.iter().zip(numbers).all(|(value, &number)| value.as_u64() == Some(number))
             }),
+            Self::Channels(_) | Self::AllChannels(_) => self.factor(value).is_some(),
             Self::Word(word) => value.as_str() == Some(word),
             Self::Truth(truth) => value.as_bool() == Some(truth),
-            Self::Nothing => value.is_null(),
+            Self::NothingOrWord(word) => value.is_null() || value.as_str() == Some(word),
             Self::BatchNorm => match value {
                 Value::Bool(on) => *on,
                 Value::String(name) => name == "batchnorm",
@@ -143,16 +176,34 @@ impl Want {
         }
     }
 
+    /// The factor of a decoder's channels, as their number and the published one.
+    pub fn factor(self, value: &Value) -> Option<(u64, u64)> {
+        let count = |value: &Value| value.as_u64().filter(|count| (1..=MOST).contains(count));
+        match self {
+            Self::Channels(published) => Some((count(value)?, published)),
+            Self::AllChannels(published) => {
+                let counts = value.as_array()?.iter().map(count).collect::<Option<Vec<u64>>>()?;
+                let (&first, &ours) = (counts.first()?, published.first()?);
+                let is_one = counts.iter().zip(published).all(|(&there, &here)| there * ours == first * here);
+                (counts.len() == published.len() && is_one).then_some((first, ours))
+            }
+            _ => None,
+        }
+    }
+
     /// The supported value as JSON.
     pub fn shown(self, stride: Option<u64>) -> String {
         match (self, stride) {
             (Self::Number(number), _) => number.to_string(),
             (Self::Numbers(numbers), _) => format!("{numbers:?}"),
+            (Self::Channels(number), _) => format!("a number of channels such as {number}"),
+            (Self::AllChannels(numbers), _) => format!("{numbers:?} or all of them times one factor"),
             (Self::Word(word), _) => format!("{word:?}"),
             (Self::Truth(truth), _) => truth.to_string(),
             (Self::BatchNorm, _) => "\"batchnorm\"".to_owned(),
+            (Self::NothingOrWord(word), _) => format!("null or {word:?}"),
             (Self::NothingOrStride, Some(stride)) => format!("null or {stride}"),
-            (Self::Nothing | Self::NothingOrStride, _) => "null".to_owned(),
+            (Self::NothingOrStride, None) => "null".to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the settings of segmentation_models_pytorch to a network.
 
 use super::classes::{SmpClass, WITHOUT_EFFECT, cut, shown};
-use crate::config::{Activation, Dilation, NetConfig};
+use crate::config::{Activation, DecoderAttention, Dilation, NetConfig};
 use crate::encoders::ENCODERS;
 use dapple_base::nearest;
 use serde_json::{Map, Value};
@@ -59,6 +59,8 @@ impl<'a> Reader<'a> {
         };
         (network.output_stride, network.dropout) = (stride, dropout);
         network.dilation = self.dilation(class);
+        network.decoder_attention = self.attention();
+        network.decoder_width = self.decoder_width(class, network.width);
         Some(network)
     }
 
@@ -67,6 +69,39 @@ impl<'a> Reader<'a> {
         let name = self.settings.get("encoder_name").and_then(Value::as_str).unwrap_or_default();
         let is_timms = name.starts_with("tu-") || name.starts_with("timm-mobilenetv3");
         (class.stride.is_some() && is_timms).then_some(Dilation::Later)
+    }
+
+    /// The attention in the decoder's blocks.
+    fn attention(&self) -> Option<DecoderAttention> {
+        let kind = self.settings.get("decoder_attention_type").and_then(Value::as_str);
+        (kind == Some("scse")).then_some(DecoderAttention::Scse)
+    }
+
+    /// The decoder's width if its channels are not the published ones; `width` is the encoder's.
+    fn decoder_width(&mut self, class: &SmpClass, width: usize) -> Option<usize> {
+        let mut widths = Vec::new();
+        for (key, want) in class.wants {
+            let Some(value) = self.settings.get(*key) else { continue };
+            if let Some((channels, published)) = want.factor(value) {
+                let scaled = width as u64 * channels;
+                widths.push((*key, value, scaled.is_multiple_of(published).then_some(scaled / published)));
+            }
+        }
+        let &(_, _, first) = widths.first()?;
+        let fits = |there: Option<u64>| {
+            there.is_some_and(|there| there.is_multiple_of(4) && there <= 1024) && there == first
+        };
+        match widths.iter().find(|(_, _, there)| !fits(*there)) {
+            Some((key, value, _)) => {
+                self.problems.push(format!(
+                    "`{key}` is {}, which is no width of the decoder here: all channels are the published ones times one factor, \
+                     and {width} times it is a multiple of 4",
+                    shown(value)
+                ));
+                None
+            }
+            None => first.map(|there| there as usize).filter(|there| *there != width),
+        }
     }
 
     /// dapple's name of the encoder.
@@ -93,7 +128,7 @@ impl<'a> Reader<'a> {
             (Some(name), Some(there))
                 if there.starts_with("tu-")
                     && name.starts_with("efficientnet")
-                    && ["unet", "unetplusplus", "linknet"].contains(&class.family) =>
+                    && ["unet", "unetplusplus", "linknet", "segformer"].contains(&class.family) =>
             {
                 // The one on EfficientNet-Lite pads otherwise.
                 let as_here = match name.contains("lite") {
