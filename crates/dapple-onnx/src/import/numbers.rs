@@ -12,8 +12,10 @@ use std::sync::Arc;
 pub(crate) fn reduce(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let rank = input.dims.len();
-    let axes = match call.list("axes", 1)? {
+    // No axes are all of them, or none.
+    let axes = match call.list("axes", 1)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<_>>>(),
+        None if call.int("noop_with_empty_axes").unwrap_or(0) != 0 => return Ok(input.clone()),
         None => Some((0..rank).collect()),
     };
     let Some(axes) = axes else { return refuse("it goes over an axis that is not there") };
@@ -72,6 +74,8 @@ pub(crate) fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
     };
     let op = call.node.op_type();
     let [a, b] = [spread(a, &dims)?, spread(b, &dims)?];
+    // The rest has the sign of the divisor, or with `fmod`, as that of fractions, of the dividend.
+    let op = if op == "Mod" && call.int("fmod").unwrap_or(0) != 0 { "Rest" } else { op };
     if let (Some(left), Some(right)) = (a.as_ints(), b.as_ints()) {
         let pairs = left.iter().zip(right).map(|(&x, &y)| whole(op, x, y));
         let values = pairs.collect::<Option<Vec<i64>>>();
@@ -100,7 +104,7 @@ pub(crate) fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
         "Sub" => x - y,
         "Mul" => x * y,
         "Div" => x / y,
-        "Mod" => x % y,
+        "Mod" | "Rest" => x % y,
         "Pow" => x.powf(y),
         "Min" => x.min(y),
         _ => x.max(y),
@@ -122,6 +126,7 @@ fn whole(op: &str, x: i64, y: i64) -> Option<i64> {
         "Mod" => {
             x.checked_rem(y).map(|rest| if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })?
         }
+        "Rest" => x.checked_rem(y)?,
         "Pow" => x.wrapping_pow(u32::try_from(y).ok()?),
         "Min" => x.min(y),
         "Max" => x.max(y),
