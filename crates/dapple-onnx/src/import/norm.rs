@@ -15,7 +15,9 @@ fn name_of<'a>(call: &'a Call<'_>) -> Option<&'a str> {
 
 /// `BatchNormalization` with its running statistics.
 pub(crate) fn batch(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
-    if call.int("training_mode").unwrap_or(0) != 0 {
+    // Before opset 14, further outputs (the statistics of the batch) tell the mode.
+    let gives_statistics = call.node.output.iter().skip(1).any(|name| !name.is_empty());
+    if call.int("training_mode").unwrap_or(0) != 0 || gives_statistics {
         return refuse("it is in training mode; export the model in evaluation mode");
     }
     let map = call.map(0)?;
