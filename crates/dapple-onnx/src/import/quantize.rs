@@ -14,13 +14,19 @@ pub(crate) fn quantize(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
         return refuse("each channel has a scale of its own");
     };
     let zero = call.known(2, "zero point")?;
-    let kind = zero.map_or(DataType::Uint8, |zero| zero.kind);
-    let zero = zero.and_then(|zero| zero.scalar()).unwrap_or(0.0);
+    // Without a zero point, newer operator sets name the type.
+    let kind = match (zero, call.int("output_dtype").unwrap_or(0)) {
+        (Some(zero), _) => Some(zero.kind),
+        (None, 0) => Some(DataType::Uint8),
+        (None, number) => i32::try_from(number).ok().and_then(|number| DataType::try_from(number).ok()),
+    };
+    let zero = zero.map_or(Some(0.0), |zero| zero.scalar());
+    let Some(zero) = zero else { return refuse("each channel has a zero point of its own") };
     let (least, most) = match kind {
-        DataType::Uint8 => (0.0, 255.0),
-        DataType::Int8 => (-128.0, 127.0),
-        DataType::Uint16 => (0.0, 65535.0),
-        DataType::Int16 => (-32768.0, 32767.0),
+        Some(DataType::Uint8) => (0.0, 255.0),
+        Some(DataType::Int8) => (-128.0, 127.0),
+        Some(DataType::Uint16) => (0.0, 65535.0),
+        Some(DataType::Int16) => (-32768.0, 32767.0),
         _ => return refuse("it makes numbers of other types than 8 and 16 bits"),
     };
     if !(scale.is_finite() && scale > 0.0) {
