@@ -136,6 +136,7 @@ fn hostile_numbers_end_with_an_error() {
         node("ConstantOfShape", &["sides"], &["y"]),
         node("If", &["w"], &["y"]),
         with(node("ReduceMean", &["x"], &["y"]), vec![ints("axes", &[huge])]),
+        with(node("ReduceMean", &["x"], &["y"]), vec![ints("axes", &[1, 1])]),
         with(node("GroupNormalization", &["x", "w", "w"], &["y"]), vec![int("num_groups", huge)]),
     ];
     for case in cases {
