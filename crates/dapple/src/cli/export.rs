@@ -12,7 +12,7 @@ use dapple::run::grouped;
 use dapple_base::write_atomic;
 
 use super::common::models::{Foreign, load};
-use super::common::written::{Own, check_written};
+use super::common::written::{Own, check_apart, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -138,15 +138,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     if onnx_path.is_none() {
         arguments.check_without_onnx()?;
     }
-    let outputs: Vec<&PathBuf> =
-        [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten().collect();
-    for (index, path) in outputs.iter().enumerate() {
-        if outputs[..index].contains(path) {
-            return Err(Failure::input(format!(
-                "{}: is named for two outputs; give each a name of its own",
-                path.display()
-            )));
-        }
+    let outputs = [&arguments.dapple, &onnx_path, &arguments.torch].map(Option::as_deref);
+    check_apart(&outputs)?;
+    for path in outputs.into_iter().flatten() {
         check_written(path, Own::Never, &[&source], Some(arguments.force))?;
     }
     if let Some(path) = &arguments.dapple {

@@ -76,4 +76,12 @@ fn a_quantized_model_is_neither_trained_nor_quantized_again() {
     // Nothing is written over what was there, and no budget is out of range.
     bench.refuse("quantize --model run --data data --out int8.safetensors", &["exists already", "--force"]);
     bench.refuse("quantize --model run --data data --loss-budget 2 --out x.safetensors", &["0 to 1"]);
+    // Neither over each other, by whatever way they are written.
+    let twice = "quantize --model run --data data --out x.safetensors --json ./x.safetensors";
+    bench.refuse(twice, &["x.safetensors", "two outputs"]);
+    bench.refuse("eval run data --json x.json --csv x.json", &["x.json", "two outputs"]);
+    bench.succeed("export run --onnx run.onnx");
+    let foreign = "quantize --model run.onnx --data data --out y.safetensors --quiet";
+    bench.refuse(foreign, &["run.onnx", "ONNX file is not quantized"]);
+    assert!(!bench.path("x.safetensors").exists() && !bench.path("y.safetensors").exists());
 }

@@ -19,7 +19,7 @@ use dapple::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 use dapple_base::machine::peak_memory;
 
 use super::common::json::check_json;
-use super::common::written::{Own, check_written};
+use super::common::written::{Own, check_apart, check_written};
 use super::failure::Failure;
 use crate::environment;
 pub use arguments::Bench;
@@ -33,6 +33,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     } else {
         &["precision", "median_s"]
     });
+    check_apart(&[arguments.json.as_deref(), arguments.dump.as_deref(), arguments.trace.as_deref()])?;
     check_json(arguments.json.as_deref(), own, &[])?;
     if let Some(path) = &arguments.dump {
         check_written(path, Own::Never, &[], None)?;
