@@ -59,8 +59,11 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
 fn file(path: &Path, foreign: &Foreign) -> Result<(), Failure> {
     match load(path, foreign, false) {
         Err(_) if is_onnx(path) => {
-            let pixels =
-                PixelSettings { range: Some([0.0, 1.0]), layout: foreign.layout, ..PixelSettings::default() };
+            let pixels = PixelSettings {
+                range: Some([0.0, 255.0]),
+                layout: foreign.layout,
+                ..PixelSettings::default()
+            };
             let settings = OnnxSettings { pixels, size: foreign.input_size, ..OnnxSettings::default() };
             let (model, notes) = onnx_model(path, &settings)?;
             notes.iter().for_each(|assumption| note!("note: {assumption}"));

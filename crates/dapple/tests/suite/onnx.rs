@@ -61,6 +61,7 @@ fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags()
     let said = bench.succeed("models show bare.onnx");
     assert!(said.err.contains("does not tell how pixels are prepared"), "{}", said.err);
     bench.succeed("bench bare.onnx --size 32 --runs 1 --device cpu");
+    bench.refuse("bench bare.onnx --size 32 --runs 1 --device cpu --classes 5", &["--classes", "as it is"]);
     for (flags, words) in [
         ("--mean 1,2 --std 1", &["--mean", "2 values", "3 channels"][..]),
         ("--std 0", &["--std"][..]),

@@ -70,6 +70,8 @@ fn a_quantized_model_is_neither_trained_nor_quantized_again() {
     assert!(!bench.path("next").exists());
     bench
         .refuse("bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --train", &["quantized"]);
+    let own = "bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --classes 3";
+    bench.refuse(own, &["--classes", "has 5"]);
     bench.refuse("bench segnet --init int8.safetensors --size 32 --runs 1", &["int8.safetensors", "unet"]);
     bench.refuse("export run --onnx run.onnx --int8", &["quantize the model first"]);
     assert!(!bench.path("run.onnx").exists());

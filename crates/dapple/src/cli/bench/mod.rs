@@ -130,20 +130,31 @@ struct Timed {
 fn timed(arguments: &Bench) -> Result<Timed, Failure> {
     let path = Path::new(&arguments.network);
     if is_onnx(path) {
-        if arguments.train || arguments.init.is_some() || arguments.width.is_some() {
+        let own = [arguments.init.is_some(), arguments.width.is_some(), arguments.classes.is_some()];
+        if arguments.train || own.contains(&true) {
             return Err(Failure::input(
-                "an ONNX file is timed as it is, without --train, --init and --width",
+                "an ONNX file is timed as it is, without --train, --init, --width and --classes",
             ));
         }
-        let pixels = PixelSettings { range: Some([0.0, 1.0]), ..PixelSettings::default() };
+        let pixels = PixelSettings { range: Some([0.0, 255.0]), ..PixelSettings::default() };
         let size = Some((arguments.size, arguments.size));
         let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, ..OnnxSettings::default() })?;
         notes.iter().for_each(|assumption| note!("note: {assumption}"));
         let targets = Box::new(|loss: Loss| loss);
         return Ok(Timed { config: model.card.network, weights: Some(model.state), targets });
     }
-    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
+    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes.unwrap_or(2))?;
     let quantized = arguments.init.as_deref().map(|file| quantized(file, &config)).transpose()?.flatten();
+    if let Some(own) = quantized.as_ref().map(|model| &model.card.network) {
+        let others = [(arguments.classes, own.classes, "--classes"), (arguments.width, own.width, "--width")];
+        for (given, own, flag) in others {
+            if given.is_some_and(|given| given != own) {
+                return Err(Failure::input(format!(
+                    "{flag}: the quantized model of --init has {own} of its own; leave the flag out"
+                )));
+            }
+        }
+    }
     if let Some(width) = arguments.width {
         config.width = width;
     }
