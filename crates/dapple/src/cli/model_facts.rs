@@ -58,12 +58,9 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
 /// A file, or the folder of a run. An ONNX file is shown whether or not it tells how pixels are prepared.
 fn file(path: &Path, foreign: &Foreign) -> Result<(), Failure> {
     match load(path, foreign, false) {
-        Err(_) if is_onnx(path) => {
-            let pixels = PixelSettings {
-                range: Some([0.0, 255.0]),
-                layout: foreign.layout,
-                ..PixelSettings::default()
-            };
+        Err(_) if is_onnx(path) && !foreign.describes_pixels_or_classes() => {
+            let pixels =
+                PixelSettings { range: Some([0.0, 1.0]), layout: foreign.layout, ..PixelSettings::default() };
             let settings = OnnxSettings { pixels, size: foreign.input_size, ..OnnxSettings::default() };
             let (model, notes) = onnx_model(path, &settings)?;
             notes.iter().for_each(|assumption| note!("note: {assumption}"));

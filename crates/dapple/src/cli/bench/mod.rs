@@ -13,6 +13,7 @@ use std::sync::Arc;
 use dapple::device::{self, EngineOptions};
 use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor};
 use dapple::model::model_path;
+use dapple::models::FindModelError;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::{NetConfig, checkpoint};
 use dapple::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
@@ -136,9 +137,17 @@ fn timed(arguments: &Bench) -> Result<Timed, Failure> {
                 "an ONNX file is timed as it is, without --train, --init, --width and --classes",
             ));
         }
-        let pixels = PixelSettings { range: Some([0.0, 255.0]), ..PixelSettings::default() };
         let size = Some((arguments.size, arguments.size));
-        let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, ..OnnxSettings::default() })?;
+        let settings =
+            |pixels: PixelSettings<'static>| OnnxSettings { pixels, size, ..OnnxSettings::default() };
+        let (model, notes) = match onnx_model(path, &settings(PixelSettings::default())) {
+            // A file that does not tell its values of pixels takes no other time for them.
+            Err(FindModelError::Preprocessing(_) | FindModelError::Pixels(_)) => {
+                let range = Some([0.0, 1.0]);
+                onnx_model(path, &settings(PixelSettings { range, ..PixelSettings::default() }))?
+            }
+            other => other?,
+        };
         notes.iter().for_each(|assumption| note!("note: {assumption}"));
         let targets = Box::new(|loss: Loss| loss);
         return Ok(Timed { config: model.card.network, weights: Some(model.state), targets });

@@ -50,6 +50,11 @@ pub struct Foreign {
 }
 
 impl Foreign {
+    /// Whether the values of pixels, or the classes, are given.
+    pub fn describes_pixels_or_classes(&self) -> bool {
+        !self.mean.is_empty() || !self.std.is_empty() || self.range.is_some() || self.classes_file.is_some()
+    }
+
     /// The same for the library, with the names of the classes read.
     fn input(&self) -> Result<ForeignInput, Failure> {
         let classes = match &self.classes_file {
