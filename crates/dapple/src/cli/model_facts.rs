@@ -89,6 +89,9 @@ fn show(model: &ModelFile) -> Result<(), Failure> {
     let [height, width] = card.input_size;
     say!("network: {}", card.network.name);
     say!("parameters: {}", grouped(summary::parameters(&graph) as u64));
+    if let Some(quantization) = &card.network.quantization {
+        say!("quantized: {} convolutions compute in integers of eight bits", quantization.inputs.len());
+    }
     say!("input: {height} x {width} pixels, {} channels", card.network.in_channels);
     if card.network.imported.is_none() {
         say!("normalization: {}", normalization(card.normalisation));

@@ -50,6 +50,8 @@ fn every_command_takes_a_quantized_model() {
     bench.succeed("predict int8.safetensors data/images/synthetic0000.png --device cpu --quiet --out masks");
     assert!(bench.path("masks/synthetic0000.png").is_file());
     bench.succeed("bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --layers");
+    let said = bench.succeed("models show int8.safetensors");
+    assert!(said.out.contains(&format!("quantized: {} convolutions", inputs.len())), "{}", said.out);
     bench.succeed("export int8.safetensors --dapple copy.safetensors");
     let copy = ModelFile::load(&bench.path("copy.safetensors")).expect("a model");
     assert_eq!(copy.state, model.state);
