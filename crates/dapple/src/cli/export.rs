@@ -173,8 +173,23 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
                 path.display()
             );
         }
+        if !exported.left_out.is_empty() {
+            note!(
+                "note: the side outputs are left out ({}); --all-outputs writes them",
+                exported.left_out.join(", ")
+            );
+        }
     }
     if let Some(path) = &arguments.torch {
+        if model.card.network.quantization.is_some() {
+            note!(
+                "note: {} has the rounded weights of the quantized model, but not the ranges of its feature maps",
+                path.display()
+            );
+        }
+        if arguments.half {
+            note!("note: {} stays in single precision; --half is for the other files", path.display());
+        }
         let entries = published(&model.card.network, &model.state)?;
         write(path, &write_state_dict(&entries).map_err(Failure::other)?)?;
     }

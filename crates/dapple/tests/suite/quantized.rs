@@ -56,6 +56,8 @@ fn every_command_takes_a_quantized_model() {
     let copy = ModelFile::load(&bench.path("copy.safetensors")).expect("a model");
     assert_eq!(copy.state, model.state);
 
+    let said = bench.succeed("export int8.safetensors --torch int8-torch.safetensors");
+    assert!(said.err.contains("not the ranges of its feature maps"), "{}", said.err);
     bench.succeed("export int8.safetensors --onnx int8.onnx --int8");
     assert!(rounded(&bench, "int8.onnx") > 10);
     let said = bench.succeed("export int8.safetensors --onnx plain.onnx");
