@@ -56,8 +56,8 @@ pub struct Export {
     /// Store the weights of layers in half precision: half the file, computed with in single precision
     #[arg(long)]
     pub half: bool,
-    /// Store the weights of layers in the model file as integers of eight bits with a scale for each output channel: a quarter
-    /// of the file, computed with in single precision
+    /// Store the weights of layers in the model file as integers of eight bits with a scale for each output channel (of
+    /// transposed convolutions for each input channel): a quarter of the file, computed with in single precision
     #[arg(long, conflicts_with = "half", requires = "dapple")]
     pub int8_weights: bool,
     /// Write the convolutions of a quantized model (`dapple quantize`) with QuantizeLinear and DequantizeLinear, from which
@@ -150,6 +150,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
             _ => Storage::Single,
         };
         write(path, &portable(model, &arguments.foreign, storage)?)?;
+        if storage == Storage::Integers {
+            note!("note: its weights are rounded to eight bits; `dapple eval` says what that costs");
+        }
     }
     if onnx_path.is_none() && arguments.torch.is_none() {
         return Ok(());

@@ -74,6 +74,8 @@ fn the_form_can_be_chosen() {
     assert!(graph.node.iter().any(|node| node.op_type() == "BatchNormalization"));
     assert_eq!(model.opset_import[0].version, Some(20));
     assert_eq!(metadata["output"], "probabilities");
+    let said = bench.succeed("export run --dapple small.safetensors --int8-weights");
+    assert!(said.err.contains("rounded to eight bits"), "{}", said.err);
 }
 
 #[test]
