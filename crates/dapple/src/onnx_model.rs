@@ -229,6 +229,12 @@ fn activation(ending: Ending, logits: usize, told: &Told, notes: &mut Vec<String
         }
         (Ending::Sigmoid, _) => {
             notes.push(left_out("sigmoid"));
+            if logits > 2 && told.activation.is_none() {
+                notes.push(format!(
+                    "each pixel has one class, that of the largest of its {logits} values, also where all of them are small: one of \
+                     them must be the background's"
+                ));
+            }
             Activation::Sigmoid
         }
         (Ending::Threshold, _) => {

@@ -52,7 +52,9 @@ pub(crate) fn find(
         let Some(input) = node.input.first() else { break };
         let axis = call.int("axis");
         match (node.op_type(), head.ending) {
-            ("Identity" | "Cast", _) | ("Squeeze" | "Unsqueeze" | "Transpose", Ending::Logits) => {}
+            // Quantized files round what the function gives.
+            ("Identity" | "Cast" | "QuantizeLinear" | "DequantizeLinear", _)
+            | ("Squeeze" | "Unsqueeze" | "Transpose", Ending::Logits) => {}
             ("ArgMax", Ending::Logits) if !half => {
                 choice = vec![axis.unwrap_or(0)];
                 head = Head { logits: input.clone(), ending: Ending::ArgMax, axes: choice.clone() };

@@ -133,7 +133,8 @@ fn a_choice_goes_over_the_channels_also_behind_a_transposition() {
 
 #[test]
 fn values_behind_a_sigmoid_are_not_taken_for_logits() {
-    let sigmoid = || node("Sigmoid", &["x"], &["s"]);
+    let sigmoid = || node("Sigmoid", &["r"], &["s"]);
+    let relu = || node("Relu", &["x"], &["r"]);
     let constants = || vec![floats("scales", &[4], &[1.0, 1.0, 2.0, 2.0]), floats("white", &[], &[255.0])];
     for behind in [
         with(node("Resize", &["s", "", "scales"], &["y"]), vec![text("mode", "nearest")]),
@@ -141,12 +142,22 @@ fn values_behind_a_sigmoid_are_not_taken_for_logits() {
         node("Sub", &["white", "s"], &["y"]),
         with(node("Concat", &["s", "s"], &["y"]), vec![int("axis", 1)]),
     ] {
-        let said = refused(17, 1, vec![sigmoid(), behind], constants());
+        let said = refused(17, 1, vec![relu(), sigmoid(), behind], constants());
         assert!(said.contains("no logits"), "{said}");
     }
+    // A quantized file rounds them.
+    let rounded = vec![
+        relu(),
+        sigmoid(),
+        node("QuantizeLinear", &["s", "step", "low"], &["q"]),
+        node("DequantizeLinear", &["q", "step", "low"], &["y"]),
+    ];
+    let constants = vec![floats("step", &[], &[1.0 / 255.0]), bytes("low", &[], DataType::Uint8, &[0])];
+    let found = read(&file(17, [1, 1, 0, 0], rounded, constants), [8, 8]);
+    assert_eq!(found.map(|found| found.ending), Ok(Ending::Sigmoid));
     // As a gate it is a part of the network.
     let gate = node("Mul", &["s", "x"], &["y"]);
-    assert!(read(&file(17, [1, 1, 0, 0], vec![sigmoid(), gate], Vec::new()), [8, 8]).is_ok());
+    assert!(read(&file(17, [1, 1, 0, 0], vec![relu(), sigmoid(), gate], Vec::new()), [8, 8]).is_ok());
 }
 
 #[test]
