@@ -96,7 +96,8 @@ pub(crate) fn instance(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
     }
     let per_group = shape.c / groups.max(1);
     let spread = |values: Arc<Vec<f32>>| -> Arc<Vec<f32>> {
-        if per_group == 1 {
+        // Any other number of values is refused with that of the channels.
+        if per_group == 1 || values.len() != groups {
             return values;
         }
         Arc::new(values.iter().flat_map(|&value| std::iter::repeat_n(value, per_group)).collect())
@@ -121,7 +122,8 @@ pub(crate) fn group(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> 
     }
     let per_group = shape.c / groups;
     let spread = |values: Arc<Vec<f32>>| -> Arc<Vec<f32>> {
-        if values.len() == shape.c {
+        // Any other number of values is refused with that of the channels.
+        if values.len() != groups {
             return values;
         }
         Arc::new(values.iter().flat_map(|&value| std::iter::repeat_n(value, per_group)).collect())

@@ -113,6 +113,25 @@ fn layers_in_training_mode_are_refused() {
 }
 
 #[test]
+fn parameters_of_groups_are_as_many_as_the_groups() {
+    let norm = || {
+        let norm = node("GroupNormalization", &["x", "s", "b"], &["y"]);
+        vec![with(norm, vec![int("num_groups", 2)])]
+    };
+    let params = |count: usize| {
+        let ones = |name: &str| floats(name, &[count as i64], &vec![1.0; count]);
+        vec![ones("s"), ones("b")]
+    };
+    let input = Tensor::new(Shape::new(1, 1, 2, 4), vec![0.0, 2.0, 5.0, 5.0, 2.0, 0.0, 7.0, 7.0]);
+    for count in [2, 4] {
+        let found = made(21, &input, norm(), params(count));
+        assert_eq!(found, [0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0], "{count}");
+    }
+    let said = refused(21, 4, norm(), params(3));
+    assert!(said.contains("for each of 4 channels"), "{said}");
+}
+
+#[test]
 fn a_choice_goes_over_the_channels_also_behind_a_transposition() {
     let nodes = |axis: i64| {
         vec![
