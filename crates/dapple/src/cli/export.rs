@@ -177,10 +177,8 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
             );
         }
         if !exported.left_out.is_empty() {
-            note!(
-                "note: the side outputs are left out ({}); --all-outputs writes them",
-                exported.left_out.join(", ")
-            );
+            let how = if arguments.with_preprocessing { "" } else { "; --all-outputs writes them" };
+            note!("note: the side outputs are left out ({}){how}", exported.left_out.join(", "));
         }
     }
     if let Some(path) = &arguments.torch {

@@ -5,7 +5,8 @@
 //! safetensors library reads the weights; dapple needs no other file to use the model.
 //!
 //! Version 2 has weights that are integers of eight bits, with scales in a tensor called `NAME.int8_scale`: one for each entry of
-//! the weight's first axis, an output channel or, of a transposed convolution, an input channel. Their product is the weight. So are those of quantized models, and of others where the file is to be small.
+//! the weight's first axis, an output channel or, of a transposed convolution, an input channel. Their product is the weight. So
+//! are those of quantized models, and of others where the file is to be small.
 
 use super::card::ModelCard;
 use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};

@@ -16,7 +16,8 @@ pub enum Storage {
     /// norms and their statistics) stay in single precision.
     Half,
     /// Integers of eight bits for the weights of layers, with a scale for each output channel (of transposed convolutions for each
-    /// input channel, their first axis), which makes the file a quarter. They are read as the numbers that the integers stand for, and computed with in single precision.
+    /// input channel, their first axis), which makes the file a quarter. They are read as the numbers that the integers stand for,
+    /// and computed with in single precision.
     Integers,
 }
 
