@@ -165,23 +165,34 @@ pub(crate) fn unary(call: &Call<'_>) -> Result<Constant, Refusal> {
     Ok(input.like(input.dims.clone(), input.to_exact().into_iter().map(function).collect()))
 }
 
+/// The number of scales, and the elements from one to the next: one for all, or one for each position of an axis.
+fn scales(
+    call: &Call<'_>,
+    input: &Constant,
+    scale: &[f32],
+    zero: Option<&[f64]>,
+) -> Result<[usize; 2], Refusal> {
+    if call.int("block_size").unwrap_or(0) != 0 {
+        return refuse("it is quantized by blocks");
+    }
+    let [len, step] = if scale.len() == 1 {
+        [1, 1]
+    } else {
+        let axis = call.axis(1, input.dims.len())?;
+        [input.dims[axis], strides(&input.dims)[axis]]
+    };
+    if scale.len() != len || zero.is_some_and(|zero| zero.len() != len) {
+        return refuse("its scales and zero points are not one for each position of its axis");
+    }
+    Ok([len, step])
+}
+
 /// Quantized weights as fractions: `(value - zero point) scale`, for the whole tensor or for each position of an axis.
 pub(crate) fn dequantize(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let scale = call.needed(1, "scale")?.to_floats();
     let zero = call.known(2, "zero point")?.map(Constant::to_exact);
-    if call.int("block_size").unwrap_or(0) != 0 {
-        return refuse("it is quantized by blocks");
-    }
-    let (len, step) = if scale.len() == 1 {
-        (1, 1)
-    } else {
-        let axis = call.axis(1, input.dims.len())?;
-        (input.dims[axis], strides(&input.dims)[axis])
-    };
-    if scale.len() != len || zero.as_ref().is_some_and(|zero| zero.len() != len) {
-        return refuse("its scales and zero points are not one for each position of its axis");
-    }
+    let [len, step] = scales(call, input, &scale, zero.as_deref())?;
     let values = input.to_exact();
     let value = |(index, value): (usize, &f64)| {
         let at = index / step % len;
@@ -189,4 +200,39 @@ pub(crate) fn dequantize(call: &Call<'_>) -> Result<Constant, Refusal> {
         ((value - zero) * f64::from(scale[at])) as f32
     };
     Ok(Constant::floats(input.dims.clone(), values.iter().enumerate().map(value).collect()))
+}
+
+/// Fractions as quantized numbers: the nearest to `value / scale`, ties to even, plus the zero point, within the type.
+pub(crate) fn quantize(call: &Call<'_>) -> Result<Constant, Refusal> {
+    let input = call.needed(0, "input")?;
+    let scale = call.needed(1, "scale")?.to_floats();
+    let (kind, [least, most]) = quantized_type(call)?;
+    let zero = call.known(2, "zero point")?.map(Constant::to_exact);
+    let [len, step] = scales(call, input, &scale, zero.as_deref())?;
+    let values = input.to_floats();
+    let value = |(index, value): (usize, &f32)| {
+        let at = index / step % len;
+        let zero = zero.as_ref().map_or(0.0, |zero| zero[at]);
+        let steps = f64::from((value / scale[at]).round_ties_even());
+        (steps + zero).clamp(f64::from(least), f64::from(most)) as i64
+    };
+    let data = Data::Ints(Arc::new(values.iter().enumerate().map(value).collect()));
+    Ok(Constant { dims: input.dims.clone(), kind, data })
+}
+
+/// The type that a `QuantizeLinear` makes, with its least and its largest number.
+pub(crate) fn quantized_type(call: &Call<'_>) -> Result<(DataType, [f32; 2]), Refusal> {
+    // Without a zero point, newer operator sets name the type.
+    let kind = match (call.known(2, "zero point")?, call.int("output_dtype").unwrap_or(0)) {
+        (Some(zero), _) => Some(zero.kind),
+        (None, 0) => Some(DataType::Uint8),
+        (None, number) => i32::try_from(number).ok().and_then(|number| DataType::try_from(number).ok()),
+    };
+    match kind {
+        Some(kind @ DataType::Uint8) => Ok((kind, [0.0, 255.0])),
+        Some(kind @ DataType::Int8) => Ok((kind, [-128.0, 127.0])),
+        Some(kind @ DataType::Uint16) => Ok((kind, [0.0, 65535.0])),
+        Some(kind @ DataType::Int16) => Ok((kind, [-32768.0, 32767.0])),
+        _ => refuse("it makes numbers of other types than 8 and 16 bits"),
+    }
 }

@@ -3,9 +3,10 @@
 use super::activation::clip;
 use super::builder::Builder;
 use super::call::Call;
+use super::constant::Constant;
+use super::numbers::quantized_type;
 use super::refusal::{Refusal, refuse};
 use super::value::{Map, Value};
-use crate::proto::DataType;
 
 /// `QuantizeLinear` of a map: the range that its numbers have. Exporters leave activations out that this range makes needless.
 pub(crate) fn quantize(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -13,22 +14,9 @@ pub(crate) fn quantize(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
     let Some(scale) = call.needed(1, "scale")?.scalar() else {
         return refuse("each channel has a scale of its own");
     };
-    let zero = call.known(2, "zero point")?;
-    // Without a zero point, newer operator sets name the type.
-    let kind = match (zero, call.int("output_dtype").unwrap_or(0)) {
-        (Some(zero), _) => Some(zero.kind),
-        (None, 0) => Some(DataType::Uint8),
-        (None, number) => i32::try_from(number).ok().and_then(|number| DataType::try_from(number).ok()),
-    };
-    let zero = zero.map_or(Some(0.0), |zero| zero.scalar());
+    let (_, [least, most]) = quantized_type(call)?;
+    let zero = call.known(2, "zero point")?.map_or(Some(0.0), Constant::scalar);
     let Some(zero) = zero else { return refuse("each channel has a zero point of its own") };
-    let (least, most) = match kind {
-        Some(DataType::Uint8) => (0.0, 255.0),
-        Some(DataType::Int8) => (-128.0, 127.0),
-        Some(DataType::Uint16) => (0.0, 65535.0),
-        Some(DataType::Int16) => (-32768.0, 32767.0),
-        _ => return refuse("it makes numbers of other types than 8 and 16 bits"),
-    };
     if !(scale.is_finite() && scale > 0.0) {
         return refuse(format!("its scale is {scale}"));
     }

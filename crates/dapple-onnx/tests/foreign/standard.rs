@@ -85,6 +85,23 @@ fn quantized_numbers_have_the_type_that_the_node_names() {
 }
 
 #[test]
+fn weights_are_rounded_where_the_file_quantizes_them_itself() {
+    let nodes = vec![
+        node("QuantizeLinear", &["w", "scale", "zero"], &["q"]),
+        node("DequantizeLinear", &["q", "scale", "zero"], &["weight"]),
+        node("Conv", &["x", "weight"], &["y"]),
+    ];
+    // 2.03 / 0.5 is 4 steps, and 100 is beyond the type: (127 - 1) / 2.
+    let constants = vec![
+        floats("w", &[2, 1, 1, 1], &[2.03, 100.0]),
+        floats("scale", &[], &[0.5]),
+        bytes("zero", &[], DataType::Int8, &[1]),
+    ];
+    let input = Tensor::new(Shape::new(1, 1, 2, 1), vec![1.0, 3.0]);
+    assert_eq!(made(17, &input, nodes, constants), [2.0, 63.0, 6.0, 189.0]);
+}
+
+#[test]
 fn far_bounds_leave_values_within_as_they_are() {
     let input = Tensor::new(Shape::new(1, 1, 4, 1), vec![-1e6, 1.234_567e-4, -0.765_432_1, 70_000.0]);
     for (least, most) in [(-65504.0, 65504.0), (-65504.0, f32::INFINITY), (f32::NEG_INFINITY, 65504.0)] {
