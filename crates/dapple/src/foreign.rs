@@ -69,7 +69,7 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     }
     if settings.pixels.is_given() {
         return Err(FindModelError::Pixels(format!(
-            "{}: --mean, --std, --range and --layout are for ONNX files",
+            "{}: --mean, --std, --range, --layout and --bgr are for ONNX files",
             path.display()
         )));
     }

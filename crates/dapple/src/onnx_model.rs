@@ -26,6 +26,8 @@ pub struct PixelSettings<'a> {
     pub range: Option<[f32; 2]>,
     /// The order of the input's axes.
     pub layout: Option<Layout>,
+    /// Whether the file takes blue, green, red; mean and deviation are then in this order.
+    pub reversed: bool,
 }
 
 impl PixelSettings<'_> {
@@ -72,6 +74,10 @@ pub fn onnx_model(
     let mut notes = Vec::new();
     let Prepared { normalization, preparation } =
         prepared(path, settings, &file, &told, channels, &mut notes)?;
+    let preparation = match settings.pixels.reversed {
+        true => Some(reversed(path, preparation, channels)?),
+        false => preparation,
+    };
     let fixed = file.size(layout);
     let wanted = settings.size.map(|(height, width)| [height, width]).or(told.size);
     let free = fixed.contains(&None);
@@ -214,6 +220,22 @@ fn prepared(
         return Ok(Prepared { normalization: pixels.normalization, preparation });
     }
     Err(FindModelError::Preprocessing(path.to_owned()))
+}
+
+/// The preparation of pixels for a file that takes blue, green, red.
+fn reversed(
+    path: &Path,
+    preparation: Option<Preparation>,
+    channels: usize,
+) -> Result<Preparation, FindModelError> {
+    if channels != 3 {
+        return Err(FindModelError::Pixels(format!(
+            "{}: its input has {channels} channels; --bgr is for three",
+            path.display()
+        )));
+    }
+    let plain = Preparation { scale: vec![1.0; channels], shift: vec![0.0; channels], reversed: true };
+    Ok(preparation.map_or(plain, |preparation| Preparation { reversed: true, ..preparation }))
 }
 
 /// The function from logits to probabilities.

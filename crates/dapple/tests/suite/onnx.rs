@@ -8,7 +8,7 @@ use dapple::graph::{Network, State};
 use dapple::nets::{Activation, NetConfig};
 use dapple::onnx::proto::{DataType, ModelProto};
 use dapple::onnx::{Options, OutputFunction, export};
-use dapple::onnx_model::{OnnxSettings, onnx_model};
+use dapple::onnx_model::{OnnxSettings, PixelSettings, onnx_model};
 use dapple::{ForeignInput, Segmenter};
 use dapple_base::ValueRange;
 use prost::Message;
@@ -133,6 +133,23 @@ fn metadata_are_read_as_they_are_written() {
     assert!(said.out.contains(r"a\nerror: b\u{1b}[2J"), "{}", said.out);
     write("bright");
     bench.refuse("predict model.onnx data/images --out masks", &["model.onnx", "cannot be understood"]);
+}
+
+#[test]
+fn a_file_that_takes_blue_first_gets_it_first() {
+    let bench = Bench::new();
+    bare(&bench, "bare.onnx", 3);
+    let pixels = PixelSettings { mean: &[10.0, 20.0, 30.0], range: Some([0.0, 255.0]), ..Default::default() };
+    let pixels = PixelSettings { reversed: true, ..pixels };
+    let settings = OnnxSettings { pixels, size: Some((32, 32)), ..OnnxSettings::default() };
+    let (model, _) = onnx_model(&bench.path("bare.onnx"), &settings).expect("a model");
+    // The channels in their new order, then range and means in that order.
+    let order = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+    assert_eq!(model.state.values[..9], order);
+    assert_eq!(model.state.values[9..15], [255.0, 255.0, 255.0, -10.0, -20.0, -30.0]);
+    let predict = "predict bare.onnx data/images --out masks --device cpu --range 0..255 --input-size 32";
+    bench.succeed(&format!("{predict} --bgr"));
+    bench.refuse("predict horse data/images --out own --bgr", &["horse", "--bgr"]);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Foreign {
     /// Order of the axes of an ONNX file's input: nchw or nhwc [default: as the number of channels tells]
     #[arg(long, value_name = "ORDER", value_parser = layout, help_heading = FOREIGN)]
     pub layout: Option<Layout>,
+    /// The ONNX file takes blue, green, red; --mean and --std are in this order
+    #[arg(long, help_heading = FOREIGN)]
+    pub bgr: bool,
     /// Size to which images are resized for an ONNX file that takes any, or for weights of another program
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = FOREIGN)]
     pub input_size: Option<(usize, usize)>,
@@ -77,6 +80,7 @@ impl Foreign {
             std: self.std.clone(),
             range: self.range,
             layout: self.layout,
+            reversed: self.bgr,
             size: self.input_size,
             classes,
         })
