@@ -30,6 +30,8 @@ pub struct Exported {
     /// With [`Options::half`], the names of the weights that stayed in single precision, since half precision does not hold
     /// them: they have values beyond 65504, or are so small as a whole that they would lose their digits.
     pub kept_single: Vec<String>,
+    /// The graph's outputs that are not written, without [`Options::all_outputs`].
+    pub left_out: Vec<String>,
 }
 
 /// Writes a network with its weights as the content of an ONNX file; see the crate for what it takes and gives. The
@@ -69,6 +71,8 @@ fn write(
         return Err(OnnxError::PreprocessingOpset(options.opset));
     }
     check_state(graph, state)?;
+    let written = if options.all_outputs { graph.outputs().len() } else { 1 };
+    let left_out = graph.outputs().iter().skip(written).map(|(name, _)| name.clone()).collect();
     let (model, kept_single) = if options.fold_batch_norm {
         let (graph, state) = fold_batch_norm(graph, state)?;
         model(&graph, &state, options, quantization)?
@@ -79,7 +83,7 @@ fn write(
     if len >= MAX_BYTES {
         return Err(OnnxError::TooLarge(len));
     }
-    Ok(Exported { bytes: model.encode_to_vec(), kept_single })
+    Ok(Exported { bytes: model.encode_to_vec(), kept_single, left_out })
 }
 
 fn check_state(graph: &Graph, state: &State) -> Result<(), OnnxError> {

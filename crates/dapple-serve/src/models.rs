@@ -45,8 +45,10 @@ fn describe(name: &str, predictor: &Predictor) -> Result<Value, ModelError> {
     for model in predictor.models() {
         let card = model.card();
         let graph = card.network.build(card.network.example_input())?;
+        let quantized = card.network.quantization.as_ref();
         networks.push(json!({
             "network": card.network.name,
+            "int8_convolutions": quantized.map_or(0, |quantization| quantization.inputs.len()),
             "parameters": summary::parameters(&graph),
             "input": card.input_size,
             "channels": card.network.in_channels,

@@ -232,7 +232,14 @@ fn schemas() -> Value {
                             "colour": { "type": "string", "pattern": "^#[0-9a-f]{6}$" },
                         },
                     } },
-                    "networks": { "type": "array", "items": { "type": "object" } },
+                    "networks": { "type": "array", "items": {
+                        "type": "object",
+                        "properties": { "int8_convolutions": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "description": "Convolutions that compute in integers of eight bits: 0 for a model that is not quantized",
+                        } },
+                    } },
                 },
             },
         },

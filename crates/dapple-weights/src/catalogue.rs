@@ -118,9 +118,9 @@ macro_rules! u2net {
     };
 }
 
-/// An ONNX file of rembg, which publishes an MD5.
+/// An ONNX file of rembg, which publishes an MD5 and divides the pixels of all of them by the image's largest value.
 macro_rules! rembg {
-    ($name:literal, $md5:literal, $megabytes:literal, $licence:literal, $normalization:ident) => {
+    ($name:literal, $md5:literal, $megabytes:literal, $licence:literal) => {
         CatalogueEntry {
             name: $name,
             purpose: Purpose::CutOut,
@@ -130,7 +130,7 @@ macro_rules! rembg {
             megabytes: $megabytes,
             licence: $licence,
             accuracy: None,
-            normalization: Normalization::$normalization,
+            normalization: Normalization::U2Net,
             also: None,
         }
     };
@@ -220,9 +220,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     torchvision!(CocoVoc, "lraspp_mobilenet_v3_large", "lraspp_mobilenet_v3_large", "d234d4ea", 13, None),
     u2net!("u2net", "1ao1ovG1Qtx4b7EoskHXmi2E9rp5CHLcZ", 176),
     u2net!("u2netp", "1rbSTGKAE-MTxBYHd-51l2hMOQPT_7EPy", 5),
-    rembg!("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f", 176, "Apache-2.0", U2Net),
-    rembg!("u2net_cloth_seg", "2434d1f3cb744e0e49386c906e5a08bb", 176, "MIT", U2Net),
-    rembg!("isnet-general-use", "fc16ebd8b0c10d971d3513d564d01e29", 179, "Apache-2.0", Unit),
+    rembg!("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f", 176, "Apache-2.0"),
+    rembg!("u2net_cloth_seg", "2434d1f3cb744e0e49386c906e5a08bb", 176, "MIT"),
+    rembg!("isnet-general-use", "fc16ebd8b0c10d971d3513d564d01e29", 179, "Apache-2.0"),
 ];
 
 /// The entry of that name.

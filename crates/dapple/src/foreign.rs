@@ -63,12 +63,13 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
         if network.is_some() {
             return Err(FindModelError::OwnNetwork(path.display().to_string()));
         }
-        let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, normalization, classes })?;
+        let (model, notes) =
+            onnx_model(path, &OnnxSettings { pixels, size, normalization, classes, factors: &[] })?;
         return Ok(ForeignModel { model, notes });
     }
     if settings.pixels.is_given() {
         return Err(FindModelError::Pixels(format!(
-            "{}: --mean, --std, --range and --layout are for ONNX files",
+            "{}: --mean, --std, --range, --layout and --bgr are for ONNX files",
             path.display()
         )));
     }

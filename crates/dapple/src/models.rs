@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
-use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
+use crate::onnx_model::{OnnxSettings, is_onnx, onnx_model};
 pub use crate::unfound::FindModelError;
+use dapple_base::IMAGENET_STD;
 use dapple_data::Classes;
 use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
@@ -186,7 +187,7 @@ pub fn published_network(entry: &'static CatalogueEntry) -> Option<(NetConfig, N
 /// The classes of published weights; `None` for weights of an encoder, and for a network that is not in the registry.
 pub fn published_classes(entry: &'static CatalogueEntry) -> Option<Classes> {
     if entry.purpose == Purpose::CutOut {
-        let (_, names) = documented(entry);
+        let names = documented(entry).classes;
         return Some(match names.len() {
             2 => Classes::binary(names[1]),
             count => {
@@ -198,28 +199,35 @@ pub fn published_classes(entry: &'static CatalogueEntry) -> Option<Classes> {
     described(entry).ok().map(|published| published.classes)
 }
 
-/// The side of the images and the names of the classes that the publishers of an ONNX file document.
-fn documented(entry: &'static CatalogueEntry) -> (usize, &'static [&'static str]) {
+/// What the publishers of an ONNX file document beside the normalization.
+struct Documented {
+    /// Side of the images.
+    side: usize,
+    classes: &'static [&'static str],
+    /// By which each channel is multiplied once it is normalized; by nothing if empty.
+    factors: &'static [f32],
+}
+
+/// That of rembg's files (`rembg/sessions`), all of which divide pixels by the image's largest value and subtract ImageNet's
+/// means; IS-Net's are then not divided by the deviations.
+fn documented(entry: &'static CatalogueEntry) -> Documented {
     match entry.name {
-        "u2net_human_seg" => (320, &["background", "person"]),
-        "u2net_cloth_seg" => (768, &["background", "upper body", "lower body", "full body"]),
-        _ => (1024, &["background", "object"]),
+        "u2net_human_seg" => Documented { side: 320, classes: &["background", "person"], factors: &[] },
+        "u2net_cloth_seg" => Documented {
+            side: 768,
+            classes: &["background", "upper body", "lower body", "full body"],
+            factors: &[],
+        },
+        _ => Documented { side: 1024, classes: &["background", "object"], factors: &IMAGENET_STD },
     }
 }
 
-/// The mean that rembg subtracts for IS-Net, whose deviation is 1.
-const MEAN_OF_ISNET: [f32; 3] = [0.485, 0.456, 0.406];
-
 /// An ONNX file of the catalogue as a model, with the input and the classes that its publisher documents.
 fn cut_out(entry: &'static CatalogueEntry, path: &Path) -> Result<(ModelFile, Vec<String>), FindModelError> {
-    let (side, names) = documented(entry);
-    let classes: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let mut settings = OnnxSettings { classes: &classes, ..OnnxSettings::default() };
-    if entry.normalization == Normalization::Unit {
-        settings.pixels = PixelSettings { mean: &MEAN_OF_ISNET, ..PixelSettings::default() };
-    } else {
-        settings.normalization = Some(entry.normalization);
-    }
+    let Documented { side, classes, factors } = documented(entry);
+    let classes: Vec<String> = classes.iter().map(|&name| name.to_owned()).collect();
+    let normalization = Some(entry.normalization);
+    let settings = OnnxSettings { classes: &classes, normalization, factors, ..OnnxSettings::default() };
     let side = (side, side);
     // A file of one size names it itself.
     let (mut model, notes) = match onnx_model(path, &OnnxSettings { size: Some(side), ..settings }) {
@@ -255,6 +263,7 @@ fn published(entry: &'static CatalogueEntry, path: &Path) -> Result<ModelFile, F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dapple_graph::{Conv2d, Graph, GraphError};
     use dapple_weights::{CATALOGUE, SHIPPED};
 
     #[test]
@@ -277,6 +286,28 @@ mod tests {
             let error = cut_out(entry, Path::new("absent.onnx")).expect_err("there is no file");
             assert!(matches!(error, FindModelError::Onnx { .. }), "{}: {error}", entry.name);
         }
+    }
+
+    #[test]
+    fn is_net_takes_pixels_as_rembg_prepares_them() -> Result<(), Box<dyn std::error::Error>> {
+        let network = (Shape::new(1, 8, 8, 3), |input| {
+            let mut graph = Graph::new(input);
+            let logits = graph.conv2d("conv", graph.input(), &Conv2d::new(1, 1))?;
+            graph.output("logits", logits)?;
+            Ok::<Graph, GraphError>(graph)
+        });
+        let state = State::init(&network.build(network.example_input())?, 0);
+        let written = dapple_onnx::export(&network, &state, &dapple_onnx::Options::default())?;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("isnet.onnx");
+        std::fs::write(&path, written.bytes)?;
+        let entry = dapple_weights::find("isnet-general-use").expect("it is in the catalogue");
+        let (model, _) = cut_out(entry, &path)?;
+        // (value / largest value - mean) / deviation, and then times the deviation.
+        assert_eq!(model.card.normalisation, Normalization::U2Net);
+        assert_eq!(model.state.values[..6], [0.229, 0.224, 0.225, 0.0, 0.0, 0.0]);
+        assert_eq!(model.card.input_size, [1024, 1024]);
+        Ok(())
     }
 
     #[test]

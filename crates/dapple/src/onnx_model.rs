@@ -1,11 +1,12 @@
 //! Models of ONNX files that any program wrote.
 //!
 //! A file holds the network, but seldom how images are prepared for it. That is taken, in this order, from the caller, from the
-//! metadata that dapple or Ultralytics wrote, from the `preprocessor_config.json` of Hugging Face beside the file, and from an
-//! input of bytes; where nothing tells it, the file is refused.
+//! metadata that dapple or Ultralytics wrote, and from the `preprocessor_config.json` of Hugging Face beside the file; where
+//! nothing tells it, the file is refused. An input of bytes takes pixels as they are.
 
 use std::path::Path;
 
+use dapple_base::{TrainingImages, plain_name};
 use dapple_data::Classes;
 use dapple_nets::checkpoint::{Class, ModelCard, ModelFile, Normalization};
 use dapple_nets::{Activation, ImportedNetwork, NetConfig};
@@ -25,6 +26,8 @@ pub struct PixelSettings<'a> {
     pub range: Option<[f32; 2]>,
     /// The order of the input's axes.
     pub layout: Option<Layout>,
+    /// Whether the file takes blue, green, red; mean and deviation are then in this order.
+    pub reversed: bool,
 }
 
 impl PixelSettings<'_> {
@@ -43,6 +46,8 @@ pub struct OnnxSettings<'a> {
     pub size: Option<(usize, usize)>,
     /// Normalization by name, in place of mean and deviation.
     pub normalization: Option<Normalization>,
+    /// Factors of the channels behind that, for a network whose deviations are others; none if empty.
+    pub factors: &'a [f32],
     /// Names of the classes.
     pub classes: &'a [String],
 }
@@ -69,6 +74,10 @@ pub fn onnx_model(
     let mut notes = Vec::new();
     let Prepared { normalization, preparation } =
         prepared(path, settings, &file, &told, channels, &mut notes)?;
+    let preparation = match settings.pixels.reversed {
+        true => Some(reversed(path, preparation, channels)?),
+        false => preparation,
+    };
     let fixed = file.size(layout);
     let wanted = settings.size.map(|(height, width)| [height, width]).or(told.size);
     let free = fixed.contains(&None);
@@ -123,7 +132,7 @@ pub fn onnx_model(
         ignore: told.ignore,
         input_size: [height, width],
         normalisation: normalization,
-        images: None,
+        images: told.range.map(|range| TrainingImages { range, ..TrainingImages::unknown() }),
         seed: 0,
         epoch: 0,
         scores: serde_json::Map::new(),
@@ -148,8 +157,32 @@ fn prepared(
 ) -> Result<Prepared, FindModelError> {
     let PixelSettings { mean, std, range, .. } = settings.pixels;
     let is_given = !mean.is_empty() || !std.is_empty() || range.is_some();
+    // An input of bytes can take nothing else, whatever stands beside the file.
+    if file.takes_bytes() {
+        let is_same = mean.is_empty() && std.is_empty() && range.is_none_or(|range| range == [0.0, 255.0]);
+        if !is_same || settings.normalization.is_some() {
+            return Err(FindModelError::Pixels(format!(
+                "{}: its input is of bytes, which take pixels as they are, 0 to 255; leave --mean, --std and --range out",
+                path.display()
+            )));
+        }
+        notes.push("its input is of bytes, so that pixels are given to it as they are, 0 to 255".to_owned());
+        let preparation =
+            Preparation { scale: vec![255.0; channels], shift: vec![0.0; channels], reversed: false };
+        return Ok(Prepared { normalization: Normalization::Unit, preparation: Some(preparation) });
+    }
     if let (Some(normalization), false) = (settings.normalization, is_given) {
-        return Ok(Prepared { normalization, preparation: None });
+        let scale = settings.factors.to_vec();
+        if !scale.is_empty() && scale.len() != channels {
+            return Err(FindModelError::Pixels(format!(
+                "{}: its input has {channels} channels, not the {} that its publisher documents",
+                path.display(),
+                scale.len()
+            )));
+        }
+        let shift = vec![0.0; channels];
+        let preparation = (!scale.is_empty()).then_some(Preparation { scale, shift, reversed: false });
+        return Ok(Prepared { normalization, preparation });
     }
     if is_given {
         let each = |values: &[f32], default: f32, name: &str| match values {
@@ -187,13 +220,23 @@ fn prepared(
         }
         return Ok(Prepared { normalization: pixels.normalization, preparation });
     }
-    if file.takes_bytes() {
-        notes.push("its input is of bytes, so that pixels are given to it as they are, 0 to 255".to_owned());
-        let preparation =
-            Preparation { scale: vec![255.0; channels], shift: vec![0.0; channels], reversed: false };
-        return Ok(Prepared { normalization: Normalization::Unit, preparation: Some(preparation) });
-    }
     Err(FindModelError::Preprocessing(path.to_owned()))
+}
+
+/// The preparation of pixels for a file that takes blue, green, red.
+fn reversed(
+    path: &Path,
+    preparation: Option<Preparation>,
+    channels: usize,
+) -> Result<Preparation, FindModelError> {
+    if channels != 3 {
+        return Err(FindModelError::Pixels(format!(
+            "{}: its input has {channels} channels; --bgr is for three",
+            path.display()
+        )));
+    }
+    let plain = Preparation { scale: vec![1.0; channels], shift: vec![0.0; channels], reversed: true };
+    Ok(preparation.map_or(plain, |preparation| Preparation { reversed: true, ..preparation }))
 }
 
 /// The function from logits to probabilities.
@@ -209,6 +252,12 @@ fn activation(ending: Ending, logits: usize, told: &Told, notes: &mut Vec<String
         }
         (Ending::Sigmoid, _) => {
             notes.push(left_out("sigmoid"));
+            if logits > 2 && told.activation.is_none() {
+                notes.push(format!(
+                    "each pixel has one class, that of the largest of its {logits} values, also where all of them are small: one of \
+                     them must be the background's"
+                ));
+            }
             Activation::Sigmoid
         }
         (Ending::Threshold, _) => {
@@ -251,7 +300,9 @@ fn classes(
     notes: &mut Vec<String>,
 ) -> Result<Classes, FindModelError> {
     let count = logits.max(2);
-    let names = if given.is_empty() { &told.classes[..] } else { given };
+    // Names of a file may be anything; they stand in lines of text.
+    let own: Vec<String> = told.classes.iter().map(|name| plain_name(name).into_owned()).collect();
+    let names = if given.is_empty() { &own[..] } else { given };
     let twice = |(index, name): &(usize, &String)| name.trim().is_empty() || names[..*index].contains(name);
     if let Some((_, name)) = names.iter().enumerate().find(twice).filter(|_| !given.is_empty()) {
         return Err(FindModelError::ClassName(name.clone()));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dapple_base::read_regular;
+use dapple_base::{ValueRange, read_regular};
 use dapple_nets::Activation;
 use dapple_nets::checkpoint::Normalization;
 use dapple_onnx::{OnnxFile, Preparation};
@@ -24,6 +24,8 @@ pub(crate) struct Told {
     pub classes: Vec<String>,
     pub colours: Vec<[u8; 3]>,
     pub ignore: Option<u8>,
+    /// The values of images that become black and white, where those of their type do not.
+    pub range: Option<ValueRange>,
     pub activation: Option<Activation>,
 }
 
@@ -96,6 +98,13 @@ fn of_dapple(path: &Path, file: &OnnxFile, text: &str) -> Result<Told, FindModel
             None => (Normalization::Unit, Some(by_moments(&mean, &std, 1.0))),
         }
     };
+    let range = match &steps["value_range"] {
+        Value::Null => None,
+        given => {
+            let range = given.as_str().and_then(|text| text.parse::<ValueRange>().ok());
+            Some(range.ok_or_else(|| unclear(path, what))?)
+        }
+    };
     let listed: Value =
         file.entry("classes").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let listed = listed.as_array().cloned().unwrap_or_default();
@@ -110,6 +119,7 @@ fn of_dapple(path: &Path, file: &OnnxFile, text: &str) -> Result<Told, FindModel
         classes: listed.iter().filter_map(|class| class["name"].as_str().map(str::to_owned)).collect(),
         colours: listed.iter().filter_map(colour).collect(),
         ignore: file.entry("ignore_label").and_then(|label| label.parse().ok()),
+        range,
         activation: match file.entry("activation") {
             Some("softmax") => Some(Activation::Softmax),
             Some("sigmoid") => Some(Activation::Sigmoid),

@@ -139,6 +139,8 @@ pub struct ForeignInput {
     pub range: Option<[f32; 2]>,
     /// The order of the input's axes.
     pub layout: Option<Layout>,
+    /// Whether the file takes blue, green, red; mean and deviation are then in this order.
+    pub reversed: bool,
     /// Height and width to which images are resized.
     pub size: Option<(usize, usize)>,
     /// Names of the classes.
@@ -148,8 +150,8 @@ pub struct ForeignInput {
 impl ForeignInput {
     /// The same as settings of loading.
     pub fn settings(&self) -> ForeignSettings<'_> {
-        let Self { mean, std, range, layout, size, classes } = self;
-        let pixels = PixelSettings { mean, std, range: *range, layout: *layout };
+        let Self { mean, std, range, layout, reversed, size, classes } = self;
+        let pixels = PixelSettings { mean, std, range: *range, layout: *layout, reversed: *reversed };
         ForeignSettings { size: *size, classes, pixels, ..ForeignSettings::default() }
     }
 }

@@ -76,7 +76,7 @@ pub enum FindModelError {
     Pixels(String),
     /// The input of a model that knows its own was described.
     #[error(
-        "{0}: a model that knows its input and its classes; use it as it is, without --mean, --std, --range, --layout, \
+        "{0}: a model that knows its input and its classes; use it as it is, without --mean, --std, --range, --layout, --bgr, \
              --input-size and --classes-file"
     )]
     OwnInput(String),

@@ -36,11 +36,15 @@ pub(super) struct Observation {
     high: f32,
     /// Some of each image's values.
     sample: Vec<f32>,
+    /// Of how many of an image's places one is kept: more with every doubling of the images beyond what is held.
+    every: usize,
 }
 
 impl Observation {
     /// Values of an image that are kept.
     const KEPT: usize = 4096;
+    /// Values of all images that are held at most: 4 MiB.
+    const HELD: usize = 1 << 20;
     /// Values that errors are measured on.
     const MEASURED: usize = 16_384;
     /// Share of the values that percentiles leave out at either end.
@@ -48,7 +52,7 @@ impl Observation {
 
     /// Nothing seen yet.
     pub fn new() -> Self {
-        Self { low: 0.0, high: 0.0, sample: Vec::new() }
+        Self { low: 0.0, high: 0.0, sample: Vec::new(), every: 1 }
     }
 
     /// Takes in an image's values.
@@ -60,8 +64,16 @@ impl Observation {
         // One of each run of neighbours, at places without a pattern, so that all channels come.
         let step = (values.len() / Self::KEPT).max(1);
         let place = |k: usize| k * step + (k.wrapping_mul(2_654_435_761) >> 7) % step;
-        let kept = (0..values.len() / step).map(|k| values[place(k)]);
+        let kept = (0..values.len() / step).step_by(self.every).map(|k| values[place(k)]);
         self.sample.extend(kept.filter(|value| value.is_finite()));
+        while self.sample.len() > Self::HELD {
+            let mut number = 0;
+            self.sample.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+            self.every *= 2;
+        }
     }
 
     /// The integers of the range that a method finds.
@@ -121,6 +133,19 @@ mod tests {
         assert!((extremes - 2.0).abs() < 1e-3, "{extremes}");
         assert!(percentile < 1.001 && percentile > 0.99, "{percentile}");
         assert!(least < 2.001 && least > 0.99, "{least}");
+    }
+
+    #[test]
+    fn many_images_are_held_in_a_bounded_sample_of_all_of_them() {
+        let mut observation = Observation::new();
+        // The values of an image are its number.
+        for image in 0..1000u16 {
+            observation.add(&[f32::from(image); Observation::KEPT]);
+        }
+        assert!(observation.sample.len() <= Observation::HELD);
+        let of_half = |half: fn(&f32) -> bool| observation.sample.iter().filter(|value| half(value)).count();
+        let (early, late) = (of_half(|value| *value < 500.0), of_half(|value| *value >= 500.0));
+        assert!(early.abs_diff(late) <= 2 * Observation::KEPT, "{early} and {late}");
     }
 
     #[test]

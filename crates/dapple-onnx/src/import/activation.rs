@@ -140,12 +140,31 @@ pub(crate) fn bounded(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal
     Ok(Value::Map(Map { node, view: map.view.clone(), factor: 1.0 }))
 }
 
+/// Magnitude of bounds, and length of ranges, beside which single precision leaves usual values too few digits in a sum.
+const WIDE: f32 = 1e3;
+
 /// `min(max(x, least), most)`.
 pub(crate) fn clip(b: &mut Builder, x: NodeId, least: f32, most: f32) -> Result<NodeId, Refusal> {
     // Bounds that no value of a network reaches are none.
     let (has_least, has_most) = (least > -1e30, most < 1e30);
     match (has_least, has_most) {
         (false, false) => Ok(x),
+        // What is beyond a far bound is taken off: values within stay as they are.
+        (true, false) if least.abs() > WIDE => {
+            let below = b.line(x, -1.0, least)?;
+            let below = b.graph.relu(below)?;
+            Ok(b.graph.add(x, below)?)
+        }
+        (false, true) if most.abs() > WIDE => {
+            let above = b.line(x, 1.0, -most)?;
+            let above = b.graph.relu(above)?;
+            let above = b.line(above, -1.0, 0.0)?;
+            Ok(b.graph.add(x, above)?)
+        }
+        (true, true) if most > least && most - least > WIDE => {
+            let x = clip(b, x, least, f32::INFINITY)?;
+            clip(b, x, f32::NEG_INFINITY, most)
+        }
         (true, false) => {
             let x = b.line(x, 1.0, -least)?;
             let x = b.graph.relu(x)?;

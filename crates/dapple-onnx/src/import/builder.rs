@@ -3,7 +3,7 @@
 
 use super::refusal::{Refusal, refuse};
 use super::value::Map;
-use dapple_graph::{BatchNorm, Conv2d, ConvTranspose2d, Graph, NodeId, Op, Pointwise, Shape};
+use dapple_graph::{BatchNorm, Conv2d, ConvTranspose2d, Graph, NodeId, Op, ParamId, Pointwise, Shape};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -286,5 +286,44 @@ impl Builder {
         let source = if node.op == Op::ChannelSum { node.inputs[0] } else { x };
         let id = self.graph.channel_sum(source, channels)?;
         self.checked(id)
+    }
+
+    /// Whether a map is computed of sigmoids alone, by operations that make none of their values negative.
+    pub fn is_of_sigmoids(&self, x: NodeId) -> bool {
+        let moves = |weight: ParamId| self.values[weight.0].iter().all(|&value| value == 0.0 || value == 1.0);
+        // From 0 and 1 to numbers that are not negative.
+        let stays = |scale: ParamId, shift: ParamId| {
+            let mut pairs = self.values[scale.0].iter().zip(self.values[shift.0].iter());
+            pairs.all(|(scale, shift)| *shift >= 0.0 && scale + shift >= 0.0)
+        };
+        let (mut open, mut seen) = (vec![x], HashSet::new());
+        while let Some(x) = open.pop() {
+            if !seen.insert(x) {
+                continue;
+            }
+            let node = self.graph.node(x);
+            match node.op {
+                Op::Pointwise(Pointwise::Sigmoid | Pointwise::HardSigmoid) => {}
+                Op::Conv2d { weight, bias: None, .. } | Op::ConvTranspose2d { weight, bias: None, .. }
+                    if moves(weight) =>
+                {
+                    open.extend(&node.inputs);
+                }
+                Op::BatchNorm { gamma, beta, .. } if stays(gamma, beta) => open.extend(&node.inputs),
+                Op::Relu
+                | Op::Pointwise(Pointwise::Relu6)
+                | Op::MaxPool(_)
+                | Op::AvgPool(_)
+                | Op::AdaptiveAvgPool
+                | Op::FitTo { .. }
+                | Op::Resize { .. }
+                | Op::Upscale { .. }
+                | Op::Concat
+                | Op::Add
+                | Op::Mul => open.extend(&node.inputs),
+                _ => return false,
+            }
+        }
+        true
     }
 }

@@ -65,8 +65,8 @@ pub(crate) fn transposed(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refu
             let Some(total) = full[axis].checked_sub(given) else {
                 return refuse("its output is larger than what it computes");
             };
-            // The half that is rounded down stands before, or after for SAME_LOWER.
-            before[axis] = if automatic == "SAME_LOWER" { total - total / 2 } else { total / 2 };
+            // The half that is rounded up stands before, but after for SAME_UPPER.
+            before[axis] = if automatic == "SAME_UPPER" { total / 2 } else { total - total / 2 };
             out[axis] = given;
         } else {
             let [first, last] = explicit(call)?[axis];
@@ -185,7 +185,8 @@ pub(crate) fn pads(
         "SAME_UPPER" => Ok(same(false)),
         "SAME_LOWER" => Ok(same(true)),
         "VALID" => Ok([[0; 2]; 2]),
-        _ => explicit(call),
+        "NOTSET" | "" => explicit(call),
+        other => refuse(format!("its auto_pad is `{}`", other.escape_debug())),
     }
 }
 

@@ -34,6 +34,12 @@ pub(crate) fn run(b: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>, Refusa
     if call.inputs.iter().flatten().any(|value| matches!(value, Value::Lost)) {
         return Ok(vec![Value::Lost; call.node.output.len()]);
     }
+    if op == "Dropout" {
+        let mode = call.known(2, "training mode")?.and_then(Constant::scalar);
+        if mode.is_some_and(|mode| mode != 0.0) {
+            return refuse("it is in training mode; export the model in evaluation mode");
+        }
+    }
     if op == "Constant" {
         return Ok(vec![Value::Known(constant(call)?)]);
     }

@@ -1,6 +1,6 @@
 //! A model as it lies in a file, checked before anything is made of it.
 
-use super::constant::Constant;
+use super::constant::{Constant, MOST_ELEMENTS};
 use super::error::ImportError;
 use super::opsets::READ_OPSETS;
 use super::read::{Outside, constant};
@@ -60,9 +60,19 @@ impl Source {
             )));
         }
         let mut constants = HashMap::with_capacity(graph.initializer.len());
+        let mut held = 0usize;
         for tensor in &graph.initializer {
             let value = constant(tensor, outside).map_err(ImportError::File)?;
-            constants.insert(tensor.name().to_owned(), value);
+            held = held.saturating_add(value.len());
+            if held > MOST_ELEMENTS {
+                return Err(ImportError::File(format!(
+                    "its constants have more than {MOST_ELEMENTS} values"
+                )));
+            }
+            if constants.insert(tensor.name().to_owned(), value).is_some() {
+                let name = tensor.name().escape_debug();
+                return Err(ImportError::File(format!("two of its constants are called `{name}`")));
+            }
         }
         let mut inputs = graph.input.iter().filter(|input| !constants.contains_key(input.name()));
         let input = match (inputs.next(), inputs.next()) {
@@ -107,6 +117,12 @@ impl Source {
                 if made_by.insert(name.clone(), index).is_some() && !name.is_empty() {
                     let name = name.escape_debug();
                     return Err(ImportError::File(format!("two nodes make `{name}`")));
+                }
+                if *name == input || constants.contains_key(name) {
+                    let name = name.escape_debug();
+                    return Err(ImportError::File(format!(
+                        "a node makes `{name}`, which is its input or a constant"
+                    )));
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::broadcast::common;
 use super::call::Call;
 use super::constant::{Constant, Data, count, strides};
 use super::movement::new_shape;
-use super::numbers::{binary, choose, dequantize, reduce, unary};
+use super::numbers::{binary, choose, dequantize, quantize, reduce, unary};
 use super::places::{MOST_FOLDED, chosen, list, part, slices, split, spread, walked};
 use super::read::constant;
 use super::refusal::{Refusal, refuse};
@@ -80,6 +80,7 @@ pub(crate) fn fold(call: &Call<'_>) -> Result<Option<Vec<Constant>>, Refusal> {
         "Neg" | "Abs" | "Floor" | "Ceil" | "Round" | "Sqrt" | "Exp" | "Log" | "Reciprocal" | "Not"
         | "Sigmoid" | "Relu" | "Tanh" => one(unary(call)?),
         "DequantizeLinear" => one(dequantize(call)?),
+        "QuantizeLinear" => one(quantize(call)?),
         _ => Ok(None),
     }
 }

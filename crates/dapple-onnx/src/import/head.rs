@@ -1,7 +1,7 @@
 //! The end of a network: the function of the logits that a file computes, which is left out.
 
 use super::call::Call;
-use super::constant::Constant;
+use super::constant::{Constant, axis_of};
 use crate::proto::NodeProto;
 use std::collections::HashMap;
 
@@ -26,8 +26,8 @@ pub(crate) struct Head {
     /// Name of their value.
     pub logits: String,
     pub ending: Ending,
-    /// The axis that the function goes over, as the file counts it.
-    pub axis: Option<i64>,
+    /// The axes that softmax and choice go over, as the file counts those of the logits.
+    pub axes: Vec<i64>,
 }
 
 /// Most steps from an output to its logits.
@@ -40,34 +40,46 @@ pub(crate) fn find(
     constants: &dyn Fn(&str) -> Option<Constant>,
     opset: i64,
 ) -> Head {
-    let mut head = Head { logits: output.to_owned(), ending: Ending::Logits, axis: None };
+    let mut head = Head { logits: output.to_owned(), ending: Ending::Logits, axes: Vec::new() };
     let mut at = output.to_owned();
     // A comparison with one half needs the sigmoid before it.
     let mut half = false;
+    // The axis of the choice, where it stands at the value that is looked at.
+    let mut choice = Vec::new();
     for _ in 0..MOST_STEPS {
         let Some(node) = makers.get(at.as_str()).copied() else { break };
         let call = Call { node, inputs: Vec::new(), opset };
         let Some(input) = node.input.first() else { break };
         let axis = call.int("axis");
         match (node.op_type(), head.ending) {
-            ("Identity" | "Cast" | "Squeeze" | "Unsqueeze" | "Transpose", _) => {}
+            // Quantized files round what the function gives.
+            ("Identity" | "Cast" | "QuantizeLinear" | "DequantizeLinear", _)
+            | ("Squeeze" | "Unsqueeze" | "Transpose", Ending::Logits) => {}
             ("ArgMax", Ending::Logits) if !half => {
-                let axis = Some(axis.unwrap_or(0));
-                head = Head { logits: input.clone(), ending: Ending::ArgMax, axis };
+                choice = vec![axis.unwrap_or(0)];
+                head = Head { logits: input.clone(), ending: Ending::ArgMax, axes: choice.clone() };
+            }
+            ("Transpose", Ending::ArgMax) => {
+                let order = call.ints("perm").unwrap_or(&[]);
+                let before = choice.iter().map(|&axis| axis_of(axis, order.len()).map(|axis| order[axis]));
+                let Some(before) = before.collect::<Option<Vec<i64>>>() else { break };
+                choice = before;
             }
             ("Greater" | "GreaterOrEqual", Ending::Logits) if !half => {
                 let bound =
                     node.input.get(1).and_then(|name| constants(name)).and_then(|bound| bound.scalar());
                 match bound {
-                    Some(0.0) => head = Head { logits: input.clone(), ending: Ending::Threshold, axis: None },
+                    Some(0.0) => {
+                        head = Head { logits: input.clone(), ending: Ending::Threshold, axes: Vec::new() };
+                    }
                     Some(0.5) => half = true,
                     _ => break,
                 }
             }
             ("Softmax", Ending::Logits | Ending::ArgMax) if !half => {
-                let axis = Some(axis.unwrap_or(if opset < 13 { 1 } else { -1 }));
+                choice.push(axis.unwrap_or(if opset < 13 { 1 } else { -1 }));
                 let ending = if head.ending == Ending::ArgMax { Ending::ArgMax } else { Ending::Softmax };
-                return Head { logits: input.clone(), ending, axis };
+                return Head { logits: input.clone(), ending, axes: choice };
             }
             ("Sigmoid", Ending::Logits | Ending::ArgMax) => {
                 let ending = match (half, head.ending) {
@@ -75,7 +87,7 @@ pub(crate) fn find(
                     (false, Ending::ArgMax) => Ending::ArgMax,
                     (false, _) => Ending::Sigmoid,
                 };
-                return Head { logits: input.clone(), ending, axis: head.axis };
+                return Head { logits: input.clone(), ending, axes: choice };
             }
             _ => break,
         }

@@ -51,7 +51,7 @@ pub(crate) fn new_shape(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, R
             Ok(vec![dims[..axis].iter().product(), dims[axis..].iter().product()])
         }
         "Squeeze" => {
-            let gone = match call.list("axes", 1)? {
+            let gone = match call.list("axes", 1)?.filter(|axes| !axes.is_empty()) {
                 Some(axes) => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<_>>>(),
                 None => Some((0..rank).filter(|&axis| dims[axis] == 1).collect()),
             };

@@ -5,6 +5,7 @@ use super::file::Source;
 use super::head::Ending;
 use super::read::Outside;
 use super::walk::{Layout, Preparation, Walked, walk};
+use dapple_base::Size;
 use dapple_graph::{Graph, GraphError, Network, NodeId, Shape, State};
 use std::fmt;
 use std::path::Path;
@@ -146,9 +147,12 @@ impl OnnxFile {
         if options.size.is_some_and(|wanted| wanted != size) {
             return Err(ImportError::Size { height: size[0], width: size[1] });
         }
-        if size.iter().any(|side| !(1..=1 << 16).contains(side)) {
-            let [height, width] = size;
-            return Err(ImportError::File(format!("its images have {height} x {width} pixels")));
+        let [height, width] = size;
+        let is_too_large = height.saturating_mul(width) as u64 > Size::MOST_INPUT_PIXELS;
+        if is_too_large || size.iter().any(|side| !(1..=1 << 16).contains(side)) {
+            return Err(ImportError::File(format!(
+                "its images have {height} x {width} pixels; networks are run with 1 to 4096 x 4096 in all"
+            )));
         }
         let image = Shape::new(1, size[0], size[1], channels);
         let preparation = options.preparation.clone();

@@ -15,7 +15,9 @@ fn name_of<'a>(call: &'a Call<'_>) -> Option<&'a str> {
 
 /// `BatchNormalization` with its running statistics.
 pub(crate) fn batch(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
-    if call.int("training_mode").unwrap_or(0) != 0 {
+    // Before opset 14, further outputs (the statistics of the batch) tell the mode.
+    let gives_statistics = call.node.output.iter().skip(1).any(|name| !name.is_empty());
+    if call.int("training_mode").unwrap_or(0) != 0 || gives_statistics {
         return refuse("it is in training mode; export the model in evaluation mode");
     }
     let map = call.map(0)?;
@@ -94,7 +96,8 @@ pub(crate) fn instance(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
     }
     let per_group = shape.c / groups.max(1);
     let spread = |values: Arc<Vec<f32>>| -> Arc<Vec<f32>> {
-        if per_group == 1 {
+        // Any other number of values is refused with that of the channels.
+        if per_group == 1 || values.len() != groups {
             return values;
         }
         Arc::new(values.iter().flat_map(|&value| std::iter::repeat_n(value, per_group)).collect())
@@ -119,7 +122,8 @@ pub(crate) fn group(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> 
     }
     let per_group = shape.c / groups;
     let spread = |values: Arc<Vec<f32>>| -> Arc<Vec<f32>> {
-        if values.len() == shape.c {
+        // Any other number of values is refused with that of the channels.
+        if values.len() != groups {
             return values;
         }
         Arc::new(values.iter().flat_map(|&value| std::iter::repeat_n(value, per_group)).collect())

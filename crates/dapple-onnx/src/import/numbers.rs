@@ -12,8 +12,10 @@ use std::sync::Arc;
 pub(crate) fn reduce(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let rank = input.dims.len();
-    let axes = match call.list("axes", 1)? {
+    // No axes are all of them, or none.
+    let axes = match call.list("axes", 1)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<_>>>(),
+        None if call.int("noop_with_empty_axes").unwrap_or(0) != 0 => return Ok(input.clone()),
         None => Some((0..rank).collect()),
     };
     let Some(axes) = axes else { return refuse("it goes over an axis that is not there") };
@@ -72,6 +74,8 @@ pub(crate) fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
     };
     let op = call.node.op_type();
     let [a, b] = [spread(a, &dims)?, spread(b, &dims)?];
+    // The rest has the sign of the divisor, or with `fmod`, as that of fractions, of the dividend.
+    let op = if op == "Mod" && call.int("fmod").unwrap_or(0) != 0 { "Rest" } else { op };
     if let (Some(left), Some(right)) = (a.as_ints(), b.as_ints()) {
         let pairs = left.iter().zip(right).map(|(&x, &y)| whole(op, x, y));
         let values = pairs.collect::<Option<Vec<i64>>>();
@@ -100,7 +104,7 @@ pub(crate) fn binary(call: &Call<'_>) -> Result<Constant, Refusal> {
         "Sub" => x - y,
         "Mul" => x * y,
         "Div" => x / y,
-        "Mod" => x % y,
+        "Mod" | "Rest" => x % y,
         "Pow" => x.powf(y),
         "Min" => x.min(y),
         _ => x.max(y),
@@ -122,6 +126,7 @@ fn whole(op: &str, x: i64, y: i64) -> Option<i64> {
         "Mod" => {
             x.checked_rem(y).map(|rest| if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })?
         }
+        "Rest" => x.checked_rem(y)?,
         "Pow" => x.wrapping_pow(u32::try_from(y).ok()?),
         "Min" => x.min(y),
         "Max" => x.max(y),
@@ -160,23 +165,34 @@ pub(crate) fn unary(call: &Call<'_>) -> Result<Constant, Refusal> {
     Ok(input.like(input.dims.clone(), input.to_exact().into_iter().map(function).collect()))
 }
 
+/// The number of scales, and the elements from one to the next: one for all, or one for each position of an axis.
+fn scales(
+    call: &Call<'_>,
+    input: &Constant,
+    scale: &[f32],
+    zero: Option<&[f64]>,
+) -> Result<[usize; 2], Refusal> {
+    if call.int("block_size").unwrap_or(0) != 0 {
+        return refuse("it is quantized by blocks");
+    }
+    let [len, step] = if scale.len() == 1 {
+        [1, 1]
+    } else {
+        let axis = call.axis(1, input.dims.len())?;
+        [input.dims[axis], strides(&input.dims)[axis]]
+    };
+    if scale.len() != len || zero.is_some_and(|zero| zero.len() != len) {
+        return refuse("its scales and zero points are not one for each position of its axis");
+    }
+    Ok([len, step])
+}
+
 /// Quantized weights as fractions: `(value - zero point) scale`, for the whole tensor or for each position of an axis.
 pub(crate) fn dequantize(call: &Call<'_>) -> Result<Constant, Refusal> {
     let input = call.needed(0, "input")?;
     let scale = call.needed(1, "scale")?.to_floats();
     let zero = call.known(2, "zero point")?.map(Constant::to_exact);
-    if call.int("block_size").unwrap_or(0) != 0 {
-        return refuse("it is quantized by blocks");
-    }
-    let (len, step) = if scale.len() == 1 {
-        (1, 1)
-    } else {
-        let axis = call.axis(1, input.dims.len())?;
-        (input.dims[axis], strides(&input.dims)[axis])
-    };
-    if scale.len() != len || zero.as_ref().is_some_and(|zero| zero.len() != len) {
-        return refuse("its scales and zero points are not one for each position of its axis");
-    }
+    let [len, step] = scales(call, input, &scale, zero.as_deref())?;
     let values = input.to_exact();
     let value = |(index, value): (usize, &f64)| {
         let at = index / step % len;
@@ -184,4 +200,39 @@ pub(crate) fn dequantize(call: &Call<'_>) -> Result<Constant, Refusal> {
         ((value - zero) * f64::from(scale[at])) as f32
     };
     Ok(Constant::floats(input.dims.clone(), values.iter().enumerate().map(value).collect()))
+}
+
+/// Fractions as quantized numbers: the nearest to `value / scale`, ties to even, plus the zero point, within the type.
+pub(crate) fn quantize(call: &Call<'_>) -> Result<Constant, Refusal> {
+    let input = call.needed(0, "input")?;
+    let scale = call.needed(1, "scale")?.to_floats();
+    let (kind, [least, most]) = quantized_type(call)?;
+    let zero = call.known(2, "zero point")?.map(Constant::to_exact);
+    let [len, step] = scales(call, input, &scale, zero.as_deref())?;
+    let values = input.to_floats();
+    let value = |(index, value): (usize, &f32)| {
+        let at = index / step % len;
+        let zero = zero.as_ref().map_or(0.0, |zero| zero[at]);
+        let steps = f64::from((value / scale[at]).round_ties_even());
+        (steps + zero).clamp(f64::from(least), f64::from(most)) as i64
+    };
+    let data = Data::Ints(Arc::new(values.iter().enumerate().map(value).collect()));
+    Ok(Constant { dims: input.dims.clone(), kind, data })
+}
+
+/// The type that a `QuantizeLinear` makes, with its least and its largest number.
+pub(crate) fn quantized_type(call: &Call<'_>) -> Result<(DataType, [f32; 2]), Refusal> {
+    // Without a zero point, newer operator sets name the type.
+    let kind = match (call.known(2, "zero point")?, call.int("output_dtype").unwrap_or(0)) {
+        (Some(zero), _) => Some(zero.kind),
+        (None, 0) => Some(DataType::Uint8),
+        (None, number) => i32::try_from(number).ok().and_then(|number| DataType::try_from(number).ok()),
+    };
+    match kind {
+        Some(kind @ DataType::Uint8) => Ok((kind, [0.0, 255.0])),
+        Some(kind @ DataType::Int8) => Ok((kind, [-128.0, 127.0])),
+        Some(kind @ DataType::Uint16) => Ok((kind, [0.0, 65535.0])),
+        Some(kind @ DataType::Int16) => Ok((kind, [-32768.0, 32767.0])),
+        _ => refuse("it makes numbers of other types than 8 and 16 bits"),
+    }
 }

@@ -48,7 +48,8 @@ pub(crate) fn slices(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Vec<usize>>,
                 .collect(),
             0 => return refuse("a step of 0"),
             _ => {
-                let (start, end) = (start.clamp(-1, len - 1), end.clamp(-1, len - 1));
+                // Starts before the first position are that position, as the standard has it.
+                let (start, end) = (start.clamp(0, len).min(len - 1), end.clamp(-1, len - 1));
                 let back = (end + 1..=start).rev();
                 back.step_by(step.unsigned_abs() as usize).map(|at| at as usize).collect()
             }

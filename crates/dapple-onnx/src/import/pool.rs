@@ -59,6 +59,9 @@ pub(crate) fn unpool(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal>
     else {
         return refuse(PATTERN);
     };
+    if call.text("reduction").is_some_and(|reduction| reduction != "none") {
+        return refuse(PATTERN);
+    }
     let is_flat = values.view == pool.view && values.view.axes.len() == 1;
     let is_zero = zeros.to_floats().iter().all(|&value| value == 0.0);
     if !is_flat || !is_zero || !matches!(b.graph.node(pool.node).op, Op::MaxPool(_)) {

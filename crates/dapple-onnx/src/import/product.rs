@@ -190,8 +190,17 @@ fn scores(b: &Builder, queries: &Map, keys: &Map) -> Result<Value, Refusal> {
     if !is_queries || !is_keys || heads != others || of_queries.c != of_keys.c {
         return refuse(PATTERN);
     }
-    let rank = queries.view.axes.len();
-    if keys.view.axes.len() != rank {
+    let inner = of_queries.c / heads;
+    let (first, second) = (queries.dims(), keys.dims());
+    let fits = match (first.split_last_chunk::<2>(), second.split_last_chunk::<2>()) {
+        (Some((first, of_first)), Some((second, of_second))) => {
+            first == second
+                && *of_first == [pixels(of_queries), inner]
+                && *of_second == [inner, pixels(of_keys)]
+        }
+        _ => false,
+    };
+    if !fits {
         return refuse(PATTERN);
     }
     Ok(Value::Scores(Attention {
@@ -230,6 +239,16 @@ fn attend(b: &mut Builder, attention: &Attention, values: &Map) -> Result<Value,
     let Some((heads, swapped)) = heads_of(&values.view, of_values) else { return refuse(PATTERN) };
     let is_upright = !swapped || of_values.h * of_values.w == 1 || of_values.c == heads;
     if !is_upright || heads != attention.heads || of_values != of_keys {
+        return refuse(PATTERN);
+    }
+    let (shares, found) = (attention.view.dims(), values.dims());
+    let fits = match (shares.split_last_chunk::<2>(), found.split_last_chunk::<2>()) {
+        (Some((first, _)), Some((second, of_second))) => {
+            first == second && *of_second == [of_values.h * of_values.w, of_values.c / heads]
+        }
+        _ => false,
+    };
+    if !fits {
         return refuse(PATTERN);
     }
     // Ours divides by the root of a head's channels itself.

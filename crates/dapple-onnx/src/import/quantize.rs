@@ -3,9 +3,10 @@
 use super::activation::clip;
 use super::builder::Builder;
 use super::call::Call;
+use super::constant::Constant;
+use super::numbers::quantized_type;
 use super::refusal::{Refusal, refuse};
 use super::value::{Map, Value};
-use crate::proto::DataType;
 
 /// `QuantizeLinear` of a map: the range that its numbers have. Exporters leave activations out that this range makes needless.
 pub(crate) fn quantize(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -13,16 +14,9 @@ pub(crate) fn quantize(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusa
     let Some(scale) = call.needed(1, "scale")?.scalar() else {
         return refuse("each channel has a scale of its own");
     };
-    let zero = call.known(2, "zero point")?;
-    let kind = zero.map_or(DataType::Uint8, |zero| zero.kind);
-    let zero = zero.and_then(|zero| zero.scalar()).unwrap_or(0.0);
-    let (least, most) = match kind {
-        DataType::Uint8 => (0.0, 255.0),
-        DataType::Int8 => (-128.0, 127.0),
-        DataType::Uint16 => (0.0, 65535.0),
-        DataType::Int16 => (-32768.0, 32767.0),
-        _ => return refuse("it makes numbers of other types than 8 and 16 bits"),
-    };
+    let (_, [least, most]) = quantized_type(call)?;
+    let zero = call.known(2, "zero point")?.map_or(Some(0.0), Constant::scalar);
+    let Some(zero) = zero else { return refuse("each channel has a zero point of its own") };
     if !(scale.is_finite() && scale > 0.0) {
         return refuse(format!("its scale is {scale}"));
     }

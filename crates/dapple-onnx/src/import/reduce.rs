@@ -14,7 +14,8 @@ use std::sync::Arc;
 pub(crate) fn reduce(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal> {
     let map = call.map(0)?;
     let rank = map.view.axes.len();
-    let axes = match call.list("axes", 1)? {
+    // No axes are all of them, or none.
+    let axes = match call.list("axes", 1)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes
             .iter()
             .map(|&axis| axis_of(axis, rank).ok_or_else(|| Refusal(format!("axis {axis} of {rank}"))))
@@ -22,6 +23,9 @@ pub(crate) fn reduce(b: &mut Builder, call: &Call<'_>) -> Result<Value, Refusal>
         None if call.int("noop_with_empty_axes").unwrap_or(0) != 0 => return Ok(Value::Map(map.clone())),
         None => (0..rank).collect(),
     };
+    if (1..axes.len()).any(|index| axes[..index].contains(&axes[index])) {
+        return refuse("it names an axis twice");
+    }
     let reduced: Vec<Run> = axes.iter().flat_map(|&axis| map.view.axes[axis].iter().copied()).collect();
     let shape = b.shape(map.node);
     let of_pixels: Vec<Run> = reduced.iter().filter(|run| run.side != Side::Channel).copied().collect();

@@ -288,7 +288,7 @@ impl Walker<'_> {
             return bad("it is no map of the image");
         };
         let shape = self.b.shape(map.node);
-        if let (Some(axis), Ending::Softmax | Ending::ArgMax) = (head.axis, head.ending) {
+        for &axis in &head.axes {
             let rank = map.view.axes.len();
             let axis = axis_of(axis, rank);
             let is_last = axis.is_some_and(|axis| axis + 1 == rank);
@@ -302,6 +302,12 @@ impl Walker<'_> {
             Ok(node) => node,
             Err(refusal) => return bad(&refusal.0),
         };
+        if head.ending == Ending::Logits && self.b.is_of_sigmoids(node) {
+            return bad(
+                "its values are no logits, but computed of sigmoids (a Resize, a product or the like behind them); \
+                 end the network with the sigmoid, or before it",
+            );
+        }
         let shape = self.b.shape(node);
         if (shape.h, shape.w) == (1, 1) {
             return bad("it has one value an image; networks whose output is a map are read");

@@ -3,6 +3,7 @@
 mod patterns;
 mod refused;
 mod round_trip;
+mod standard;
 
 use dapple_graph::{Graph, Mode, Network, Shape, State, Tensor};
 use dapple_onnx::proto::{

@@ -136,6 +136,7 @@ fn hostile_numbers_end_with_an_error() {
         node("ConstantOfShape", &["sides"], &["y"]),
         node("If", &["w"], &["y"]),
         with(node("ReduceMean", &["x"], &["y"]), vec![ints("axes", &[huge])]),
+        with(node("ReduceMean", &["x"], &["y"]), vec![ints("axes", &[1, 1])]),
         with(node("GroupNormalization", &["x", "w", "w"], &["y"]), vec![int("num_groups", huge)]),
     ];
     for case in cases {
@@ -168,6 +169,9 @@ fn a_file_of_one_size_is_not_run_at_another() {
     let found = file.import(&ImportOptions::default()).expect("it is read at its size");
     assert_eq!((found.network.size(), found.network.is_fixed()), ([16, 24], true));
     assert!(found.network.build(Shape::new(2, 16, 24, 3)).is_ok());
+    let huge = super::file(17, [1, 3, 60_000, 60_000], vec![node("Relu", &["x"], &["y"])], Vec::new());
+    let huge = OnnxFile::from_bytes(&huge).and_then(|file| file.import(&ImportOptions::default()));
+    assert!(huge.is_err_and(|error| error.to_string().contains("4096 x 4096 in all")));
     let error = found.network.build(Shape::new(1, 32, 24, 3)).expect_err("it takes one size").to_string();
     assert!(error.contains("16 x 24"), "{error}");
     assert!(file.import(&ImportOptions { size: Some([8, 8]), ..ImportOptions::default() }).is_err());

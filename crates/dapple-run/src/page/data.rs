@@ -36,6 +36,8 @@ pub struct RunData {
     pub examination: Option<Examination>,
     /// The reason for a missing examination.
     pub not_examined: Option<String>,
+    /// Convolutions of the best model that compute in integers, if it was quantized since; 0 unless the caller says so.
+    pub int8_convolutions: usize,
 }
 
 impl RunData {
@@ -59,6 +61,7 @@ impl RunData {
             scores: read_json(&run.best_scores()),
             examination: Examination::load(&run),
             not_examined: None,
+            int8_convolutions: 0,
         })
     }
 

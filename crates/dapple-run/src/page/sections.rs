@@ -44,6 +44,13 @@ pub(super) fn summary(run: &RunData) -> Option<Section> {
         facts.push(fact("Parameters", grouped(info.parameters as u64)));
         facts.push(fact("Input", format!("{} × {}", info.size.0, info.size.1)));
     }
+    if run.int8_convolutions > 0 {
+        let text = format!(
+            "quantized since, {} convolutions in int8; the scores are those of the training",
+            run.int8_convolutions
+        );
+        facts.push(fact("Best model", text));
+    }
     facts.push(fact("Epochs", run.history.rows().len().to_string()));
     facts.push(fact("Time", duration(run.history.sum("seconds"))));
     let mut blocks = vec![Block::Facts(facts)];

@@ -35,7 +35,16 @@ fn an_old_run_has_a_report_that_says_what_is_missing() {
     ] {
         assert!(html.contains(wanted), "no {wanted}");
     }
-    assert!(!html.contains("id=\"calibration\""));
+    assert!(!html.contains("id=\"calibration\"") && !html.contains("int8"));
+}
+
+#[test]
+fn a_report_says_that_the_best_model_is_quantized() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut run = old_run(&folder.path().join("run"), [0, 0, 0, 1]);
+    run.int8_convolutions = 17;
+    let html = report(&[run]).to_html();
+    assert!(html.contains("17 convolutions in int8"), "{html}");
 }
 
 #[test]

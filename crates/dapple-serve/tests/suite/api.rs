@@ -5,10 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use dapple_cpu::CpuEngine;
 use dapple_data::{Raster, encode_png};
+use dapple_graph::{Affine, Network, Quantization};
 use dapple_serve::{ServeConfig, ServedModel, Server};
 
-use crate::common::{Answer, Running, form, model, photo};
+use crate::common::{Answer, Running, file, form, model, photo, served};
 
 #[test]
 fn an_image_becomes_the_requested_outputs() {
@@ -139,6 +141,25 @@ fn wrong_requests_are_refused_with_a_message() {
     assert!(wrong_method.status == 405 && wrong_method.has("allow: post"), "{}", wrong_method.head);
     assert_eq!(server.get("/nothing").status, 404);
     assert_eq!(server.get("/examples/9.png").status, 404);
+}
+
+#[test]
+fn the_list_of_models_says_which_are_quantized() {
+    let engine = CpuEngine::new(Some(1)).expect("threads");
+    let mut quantized = file(3);
+    let network = &mut quantized.card.network;
+    let graph = network.build(network.example_input()).expect("it fits its example");
+    let weights = graph.nodes().iter().filter_map(|node| Quantization::weight_of(&graph, node));
+    let affine = Affine { scale: 0.1, zero: 3 };
+    let inputs = weights.map(|weight| (graph.param(weight).name.clone(), affine)).collect();
+    let quantization = Quantization { inputs };
+    quantized.state = quantization.rounded(&quantized.state);
+    let count = quantization.inputs.len();
+    network.quantization = Some(quantization);
+    let models = vec![served("int8", quantized, &engine), model("plain", 2)];
+    let found = Running::with(|_| (), models).get("/models").json();
+    assert!(count > 10 && found[0]["networks"][0]["int8_convolutions"] == count, "{found}");
+    assert_eq!(found[1]["networks"][0]["int8_convolutions"], 0);
 }
 
 #[test]

@@ -23,6 +23,18 @@ pub fn model(name: &str, classes: usize) -> ServedModel {
 
 /// The same on an engine.
 pub fn model_on(name: &str, classes: usize, engine: &dyn Engine) -> ServedModel {
+    served(name, file(classes), engine)
+}
+
+/// A model of a file on an engine.
+pub fn served(name: &str, file: ModelFile, engine: &dyn Engine) -> ServedModel {
+    let segmenter = Model::new(file, engine).expect("a model");
+    let predictor = Predictor::new(vec![segmenter], PredictSettings::default()).expect("settings in range");
+    ServedModel { name: name.into(), predictor }
+}
+
+/// The file of a small network with random weights.
+pub fn file(classes: usize) -> ModelFile {
     let activation = if classes == 2 { Activation::Sigmoid } else { Activation::Softmax };
     let network =
         NetConfig { activation, width: 2, ..NetConfig::new("unet", 3, classes).expect("a network") };
@@ -41,9 +53,7 @@ pub fn model_on(name: &str, classes: usize, engine: &dyn Engine) -> ServedModel 
         scores: serde_json::Map::new(),
         extra: serde_json::Map::new(),
     };
-    let segmenter = Model::new(ModelFile { card, state }, engine).expect("a model");
-    let predictor = Predictor::new(vec![segmenter], PredictSettings::default()).expect("settings in range");
-    ServedModel { name: name.into(), predictor }
+    ModelFile { card, state }
 }
 
 /// A server on a port of its own that ends with the value.

@@ -13,7 +13,7 @@ use dapple_base::write_atomic;
 use super::common::data::warn_of_skipped;
 use super::common::json::{check_json, write_json};
 use super::common::values::size;
-use super::common::written::{Own, check_written, same_file};
+use super::common::written::{Own, check_apart, check_written, same_file};
 use super::console::Purpose;
 use super::failure::Failure;
 use super::settings::augmentation_preset;
@@ -187,6 +187,7 @@ pub fn run(arguments: &Data) -> Result<(), Failure> {
 }
 
 fn inspect(arguments: &Inspect) -> Result<(), Failure> {
+    check_apart(&[arguments.json.as_deref(), arguments.html.as_deref()])?;
     check_json(arguments.json.as_deref(), Own::Json(&["folder", "pairs", "classes", "problems"]), &[])?;
     if let Some(path) = &arguments.html {
         check_written(path, Own::Html, &[], None)?;

@@ -26,7 +26,7 @@ use super::common::device::Device;
 use super::common::json::{check_json, write_json};
 use super::common::models::{Foreign, load, note_quantized};
 use super::common::scores::{Report, print_classes, shown};
-use super::common::written::{IMAGE_SCORES, SCORES, check_written};
+use super::common::written::{IMAGE_SCORES, SCORES, check_apart, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -159,6 +159,7 @@ impl PartName {
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
     let (named_model, data) = arguments.model_and_data()?;
     let model = model_path(named_model);
+    check_apart(&[arguments.json.as_deref(), arguments.csv.as_deref()])?;
     check_json(arguments.json.as_deref(), SCORES, &[&model])?;
     if let Some(path) = &arguments.csv {
         check_written(path, IMAGE_SCORES, &[&model], None)?;

@@ -12,7 +12,7 @@ use dapple::run::grouped;
 use dapple_base::write_atomic;
 
 use super::common::models::{Foreign, load};
-use super::common::written::{Own, check_written};
+use super::common::written::{Own, check_apart, check_written};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -56,8 +56,8 @@ pub struct Export {
     /// Store the weights of layers in half precision: half the file, computed with in single precision
     #[arg(long)]
     pub half: bool,
-    /// Store the weights of layers in the model file as integers of eight bits with a scale for each output channel: a quarter
-    /// of the file, computed with in single precision
+    /// Store the weights of layers in the model file as integers of eight bits with a scale for each output channel (of
+    /// transposed convolutions for each input channel): a quarter of the file, computed with in single precision
     #[arg(long, conflicts_with = "half", requires = "dapple")]
     pub int8_weights: bool,
     /// Write the convolutions of a quantized model (`dapple quantize`) with QuantizeLinear and DequantizeLinear, from which
@@ -138,15 +138,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     if onnx_path.is_none() {
         arguments.check_without_onnx()?;
     }
-    let outputs: Vec<&PathBuf> =
-        [&arguments.dapple, &onnx_path, &arguments.torch].into_iter().flatten().collect();
-    for (index, path) in outputs.iter().enumerate() {
-        if outputs[..index].contains(path) {
-            return Err(Failure::input(format!(
-                "{}: is named for two outputs; give each a name of its own",
-                path.display()
-            )));
-        }
+    let outputs = [&arguments.dapple, &onnx_path, &arguments.torch].map(Option::as_deref);
+    check_apart(&outputs)?;
+    for path in outputs.into_iter().flatten() {
         check_written(path, Own::Never, &[&source], Some(arguments.force))?;
     }
     if let Some(path) = &arguments.dapple {
@@ -156,6 +150,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
             _ => Storage::Single,
         };
         write(path, &portable(model, &arguments.foreign, storage)?)?;
+        if storage == Storage::Integers {
+            note!("note: its weights are rounded to eight bits; `dapple eval` says what that costs");
+        }
     }
     if onnx_path.is_none() && arguments.torch.is_none() {
         return Ok(());
@@ -179,8 +176,21 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
                 path.display()
             );
         }
+        if !exported.left_out.is_empty() {
+            let how = if arguments.with_preprocessing { "" } else { "; --all-outputs writes them" };
+            note!("note: the side outputs are left out ({}){how}", exported.left_out.join(", "));
+        }
     }
     if let Some(path) = &arguments.torch {
+        if model.card.network.quantization.is_some() {
+            note!(
+                "note: {} has the rounded weights of the quantized model, but not the ranges of its feature maps",
+                path.display()
+            );
+        }
+        if arguments.half {
+            note!("note: {} stays in single precision; --half is for the other files", path.display());
+        }
         let entries = published(&model.card.network, &model.state)?;
         write(path, &write_state_dict(&entries).map_err(Failure::other)?)?;
     }

@@ -58,7 +58,7 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
 /// A file, or the folder of a run. An ONNX file is shown whether or not it tells how pixels are prepared.
 fn file(path: &Path, foreign: &Foreign) -> Result<(), Failure> {
     match load(path, foreign, false) {
-        Err(_) if is_onnx(path) => {
+        Err(_) if is_onnx(path) && !foreign.describes_pixels_or_classes() => {
             let pixels =
                 PixelSettings { range: Some([0.0, 1.0]), layout: foreign.layout, ..PixelSettings::default() };
             let settings = OnnxSettings { pixels, size: foreign.input_size, ..OnnxSettings::default() };
@@ -89,6 +89,9 @@ fn show(model: &ModelFile) -> Result<(), Failure> {
     let [height, width] = card.input_size;
     say!("network: {}", card.network.name);
     say!("parameters: {}", grouped(summary::parameters(&graph) as u64));
+    if let Some(quantization) = &card.network.quantization {
+        say!("quantized: {} convolutions compute in integers of eight bits", quantization.inputs.len());
+    }
     say!("input: {height} x {width} pixels, {} channels", card.network.in_channels);
     if card.network.imported.is_none() {
         say!("normalization: {}", normalization(card.normalisation));

@@ -21,7 +21,7 @@ use super::common::json::{check_json, write_json};
 use super::common::models::{Foreign, load};
 use super::common::scores::shown;
 use super::common::values::{at_least_one, threads};
-use super::common::written::{Own, check_written};
+use super::common::written::{Own, check_apart, check_written};
 use super::eval::{self, Eval};
 use super::failure::Failure;
 use crate::environment;
@@ -95,6 +95,7 @@ const REPORT: Own = Own::Json(&["method", "loss_budget", "int8"]);
 
 pub fn run(arguments: &Quantize) -> Result<(), Failure> {
     let source = model_path(&arguments.model);
+    check_apart(&[Some(arguments.out.as_path()), arguments.json.as_deref()])?;
     check_written(&arguments.out, Own::Never, &[&source], Some(arguments.force))?;
     check_json(arguments.json.as_deref(), REPORT, &[&source])?;
     let options = EngineOptions { threads: arguments.threads, ..environment::engine_options()? };
@@ -106,6 +107,12 @@ pub fn run(arguments: &Quantize) -> Result<(), Failure> {
         ));
     }
     let mut model = models.swap_remove(0);
+    if model.card.network.imported.is_some() {
+        return Err(Failure::input(format!(
+            "{}: a network of an ONNX file is not quantized here; quantize it with the program that wrote it",
+            arguments.model.display()
+        )));
+    }
 
     let as_eval = as_eval(arguments);
     let dataset = Arc::new(eval::open(&as_eval, &arguments.model, &model.card, &arguments.data)?);

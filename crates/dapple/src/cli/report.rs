@@ -69,7 +69,10 @@ fn read(path: &Path, engine: &dyn Engine, quiet: bool) -> Result<RunData, Failur
     let mut run = RunData::read(path)?;
     let folder = RunFolder::open(path)?;
     // Without the model, the examination cannot be outdated.
-    let epoch = load_model(path).ok().map(|model| model.card.epoch);
+    let best = load_model(path).ok();
+    let epoch = best.as_ref().map(|model| model.card.epoch);
+    let quantization = best.and_then(|model| model.card.network.quantization);
+    run.int8_convolutions = quantization.map_or(0, |quantization| quantization.inputs.len());
     let known = run.examination.as_ref().map(|examination| examination.epoch);
     if known.is_some() && (epoch.is_none() || epoch == known) {
         return Ok(run);

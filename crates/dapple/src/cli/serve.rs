@@ -104,6 +104,11 @@ pub fn run(arguments: &Serve) -> Result<(), Failure> {
     for text in &arguments.models {
         let (name, path) = named(text);
         let members = load_on(path, &arguments.foreign, engine.as_ref(), false)?;
+        let quantized = members.iter().filter_map(|member| member.card().network.quantization.as_ref());
+        let convolutions: usize = quantized.map(|quantization| quantization.inputs.len()).sum();
+        if convolutions > 0 && engine.device() == "cpu" {
+            note!("note: {name} is quantized: {convolutions} of its convolutions compute in integers (int8)");
+        }
         let predictor = Predictor::new(members, PredictSettings::default())?;
         models.push(ServedModel { name, predictor });
     }

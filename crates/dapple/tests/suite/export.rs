@@ -7,7 +7,9 @@ use std::net::TcpListener;
 use std::thread;
 
 use crate::common::{Bench, names};
-use dapple::nets::checkpoint::{ModelFile, read_state_dict};
+use dapple::graph::{Network, State};
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::{Class, ModelCard, ModelFile, Normalization, read_state_dict};
 use dapple::onnx::proto::ModelProto;
 use dapple_base::{TrainingImages, ValueRange};
 use prost::Message;
@@ -72,6 +74,8 @@ fn the_form_can_be_chosen() {
     assert!(graph.node.iter().any(|node| node.op_type() == "BatchNormalization"));
     assert_eq!(model.opset_import[0].version, Some(20));
     assert_eq!(metadata["output"], "probabilities");
+    let said = bench.succeed("export run --dapple small.safetensors --int8-weights");
+    assert!(said.err.contains("rounded to eight bits"), "{}", said.err);
 }
 
 #[test]
@@ -93,6 +97,8 @@ fn onnx_in_half_precision_is_half_the_file_and_says_what_stays() {
     let said = bench.succeed("export large.safetensors --onnx large.onnx --half");
     assert!(said.err.contains(&name) && said.err.contains("stays in single precision"), "{}", said.err);
     bench.refuse("export run --torch a.safetensors --half", &["--half", "--onnx FILE"]);
+    let said = bench.succeed("export run --torch a.safetensors --onnx a.onnx --half");
+    assert!(said.err.contains("a.safetensors stays in single precision"), "{}", said.err);
 }
 
 #[test]
@@ -124,6 +130,38 @@ fn preprocessing_and_argmax_are_in_the_model_and_its_metadata_say_so() {
         &["0..4095", "8-bit", "metadata"],
     );
     bench.succeed("export raw.safetensors --onnx a.onnx --argmax");
+}
+
+#[test]
+fn side_outputs_that_are_left_out_are_named() {
+    let bench = Bench::new();
+    let network = NetConfig { width: 4, ..NetConfig::new("u2net-lite", 3, 2).expect("of the registry") };
+    let graph = network.build(network.example_input()).expect("it fits its example");
+    let class = |name: &str, grey: u8| Class { name: name.to_owned(), colour: [grey; 3] };
+    let card = ModelCard {
+        network,
+        classes: vec![class("ground", 0), class("object", 255)],
+        ignore: None,
+        input_size: [32, 32],
+        normalisation: Normalization::U2Net,
+        images: None,
+        seed: 0,
+        epoch: 0,
+        scores: serde_json::Map::new(),
+        extra: serde_json::Map::new(),
+    };
+    let model = ModelFile { card, state: State::init(&graph, 1) };
+    fs::write(bench.path("u2net.safetensors"), model.to_bytes().expect("a sound model")).expect("a file");
+    let said = bench.succeed("export u2net.safetensors --onnx one.onnx");
+    assert!(
+        said.err.contains("side outputs are left out") && said.err.contains("--all-outputs"),
+        "{}",
+        said.err
+    );
+    let (name, _) = &graph.outputs()[1];
+    assert!(said.err.contains(name.as_str()), "{}", said.err);
+    let said = bench.succeed("export u2net.safetensors --onnx all.onnx --all-outputs");
+    assert!(!said.err.contains("left out"), "{}", said.err);
 }
 
 #[test]

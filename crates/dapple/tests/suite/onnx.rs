@@ -5,9 +5,13 @@ use std::fs;
 use crate::common::Bench;
 use dapple::data::decode_image;
 use dapple::graph::{Network, State};
-use dapple::nets::NetConfig;
+use dapple::nets::{Activation, NetConfig};
+use dapple::onnx::proto::{DataType, ModelProto};
 use dapple::onnx::{Options, OutputFunction, export};
+use dapple::onnx_model::{OnnxSettings, PixelSettings, onnx_model};
 use dapple::{ForeignInput, Segmenter};
+use dapple_base::ValueRange;
+use prost::Message;
 
 /// A narrow network with random weights and that many classes, without a word about images.
 fn bare(bench: &Bench, name: &str, classes: usize) {
@@ -61,6 +65,7 @@ fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags()
     let said = bench.succeed("models show bare.onnx");
     assert!(said.err.contains("does not tell how pixels are prepared"), "{}", said.err);
     bench.succeed("bench bare.onnx --size 32 --runs 1 --device cpu");
+    bench.refuse("bench bare.onnx --size 32 --runs 1 --device cpu --classes 5", &["--classes", "as it is"]);
     for (flags, words) in [
         ("--mean 1,2 --std 1", &["--mean", "2 values", "3 channels"][..]),
         ("--std 0", &["--std"][..]),
@@ -73,6 +78,78 @@ fn a_file_that_does_not_tell_how_images_are_prepared_is_refused_with_the_flags()
     bench.refuse(&format!("{predict} --range 0..1 --classes-file two.txt"), &["3 classes", "2 names"]);
     // Dapple's own models know their input.
     bench.refuse("predict horse data/images --out own --mean 0.5", &["horse", "without --mean"]);
+}
+
+#[test]
+fn a_file_of_bytes_takes_pixels_as_they_are_whatever_stands_beside_it() {
+    let bench = Bench::new();
+    bare(&bench, "bare.onnx", 3);
+    let mut model =
+        ModelProto::decode(&fs::read(bench.path("bare.onnx")).expect("written")[..]).expect("a model");
+    let input = &mut model.graph.as_mut().expect("a graph").input[0];
+    let tensor = input.r#type.as_mut().and_then(|kind| kind.tensor_type.as_mut()).expect("a tensor");
+    tensor.elem_type = Some(DataType::Uint8 as i32);
+    fs::write(bench.path("bytes.onnx"), model.encode_to_vec()).expect("the folder is writable");
+    let predict = "predict bytes.onnx data/images --out masks --device cpu --input-size 32";
+    bench.refuse(&format!("{predict} --range 0..1"), &["bytes.onnx", "0 to 255", "--range"]);
+    let steps = r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}"#;
+    fs::write(bench.path("preprocessor_config.json"), steps).expect("the folder is writable");
+    let input = ForeignInput { size: Some((32, 32)), ..ForeignInput::default() };
+    let given = ForeignInput { range: Some([0.0, 255.0]), ..input.clone() };
+    let load = |input: ForeignInput, name: &str| {
+        Segmenter::builder().threads(1).foreign(input).load(bench.path(name)).expect("a model")
+    };
+    let (found, wanted) = (load(input, "bytes.onnx"), load(given, "bare.onnx"));
+    assert!(found.notes().iter().any(|note| note.contains("input is of bytes")), "{:?}", found.notes());
+    let photo = decode_image(bench.path("data/images/synthetic0000.png")).expect("a picture");
+    let labels = |segmenter: &Segmenter| segmenter.predict(&photo).expect("it predicts").labels();
+    assert_eq!(labels(&found), labels(&wanted));
+    bench.succeed("bench bytes.onnx --size 32 --runs 1 --device cpu");
+}
+
+#[test]
+fn metadata_are_read_as_they_are_written() {
+    let bench = Bench::new();
+    let write = |range: &str| {
+        let steps = format!(
+            r#"{{"size": [32, 32], "mean": [0, 0, 0], "std": [1, 1, 1], "divisor": 255, "value_range": "{range}"}}"#
+        );
+        let classes = r#"[{"name": "sky", "colour": [0, 0, 0]}, {"name": "a\nerror: b\u001b[2J", "colour": [9, 9, 9]}]"#;
+        let entries = [("preprocessing", steps.as_str()), ("classes", classes)];
+        let metadata = entries.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let config = NetConfig { width: 4, ..NetConfig::new("unet", 3, 2).expect("of the registry") };
+        let config = NetConfig { activation: Activation::Softmax, ..config };
+        let graph = config.build(config.example_input()).expect("it fits its example");
+        let options = Options { metadata, ..Options::default() };
+        let written = export(&config, &State::init(&graph, 1), &options).expect("it can be written");
+        fs::write(bench.path("model.onnx"), written.bytes).expect("the folder is writable");
+    };
+    write("0..4095");
+    let (model, _) = onnx_model(&bench.path("model.onnx"), &OnnxSettings::default()).expect("a model");
+    let range = model.card.images.expect("they have values of their own").range;
+    assert_eq!(range, ValueRange::Span(vec![[0.0, 4095.0]]));
+    // Names of classes stay on their line.
+    let said = bench.succeed("models show model.onnx");
+    assert!(said.out.contains(r"a\nerror: b\u{1b}[2J"), "{}", said.out);
+    write("bright");
+    bench.refuse("predict model.onnx data/images --out masks", &["model.onnx", "cannot be understood"]);
+}
+
+#[test]
+fn a_file_that_takes_blue_first_gets_it_first() {
+    let bench = Bench::new();
+    bare(&bench, "bare.onnx", 3);
+    let pixels = PixelSettings { mean: &[10.0, 20.0, 30.0], range: Some([0.0, 255.0]), ..Default::default() };
+    let pixels = PixelSettings { reversed: true, ..pixels };
+    let settings = OnnxSettings { pixels, size: Some((32, 32)), ..OnnxSettings::default() };
+    let (model, _) = onnx_model(&bench.path("bare.onnx"), &settings).expect("a model");
+    // The channels in their new order, then range and means in that order.
+    let order = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+    assert_eq!(model.state.values[..9], order);
+    assert_eq!(model.state.values[9..15], [255.0, 255.0, 255.0, -10.0, -20.0, -30.0]);
+    let predict = "predict bare.onnx data/images --out masks --device cpu --range 0..255 --input-size 32";
+    bench.succeed(&format!("{predict} --bgr"));
+    bench.refuse("predict horse data/images --out own --bgr", &["horse", "--bgr"]);
 }
 
 #[test]

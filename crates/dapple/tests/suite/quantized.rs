@@ -50,10 +50,14 @@ fn every_command_takes_a_quantized_model() {
     bench.succeed("predict int8.safetensors data/images/synthetic0000.png --device cpu --quiet --out masks");
     assert!(bench.path("masks/synthetic0000.png").is_file());
     bench.succeed("bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --layers");
+    let said = bench.succeed("models show int8.safetensors");
+    assert!(said.out.contains(&format!("quantized: {} convolutions", inputs.len())), "{}", said.out);
     bench.succeed("export int8.safetensors --dapple copy.safetensors");
     let copy = ModelFile::load(&bench.path("copy.safetensors")).expect("a model");
     assert_eq!(copy.state, model.state);
 
+    let said = bench.succeed("export int8.safetensors --torch int8-torch.safetensors");
+    assert!(said.err.contains("not the ranges of its feature maps"), "{}", said.err);
     bench.succeed("export int8.safetensors --onnx int8.onnx --int8");
     assert!(rounded(&bench, "int8.onnx") > 10);
     let said = bench.succeed("export int8.safetensors --onnx plain.onnx");
@@ -70,10 +74,21 @@ fn a_quantized_model_is_neither_trained_nor_quantized_again() {
     assert!(!bench.path("next").exists());
     bench
         .refuse("bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --train", &["quantized"]);
+    let own = "bench unet --init int8.safetensors --size 32 --runs 1 --device cpu --classes 3";
+    bench.refuse(own, &["--classes", "has 5"]);
     bench.refuse("bench segnet --init int8.safetensors --size 32 --runs 1", &["int8.safetensors", "unet"]);
     bench.refuse("export run --onnx run.onnx --int8", &["quantize the model first"]);
     assert!(!bench.path("run.onnx").exists());
     // Nothing is written over what was there, and no budget is out of range.
     bench.refuse("quantize --model run --data data --out int8.safetensors", &["exists already", "--force"]);
     bench.refuse("quantize --model run --data data --loss-budget 2 --out x.safetensors", &["0 to 1"]);
+    // Neither over each other, by whatever way they are written.
+    let twice = "quantize --model run --data data --out x.safetensors --json ./x.safetensors";
+    bench.refuse(twice, &["x.safetensors", "two outputs"]);
+    bench.refuse("eval run data --json x.json --csv x.json", &["x.json", "two outputs"]);
+    bench.succeed("export run --onnx run.onnx");
+    let said = bench.run("quantize --model run.onnx --data data --out y.safetensors --quiet");
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("run.onnx: a network of an ONNX file is not quantized"), "{}", said.err);
+    assert!(!bench.path("x.safetensors").exists() && !bench.path("y.safetensors").exists());
 }

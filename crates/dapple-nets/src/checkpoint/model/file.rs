@@ -4,8 +4,9 @@
 //! model ([`ModelCard`]), and CRC-32 checksums of the description and of the weights, since safetensors has none. Any
 //! safetensors library reads the weights; dapple needs no other file to use the model.
 //!
-//! Version 2 has weights that are integers of eight bits, with the scales of their output channels in a tensor called
-//! `NAME.int8_scale`. Their product is the weight. So are those of quantized models, and of others where the file is to be small.
+//! Version 2 has weights that are integers of eight bits, with scales in a tensor called `NAME.int8_scale`: one for each entry of
+//! the weight's first axis, an output channel or, of a transposed convolution, an input channel. Their product is the weight. So
+//! are those of quantized models, and of others where the file is to be small.
 
 use super::card::ModelCard;
 use super::format::{MODEL_KEY, is_ensemble, parameter, unreadable};
@@ -185,7 +186,10 @@ impl ModelFile {
                 let wanted = scale_spec(spec);
                 let view = tensor(&wanted.name).ok_or_else(|| parameter(&wanted.name, "missing"))?;
                 if view.dtype() != safetensors::Dtype::F32 || view.shape() != wanted.shape {
-                    return Err(parameter(&wanted.name, "it must have an F32 scale for each output channel"));
+                    return Err(parameter(
+                        &wanted.name,
+                        "it must have an F32 scale for each entry of the first axis",
+                    ));
                 }
                 scale = Some(view.data());
                 known.push(wanted.name);
@@ -237,7 +241,7 @@ struct Part<'a> {
     scale: Option<&'a [u8]>,
 }
 
-/// The tensor of a parameter's scales, one for each output channel.
+/// The tensor of a parameter's scales, one for each entry of its first axis.
 fn scale_spec(spec: &ParamSpec) -> ParamSpec {
     ParamSpec {
         name: integers::scale_name(spec),

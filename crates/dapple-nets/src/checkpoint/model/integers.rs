@@ -4,7 +4,8 @@ use super::format::parameter;
 use crate::checkpoint::error::ContentError;
 use dapple_graph::{IntegerWeights, ParamSpec};
 
-/// Behind the name of a parameter: the tensor with the scales of its output channels.
+/// Behind the name of a parameter: the tensor with the scales, one for each entry of its first axis. That is an output channel, and
+/// of a transposed convolution an input channel.
 pub(in crate::checkpoint) const SCALE: &str = ".int8_scale";
 
 /// The name of the tensor with a parameter's scales.
@@ -31,7 +32,7 @@ pub(super) fn encode_rounded(spec: &ParamSpec, values: &[f32]) -> Result<[Vec<u8
     encode(spec, &IntegerWeights::to_keep(values, spec.shape[0]).numbers())
 }
 
-/// The values of a parameter from the bytes of its integers and scales, as many of these as it has output channels.
+/// The values of a parameter from the bytes of its integers and scales, one of these for each entry of its first axis.
 pub(super) fn decode(integers: &[u8], scales: &[u8]) -> Vec<f32> {
     let scales = scales.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     IntegerWeights { values: integers.iter().map(|&byte| i8::from_le_bytes([byte])).collect(), scales }

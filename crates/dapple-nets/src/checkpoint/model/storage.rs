@@ -15,8 +15,9 @@ pub enum Storage {
     /// Half precision for the weights of layers, which halves the file. Parameters with one value a channel (biases, factors,
     /// norms and their statistics) stay in single precision.
     Half,
-    /// Integers of eight bits with a scale for each output channel for the weights of layers, which makes the file a quarter. They
-    /// are read as the numbers that the integers stand for, and computed with in single precision.
+    /// Integers of eight bits for the weights of layers, with a scale for each output channel (of transposed convolutions for each
+    /// input channel, their first axis), which makes the file a quarter. They are read as the numbers that the integers stand for,
+    /// and computed with in single precision.
     Integers,
 }
 

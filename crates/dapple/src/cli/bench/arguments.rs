@@ -47,9 +47,9 @@ pub struct Bench {
     /// Channels of the network's first stage
     #[arg(long, value_name = "N")]
     pub width: Option<usize>,
-    /// Number of classes, the background included
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub classes: usize,
+    /// Number of classes, the background included [default: 2]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
     /// Also print the steps with their times, shares, operations and bytes; on the CPU only
     #[arg(long)]
     pub layers: bool,

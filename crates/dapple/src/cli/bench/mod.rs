@@ -13,13 +13,14 @@ use std::sync::Arc;
 use dapple::device::{self, EngineOptions};
 use dapple::graph::{Engine, Loss, LossKind, Mode, Network, Optimizer, Shape, State, Tensor};
 use dapple::model::model_path;
+use dapple::models::FindModelError;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::{NetConfig, checkpoint};
 use dapple::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 use dapple_base::machine::peak_memory;
 
 use super::common::json::check_json;
-use super::common::written::{Own, check_written};
+use super::common::written::{Own, check_apart, check_written};
 use super::failure::Failure;
 use crate::environment;
 pub use arguments::Bench;
@@ -33,6 +34,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     } else {
         &["precision", "median_s"]
     });
+    check_apart(&[arguments.json.as_deref(), arguments.dump.as_deref(), arguments.trace.as_deref()])?;
     check_json(arguments.json.as_deref(), own, &[])?;
     if let Some(path) = &arguments.dump {
         check_written(path, Own::Never, &[], None)?;
@@ -129,20 +131,39 @@ struct Timed {
 fn timed(arguments: &Bench) -> Result<Timed, Failure> {
     let path = Path::new(&arguments.network);
     if is_onnx(path) {
-        if arguments.train || arguments.init.is_some() || arguments.width.is_some() {
+        let own = [arguments.init.is_some(), arguments.width.is_some(), arguments.classes.is_some()];
+        if arguments.train || own.contains(&true) {
             return Err(Failure::input(
-                "an ONNX file is timed as it is, without --train, --init and --width",
+                "an ONNX file is timed as it is, without --train, --init, --width and --classes",
             ));
         }
-        let pixels = PixelSettings { range: Some([0.0, 1.0]), ..PixelSettings::default() };
         let size = Some((arguments.size, arguments.size));
-        let (model, notes) = onnx_model(path, &OnnxSettings { pixels, size, ..OnnxSettings::default() })?;
+        let settings =
+            |pixels: PixelSettings<'static>| OnnxSettings { pixels, size, ..OnnxSettings::default() };
+        let (model, notes) = match onnx_model(path, &settings(PixelSettings::default())) {
+            // A file that does not tell its values of pixels takes no other time for them.
+            Err(FindModelError::Preprocessing(_) | FindModelError::Pixels(_)) => {
+                let range = Some([0.0, 1.0]);
+                onnx_model(path, &settings(PixelSettings { range, ..PixelSettings::default() }))?
+            }
+            other => other?,
+        };
         notes.iter().for_each(|assumption| note!("note: {assumption}"));
         let targets = Box::new(|loss: Loss| loss);
         return Ok(Timed { config: model.card.network, weights: Some(model.state), targets });
     }
-    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes)?;
+    let mut config = NetConfig::new(&arguments.network, 3, arguments.classes.unwrap_or(2))?;
     let quantized = arguments.init.as_deref().map(|file| quantized(file, &config)).transpose()?.flatten();
+    if let Some(own) = quantized.as_ref().map(|model| &model.card.network) {
+        let others = [(arguments.classes, own.classes, "--classes"), (arguments.width, own.width, "--width")];
+        for (given, own, flag) in others {
+            if given.is_some_and(|given| given != own) {
+                return Err(Failure::input(format!(
+                    "{flag}: the quantized model of --init has {own} of its own; leave the flag out"
+                )));
+            }
+        }
+    }
     if let Some(width) = arguments.width {
         config.width = width;
     }

@@ -41,6 +41,9 @@ pub struct Foreign {
     /// Order of the axes of an ONNX file's input: nchw or nhwc [default: as the number of channels tells]
     #[arg(long, value_name = "ORDER", value_parser = layout, help_heading = FOREIGN)]
     pub layout: Option<Layout>,
+    /// The ONNX file takes blue, green, red; --mean and --std are in this order
+    #[arg(long, help_heading = FOREIGN)]
+    pub bgr: bool,
     /// Size to which images are resized for an ONNX file that takes any, or for weights of another program
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = FOREIGN)]
     pub input_size: Option<(usize, usize)>,
@@ -50,6 +53,11 @@ pub struct Foreign {
 }
 
 impl Foreign {
+    /// Whether the values of pixels, or the classes, are given.
+    pub fn describes_pixels_or_classes(&self) -> bool {
+        !self.mean.is_empty() || !self.std.is_empty() || self.range.is_some() || self.classes_file.is_some()
+    }
+
     /// The same for the library, with the names of the classes read.
     fn input(&self) -> Result<ForeignInput, Failure> {
         let classes = match &self.classes_file {
@@ -72,6 +80,7 @@ impl Foreign {
             std: self.std.clone(),
             range: self.range,
             layout: self.layout,
+            reversed: self.bgr,
             size: self.input_size,
             classes,
         })

@@ -55,6 +55,22 @@ pub fn check_written(path: &Path, own: Own, inputs: &[&Path], force: Option<bool
     }
 }
 
+/// Refuses a file that is named for two outputs of a command, whether it exists or not. Standard output, `-`, is none.
+pub fn check_apart(outputs: &[Option<&Path>]) -> Result<(), Failure> {
+    let place = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let outputs: Vec<&Path> =
+        outputs.iter().flatten().copied().filter(|path| *path != Path::new("-")).collect();
+    for (index, &path) in outputs.iter().enumerate() {
+        if outputs[..index].iter().any(|&other| place(other) == place(path) || same_file(other, path)) {
+            return Err(Failure::input(format!(
+                "{}: is named for two outputs; give each a name of its own",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Whether two paths lead to one existing file.
 pub fn same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
@@ -95,6 +111,13 @@ fn has_keys(path: &Path, keys: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outputs_have_files_of_their_own() {
+        let [a, same, b, standard] = ["x/a", "./x//a", "x/b", "-"].map(|path| Some(Path::new(path)));
+        assert!(check_apart(&[a, None, b, standard, standard]).is_ok());
+        assert!(check_apart(&[b, a, None, same]).is_err());
+    }
 
     #[test]
     fn only_earlier_files_of_a_command_are_replaced() {

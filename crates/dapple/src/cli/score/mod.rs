@@ -15,7 +15,7 @@ use super::common::json::{check_json, write_json};
 use super::common::scores::measures::{ForegroundEvaluator, Surface, mean_surfaces, surfaces};
 use super::common::scores::{Report, print_policies, print_report};
 use super::common::values;
-use super::common::written::{IMAGE_SCORES, SCORES, check_written};
+use super::common::written::{IMAGE_SCORES, SCORES, check_apart, check_written};
 use super::failure::Failure;
 use in_order::in_order;
 use masks::{Foreground, Labels, Meaning, ProbabilityMap, resize_nearest};
@@ -100,6 +100,7 @@ pub enum Resize {
 }
 
 pub fn run(arguments: &Score) -> Result<(), Failure> {
+    check_apart(&[arguments.json.as_deref(), arguments.csv.as_deref()])?;
     check_json(arguments.json.as_deref(), SCORES, &[])?;
     if let Some(path) = &arguments.csv {
         check_written(path, IMAGE_SCORES, &[], None)?;
