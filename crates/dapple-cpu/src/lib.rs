@@ -43,6 +43,7 @@ mod busy;
 mod compile;
 mod engine;
 mod executor;
+mod joint;
 #[allow(unsafe_code)]
 mod kernels;
 mod layout;

@@ -2,6 +2,7 @@
 
 use super::error::EngineError;
 use super::fault::Fault;
+use super::joint::Joint;
 use super::mode::Inference;
 use super::optimizer_state::OptimizerState;
 use super::tensor::Tensor;
@@ -92,6 +93,22 @@ pub trait Trainer: Executor {
 
     /// The accumulated gradient, laid out like [`State::values`]; zeros right after a step.
     fn gradients(&self) -> Vec<f32>;
+
+    /// Overwrites the accumulated gradient, laid out like [`State::values`], for instance with a sum over ranks.
+    ///
+    /// # Errors
+    /// If there is not one value for each trainable one, or the device fails.
+    fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError>;
+
+    /// Learns from batches that are divided among ranks, from now on; by itself again with `None`. Returns whether this
+    /// engine can; if not, nothing has changed.
+    ///
+    /// The ranks then call [`Trainer::accumulate`] together, each with its images. It returns the loss of the whole batch, and
+    /// adds this rank's addend to the gradient: the sum over the ranks is that of one process with all images, within
+    /// rounding, if [`Joint::norms`] is set. Dropout draws for the whole batch too.
+    fn join(&mut self, joint: Option<Joint>) -> bool {
+        joint.is_none()
+    }
 
     /// One step of the optimizer with the accumulated gradient, scaled down to the norm `clip` if it is longer; then the
     /// gradient is zero. Returns the norm before clipping. A norm that is not finite changes neither parameters nor memory.
