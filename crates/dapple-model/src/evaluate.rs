@@ -104,6 +104,9 @@ pub fn evaluate_shared(
     loss: &Loss,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, ModelError> {
+    if let (1, Some(set)) = (ranks.size(), set) {
+        return evaluate(executor, set, loss, on_image);
+    }
     let measured = match set {
         Some(set) => measure(executor, set, loss, on_image)?,
         None => Some((Vec::new(), evaluator_of(dataset)?)),

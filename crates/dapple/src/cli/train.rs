@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use dapple::data::{Dataset, OpenOptions, SampleKind};
+use dapple::data::{Dataset, OpenOptions, SampleKind, Split};
 use dapple::device::engine;
 use dapple::graph::Engine;
 use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
 use dapple::run::{Run, RunFolder, note_on};
 use dapple::train::auto::{self, Choice, Chosen, DataFacts, MachineFacts, Pretrained, Wishes};
-use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
+use dapple::train::{Outcome, TrainConfig, Training, TrainingFiles, best_epoch, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
+use serde::{Deserialize, Serialize};
 
 use super::arguments::Train;
+use super::common::cluster::Cluster;
 use super::common::data::{validation_warning, warn_of_skipped, warn_of_validation, warnings_of};
 use super::common::device::{Device, engine_options};
 use super::common::progress::Progress;
-use super::common::signal::stop_on_signal;
+use super::common::signal::{stop_in_silence, stop_on_signal};
 use super::common::values::{shell_word, shortened};
 use super::common::written::{Own, check_written};
 use super::failure::Failure;
@@ -43,6 +45,81 @@ pub struct StartedTraining {
 
 /// Runs the command; `words` are its arguments as they were given.
 pub fn run(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
+    let cluster = Cluster::join()?;
+    if !cluster.is_many() {
+        return run_alone(arguments, words);
+    }
+    let done = match cluster.ranks().is_first() {
+        true => lead(&cluster, arguments),
+        false => follow(&cluster, arguments),
+    };
+    if let Err(failure) = &done {
+        // Ends the processes that wait for this one, too.
+        cluster.ranks().end(&failure.to_string(), failure.code());
+    }
+    done
+}
+
+/// What the first of several processes tells the others of their training.
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    /// `config.toml`.
+    config: String,
+    split: Split,
+    folder: PathBuf,
+}
+
+/// Trains as the first of several processes, which alone reads the flags, prints and writes.
+fn lead(cluster: &Cluster, arguments: &Train) -> Result<(), Failure> {
+    if arguments.find_lr.is_some() || arguments.resume.as_deref().is_some_and(Sweep::is_at) {
+        return Err(Failure::input(OVER_MPI));
+    }
+    let run = match &arguments.resume {
+        Some(folder) => Run::resume_with(folder, arguments.data.as_deref(), None)?,
+        None => {
+            let Prepared { config, dataset, .. } = prepare(arguments)?;
+            if train_many::kind(arguments, &config)?.is_some() {
+                return Err(Failure::input(OVER_MPI));
+            }
+            let out = folder_for(arguments, &config)?;
+            Run::start(config, dataset, RunFolder::claim(&out, arguments.force)?)?
+        }
+    };
+    let folder = run.folder().path();
+    let folder = std::path::absolute(folder).unwrap_or(folder.to_owned());
+    let plan = Plan { config: run.config().to_toml(), split: run.split().clone(), folder };
+    let plan = serde_json::to_vec(&plan).map_err(|error| {
+        Failure::input(format!(
+            "{}: the other processes cannot be told of it: {error}",
+            plan.folder.display()
+        ))
+    })?;
+    cluster.ranks().broadcast(&plan)?;
+    let device = cluster.device(&arguments.device, run.config());
+    if !arguments.quiet {
+        say!("{} processes, each with its part of every batch", cluster.ranks().size());
+    }
+    train_to_use(run.over(Arc::clone(cluster.ranks())), &device, arguments.memory_limit, arguments.quiet)
+}
+
+/// Trains as one of the other processes.
+fn follow(cluster: &Cluster, arguments: &Train) -> Result<(), Failure> {
+    let plan: Plan = serde_json::from_slice(&cluster.ranks().broadcast(&[])?)
+        .map_err(|error| Failure::other(format!("the first process tells nothing to train: {error}")))?;
+    let config = TrainConfig::from_toml(&plan.config)
+        .map_err(|error| Failure::other(format!("the settings of the first process: {error}")))?;
+    let engine =
+        cluster.device(&arguments.device, &config).engine_for(&config, arguments.memory_limit, true)?;
+    let dataset = open_dataset(&config)?;
+    let files = TrainingFiles::new(plan.folder);
+    let training = Training::resume(config, dataset, plan.split, &files)?.over(Arc::clone(cluster.ranks()));
+    let stop = StopFlag::new();
+    stop_in_silence(stop.clone())?;
+    training.run(files, engine.as_ref(), &mut (), &mut (), &stop)?;
+    Ok(())
+}
+
+fn run_alone(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
     let Train { device, memory_limit, quiet, .. } = arguments;
     if let Some(folder) = &arguments.resume {
         if Sweep::is_at(folder) {
@@ -381,6 +458,9 @@ fn automatic(
 
 const ONE_MODEL: &str = "this trains one model; several trainings (--fold all, --seeds) and --find-lr are for the command \
     `dapple train`";
+
+const OVER_MPI: &str = "several processes train one model together: start several trainings (--fold all, --seeds) and --find-lr as one \
+    process, or one fold or seed at a time over MPI";
 
 const WEIGHTS_OF_AUTO: &str = "--weights is for --recipe auto without --init: give one of --weights and --init, and with another \
     recipe --init, which takes names and files too";

@@ -2,6 +2,8 @@
 
 mod epoch_end;
 mod learn;
+mod part;
+mod together;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +11,10 @@ use std::time::{Duration, Instant};
 use dapple_data::{Loader, LoaderSettings};
 use dapple_graph::{DropoutState, Engine, Loss, Trainer};
 
-use dapple_base::StopFlag;
+use dapple_base::{Ranks, StopFlag, share};
 use dapple_model::{EvaluationSet, spread};
 
+use self::part::{Part, check_ranks};
 use super::checkpoint::Checkpoint;
 use super::files::TrainingFiles;
 use super::network::TrainingNetwork;
@@ -43,15 +46,22 @@ pub(crate) struct Session<'a> {
     /// The loader of the epochs with small images.
     small_loader: Option<Loader>,
     unlabelled: Option<Unlabelled>,
-    /// The validation images.
+    /// The validation images of this rank.
     val: Option<EvaluationSet>,
-    /// The training images that are scored.
+    /// The training images that it scores.
     scored_train: Option<EvaluationSet>,
+    /// Validation and training images that are scored by all ranks together.
+    scored: [usize; 2],
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
     /// Steps of the checkpoint that the training went on from.
     resumed_at: Option<u64>,
+    /// The processes that train together, this one among them.
+    ranks: Arc<dyn Ranks>,
+    /// Images of a whole batch, and how this rank learns its part of them.
+    batch: usize,
+    part: Part,
     /// When this process began to train, and the seconds of the time span used before.
     began: Instant,
     used_before: f64,
@@ -70,6 +80,8 @@ pub(crate) struct Watchers<'a> {
     pub observer: &'a mut dyn Observer,
     pub recorder: &'a mut dyn Recorder,
     pub stop: &'a StopFlag,
+    /// The processes that train together.
+    pub ranks: Arc<dyn Ranks>,
 }
 
 impl<'a> Session<'a> {
@@ -81,7 +93,8 @@ impl<'a> Session<'a> {
         engine: &dyn Engine,
         watchers: Watchers<'a>,
     ) -> Result<Self, TrainError> {
-        let Watchers { observer, recorder, stop } = watchers;
+        let Watchers { observer, recorder, stop, ranks } = watchers;
+        let (rank, size) = (ranks.rank(), ranks.size());
         let Setup { config, parts, dataset, .. } = &setup;
         let input = config.input;
         let load =
@@ -104,7 +117,9 @@ impl<'a> Session<'a> {
                 }
                 let mut records = read_records(&files.metrics())?;
                 records.retain(|record| record.epoch <= position.epochs_done);
-                write_tables(files.folder(), &records)?;
+                if ranks.is_first() {
+                    write_tables(files.folder(), &records)?;
+                }
                 (executor, position, records)
             }
         };
@@ -118,6 +133,8 @@ impl<'a> Session<'a> {
         let cache = |shares| config.data.cache.settings(config.data.cache_mib, shares);
         // Images without labels have half of the training images' part.
         let shares = if setup.unlabelled.is_some() { 4 } else { 2 };
+        let batch = config.batch.min(parts.train.len());
+        check_ranks(&setup, size, batch)?;
         let loader = Loader::new(
             Arc::clone(dataset),
             parts.train.clone(),
@@ -128,9 +145,10 @@ impl<'a> Session<'a> {
                 seed: config.seed,
                 threads: config.data.threads,
                 cache: cache(shares),
-                ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
+                ..LoaderSettings::new(input, batch)
             },
-        )?;
+        )?
+        .share(rank, size)?;
         let resized = |small: SmallImages| {
             let small = small.input(input);
             loader.resized(small.height, small.width)
@@ -138,13 +156,14 @@ impl<'a> Session<'a> {
         let small_loader = config.small_images.map(resized).transpose()?;
         let unlabelled =
             setup.unlabelled.as_ref().map(|images| Unlabelled::new(config, images)).transpose()?;
-        let set = |samples: &[usize]| match samples {
+        let set = |samples: &[usize]| match &samples[share(samples.len(), rank, size)] {
             [] => Ok(None),
-            samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
+            own => EvaluationSet::new(dataset, own, input, config.data.threads, cache(4)).map(Some),
         };
-        let val = set(&parts.val)?;
         let count = config.evaluation.train_images.unwrap_or(parts.val.len());
-        let scored_train = set(&spread(&parts.train, count))?;
+        let train_samples = spread(&parts.train, count);
+        let [val, scored_train] = [set(&parts.val)?, set(&train_samples)?];
+        let scored = [parts.val.len(), train_samples.len()];
 
         let mut session = Self {
             loss: config.loss.resolve(
@@ -163,13 +182,18 @@ impl<'a> Session<'a> {
             unlabelled,
             val,
             scored_train,
+            scored,
             position,
             records,
             last_save: Instant::now(),
             resumed_at,
+            ranks,
+            batch,
+            part: Part::Whole,
             began: Instant::now(),
             setup,
         };
+        session.join()?;
         if let (Some(images), Some(unlabelled)) =
             (&session.setup.unlabelled, &session.setup.config.unlabelled)
         {
@@ -217,6 +241,9 @@ impl<'a> Session<'a> {
                 return Ok(Outcome::Interrupted { epochs_done, batches_done });
             }
         }
+        if !self.ranks.is_first() {
+            return Ok(Outcome::Finished { records: self.records });
+        }
         let best = self.restore_best()?;
         self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
         Ok(Outcome::Finished { records: self.records })
@@ -259,7 +286,7 @@ impl<'a> Session<'a> {
                 let asked = Instant::now();
                 let Some(batch) = loading.next() else { break };
                 self.position.wait_seconds += asked.elapsed().as_secs_f64();
-                if self.stop.is_raised() {
+                if self.is_stopped()? {
                     return Ok(Batches::Stopped);
                 }
                 group.push(batch?);
@@ -267,9 +294,9 @@ impl<'a> Session<'a> {
             if group.is_empty() {
                 break; // The loader ended early; it gives its error as a batch.
             }
-            let images = group.iter().map(|batch| batch.n).sum();
+            let images = self.batch * group.len();
             self.learn(group)?;
-            self.keep_pace(started.elapsed().as_secs_f64());
+            self.keep_pace(started.elapsed().as_secs_f64())?;
             let epochs = self.epochs();
             self.observer.notice(&Event::Batch {
                 epoch: self.position.epochs_done + 1,
@@ -279,7 +306,7 @@ impl<'a> Session<'a> {
                 images,
                 loss: self.position.loss_sum / self.position.batches_done as f64,
             });
-            if self.position.batches_done < batches && self.save_is_due() {
+            if self.position.batches_done < batches && self.save_is_due()? {
                 self.save(clock)?;
             }
         }
@@ -354,20 +381,25 @@ impl<'a> Session<'a> {
     }
 
     /// Records the time of a step and, where it is due, decides how many steps follow.
-    fn keep_pace(&mut self, seconds: f64) {
-        let (used, steps) = (self.used_seconds(), self.position.steps);
-        let Some(pace) = &mut self.position.pace else { return };
+    fn keep_pace(&mut self, seconds: f64) -> Result<(), TrainError> {
+        if self.position.pace.is_none() {
+            return Ok(());
+        }
+        // The clock of rank 0 decides for all.
+        let (used, steps) = (self.ranks.agreed(self.used_seconds())?, self.position.steps);
+        let seconds = self.ranks.agreed(seconds)?;
+        let Some(pace) = &mut self.position.pace else { return Ok(()) };
         if pace.stepped(steps, used, seconds) {
             if pace.pause == 0.0 {
                 // Not measured yet: a pass forward takes about a third of a step for each batch of images.
-                let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len) as f64;
-                let images = count(&self.val) + count(&self.scored_train);
+                let images = self.scored.iter().sum::<usize>() as f64;
                 let batch = self.setup.config.batch * self.setup.config.accumulate;
                 pace.pause =
                     pace.step * images / (3.0 * batch as f64) / self.setup.config.evaluation.every as f64;
             }
             self.decide_pace();
         }
+        Ok(())
     }
 
     fn decide_pace(&mut self) {
@@ -391,10 +423,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn save_is_due(&self) -> bool {
+    /// Whether the state is to be saved within the epoch, by the clock of rank 0.
+    fn save_is_due(&self) -> Result<bool, TrainError> {
         let settings = self.setup.config.checkpoint;
-        settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
-            || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes
+        let due = settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
+            || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes;
+        Ok(self.ranks.agreed(f64::from(due))? > 0.0)
     }
 
     /// Saves the state in the middle of an epoch.
@@ -405,6 +439,7 @@ impl<'a> Session<'a> {
 
     /// Overwrites the checkpoint, but never with NaN or infinite values.
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
+        self.settle()?;
         let passes = self.executor.dropout_state().passes;
         let used = self.used_seconds();
         if let Some(pace) = &mut self.position.pace {
@@ -419,7 +454,9 @@ impl<'a> Session<'a> {
         if let Some((place, value)) = checkpoint.find_unsound(&self.setup.graph) {
             return Err(self.not_finite("weights", f64::from(value), Vec::new(), Some(place)));
         }
-        checkpoint.save(&self.files.last())?;
+        if self.ranks.is_first() {
+            checkpoint.save(&self.files.last())?;
+        }
         self.last_save = Instant::now();
         Ok(())
     }
