@@ -59,5 +59,6 @@ mod simd;
 pub use engine::CpuEngine;
 pub use executor::{Busy, Profile, StepTime};
 pub use memory::ExplainingAllocator;
+pub use pool::cores;
 pub use settings::{Convolution, TrainingMemory};
 pub use simd::Level;

@@ -113,12 +113,16 @@ impl Ranks for ThreadRank {
         let mine: Vec<Vec<u8>> = mine.collect();
         match mine.iter().zip(lengths).position(|(bytes, length)| bytes.len() != *length) {
             None => Ok(mine),
-            Some(rank) => Err(RanksError(format!(
-                "rank {rank} gave {} bytes where rank {} takes {}: the ranks are not at the same place",
-                mine[rank].len(),
-                self.rank,
-                lengths[rank]
-            ))),
+            Some(rank) => {
+                let message = format!(
+                    "rank {rank} gave {} bytes where rank {} takes {}: the ranks are not at the same place",
+                    mine[rank].len(),
+                    self.rank,
+                    lengths[rank]
+                );
+                self.shared.end(message.clone());
+                Err(RanksError(message))
+            }
         }
     }
 

@@ -60,6 +60,12 @@ impl Session<'_> {
             names.join("\n").as_bytes(),
             "samples (all hosts need the same data at the same place)",
         )?;
+        let position = &self.position;
+        let position = format!("{} {} {}", position.epochs_done, position.batches_done, position.steps);
+        self.check_same(
+            position.as_bytes(),
+            "epochs behind it (a run that is resumed must lie on a disk that all hosts share)",
+        )?;
         self.check_same_weights()
     }
 
