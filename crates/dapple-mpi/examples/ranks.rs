@@ -2,6 +2,7 @@
 //! `mpirun -n 4 cargo run --release -p dapple-mpi --features mpi --example ranks -- 1000000`.
 //!
 //! Rank 0 prints a row for each number of values, up to the one given: values, and seconds of a sum (the median of repetitions).
+//! With the word `end` instead of a number, the last rank ends all others with a message and exit code 2.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,8 +14,12 @@ use dapple_mpi::Mpi;
 const REPEATS: usize = 15;
 
 fn main() -> ExitCode {
-    let most = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
-    match run(most) {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    let done = match word.as_str() {
+        "end" => end(),
+        number => run(number.parse().unwrap_or(1_000_000)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -36,6 +41,16 @@ fn run(most: usize) -> Result<(), RanksError> {
         len *= 10;
     }
     Ok(())
+}
+
+/// Ends all ranks by the last one, while the others wait.
+fn end() -> Result<(), RanksError> {
+    let mpi = Mpi::begin()?;
+    let ranks = mpi.ranks();
+    if ranks.rank() + 1 == ranks.size() {
+        ranks.end("this is the end", 2);
+    }
+    ranks.barrier()
 }
 
 /// Sums in the order of the ranks, bytes of unequal lengths.

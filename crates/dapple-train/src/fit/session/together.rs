@@ -9,6 +9,7 @@ use dapple_graph::{DropoutState, Joint};
 use super::Session;
 use super::learn::Run;
 use super::part::Part;
+use crate::config::train_config::TrainConfig;
 use crate::error::TrainError;
 
 impl Session<'_> {
@@ -48,7 +49,8 @@ impl Session<'_> {
 
     /// Refuses ranks with other settings, data or weights than rank 0.
     fn check_same_beginning(&self) -> Result<(), TrainError> {
-        let config = self.setup.config.to_toml();
+        // The reasons for settings are rank 0's alone.
+        let config = TrainConfig { reasons: Vec::new(), ..self.setup.config.clone() }.to_toml();
         let parts = &self.setup.parts;
         let names = parts.train.iter().chain(&parts.val).map(|&sample| self.setup.dataset.name(sample));
         let names: Vec<&str> = names.collect();
