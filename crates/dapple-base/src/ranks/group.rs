@@ -199,9 +199,11 @@ fn bytes_of<T: Element>(values: &[T]) -> Vec<u8> {
 
 /// The sums of what the ranks gave, in their order.
 fn add_up<T: Element>(all: &[Vec<u8>], sums: &mut [T]) {
-    for (i, sum) in sums.iter_mut().enumerate() {
-        let place = i * T::BYTES..(i + 1) * T::BYTES;
-        let total: f64 = all.iter().map(|bytes| T::get(&bytes[place.clone()]).wide()).sum();
-        *sum = T::narrow(total);
+    let mut totals = vec![0.0; sums.len()];
+    for bytes in all {
+        for (total, bytes) in totals.iter_mut().zip(bytes.chunks_exact(T::BYTES)) {
+            *total += T::get(bytes).wide();
+        }
     }
+    sums.iter_mut().zip(totals).for_each(|(sum, total)| *sum = T::narrow(total));
 }

@@ -8,6 +8,7 @@ use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
 use crate::settings::{Resources, TrainingMemory};
+use dapple_base::Ranks;
 use dapple_graph::engine::{
     OptimizerState, check_flat_gradient, check_gradients, check_optimizer_state, check_rate_factors,
     check_state,
@@ -225,6 +226,15 @@ impl Trainer for CpuTrainer {
         check_flat_gradient(layout.outer_len(true), gradients)?;
         let buffer = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
         layout.import(true, gradients, buffer);
+        self.fresh = false;
+        Ok(())
+    }
+
+    fn sum_gradients(&mut self, ranks: &dyn Ranks) -> Result<(), EngineError> {
+        let layout = &self.executor.layout;
+        let gradients = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
+        // The order of places is that of all ranks; padding adds up to zero.
+        ranks.sum_f32(gradients.as_mut_slice())?;
         self.fresh = false;
         Ok(())
     }

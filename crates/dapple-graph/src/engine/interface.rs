@@ -7,6 +7,7 @@ use super::mode::Inference;
 use super::optimizer_state::OptimizerState;
 use super::tensor::Tensor;
 use crate::{DropoutState, Loss, Network, Optimizer, State};
+use dapple_base::Ranks;
 use std::sync::Arc;
 
 /// A device that runs networks.
@@ -99,6 +100,16 @@ pub trait Trainer: Executor {
     /// # Errors
     /// If there is not one value for each trainable one, or the device fails.
     fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError>;
+
+    /// Replaces the accumulated gradient by its sum over ranks, which all call it.
+    ///
+    /// # Errors
+    /// If a rank has ended, or the device fails.
+    fn sum_gradients(&mut self, ranks: &dyn Ranks) -> Result<(), EngineError> {
+        let mut gradients = self.gradients();
+        ranks.sum_f32(&mut gradients)?;
+        self.set_gradients(&gradients)
+    }
 
     /// Learns from batches that are divided among ranks, from now on; by itself again with `None`. Returns whether this
     /// engine can; if not, nothing has changed.

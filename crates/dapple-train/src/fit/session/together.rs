@@ -115,9 +115,7 @@ impl Session<'_> {
         if self.ranks.size() == 1 {
             return Ok(());
         }
-        let mut gradient = self.executor.gradients();
-        self.ranks.sum_f32(&mut gradient)?;
-        Ok(self.executor.set_gradients(&gradient)?)
+        Ok(self.executor.sum_gradients(self.ranks.as_ref())?)
     }
 
     /// Makes one network of the ranks': running statistics that each took of its own images are averaged, and so are those in
