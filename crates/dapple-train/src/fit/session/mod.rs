@@ -239,11 +239,12 @@ impl<'a> Session<'a> {
                 return Ok(Outcome::Interrupted { epochs_done, batches_done });
             }
         }
-        if !self.ranks.is_first() {
-            return Ok(Outcome::Finished { records: self.records });
+        if self.ranks.is_first() {
+            let best = self.restore_best()?;
+            self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
         }
-        let best = self.restore_best()?;
-        self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
+        // The others wait here, where they leave their cores to the first one.
+        self.ranks.barrier()?;
         Ok(Outcome::Finished { records: self.records })
     }
 
