@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{hint, io, thread};
 
 use dapple_base::{Ranks, RanksError};
@@ -14,6 +14,9 @@ use mpi::traits::{Communicator, CommunicatorCollectives};
 
 /// Times that an operation is asked for before others have the core, some tens of microseconds.
 const SPINS: usize = 200;
+/// The time after which a rank sleeps between two questions, as long as [`NAP`].
+const PATIENCE: Duration = Duration::from_millis(50);
+const NAP: Duration = Duration::from_micros(100);
 /// The time in which an error that all ranks have is told by rank 0 alone.
 const PRECEDENCE: Duration = Duration::from_secs(2);
 
@@ -99,14 +102,21 @@ impl Ranks for MpiRanks {
     }
 }
 
-/// Waits for an operation: asks again and again at first, which is fastest, then lets others have the core in between. The
-/// waiting calls of MPI itself would hold the core, which is another rank's where there are more ranks than cores.
+/// Waits for an operation: asks again and again at first, which is fastest, then lets others have the core in between, and at
+/// last sleeps in between. The waiting calls of MPI itself would hold the core, which is another rank's where there are more
+/// ranks than cores.
 fn finish<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
-    let mut asked = 0;
+    let (begun, mut asked) = (Instant::now(), 0);
     while let Err(again) = request.test() {
         request = again;
         asked += 1;
-        if asked > SPINS { thread::yield_now() } else { hint::spin_loop() }
+        if asked < SPINS {
+            hint::spin_loop();
+        } else if begun.elapsed() < PATIENCE {
+            thread::yield_now();
+        } else {
+            thread::sleep(NAP);
+        }
     }
 }
 
