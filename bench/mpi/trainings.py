@@ -145,14 +145,15 @@ def kill_loop(dapple, folder, most, rounds, seconds):
     return kills, lines, float(distance), scores
 
 
-def images_per_second(dapple, folder, name, ranks, threads, config, train_images):
+def images_per_second(dapple, folder, name, ranks, threads, config):
     """Of the epochs after the first, measuring included."""
     run = folder / name
     launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
     words = [*launcher, dapple, "train", "--config", str(config), "--out", str(run), "--force", "--threads", str(threads), "--quiet"]
     call(words)
     seconds = sorted(row["seconds"] for row in records(run)[1:])
-    return train_images / seconds[len(seconds) // 2]
+    images = len(json.loads((run / "split.json").read_text())["train"])
+    return images / seconds[len(seconds) // 2]
 
 
 def scaling(dapple, folder, rounds):
@@ -165,7 +166,7 @@ def scaling(dapple, folder, rounds):
     config.write_text(re.sub(r"(?m)^threads = 1\n", "", text, count=1))
     pairs = []
     for _ in range(rounds):
-        one = images_per_second(dapple, folder, "one", 1, 2, config, 96)
-        two = images_per_second(dapple, folder, "two", 2, 1, config, 96)
+        one = images_per_second(dapple, folder, "one", 1, 2, config)
+        two = images_per_second(dapple, folder, "two", 2, 1, config)
         pairs.append((one, two))
     return pairs
