@@ -14,6 +14,7 @@
 //! - [`InputFault`]: whether an error is the user's to mend.
 //! - [`Digest`]: fingerprints of files and settings.
 //! - [`open_regular`], [`read_regular`]: files that end, and no pipes or devices.
+//! - [`Ranks`]: processes that work on one thing together, and the order of their sums.
 //! - [`plain`], [`csv_cell`], [`file_part`]: names of other people's choice, made harmless.
 //!
 //! ```
@@ -36,6 +37,7 @@ pub mod machine;
 mod normalization;
 mod pixel_values;
 mod plain;
+mod ranks;
 mod readable;
 mod regular;
 mod size;
@@ -54,6 +56,7 @@ pub use lock::{FolderLock, LockError};
 pub use normalization::{IMAGENET_MEAN, IMAGENET_STD, Normalization};
 pub use pixel_values::{BadRange, SampleKind, TrainingImages, ValueRange};
 pub use plain::{csv_cell, file_part, plain, plain_name};
+pub use ranks::{Alone, Ranks, RanksError, ThreadRank, share, thread_ranks};
 pub use readable::readable;
 pub use regular::{check_regular, open_regular, read_limited, read_regular};
 pub use size::Size;

@@ -43,6 +43,7 @@ mod busy;
 mod compile;
 mod engine;
 mod executor;
+mod joint;
 #[allow(unsafe_code)]
 mod kernels;
 mod layout;
@@ -58,5 +59,6 @@ mod simd;
 pub use engine::CpuEngine;
 pub use executor::{Busy, Profile, StepTime};
 pub use memory::ExplainingAllocator;
+pub use pool::cores;
 pub use settings::{Convolution, TrainingMemory};
 pub use simd::Level;

@@ -55,7 +55,7 @@ pub(crate) fn thread_name(index: usize) -> String {
 }
 
 /// Physical cores, as far as affinity and control groups allow: a second thread on a core shares its vector units.
-fn cores() -> usize {
+pub fn cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     allowed.min(num_cpus::get_physical().max(1))
 }

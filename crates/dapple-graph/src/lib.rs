@@ -51,7 +51,7 @@ pub use conv_init::ConvInit;
 pub use distance::{signed_distance, signed_distances};
 pub use dropout::DropoutState;
 pub use engine::{
-    Engine, EngineError, Executor, Fault, FaultKind, Inference, InputError, Mode, Tensor, Trainer,
+    Engine, EngineError, Executor, Fault, FaultKind, Inference, InputError, Joint, Mode, Tensor, Trainer,
 };
 pub use error::GraphError;
 pub use graph::{Graph, Network, Node};

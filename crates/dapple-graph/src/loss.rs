@@ -282,6 +282,30 @@ impl Loss {
         }
     }
 
+    /// The divisor of the mean that this loss is, over these labels `[n, h, w]` with logits of so many channels: the sum of the
+    /// weights of the labelled pixels, or their number. The loss of a batch in parts is then the mean of the parts' losses,
+    /// weighed by their divisors. `None` for a loss that is no such mean: terms with different divisors, and those that see the
+    /// whole batch (overlaps, Lovász, OHEM, boundaries).
+    pub fn divisor(&self, labels: &[u8], channels: usize) -> Option<f64> {
+        let mut by_weight = self.terms.iter().map(|term| match term.kind {
+            LossKind::CrossEntropy => Some(true),
+            LossKind::Focal => Some(channels > 1),
+            LossKind::BinaryCrossEntropy | LossKind::Boundary => Some(false),
+            _ => None,
+        });
+        let first = by_weight.next()??;
+        let plain = self.class_weights.is_none();
+        let other_targets = self.boundary_aware != 0.0 || !self.output_targets.is_empty();
+        if other_targets || !by_weight.all(|other| other.is_some_and(|other| plain || other == first)) {
+            return None;
+        }
+        let weight = |label: u8| match &self.class_weights {
+            Some(weights) if first => f64::from(weights.get(usize::from(label)).copied().unwrap_or(0.0)),
+            _ => 1.0,
+        };
+        Some(labels.iter().filter(|label| Some(**label) != self.ignore).map(|label| weight(*label)).sum())
+    }
+
     /// Factor of the network's output `index`.
     pub fn output_weight(&self, index: usize) -> f32 {
         self.output_weights.get(index).copied().unwrap_or(1.0)

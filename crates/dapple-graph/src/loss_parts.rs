@@ -27,6 +27,18 @@ pub struct LossPart<'a> {
     pub loss: Cow<'a, Loss>,
 }
 
+impl LossPart<'_> {
+    /// Pixels away from boundaries and at them, of a part that learns [`Target::Boundaries`].
+    pub fn boundary_counts(&self) -> [f64; 2] {
+        counts(&self.labels)
+    }
+
+    /// Weighs a part that learns [`Target::Boundaries`] by such counts of a larger batch than its own.
+    pub fn balance(&mut self, counts: [f64; 2]) {
+        self.loss = Cow::Owned(balanced(counts));
+    }
+}
+
 impl Loss {
     /// The truth of the network's output `index`.
     pub fn target(&self, index: usize) -> Target {
@@ -61,7 +73,7 @@ impl Loss {
                     let one = LossError::Labels { labels: labels.len(), logits: shape };
                     let fits = labels.len() == shape.pixels();
                     let map = fits.then(|| self.boundaries(labels, shape, first.c)).ok_or(one)?;
-                    let loss = balanced(&map);
+                    let loss = balanced(counts(&map));
                     (Cow::Owned(map), Cow::Owned(loss))
                 }
             };
@@ -122,10 +134,14 @@ impl Loss {
     }
 }
 
+/// Pixels away from boundaries and at them.
+fn counts(map: &[u8]) -> [f64; 2] {
+    [0, 1].map(|kind: u8| map.iter().filter(|&&found| found == kind).count() as f64)
+}
+
 /// Binary cross-entropy in which either side has the weight of the other's share.
-fn balanced(map: &[u8]) -> Loss {
-    let count = |kind: u8| map.iter().filter(|&&found| found == kind).count() as f32;
-    let (rest, boundary) = (count(0), count(1));
+fn balanced(counts: [f64; 2]) -> Loss {
+    let [rest, boundary] = counts.map(|count| count as f32);
     let all = (rest + boundary).max(1.0);
     Loss {
         terms: vec![LossTerm::new(LossKind::BinaryCrossEntropy, 1.0)],

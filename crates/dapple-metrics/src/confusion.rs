@@ -1,5 +1,7 @@
 //! The confusion matrix, from which every region metric of a data set is computed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{MapKind, MetricsError, check_lengths};
 use crate::lanes::{Lanes, Work, dispatch};
 use crate::overlap::Overlap;
@@ -22,7 +24,7 @@ use crate::overlap::Overlap;
 /// assert_eq!(pixel_accuracy(&classes), Some(2.0 / 3.0));
 /// # Ok::<(), dapple_metrics::MetricsError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     classes: usize,
     ignore: Option<u8>,

@@ -1,5 +1,7 @@
 //! Scores a data set image by image.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bitplane::Grid;
 use crate::boundary_f1::{self, BF_TOLERANCE};
 use crate::boundary_iou::{BOUNDARY_RATIO, boundary_distance, overlaps_of_checked};
@@ -84,6 +86,14 @@ pub struct Evaluator {
     images: Vec<ImageScores>,
 }
 
+/// What an [`Evaluator`] has collected, to be carried to another process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collected {
+    confusion: ConfusionMatrix,
+    boundary: Vec<Overlap>,
+    images: Vec<ImageScores>,
+}
+
 impl Evaluator {
     /// An evaluator without images.
     ///
@@ -145,6 +155,20 @@ impl Evaluator {
         if self.protocol != other.protocol {
             return Err(MetricsError::Mismatch(format!("{:?} and {:?}", self.protocol, other.protocol)));
         }
+        self.add_collected(other.into_collected())
+    }
+
+    /// What it has collected, for [`Evaluator::add_collected`] of another process.
+    pub fn into_collected(self) -> Collected {
+        let Self { confusion, boundary, images, .. } = self;
+        Collected { confusion, boundary, images }
+    }
+
+    /// Appends what an evaluator of the same protocol has collected in another process.
+    ///
+    /// # Errors
+    /// [`MetricsError::Mismatch`] if it has other classes or another ignore label.
+    pub fn add_collected(&mut self, other: Collected) -> Result<(), MetricsError> {
         self.confusion.merge(&other.confusion)?;
         for (sum, overlap) in self.boundary.iter_mut().zip(other.boundary) {
             sum.merge(overlap);

@@ -1,6 +1,6 @@
 //! Errors of loading, running and evaluating a model.
 
-use dapple_base::InputFault;
+use dapple_base::{InputFault, RanksError};
 use dapple_data::DataError;
 use dapple_graph::{EngineError, GraphError};
 use dapple_metrics::MetricsError;
@@ -25,6 +25,9 @@ pub enum ModelError {
     /// Label maps that cannot be scored.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The ranks that evaluate together cannot go on.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// A model that cannot be quantized.
     #[error("{0}")]
     Quantization(String),
@@ -49,6 +52,7 @@ impl InputFault for ModelError {
             Self::Data(error) => error.is_input_fault(),
             Self::Checkpoint(error) => error.is_input_fault(),
             Self::Engine(error) => error.is_input_fault(),
+            Self::Ranks(error) => error.is_input_fault(),
             Self::Graph(_) | Self::Metrics(_) | Self::Quantization(_) => true,
         }
     }

@@ -9,9 +9,11 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use dapple_base::{Ranks, RanksError};
 use dapple_data::{CacheSettings, Channels, Dataset, InputSettings, Loader, LoaderSettings, Raster};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
-use dapple_metrics::{Evaluator, MetricsError, Protocol, Scores};
+use dapple_metrics::{Collected, Evaluator, MetricsError, Protocol, Scores};
+use serde::{Deserialize, Serialize};
 
 use crate::decide;
 use crate::error::ModelError;
@@ -81,14 +83,82 @@ pub fn evaluate(
     loss: &Loss,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, ModelError> {
-    let mut loss_sum = 0.0;
+    let measured = measure(executor, set, loss, on_image)?;
+    Ok(measured.map(|(losses, evaluator)| Evaluation {
+        loss: mean(&losses),
+        scores: evaluator.finish_with_images(),
+    }))
+}
+
+/// As [`evaluate`], with samples that ranks have divided among them in their order: `set` are this rank's, if it has any.
+/// All ranks get the scores of all samples, the same to the last digit as one process does; `None` if it ended early on any
+/// of them.
+///
+/// # Errors
+/// Those of [`evaluate`]; [`ModelError::Ranks`] if another rank has ended.
+pub fn evaluate_shared(
+    ranks: &dyn Ranks,
+    dataset: &Dataset,
+    executor: &mut dyn Executor,
+    set: Option<&EvaluationSet>,
+    loss: &Loss,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, ModelError> {
+    if let (1, Some(set)) = (ranks.size(), set) {
+        return evaluate(executor, set, loss, on_image);
+    }
+    let measured = match set {
+        Some(set) => measure(executor, set, loss, on_image)?,
+        None => Some((Vec::new(), evaluator_of(dataset)?)),
+    };
+    let own = measured.map(|(losses, evaluator)| Measured {
+        losses: losses.into_iter().map(f64::to_bits).collect(),
+        collected: evaluator.into_collected(),
+    });
+    let own = serde_json::to_vec(&own).expect("scores are numbers and names");
+    let (mut losses, mut evaluator) = (Vec::new(), evaluator_of(dataset)?);
+    for (rank, bytes) in ranks.gather(&own)?.iter().enumerate() {
+        let measured: Option<Measured> = serde_json::from_slice(bytes)
+            .map_err(|error| RanksError(format!("the scores of rank {rank} cannot be read: {error}")))?;
+        let Some(measured) = measured else { return Ok(None) };
+        losses.extend(measured.losses.into_iter().map(f64::from_bits));
+        evaluator.add_collected(measured.collected)?;
+    }
+    Ok(Some(Evaluation { loss: mean(&losses), scores: evaluator.finish_with_images() }))
+}
+
+/// What one rank has measured.
+#[derive(Serialize, Deserialize)]
+struct Measured {
+    /// Bits of each image's loss, which may be NaN.
+    losses: Vec<u64>,
+    collected: Collected,
+}
+
+fn mean(losses: &[f64]) -> f64 {
+    losses.iter().sum::<f64>() / losses.len() as f64
+}
+
+fn evaluator_of(dataset: &Dataset) -> Result<Evaluator, ModelError> {
+    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
+    Ok(Evaluator::new(protocol)?)
+}
+
+/// The loss of each image, and their counts.
+fn measure(
+    executor: &mut dyn Executor,
+    set: &EvaluationSet,
+    loss: &Loss,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<(Vec<f64>, Evaluator)>, ModelError> {
+    let mut losses = Vec::with_capacity(set.len());
     let predict = |images: &Tensor, truth: &[u8]| -> Result<Vec<u8>, ModelError> {
         let (image_loss, logits) = executor.evaluate(images, truth, loss)?;
-        loss_sum += image_loss;
+        losses.push(image_loss);
         Ok(decide::labels(&logits))
     };
-    let scores = evaluate_inputs(predict, set, on_image)?;
-    Ok(scores.map(|scores| Evaluation { loss: loss_sum / set.len() as f64, scores }))
+    let evaluator = collect(predict, set, on_image)?;
+    Ok(evaluator.map(|evaluator| (losses, evaluator)))
 }
 
 /// As [`evaluate`], for any function from an input `[1, h, w, c]` and its ground truth to labels `[h, w]`.
@@ -96,23 +166,31 @@ pub fn evaluate(
 /// # Errors
 /// Those of `predict`, and of [`evaluate`].
 pub fn evaluate_inputs<E: From<ModelError>>(
-    mut predict: impl FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
+    predict: impl FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
     set: &EvaluationSet,
     on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Scores>, E> {
+    Ok(collect(predict, set, on_image)?.map(|evaluator| evaluator.finish_with_images()))
+}
+
+/// The counts of [`evaluate_inputs`].
+fn collect<E: From<ModelError>>(
+    mut predict: impl FnMut(&Tensor, &[u8]) -> Result<Vec<u8>, E>,
+    set: &EvaluationSet,
+    on_image: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluator>, E> {
     let dataset = set.0.dataset();
-    let protocol = Protocol::new(dataset.classes().names.iter(), dataset.ignore());
-    let mut evaluator = Evaluator::new(protocol).map_err(ModelError::from)?;
+    let mut evaluator = evaluator_of(dataset)?;
 
     thread::scope(|scope| {
         // A few images may wait for scoring; more would only take memory.
         let (sender, receiver) = mpsc::sync_channel::<Scored>(4);
-        let scorer = scope.spawn(move || -> Result<Scores, MetricsError> {
+        let scorer = scope.spawn(move || -> Result<Evaluator, MetricsError> {
             for image in receiver {
                 let name = dataset.name(image.sample);
                 evaluator.add(name, &image.prediction, &image.truth, image.height, image.width)?;
             }
-            Ok(evaluator.finish_with_images())
+            Ok(evaluator)
         });
 
         for (done, batch) in (1..).zip(set.0.epoch(0)) {
@@ -129,8 +207,8 @@ pub fn evaluate_inputs<E: From<ModelError>>(
             }
         }
         drop(sender);
-        let scores = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok(Some(scores.map_err(ModelError::from)?))
+        let evaluator = scorer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(Some(evaluator.map_err(ModelError::from)?))
     })
 }
 

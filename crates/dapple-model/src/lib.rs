@@ -29,7 +29,9 @@ mod quantize;
 
 pub use card::{Provenance, Weights, classes_of, input_of};
 pub use error::ModelError;
-pub use evaluate::{Evaluation, EvaluationSet, evaluate, evaluate_inputs, evaluate_labels, spread};
+pub use evaluate::{
+    Evaluation, EvaluationSet, evaluate, evaluate_inputs, evaluate_labels, evaluate_shared, spread,
+};
 pub use load::{load_model, load_models, model_path};
 pub use logits::{ImageLogits, LogitRows};
 pub use model::Model;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dapple_base::{FolderLock, StopFlag};
+use dapple_base::{FolderLock, Ranks, StopFlag};
 use dapple_data::{Dataset, Fingerprint, Split};
 use dapple_graph::Engine;
 use dapple_train::{Observer, Outcome, TrainConfig, Training, open_dataset};
@@ -82,6 +82,13 @@ impl Run {
             training.config().save_data_dir(&folder.config())?;
         }
         Ok(Self { training, folder, warnings, _lock: lock })
+    }
+
+    /// The same run with its batches divided among ranks, of which this is number 0. The others run the same training without its
+    /// folder ([`Training::over`]).
+    #[must_use]
+    pub fn over(self, ranks: Arc<dyn Ranks>) -> Self {
+        Self { training: self.training.over(ranks), ..self }
     }
 
     /// The settings.

@@ -31,8 +31,8 @@
 //! Features of libtorch that this crate does not use, because tch does not reach them:
 //!
 //! - Streams: a batch is copied to the card when its turn comes, not ahead on a stream beside the kernels'.
-//! - Several cards: gradients cannot be added up between cards without passing through the host, and batch norms would see
-//!   a part of the batch each; a training uses one card, several trainings may use one each.
+//! - Several cards: gradients cannot be added up between cards without passing through the host, as they do where several
+//!   processes train together over MPI, each on a card of its own; batch norms then see a part of the batch each.
 //! - The autocast of PyTorch, whose number format tch cannot set. `dapple_graph::Precision` is done here
 //!   instead, by casts around convolutions and attention, the same on cards and on the CPU.
 //! - TF32, which libtorch uses in convolutions of cards unless told otherwise, can only be switched off from outside of the

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use dapple_base::{InputFault, WriteError};
+use dapple_base::{InputFault, RanksError, WriteError};
 use dapple_data::DataError;
 use dapple_graph::{EngineError, GraphError};
 use dapple_metrics::MetricsError;
@@ -37,6 +37,9 @@ pub enum TrainError {
     /// A model: weights to start from, or the best model so far.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The ranks of the training cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// The recorder of the training.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
@@ -141,6 +144,7 @@ impl InputFault for TrainError {
             Self::Engine(error) => error.is_input_fault(),
             Self::Model(error) => error.is_input_fault(),
             Self::Recorder(error) => error.is_input_fault(),
+            Self::Ranks(error) => error.is_input_fault(),
             Self::Network(_) | Self::Graph(_) | Self::Metrics(_) => true,
             Self::Read { .. } | Self::BadRunFile { .. } | Self::Config(_) => true,
             Self::Write(_) | Self::NotFinite(_) => false,

@@ -1,3 +1,4 @@
 //! The tests of the public interface.
 
 mod distance;
+mod ranks;

@@ -1,6 +1,7 @@
 //! A network with its parameters, for inference. A training builds on it ([`super::trainer`]).
 
 use crate::compile::Integers;
+use crate::joint::Joined;
 use crate::layout::Layout;
 use crate::memory::Buffer;
 use crate::plan::Plan;
@@ -42,6 +43,8 @@ pub(crate) struct CpuExecutor {
     pub(super) kept_by_training: usize,
     /// Of the next pass that drops.
     pub(super) dropout: DropoutState,
+    /// The ranks that a training divides its batches among.
+    pub(super) joint: Option<Joined>,
 }
 
 impl CpuExecutor {
@@ -69,6 +72,7 @@ impl CpuExecutor {
             folded: None,
             kept_by_training: 0,
             dropout: DropoutState::default(),
+            joint: None,
         };
         executor.set_state(state)?;
         Ok(executor)

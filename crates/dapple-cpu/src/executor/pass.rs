@@ -1,13 +1,14 @@
 //! Passes over a plan.
 
 use super::inference::{CpuExecutor, Scratch};
+use crate::joint::Joined;
 use crate::kernels::kernel::Memory;
 use crate::kernels::loss::LossInput;
 use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
 use dapple_graph::engine::check_input;
-use dapple_graph::{DropoutState, EngineError, Inference, Loss, LossPart, Mode, Shape, Tensor};
+use dapple_graph::{DropoutState, EngineError, Inference, Loss, LossPart, Mode, Shape, Target, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ impl CpuExecutor {
             gradients: pass.gradients,
             accumulate: pass.accumulate,
             dropout: pass.dropout,
+            joint: self.joint.as_ref().filter(|_| pass.mode == Mode::Train),
         };
         let level = self.resources.level;
         self.resources.pool.install(|| {
@@ -111,11 +113,18 @@ impl CpuExecutor {
         let arena = self.scratch.arena.base();
         let mut total = 0.0;
         let mut written = vec![false; shapes.len()];
-        for LossPart { output, factor: weight, labels, loss } in
-            &loss.parts(labels, &shapes, seen.as_deref())?
-        {
+        let joint = self.joint.as_ref().filter(|_| scale.is_some());
+        let mut parts = loss.parts(labels, &shapes, seen.as_deref())?;
+        if let Some(joint) = joint {
+            parts.iter_mut().filter(|part| loss.target(part.output) == Target::Boundaries).for_each(|part| {
+                let mut counts = part.boundary_counts();
+                joint.sum(&mut counts);
+                part.balance(counts);
+            });
+        }
+        for LossPart { output, factor: weight, labels, loss } in &parts {
             let (weight, (shape, logits)) = (f64::from(*weight), plan.outputs[*output]);
-            let input = LossInput { level: self.resources.level, logits, shape, labels, loss };
+            let input = LossInput { level: self.resources.level, logits, shape, labels, loss, joint };
             let target = scale.map(|scale| {
                 let mut target = plan.output_gradients[*output].clone();
                 target.blocks.iter_mut().for_each(|block| block.accumulate |= written[*output]);
@@ -128,6 +137,7 @@ impl CpuExecutor {
                     None => input.run(arena, 0.0, None),
                 });
         }
+        self.joint.as_ref().map_or(Ok(()), Joined::check)?;
         Ok(total)
     }
 }

@@ -2,17 +2,20 @@
 
 use super::inference::CpuExecutor;
 use super::pass::Pass;
+use crate::joint::Joined;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
 use crate::settings::{Resources, TrainingMemory};
+use dapple_base::Ranks;
 use dapple_graph::engine::{
-    OptimizerState, check_gradients, check_optimizer_state, check_rate_factors, check_state,
+    OptimizerState, check_flat_gradient, check_gradients, check_optimizer_state, check_rate_factors,
+    check_state,
 };
 use dapple_graph::{
-    DropoutState, EngineError, Executor, Fault, Inference, InputError, Loss, Mode, Network, Optimizer, Shape,
-    State, Tensor, Trainer,
+    DropoutState, EngineError, Executor, Fault, Inference, InputError, Joint, Loss, Mode, Network, Optimizer,
+    Shape, State, Tensor, Trainer,
 };
 use std::collections::HashSet;
 use std::ops::Range;
@@ -206,6 +209,7 @@ impl Trainer for CpuTrainer {
         let plan = self.run_forward(input)?;
         let value = self.executor.loss(&plan, labels, loss, Some(scale))?;
         self.run_backward(&plan);
+        self.executor.joint.as_ref().map_or(Ok(()), Joined::check)?;
         Ok(value)
     }
 
@@ -215,6 +219,29 @@ impl Trainer for CpuTrainer {
             Some(gradients) if !self.fresh => layout.export(true, gradients),
             _ => vec![0.0; layout.outer_len(true)],
         }
+    }
+
+    fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError> {
+        let layout = &self.executor.layout;
+        check_flat_gradient(layout.outer_len(true), gradients)?;
+        let buffer = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
+        layout.import(true, gradients, buffer);
+        self.fresh = false;
+        Ok(())
+    }
+
+    fn sum_gradients(&mut self, ranks: &dyn Ranks) -> Result<(), EngineError> {
+        let layout = &self.executor.layout;
+        let gradients = self.gradients.get_or_insert_with(|| Buffer::zeroed(layout.trainable));
+        // The order of places is that of all ranks; padding adds up to zero.
+        ranks.sum_f32(gradients.as_mut_slice())?;
+        self.fresh = false;
+        Ok(())
+    }
+
+    fn join(&mut self, joint: Option<Joint>) -> bool {
+        self.executor.joint = joint.map(Joined::new);
+        true
     }
 
     fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {

@@ -6,6 +6,7 @@
 
 use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::operand::Operand;
+use crate::joint::Joined;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
@@ -43,8 +44,9 @@ impl Kernel for Train {
     }
 
     fn run(&self, level: Level, memory: &mut Memory) {
-        let Memory { arena, params, statistics, shared, .. } = *memory;
-        self.0.train(level, arena, params, statistics, shared);
+        let Memory { arena, params, statistics, shared, joint, .. } = *memory;
+        let moments = self.0.moments(level, arena, shared, joint);
+        self.0.train(&moments, arena, params, statistics);
     }
 
     fn scratch(&self) -> Scratch {
@@ -53,6 +55,31 @@ impl Kernel for Train {
 
     fn visit(&mut self, f: Visit) {
         self.0.visit(f);
+    }
+}
+
+/// The statistics of a batch.
+struct Moments {
+    /// Pixels.
+    count: f64,
+    /// Mean and biased variance of each channel.
+    channels: Vec<[f64; 2]>,
+}
+
+impl Moments {
+    /// Those of the whole batch of `count` pixels, from the sums of all ranks in `f64`.
+    fn joined(self, count: f64, joint: &Joined) -> Self {
+        let sums = self
+            .channels
+            .iter()
+            .flat_map(|[mean, var]| [self.count * mean, self.count * (var + mean * mean)]);
+        let mut sums: Vec<f64> = sums.collect();
+        joint.sum(&mut sums);
+        let of_channel = |sums: &[f64; 2]| {
+            let mean = sums[0] / count;
+            [mean, (sums[1] / count - mean * mean).max(0.0)]
+        };
+        Self { count, channels: sums.as_chunks::<2>().0.iter().map(of_channel).collect() }
     }
 }
 
@@ -100,8 +127,8 @@ impl Norm {
         [&mut self.scale, &mut self.shift, &mut self.mean, &mut self.inverse].into_iter().for_each(f);
     }
 
-    /// Scale and shift from the batch's statistics; updates the running ones.
-    fn train(&self, level: Level, arena: Base, params: Base, statistics: Base, shared: Base) {
+    /// The statistics of the batch; of the whole one, where ranks share it and norms are joint.
+    fn moments(&self, level: Level, arena: Base, shared: Base, joint: Option<&Joined>) -> Moments {
         let pixels = self.source.shape.pixels();
         let (parts, channels) = (parts(pixels), self.channels());
         parallel::for_each(parts, |part| {
@@ -110,7 +137,7 @@ impl Norm {
             unsafe { moments(level, &self.source, arena, parallel::run(pixels, parts, part), sums) };
         });
         let count = pixels as f64;
-        for c in 0..self.source.shape.c {
+        let of_channel = |c: usize| {
             let block = &self.source.blocks[c / LANES];
             // SAFETY: `at` checks each place; nothing else runs now.
             unsafe {
@@ -119,8 +146,22 @@ impl Norm {
                     (0..parts).map(|p| f64::from(*shared.at((2 * p + which) * channels + c, 1))).sum()
                 };
                 let offset = sum(0) / count;
-                let mean = first + offset;
-                let var = (sum(1) / count - offset * offset).max(0.0);
+                [first + offset, (sum(1) / count - offset * offset).max(0.0)]
+            }
+        };
+        let own = Moments { count, channels: (0..self.source.shape.c).map(of_channel).collect() };
+        match joint.filter(|joint| joint.norms()) {
+            Some(joint) => own.joined(joint.pixels(self.source.shape) as f64, joint),
+            None => own,
+        }
+    }
+
+    /// Scale and shift from the batch's statistics; updates the running ones.
+    fn train(&self, moments: &Moments, arena: Base, params: Base, statistics: Base) {
+        let count = moments.count;
+        for (c, &[mean, var]) in moments.channels.iter().enumerate() {
+            // SAFETY: `at` checks each place; nothing else runs now.
+            unsafe {
                 let inverse = 1.0 / (var + f64::from(self.eps)).sqrt();
                 let gamma = f64::from(*params.at(self.gamma + c, 1));
                 let beta = f64::from(*params.at(self.beta + c, 1));
@@ -129,7 +170,7 @@ impl Norm {
                 *arena.at(self.scale + c, 1) = (gamma * inverse) as f32;
                 *arena.at(self.shift + c, 1) = (beta - mean * gamma * inverse) as f32;
                 let momentum = f64::from(self.momentum);
-                let unbiased = if pixels > 1 { var * count / (count - 1.0) } else { var };
+                let unbiased = if count > 1.0 { var * count / (count - 1.0) } else { var };
                 for (place, new) in [(self.running_mean, mean), (self.running_var, unbiased)] {
                     let running = statistics.at(place + c, 1);
                     *running = (f64::from(*running) * (1.0 - momentum) + momentum * new) as f32;

@@ -25,7 +25,7 @@ impl Kernel for NormGradient {
 
     fn run(&self, level: Level, memory: &mut Memory) {
         let gradients = memory.gradients();
-        let Memory { arena, params, shared, accumulate, .. } = *memory;
+        let Memory { arena, params, shared, accumulate, joint, .. } = *memory;
         let Self { norm, gradient, to, relu } = self;
         let pixels = norm.source.shape.pixels();
         let (parts, channels) = (parts(pixels), norm.channels());
@@ -37,26 +37,36 @@ impl Kernel for NormGradient {
             }
         });
         let factors = 2 * parts * channels;
-        let count = pixels as f64;
+        let of_channel = |c: usize| {
+            // SAFETY: `at` checks each place; all tasks have ended.
+            unsafe {
+                [0, 1].map(|which: usize| -> f64 {
+                    (0..parts).map(|p| f64::from(*shared.at((2 * p + which) * channels + c, 1))).sum()
+                })
+            }
+        };
+        let own: Vec<[f64; 2]> = (0..norm.source.shape.c).map(of_channel).collect();
+        // Through the statistics, each pixel of the whole batch has a part in the gradient of this rank's.
+        let (mut whole, mut count) = (own.clone(), pixels as f64);
+        if let Some(joint) = joint.filter(|joint| joint.norms() && !norm.frozen) {
+            joint.sum(whole.as_flattened_mut());
+            count = joint.pixels(norm.source.shape) as f64;
+        }
         for c in 0..channels {
             // SAFETY: `at` checks each place; nothing else runs now.
             unsafe {
                 let place = |row: usize| shared.at(factors + row * channels + c, 1);
-                if c >= norm.source.shape.c {
+                let (Some(&[sum, product]), Some(of_whole)) = (own.get(c), whole.get(c)) else {
                     (0..3).for_each(|row| *place(row) = 0.0);
                     continue;
-                }
-                let sum = |which: usize| -> f64 {
-                    (0..parts).map(|p| f64::from(*shared.at((2 * p + which) * channels + c, 1))).sum()
                 };
-                let (sum, product) = (sum(0), sum(1));
                 let inverse = f64::from(*arena.at(norm.inverse + c, 1));
                 let scale = f64::from(*params.at(norm.gamma + c, 1)) * inverse;
                 *place(0) = scale as f32;
                 // Running statistics do not depend on the map.
                 let through = if norm.frozen { 0.0 } else { scale / count };
-                *place(1) = (-through * inverse * inverse * product) as f32;
-                *place(2) = (-through * sum) as f32;
+                *place(1) = (-through * inverse * inverse * of_whole[1]) as f32;
+                *place(2) = (-through * of_whole[0]) as f32;
                 for (place, new) in [(norm.gamma, product * inverse), (norm.beta, sum)] {
                     let old = gradients.at(place + c, 1);
                     *old = if accumulate { (f64::from(*old) + new) as f32 } else { new as f32 };

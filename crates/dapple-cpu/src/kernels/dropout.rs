@@ -3,6 +3,7 @@
 use super::kernel::{Backward, Kernel, Memory, Visit};
 use super::operand::{Operand, Target};
 use super::pixels::over;
+use crate::joint::Joined;
 use crate::memory::Base;
 use crate::simd::{LANES, Level, Simd, simd_fn};
 use dapple_graph::dropout::keeps;
@@ -36,10 +37,12 @@ impl Kernel for DropValues {
 
     fn run(&self, level: Level, memory: &mut Memory) {
         let (arena, Self { dropout, from, to }) = (memory.arena, self);
+        // Draws are those of the whole batch.
+        let before = memory.joint.map_or(0, Joined::first) * to.shape.h * to.shape.w;
         let key = memory.dropout.key(dropout.stream);
         over(to.shape.pixels(), to.blocks.len(), |pixels| {
             // SAFETY: pixels are inside the maps; tasks write disjoint pixels, each after it was read.
-            unsafe { drop_part(level, dropout, arena, key, from, to, pixels) }
+            unsafe { drop_part(level, dropout, arena, (key, before), from, to, pixels) }
         });
     }
 
@@ -65,7 +68,7 @@ simd_fn! {
     drop_part = drop_impl(
         dropout: &Dropout,
         arena: Base,
-        key: u64,
+        draws: (u64, usize),
         from: &Operand,
         to: &Target,
         pixels: Range<usize>,
@@ -76,7 +79,7 @@ simd_fn! {
 unsafe fn drop_impl<S: Simd>(
     dropout: &Dropout,
     arena: Base,
-    key: u64,
+    (key, before): (u64, usize),
     from: &Operand,
     to: &Target,
     pixels: Range<usize>,
@@ -93,9 +96,10 @@ unsafe fn drop_impl<S: Simd>(
                     false => 0.0,
                 };
                 // Padding channels draw numbers too, of other values; their product is zero all the same.
-                let first = pixel * to.shape.c + b * LANES;
+                let drawn = before + pixel;
+                let first = drawn * to.shape.c + b * LANES;
                 let factors: [f32; LANES] = match dropout.images {
-                    true => [factor(pixel / (to.shape.h * to.shape.w)); LANES],
+                    true => [factor(drawn / (to.shape.h * to.shape.w)); LANES],
                     false => std::array::from_fn(|lane| factor(first + lane)),
                 };
                 let v = S::mul(source.get(pixel), S::load(factors.as_ptr()));

@@ -3,6 +3,7 @@
 //! outside of a kernel's own file lists the kernels.
 
 use super::operand::{Operand, Target};
+use crate::joint::Joined;
 use crate::memory::{Base, Buffer};
 use crate::simd::Level;
 use dapple_graph::DropoutState;
@@ -89,6 +90,8 @@ pub(crate) struct Memory<'a> {
     pub accumulate: bool,
     /// Of the pass.
     pub dropout: DropoutState,
+    /// The ranks whose images are parts of the same batch, in training.
+    pub joint: Option<&'a Joined>,
 }
 
 impl Memory<'_> {

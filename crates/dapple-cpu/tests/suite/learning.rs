@@ -13,6 +13,7 @@ macro_rules! promises {
 
 promises! {
     states_come_back_as_they_went_in
+    gradients_come_back_as_they_went_in
     the_average_is_that_of_its_definition
     frozen_parameters_neither_move_nor_count
     the_first_layer_that_is_not_finite_is_found

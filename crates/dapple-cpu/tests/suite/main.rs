@@ -3,6 +3,7 @@
 mod dropout;
 mod equivalence;
 mod int8;
+mod joint;
 mod learning;
 mod memory;
 mod reference;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dapple_base::Size;
+use dapple_base::{Size, share};
 
 use crate::augment::change::Change;
 use crate::augment::mix::Mix;
@@ -101,6 +101,8 @@ struct Inner {
     /// The weight of each label in the choice of a rare class.
     rarity: Vec<f64>,
     cache: Arc<Cache>,
+    /// The part of each batch that is made, and the number of parts.
+    share: (usize, usize),
 }
 
 impl Loader {
@@ -125,7 +127,25 @@ impl Loader {
         }
         let cache = Arc::new(Cache::new(dataset.len(), settings.cache));
         let rarity = rarity(&dataset.class_statistics(&samples).pixels);
-        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache, share: (0, 1) })))
+    }
+
+    /// Part `part` of `parts` of each batch: consecutive samples, the same as in the whole batch ([`dapple_base::share`]). What is
+    /// kept of them is shared.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for a part that does not exist, and for batches of fewer samples than parts.
+    pub fn share(&self, part: usize, parts: usize) -> Result<Self> {
+        let Inner { dataset, samples, settings, rarity, cache, .. } = self.0.as_ref();
+        if part >= parts {
+            return Err(DataError::setting("part of a batch", part, "less than the number of parts"));
+        }
+        if settings.batch < parts {
+            return Err(DataError::setting("batch", settings.batch, "at least the number of its parts"));
+        }
+        let (dataset, samples, rarity) = (Arc::clone(dataset), samples.clone(), rarity.clone());
+        let (settings, cache) = (*settings, Arc::clone(cache));
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache, share: (part, parts) })))
     }
 
     /// The same samples in the same order with the same changes, at another size; what is kept of them is shared.
@@ -133,7 +153,7 @@ impl Loader {
     /// # Errors
     /// [`DataError::Setting`] for a size out of range.
     pub fn resized(&self, height: usize, width: usize) -> Result<Self> {
-        let Inner { dataset, samples, settings, rarity, cache } = self.0.as_ref();
+        let Inner { dataset, samples, settings, rarity, cache, share } = self.0.as_ref();
         let input = InputSettings { height, width, ..settings.input };
         let settings = LoaderSettings { input, ..*settings };
         settings.validate()?;
@@ -143,7 +163,7 @@ impl Loader {
             false => Arc::clone(cache),
         };
         let (dataset, samples, rarity) = (Arc::clone(dataset), samples.clone(), rarity.clone());
-        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache, share: *share })))
     }
 
     /// The same samples in the same order with other changes of colours and other damage; what is kept of them is shared. Draws
@@ -152,7 +172,7 @@ impl Loader {
     /// # Errors
     /// [`DataError::Setting`] for changes out of range, and for those that move pixels or mix samples otherwise.
     pub fn repainted(&self, augment: Augment) -> Result<Self> {
-        let Inner { dataset, samples, settings, rarity, cache } = self.0.as_ref();
+        let Inner { dataset, samples, settings, rarity, cache, share } = self.0.as_ref();
         if augment.without_painting() != settings.augment.without_painting() {
             return Err(DataError::setting(
                 "augment",
@@ -164,7 +184,7 @@ impl Loader {
         settings.validate()?;
         let (dataset, samples, rarity) = (Arc::clone(dataset), samples.clone(), rarity.clone());
         let cache = Arc::clone(cache);
-        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache })))
+        Ok(Self(Arc::new(Inner { dataset, samples, settings, rarity, cache, share: *share })))
     }
 
     /// The number of batches in an epoch.
@@ -215,7 +235,8 @@ impl Loader {
         let make = move |batch: usize| {
             let start = batch * inner.settings.batch;
             let end = (start + inner.settings.batch).min(order.len());
-            inner.batch(epoch, &order[start..end])
+            let (part, parts) = inner.share;
+            inner.batch(epoch, &order[start..end][share(end - start, part, parts)])
         };
         let settings = &self.0.settings;
         Epoch(Prefetch::new(make, first..self.batches_per_epoch(), settings.threads, settings.prefetch))

@@ -103,6 +103,26 @@ fn an_epoch_has_every_sample_once_and_changes_do_not_depend_on_the_part() {
 }
 
 #[test]
+fn shares_of_batches_are_their_samples_in_order() {
+    let dataset = Arc::new(synthetic::dataset(0, 10, 30, 26));
+    let settings = LoaderSettings { augment: Augment::strong(), batch: 5, ..settings() };
+    let whole = Loader::new(Arc::clone(&dataset), (0..10).collect(), settings).unwrap();
+    let shares: Vec<Loader> = (0..3).map(|part| whole.share(part, 3).unwrap()).collect();
+    for epoch in 0..2 {
+        let mut shares: Vec<_> = shares.iter().map(|share| share.epoch(epoch)).collect();
+        for batch in whole.epoch(epoch) {
+            let batch = batch.unwrap();
+            let parts: Vec<Batch> = shares.iter_mut().map(|share| share.next().unwrap().unwrap()).collect();
+            assert_eq!(parts.iter().map(|part| part.n).collect::<Vec<_>>(), [1, 2, 2]);
+            assert_eq!(parts.iter().flat_map(|part| part.indices.clone()).collect::<Vec<_>>(), batch.indices);
+            assert!(parts.iter().flat_map(|part| part.images.clone()).eq(batch.images));
+            assert!(parts.iter().flat_map(|part| part.labels.clone()).eq(batch.labels));
+        }
+    }
+    assert!(whole.share(3, 3).is_err() && whole.share(0, 6).is_err());
+}
+
+#[test]
 fn incomplete_batches_can_be_left_out() {
     let dataset = Arc::new(synthetic::dataset(0, 10, 8, 8));
     let settings = LoaderSettings { drop_last: true, ..settings() };

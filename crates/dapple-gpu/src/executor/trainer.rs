@@ -9,7 +9,8 @@ use crate::ops::Map;
 use crate::pass::Trace;
 use burn_tensor::Tensor as Values;
 use dapple_graph::engine::{
-    OptimizerState, check_gradients, check_optimizer_state, check_rate_factors, check_state,
+    OptimizerState, check_flat_gradient, check_gradients, check_optimizer_state, check_rate_factors,
+    check_state,
 };
 use dapple_graph::{
     DropoutState, EngineError, Executor, Fault, Inference, InputError, Loss, Mode, Optimizer, Shape, State,
@@ -258,6 +259,13 @@ impl Trainer for GpuTrainer {
     fn gradients(&self) -> Vec<f32> {
         let zeros = || vec![0.0; self.executor.lens[0]];
         self.gradients.as_ref().map_or_else(zeros, |gradients| self.read_or_lost(gradients))
+    }
+
+    fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError> {
+        check_flat_gradient(self.executor.lens[0], gradients)?;
+        let flat = self.guarded(None, |trainer| Ok(Flat::new(gradients, &trainer.executor.card.device)))?;
+        self.gradients = Some(flat);
+        Ok(())
     }
 
     fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {

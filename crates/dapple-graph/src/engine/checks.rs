@@ -55,6 +55,14 @@ pub fn check_state(specs: &[ParamSpec], state: &State) -> Result<(), EngineError
     if fits { Ok(()) } else { Err(InputError::ForeignState.into()) }
 }
 
+/// Checks that a flat gradient has one value for each of so many trainable ones.
+///
+/// # Errors
+/// [`InputError::ForeignState`] otherwise.
+pub fn check_flat_gradient(trainable: usize, gradient: &[f32]) -> Result<(), EngineError> {
+    if gradient.len() == trainable { Ok(()) } else { Err(InputError::ForeignState.into()) }
+}
+
 /// Checks an optimizer's memory for a network of so many trainable values.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Errors of engines.
 
 use crate::{GraphError, LossError, Shape};
-use dapple_base::InputFault;
+use dapple_base::{InputFault, RanksError};
 
 /// An engine's failure.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,9 @@ pub enum EngineError {
     /// Inputs, labels or states that do not fit the network.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The ranks that learn together cannot go on.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// The device failed, or cannot do what is asked of it.
     #[error("{device}: {why}")]
     Device {

@@ -2,10 +2,12 @@
 
 use super::error::EngineError;
 use super::fault::Fault;
+use super::joint::Joint;
 use super::mode::Inference;
 use super::optimizer_state::OptimizerState;
 use super::tensor::Tensor;
 use crate::{DropoutState, Loss, Network, Optimizer, State};
+use dapple_base::Ranks;
 use std::sync::Arc;
 
 /// A device that runs networks.
@@ -92,6 +94,32 @@ pub trait Trainer: Executor {
 
     /// The accumulated gradient, laid out like [`State::values`]; zeros right after a step.
     fn gradients(&self) -> Vec<f32>;
+
+    /// Overwrites the accumulated gradient, laid out like [`State::values`], for instance with a sum over ranks.
+    ///
+    /// # Errors
+    /// If there is not one value for each trainable one, or the device fails.
+    fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError>;
+
+    /// Replaces the accumulated gradient by its sum over ranks, which all call it.
+    ///
+    /// # Errors
+    /// If a rank has ended, or the device fails.
+    fn sum_gradients(&mut self, ranks: &dyn Ranks) -> Result<(), EngineError> {
+        let mut gradients = self.gradients();
+        ranks.sum_f32(&mut gradients)?;
+        self.set_gradients(&gradients)
+    }
+
+    /// Learns from batches that are divided among ranks, from now on; by itself again with `None`. Returns whether this
+    /// engine can; if not, nothing has changed.
+    ///
+    /// The ranks then call [`Trainer::accumulate`] together, each with its images. It returns the loss of the whole batch, and
+    /// adds this rank's addend to the gradient: the sum over the ranks is that of one process with all images, within
+    /// rounding, if [`Joint::norms`] is set. Dropout draws for the whole batch too.
+    fn join(&mut self, joint: Option<Joint>) -> bool {
+        joint.is_none()
+    }
 
     /// One step of the optimizer with the accumulated gradient, scaled down to the norm `clip` if it is longer; then the
     /// gradient is zero. Returns the norm before clipping. A norm that is not finite changes neither parameters nor memory.

@@ -52,6 +52,11 @@ proptest! {
         let mut parts = evaluate(&images[..split], 0);
         parts.merge(evaluate(&images[split..], split)).unwrap();
         prop_assert_eq!(&whole, &parts.finish_with_images());
+        // Also where they were carried from another process.
+        let carried = serde_json::to_vec(&evaluate(&images[split..], split).into_collected()).unwrap();
+        let mut parts = evaluate(&images[..split], 0);
+        parts.add_collected(serde_json::from_slice(&carried).unwrap()).unwrap();
+        prop_assert_eq!(&whole, &parts.finish_with_images());
         // And the JSON says the same.
         let json = serde_json::to_string(&whole).unwrap();
         prop_assert_eq!(whole, serde_json::from_str::<Scores>(&json).unwrap());

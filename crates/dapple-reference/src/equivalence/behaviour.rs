@@ -20,6 +20,7 @@ const FITS: &str = "the engine takes what the graph takes";
 /// Where a promise is broken.
 pub fn all(engine: &dyn Engine) {
     states_come_back_as_they_went_in(engine);
+    gradients_come_back_as_they_went_in(engine);
     the_average_is_that_of_its_definition(engine);
     frozen_parameters_neither_move_nor_count(engine);
     the_first_layer_that_is_not_finite_is_found(engine);
@@ -75,6 +76,26 @@ pub fn states_come_back_as_they_went_in(engine: &dyn Engine) {
         executor.set_state(&other).expect("of the same network");
         assert_eq!(executor.state(), other, "{}", network.description);
     }
+}
+
+/// [`Trainer::set_gradients`] takes what [`Trainer::gradients`] gives, in its order, and the next step goes along it.
+///
+/// # Panics
+/// Where it does not.
+pub fn gradients_come_back_as_they_went_in(engine: &dyn Engine) {
+    let state = state();
+    let mut executor = load(engine, &state, Optimizer::sgd(0.0, 0.0));
+    learn(executor.as_mut(), 0.0);
+    let gradient: Vec<f32> = (0..state.values.len()).map(|i| (i % 7) as f32 - 3.0).collect();
+    executor.set_gradients(&gradient).expect("one value for each");
+    assert_eq!(executor.gradients(), gradient);
+    executor.step(0.5, None).expect("it has a gradient");
+    let wanted = state.values.iter().zip(&gradient).map(|(value, slope)| value - 0.5 * slope);
+    let found = executor.state().values;
+    assert!(found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-5));
+    assert!(executor.set_gradients(&gradient[1..]).is_err(), "a value is missing");
+    // A process by itself needs no engine that knows of others.
+    assert!(executor.join(None));
 }
 
 /// [`Trainer::update_average`] and what belongs to it.

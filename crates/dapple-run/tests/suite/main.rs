@@ -1,6 +1,7 @@
 //! Whole runs of tiny networks on a few synthetic pictures.
 
 mod course;
+mod ranks;
 mod resumed;
 mod scarce;
 mod tiny;

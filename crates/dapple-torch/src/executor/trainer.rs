@@ -10,8 +10,8 @@ use crate::rules::Rules;
 use crate::scaling::Scaling;
 use crate::transfer::{upload, upload_map};
 use dapple_graph::engine::{
-    OptimizerState, PlanCache, build, check_gradients, check_input, check_optimizer_state,
-    check_rate_factors, check_state,
+    OptimizerState, PlanCache, build, check_flat_gradient, check_gradients, check_input,
+    check_optimizer_state, check_rate_factors, check_state,
 };
 use dapple_graph::{
     DropoutState, EngineError, Executor, Fault, Inference, InputError, Loss, Mode, Optimizer, Shape, State,
@@ -239,6 +239,14 @@ impl Trainer for TorchTrainer {
             Some(gradient) => readable(gradient),
             None => vec![0.0; self.executor.params.values.numel()],
         }
+    }
+
+    fn set_gradients(&mut self, gradients: &[f32]) -> Result<(), EngineError> {
+        check_flat_gradient(self.executor.params.values.numel(), gradients)?;
+        self.attempt(NO_BATCH, |trainer| {
+            trainer.gradient = Some(upload(gradients, trainer.executor.device)?);
+            Ok(())
+        })
     }
 
     fn step(&mut self, learning_rate: f32, clip: Option<f32>) -> Result<f32, EngineError> {

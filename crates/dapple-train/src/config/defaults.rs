@@ -79,6 +79,7 @@ impl TrainConfig {
             encoder_rate: None,
             freeze_encoder: None,
             freeze_norms: false,
+            sync_norms: None,
             device: "auto".to_owned(),
             precision: Default::default(),
             threads: None,

@@ -41,6 +41,7 @@ fn full() -> Vec<TrainConfig> {
     config.encoder_rate = Some(0.1);
     config.freeze_encoder = Some(1);
     config.freeze_norms = true;
+    config.sync_norms = Some(false);
     config.precision = Precision::Bf16;
     config.threads = Some(2);
     config.memory_limit = "2GiB".parse::<ByteSize>().ok();

@@ -116,6 +116,18 @@ settings! {
             .unset("false")
             .example("true")
             .flag(Flag::new("freeze-norms", "").help("Keep the statistics of the encoder's batch norms")),
+        /// Whether batch norms take the statistics of the whole batch where several processes train together (MPI).
+        ///
+        /// The result is then that of one process, within rounding. Otherwise each process takes those of its images, which needs
+        /// fewer messages; running statistics are averaged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sync_norms: Option<bool> = Setting::of(Kind::Switch)
+            .unset("true on the processor, whose engine alone can; false on cards")
+            .example("false")
+            .flag(Flag::new("sync-norms", "BOOL").help(
+                "Take the statistics of batch norms over all processes of a training over MPI: true or false [default: true on \
+                 the processor]",
+            )),
         /// Engine: cpu, cuda, … (`dapple devices` lists them), or auto for the fastest one.
         device: String = text("an engine, or auto")
             .in_group(Group::Machine)

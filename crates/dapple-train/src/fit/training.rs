@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dapple_base::StopFlag;
+use dapple_base::{Alone, Ranks, StopFlag};
 use dapple_data::{Dataset, OpenOptions, Split};
 use dapple_graph::Engine;
 
@@ -23,6 +23,7 @@ pub struct Training {
     setup: Setup,
     split: Split,
     beginning: Beginning,
+    ranks: Arc<dyn Ranks>,
 }
 
 impl Training {
@@ -35,7 +36,7 @@ impl Training {
         let split = config.data.divide(&dataset)?;
         let setup = Setup::new(config, dataset, &split)?;
         let beginning = setup.begin()?;
-        Ok(Self { setup, split, beginning })
+        Ok(Self { setup, split, beginning, ranks: Arc::new(Alone) })
     }
 
     /// A training to be resumed from its checkpoint, or started again if it was stopped before the first one was written.
@@ -63,7 +64,14 @@ impl Training {
             }
             false => setup.begin()?,
         };
-        Ok(Self { setup, split, beginning })
+        Ok(Self { setup, split, beginning, ranks: Arc::new(Alone) })
+    }
+
+    /// Divides each batch, and what is scored, among ranks, all of which run the same training. The one with number 0 writes the
+    /// files; the others read what they resume from, and never write. A checkpoint can be resumed by any number of ranks.
+    #[must_use]
+    pub fn over(self, ranks: Arc<dyn Ranks>) -> Self {
+        Self { ranks, ..self }
     }
 
     /// The settings.
@@ -101,7 +109,7 @@ impl Training {
         recorder: &mut dyn Recorder,
         stop: &StopFlag,
     ) -> Result<Outcome, TrainError> {
-        let watchers = Watchers { observer, recorder, stop };
+        let watchers = Watchers { observer, recorder, stop, ranks: self.ranks };
         Session::begin(self.setup, files, self.beginning, engine, watchers)?.finish()
     }
 }

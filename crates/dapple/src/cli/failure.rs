@@ -36,10 +36,15 @@ impl Failure {
         self.is_input_fault
     }
 
+    /// The program's exit code.
+    pub fn code(&self) -> u8 {
+        if self.is_input_fault { INPUT } else { OTHER }
+    }
+
     /// Writes the message to standard error and returns the exit code.
     pub fn report(&self) -> u8 {
         note!("error: {self}");
-        if self.is_input_fault { INPUT } else { OTHER }
+        self.code()
     }
 }
 

@@ -36,6 +36,7 @@ mod start;
 mod studio;
 mod train;
 mod train_many;
+mod train_together;
 mod watch;
 mod weights;
 

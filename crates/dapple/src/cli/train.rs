@@ -10,15 +10,16 @@ use dapple::device::engine;
 use dapple::graph::Engine;
 use dapple::pretrained::StartWeights;
 use dapple::run::sweep::Sweep;
-use dapple::run::{Run, RunFolder, note_on};
+use dapple::run::{Run, RunFolder};
 use dapple::train::auto::{self, Choice, Chosen, DataFacts, MachineFacts, Pretrained, Wishes};
-use dapple::train::{Outcome, TrainConfig, best_epoch, open_dataset, recipe};
+use dapple::train::{Outcome, TrainConfig, open_dataset, recipe};
 use dapple_base::{ByteSize, StopFlag, file_part};
 
 use super::arguments::Train;
+use super::common::cluster::Cluster;
 use super::common::data::{validation_warning, warn_of_skipped, warn_of_validation, warnings_of};
 use super::common::device::{Device, engine_options};
-use super::common::progress::Progress;
+use super::common::progress::{Progress, print_outcome};
 use super::common::signal::stop_on_signal;
 use super::common::values::{shell_word, shortened};
 use super::common::written::{Own, check_written};
@@ -26,7 +27,7 @@ use super::failure::Failure;
 use super::initial::{Start, check_apart};
 use super::pretrained::PretrainedStart;
 use super::settings::Settings;
-use super::{find_rate, train_many};
+use super::{find_rate, train_many, train_together};
 
 /// The value of `--recipe` for settings that are the same for all data.
 const PLAIN: &str = "plain";
@@ -43,6 +44,32 @@ pub struct StartedTraining {
 
 /// Runs the command; `words` are its arguments as they were given.
 pub fn run(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
+    let cluster = Cluster::join()?;
+    if !cluster.is_many() {
+        return run_alone(arguments, words);
+    }
+    let done = match cluster.ranks().is_first() {
+        true => lead(&cluster, arguments),
+        false => train_together::follow(&cluster, arguments),
+    };
+    if let Err(failure) = &done {
+        // Ends the processes that wait for this one, too.
+        cluster.ranks().end(&failure.to_string(), failure.code());
+    }
+    done
+}
+
+/// Trains as the first of several processes.
+fn lead(cluster: &Cluster, arguments: &Train) -> Result<(), Failure> {
+    let run = one_run(arguments, train_together::ONE_MODEL)?;
+    let device = cluster.device(&arguments.device, run.config());
+    if !arguments.quiet {
+        say!("{} processes, each with its part of every batch", cluster.ranks().size());
+    }
+    train_to_use(train_together::led(cluster, run)?, &device, arguments.memory_limit, arguments.quiet)
+}
+
+fn run_alone(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
     let Train { device, memory_limit, quiet, .. } = arguments;
     if let Some(folder) = &arguments.resume {
         if Sweep::is_at(folder) {
@@ -76,26 +103,31 @@ pub fn run(arguments: &Train, words: &[OsString]) -> Result<(), Failure> {
 
 /// The training of one model that the arguments ask for, begun or resumed.
 pub fn start(arguments: &Train) -> Result<StartedTraining, Failure> {
-    let run = match &arguments.resume {
-        Some(folder) if Sweep::is_at(folder) => {
-            return Err(Failure::input(format!("{}: {ONE_MODEL}", folder.display())));
-        }
-        Some(folder) => Run::resume_with(folder, arguments.data.as_deref(), None)?,
-        None if arguments.find_lr.is_some() => return Err(Failure::input(ONE_MODEL)),
-        None => {
-            let Prepared { config, dataset, .. } = prepare(arguments)?;
-            if train_many::kind(arguments, &config)?.is_some() {
-                return Err(Failure::input(ONE_MODEL));
-            }
-            let out = folder_for(arguments, &config)?;
-            Run::start(config, dataset, RunFolder::claim(&out, arguments.force)?)?
-        }
-    };
+    let run = one_run(arguments, ONE_MODEL)?;
     let engine = arguments.device.engine_for(run.config(), arguments.memory_limit, true)?;
     let mut warnings = warnings_of(run.dataset());
     warnings.extend(validation_warning(run.dataset(), run.split())?);
     warnings.extend(run.warnings().iter().cloned());
     Ok(StartedTraining { run, engine, warnings })
+}
+
+/// The run of one model, begun or resumed; `refusal` is said where the arguments ask for anything else.
+fn one_run(arguments: &Train, refusal: &str) -> Result<Run, Failure> {
+    match &arguments.resume {
+        Some(folder) if Sweep::is_at(folder) => {
+            Err(Failure::input(format!("{}: {refusal}", folder.display())))
+        }
+        Some(folder) => Ok(Run::resume_with(folder, arguments.data.as_deref(), None)?),
+        None if arguments.find_lr.is_some() => Err(Failure::input(refusal)),
+        None => {
+            let Prepared { config, dataset, .. } = prepare(arguments)?;
+            if train_many::kind(arguments, &config)?.is_some() {
+                return Err(Failure::input(refusal));
+            }
+            let out = folder_for(arguments, &config)?;
+            Ok(Run::start(config, dataset, RunFolder::claim(&out, arguments.force)?)?)
+        }
+    }
 }
 
 /// The folder of a new run, which must not hold the weights to start from.
@@ -162,27 +194,6 @@ fn default_out(data: &Path) -> PathBuf {
     let free = |number: &usize| !runs.join(format!("{}-{number}", file_part(&name))).exists();
     let number = (1..).find(free).expect("there are more numbers than folders");
     runs.join(format!("{}-{number}", file_part(&name)))
-}
-
-fn print_outcome(outcome: &Outcome, folder: &Path) {
-    let folder = shell_word(folder);
-    match outcome {
-        Outcome::Interrupted { epochs_done, batches_done } => {
-            say!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
-            say!("resume with: dapple train --resume {folder}");
-        }
-        Outcome::Finished { records } => {
-            if let Some(best) = best_epoch(records) {
-                let score = best.selection_score().unwrap_or(f64::NAN);
-                let name = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
-                let note = note_on(best.better_weights());
-                say!("best epoch {}: validation {name} {score:.6}{note}", best.epoch);
-            }
-            say!(
-                "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
-            );
-        }
-    }
 }
 
 /// A training before its folder is made.

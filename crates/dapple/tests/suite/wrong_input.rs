@@ -86,3 +86,18 @@ fn runs_and_models() {
     bench.refuse("eval --model run --data data", &["synthetic", "--part all"]);
     bench.succeed("eval --model run --data data --part all");
 }
+
+/// Each of the processes would train by itself into the same folder.
+#[test]
+#[cfg(not(feature = "mpi"))]
+fn several_processes_without_mpi() {
+    let bench = Bench::new();
+    for variable in ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE"] {
+        let mut command = bench.command("train --data data --model unet --width 2 --size 32 --out run");
+        let said = command.env(variable, "3").output().expect("the program starts");
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{variable}: {text}");
+        assert!(text.contains("one of 3 processes") && text.contains("--features mpi"), "{variable}: {text}");
+        assert!(!bench.path("run").exists() && !bench.path("runs").exists());
+    }
+}

@@ -44,6 +44,7 @@ fn run(kernel: &dyn Kernel, level: Level, arena: &mut Buffer) {
         gradients: None,
         accumulate: false,
         dropout: DropoutState::default(),
+        joint: None,
     };
     kernel.run(level, &mut memory);
 }

@@ -1,5 +1,6 @@
 //! The input of a loss: one output's logits and its labels, and the formulas that several losses share.
 
+use crate::joint::Joined;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{Level, padded};
@@ -17,6 +18,8 @@ pub(crate) struct LossInput<'a> {
     pub shape: Shape,
     pub labels: &'a [u8],
     pub loss: &'a Loss,
+    /// The ranks that have the other parts of the batch.
+    pub joint: Option<&'a Joined>,
 }
 
 impl LossInput<'_> {

@@ -11,7 +11,10 @@ impl LossInput<'_> {
     /// [`Loss::check`].
     pub fn run(&self, arena: Base, factor: f64, gradient: Option<&Target>) -> f64 {
         let terms = Terms::new(self.loss, self.shape.c);
-        let sums = self.sums(arena, &terms);
+        let mut sums = self.sums(arena, &terms);
+        if let Some(joint) = self.joint {
+            sums.join(joint);
+        }
         let whole = Whole::new(self, arena, &terms);
         if let Some(target) = gradient {
             self.gradient(arena, &terms, &sums, &whole, factor, target);

@@ -3,6 +3,7 @@
 use super::input::{LossInput, ratio, softplus};
 use super::sixteen::Sixteen;
 use super::terms::{Overlap, Terms};
+use crate::joint::Joined;
 use crate::memory::Base;
 use crate::simd::LANES;
 use std::ops::Range;
@@ -46,6 +47,16 @@ impl Sums {
         for (a, b) in self.overlap.iter_mut().zip(&other.overlap) {
             (0..3).for_each(|i| a[i] += b[i]);
         }
+    }
+
+    /// Adds those of all ranks.
+    pub fn join(&mut self, joint: &Joined) {
+        let five = [&mut self.nll, &mut self.smooth, &mut self.weights, &mut self.binary, &mut self.labelled];
+        let places: Vec<&mut f64> =
+            five.into_iter().chain(&mut self.focal).chain(self.overlap.as_flattened_mut()).collect();
+        let mut values: Vec<f64> = places.iter().map(|place| **place).collect();
+        joint.sum(&mut values);
+        places.into_iter().zip(values).for_each(|(place, value)| *place = value);
     }
 
     /// The loss of the terms that are made of these sums.

@@ -56,6 +56,11 @@ impl Terms {
         self.nll != 0.0 || self.smooth != 0.0
     }
 
+    /// Whether some term needs the order of a whole batch.
+    pub fn ordered(&self) -> bool {
+        self.lovasz != 0.0 || !self.ohem.is_empty()
+    }
+
     /// Whether some term needs the order or the distances of a whole batch.
     pub fn whole(&self) -> bool {
         self.lovasz != 0.0 || self.boundary != 0.0 || !self.ohem.is_empty()

@@ -3,11 +3,13 @@
 use super::input::{CHUNK, LossInput, ratio};
 use super::sixteen::Sixteen;
 use super::terms::Terms;
+use crate::joint::Joined;
 use crate::memory::Base;
 use crate::simd::LANES;
 use dapple_graph::order::{self, index, key};
 use dapple_graph::signed_distance;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The share of these losses in the value and, for each pixel, in the gradient; empty where no term needs it.
 #[derive(Default)]
@@ -28,26 +30,62 @@ impl Whole {
             return whole; // Before anything is gathered: most losses end here, for every batch.
         }
         let all: Vec<(usize, usize)> = input.labelled(0..input.shape.pixels()).collect();
-        if all.is_empty() {
+        if all.is_empty() && input.joint.is_none() {
             return whole;
         }
-        let pixels = Pixels::new(input, arena, all);
-        if terms.lovasz != 0.0 {
-            whole.lovasz(&pixels, terms.lovasz);
+        let own = Pixels::new(input, arena, all);
+        if terms.ordered() {
+            match input.joint.and_then(|joint| own.of_all_ranks(joint)) {
+                Some((pixels, part)) => {
+                    whole.ordered(&pixels, terms);
+                    whole.cut(part, pixels.channels);
+                }
+                None => whole.ordered(&own, terms),
+            }
         }
         if terms.boundary != 0.0 {
-            whole.boundary(&pixels, terms.boundary);
-        }
-        for &(keep, weight) in &terms.ohem {
-            whole.hardest(&pixels, keep, weight);
+            let mut sums = [own.labelled.len() as f64, 0.0];
+            if let Some(joint) = input.joint {
+                joint.sum(&mut sums);
+            }
+            sums[1] = whole.boundary(&own, terms.boundary, sums[0]);
+            if let Some(joint) = input.joint {
+                joint.sum(&mut sums[1..]);
+            }
+            whole.value += sums[1];
         }
         whole
     }
 
+    /// The losses that need the order of the pixels.
+    fn ordered(&mut self, pixels: &Pixels, terms: &Terms) {
+        if pixels.labelled.is_empty() {
+            return;
+        }
+        if terms.lovasz != 0.0 {
+            self.lovasz(pixels, terms.lovasz);
+        }
+        for &(keep, weight) in &terms.ohem {
+            self.hardest(pixels, keep, weight);
+        }
+    }
+
+    /// Keeps the gradients of some of the pixels.
+    fn cut(&mut self, part: Range<usize>, channels: usize) {
+        let keep = |slopes: &mut Vec<f32>, part: Range<usize>| {
+            if !slopes.is_empty() {
+                *slopes = slopes[part].to_vec();
+            }
+        };
+        keep(&mut self.by_probability, part.start * channels..part.end * channels);
+        keep(&mut self.by_logit, part.clone());
+        keep(&mut self.by_nll, part);
+    }
+
     /// Lovász-softmax, or the hinge for one channel.
     fn lovasz(&mut self, pixels: &Pixels, weight: f64) {
-        let Pixels { input, labelled, channels, .. } = pixels;
-        let pixel_count = input.shape.pixels();
+        let Pixels { labelled, channels, .. } = pixels;
+        let pixel_count = pixels.nll.len();
         if *channels == 1 {
             let sign = |label| if label == 1 { 1.0 } else { -1.0 };
             // Below zero nothing counts; NaN stays NaN.
@@ -97,7 +135,8 @@ impl Whole {
         }
     }
 
-    fn boundary(&mut self, pixels: &Pixels, weight: f64) {
+    /// `count` are the labelled pixels of the whole batch. Returns these pixels' share of the loss.
+    fn boundary(&mut self, pixels: &Pixels, weight: f64, count: f64) -> f64 {
         let Pixels { input, labelled, channels, .. } = pixels;
         let (h, w) = (input.shape.h, input.shape.w);
         let maps: Vec<Vec<f32>> = (0..input.shape.n * channels)
@@ -110,16 +149,18 @@ impl Whole {
                 signed_distance(&labels.iter().map(inside).collect::<Vec<_>>(), h, w)
             })
             .collect();
-        let share = weight / labelled.len() as f64;
+        let share = ratio(weight, count);
+        let mut value = 0.0;
         self.by_probability.resize(input.shape.pixels() * channels, 0.0);
         for &(pixel, _) in labelled {
             for k in 0..*channels {
                 let distance = maps[pixel / (h * w) * channels + k][pixel % (h * w)];
                 let at = pixel * channels + k;
                 self.by_probability[at] += (share * f64::from(distance)) as f32;
-                self.value += share * f64::from(distance) * f64::from(pixels.probabilities[at]);
+                value += share * f64::from(distance) * f64::from(pixels.probabilities[at]);
             }
         }
+        value
     }
 
     /// Cross-entropy of the pixels with the largest one.
@@ -135,7 +176,7 @@ impl Whole {
         let weights: f64 = chosen.iter().map(|&i| weight_of(i)).sum();
         let sum: f64 = chosen.iter().map(|&i| weight_of(i) * f64::from(pixels.nll[labelled[i].0])).sum();
         self.value += weight * ratio(sum, weights);
-        self.by_nll.resize(input.shape.pixels(), 0.0);
+        self.by_nll.resize(pixels.nll.len(), 0.0);
         for i in chosen {
             self.by_nll[labelled[i].0] += ratio(weight * weight_of(i), weights) as f32;
         }
@@ -191,6 +232,40 @@ impl<'a> Pixels<'a> {
             }
         });
         Self { input, labelled, channels, logits, probabilities, nll }
+    }
+
+    /// The pixels of the whole batch, in the order of the ranks, and the place of these among them. `None` after a failure.
+    fn of_all_ranks(&self, joint: &Joined) -> Option<(Self, Range<usize>)> {
+        let Self { input, channels, .. } = *self;
+        // Labels, logits, errors, probabilities.
+        let floats = [&self.logits, &self.nll, &self.probabilities];
+        let floats = floats.into_iter().flatten().flat_map(|value| value.to_le_bytes());
+        let bytes: Vec<u8> = input.labels.iter().copied().chain(floats).collect();
+        let (all, rank) = joint.gather(&bytes)?;
+        let mut joined = Self {
+            input,
+            labelled: Vec::new(),
+            channels,
+            logits: Vec::new(),
+            probabilities: Vec::new(),
+            nll: Vec::new(),
+        };
+        let mut part = 0..0;
+        for (number, bytes) in all.iter().enumerate() {
+            let count = bytes.len() / (1 + 4 * (2 + channels));
+            let begin = joined.nll.len();
+            if number == rank {
+                part = begin..begin + count;
+            }
+            let (labels, floats) = bytes.split_at(count);
+            let counts = labels.iter().enumerate().filter(|(_, label)| Some(**label) != input.loss.ignore);
+            joined.labelled.extend(counts.map(|(at, label)| (begin + at, usize::from(*label))));
+            let mut values = floats.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            joined.logits.extend(values.by_ref().take(count));
+            joined.nll.extend(values.by_ref().take(count));
+            joined.probabilities.extend(values);
+        }
+        Some((joined, part))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use dapple_base::{json_fault, write_atomic};
 use dapple_metrics::Scores;
 
-use dapple_model::{Evaluation, EvaluationSet, Weights, evaluate, load_model};
+use dapple_model::{Evaluation, EvaluationSet, Weights, evaluate_shared, load_model};
 
 use super::{Clock, Session};
 use crate::error::TrainError;
@@ -27,7 +27,8 @@ struct Measured {
 impl Session<'_> {
     /// Measures, writes the epoch's row, and saves; the best model is saved before the checkpoint that counts it.
     pub(super) fn end_epoch(&mut self, clock: &Clock) -> Result<ControlFlow<()>, TrainError> {
-        let began = self.used_seconds();
+        let began = self.ranks.agreed(self.used_seconds())?;
+        self.settle()?;
         let batches = self.position.batches_done.max(1);
         let steps = batches.div_ceil(self.setup.config.accumulate);
         let mut record = EpochRecord {
@@ -61,7 +62,7 @@ impl Session<'_> {
             let epochs = self.epochs();
             self.recorder.scored(record.epoch, epochs, &val.scores, self.executor.as_mut())?;
         }
-        if best {
+        if best && self.ranks.is_first() {
             match record.better_weights() {
                 Weights::Raw => self.save_best(&record, Weights::Raw, val)?,
                 Weights::Average => {
@@ -74,13 +75,15 @@ impl Session<'_> {
         }
         record.seconds = clock.seconds();
         self.records.push(record);
-        write_tables(self.files.folder(), &self.records)?;
+        if self.ranks.is_first() {
+            write_tables(self.files.folder(), &self.records)?;
+        }
         self.recorder.epoch_ended(&self.records)?;
         let epochs_done = self.position.epochs_done + 1;
         let Position { steps, first_loss, small, .. } = self.position;
         let pace = self.position.pace.take();
         self.position = Position { epochs_done, steps, first_loss, small, pace, ..Position::default() };
-        let used = self.used_seconds();
+        let used = self.ranks.agreed(self.used_seconds())?;
         if let Some(pace) = &mut self.position.pace {
             // The mean over epochs, measured or not.
             pace.pause += (used - began - pace.pause) / self.setup.config.evaluation.every as f64;
@@ -126,11 +129,13 @@ impl Session<'_> {
         let mut measured = Measured::default();
         let mut before = 0;
         let Measured { val, average, train } = &mut measured;
-        for (set, measured, of_average) in
-            [(&self.val, val, false), (&self.val, average, true), (&self.scored_train, train, false)]
-        {
-            let Some(set) = set else { continue };
-            if of_average && !averaged {
+        let [of_val, of_train] = self.scored;
+        for (set, scored, measured, of_average) in [
+            (&self.val, of_val, val, false),
+            (&self.val, of_val, average, true),
+            (&self.scored_train, of_train, train, false),
+        ] {
+            if scored == 0 || (of_average && !averaged) {
                 continue;
             }
             let mut on_image = |done| {
@@ -140,7 +145,10 @@ impl Session<'_> {
             if of_average {
                 self.executor.swap_ema();
             }
-            let evaluation = evaluate(self.executor.as_mut(), set, &self.loss, &mut on_image);
+            let (ranks, dataset) = (self.ranks.as_ref(), self.setup.dataset.as_ref());
+            let executor = self.executor.as_mut();
+            let evaluation =
+                evaluate_shared(ranks, dataset, executor, set.as_ref(), &self.loss, &mut on_image);
             if of_average {
                 self.executor.swap_ema();
             }
@@ -148,7 +156,7 @@ impl Session<'_> {
                 Some(evaluation) => *measured = Some(evaluation),
                 None => return Ok(None),
             }
-            before += set.len();
+            before += count(set);
         }
         Ok(Some(measured))
     }

@@ -10,10 +10,13 @@ use crate::error::{NotFinite, TrainError};
 /// beyond repair although they are still finite.
 const EXPLODED: f64 = 1e4;
 
+/// Names of images, and the place of the first unusable value in what the network makes of them.
+type Found = (Vec<String>, Option<String>);
+
 /// A batch that was run, to be run again for a diagnosis.
-struct Run {
-    images: Tensor,
-    labels: Vec<u8>,
+pub(super) struct Run {
+    pub images: Tensor,
+    pub labels: Vec<u8>,
     indices: Vec<usize>,
     /// The state of dropout before it.
     dropout: DropoutState,
@@ -33,7 +36,7 @@ impl Session<'_> {
                 indices: batch.indices,
                 dropout: self.executor.dropout_state(),
             };
-            let loss = self.executor.accumulate(&run.images, &run.labels, &self.loss, scale)?;
+            let loss = self.accumulate(&run, scale)?;
             self.position.batches_done += 1;
             let first = *self.position.first_loss.get_or_insert(loss);
             runs.push(run);
@@ -44,6 +47,7 @@ impl Session<'_> {
             losses += loss;
             self.learn_unlabelled(scale)?;
         }
+        self.sum_gradient()?;
         let rate = self.next_rate() as f32;
         let norm = f64::from(self.executor.step(rate, self.setup.config.clip_norm)?);
         if !norm.is_finite() {
@@ -87,6 +91,29 @@ impl Session<'_> {
 
     /// Finds the layer at fault by running the batches again with the same weights.
     fn diagnosed(&mut self, what: &'static str, value: f64, runs: Vec<Run>) -> TrainError {
+        // Each rank looks at its own images; they may find it at different layers.
+        self.executor.join(None);
+        let own = self.fault_of(runs);
+        let own = serde_json::to_vec(&own).expect("names are text");
+        let all = match self.ranks.gather(&own) {
+            Ok(all) => all,
+            Err(error) => return error.into(),
+        };
+        let mut found: Vec<Found> =
+            all.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
+        match found.iter().position(|(_, place)| place.is_some()) {
+            Some(first) => {
+                let (names, place) = found.swap_remove(first);
+                self.not_finite(what, value, names, place)
+            }
+            None => {
+                self.not_finite(what, value, found.into_iter().flat_map(|(names, _)| names).collect(), None)
+            }
+        }
+    }
+
+    /// The first batch with a fault, with its place; else all of them.
+    fn fault_of(&mut self, runs: Vec<Run>) -> Found {
         let mut names = Vec::new();
         for run in runs {
             self.executor.set_dropout_state(run.dropout);
@@ -94,11 +121,11 @@ impl Session<'_> {
             let own: Vec<String> = run.indices.iter().map(name).collect();
             // An engine that fails here has nothing to add to the diagnosis.
             if let Ok(Some(fault)) = self.executor.find_fault(&run.images, &run.labels, &self.loss) {
-                return self.not_finite(what, value, own, Some(fault.to_string()));
+                return (own, Some(fault.to_string()));
             }
             names.extend(own);
         }
-        self.not_finite(what, value, names, None)
+        (names, None)
     }
 
     pub(super) fn not_finite(

@@ -2,6 +2,9 @@
 
 mod epoch_end;
 mod learn;
+mod part;
+mod timing;
+mod together;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +12,16 @@ use std::time::{Duration, Instant};
 use dapple_data::{Loader, LoaderSettings};
 use dapple_graph::{DropoutState, Engine, Loss, Trainer};
 
-use dapple_base::StopFlag;
+use dapple_base::{Ranks, StopFlag, share};
 use dapple_model::{EvaluationSet, spread};
 
+use self::part::{Part, check_ranks};
 use super::checkpoint::Checkpoint;
 use super::files::TrainingFiles;
 use super::network::TrainingNetwork;
 use super::observer::{Event, Observer};
 use super::outcome::Outcome;
-use super::pace::{Ahead, Pace};
+use super::pace::Pace;
 use super::position::Position;
 use super::rates;
 use super::record::{EpochRecord, latest_progress, read_records, write_tables};
@@ -26,9 +30,6 @@ use super::setup::{Beginning, Setup};
 use super::unlabelled::Unlabelled;
 use crate::config::small_images::SmallImages;
 use crate::error::TrainError;
-
-/// Steps of the schedule where it follows the clock.
-const CLOCK_STEPS: u64 = 1_000_000;
 
 /// A training in progress.
 pub(crate) struct Session<'a> {
@@ -43,15 +44,22 @@ pub(crate) struct Session<'a> {
     /// The loader of the epochs with small images.
     small_loader: Option<Loader>,
     unlabelled: Option<Unlabelled>,
-    /// The validation images.
+    /// The validation images of this rank.
     val: Option<EvaluationSet>,
-    /// The training images that are scored.
+    /// The training images that it scores.
     scored_train: Option<EvaluationSet>,
+    /// Validation and training images that are scored by all ranks together.
+    scored: [usize; 2],
     position: Position,
     records: Vec<EpochRecord>,
     last_save: Instant,
     /// Steps of the checkpoint that the training went on from.
     resumed_at: Option<u64>,
+    /// The processes that train together, this one among them.
+    ranks: Arc<dyn Ranks>,
+    /// Images of a whole batch, and how this rank learns its part of them.
+    batch: usize,
+    part: Part,
     /// When this process began to train, and the seconds of the time span used before.
     began: Instant,
     used_before: f64,
@@ -70,6 +78,8 @@ pub(crate) struct Watchers<'a> {
     pub observer: &'a mut dyn Observer,
     pub recorder: &'a mut dyn Recorder,
     pub stop: &'a StopFlag,
+    /// The processes that train together.
+    pub ranks: Arc<dyn Ranks>,
 }
 
 impl<'a> Session<'a> {
@@ -81,7 +91,8 @@ impl<'a> Session<'a> {
         engine: &dyn Engine,
         watchers: Watchers<'a>,
     ) -> Result<Self, TrainError> {
-        let Watchers { observer, recorder, stop } = watchers;
+        let Watchers { observer, recorder, stop, ranks } = watchers;
+        let (rank, size) = (ranks.rank(), ranks.size());
         let Setup { config, parts, dataset, .. } = &setup;
         let input = config.input;
         let load =
@@ -104,7 +115,9 @@ impl<'a> Session<'a> {
                 }
                 let mut records = read_records(&files.metrics())?;
                 records.retain(|record| record.epoch <= position.epochs_done);
-                write_tables(files.folder(), &records)?;
+                if ranks.is_first() {
+                    write_tables(files.folder(), &records)?;
+                }
                 (executor, position, records)
             }
         };
@@ -118,6 +131,8 @@ impl<'a> Session<'a> {
         let cache = |shares| config.data.cache.settings(config.data.cache_mib, shares);
         // Images without labels have half of the training images' part.
         let shares = if setup.unlabelled.is_some() { 4 } else { 2 };
+        let batch = config.batch.min(parts.train.len());
+        check_ranks(&setup, size, batch)?;
         let loader = Loader::new(
             Arc::clone(dataset),
             parts.train.clone(),
@@ -128,9 +143,10 @@ impl<'a> Session<'a> {
                 seed: config.seed,
                 threads: config.data.threads,
                 cache: cache(shares),
-                ..LoaderSettings::new(input, config.batch.min(parts.train.len()))
+                ..LoaderSettings::new(input, batch)
             },
-        )?;
+        )?
+        .share(rank, size)?;
         let resized = |small: SmallImages| {
             let small = small.input(input);
             loader.resized(small.height, small.width)
@@ -138,13 +154,14 @@ impl<'a> Session<'a> {
         let small_loader = config.small_images.map(resized).transpose()?;
         let unlabelled =
             setup.unlabelled.as_ref().map(|images| Unlabelled::new(config, images)).transpose()?;
-        let set = |samples: &[usize]| match samples {
+        let set = |samples: &[usize]| match &samples[share(samples.len(), rank, size)] {
             [] => Ok(None),
-            samples => EvaluationSet::new(dataset, samples, input, config.data.threads, cache(4)).map(Some),
+            own => EvaluationSet::new(dataset, own, input, config.data.threads, cache(4)).map(Some),
         };
-        let val = set(&parts.val)?;
         let count = config.evaluation.train_images.unwrap_or(parts.val.len());
-        let scored_train = set(&spread(&parts.train, count))?;
+        let train_samples = spread(&parts.train, count);
+        let [val, scored_train] = [set(&parts.val)?, set(&train_samples)?];
+        let scored = [parts.val.len(), train_samples.len()];
 
         let mut session = Self {
             loss: config.loss.resolve(
@@ -163,13 +180,18 @@ impl<'a> Session<'a> {
             unlabelled,
             val,
             scored_train,
+            scored,
             position,
             records,
             last_save: Instant::now(),
             resumed_at,
+            ranks,
+            batch,
+            part: Part::Whole,
             began: Instant::now(),
             setup,
         };
+        session.join()?;
         if let (Some(images), Some(unlabelled)) =
             (&session.setup.unlabelled, &session.setup.config.unlabelled)
         {
@@ -217,8 +239,12 @@ impl<'a> Session<'a> {
                 return Ok(Outcome::Interrupted { epochs_done, batches_done });
             }
         }
-        let best = self.restore_best()?;
-        self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
+        if self.ranks.is_first() {
+            let best = self.restore_best()?;
+            self.recorder.finished(best.as_ref(), &self.records, self.executor.as_mut())?;
+        }
+        // The others wait here, where they leave their cores to the first one.
+        self.ranks.barrier()?;
         Ok(Outcome::Finished { records: self.records })
     }
 
@@ -259,7 +285,7 @@ impl<'a> Session<'a> {
                 let asked = Instant::now();
                 let Some(batch) = loading.next() else { break };
                 self.position.wait_seconds += asked.elapsed().as_secs_f64();
-                if self.stop.is_raised() {
+                if self.is_stopped()? {
                     return Ok(Batches::Stopped);
                 }
                 group.push(batch?);
@@ -267,9 +293,9 @@ impl<'a> Session<'a> {
             if group.is_empty() {
                 break; // The loader ended early; it gives its error as a batch.
             }
-            let images = group.iter().map(|batch| batch.n).sum();
+            let images = self.batch * group.len();
             self.learn(group)?;
-            self.keep_pace(started.elapsed().as_secs_f64());
+            self.keep_pace(started.elapsed().as_secs_f64())?;
             let epochs = self.epochs();
             self.observer.notice(&Event::Batch {
                 epoch: self.position.epochs_done + 1,
@@ -279,7 +305,7 @@ impl<'a> Session<'a> {
                 images,
                 loss: self.position.loss_sum / self.position.batches_done as f64,
             });
-            if self.position.batches_done < batches && self.save_is_due() {
+            if self.position.batches_done < batches && self.save_is_due()? {
                 self.save(clock)?;
             }
         }
@@ -304,97 +330,12 @@ impl<'a> Session<'a> {
         self.position.small = small;
     }
 
-    /// The share of the training that is done.
-    fn share_done(&self) -> f64 {
-        match &self.position.pace {
-            Some(pace) => pace.share,
-            None => {
-                let steps = self.setup.config.epochs as u64 * self.steps_per_epoch();
-                self.position.steps as f64 / steps.max(1) as f64
-            }
-        }
-    }
-
-    /// Steps of the optimizer in an epoch.
-    fn steps_per_epoch(&self) -> u64 {
-        self.loader.batches_per_epoch().div_ceil(self.setup.config.accumulate) as u64
-    }
-
-    /// Epochs in all, as far as they are known.
-    fn epochs(&self) -> usize {
-        let Some(pace) = &self.position.pace else { return self.setup.config.epochs };
-        let in_epoch = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
-        let steps = in_epoch + pace.steps_to_go().unwrap_or(0);
-        self.position.epochs_done + (steps.div_ceil(self.steps_per_epoch().max(1)) as usize).max(1)
-    }
-
-    /// The learning rate of a step, counted from 0 or, by the clock, at a share of the schedule.
-    fn learning_rate(&self, step: u64, share: f64) -> f64 {
-        let config = &self.setup.config;
-        let factor = match self.position.pace {
-            Some(_) => config.schedule.factor((share * CLOCK_STEPS as f64) as u64, CLOCK_STEPS),
-            None => config.schedule.factor(step, config.epochs as u64 * self.steps_per_epoch()),
-        };
-        config.learning_rate * factor
-    }
-
-    /// The learning rate of the next step.
-    fn next_rate(&self) -> f64 {
-        self.learning_rate(self.position.steps, self.position.pace.as_ref().map_or(0.0, |pace| pace.share))
-    }
-
-    /// The learning rate of the step before.
-    fn last_rate(&self) -> f64 {
-        let share = self.position.pace.as_ref().map_or(0.0, |pace| pace.before);
-        self.learning_rate(self.position.steps.saturating_sub(1), share)
-    }
-
-    fn used_seconds(&self) -> f64 {
-        self.used_before + self.began.elapsed().as_secs_f64()
-    }
-
-    /// Records the time of a step and, where it is due, decides how many steps follow.
-    fn keep_pace(&mut self, seconds: f64) {
-        let (used, steps) = (self.used_seconds(), self.position.steps);
-        let Some(pace) = &mut self.position.pace else { return };
-        if pace.stepped(steps, used, seconds) {
-            if pace.pause == 0.0 {
-                // Not measured yet: a pass forward takes about a third of a step for each batch of images.
-                let count = |set: &Option<EvaluationSet>| set.as_ref().map_or(0, EvaluationSet::len) as f64;
-                let images = count(&self.val) + count(&self.scored_train);
-                let batch = self.setup.config.batch * self.setup.config.accumulate;
-                pace.pause =
-                    pace.step * images / (3.0 * batch as f64) / self.setup.config.evaluation.every as f64;
-            }
-            self.decide_pace();
-        }
-    }
-
-    fn decide_pace(&mut self) {
-        let steps = self.steps_per_epoch();
-        let done = self.position.batches_done.div_ceil(self.setup.config.accumulate) as u64;
-        let Some(span) = self.setup.config.time_budget else { return };
-        let ahead =
-            Ahead { span: span.duration().as_secs_f64(), steps_left: steps.saturating_sub(done), steps };
-        if let Some(pace) = &mut self.position.pace {
-            let first = pace.per_step == 0.0;
-            pace.decide(&ahead);
-            if first {
-                let steps = self.position.steps + pace.steps_to_go().unwrap_or(0);
-                let text = format!(
-                    "{span} are enough for about {steps} steps of {:.2} s, {:.1} epochs",
-                    pace.step,
-                    steps as f64 / ahead.steps.max(1) as f64
-                );
-                self.observer.notice(&Event::Note(&text));
-            }
-        }
-    }
-
-    fn save_is_due(&self) -> bool {
+    /// Whether the state is to be saved within the epoch, by the clock of rank 0.
+    fn save_is_due(&self) -> Result<bool, TrainError> {
         let settings = self.setup.config.checkpoint;
-        settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
-            || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes
+        let due = settings.batches.is_some_and(|n| n > 0 && self.position.batches_done.is_multiple_of(n))
+            || self.last_save.elapsed().as_secs_f64() > 60.0 * settings.minutes;
+        Ok(self.ranks.agreed(f64::from(due))? > 0.0)
     }
 
     /// Saves the state in the middle of an epoch.
@@ -405,6 +346,7 @@ impl<'a> Session<'a> {
 
     /// Overwrites the checkpoint, but never with NaN or infinite values.
     fn write_checkpoint(&mut self) -> Result<(), TrainError> {
+        self.settle()?;
         let passes = self.executor.dropout_state().passes;
         let used = self.used_seconds();
         if let Some(pace) = &mut self.position.pace {
@@ -419,7 +361,9 @@ impl<'a> Session<'a> {
         if let Some((place, value)) = checkpoint.find_unsound(&self.setup.graph) {
             return Err(self.not_finite("weights", f64::from(value), Vec::new(), Some(place)));
         }
-        checkpoint.save(&self.files.last())?;
+        if self.ranks.is_first() {
+            checkpoint.save(&self.files.last())?;
+        }
         self.last_save = Instant::now();
         Ok(())
     }

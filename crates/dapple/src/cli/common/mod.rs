@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a command.
 
+pub mod cluster;
 pub mod data;
 pub mod device;
 pub mod json;

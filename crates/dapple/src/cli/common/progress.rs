@@ -1,11 +1,14 @@
 //! Progress of a training: a bar on a terminal, plain lines otherwise.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dapple::run::{Throughput, duration, line_of};
-use dapple::train::{EpochRecord, Event, Observer};
+use dapple::run::{Throughput, duration, line_of, note_on};
+use dapple::train::{EpochRecord, Event, Observer, Outcome, best_epoch};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::values::shell_word;
 
 /// Without a terminal, shortest time between lines within an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -97,6 +100,28 @@ impl Observer for Progress {
         }
         if let Some(text) = line_of(event) {
             self.line(&text);
+        }
+    }
+}
+
+/// Says how a training ended, and what it has written.
+pub fn print_outcome(outcome: &Outcome, folder: &Path) {
+    let folder = shell_word(folder);
+    match outcome {
+        Outcome::Interrupted { epochs_done, batches_done } => {
+            say!("interrupted after {epochs_done} epochs and {batches_done} batches; the state is saved");
+            say!("resume with: dapple train --resume {folder}");
+        }
+        Outcome::Finished { records } => {
+            if let Some(best) = best_epoch(records) {
+                let score = best.selection_score().unwrap_or(f64::NAN);
+                let name = if best.val_foreground_iou.is_some() { "foreground IoU" } else { "mIoU" };
+                let note = note_on(best.better_weights());
+                say!("best epoch {}: validation {name} {score:.6}{note}", best.epoch);
+            }
+            say!(
+                "written to {folder}: report.html, best.safetensors, metrics.csv, samples/, strips/, tensorboard/"
+            );
         }
     }
 }
