@@ -133,8 +133,7 @@ impl Helper {
                 Ok(Some(propose(&maps, &head, *threads)?.labels_at(size)))
             }
             Self::External { child, answers } => {
-                let painted = painted_classes(store)?;
-                if painted < 2 {
+                if painted_classes(store)?.iter().filter(|painted| **painted).count() < 2 {
                     return Ok(None);
                 }
                 let out = store.places().root.join("proposal.png");
@@ -153,13 +152,14 @@ impl Helper {
     }
 }
 
-/// The number of classes that have been painted anywhere.
-fn painted_classes(store: &LabelStore) -> Outcome<usize> {
+/// The classes that have been painted anywhere.
+fn painted_classes(store: &LabelStore) -> Outcome<[bool; 256]> {
     let mut seen = [false; 256];
     for image in store.images().iter().filter(|image| image.labelled > 0.0) {
         store.mask(&image.id)?.0.labels.iter().for_each(|&label| seen[usize::from(label)] = true);
     }
-    Ok(seen[..usize::from(UNLABELLED)].iter().filter(|seen| **seen).count())
+    seen[usize::from(UNLABELLED)] = false;
+    Ok(seen)
 }
 
 /// A stroke: its upper left corner and its pixels.
@@ -168,15 +168,16 @@ struct Stroke {
     patch: Patch,
 }
 
-/// A stroke where the most pixels of one class are wrong; `None` where nothing is.
-fn stroke(truth: &[u8], found: &[u8], size: Size) -> Option<Stroke> {
+/// A stroke where the most pixels of one class are wrong; `None` where nothing is. Classes that are `known` come after the others.
+fn stroke(truth: &[u8], found: &[u8], size: Size, known: &[bool; 256]) -> Option<Stroke> {
     let Size { height, width } = size;
     let is_wrong = |place: usize| truth[place] != UNLABELLED && truth[place] != found[place];
     let mut counts = [0_usize; 256];
     (0..truth.len())
         .filter(|place| is_wrong(*place))
         .for_each(|place| counts[usize::from(truth[place])] += 1);
-    let (label, count) = counts.iter().enumerate().rev().max_by_key(|(_, count)| **count)?;
+    let rank = |&(class, count): &(usize, &usize)| (*count > 0 && !known[class], *count);
+    let (label, count) = counts.iter().enumerate().rev().max_by_key(rank)?;
     if *count == 0 {
         return None;
     }
@@ -311,7 +312,9 @@ fn main() -> Outcome<()> {
             if iou >= arguments.target || strokes >= arguments.strokes {
                 break;
             }
-            let Some(Stroke { at, patch }) = stroke(&truth, &found, image.size) else { break };
+            // Without a proposal, a class that has not been painted is what is missing.
+            let painted = if proposed.is_none() { painted_classes(&store)? } else { [true; 256] };
+            let Some(Stroke { at, patch }) = stroke(&truth, &found, image.size, &painted) else { break };
             store.draw(name, image.revision, at, &patch)?;
             (strokes, total) = (strokes + 1, total + 1);
         }

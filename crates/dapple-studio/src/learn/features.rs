@@ -20,10 +20,13 @@ const SCALES: usize = 5;
 /// The features of a cell: three colours, edge, curvature, roughness.
 const CHANNELS: usize = 6;
 
-/// The size at which an image is looked at: its own, or the largest of its proportions within 512 x 512 pixels.
+/// The most that a small image is enlarged: an encoder's maps then have more cells for its parts.
+const ENLARGED: f64 = 2.0;
+
+/// The size at which an image is looked at: the largest of its proportions within 512 x 512 pixels, or twice its own.
 pub fn working_size(size: Size) -> Size {
     let longest = size.height.max(size.width).max(1) as f64;
-    let factor = (SIDE as f64 / longest).min(1.0);
+    let factor = (SIDE as f64 / longest).min(ENLARGED);
     let side = |side: usize| ((side as f64 * factor).round() as usize).max(LEAST);
     Size { height: side(size.height), width: side(size.width) }
 }
