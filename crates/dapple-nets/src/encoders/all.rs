@@ -1,10 +1,13 @@
 //! The list of encoders.
 
 use super::encoder::Encoder;
-use super::{convnext, efficientnet, efficientnet_lite, mit, mobilenet, resnet, vgg};
+use super::{
+    convnext, densenet, efficientnet, efficientnet_lite, efficientnet_smp, mit, mobilenet, mobilenetv2,
+    resnet, se_resnet, vgg,
+};
 
 /// All encoders.
-pub static ENCODERS: [Encoder; 27] = [
+pub static ENCODERS: [Encoder; 60] = [
     vgg::VGG11,
     vgg::VGG11_BN,
     vgg::VGG13,
@@ -17,11 +20,39 @@ pub static ENCODERS: [Encoder; 27] = [
     resnet::RESNET34,
     resnet::RESNET50,
     resnet::RESNET101,
+    resnet::RESNET152,
+    resnet::WIDE50,
+    resnet::WIDE101,
+    resnet::RESNEXT50,
+    resnet::RESNEXT101,
+    se_resnet::RESNET50,
+    se_resnet::RESNET101,
+    se_resnet::RESNET152,
+    se_resnet::RESNEXT50,
+    se_resnet::RESNEXT101,
+    densenet::DENSENET121,
+    densenet::DENSENET161,
+    densenet::DENSENET169,
+    densenet::DENSENET201,
+    mobilenetv2::MOBILENETV2,
     mobilenet::LARGE,
+    mobilenet::SMALL,
     efficientnet::B0,
     efficientnet::B1,
     efficientnet::B2,
     efficientnet::B3,
+    efficientnet::B4,
+    efficientnet::B5,
+    efficientnet::B6,
+    efficientnet::B7,
+    efficientnet_smp::B0,
+    efficientnet_smp::B1,
+    efficientnet_smp::B2,
+    efficientnet_smp::B3,
+    efficientnet_smp::B4,
+    efficientnet_smp::B5,
+    efficientnet_smp::B6,
+    efficientnet_smp::B7,
     efficientnet_lite::LITE0,
     efficientnet_lite::LITE1,
     efficientnet_lite::LITE2,
@@ -29,9 +60,14 @@ pub static ENCODERS: [Encoder; 27] = [
     efficientnet_lite::LITE4,
     convnext::TINY,
     convnext::SMALL,
+    convnext::BASE,
+    convnext::LARGE,
     mit::B0,
     mit::B1,
     mit::B2,
+    mit::B3,
+    mit::B4,
+    mit::B5,
 ];
 
 /// The encoder of that name.

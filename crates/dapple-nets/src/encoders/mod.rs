@@ -5,13 +5,17 @@
 
 mod all;
 mod convnext;
+mod densenet;
 mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_smp;
 mod encoder;
 mod feature_maps;
 pub(crate) mod mit;
 mod mobilenet;
+mod mobilenetv2;
 mod resnet;
+mod se_resnet;
 pub(crate) mod vgg;
 
 pub use all::{ENCODERS, encoder_named};
