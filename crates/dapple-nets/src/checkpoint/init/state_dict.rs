@@ -5,7 +5,8 @@ use super::prefix::{candidates, unwrapped};
 use super::report::{InitError, InitReport};
 use crate::checkpoint::named_tensor::NamedTensor;
 use crate::checkpoint::naming::{
-    Naming, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated,
+    Naming, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_timm, is_on_universal,
+    is_translated,
 };
 use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
@@ -106,6 +107,7 @@ pub(super) fn recognize<'n>(
         Naming::TimmEncoder,
         Naming::TimmUniversal,
         Naming::Numbered,
+        Naming::Dotted,
         Naming::PlainVgg,
     ];
     let usable = all.into_iter().filter(|naming| match naming {
@@ -116,7 +118,9 @@ pub(super) fn recognize<'n>(
         Naming::HuggingFace => is_on_mit(network),
         // Its `timm-tf_efficientnet_lite0` pads otherwise than the published network.
         Naming::TimmEncoder => is_on_timm(network) && !is_on_lite(network),
-        Naming::Timm | Naming::TimmUniversal => is_on_timm(network),
+        Naming::Timm => is_on_timm(network),
+        Naming::TimmUniversal => is_on_universal(network),
+        Naming::Dotted => is_on_densenet(network),
         Naming::Numbered => is_on_lite(network),
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
