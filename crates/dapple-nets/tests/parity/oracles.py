@@ -103,8 +103,8 @@ class SmpUnet(nn.Module):
         return self.segmentation_head(self.decoder(self.encoder(x)))
 
 
-def mobilenet_features(mult, dilated=False):
-    setting, last = mobilenetv3._mobilenet_v3_conf("mobilenet_v3_large", width_mult=mult, dilated=dilated)
+def mobilenet_features(mult, dilated=False, size="large"):
+    setting, last = mobilenetv3._mobilenet_v3_conf(f"mobilenet_v3_{size}", width_mult=mult, dilated=dilated)
     return mobilenetv3.MobileNetV3(setting, last).features
 
 
@@ -113,6 +113,15 @@ def unet_on_mobilenet(classes, factor):
     taps = [1, 3, 6, 12, 16]
     channels = [features[i].out_channels for i in taps]
     return SmpUnet(Encoder(features, taps, channels), classes, factor)
+
+
+class MobileNetV3Small(Encoder):
+    """Its map at stride 2 is the first layer's."""
+
+    def __init__(self, factor):
+        features = mobilenet_features(1 / factor, size="small")
+        taps = [0, 1, 3, 8, 12]
+        super().__init__(features, taps, [features[i].out_channels for i in taps])
 
 
 def unet_on_efficientnet(size, classes, factor):

@@ -94,7 +94,7 @@ fn encoders_have_their_names_here() {
     );
     let message = refused(settings("Unet", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).to_string());
     assert!(message.contains("stride 2"), "{message}");
-    // The first two of these do not pad as TensorFlow did for their weights; no encoder, other names, another type.
+    // Another padding or other maps than here, names of this program, no encoder, another type.
     for there in [
         json!("timm-tf_efficientnet_lite0"),
         json!("tu-efficientnet_lite0"),

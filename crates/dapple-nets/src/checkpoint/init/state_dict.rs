@@ -11,7 +11,7 @@ use crate::checkpoint::naming::{
 use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
 use dapple_graph::{Network, Shape, State};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Initializes the parameters of a network from a state dict.
 ///
@@ -125,18 +125,22 @@ pub(super) fn recognize<'n>(
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
     });
-    let schemes: Vec<(Naming, Vec<String>)> = usable
+    // How many parameters want each name.
+    let schemes: Vec<(Naming, HashMap<String, usize>)> = usable
         .map(|naming| {
             let translator = Translator::new(network, naming, state);
-            let sources = state.specs.iter().filter_map(|spec| translator.source(spec));
-            (naming, sources.map(|source| source.name).collect())
+            let mut wanted = HashMap::new();
+            for source in state.specs.iter().filter_map(|spec| translator.source(spec)) {
+                *wanted.entry(source.name).or_insert(0) += 1;
+            }
+            (naming, wanted)
         })
         .collect();
     let (mut best, mut also_fits) = ((0, "", Naming::Own), None);
     for prefix in candidates(entries.iter().map(|(name, _)| name.as_str())) {
         for (naming, wanted) in &schemes {
-            let is_there = |name: &&String| names.contains(format!("{prefix}{name}").as_str());
-            let count = wanted.iter().filter(is_there).count();
+            let there = names.iter().filter_map(|name| wanted.get(name.strip_prefix(prefix)?));
+            let count: usize = there.sum();
             if count > best.0 {
                 (best, also_fits) = ((count, prefix, *naming), None);
             } else if count > 0 && (count, *naming) == (best.0, best.2) && prefix != best.1 {
