@@ -80,7 +80,7 @@ fn encoder_is(network: &NetworkEntry, family: &str) -> bool {
 
 /// Whether timm's encoder has no more stages than the network uses.
 fn is_cut(network: &NetworkEntry) -> bool {
-    ["convnext", "res", "wide-res"].iter().any(|family| encoder_is(network, family))
+    ["convnext", "res", "wide-res", "regnety"].iter().any(|family| encoder_is(network, family))
 }
 
 /// The convolution before the classifier of EfficientNet and its batch norm, under these names: segmentation_models_pytorch keeps

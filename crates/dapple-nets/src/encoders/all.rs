@@ -2,12 +2,12 @@
 
 use super::encoder::Encoder;
 use super::{
-    convnext, densenet, efficientnet, efficientnet_lite, efficientnet_smp, mit, mobilenet, mobilenetv2,
-    resnet, se_resnet, vgg,
+    convnext, densenet, efficientnet, efficientnet_lite, efficientnet_smp, efficientnetv2, mit, mobilenet,
+    mobilenetv2, mobilenetv4, regnet, resnet, se_resnet, vgg,
 };
 
 /// All encoders.
-pub static ENCODERS: [Encoder; 60] = [
+pub static ENCODERS: [Encoder; 74] = [
     vgg::VGG11,
     vgg::VGG11_BN,
     vgg::VGG13,
@@ -37,6 +37,14 @@ pub static ENCODERS: [Encoder; 60] = [
     mobilenetv2::MOBILENETV2,
     mobilenet::LARGE,
     mobilenet::SMALL,
+    mobilenetv4::SMALL,
+    mobilenetv4::MEDIUM,
+    regnet::Y002,
+    regnet::Y004,
+    regnet::Y006,
+    regnet::Y008,
+    regnet::Y016,
+    regnet::Y032,
     efficientnet::B0,
     efficientnet::B1,
     efficientnet::B2,
@@ -53,6 +61,12 @@ pub static ENCODERS: [Encoder; 60] = [
     efficientnet_smp::B5,
     efficientnet_smp::B6,
     efficientnet_smp::B7,
+    efficientnetv2::B0,
+    efficientnetv2::B1,
+    efficientnetv2::B2,
+    efficientnetv2::B3,
+    efficientnetv2::S,
+    efficientnetv2::M,
     efficientnet_lite::LITE0,
     efficientnet_lite::LITE1,
     efficientnet_lite::LITE2,

@@ -30,13 +30,17 @@ SMP = {
     "mobilenetv3-small": "tu-mobilenetv3_small_100",
     **{f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4, 8)},
     **{f"efficientnet-smp-b{n}": f"efficientnet-b{n}" for n in range(8)},
+    **{f"tf-efficientnetv2-{n}": f"tu-tf_efficientnetv2_{n}" for n in ("b0", "b1", "b2", "b3", "s", "m")},
+    "mobilenetv4-conv-small": "tu-mobilenetv4_conv_small",
+    "mobilenetv4-conv-medium": "tu-mobilenetv4_conv_medium",
+    **{f"regnety-{n}": f"tu-regnety_{n}" for n in ("002", "004", "006", "008", "016", "032")},
     "convnext-base": "tu-convnext_base",
     "convnext-large": "tu-convnext_large",
     **{f"mit-b{n}": f"mit_b{n}" for n in range(3, 6)},
 }
 
 # Encoders whose parameters have other names there, and one that joins two of dapple's.
-TRANSLATED = ("wide-", "mobilenetv3-", "efficientnet-b", "convnext-", "mit-")
+TRANSLATED = ("mobilenetv3-", "efficientnet-b", "convnext-", "mit-")
 
 # Layers that smp keeps without using them.
 UNUSED = ("_conv_head.", "_bn1.", "conv_head.", "bn2.")
@@ -47,6 +51,9 @@ SAVED = {
     "unet-efficientnet-b4": ("Unet", "timm-efficientnet-b4"),
     "unet-mobilenetv3-small": ("Unet", "tu-mobilenetv3_small_100"),
     "pspnet-wide-resnet50-2": ("PSPNet", "tu-wide_resnet50_2"),
+    "unet-tf-efficientnetv2-b0": ("Unet", "tu-tf_efficientnetv2_b0"),
+    "unet-mobilenetv4-conv-small": ("Unet", "tu-mobilenetv4_conv_small"),
+    "pspnet-regnety-004": ("PSPNet", "tu-regnety_004"),
     "unet-mit-b3": ("Unet", "mit_b3"),
     "unet-densenet121": ("Unet", "densenet121"),
     "unet-se-resnext50-32x4d": ("Unet", "se_resnext50_32x4d"),
@@ -54,6 +61,7 @@ SAVED = {
 }
 
 WIDTHS = {
+    "s": 24, "m": 24, "mobilenetv4-conv-small": 32, "mobilenetv4-conv-medium": 32,
     "mobilenetv3-small": 16, "mobilenetv2": 32, "densenet161": 96, "convnext-base": 128, "convnext-large": 192,
     **dict(zip((f"b{n}" for n in range(8)), (32, 32, 32, 40, 48, 48, 56, 64))),
 }
@@ -63,16 +71,17 @@ def width(ours):
     """Channels of the first stage."""
     if "efficientnet" in ours:
         return WIDTHS[ours.split("-")[-1]]
-    return WIDTHS.get(ours, 64)
+    return 32 if ours.startswith("regnety") else WIDTHS.get(ours, 64)
 
 
 def encoder_rows():
     for ours, theirs in SMP.items():
         encoder = smp.encoders.get_encoder(theirs, weights=None)
-        keys = {k: list(v.shape) for k, v in encoder.state_dict().items() if v.is_floating_point()}
+        values = encoder.state_dict().items()
+        inner = "model." if theirs.startswith("tu-") else ""
+        keys = {k.removeprefix(inner): list(v.shape) for k, v in values if v.is_floating_point()}
         keys = {k: v for k, v in keys.items() if not k.startswith(UNUSED) or "efficientnet" not in ours}
-        trained = {k for k, _ in encoder.named_parameters()} & keys.keys()
-        count = sum(p.numel() for k, p in encoder.named_parameters() if k in trained)
+        count = sum(p.numel() for k, p in encoder.named_parameters() if k.removeprefix(inner) in keys)
         maps = [[2 << i, c] for i, c in enumerate(encoder.out_channels[1:]) if c]
         row = {"encoder": ours, "maps": maps, "parameters": count}
         if not ours.startswith(TRANSLATED):
@@ -93,6 +102,15 @@ def without_last_layer(model):
     return model
 
 
+def with_tensorflows_momentum(factor):
+    """timm leaves it at its default."""
+    model = smp_model("Unet", "tu-tf_efficientnetv2_b0", 3, factor)
+    for m in model.encoder.modules():
+        if hasattr(m, "momentum"):
+            m.momentum = 0.01
+    return model
+
+
 def cases(f, case):
     """One of each family, for make.py's `cases`: with gradients, below U-Net."""
     odd, even, f16, f32 = [2, 45, 70], [2, 64, 96], min(f, 2), min(f, 4)
@@ -100,6 +118,10 @@ def cases(f, case):
         yield case(f"unet-{ours}", 64 // f, odd, lambda: smp_model("Unet", SMP[ours], 3, f))
     yield case("unet-mobilenetv2", 32 // f32, odd, lambda: smp_model("Unet", "mobilenet_v2", 3, f32))
     yield case("unet-mobilenetv3-small", 16 // f16, odd, lambda: SmpUnet(MobileNetV3Small(f16), 3, f16))
+    yield case("unet-mobilenetv4-conv-small", 32 // f32, odd, lambda: smp_model("Unet", "tu-mobilenetv4_conv_small", 3, f32))
+    regnet = lambda: narrow(smp.Unet("tu-regnety_004", encoder_weights=None, classes=3), f32, keep_groups=True)
+    yield case("unet-regnety-004", 32 // f32, odd, regnet)
+    yield case("unet-tf-efficientnetv2-b0", 32 // f32, odd, lambda: with_tensorflows_momentum(f32))
     smp_b2 = lambda: without_last_layer(smp_model("Unet", "efficientnet-b2", 3, f16))
     yield case("unet-efficientnet-smp-b2", 32 // f16, even, smp_b2)
 
@@ -112,9 +134,16 @@ def dilated_cases():
         ("deeplabv3plus-mobilenetv2", "mobilenet_v2", 4),
         ("deeplabv3plus-efficientnet-smp-b0", "efficientnet-b0", 2),
         ("deeplabv3plus-resnet18", "tu-resnet18", 8),
+        ("deeplabv3plus-tf-efficientnetv2-b0", "tu-tf_efficientnetv2_b0", 4),
+        ("deeplabv3plus-mobilenetv4-conv-medium", "tu-mobilenetv4_conv_medium", 4),
+        ("deeplabv3plus-regnety-002", "tu-regnety_002", 4),
     ]:
-        model = narrow(smp.DeepLabV3Plus(their, encoder_weights=None, classes=3), factor)
+        model = smp.DeepLabV3Plus(their, encoder_weights=None, classes=3)
+        for part in (model.decoder, model.segmentation_head):
+            narrow(part, factor)
+        narrow(model.encoder, factor, keep_groups="regnet" in their)
         config = {"name": name, "width": width(name.split("-", 1)[1]) // factor}
+        config |= {"drop_path": 0.0} if "efficientnet" in name else {}
         config |= {"dilation": "later"} if their.startswith("tu-") else {}
         yield name, config, even, model
 

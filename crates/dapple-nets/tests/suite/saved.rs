@@ -84,6 +84,9 @@ fn encoders_have_their_names_here() {
         ("tu-resnet34", "resnet34"),
         ("tu-wide_resnet50_2", "wide-resnet50-2"),
         ("tu-mobilenetv3_small_100", "mobilenetv3-small"),
+        ("tu-mobilenetv4_conv_medium", "mobilenetv4-conv-medium"),
+        ("tu-regnety_016", "regnety-016"),
+        ("tu-tf_efficientnetv2_s", "tf-efficientnetv2-s"),
     ] {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));
     }
@@ -101,6 +104,7 @@ fn encoders_have_their_names_here() {
         json!("efficientnet-smp-b0"),
         json!("efficientnet_lite0"),
         json!("tu-tf_efficientnet_b0"),
+        json!("tu-efficientnetv2_s"),
         json!("tu-mobilenetv2_100"),
         json!("tu-densenet121"),
         json!("wide_resnet50_2"),

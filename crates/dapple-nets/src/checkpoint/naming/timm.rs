@@ -1,7 +1,7 @@
 //! timm's names for the layers of EfficientNet-B0 to B7, EfficientNet-Lite, MobileNetV2 and V3, and ConvNeXt. Its networks
 //! `efficientnet_b0` to `b7`, `mobilenetv2_100`, `mobilenetv3_large_100` and `small_100`, and `convnext_tiny` to `large` are
 //! equivalent to torchvision's, whose names dapple uses; `tf_efficientnet_lite0` to `lite4` are the published ones. Those of
-//! ResNet, wide ResNet and ResNeXt are torchvision's.
+//! ResNet, wide ResNet and ResNeXt are torchvision's; EfficientNetV2, MobileNetV4 and RegNetY have timm's names here.
 //!
 //! | dapple | timm |
 //! |---|---|
@@ -40,8 +40,9 @@ pub(super) fn knows(encoder: &str) -> bool {
 /// Whether segmentation_models_pytorch's encoder `tu-...` computes the maps of this one, but for that of EfficientNet at
 /// stride 2.
 pub(crate) fn is_universal(encoder: &str) -> bool {
-    let as_torchvision = ["resnet", "wide-resnet", "resnext"];
-    as_torchvision.iter().any(|family| encoder.starts_with(family))
+    // Those with the same names here.
+    let named_alike = ["resnet", "wide-resnet", "resnext", "regnety", "mobilenetv4", "tf-efficientnetv2"];
+    named_alike.iter().any(|family| encoder.starts_with(family))
         || (knows(encoder) && !encoder.starts_with("mobilenetv2"))
 }
 
@@ -166,9 +167,8 @@ fn convnext(index: usize, layer: &str) -> Option<String> {
 }
 
 /// The name in a network with `features_only`, where ConvNeXt's stages are separate layers.
-pub(super) fn in_feature_list(name: &str) -> String {
-    match name.starts_with("stem.") || name.starts_with("stages.") {
-        true => name.replacen('.', "_", 1),
-        false => name.to_owned(),
-    }
+pub(super) fn in_feature_list(encoder: &str, name: &str) -> String {
+    let separate =
+        encoder.starts_with("convnext") && (name.starts_with("stem.") || name.starts_with("stages."));
+    if separate { name.replacen('.', "_", 1) } else { name.to_owned() }
 }

@@ -93,7 +93,10 @@ impl<'a> Translator<'a> {
             Naming::Timm => self.timm(name, str::to_owned),
             Naming::TimmEncoder => self.timm_or_own(name, |there| format!("encoder.{there}")),
             Naming::TimmUniversal => {
-                self.timm_or_own(name, |there| format!("encoder.model.{}", timm::in_feature_list(there)))
+                let encoder = self.network.encoder?.name;
+                self.timm_or_own(name, |there| {
+                    format!("encoder.model.{}", timm::in_feature_list(encoder, there))
+                })
             }
             Naming::Dotted => {
                 let dotted =
