@@ -78,7 +78,8 @@ fn build(
     let stem = Conv2d::new(scaled(32), 3).stride(2).padding(1);
     let half = layer(g, &format!("{}{}0", form.prefix, form.features), x, &stem, true)?;
     let blocks = |stage: usize| (TABLE[stage].4 as f64 * depth).ceil() as usize;
-    stages(g, half, form, &Layout { blocks: &blocks, scaled: &scaled, name: &torchvision, add: &block })
+    let layout = Layout { blocks: &blocks, scaled: &scaled, name: &torchvision, add: &block, early: None };
+    stages(g, half, form, &layout)
 }
 
 /// torchvision's name of a block: its place in its stage, for every stage.
@@ -109,6 +110,9 @@ pub(super) struct Layout<'a> {
     pub name: &'a dyn Fn(&Form, [usize; 3]) -> String,
     /// Adds a block without its shortcut: the graph, the prefix of its names, its input, its settings.
     pub add: &'a dyn Fn(&mut Graph, &str, NodeId, &Block) -> Result<NodeId, GraphError>,
+    /// The place among all of the block that ends the map at stride 16, if that is not the last one there; those behind it are
+    /// dilated as at stride 32.
+    pub early: Option<usize>,
 }
 
 /// The stages of the table on the map at stride 2.
@@ -118,14 +122,17 @@ pub(super) fn stages(
     form: &Form,
     layout: &Layout,
 ) -> Result<Features, GraphError> {
-    let &Layout { blocks, scaled, name, add } = layout;
+    let &Layout { blocks, scaled, name, add, early } = layout;
     let (mut x, mut stride, mut number, mut outs) = (half, 2, 0, Vec::with_capacity(TABLE.len()));
     let total: usize = (0..TABLE.len()).map(blocks).sum();
+    let mut cut = None;
     for (stage, &Stage(expansion, kernel, stage_stride, out, _)) in TABLE.iter().enumerate() {
         let before = stride;
         stride *= stage_stride;
-        let (own, out) = (form.stride.stage(stride), scaled(out));
+        let out = scaled(out);
         for index in 0..blocks(stage) {
+            let is_late = early.is_some_and(|end| number > end);
+            let own = form.stride.stage(if is_late { 32 } else { stride });
             let (down, from) = if index == 0 { (stage_stride, before) } else { (1, stride) };
             let dilation = if down > 1 { own.first } else { own.dilation };
             let stride = if own.dilation > 1 { 1 } else { down };
@@ -137,11 +144,15 @@ pub(super) fn stages(
             } else {
                 y
             };
+            if early == Some(number) {
+                cut = Some(x);
+            }
             number += 1;
         }
         outs.push(x);
     }
-    Ok(Features { half: Some(half), maps: ENDS.map(|end| outs[end]), early: None })
+    let [a, b, c, d] = ENDS.map(|end| outs[end]);
+    Ok(Features { half: Some(half), maps: [a, b, cut.unwrap_or(c), d], early: None })
 }
 
 /// MBConv: expansion, depthwise convolution, squeeze-and-excitation, projection.

@@ -65,7 +65,8 @@ fn build(g: &mut Graph, x: NodeId, form: &Form, scaling: Scaling) -> Result<Feat
     let half = layer(g, &format!("{}{}0", form.prefix, form.features), image, &stem, true)?;
     let scaled = |channels: usize| divisible(channels as f64 * scaling.0 * narrow);
     let blocks = |stage: usize| scaling.blocks(stage);
-    stages(g, half, form, &Layout { blocks: &blocks, scaled: &scaled, name: &torchvision, add: &block })
+    let layout = Layout { blocks: &blocks, scaled: &scaled, name: &torchvision, add: &block, early: None };
+    stages(g, half, form, &layout)
 }
 
 /// MBConv without squeeze-and-excitation: expansion, depthwise convolution, projection.

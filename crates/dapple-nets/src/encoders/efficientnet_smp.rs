@@ -95,7 +95,9 @@ fn build(g: &mut Graph, x: NodeId, form: &Form, scaling: &Scaling) -> Result<Fea
         (blocks as f64 * scaling.depth).ceil() as usize
     };
     let add = |g: &mut Graph, name: &str, x: NodeId, settings: &Block| block(g, name, x, settings, scaling);
-    stages(g, half, form, &Layout { blocks: &blocks, scaled: &scaled, name: &numbered, add: &add })
+    // Of B0, segmentation_models_pytorch takes the map at stride 16 from the first block of the fifth stage.
+    let early = (scaling.depth == 1.0).then_some(8);
+    stages(g, half, form, &Layout { blocks: &blocks, scaled: &scaled, name: &numbered, add: &add, early })
 }
 
 /// The name of a block: its place among all.
