@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn encoders_of_torchvision_and_efficientnet_lite_have_their_weights_with_their_normalization() {
         // segmentation_models_pytorch's and timm's, whose files have no published checksum.
-        const WITHOUT: [&str; 6] =
-            ["mit", "se-", "efficientnet-smp", "tf-efficientnetv2", "mobilenetv4", "regnety"];
+        const WITHOUT: [&str; 7] =
+            ["mit", "se-", "efficientnet-smp", "tf-efficientnetv2", "mobilenetv4", "regnety", "hrnet"];
         let has_weights = |encoder: &&Encoder| !WITHOUT.iter().any(|family| encoder.name.starts_with(family));
         for encoder in ENCODERS.iter().filter(has_weights) {
             let network =

@@ -2,12 +2,12 @@
 
 use super::encoder::Encoder;
 use super::{
-    convnext, densenet, efficientnet, efficientnet_lite, efficientnet_smp, efficientnetv2, mit, mobilenet,
-    mobilenetv2, mobilenetv4, regnet, resnet, se_resnet, vgg,
+    convnext, densenet, efficientnet, efficientnet_lite, efficientnet_smp, efficientnetv2, hrnet, mit,
+    mobilenet, mobilenetv2, mobilenetv4, regnet, resnet, se_resnet, vgg,
 };
 
 /// All encoders.
-pub static ENCODERS: [Encoder; 74] = [
+pub static ENCODERS: [Encoder; 76] = [
     vgg::VGG11,
     vgg::VGG11_BN,
     vgg::VGG13,
@@ -72,6 +72,8 @@ pub static ENCODERS: [Encoder; 74] = [
     efficientnet_lite::LITE2,
     efficientnet_lite::LITE3,
     efficientnet_lite::LITE4,
+    hrnet::W18,
+    hrnet::W32,
     convnext::TINY,
     convnext::SMALL,
     convnext::BASE,

@@ -12,6 +12,7 @@ mod efficientnet_smp;
 mod efficientnetv2;
 mod encoder;
 mod feature_maps;
+mod hrnet;
 pub(crate) mod mit;
 mod mobilenet;
 mod mobilenetv2;

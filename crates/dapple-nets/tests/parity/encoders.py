@@ -34,6 +34,8 @@ SMP = {
     "mobilenetv4-conv-small": "tu-mobilenetv4_conv_small",
     "mobilenetv4-conv-medium": "tu-mobilenetv4_conv_medium",
     **{f"regnety-{n}": f"tu-regnety_{n}" for n in ("002", "004", "006", "008", "016", "032")},
+    "hrnet-w18": "tu-hrnet_w18",
+    "hrnet-w32": "tu-hrnet_w32",
     "convnext-base": "tu-convnext_base",
     "convnext-large": "tu-convnext_large",
     **{f"mit-b{n}": f"mit_b{n}" for n in range(3, 6)},
@@ -54,6 +56,7 @@ SAVED = {
     "unet-tf-efficientnetv2-b0": ("Unet", "tu-tf_efficientnetv2_b0"),
     "unet-mobilenetv4-conv-small": ("Unet", "tu-mobilenetv4_conv_small"),
     "pspnet-regnety-004": ("PSPNet", "tu-regnety_004"),
+    "unet-hrnet-w18": ("Unet", "tu-hrnet_w18"),
     "unet-mit-b3": ("Unet", "mit_b3"),
     "unet-densenet121": ("Unet", "densenet121"),
     "unet-se-resnext50-32x4d": ("Unet", "se_resnext50_32x4d"),
@@ -118,6 +121,7 @@ def cases(f, case):
         yield case(f"unet-{ours}", 64 // f, odd, lambda: smp_model("Unet", SMP[ours], 3, f))
     yield case("unet-mobilenetv2", 32 // f32, odd, lambda: smp_model("Unet", "mobilenet_v2", 3, f32))
     yield case("unet-mobilenetv3-small", 16 // f16, odd, lambda: SmpUnet(MobileNetV3Small(f16), 3, f16))
+    yield case("unet-hrnet-w18", 64 // f, even, lambda: smp_model("Unet", "tu-hrnet_w18", 3, f))
     yield case("unet-mobilenetv4-conv-small", 32 // f32, odd, lambda: smp_model("Unet", "tu-mobilenetv4_conv_small", 3, f32))
     regnet = lambda: narrow(smp.Unet("tu-regnety_004", encoder_weights=None, classes=3), f32, keep_groups=True)
     yield case("unet-regnety-004", 32 // f32, odd, regnet)
@@ -154,7 +158,7 @@ def full_cases(names):
     for ours, theirs in SMP.items():
         for family, maker in (("unet", "Unet"), ("deeplabv3plus", "DeepLabV3Plus")):
             name = f"{family}-{ours}"
-            rigid = ours.startswith(("densenet", "mit", "convnext"))
+            rigid = ours.startswith(("densenet", "mit", "convnext", "hrnet"))
             if (names and name not in names) or (family == "deeplabv3plus" and rigid):
                 continue
             model = getattr(smp, maker)(theirs, encoder_weights=None, classes=3)

@@ -246,7 +246,7 @@ fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
         assert_eq!(crc32fast::hash(lines.as_bytes()), row.crc32, "{}:\n{lines}", row.network);
         compared += 1;
     }
-    assert_eq!(compared, 86, "networks");
+    assert_eq!(compared, 87, "networks");
 }
 
 #[test]

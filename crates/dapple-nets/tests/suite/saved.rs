@@ -86,6 +86,7 @@ fn encoders_have_their_names_here() {
         ("tu-mobilenetv3_small_100", "mobilenetv3-small"),
         ("tu-mobilenetv4_conv_medium", "mobilenetv4-conv-medium"),
         ("tu-regnety_016", "regnety-016"),
+        ("tu-hrnet_w32", "hrnet-w32"),
         ("tu-tf_efficientnetv2_s", "tf-efficientnetv2-s"),
     ] {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));

@@ -1,7 +1,7 @@
 //! timm's names for the layers of EfficientNet-B0 to B7, EfficientNet-Lite, MobileNetV2 and V3, and ConvNeXt. Its networks
 //! `efficientnet_b0` to `b7`, `mobilenetv2_100`, `mobilenetv3_large_100` and `small_100`, and `convnext_tiny` to `large` are
 //! equivalent to torchvision's, whose names dapple uses; `tf_efficientnet_lite0` to `lite4` are the published ones. Those of
-//! ResNet, wide ResNet and ResNeXt are torchvision's; EfficientNetV2, MobileNetV4 and RegNetY have timm's names here.
+//! ResNet, wide ResNet and ResNeXt are torchvision's; EfficientNetV2, HRNet, MobileNetV4 and RegNetY have timm's names here.
 //!
 //! | dapple | timm |
 //! |---|---|
@@ -41,7 +41,8 @@ pub(super) fn knows(encoder: &str) -> bool {
 /// stride 2.
 pub(crate) fn is_universal(encoder: &str) -> bool {
     // Those with the same names here.
-    let named_alike = ["resnet", "wide-resnet", "resnext", "regnety", "mobilenetv4", "tf-efficientnetv2"];
+    let named_alike =
+        ["resnet", "wide-resnet", "resnext", "regnety", "mobilenetv4", "tf-efficientnetv2", "hrnet"];
     named_alike.iter().any(|family| encoder.starts_with(family))
         || (knows(encoder) && !encoder.starts_with("mobilenetv2"))
 }
