@@ -41,8 +41,8 @@ enum Block {
     Conv(usize, usize, usize),
     /// A 3 x 3 convolution of stride 2 to more channels, a projection: expansion, output channels.
     Fused(usize, usize),
-    /// The universal inverted bottleneck: kernels of the depthwise convolutions before and behind the expansion (0 for none), stride of the
-    /// second, expansion, output channels.
+    /// The universal inverted bottleneck: kernels of the depthwise convolutions before and behind the expansion (0 for none),
+    /// stride of the second, expansion, output channels.
     Universal(usize, usize, usize, usize, usize),
 }
 

@@ -104,8 +104,8 @@ fn place(stages: &[usize], mut number: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// A layer of MobileNetV2's blocks: `PLACE.LAYER.PART` of all convolutions with an activation, `PLACE.PART` of the last one and of its
-/// norm.
+/// A layer of MobileNetV2's blocks: `PLACE.LAYER.PART` of convolutions with an activation, `PLACE.PART` of the last one and of
+/// its norm.
 fn linear_bottleneck(layer: &str, expands: bool) -> Option<String> {
     let names: &[&str] = match expands {
         true => &["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"],

@@ -8,7 +8,8 @@ pub const KNOWN: &str = "resnet18 to 152, resnext50_32x4d and resnext101_32x8d, 
      se_resnext101_32x4d, vgg11 to 19 with and without _bn, densenet121 to 201, mobilenet_v2, efficientnet-b0 to b7, \
      timm-efficientnet-b0 to b7, mit_b0 to b5, and tu- before resnet18 to 152, wide_resnet50_2 and 101_2, resnext50_32x4d and \
      101_32x8d, efficientnet_b0 to b7, tf_efficientnet_lite0 to lite4, tf_efficientnetv2_b0 to b3, s and m, \
-     mobilenetv3_large_100 and small_100, mobilenetv4_conv_small and medium, regnety_002 to 032, hrnet_w18 and w32, and convnext_tiny to large";
+     mobilenetv3_large_100 and small_100, mobilenetv4_conv_small and medium, regnety_002 to 032, hrnet_w18 and w32, and \
+     convnext_tiny to large";
 
 /// The encoder here that computes what the one of this name there does.
 pub fn encoder_of(there: &str) -> Option<&'static Encoder> {
@@ -18,7 +19,7 @@ pub fn encoder_of(there: &str) -> Option<&'static Encoder> {
         let name = match name.strip_prefix("tf-") {
             Some(lite) if lite.starts_with("efficientnet-lite") => lite,
             None if name.starts_with("efficientnet-lite") => return None,
-            _ => &name,
+            _ => name.as_str(),
         };
         return encoder_named(name).filter(|encoder| is_universal(encoder.name));
     }
