@@ -243,7 +243,8 @@ fn golden(file: &str) -> Golden {
 /// `DAPPLE_CONV=plain`. `deeplabv3plus-resnet34` and `upernet-mit-b0` are as far off in PyTorch without any, as DeconvNet
 /// largely is: their batch norms see as few as two values a channel. In `unet-vgg19-bn` and `unet-efficientnet-b1` only the
 /// engine here is off, with every algorithm of convolution by the same amount.
-/// EfficientNet-Lite, PIDNet and the last eleven agree with the reference to 1e-6; their flips have not been counted.
+/// EfficientNet-Lite, PIDNet and the last eleven agree with the reference to 1e-6; their flips have not been counted. Of these
+/// eleven, PyTorch's single precision is off by up to 0.25 of the norm of a gradient (HRNet, ResNeXt, RegNetY).
 const COARSE: [(&str, f64); 34] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
@@ -268,7 +269,7 @@ const COARSE: [(&str, f64); 34] = [
     ("unet-efficientnet-lite4", 8e-2),
     ("pidnet-s", 1e-3),
     ("pidnet-l", 2e-2),
-    ("unet-resnext50-32x4d", 8e-2),
+    ("unet-resnext50-32x4d", 2e-1),
     ("unet-se-resnet50", 8e-2),
     ("unet-se-resnext50-32x4d", 8e-2),
     ("unet-densenet121", 8e-2),
@@ -277,8 +278,8 @@ const COARSE: [(&str, f64); 34] = [
     ("unet-efficientnet-smp-b2", 8e-2),
     ("unet-tf-efficientnetv2-b0", 8e-2),
     ("unet-mobilenetv4-conv-small", 8e-2),
-    ("unet-regnety-004", 8e-2),
-    ("unet-hrnet-w18", 8e-2),
+    ("unet-regnety-004", 2e-1),
+    ("unet-hrnet-w18", 3e-1),
 ];
 
 /// The engine, in single precision and up to two hundred layers deep.
@@ -288,8 +289,9 @@ fn check_cpu(file: &str) {
     let [outputs, loss, gradients, running] = found;
     let limit = COARSE.iter().find(|(name, _)| *name == file).map_or(2e-4, |(_, limit)| *limit);
     // MobileNetV3 magnifies roundings, see ARCHITECTURE.md; below a pyramid of five branches more than elsewhere. So do the
-    // layers of the deepest EfficientNet-Lite, and PIDNet-L in the statistics of its smallest maps.
-    let magnifying = ["published/deeplabv3-mobilenetv3-large", "unet-efficientnet-lite4", "pidnet-l"];
+    // layers of the deepest EfficientNet-Lite and of HRNet, and PIDNet-L in the statistics of its smallest maps.
+    let magnifying =
+        ["published/deeplabv3-mobilenetv3-large", "unet-efficientnet-lite4", "unet-hrnet-w18", "pidnet-l"];
     let rounding = if magnifying.contains(&file) { 3e-4 } else { 1e-4 };
     assert!(outputs.max(loss).max(running) < rounding && gradients < limit, "{file}: {}", show(found));
 }
