@@ -113,6 +113,8 @@ fn encoders_come_back_from_the_names_of_their_files() {
         ("efficientnet-b5", Naming::Encoder),
         ("efficientnet-smp-b0", Naming::Encoder),
         ("se-resnet50", Naming::Encoder),
+        ("regnety-004", Naming::Torchvision),
+        ("hrnet-w18", Naming::Encoder),
         ("resnext50-32x4d", Naming::Encoder),
     ] {
         let published = NetConfig::new(&format!("unet-{encoder}"), 3, 2).unwrap();
@@ -131,6 +133,18 @@ fn encoders_come_back_from_the_names_of_their_files() {
     let entries = named_as(&config, &state(&config, 2), Naming::Dotted).unwrap();
     let wanted = "features.denseblock2.denselayer7.norm.2.running_var";
     assert!(entries.iter().any(|entry| entry.name == wanted));
+    let config = NetConfig::new("unet-regnety-004", 3, 2).unwrap();
+    let entries = named_as(&config, &state(&config, 2), Naming::Torchvision).unwrap();
+    // torchvision's `regnet_y_400mf` has two more, those of its classifier.
+    assert_eq!(entries.len(), 329);
+    for (name, shape) in [
+        ("stem.1.running_mean", vec![32]),
+        ("trunk_output.block1.block1-0.proj.0.weight", vec![48, 32, 1, 1]),
+        ("trunk_output.block3.block3-5.f.b.0.weight", vec![208, 8, 3, 3]),
+        ("trunk_output.block4.block4-0.f.se.fc2.bias", vec![440]),
+    ] {
+        assert!(entries.iter().any(|entry| entry.name == name && entry.shape == shape), "{name}");
+    }
 }
 
 /// torchvision's batch norms of EfficientNet-B5 to B7 add 1e-3 to the variance, timm's and those here 1e-5.

@@ -105,7 +105,12 @@ impl<'a> Plan<'a> {
         let InitReport { naming, missing, mismatched, .. } = &self.report;
         let of_encoder = matches!(
             naming,
-            Naming::Encoder | Naming::Timm | Naming::Numbered | Naming::Dotted | Naming::PlainVgg
+            Naming::Encoder
+                | Naming::Timm
+                | Naming::Numbered
+                | Naming::Dotted
+                | Naming::Torchvision
+                | Naming::PlainVgg
         );
         if of_encoder {
             let lacking = missing.len() + mismatched.len();

@@ -5,8 +5,8 @@ use super::prefix::{candidates, unwrapped};
 use super::report::{InitError, InitReport};
 use crate::checkpoint::named_tensor::NamedTensor;
 use crate::checkpoint::naming::{
-    Naming, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_timm, is_on_universal,
-    is_translated,
+    Naming, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_regnet, is_on_timm,
+    is_on_universal, is_translated,
 };
 use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
@@ -108,6 +108,7 @@ pub(super) fn recognize<'n>(
         Naming::TimmUniversal,
         Naming::Numbered,
         Naming::Dotted,
+        Naming::Torchvision,
         Naming::PlainVgg,
     ];
     let usable = all.into_iter().filter(|naming| match naming {
@@ -121,6 +122,7 @@ pub(super) fn recognize<'n>(
         Naming::Timm => is_on_timm(network),
         Naming::TimmUniversal => is_on_universal(network),
         Naming::Dotted => is_on_densenet(network),
+        Naming::Torchvision => is_on_regnet(network),
         Naming::Numbered => is_on_lite(network),
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),

@@ -26,6 +26,8 @@ pub enum Naming {
     /// That of torchvision's files of DenseNet, of an encoder alone: a dot before the numbers of a layer's norms and
     /// convolutions (`norm.1`).
     Dotted,
+    /// torchvision's, of an encoder alone that has timm's names here.
+    Torchvision,
     /// torchvision's VGG without batch norm, into an encoder with batch norm, which keeps its initial values.
     PlainVgg,
 }

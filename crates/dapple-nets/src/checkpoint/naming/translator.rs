@@ -3,7 +3,7 @@
 use super::numbered;
 use super::scheme::Naming;
 use super::segformer::{FILES, MODULES, hugging_face, hugging_face_head};
-use super::timm;
+use super::{timm, torchvision};
 use crate::registry::NetworkEntry;
 use dapple_graph::{ParamSpec, Role, State};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl<'a> Translator<'a> {
             | Naming::TimmEncoder
             | Naming::TimmUniversal => true,
             Naming::HuggingFace => self.source(spec).is_some(),
-            Naming::Encoder | Naming::Timm | Naming::Numbered | Naming::Dotted => {
+            Naming::Encoder | Naming::Timm | Naming::Numbered | Naming::Dotted | Naming::Torchvision => {
                 self.of_encoder(&spec.name).is_some()
             }
             Naming::PlainVgg => self.source(spec).is_some(),
@@ -103,6 +103,7 @@ impl<'a> Translator<'a> {
                     self.of_encoder(name)?.replace(".norm1.", ".norm.1.").replace(".norm2.", ".norm.2.");
                 Some(Source::whole(dotted.replace(".conv1.", ".conv.1.").replace(".conv2.", ".conv.2.")))
             }
+            Naming::Torchvision => torchvision::name(self.of_encoder(name)?).map(Source::whole),
             Naming::Numbered => numbered::name(self.of_encoder(name)?, &self.blocks).map(Source::whole),
             Naming::PlainVgg => {
                 let (index, part) = self.of_encoder(name)?.strip_prefix("features.")?.split_once('.')?;
@@ -154,6 +155,11 @@ pub(crate) fn is_on_universal(network: &NetworkEntry) -> bool {
 /// Whether the network is a decoder on DenseNet.
 pub(crate) fn is_on_densenet(network: &NetworkEntry) -> bool {
     network.encoder.is_some_and(|encoder| encoder.name.starts_with("densenet"))
+}
+
+/// Whether the network is a decoder on RegNetY, of which torchvision's names are known.
+pub(crate) fn is_on_regnet(network: &NetworkEntry) -> bool {
+    network.encoder.is_some_and(|encoder| torchvision::knows(encoder.name))
 }
 
 /// Whether the network is a decoder on EfficientNet-Lite.
