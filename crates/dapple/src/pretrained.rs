@@ -37,7 +37,13 @@ pub fn imagenet_entry(config: &NetConfig) -> Option<&'static CatalogueEntry> {
 
 /// The published ImageNet weights of an encoder. The catalogue has torchvision's names.
 fn entry_of(encoder: &Encoder) -> Option<&'static CatalogueEntry> {
-    find(&encoder.name.replace("mobilenetv", "mobilenet_v").replace('-', "_"))
+    match encoder.name {
+        "regnety-004" => find("regnet_y_400mf"),
+        "regnety-008" => find("regnet_y_800mf"),
+        "regnety-016" => find("regnet_y_1_6gf"),
+        "regnety-032" => find("regnet_y_3_2gf"),
+        name => find(&name.replace("mobilenetv", "mobilenet_v").replace('-', "_")),
+    }
 }
 
 /// The encoder that weights of the catalogue are for.
@@ -201,6 +207,8 @@ mod tests {
             assert_eq!(entry.normalization, encoder.normalization, "{}", encoder.name);
             assert_eq!(encoder_of(entry).map(|encoder| encoder.name), Some(encoder.name));
         }
+        let regnet = find("regnet_y_1_6gf-v2").and_then(encoder_of).map(|encoder| encoder.name);
+        assert_eq!(regnet, Some("regnety-016"));
         let second = find("resnet50-v2").and_then(encoder_of).map(|encoder| encoder.name);
         assert_eq!(second, Some("resnet50"));
     }
