@@ -100,6 +100,9 @@ pub(super) struct Block {
     pub out: usize,
 }
 
+/// Adds a block without its shortcut: the graph, the prefix of its names, its input, its settings.
+type AddBlock<'a> = dyn Fn(&mut Graph, &str, NodeId, &Block) -> Result<NodeId, GraphError> + 'a;
+
 /// What the networks of the family differ in.
 pub(super) struct Layout<'a> {
     /// Blocks of a stage of the table.
@@ -108,8 +111,7 @@ pub(super) struct Layout<'a> {
     pub scaled: &'a dyn Fn(usize) -> usize,
     /// The prefix of a block's names, from its stage, its place there and its place among all.
     pub name: &'a dyn Fn(&Form, [usize; 3]) -> String,
-    /// Adds a block without its shortcut: the graph, the prefix of its names, its input, its settings.
-    pub add: &'a dyn Fn(&mut Graph, &str, NodeId, &Block) -> Result<NodeId, GraphError>,
+    pub add: &'a AddBlock<'a>,
     /// The place among all of the block that ends the map at stride 16, if that is not the last one there; those behind it are
     /// dilated as at stride 32.
     pub early: Option<usize>,
