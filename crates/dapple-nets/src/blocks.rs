@@ -38,7 +38,7 @@ pub(crate) struct Gate {
     pub excite: Pointwise,
 }
 
-/// Squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018): each channel times a gate computed from the means of all channels.
+/// Squeeze-and-excitation with the layers `name.fc1` and `name.fc2`.
 pub(crate) fn squeeze_excite(
     g: &mut Graph,
     name: &str,
@@ -46,14 +46,25 @@ pub(crate) fn squeeze_excite(
     squeezed: usize,
     gate: Gate,
 ) -> Result<NodeId, GraphError> {
+    gated(g, [&format!("{name}.fc1"), &format!("{name}.fc2")], x, squeezed, gate)
+}
+
+/// Squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018): each channel times a gate computed from the means of all channels.
+pub(crate) fn gated(
+    g: &mut Graph,
+    [squeeze_name, excite_name]: [&str; 2],
+    x: NodeId,
+    squeezed: usize,
+    gate: Gate,
+) -> Result<NodeId, GraphError> {
     let channels = g.shape(x).c;
     let y = g.adaptive_avg_pool(x, [1, 1])?;
-    let y = g.conv2d(&format!("{name}.fc1"), y, &Conv2d::new(squeezed, 1))?;
+    let y = g.conv2d(squeeze_name, y, &Conv2d::new(squeezed, 1))?;
     let y = match gate.squeeze {
         Some(function) => g.activate(y, function)?,
         None => g.relu(y)?,
     };
-    let y = g.conv2d(&format!("{name}.fc2"), y, &Conv2d::new(channels, 1))?;
+    let y = g.conv2d(excite_name, y, &Conv2d::new(channels, 1))?;
     let y = g.activate(y, gate.excite)?;
     g.mul(x, y)
 }

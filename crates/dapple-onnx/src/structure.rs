@@ -15,10 +15,31 @@ const HALVINGS: u32 = 7;
 /// The network's graph that is right for all sizes.
 pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, OnnxError> {
     let example = network.example_input();
-    // One more than a multiple stays odd where halving rounds up, one less where it rounds down.
     let multiple = |side: usize, more: usize| (side.div_ceil(1 << HALVINGS) + more) << HALVINGS;
-    let general = example.with_size(multiple(example.h, 0) + 1, multiple(example.w, 1) - 1);
-    let graph = network.build(general)?;
+    let attempt = |(h, w): (usize, usize)| -> Result<Graph, OnnxError> {
+        let graph = network.build(example.with_size(h, w))?;
+        check_general(network, &graph)?;
+        Ok(graph)
+    };
+    // One more than a multiple stays odd where halving rounds up, one less where it rounds down.
+    let usual = (multiple(example.h, 0) + 1, multiple(example.w, 1) - 1);
+    let fault = match attempt(usual) {
+        Ok(graph) => return Ok(graph),
+        Err(fault) => fault,
+    };
+    // Those below stay odd where halvings round up, up, down, down and so on, as in DenseNet, and up, down, up, up and so on, as
+    // in SE-ResNet.
+    let twice_up = |side: usize| 4 * multiple(side.div_ceil(4), 0) - 7;
+    let mixed = [
+        (twice_up(example.h), twice_up(example.w)),
+        (multiple(example.h, 0) + 5, multiple(example.w, 1) + 5),
+    ];
+    mixed.into_iter().find_map(|size| attempt(size).ok()).ok_or(fault)
+}
+
+/// Checks that a graph computes the same as those for several sizes.
+fn check_general(network: &dyn Network, graph: &Graph) -> Result<(), OnnxError> {
+    let example = network.example_input();
     let sides = [
         (example.h, example.w),
         (example.h + 32, example.w + 16),
@@ -28,14 +49,13 @@ pub(crate) fn build_for_all_sizes(network: &dyn Network) -> Result<Graph, OnnxEr
         (example.h / 4 + 3, example.w / 8 + 1),
     ];
     for (index, (h, w)) in sides.into_iter().enumerate() {
-        let shape = example.with_size(h, w);
-        match network.build(shape) {
-            Ok(other) => check_same_function(&graph, &other)?,
+        match network.build(example.with_size(h, w)) {
+            Ok(other) => check_same_function(graph, &other)?,
             Err(_) if index == sides.len() - 1 => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(graph)
+    Ok(())
 }
 
 /// Checks that the general graph computes the same as the other one at the other one's size.

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use dapple_base::Normalization;
 use dapple_graph::{Affine, Conv2d, Graph, GraphError, Network, Quantization, Role, Shape, State};
-use dapple_nets::{NetConfig, registry::networks};
+use dapple_nets::NetConfig;
+use dapple_nets::registry::{NetworkEntry, networks};
 use dapple_onnx::proto::{AttributeType, DataType, DimensionProto, GraphProto, ModelProto, TensorProto};
 use dapple_onnx::{OPSETS, OnnxError, Options, OutputFunction, Preprocessing, export, export_graph};
 use dapple_reference::random;
@@ -14,6 +15,15 @@ use prost::Message;
 
 fn decode(bytes: &[u8]) -> ModelProto {
     ModelProto::decode(bytes).expect("what was written can be read")
+}
+
+/// All networks without a choice of encoders, U-Net on each encoder, and each decoder on a few of them: an encoder is written in
+/// the same way below all decoders.
+fn sampled() -> impl Iterator<Item = &'static NetworkEntry> {
+    const FEW: [&str; 3] = ["resnet18", "mobilenetv3-large", "mit-b0"];
+    networks().iter().filter(|entry| {
+        entry.family == "unet" || entry.encoder.is_none_or(|encoder| FEW.contains(&encoder.name))
+    })
 }
 
 fn state_of(network: &dyn Network) -> State {
@@ -95,8 +105,11 @@ fn number(value: i64) -> DimensionProto {
 
 #[test]
 fn all_networks_are_well_formed() -> Result<(), Box<dyn std::error::Error>> {
+    // Halvings of these encoders round up and down by turns.
+    let mixed = ["linknet-densenet121", "linknet-se-resnet50"];
+    let mixed = networks().iter().filter(move |entry| mixed.contains(&entry.name.as_str()));
     // Opsets by turns: what differs between them does not depend on the network.
-    for (entry, opset) in networks().iter().zip(std::iter::repeat(OPSETS).flatten()) {
+    for (entry, opset) in sampled().chain(mixed).zip(std::iter::repeat(OPSETS).flatten()) {
         let mut config = NetConfig::new(&entry.name, 3, 4)?;
         config.width = 4;
         let state = state_of(&config);
@@ -137,7 +150,7 @@ fn parameters_keep_names_shapes_and_values() -> Result<(), Box<dyn std::error::E
 
 #[test]
 fn nothing_of_the_size_is_written() -> Result<(), Box<dyn std::error::Error>> {
-    for entry in networks() {
+    for entry in sampled() {
         let mut config = NetConfig::new(&entry.name, 3, 2)?;
         config.width = 4;
         let state = state_of(&config);

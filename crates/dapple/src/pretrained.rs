@@ -37,7 +37,13 @@ pub fn imagenet_entry(config: &NetConfig) -> Option<&'static CatalogueEntry> {
 
 /// The published ImageNet weights of an encoder. The catalogue has torchvision's names.
 fn entry_of(encoder: &Encoder) -> Option<&'static CatalogueEntry> {
-    find(&encoder.name.replace("mobilenetv3", "mobilenet_v3").replace('-', "_"))
+    match encoder.name {
+        "regnety-004" => find("regnet_y_400mf"),
+        "regnety-008" => find("regnet_y_800mf"),
+        "regnety-016" => find("regnet_y_1_6gf"),
+        "regnety-032" => find("regnet_y_3_2gf"),
+        name => find(&name.replace("mobilenetv", "mobilenet_v").replace('-', "_")),
+    }
 }
 
 /// The encoder that weights of the catalogue are for.
@@ -185,8 +191,12 @@ mod tests {
     use dapple_weights::StoreSettings;
 
     #[test]
-    fn every_encoder_but_mit_has_its_weights_with_their_normalization() {
-        for encoder in ENCODERS.iter().filter(|encoder| !encoder.name.starts_with("mit")) {
+    fn encoders_of_torchvision_and_efficientnet_lite_have_their_weights_with_their_normalization() {
+        // segmentation_models_pytorch's and timm's, whose files have no published checksum.
+        const WITHOUT: [&str; 7] =
+            ["mit", "se-", "efficientnet-smp", "tf-efficientnetv2", "mobilenetv4", "regnety", "hrnet"];
+        let has_weights = |encoder: &&Encoder| !WITHOUT.iter().any(|family| encoder.name.starts_with(family));
+        for encoder in ENCODERS.iter().filter(has_weights) {
             let network =
                 networks().iter().find(|entry| entry.encoder.is_some_and(|e| e.name == encoder.name));
             let network = network.expect("every encoder is in some network");
@@ -197,6 +207,8 @@ mod tests {
             assert_eq!(entry.normalization, encoder.normalization, "{}", encoder.name);
             assert_eq!(encoder_of(entry).map(|encoder| encoder.name), Some(encoder.name));
         }
+        let regnet = find("regnet_y_1_6gf-v2").and_then(encoder_of).map(|encoder| encoder.name);
+        assert_eq!(regnet, Some("regnety-016"));
         let second = find("resnet50-v2").and_then(encoder_of).map(|encoder| encoder.name);
         assert_eq!(second, Some("resnet50"));
     }
@@ -249,6 +261,8 @@ mod tests {
             ("efficientnet-lite0", Naming::Numbered),
             ("efficientnet-lite0", Naming::Timm),
             ("efficientnet-b0", Naming::Timm),
+            ("efficientnet-smp-b0", Naming::Encoder),
+            ("resnext50-32x4d", Naming::Encoder),
             ("resnet18", Naming::Encoder),
         ] {
             let config = NetConfig::new(&format!("unet-{encoder}"), 3, 2).expect("of the registry");

@@ -22,7 +22,7 @@ pub(crate) const DEEPLABV3: Decoder = Decoder {
 };
 
 pub(crate) const DEEPLABV3_MOBILENET: Decoder =
-    Decoder { strides: &[16, 8], fits: |encoder| encoder.name.starts_with("mobilenet"), ..DEEPLABV3 };
+    Decoder { strides: &[16, 8], fits: |encoder| encoder.name.starts_with("mobilenetv3"), ..DEEPLABV3 };
 
 /// Dilations of the pyramid.
 pub(super) const RATES: [usize; 3] = [12, 24, 36];

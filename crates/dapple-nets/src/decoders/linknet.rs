@@ -36,7 +36,7 @@ fn build(g: &mut Graph, features: &Features, settings: &DecoderSettings) -> Resu
 /// 1 x 1 convolution to `out` channels.
 fn block(g: &mut Graph, index: usize, x: NodeId, out: usize, like: NodeId) -> Result<NodeId, GraphError> {
     let name = |part: usize| format!("decoder.blocks.{index}.block.{part}");
-    let quarter = g.shape(x).c / 4;
+    let quarter = (g.shape(x).c / 4).max(1);
     g.use_conv_init(ConvInit::HeUniform);
     let x = unit(g, &name(0), x, &Conv2d::new(quarter, 1))?;
     g.use_conv_init(ConvInit::Torch);

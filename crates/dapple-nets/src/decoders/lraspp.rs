@@ -11,7 +11,7 @@ pub(crate) const LRASPP: Decoder = Decoder {
     prefix: "backbone.",
     strides: &[16, 8],
     torchvision: true,
-    fits: |encoder| encoder.name.starts_with("mobilenet"),
+    fits: |encoder| encoder.name.starts_with("mobilenetv3"),
     scales: true,
     attends: false,
     smallest: SMALLEST,

@@ -1,7 +1,7 @@
 //! ConvNeXt. Liu et al., "A ConvNet for the 2020s", CVPR 2022, section 2 and figure 4,
 //! <https://arxiv.org/abs/2201.03545>.
 //!
-//! Parameters: torchvision's `convnext_tiny` and `convnext_small`, `features.INDEX`; its linear layers are 1 x 1
+//! Parameters: torchvision's `convnext_tiny` to `convnext_large`, `features.INDEX`; its linear layers are 1 x 1
 //! convolutions here. There is no map at stride 2. Stochastic depth with the rates of table 5 for ImageNet-1K.
 
 use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
@@ -9,13 +9,19 @@ use crate::blocks::drop_path;
 use dapple_base::Normalization;
 use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-const fn encoder(name: &'static str, title: &'static str, drop_path: f32, build: BuildEncoder) -> Encoder {
+const fn encoder(
+    name: &'static str,
+    title: &'static str,
+    width: usize,
+    drop_path: f32,
+    build: BuildEncoder,
+) -> Encoder {
     let source = "Liu et al., CVPR 2022, arXiv:2201.03545";
     Encoder {
         name,
         title,
         source,
-        width: 96,
+        width,
         dilates: false,
         halves: false,
         drop_path,
@@ -25,9 +31,13 @@ const fn encoder(name: &'static str, title: &'static str, drop_path: f32, build:
 }
 
 pub(super) const TINY: Encoder =
-    encoder("convnext-tiny", "ConvNeXt-Tiny", 0.1, |g, x, form| build(g, x, form, [3, 3, 9, 3]));
+    encoder("convnext-tiny", "ConvNeXt-Tiny", 96, 0.1, |g, x, form| build(g, x, form, [3, 3, 9, 3]));
 pub(super) const SMALL: Encoder =
-    encoder("convnext-small", "ConvNeXt-Small", 0.4, |g, x, form| build(g, x, form, [3, 3, 27, 3]));
+    encoder("convnext-small", "ConvNeXt-Small", 96, 0.4, |g, x, form| build(g, x, form, [3, 3, 27, 3]));
+pub(super) const BASE: Encoder =
+    encoder("convnext-base", "ConvNeXt-Base", 128, 0.5, |g, x, form| build(g, x, form, [3, 3, 27, 3]));
+pub(super) const LARGE: Encoder =
+    encoder("convnext-large", "ConvNeXt-Large", 192, 0.5, |g, x, form| build(g, x, form, [3, 3, 27, 3]));
 
 const EPS: f32 = 1e-6;
 

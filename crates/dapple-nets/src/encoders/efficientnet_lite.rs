@@ -6,11 +6,11 @@
 //! Convolutions of stride 2 pad as TensorFlow does, with which the published weights were trained. Parameters: numbered as
 //! torchvision's EfficientNet, `features.INDEX`. Stochastic depth with the published survival probability of 0.8.
 
-use super::efficientnet::{Block, Stage, TABLE, stages};
+use super::efficientnet::{Block, Layout, Stage, TABLE, TENSORFLOW, stages, torchvision};
 use super::encoder::{BuildEncoder, Encoder, Features, Form};
 use crate::blocks::{divisible, padded_at_the_end};
 use dapple_base::Normalization;
-use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
+use dapple_graph::{Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
 const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
     let source = "Tan and Le, ICML 2019, arXiv:1905.11946";
@@ -41,9 +41,6 @@ pub(super) const LITE4: Encoder =
 /// Published channels of the first layer.
 const WIDTH: usize = 32;
 
-/// TensorFlow's momentum of 0.99 counts the other way.
-const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01, frozen: false };
-
 /// The factors of width and depth over Lite0's.
 #[derive(Clone, Copy)]
 struct Scaling(f64, f64);
@@ -67,12 +64,14 @@ fn build(g: &mut Graph, x: NodeId, form: &Form, scaling: Scaling) -> Result<Feat
     let image = padded_at_the_end(g, x, x)?;
     let half = layer(g, &format!("{}{}0", form.prefix, form.features), image, &stem, true)?;
     let scaled = |channels: usize| divisible(channels as f64 * scaling.0 * narrow);
-    stages(g, half, form, |stage| scaling.blocks(stage), scaled, block)
+    let blocks = |stage: usize| scaling.blocks(stage);
+    let layout = Layout { blocks: &blocks, scaled: &scaled, name: &torchvision, add: &block, early: None };
+    stages(g, half, form, &layout)
 }
 
 /// MBConv without squeeze-and-excitation: expansion, depthwise convolution, projection.
 fn block(g: &mut Graph, name: &str, x: NodeId, settings: &Block) -> Result<NodeId, GraphError> {
-    let &Block { expansion, kernel, stride, dilation, out } = settings;
+    let &Block { expansion, kernel, stride, dilation, out, .. } = settings;
     let (channels, mut y, mut part) = (g.shape(x).c * expansion, x, 0);
     let mut next = || {
         part += 1;
@@ -94,6 +93,6 @@ fn block(g: &mut Graph, name: &str, x: NodeId, settings: &Block) -> Result<NodeI
 /// Convolution, batch norm and perhaps ReLU6.
 fn layer(g: &mut Graph, name: &str, x: NodeId, conv: &Conv2d, relu6: bool) -> Result<NodeId, GraphError> {
     let x = g.conv2d(&format!("{name}.0"), x, &conv.bias(false))?;
-    let x = g.batch_norm_with(&format!("{name}.1"), x, NORM)?;
+    let x = g.batch_norm_with(&format!("{name}.1"), x, TENSORFLOW)?;
     if relu6 { g.activate(x, Pointwise::Relu6) } else { Ok(x) }
 }

@@ -1,7 +1,7 @@
 //! Mix Transformer (MiT). Xie et al., "SegFormer: Simple and Efficient Design for Semantic Segmentation with
 //! Transformers", NeurIPS 2021, section 3.1 and table 6, <https://arxiv.org/abs/2105.15203>.
 //!
-//! Parameters: those of the published `mit_b0` to `mit_b2` as segmentation_models_pytorch has them, but keys and values
+//! Parameters: those of the published `mit_b0` to `mit_b5` as segmentation_models_pytorch has them, but keys and values
 //! are two projections here (`attn.k`, `attn.v`) where the checkpoints have one (`attn.kv`), and linear layers are
 //! 1 x 1 convolutions. There is no map at stride 2. Stochastic depth with the published rate of 0.1.
 
@@ -28,6 +28,12 @@ const fn encoder(name: &'static str, title: &'static str, width: usize, build: B
 pub(super) const B0: Encoder = encoder("mit-b0", "MiT-B0", 32, |g, x, form| build(g, x, form, SMALL, EPS));
 pub(super) const B1: Encoder = encoder("mit-b1", "MiT-B1", 64, |g, x, form| build(g, x, form, SMALL, EPS));
 pub(super) const B2: Encoder = encoder("mit-b2", "MiT-B2", 64, |g, x, form| build(g, x, form, LARGE, EPS));
+pub(super) const B3: Encoder =
+    encoder("mit-b3", "MiT-B3", 64, |g, x, form| build(g, x, form, [3, 4, 18, 3], EPS));
+pub(super) const B4: Encoder =
+    encoder("mit-b4", "MiT-B4", 64, |g, x, form| build(g, x, form, [3, 8, 27, 3], EPS));
+pub(super) const B5: Encoder =
+    encoder("mit-b5", "MiT-B5", 64, |g, x, form| build(g, x, form, [3, 6, 40, 3], EPS));
 
 /// Largest rate of stochastic depth in the published training.
 pub(crate) const DROP_PATH: f32 = 0.1;

@@ -1,31 +1,38 @@
-//! MobileNetV3-Large. Howard et al., "Searching for MobileNetV3", ICCV 2019, table 1,
-//! <https://arxiv.org/abs/1905.02244>.
+//! MobileNetV3. Howard et al., "Searching for MobileNetV3", ICCV 2019, tables 1 and 2, <https://arxiv.org/abs/1905.02244>.
 //!
-//! Parameters: torchvision's `mobilenet_v3_large`, `features.INDEX`. The deepest map is the last 1 x 1 convolution's,
-//! with 960 channels.
+//! Parameters: torchvision's `mobilenet_v3_large` and `mobilenet_v3_small`, `features.INDEX`. The deepest map is the last
+//! 1 x 1 convolution's, with six times the channels of the last block.
 
-use super::encoder::{Encoder, Features, Form, Stride};
+use super::encoder::{BuildEncoder, Encoder, Features, Form, Stride};
 use crate::blocks::{Gate, divisible, squeeze_excite};
 use dapple_base::Normalization;
 use dapple_graph::{BatchNorm, Conv2d, ConvInit, Graph, GraphError, NodeId, Pointwise};
 
-pub(super) const LARGE: Encoder = Encoder {
-    name: "mobilenetv3-large",
-    title: "MobileNetV3-Large",
-    source: "Howard et al., ICCV 2019, arXiv:1905.02244",
-    width: 16,
-    dilates: true,
-    halves: true,
-    drop_path: 0.0,
-    normalization: Normalization::ImageNet,
-    build,
-};
+const fn encoder(name: &'static str, title: &'static str, build: BuildEncoder) -> Encoder {
+    let source = "Howard et al., ICCV 2019, arXiv:1905.02244";
+    Encoder {
+        name,
+        title,
+        source,
+        width: 16,
+        dilates: true,
+        halves: true,
+        drop_path: 0.0,
+        normalization: Normalization::ImageNet,
+        build,
+    }
+}
 
-/// One line of table 1: kernel, expanded and output channels at width 16, squeeze-and-excitation, hard swish instead
+pub(super) const LARGE: Encoder =
+    encoder("mobilenetv3-large", "MobileNetV3-Large", |g, x, form| build(g, x, form, &TABLE_1));
+pub(super) const SMALL: Encoder =
+    encoder("mobilenetv3-small", "MobileNetV3-Small", |g, x, form| build(g, x, form, &TABLE_2));
+
+/// One line of a table: kernel, expanded and output channels at width 16, squeeze-and-excitation, hard swish instead
 /// of ReLU, stride.
 struct Line(usize, usize, usize, bool, bool, usize);
 
-const TABLE: [Line; 15] = [
+const TABLE_1: [Line; 15] = [
     Line(3, 16, 16, false, false, 1),
     Line(3, 64, 24, false, false, 2),
     Line(3, 72, 24, false, false, 1),
@@ -43,24 +50,32 @@ const TABLE: [Line; 15] = [
     Line(5, 960, 160, true, true, 1),
 ];
 
-/// Lines whose outputs are the maps at strides 2, 4, 8 and 16.
-const ENDS: [usize; 4] = [0, 2, 5, 11];
-
-/// The first line at stride 8.
-const EARLY: usize = 3;
+const TABLE_2: [Line; 11] = [
+    Line(3, 16, 16, true, false, 2),
+    Line(3, 72, 24, false, false, 2),
+    Line(3, 88, 24, false, false, 1),
+    Line(5, 96, 40, true, true, 2),
+    Line(5, 240, 40, true, true, 1),
+    Line(5, 240, 40, true, true, 1),
+    Line(5, 120, 48, true, true, 1),
+    Line(5, 144, 48, true, true, 1),
+    Line(5, 288, 96, true, true, 2),
+    Line(5, 576, 96, true, true, 1),
+    Line(5, 576, 96, true, true, 1),
+];
 
 const NORM: BatchNorm = BatchNorm { eps: 1e-3, momentum: 0.01, frozen: false };
 
-fn build(g: &mut Graph, x: NodeId, form: &Form) -> Result<Features, GraphError> {
+fn build(g: &mut Graph, x: NodeId, form: &Form, table: &[Line]) -> Result<Features, GraphError> {
     g.use_conv_init(ConvInit::HeFanOut);
     // Widths other than the published one scale all channels; multiples of 8 (section 6).
     let scaled = |channels: usize| divisible((channels * form.width) as f64 / 16.0);
     let (prefix, features) = (form.prefix, form.features);
     let stem = Conv2d::new(scaled(16), 3).stride(2).padding(1).bias(false);
     let mut x = layer(g, &format!("{prefix}{features}0"), x, &stem, Some(Pointwise::HardSwish))?;
-    let mut ends = Vec::with_capacity(TABLE.len());
-    let mut stride = 2;
-    for (index, &Line(kernel, expanded, out, gated, swish, line_stride)) in TABLE.iter().enumerate() {
+    // The last maps at strides 2, 4, 8, 16 and 32, and the first one at stride 8.
+    let (mut ends, mut early, mut stride) = ([x; 5], x, 2_usize);
+    for (index, &Line(kernel, expanded, out, gated, swish, line_stride)) in table.iter().enumerate() {
         let name = format!("{prefix}{features}{}.block", index + 1);
         let act = swish.then_some(Pointwise::HardSwish);
         let (expanded, out) = (scaled(expanded), scaled(out));
@@ -92,12 +107,16 @@ fn build(g: &mut Graph, x: NodeId, form: &Form) -> Result<Features, GraphError> 
         if line_stride == 1 && g.shape(start).c == out {
             x = g.add(x, start)?;
         }
-        ends.push(x);
+        ends[stride.ilog2() as usize - 1] = x;
+        if (stride, line_stride) == (8, 2) {
+            early = x;
+        }
     }
-    let last = Conv2d::new(6 * scaled(160), 1).bias(false);
-    let x = layer(g, &format!("{prefix}{features}16"), x, &last, Some(Pointwise::HardSwish))?;
-    let [half, a, b, c] = ENDS.map(|end| ends[end]);
-    Ok(Features { half: Some(half), maps: [a, b, c, x], early: Some(ends[EARLY]) })
+    let last = Conv2d::new(6 * g.shape(x).c, 1).bias(false);
+    let name = format!("{prefix}{features}{}", table.len() + 1);
+    let x = layer(g, &name, x, &last, Some(Pointwise::HardSwish))?;
+    let [half, a, b, c, _] = ends;
+    Ok(Features { half: Some(half), maps: [a, b, c, x], early: Some(early) })
 }
 
 /// Stride and dilation of a depthwise convolution that would have the stride `own` and bring the map to `stride`.

@@ -5,13 +5,21 @@
 
 mod all;
 mod convnext;
+mod densenet;
 mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_smp;
+mod efficientnetv2;
 mod encoder;
 mod feature_maps;
+mod hrnet;
 pub(crate) mod mit;
 mod mobilenet;
+mod mobilenetv2;
+mod mobilenetv4;
+mod regnet;
 mod resnet;
+mod se_resnet;
 pub(crate) mod vgg;
 
 pub use all::{ENCODERS, encoder_named};

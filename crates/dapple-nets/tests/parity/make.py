@@ -5,6 +5,9 @@
     python make.py --timm                      timm.json: names and shapes under timm's names, smp.json: checksums of the
                                                names in networks on timm's encoders, published/: outputs of whole networks
     python make.py --full FOLDER [NAME ...]    the published sizes at 224 x 224, for the ignored test in ../parity.rs
+    python make.py --encoders                  encoders.json: maps, counts and names of further encoders, and their files in
+                                               published/
+    python make.py --all-encoders FOLDER [NAME ...]   networks on all of these as published, in FOLDER/published, for the same test
 
 Nothing but results is stored: weights, images and labels are functions of name and index (`hashed`), the same here and in
 ../parity.rs. For a network in f64, stored in f32:
@@ -23,6 +26,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import encoders
 import numpy as np
 import torch
 from oracles import *
@@ -153,6 +157,8 @@ def cases(f):
         width, factor = (w32, f32) if n == 0 else (w64, f)
         yield case(f"unet-mit-b{n}", width, odd, lambda: smp_model("Unet", f"mit_b{n}", CLASSES, factor))
 
+    yield from encoders.cases(f, case)
+
     # Decoders.
     for name, maker in [
         ("unetplusplus", "UnetPlusPlus"), ("linknet", "Linknet"), ("fpn", "FPN"), ("pspnet", "PSPNet"),
@@ -270,6 +276,7 @@ def timm_names():
     names |= {f"efficientnet-lite{n}": f"tf_efficientnet_lite{n}" for n in range(5)}
     names |= {"mobilenetv3-large": "mobilenetv3_large_100"}
     names |= {f"convnext-{size}": f"convnext_{size}" for size in ("tiny", "small")}
+    names |= {"mobilenetv2": "mobilenetv2_100", "mobilenetv3-small": "mobilenetv3_small_100"}
     for ours, theirs in names.items():
         yield row(f"unet-{ours}", "Timm", timm.create_model(theirs, pretrained=False))
     yield row("unet-efficientnet-b0", "TimmEncoder", smp.Unet("timm-efficientnet-b0", encoder_weights=None, classes=2))
@@ -289,18 +296,24 @@ def smp_names():
         "deeplabv3-smp": "DeepLabV3", "deeplabv3plus": "DeepLabV3Plus", "upernet": "UPerNet", "segformer": "Segformer",
         "pan": "PAN",
     }
-    encoders = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
-    encoders |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}
-    encoders |= {f"convnext-{size}": f"tu-convnext_{size}" for size in ("tiny", "small")}
+    usual = {f"efficientnet-b{n}": f"timm-efficientnet-b{n}" for n in range(4)}
+    usual |= {"mobilenetv3-large": "tu-mobilenetv3_large_100"}
+    usual |= {f"convnext-{size}": f"tu-convnext_{size}" for size in ("tiny", "small")}
     lite = {f"efficientnet-lite{n}": f"tu-tf_efficientnet_lite{n}" for n in range(5)}
     for family, maker in makers.items():
         # Their map at stride 2 has other channels there.
         joins = family in ("unet", "unetplusplus", "linknet", "segformer")
-        for ours, theirs in (encoders if joins else encoders | lite).items():
-            model = getattr(smp, maker)(theirs, encoder_weights=None, classes=2)
-            keys = {k: list(v.shape) for k, v in floats(model).items()}
-            lines = "".join(f"{k} {keys[k]}\n" for k in sorted(keys))
-            yield {"network": f"{family}-{ours}", "tensors": len(keys), "crc32": zlib.crc32(lines.encode())}
+        for ours, theirs in (usual if joins else usual | lite).items():
+            yield smp_row(f"{family}-{ours}", maker, theirs)
+    for network, (maker, theirs) in encoders.SAVED.items():
+        yield smp_row(network, maker, theirs)
+
+
+def smp_row(network, maker, encoder):
+    model = getattr(smp, maker)(encoder, encoder_weights=None, classes=2)
+    keys = {k: list(v.shape) for k, v in floats(model).items()}
+    lines = "".join(f"{k} {keys[k]}\n" for k in sorted(keys))
+    return {"network": network, "tensors": len(keys), "crc32": zlib.crc32(lines.encode())}
 
 
 def published_cases():
@@ -342,8 +355,20 @@ def main(arguments):
         rows = [json.dumps(row, separators=(",", ":")) for row in smp_names()]
         (Path(__file__).parent / "smp.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
         (Path(__file__).parent / "published").mkdir(exist_ok=True)
-        for name, config, size, model in published_cases():
+        for name, config, size, model in [*published_cases(), *encoders.dilated_cases()]:
             golden(Path(__file__).parent / "published", name, config, size, model, train=False)
+        return
+    if arguments == ["--encoders"]:
+        rows = [json.dumps(row, separators=(",", ":")) for row in encoders.encoder_rows()]
+        (Path(__file__).parent / "encoders.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        for name, config, size, model in encoders.dilated_cases():
+            golden(Path(__file__).parent / "published", name, config, size, model, train=False)
+        return
+    if arguments[:1] == ["--all-encoders"]:
+        folder = Path(arguments[1]) / "published"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, config, size, model in encoders.full_cases(arguments[2:]):
+            golden(folder, name, config, size, model, train=False)
         return
     full = arguments[:1] == ["--full"]
     folder = Path(arguments[1]) if full else Path(__file__).parent

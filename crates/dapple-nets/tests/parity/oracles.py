@@ -22,8 +22,9 @@ from torchvision.models import efficientnet, mobilenetv3
 from torchvision.models.segmentation.lraspp import LRASPP
 
 
-def narrow(model, factor):
-    """Divides all channels but the image's and the classes' by a factor, in place."""
+def narrow(model, factor, keep_groups=False):
+    """Divides all channels but the image's and the classes' by a factor, in place; of grouped convolutions also the groups,
+    unless they are kept."""
 
     def cut(channels):
         return channels if channels == 3 else max(1, channels // factor)
@@ -33,7 +34,7 @@ def narrow(model, factor):
 
     for m in model.modules():
         if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
-            m.groups = m.groups if m.groups == 1 else cut(m.groups)
+            m.groups = m.groups if m.groups == 1 or keep_groups else cut(m.groups)
             m.in_channels, m.out_channels = cut(m.in_channels), cut(m.out_channels)
             channels = (m.out_channels, m.in_channels // m.groups)
             if isinstance(m, nn.ConvTranspose2d):
@@ -54,7 +55,7 @@ def narrow(model, factor):
             m.num_channels = cut(m.num_channels)
             m.num_groups = gcd(m.num_groups, m.num_channels)
             m.weight, m.bias = empty(m.num_channels), empty(m.num_channels)
-        elif hasattr(m, "layer_scale"):
+        elif isinstance(getattr(m, "layer_scale", None), nn.Parameter):
             m.layer_scale = empty(cut(m.layer_scale.shape[0]), 1, 1)
         elif hasattr(m, "num_heads") and hasattr(m, "scale"):
             m.dim = cut(m.dim)
@@ -103,8 +104,8 @@ class SmpUnet(nn.Module):
         return self.segmentation_head(self.decoder(self.encoder(x)))
 
 
-def mobilenet_features(mult, dilated=False):
-    setting, last = mobilenetv3._mobilenet_v3_conf("mobilenet_v3_large", width_mult=mult, dilated=dilated)
+def mobilenet_features(mult, dilated=False, size="large"):
+    setting, last = mobilenetv3._mobilenet_v3_conf(f"mobilenet_v3_{size}", width_mult=mult, dilated=dilated)
     return mobilenetv3.MobileNetV3(setting, last).features
 
 
@@ -113,6 +114,15 @@ def unet_on_mobilenet(classes, factor):
     taps = [1, 3, 6, 12, 16]
     channels = [features[i].out_channels for i in taps]
     return SmpUnet(Encoder(features, taps, channels), classes, factor)
+
+
+class MobileNetV3Small(Encoder):
+    """Its map at stride 2 is the first layer's."""
+
+    def __init__(self, factor):
+        features = mobilenet_features(1 / factor, size="small")
+        taps = [0, 1, 3, 8, 12]
+        super().__init__(features, taps, [features[i].out_channels for i in taps])
 
 
 def unet_on_efficientnet(size, classes, factor):

@@ -1,5 +1,6 @@
 //! Tests of the networks and their files.
 
+mod encoders;
 mod from_models;
 mod golden;
 mod model_files;

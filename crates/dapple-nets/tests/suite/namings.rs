@@ -27,7 +27,7 @@ fn state(config: &NetConfig, seed: u64) -> State {
 fn timms_names_fill_whole_encoders_and_networks() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/timm.json");
     let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(rows.len(), 17);
+    assert_eq!(rows.len(), 19);
     for row in rows {
         let config = NetConfig::new(&row.network, 3, 2).unwrap();
         let mut here = state(&config, 1);
@@ -101,6 +101,69 @@ fn batch_norms_of_mobilenet_keep_their_sum_of_variance_and_eps() {
     // timm adds 1e-5 to it, torchvision 1e-3.
     assert!((of("encoder.features.1.block.0.1.running_var") + 1e-3 - 0.25 - 1e-5).abs() < 1e-7);
     assert_eq!(of("encoder.features.1.block.0.1.running_mean"), 0.25);
+}
+
+#[test]
+fn encoders_come_back_from_the_names_of_their_files() {
+    for (encoder, naming) in [
+        ("densenet121", Naming::Dotted),
+        ("mobilenetv2", Naming::Timm),
+        ("mobilenetv3-small", Naming::Timm),
+        ("mobilenetv3-small", Naming::Encoder),
+        ("efficientnet-b5", Naming::Encoder),
+        ("efficientnet-smp-b0", Naming::Encoder),
+        ("se-resnet50", Naming::Encoder),
+        ("regnety-004", Naming::Torchvision),
+        ("hrnet-w18", Naming::Encoder),
+        ("resnext50-32x4d", Naming::Encoder),
+    ] {
+        let published = NetConfig::new(&format!("unet-{encoder}"), 3, 2).unwrap();
+        let config = NetConfig { width: 16, ..published };
+        let (there, mut here) = (state(&config, 2), state(&config, 1));
+        let report = init_from(&mut here, &config, &named_as(&config, &there, naming).unwrap()).unwrap();
+        assert_eq!(report.naming, naming, "{encoder}: {report}");
+        assert!(report.unexpected.is_empty(), "{encoder}: {report}");
+        for spec in here.specs.iter().filter(|spec| spec.name.starts_with("encoder.")) {
+            let (back, there) = (here.get(&spec.name).unwrap(), there.get(&spec.name).unwrap());
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+            assert!(back.iter().zip(there).all(close), "{encoder}: {}", spec.name);
+        }
+    }
+    let config = NetConfig { width: 16, ..NetConfig::new("unet-densenet121", 3, 2).unwrap() };
+    let entries = named_as(&config, &state(&config, 2), Naming::Dotted).unwrap();
+    let wanted = "features.denseblock2.denselayer7.norm.2.running_var";
+    assert!(entries.iter().any(|entry| entry.name == wanted));
+    let config = NetConfig::new("unet-regnety-004", 3, 2).unwrap();
+    let entries = named_as(&config, &state(&config, 2), Naming::Torchvision).unwrap();
+    // torchvision's `regnet_y_400mf` has two more, those of its classifier.
+    assert_eq!(entries.len(), 329);
+    for (name, shape) in [
+        ("stem.1.running_mean", vec![32]),
+        ("trunk_output.block1.block1-0.proj.0.weight", vec![48, 32, 1, 1]),
+        ("trunk_output.block3.block3-5.f.b.0.weight", vec![208, 8, 3, 3]),
+        ("trunk_output.block4.block4-0.f.se.fc2.bias", vec![440]),
+    ] {
+        assert!(entries.iter().any(|entry| entry.name == name && entry.shape == shape), "{name}");
+    }
+}
+
+/// torchvision's batch norms of EfficientNet-B5 to B7 add 1e-3 to the variance, timm's and those here 1e-5.
+#[test]
+fn batch_norms_of_the_largest_efficientnets_keep_their_sum_of_variance_and_eps() {
+    for (network, differs) in [("unet-efficientnet-b4", false), ("unet-efficientnet-b5", true)] {
+        let config = NetConfig { width: 16, ..NetConfig::new(network, 3, 2).unwrap() };
+        let there = state(&config, 2);
+        let mut entries = named_as(&config, &there, Naming::Encoder).unwrap();
+        for entry in &mut entries {
+            entry.values.fill(0.25);
+        }
+        let mut here = state(&config, 1);
+        init_from(&mut here, &config, &entries).unwrap();
+        let variance = here.get("encoder.features.1.0.block.0.1.running_var").unwrap()[0];
+        let expected = if differs { 0.25 + 1e-3 - 1e-5 } else { 0.25 };
+        assert!((variance - expected).abs() < 1e-7, "{network}: {variance}");
+        assert_eq!(here.get("encoder.features.1.0.block.0.1.running_mean").unwrap()[0], 0.25);
+    }
 }
 
 #[test]
@@ -197,7 +260,7 @@ fn exported_weights_have_the_names_and_shapes_of_segmentation_models_pytorch() {
         assert_eq!(crc32fast::hash(lines.as_bytes()), row.crc32, "{}:\n{lines}", row.network);
         compared += 1;
     }
-    assert_eq!(compared, 90, "networks");
+    assert_eq!(compared, 102, "networks");
 }
 
 #[test]
@@ -207,6 +270,10 @@ fn exported_weights_come_back_as_they_were() {
         "fpn-efficientnet-lite0",
         "deeplabv3plus-mobilenetv3-large",
         "upernet-convnext-tiny",
+        "unet-efficientnet-smp-b0",
+        "fpn-wide-resnet50-2",
+        "unet-mobilenetv3-small",
+        "fpn-mit-b3",
     ] {
         let config = NetConfig::new(name, 3, 2).unwrap();
         let there = state(&config, 2);

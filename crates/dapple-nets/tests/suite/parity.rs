@@ -8,6 +8,8 @@
 //! python crates/dapple-nets/tests/parity/make.py --full FOLDER
 //! DAPPLE_PARITY=FOLDER cargo test --release -p dapple-nets --test suite parity -- --ignored --nocapture
 //! ```
+//!
+//! `make.py --all-encoders FOLDER` and `DAPPLE_PARITY=FOLDER/published` do so for all encoders that are not below.
 
 use dapple_cpu::CpuEngine;
 use dapple_graph::{Engine, GraphError, Inference, Loss, LossKind, Mode, Network, Optimizer, Shape, State};
@@ -152,8 +154,14 @@ impl Golden {
 /// Parameters under the names of the script's definitions: the published ones, but torchvision's of encoders that have
 /// timm's in segmentation_models_pytorch.
 fn named(config: &NetConfig, state: &State) -> Vec<NamedTensor> {
-    let is_timms = ["efficientnet-b", "mobilenet", "convnext"].iter().any(|part| config.name.contains(part));
-    if is_timms { named_as(config, state, Naming::Own) } else { published(config, state) }.unwrap()
+    // The last layer that is exported for EfficientNet is none of the encoder's.
+    let others = ["efficientnet-b", "efficientnet-smp", "mobilenet", "convnext"];
+    if others.iter().any(|part| config.name.contains(part)) {
+        named_as(config, state, Naming::Own)
+    } else {
+        published(config, state)
+    }
+    .unwrap()
 }
 
 /// The names of a network's parameters in the files.
@@ -169,7 +177,11 @@ fn weights(config: &NetConfig, names: Names<'_>) -> State {
     }
     let report = init_from(&mut state, config, &entries).unwrap();
     let whole = report.missing.is_empty() && report.mismatched.is_empty() && report.head_kept.is_empty();
-    assert!(whole && report.unexpected.is_empty(), "{}: {report}", config.name);
+    // Layers behind the encoder, which segmentation_models_pytorch keeps.
+    let behind = ["encoder.conv_head.", "encoder.bn2.", "encoder._conv_head.", "encoder._bn1."];
+    let is_behind = |name: &str| behind.iter().any(|layer| name.starts_with(layer));
+    let known = report.unexpected.iter().all(|entry| is_behind(&entry.name));
+    assert!(whole && known, "{}: {report}", config.name);
     state
 }
 
@@ -231,9 +243,12 @@ fn golden(file: &str) -> Golden {
 /// `DAPPLE_CONV=plain`. `deeplabv3plus-resnet34` and `upernet-mit-b0` are as far off in PyTorch without any, as DeconvNet
 /// largely is: their batch norms see as few as two values a channel. In `unet-vgg19-bn` and `unet-efficientnet-b1` only the
 /// engine here is off, with every algorithm of convolution by the same amount.
-/// EfficientNet-Lite and PIDNet agree with the reference to 1e-7; their flips have not been counted. The last six, too, are
-/// about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a batch's means.
-const COARSE: [(&str, f64); 29] = [
+/// EfficientNet-Lite, PIDNet and the eleven on further encoders agree with the reference to 1e-6; their flips have not been
+/// counted. Of these
+/// eleven, PyTorch's single precision is off by up to 0.25 of the norm of a gradient (HRNet, ResNeXt, RegNetY).
+/// The six before them, too, are about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a
+/// batch's means.
+const COARSE: [(&str, f64); 40] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
     ("unet-vgg19-bn", 2e-2),
@@ -263,6 +278,17 @@ const COARSE: [(&str, f64); 29] = [
     ("pp-liteseg-b", 5e-3),
     ("nnunet-resenc", 1e-3),
     ("segnext-t", 1e-3),
+    ("unet-resnext50-32x4d", 2e-1),
+    ("unet-se-resnet50", 8e-2),
+    ("unet-se-resnext50-32x4d", 8e-2),
+    ("unet-densenet121", 8e-2),
+    ("unet-mobilenetv2", 8e-2),
+    ("unet-mobilenetv3-small", 8e-2),
+    ("unet-efficientnet-smp-b2", 8e-2),
+    ("unet-tf-efficientnetv2-b0", 8e-2),
+    ("unet-mobilenetv4-conv-small", 8e-2),
+    ("unet-regnety-004", 2e-1),
+    ("unet-hrnet-w18", 3e-1),
 ];
 
 /// The engine, in single precision and up to two hundred layers deep.
@@ -272,8 +298,9 @@ fn check_cpu(file: &str) {
     let [outputs, loss, gradients, running] = found;
     let limit = COARSE.iter().find(|(name, _)| *name == file).map_or(2e-4, |(_, limit)| *limit);
     // MobileNetV3 magnifies roundings, see ARCHITECTURE.md; below a pyramid of five branches more than elsewhere. So do the
-    // layers of the deepest EfficientNet-Lite, and PIDNet-L in the statistics of its smallest maps.
-    let magnifying = ["published/deeplabv3-mobilenetv3-large", "unet-efficientnet-lite4", "pidnet-l"];
+    // layers of the deepest EfficientNet-Lite and of HRNet, and PIDNet-L in the statistics of its smallest maps.
+    let magnifying =
+        ["published/deeplabv3-mobilenetv3-large", "unet-efficientnet-lite4", "unet-hrnet-w18", "pidnet-l"];
     let rounding = if magnifying.contains(&file) { 3e-4 } else { 1e-4 };
     assert!(outputs.max(loss).max(running) < rounding && gradients < limit, "{file}: {}", show(found));
 }
@@ -328,6 +355,17 @@ parity! {
     unet_efficientnet_lite4 "unet-efficientnet-lite4" "takes seconds"
     unet_convnext_tiny "unet-convnext-tiny" "takes seconds"
     unet_convnext_small "unet-convnext-small" "takes seconds"
+    unet_resnext50 "unet-resnext50-32x4d"
+    unet_se_resnet50 "unet-se-resnet50"
+    unet_se_resnext50 "unet-se-resnext50-32x4d" "takes seconds"
+    unet_densenet121 "unet-densenet121"
+    unet_mobilenetv2 "unet-mobilenetv2"
+    unet_mobilenetv3_small "unet-mobilenetv3-small"
+    unet_efficientnet_smp_b2 "unet-efficientnet-smp-b2" "takes seconds"
+    unet_efficientnetv2_b0 "unet-tf-efficientnetv2-b0" "takes seconds"
+    unet_mobilenetv4_small "unet-mobilenetv4-conv-small"
+    unet_regnety_004 "unet-regnety-004"
+    unet_hrnet_w18 "unet-hrnet-w18" "takes seconds"
     unet_mit_b0 "unet-mit-b0"
     unet_mit_b1 "unet-mit-b1"
     unet_mit_b2 "unet-mit-b2"
@@ -386,6 +424,13 @@ fn networks_on_encoders_that_timm_dilates_or_cuts_off_agree() {
         "deeplabv3-smp-mobilenetv3-large",
         "pspnet-convnext-tiny",
         "deeplabv3-mobilenetv3-large",
+        "deeplabv3plus-se-resnext50-32x4d",
+        "deeplabv3plus-mobilenetv2",
+        "deeplabv3plus-efficientnet-smp-b0",
+        "deeplabv3plus-resnet18",
+        "deeplabv3plus-tf-efficientnetv2-b0",
+        "deeplabv3plus-mobilenetv4-conv-medium",
+        "deeplabv3plus-regnety-002",
     ] {
         check_cpu(&format!("published/{name}"));
     }

@@ -4,7 +4,7 @@
 
 use dapple_graph::{Network, Shape, State};
 use dapple_nets::checkpoint::{check_saved, init_from_file, published, saved_network, write_state_dict};
-use dapple_nets::{Activation, DecoderAttention, NetConfig};
+use dapple_nets::{Activation, DecoderAttention, Dilation, NetConfig};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -74,6 +74,21 @@ fn encoders_have_their_names_here() {
         ("timm-efficientnet-b3", "efficientnet-b3"),
         ("tu-mobilenetv3_large_100", "mobilenetv3-large"),
         ("tu-convnext_tiny", "convnext-tiny"),
+        ("resnet152", "resnet152"),
+        ("resnext50_32x4d", "resnext50-32x4d"),
+        ("se_resnext101_32x4d", "se-resnext101-32x4d"),
+        ("densenet169", "densenet169"),
+        ("mobilenet_v2", "mobilenetv2"),
+        ("efficientnet-b5", "efficientnet-smp-b5"),
+        ("timm-efficientnet-b7", "efficientnet-b7"),
+        ("mit_b5", "mit-b5"),
+        ("tu-resnet34", "resnet34"),
+        ("tu-wide_resnet50_2", "wide-resnet50-2"),
+        ("tu-mobilenetv3_small_100", "mobilenetv3-small"),
+        ("tu-mobilenetv4_conv_medium", "mobilenetv4-conv-medium"),
+        ("tu-regnety_016", "regnety-016"),
+        ("tu-hrnet_w32", "hrnet-w32"),
+        ("tu-tf_efficientnetv2_s", "tf-efficientnetv2-s"),
     ] {
         assert_eq!(network("Unet", json!({"encoder_name": there})).name, format!("unet-{here}"));
     }
@@ -86,13 +101,18 @@ fn encoders_have_their_names_here() {
     );
     let message = refused(settings("Unet", json!({"encoder_name": "tu-tf_efficientnet_lite0"})).to_string());
     assert!(message.contains("stride 2"), "{message}");
-    // The first two of these do not pad as TensorFlow did for their weights; no encoder, other names, another type.
+    // Another padding or other maps than here, names of this program, no encoder, another type.
     for there in [
         json!("timm-tf_efficientnet_lite0"),
         json!("tu-efficientnet_lite0"),
-        json!("efficientnet-b0"),
-        json!("resnet152"),
-        json!("tu-resnet34"),
+        json!("efficientnet-smp-b0"),
+        json!("efficientnet_lite0"),
+        json!("tu-tf_efficientnet_b0"),
+        json!("tu-efficientnetv2_s"),
+        json!("tu-mobilenetv2_100"),
+        json!("tu-densenet121"),
+        json!("wide_resnet50_2"),
+        json!("resnet200"),
         json!(34),
         json!(null),
     ] {
@@ -113,6 +133,8 @@ fn strides_and_dropout_are_taken_over() {
     let saved = network("DeepLabV3", json!({"encoder_output_stride": 16, "upsampling": 16}));
     assert_eq!((saved.output_stride, saved.dropout), (Some(16), None));
     assert_eq!(network("FPN", json!({"decoder_dropout": 0})).dropout, Some(0.0));
+    let dilation = |encoder: &str| network("DeepLabV3Plus", json!({"encoder_name": encoder})).dilation;
+    assert_eq!((dilation("resnet18"), dilation("tu-resnet18")), (None, Some(Dilation::Later)));
 }
 
 #[test]

@@ -103,7 +103,16 @@ impl<'a> Plan<'a> {
     /// Whether enough of the parameters that the network uses are in the file, or why not.
     pub fn is_enough(&self, network: &NetworkEntry, state: &State, used: &[bool]) -> Result<(), String> {
         let InitReport { naming, missing, mismatched, .. } = &self.report;
-        if matches!(naming, Naming::Encoder | Naming::Timm | Naming::Numbered | Naming::PlainVgg) {
+        let of_encoder = matches!(
+            naming,
+            Naming::Encoder
+                | Naming::Timm
+                | Naming::Numbered
+                | Naming::Dotted
+                | Naming::Torchvision
+                | Naming::PlainVgg
+        );
+        if of_encoder {
             let lacking = missing.len() + mismatched.len();
             return if lacking == 0 {
                 Ok(())

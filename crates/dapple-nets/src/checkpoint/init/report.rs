@@ -81,7 +81,9 @@ impl fmt::Display for InitReport {
             Naming::HuggingFace => "of a SegFormer under Hugging Face's names",
             Naming::Timm => "of timm's classification network, for the encoder",
             Naming::TimmEncoder | Naming::TimmUniversal => "of the same network on timm's encoder",
-            Naming::Encoder => "of a classification network, for the encoder",
+            Naming::Encoder | Naming::Dotted | Naming::Torchvision => {
+                "of a classification network, for the encoder"
+            }
             Naming::Numbered => "of the published EfficientNet-Lite, for the encoder",
             Naming::PlainVgg => "of VGG without batch norm, for the encoder",
         };

@@ -5,12 +5,13 @@ use super::prefix::{candidates, unwrapped};
 use super::report::{InitError, InitReport};
 use crate::checkpoint::named_tensor::NamedTensor;
 use crate::checkpoint::naming::{
-    Naming, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated,
+    Naming, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_regnet, is_on_timm,
+    is_on_universal, is_translated,
 };
 use crate::config::{Dilation, NetConfig};
 use crate::registry::NetworkEntry;
 use dapple_graph::{Network, Shape, State};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Initializes the parameters of a network from a state dict.
 ///
@@ -106,6 +107,8 @@ pub(super) fn recognize<'n>(
         Naming::TimmEncoder,
         Naming::TimmUniversal,
         Naming::Numbered,
+        Naming::Dotted,
+        Naming::Torchvision,
         Naming::PlainVgg,
     ];
     let usable = all.into_iter().filter(|naming| match naming {
@@ -116,23 +119,30 @@ pub(super) fn recognize<'n>(
         Naming::HuggingFace => is_on_mit(network),
         // Its `timm-tf_efficientnet_lite0` pads otherwise than the published network.
         Naming::TimmEncoder => is_on_timm(network) && !is_on_lite(network),
-        Naming::Timm | Naming::TimmUniversal => is_on_timm(network),
+        Naming::Timm => is_on_timm(network),
+        Naming::TimmUniversal => is_on_universal(network),
+        Naming::Dotted => is_on_densenet(network),
+        Naming::Torchvision => is_on_regnet(network),
         Naming::Numbered => is_on_lite(network),
         // Plain VGG has no statistics.
         Naming::PlainVgg => !names.iter().any(|name| name.ends_with("running_mean")),
     });
-    let schemes: Vec<(Naming, Vec<String>)> = usable
+    // How many parameters want each name.
+    let schemes: Vec<(Naming, HashMap<String, usize>)> = usable
         .map(|naming| {
             let translator = Translator::new(network, naming, state);
-            let sources = state.specs.iter().filter_map(|spec| translator.source(spec));
-            (naming, sources.map(|source| source.name).collect())
+            let mut wanted = HashMap::new();
+            for source in state.specs.iter().filter_map(|spec| translator.source(spec)) {
+                *wanted.entry(source.name).or_insert(0) += 1;
+            }
+            (naming, wanted)
         })
         .collect();
     let (mut best, mut also_fits) = ((0, "", Naming::Own), None);
     for prefix in candidates(entries.iter().map(|(name, _)| name.as_str())) {
         for (naming, wanted) in &schemes {
-            let is_there = |name: &&String| names.contains(format!("{prefix}{name}").as_str());
-            let count = wanted.iter().filter(is_there).count();
+            let there = names.iter().filter_map(|name| wanted.get(name.strip_prefix(prefix)?));
+            let count: usize = there.sum();
             if count > best.0 {
                 (best, also_fits) = ((count, prefix, *naming), None);
             } else if count > 0 && (count, *naming) == (best.0, best.2) && prefix != best.1 {

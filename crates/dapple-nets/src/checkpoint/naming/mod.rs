@@ -15,7 +15,10 @@
 //! | an encoder's `PREFIX.NAME` | `NAME` in weights of its classification network |
 //! | `encoder.NAME` of any decoder on MiT, and the decoder of `segformer-mit-b0` to `b2` | those of `segformer-b0` to `b2` |
 //! | `decoder.mlp_stage.3.linear`, `fuse_stage.0` and `.1`, `segmentation_head.0` | `decode_head.linear_c.0.proj`, `linear_fuse`, `batch_norm`, `classifier` |
-//! | layers of EfficientNet, EfficientNet-Lite, MobileNetV3 and ConvNeXt | timm's (`timm.rs`), alone, or after `encoder.` or `encoder.model.` |
+//! | layers of EfficientNet, EfficientNet-Lite, MobileNetV2 and V3, and ConvNeXt | timm's (`timm.rs`), alone, or after `encoder.` or `encoder.model.` |
+//! | layers of ResNet, ResNeXt, wide ResNet, RegNetY, MobileNetV4, EfficientNetV2 and HRNet | the same after `encoder.model.` |
+//! | layers of RegNetY | torchvision's (`torchvision.rs`) |
+//! | `norm1`, `conv1` of DenseNet's layers | `norm.1`, `conv.1` in torchvision's files |
 //! | layers of EfficientNet-Lite | `_conv_stem`, `_blocks.0._depthwise_conv` and the like (`numbered.rs`) |
 //! | `fc6`, `fc7` of FCN | `classifier.0`, `classifier.3` of torchvision's `vgg16` |
 //!
@@ -28,9 +31,12 @@ mod numbered;
 mod scheme;
 mod segformer;
 mod timm;
+mod torchvision;
 mod translator;
 
 pub use scheme::Naming;
+pub(super) use timm::is_universal;
 pub(super) use translator::{
-    Source, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated, published_shape,
+    Source, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_regnet, is_on_timm,
+    is_on_universal, is_translated, published_shape,
 };

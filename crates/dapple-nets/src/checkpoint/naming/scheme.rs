@@ -23,6 +23,11 @@ pub enum Naming {
     TimmUniversal,
     /// That of EfficientNet-Lite's first port to PyTorch, of an encoder alone: the blocks are numbered through.
     Numbered,
+    /// That of torchvision's files of DenseNet, of an encoder alone: a dot before the numbers of a layer's norms and
+    /// convolutions (`norm.1`).
+    Dotted,
+    /// torchvision's, of an encoder alone that has timm's names here.
+    Torchvision,
     /// torchvision's VGG without batch norm, into an encoder with batch norm, which keeps its initial values.
     PlainVgg,
 }

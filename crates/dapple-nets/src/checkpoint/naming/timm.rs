@@ -1,6 +1,7 @@
-//! timm's names for the layers of EfficientNet-B0 to B3, EfficientNet-Lite, MobileNetV3-Large and ConvNeXt. Its networks
-//! `efficientnet_b0` to `b3`, `mobilenetv3_large_100`, `convnext_tiny` and `convnext_small` are equivalent to torchvision's,
-//! whose names dapple uses; `tf_efficientnet_lite0` to `lite4` are the published ones.
+//! timm's names for the layers of EfficientNet-B0 to B7, EfficientNet-Lite, MobileNetV2 and V3, and ConvNeXt. Its networks
+//! `efficientnet_b0` to `b7`, `mobilenetv2_100`, `mobilenetv3_large_100` and `small_100`, and `convnext_tiny` to `large` are
+//! equivalent to torchvision's, whose names dapple uses; `tf_efficientnet_lite0` to `lite4` are the published ones. Those of
+//! ResNet, wide ResNet and ResNeXt are torchvision's; EfficientNetV2, HRNet, MobileNetV4 and RegNetY have timm's names here.
 //!
 //! | dapple | timm |
 //! |---|---|
@@ -8,13 +9,14 @@
 //! | `features.2.0.block` of EfficientNet: the layers of a block | `blocks.1.0`: `conv_pw`, `bn1`, `conv_dw`, `bn2`, `se.conv_reduce`, `se.conv_expand`, `conv_pwl`, `bn3` |
 //! | the same without an expansion | `conv_dw`, `bn1`, `se`, `conv_pw`, `bn2` |
 //! | `features.4.block` of MobileNetV3 | `blocks.2.0` likewise |
-//! | `features.16.0`, `features.16.1` of MobileNetV3 | `blocks.6.0.conv`, `blocks.6.0.bn1` |
+//! | `features.16.0`, `features.16.1` of MobileNetV3-Large | `blocks.6.0.conv`, `blocks.6.0.bn1` |
+//! | `features.2.conv.0.0` of MobileNetV2 (`0.1`, `1.0`, `1.1`, `2`, `3`) | `blocks.1.0.conv_pw` (`bn1`, `conv_dw`, `bn2`, `conv_pwl`, `bn3`) |
+//! | `features.18.0`, `features.18.1` of MobileNetV2 | `conv_head`, `bn2` |
 //! | `features.0`, `features.2` of ConvNeXt | `stem`, `stages.1.downsample` |
 //! | `features.1.0.block.0` (`2`, `3`, `5`), `layer_scale` | `stages.0.blocks.0.conv_dw` (`norm`, `mlp.fc1`, `mlp.fc2`), `gamma` |
 //!
 //! The other networks `tf_...` have the same names but pad and normalize as TensorFlow does: their weights fit, but give slightly
-//! different outputs. `efficientnet-b0` of segmentation_models_pytorch pads likewise and has names of its own
-//! (`_conv_stem`), which are not supported.
+//! different outputs. `efficientnet-b0` of segmentation_models_pytorch, which pads likewise, is an encoder of its own here.
 
 /// timm's eps in MobileNetV3's batch norms.
 const MOBILENET_EPS: f32 = 1e-5;
@@ -22,62 +24,107 @@ const MOBILENET_EPS: f32 = 1e-5;
 /// torchvision's eps, and dapple's.
 const OWN_MOBILENET_EPS: f32 = 1e-3;
 
-/// timm's stage and index for the lines of MobileNetV3's table 1.
-const MOBILENET: [(usize, usize); 15] = [
-    (0, 0),
-    (1, 0),
-    (1, 1),
-    (2, 0),
-    (2, 1),
-    (2, 2),
-    (3, 0),
-    (3, 1),
-    (3, 2),
-    (3, 3),
-    (4, 0),
-    (4, 1),
-    (5, 0),
-    (5, 1),
-    (5, 2),
-];
+/// Places of the blocks in timm's stages, for the lines of MobileNetV3's tables: how many each stage has.
+const LARGE: [usize; 6] = [1, 2, 3, 4, 2, 3];
+const SMALL: [usize; 5] = [1, 2, 3, 2, 3];
 
-/// Whether timm's names of this encoder are known.
+/// Likewise for MobileNetV2's blocks.
+const V2: [usize; 7] = [1, 2, 3, 4, 3, 3, 1];
+
+/// Whether timm has names of its own for this encoder's layers.
 pub(super) fn knows(encoder: &str) -> bool {
-    ["efficientnet-", "mobilenetv3-", "convnext-"].iter().any(|family| encoder.starts_with(family))
+    let families = ["efficientnet-b", "efficientnet-lite", "mobilenetv2", "mobilenetv3-", "convnext-"];
+    families.iter().any(|family| encoder.starts_with(family))
 }
 
-/// timm's name of an encoder's parameter `features.INDEX.LAYER`.
+/// Whether segmentation_models_pytorch's encoder `tu-...` computes the maps of this one, but for that of EfficientNet at
+/// stride 2.
+pub(crate) fn is_universal(encoder: &str) -> bool {
+    // Those with the same names here.
+    let named_alike =
+        ["resnet", "wide-resnet", "resnext", "regnety", "mobilenetv4", "tf-efficientnetv2", "hrnet"];
+    named_alike.iter().any(|family| encoder.starts_with(family))
+        || (knows(encoder) && !encoder.starts_with("mobilenetv2"))
+}
+
+/// timm's name of an encoder's parameter.
 pub(super) fn name(encoder: &str, own: &str) -> Option<String> {
+    if !knows(encoder) {
+        return Some(own.to_owned());
+    }
     let (index, layer) = own.strip_prefix("features.").unwrap_or(own).split_once('.')?;
     let index: usize = index.parse().ok()?;
     if encoder.starts_with("convnext") {
         return convnext(index, layer);
     }
-    // The last layer of MobileNetV3 has a convolution and a norm too.
-    let ends = match (index, encoder.starts_with("mobilenet")) {
-        (0, _) => Some(["conv_stem", "bn1"]),
-        (16, true) => Some(["blocks.6.0.conv", "blocks.6.0.bn1"]),
+    let stages: &[usize] = match encoder {
+        "mobilenetv3-large" => &LARGE,
+        "mobilenetv3-small" => &SMALL,
+        "mobilenetv2" => &V2,
+        _ => &[],
+    };
+    let last = 1 + stages.iter().sum::<usize>();
+    // The last layer of MobileNets has a convolution and a norm too.
+    let ends = match (index, encoder) {
+        (0, _) => Some(["conv_stem".to_owned(), "bn1".to_owned()]),
+        (_, "mobilenetv2") if index == last => Some(["conv_head".to_owned(), "bn2".to_owned()]),
+        (_, "mobilenetv3-large" | "mobilenetv3-small") if index == last => {
+            Some(["conv", "bn1"].map(|layer| format!("blocks.{}.0.{layer}", stages.len())))
+        }
         _ => None,
     };
     if let Some(names) = ends {
         let (which, part) = layer.split_once('.')?;
         return Some(format!("{}.{part}", names.get(which.parse::<usize>().ok()?)?));
     }
-    let (stage, block, layer) = if encoder.starts_with("mobilenet") {
-        let (stage, block) = *MOBILENET.get(index - 1)?;
-        (stage, block, layer)
-    } else {
+    let (stage, block, layer) = if stages.is_empty() {
         let (block, layer) = layer.split_once('.')?;
         (index - 1, block.parse().ok()?, layer)
+    } else {
+        let (stage, block) = place(stages, index - 1)?;
+        (stage, block, layer)
     };
     // The blocks of the first stage do not expand.
-    Some(format!("blocks.{stage}.{block}.{}", inverted(layer.strip_prefix("block.")?, index > 1)?))
+    let expands = index > 1;
+    let there = match layer.strip_prefix("conv.") {
+        Some(layer) => linear_bottleneck(layer, expands)?,
+        None => inverted(layer.strip_prefix("block.")?, expands)?,
+    };
+    Some(format!("blocks.{stage}.{block}.{there}"))
+}
+
+/// Stage and place in it of a block among all.
+fn place(stages: &[usize], mut number: usize) -> Option<(usize, usize)> {
+    for (stage, &blocks) in stages.iter().enumerate() {
+        if number < blocks {
+            return Some((stage, number));
+        }
+        number -= blocks;
+    }
+    None
+}
+
+/// A layer of MobileNetV2's blocks: `PLACE.LAYER.PART` of convolutions with an activation, `PLACE.PART` of the last one and of
+/// its norm.
+fn linear_bottleneck(layer: &str, expands: bool) -> Option<String> {
+    let names: &[&str] = match expands {
+        true => &["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"],
+        false => &["conv_dw", "bn1", "conv_pw", "bn2"],
+    };
+    let (place, rest) = layer.split_once('.')?;
+    let place: usize = place.parse().ok()?;
+    let active = names.len() / 2 - 1;
+    let (number, part) = match rest.split_once('.') {
+        Some((layer, part)) => (2 * place + layer.parse::<usize>().ok()?, part),
+        None => (active + place, rest),
+    };
+    Some(format!("{}.{part}", names.get(number)?))
 }
 
 /// Offset to add to timm's values. A running variance takes the difference of the eps, so that the sum of both is the
 /// same.
 pub(super) fn shift(encoder: &str, own: &str) -> f32 {
-    match encoder.starts_with("mobilenet") && own.ends_with(".running_var") {
+    match encoder.starts_with("mobilenetv3") && own.ends_with(".running_var") {
         true => MOBILENET_EPS - OWN_MOBILENET_EPS,
         false => 0.0,
     }
@@ -121,9 +168,8 @@ fn convnext(index: usize, layer: &str) -> Option<String> {
 }
 
 /// The name in a network with `features_only`, where ConvNeXt's stages are separate layers.
-pub(super) fn in_feature_list(name: &str) -> String {
-    match name.starts_with("stem.") || name.starts_with("stages.") {
-        true => name.replacen('.', "_", 1),
-        false => name.to_owned(),
-    }
+pub(super) fn in_feature_list(encoder: &str, name: &str) -> String {
+    let separate =
+        encoder.starts_with("convnext") && (name.starts_with("stem.") || name.starts_with("stages."));
+    if separate { name.replacen('.', "_", 1) } else { name.to_owned() }
 }

@@ -3,7 +3,7 @@
 use super::numbered;
 use super::scheme::Naming;
 use super::segformer::{FILES, MODULES, hugging_face, hugging_face_head};
-use super::timm;
+use super::{timm, torchvision};
 use crate::registry::NetworkEntry;
 use dapple_graph::{ParamSpec, Role, State};
 use std::collections::BTreeMap;
@@ -56,7 +56,9 @@ impl<'a> Translator<'a> {
             | Naming::TimmEncoder
             | Naming::TimmUniversal => true,
             Naming::HuggingFace => self.source(spec).is_some(),
-            Naming::Encoder | Naming::Timm | Naming::Numbered => self.of_encoder(&spec.name).is_some(),
+            Naming::Encoder | Naming::Timm | Naming::Numbered | Naming::Dotted | Naming::Torchvision => {
+                self.of_encoder(&spec.name).is_some()
+            }
             Naming::PlainVgg => self.source(spec).is_some(),
         }
     }
@@ -76,7 +78,11 @@ impl<'a> Translator<'a> {
                 Some(inner) if inner.starts_with(|c: char| c.is_ascii_digit()) => {
                     Some(Source::whole(format!("features.{inner}")))
                 }
-                Some(inner) => Some(joint_projection(inner)),
+                Some(inner) => {
+                    let shift =
+                        self.network.encoder.map_or(0.0, |encoder| torchvision_shift(encoder.name, inner));
+                    Some(Source { shift, ..joint_projection(inner) })
+                }
                 None => dense_of_vgg(name).map(Source::whole),
             },
             Naming::HuggingFace => match self.of_encoder(name) {
@@ -87,8 +93,17 @@ impl<'a> Translator<'a> {
             Naming::Timm => self.timm(name, str::to_owned),
             Naming::TimmEncoder => self.timm_or_own(name, |there| format!("encoder.{there}")),
             Naming::TimmUniversal => {
-                self.timm_or_own(name, |there| format!("encoder.model.{}", timm::in_feature_list(there)))
+                let encoder = self.network.encoder?.name;
+                self.timm_or_own(name, |there| {
+                    format!("encoder.model.{}", timm::in_feature_list(encoder, there))
+                })
             }
+            Naming::Dotted => {
+                let dotted =
+                    self.of_encoder(name)?.replace(".norm1.", ".norm.1.").replace(".norm2.", ".norm.2.");
+                Some(Source::whole(dotted.replace(".conv1.", ".conv.1.").replace(".conv2.", ".conv.2.")))
+            }
+            Naming::Torchvision => torchvision::name(self.of_encoder(name)?).map(Source::whole),
             Naming::Numbered => numbered::name(self.of_encoder(name)?, &self.blocks).map(Source::whole),
             Naming::PlainVgg => {
                 let (index, part) = self.of_encoder(name)?.strip_prefix("features.")?.split_once('.')?;
@@ -127,9 +142,24 @@ pub(crate) fn is_on_mit(network: &NetworkEntry) -> bool {
     is_translated(network) && !is_hugging_face(network)
 }
 
-/// Whether timm's names are known for the network's encoder.
+/// Whether timm has names of its own for the layers of the network's encoder.
 pub(crate) fn is_on_timm(network: &NetworkEntry) -> bool {
     network.encoder.is_some_and(|encoder| timm::knows(encoder.name))
+}
+
+/// Whether segmentation_models_pytorch has the network's encoder from timm, as `tu-...`.
+pub(crate) fn is_on_universal(network: &NetworkEntry) -> bool {
+    network.encoder.is_some_and(|encoder| timm::is_universal(encoder.name))
+}
+
+/// Whether the network is a decoder on DenseNet.
+pub(crate) fn is_on_densenet(network: &NetworkEntry) -> bool {
+    network.encoder.is_some_and(|encoder| encoder.name.starts_with("densenet"))
+}
+
+/// Whether the network is a decoder on RegNetY, of which torchvision's names are known.
+pub(crate) fn is_on_regnet(network: &NetworkEntry) -> bool {
+    network.encoder.is_some_and(|encoder| torchvision::knows(encoder.name))
 }
 
 /// Whether the network is a decoder on EfficientNet-Lite.
@@ -169,6 +199,13 @@ pub(crate) fn published_shape(spec: &ParamSpec, naming: Naming) -> Vec<usize> {
         && spec.shape[2..] == [1, 1]
         && LINEAR.iter().any(|suffix| spec.name.ends_with(suffix));
     if is_linear { spec.shape[..2].to_vec() } else { spec.shape.clone() }
+}
+
+/// Offset to add to torchvision's values. The batch norms of its EfficientNet-B5 to B7 add 1e-3 to the variance, those here
+/// timm's 1e-5: a running variance takes the difference, so that the sum is the same.
+fn torchvision_shift(encoder: &str, own: &str) -> f32 {
+    let adds_more = ["efficientnet-b5", "efficientnet-b6", "efficientnet-b7"].contains(&encoder);
+    if adds_more && own.ends_with(".running_var") { 1e-3 - 1e-5 } else { 0.0 }
 }
 
 /// Keys and values of MiT encoders are halves of one projection.

@@ -4,6 +4,7 @@
 //! The arguments determine the network. All unsupported ones are listed in one error.
 
 mod classes;
+mod encoders;
 mod reader;
 
 use crate::checkpoint::error::{CheckpointError, ContentError};

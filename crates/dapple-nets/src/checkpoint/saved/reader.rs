@@ -1,8 +1,8 @@
 //! From the settings of segmentation_models_pytorch to a network.
 
 use super::classes::{SmpClass, WITHOUT_EFFECT, cut, shown};
+use super::encoders::{KNOWN, encoder_of};
 use crate::config::{Activation, DecoderAttention, Dilation, NetConfig};
-use crate::encoders::ENCODERS;
 use dapple_base::nearest;
 use serde_json::{Map, Value};
 
@@ -110,20 +110,7 @@ impl<'a> Reader<'a> {
             self.problems.push("`encoder_name` is missing".to_owned());
             return None;
         };
-        let found = value.as_str().and_then(|there| {
-            let timm = there.strip_prefix("tu-").or_else(|| there.strip_prefix("timm-"));
-            let name =
-                timm.unwrap_or(there).replace('_', "-").replace("mobilenetv3-large-100", "mobilenetv3-large");
-            let is_timms = ["efficientnet-", "tf-efficientnet-lite", "mobilenetv3-", "convnext-"]
-                .iter()
-                .any(|f| name.starts_with(f));
-            // Of the three encoders with these weights, it pads as they want it.
-            let of_lite = name.strip_prefix("tf-").filter(|name| name.starts_with("efficientnet-lite"));
-            let is_lite = name.contains("efficientnet-lite");
-            let name = if there.starts_with("tu-") { of_lite.unwrap_or(&name) } else { &name };
-            let encoder = ENCODERS.iter().find(|encoder| encoder.name == name)?;
-            (is_lite == of_lite.is_some() && timm.is_some() == is_timms).then_some(encoder.name)
-        });
+        let found = value.as_str().and_then(encoder_of).map(|encoder| encoder.name);
         match (found, value.as_str()) {
             (Some(name), Some(there))
                 if there.starts_with("tu-")
@@ -148,12 +135,8 @@ impl<'a> Reader<'a> {
             }
             (Some(name), _) => Some(name),
             (None, _) => {
-                self.problems.push(format!(
-                    "`encoder_name` is {}, the supported ones are resnet18 to 101, vgg11 to 19 with and without _bn, mit_b0 to \
-                     b2, timm-efficientnet-b0 to b3, and tu- before efficientnet_b0 to b3, tf_efficientnet_lite0 to lite4, \
-                     mobilenetv3_large_100, convnext_tiny and convnext_small",
-                    shown(value)
-                ));
+                self.problems
+                    .push(format!("`encoder_name` is {}, the supported ones are {KNOWN}", shown(value)));
                 None
             }
         }
