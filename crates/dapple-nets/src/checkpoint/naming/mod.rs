@@ -31,6 +31,7 @@ mod timm;
 mod translator;
 
 pub use scheme::Naming;
+pub(super) use segformer::both_names;
 pub(super) use translator::{
     Source, Translator, is_hugging_face, is_on_lite, is_on_mit, is_on_timm, is_translated, published_shape,
 };

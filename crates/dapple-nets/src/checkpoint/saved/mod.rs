@@ -17,17 +17,23 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// File names of the weights in current and older versions.
-const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 const CONFIG: &str = "config.json";
 
 /// Largest `config.json`; real ones have less than a kilobyte.
 const LARGEST: u64 = 1 << 20;
 
-/// The file of weights in a folder that segmentation_models_pytorch wrote, or the path itself if it is a file.
+/// The file of weights in a folder that segmentation_models_pytorch or transformers wrote, or the path itself if it is a file.
+/// Where the weights lie in several files, it is their index.
 ///
 /// # Errors
 /// For a folder without weights.
-pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
+pub fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

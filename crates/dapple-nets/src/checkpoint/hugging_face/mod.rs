@@ -1,0 +1,9 @@
+//! Segmentation networks of the Hugging Face hub, as the library transformers saves them: a `config.json` with the sizes, and the
+//! weights.
+
+mod config;
+mod settings;
+mod weights;
+
+pub use config::HubConfig;
+pub use weights::{HubModel, PixelMap};
