@@ -6,14 +6,15 @@ use dapple_data::Classes;
 use dapple_graph::{Network, Shape};
 use dapple_model::{ModelError, load_models};
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign,
+    CheckpointError, Class, ContentError, ForeignNetwork, HubConfig, ModelCard, ModelFile, Normalization,
+    read_foreign,
 };
 
+use crate::hub_model::{HubInput, hub_model};
 use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
 use crate::unfound::FindModelError;
 
-/// Height and width of the input unless they are given: divisible by the strides of all networks.
-pub const SIDE: usize = 512;
+pub use crate::hub_model::SIDE;
 
 /// The knowledge about foreign weights that they do not hold themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +51,7 @@ pub struct ForeignModel {
 }
 
 /// A model of weights that another program saved: of PyTorch's or safetensors' files, of a folder of
-/// segmentation_models_pytorch, or of an ONNX file, which holds its network.
+/// segmentation_models_pytorch or transformers, or of an ONNX file, which holds its network.
 ///
 /// # Errors
 /// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`], and
@@ -77,6 +78,13 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     }
     if let Some(name) = bad_name(settings.classes) {
         return Err(FindModelError::ClassName(name.to_owned()));
+    }
+    if settings.network.is_none()
+        && let Some(config) = HubConfig::of_folder(path)?
+    {
+        let ForeignSettings { size, normalization, classes, .. } = *settings;
+        let (model, notes) = hub_model(path, &config, &HubInput { size, normalization, classes })?;
+        return Ok(ForeignModel { model, notes });
     }
     let ForeignNetwork { config, state, report } = read_foreign(path, settings.network)?;
     let mut notes = vec![format!("{}: {report}", path.display())];

@@ -66,7 +66,7 @@ pub fn onnx_model(
     let layout = file.layout(settings.pixels.layout).map_err(failed)?;
     let channels = file.channels(layout).map_err(failed)?;
     let told = told(path, &file)?;
-    let mut notes = Vec::new();
+    let mut notes = told.notes.clone();
     let Prepared { normalization, preparation } =
         prepared(path, settings, &file, &told, channels, &mut notes)?;
     let fixed = file.size(layout);

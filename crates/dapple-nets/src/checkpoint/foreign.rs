@@ -23,7 +23,7 @@ pub struct ForeignNetwork {
 /// `name` is that of the network in the registry; a folder names its own.
 ///
 /// # Errors
-/// [`ContentError::NotAModel`] without a name, those of [`saved_network`], [`read_state_dict`](crate::checkpoint::read_state_dict) and [`init_from`], and for
+/// [`ContentError::NotAModel`] without a name, those of [`saved_network`], of reading weights and of [`init_from`], and for
 /// weights of a part of the network only.
 pub fn read_foreign(path: &Path, name: Option<&str>) -> Result<ForeignNetwork, CheckpointError> {
     let saved = saved_network(path)?;

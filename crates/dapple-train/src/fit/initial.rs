@@ -8,8 +8,8 @@ use dapple_graph::State;
 use dapple_model::model_path;
 use dapple_nets::NetConfig;
 use dapple_nets::checkpoint::{
-    CheckpointError, ContentError, Ensemble, ModelFile, Normalization, check_saved, init_from_file,
-    init_from_model, saved_network,
+    CheckpointError, ContentError, Ensemble, HubConfig, ModelFile, Normalization, check_saved,
+    init_from_file, init_from_model, saved_network,
 };
 use dapple_weights::{CATALOGUE, SHIPPED, find_shipped};
 
@@ -83,7 +83,13 @@ impl Initial {
     pub fn network(&self) -> Result<Option<NetConfig>, TrainError> {
         match &self.source {
             Source::Model(model) => Ok(Some(model.card.network.clone())),
-            Source::Foreign => Ok(saved_network(&self.init)?),
+            Source::Foreign => Ok(match saved_network(&self.init)? {
+                Some(network) => Some(network),
+                // A description of another network says nothing about one that takes an encoder from it.
+                None => {
+                    HubConfig::of_folder(&self.init).ok().flatten().and_then(|config| config.registered())
+                }
+            }),
         }
     }
 

@@ -142,8 +142,8 @@ impl HubConfig {
         let HubSegFormer { stages, channels, dropout, drop_path, .. } = *network;
         let shape = Shape::new(1, 64, 64, channels);
         let graph = network.build(shape).ok()?;
-        let candidates = networks().iter().filter(|entry| entry.family.starts_with("segformer-b"));
-        candidates.into_iter().find_map(|entry| {
+        let mut candidates = networks().iter().filter(|entry| entry.family.starts_with("segformer-b"));
+        candidates.find_map(|entry| {
             let published = NetConfig {
                 activation: self.activation(),
                 width: stages.channels[0],

@@ -8,8 +8,9 @@ pub(crate) const PREPARATION: &str = "preparation";
 /// The image, prepared by a layer of its own where that is wanted.
 pub(super) fn image(g: &mut Graph, prepares: bool) -> Result<NodeId, GraphError> {
     let image = g.input();
+    let channels = g.shape(image).c;
     match prepares {
-        true => g.conv2d(PREPARATION, image, &Conv2d::new(g.shape(image).c, 1)),
+        true => g.conv2d(PREPARATION, image, &Conv2d::new(channels, 1)),
         false => Ok(image),
     }
 }

@@ -107,8 +107,8 @@ impl HubUperNet {
         let x = g.concat(&parts)?;
         let mut levels = maps;
         levels[3] = module(g, "bottleneck", x, &conv3)?;
-        for index in 0..3 {
-            levels[index] = module(g, &format!("lateral_convs.{index}"), maps[index], &conv1)?;
+        for (index, level) in levels[..3].iter_mut().enumerate() {
+            *level = module(g, &format!("lateral_convs.{index}"), *level, &conv1)?;
         }
         for index in (0..3).rev() {
             let up = g.resize(levels[index + 1], levels[index], BILINEAR)?;
