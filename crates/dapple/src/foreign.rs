@@ -10,8 +10,9 @@ use dapple_nets::checkpoint::{
     read_foreign,
 };
 
-use crate::hub_model::{HubInput, hub_model};
+use crate::hub_model::{HubInput, hub_model, prepared};
 use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
+use crate::preprocessor::{PREPROCESSOR, Steps, label_names};
 use crate::unfound::FindModelError;
 
 pub use crate::hub_model::SIDE;
@@ -88,7 +89,20 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     }
     let ForeignNetwork { config, state, report } = read_foreign(path, settings.network)?;
     let mut notes = vec![format!("{}: {report}", path.display())];
-    let classes = match (settings.classes, config.classes) {
+    // Beside the folders that `dapple export --hub` writes for segmentation_models_pytorch, for one.
+    let steps = if path.is_dir() { Steps::of_folder(path)? } else { None };
+    let told = match &steps {
+        Some(steps) => {
+            notes.extend(steps.notes.iter().cloned());
+            Some(normalization_of(steps, path, settings.normalization, config.in_channels)?)
+        }
+        None => None,
+    };
+    let names = match settings.classes {
+        [] if steps.is_some() => label_names(&path.join(PREPROCESSOR))?,
+        names => names.to_vec(),
+    };
+    let classes = match (&names[..], config.classes) {
         ([], 2) => Classes::binary("foreground"),
         ([], count) => Classes::numbered(count),
         (names, count) if names.len() == count => {
@@ -98,7 +112,7 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
             return Err(FindModelError::ClassNames { path: path.to_owned(), classes, names: names.len() });
         }
     };
-    if settings.classes.is_empty() {
+    if names.is_empty() {
         notes.push(format!("the classes are called {} (--classes names them)", classes.names.join(", ")));
     }
     if config.classes > 1 {
@@ -106,14 +120,15 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
             "each pixel has one class, the most probable (softmax over the network's outputs)".to_owned(),
         );
     }
-    let (height, width) = settings.size.unwrap_or((SIDE, SIDE));
+    let size = settings.size.or(steps.and_then(|steps| steps.size).map(|[height, width]| (height, width)));
+    let (height, width) = size.unwrap_or((SIDE, SIDE));
     config.build(Shape::new(1, height, width, config.in_channels)).map_err(ModelError::from)?;
-    if settings.size.is_none() {
+    if size.is_none() {
         notes.push(format!("images are resized to {height} x {width} (--size gives that of the training)"));
     }
     let of_encoder = config.entry().ok().and_then(|entry| entry.encoder).map(|encoder| encoder.normalization);
-    let normalisation = settings.normalization.or(of_encoder).unwrap_or_default();
-    if settings.normalization.is_none() {
+    let normalisation = settings.normalization.or(told).or(of_encoder).unwrap_or_default();
+    if settings.normalization.or(told).is_none() {
         let how = match normalisation {
             Normalization::Lite => "from -1 to 1, as the published weights of the encoder take them",
             _ => "by mean and deviation of ImageNet",
@@ -134,6 +149,25 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
         extra: serde_json::Map::from_iter([("source".to_owned(), path.display().to_string().into())]),
     };
     Ok(ForeignModel { model: ModelFile { card, state }, notes })
+}
+
+/// The normalization that the description beside weights tells. Networks of the registry have those with names only.
+fn normalization_of(
+    steps: &Steps,
+    path: &Path,
+    given: Option<Normalization>,
+    channels: usize,
+) -> Result<Normalization, FindModelError> {
+    match (given, prepared(&steps.preparation, channels)) {
+        (Some(given), _) => Ok(given),
+        (None, (normalization, None)) => Ok(normalization),
+        (None, (_, Some(_))) => Err(FindModelError::Pixels(format!(
+            "{}: {} has a mean and a deviation that are none of the normalizations imagenet, unit and lite; choose one with \
+             `dapple import --normalise`",
+            path.display(),
+            steps.source
+        ))),
+    }
 }
 
 /// Refuses a model of dapple, a damaged one too: read as foreign weights, it would lose its description and its checksum.

@@ -73,8 +73,7 @@ pub fn hub_folder(
     check(&hub.folder(&snapshot).join(CONFIG), name, purpose)?;
 
     let Some(weights) = WEIGHTS.iter().find_map(|file| snapshot.file(file)) else {
-        // It names the file that is missed.
-        return Err(listed(&snapshot, WEIGHTS[0]).map_or_else(FindModelError::from, |_| kind(name, "")));
+        return Err(absent(&snapshot, WEIGHTS[0]).into());
     };
     let mut files = vec![weights];
     if weights.name.ends_with(".index.json") {
@@ -93,11 +92,12 @@ pub fn hub_folder(
 
 /// The file of that name.
 fn listed<'s>(snapshot: &'s Snapshot, file: &str) -> Result<&'s HubFile, WeightsError> {
-    snapshot.file(file).ok_or_else(|| WeightsError::HubFile {
-        name: snapshot.name.to_string(),
-        commit: snapshot.commit.clone(),
-        file: file.to_owned(),
-    })
+    snapshot.file(file).ok_or_else(|| absent(snapshot, file))
+}
+
+fn absent(snapshot: &Snapshot, file: &str) -> WeightsError {
+    let (name, commit) = (snapshot.name.to_string(), snapshot.commit.clone());
+    WeightsError::HubFile { name, commit, file: file.to_owned() }
 }
 
 /// Fetches files, after a word about those that are not in the cache.
@@ -108,8 +108,8 @@ fn get_all(
     what: &str,
     listener: &mut dyn HubListener,
 ) -> Result<(), FindModelError> {
-    let absent = files.iter().filter(|file| !hub.has(snapshot, file));
-    let bytes: u64 = absent.map(|file| file.bytes).sum();
+    let missing = files.iter().filter(|file| !hub.has(snapshot, file));
+    let bytes: u64 = missing.map(|file| file.bytes).sum();
     if bytes > 0 && !hub.is_offline() {
         let size = if bytes < 1_000_000 {
             format!("{} kB", bytes.div_ceil(1000))

@@ -85,7 +85,7 @@ pub(crate) fn hub_model(
 }
 
 /// A preparation as one of the normalizations by name, or as a map within the network.
-fn prepared(preparation: &Preparation, channels: usize) -> (Normalization, Option<PixelMap>) {
+pub(crate) fn prepared(preparation: &Preparation, channels: usize) -> (Normalization, Option<PixelMap>) {
     let Preparation { scale, shift, reversed } = preparation;
     // One mean for all channels.
     let each = |values: &[f32]| match values {

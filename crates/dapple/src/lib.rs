@@ -47,6 +47,7 @@ mod environment;
 pub mod export;
 pub mod foreign;
 pub mod hub;
+pub mod hub_export;
 mod hub_model;
 pub mod models;
 pub mod onnx_model;

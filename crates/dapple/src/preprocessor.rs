@@ -16,7 +16,7 @@ use crate::unfound::FindModelError;
 const MOST_BYTES: u64 = 16 << 20;
 
 /// The file in which Hugging Face describes the preparation of images.
-const PREPROCESSOR: &str = "preprocessor_config.json";
+pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// Pillow's number of bilinear interpolation.
 const BILINEAR: u64 = 2;

@@ -6,13 +6,14 @@
 //! - [`published`], [`write_state_dict`]: weights for PyTorch, under the published names.
 //! - [`saved_network`]: the network in a folder that segmentation_models_pytorch wrote.
 //! - [`read_foreign`]: a whole network that another program saved.
-//! - [`HubConfig`]: the network in a folder of the Hugging Face hub, with any sizes.
+//! - [`HubConfig`]: the network in a folder of the Hugging Face hub, with any sizes; [`HubFiles`] writes one.
 //! - [`init_from`]: initializes a network from a state dict and recognizes its naming scheme; [`init_from_model`] from a
 //!   model, whose classes it knows by name.
 
 mod dtype;
 mod error;
 mod foreign;
+mod hub_files;
 mod hugging_face;
 mod init;
 mod model;
@@ -28,6 +29,7 @@ mod version;
 pub use dapple_base::Normalization;
 pub use error::{CheckpointError, ContentError};
 pub use foreign::{ForeignNetwork, read_foreign};
+pub use hub_files::HubFiles;
 pub use hugging_face::{HubConfig, HubModel, PixelMap};
 pub use init::{
     HeadReport, InitError, InitReport, ShapesError, Unmatched, init_from, init_from_file, init_from_model,

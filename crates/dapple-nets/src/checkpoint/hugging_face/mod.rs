@@ -4,6 +4,8 @@
 mod config;
 mod settings;
 mod weights;
+mod write;
 
 pub use config::HubConfig;
 pub use weights::{HubModel, PixelMap};
+pub(super) use write::config_of as transformers_config_of;

@@ -4,17 +4,19 @@
 //! The arguments determine the network. All unsupported ones are listed in one error.
 
 mod classes;
+mod parse;
 mod reader;
+mod write;
 
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::config::NetConfig;
-use classes::{CLASSES, shown};
-use dapple_base::{json_fault, open_regular};
-use reader::Reader;
-use serde_json::{Map, Value};
+use dapple_base::open_regular;
+use parse::{LARGEST, parse};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+pub(super) use write::config_of as smp_config_of;
 
 /// File names of the weights in current and older versions.
 const WEIGHTS: [&str; 4] = [
@@ -24,9 +26,6 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 const CONFIG: &str = "config.json";
-
-/// Largest `config.json`; real ones have less than a kilobyte.
-const LARGEST: u64 = 1 << 20;
 
 /// The file of weights in a folder that segmentation_models_pytorch or transformers wrote, or the path itself if it is a file.
 /// Where the weights lie in several files, it is their index.
@@ -85,26 +84,4 @@ pub fn check_saved(path: &Path, config: &NetConfig) -> Result<(), CheckpointErro
         }
         _ => Ok(()),
     }
-}
-
-/// The network that the content of a `config.json` describes.
-fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
-    let unreadable = |why: String| Err(ContentError::Unreadable(why));
-    if bytes.len() as u64 > LARGEST {
-        return unreadable("larger than 1 MiB, which the settings of a model never are".to_owned());
-    }
-    let settings: Map<String, Value> = match serde_json::from_slice(bytes) {
-        Ok(Value::Object(settings)) => settings,
-        Ok(_) => return unreadable("not a JSON object of settings".to_owned()),
-        Err(error) => return unreadable(json_fault(&error)),
-    };
-    let Some(class) = settings.get("_model_class") else { return Ok(None) };
-    let Some(class) = class.as_str().and_then(|name| CLASSES.iter().find(|class| class.name == name)) else {
-        let known = CLASSES.map(|class| class.name).join(", ");
-        return Err(ContentError::Settings(vec![format!(
-            "`_model_class` is {}, the supported ones are {known}",
-            shown(class)
-        )]));
-    };
-    Reader::new(&settings).read(class).map(Some).map_err(ContentError::Settings)
 }

@@ -21,6 +21,7 @@ use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::results::RECORD;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
+use dapple::weights::HubName;
 use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
