@@ -2,6 +2,7 @@
 
 mod from_models;
 mod golden;
+mod hugging_face;
 mod model_files;
 mod names;
 mod namings;
