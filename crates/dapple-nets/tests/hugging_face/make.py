@@ -9,6 +9,7 @@
 Versions: transformers 5.24.0, segmentation-models-pytorch 0.6.0, torch CPU.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -104,11 +105,26 @@ def fixtures():
         decoder_hidden_size=12,
     )
     write("segformer", randomized(segformer(5, **sizes), 1), SegformerImageProcessor(size=size), (64, 96))
+    listing(HERE / "segformer")
     other = SegformerImageProcessor(size=size, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.3, 0.25])
     write("segformer-moments", randomized(segformer(1, **sizes), 2), other, (64, 96))
     small = dict(hidden_size=8, pool_scales=[1, 2, 3, 6], auxiliary_in_channels=12, auxiliary_channels=4)
     model = randomized(upernet(3, [1, 1, 2, 1], [4, 8, 12, 16], **small), 3)
     write("upernet", model, SegformerImageProcessor(size=size), (64, 96))
+
+
+def listing(folder):
+    """The hub's answer about a repository with the files of a folder, in short."""
+    siblings = []
+    for name in ["config.json", "preprocessor_config.json", "model.safetensors"]:
+        content = (folder / name).read_bytes()
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        entry = {"rfilename": name, "size": len(content), "blobId": blob}
+        if name.endswith(".safetensors"):
+            entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        siblings.append(entry)
+    answer = {"sha": "0123456789abcdef" * 2 + "01234567", "cardData": {"license": "apache-2.0"}, "siblings": siblings}
+    (folder / "listing.json").write_text(json.dumps(answer, indent=1) + "\n")
 
 
 def check(folder):
