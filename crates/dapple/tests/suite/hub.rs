@@ -43,7 +43,7 @@ fn hub() -> String {
     let address = format!("http://{}", listener.local_addr().expect("bound"));
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
+            let stream = stream.expect("a connection");
             let mut lines = BufReader::new(&stream).lines();
             let Some(Ok(first)) = lines.next() else { continue };
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
@@ -61,7 +61,8 @@ fn hub() -> String {
             let head =
                 format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             // The client may have closed the connection.
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            let mut out = &stream;
+            let _ = out.write_all(head.as_bytes()).and_then(|()| out.write_all(&body));
         }
     });
     address
@@ -83,10 +84,9 @@ fn a_model_of_the_hub_is_fetched_once_and_announced() {
     let predict = "predict hf://thing/tiny data/images --out masks --device cpu --quiet";
     let said = online(&bench, predict, &endpoint);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
-    for word in
-        ["fetching", "hf://thing/tiny", "MB", "kB", &endpoint, "commit 0123456789ab", "licence apache-2.0"]
+    for word in ["fetching", "hf://thing/tiny", "kB", &endpoint, "commit 0123456789ab", "licence apache-2.0"]
     {
-        assert!(word == "MB" || said.err.contains(word), "no `{word}` in {}", said.err);
+        assert!(said.err.contains(word), "no `{word}` in {}", said.err);
     }
     assert!(!said.err.contains("hf_secret"), "{}", said.err);
     assert!(bench.path("masks/synthetic0000.png").is_file());
