@@ -156,11 +156,19 @@ impl Initial {
                 let report = init_from_file(state, network, path)?;
                 let heads = network.entry()?.heads;
                 let is_head = |name: &String| heads.iter().any(|prefix| name.starts_with(prefix));
-                let note = match report.loaded.iter().any(is_head) {
-                    true => {
+                let described = HubConfig::of_folder(path).ok().flatten();
+                let labels = described.map(|config| config.labels).filter(|labels| !labels.is_empty());
+                let note = match (report.loaded.iter().any(is_head), labels) {
+                    (true, Some(labels)) => format!(
+                        "\nhead: taken over in the order of the labels, which are called {} there{}",
+                        labels[..labels.len().min(6)].join(", "),
+                        if labels.len() > 6 { " and so on" } else { "" }
+                    ),
+                    (true, None) => {
                         "\nhead: taken over in the order of the labels, because these weights name no classes"
+                            .to_owned()
                     }
-                    false => "",
+                    (false, _) => String::new(),
                 };
                 format!("{report}{note}")
             }

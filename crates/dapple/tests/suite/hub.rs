@@ -10,7 +10,9 @@ use std::thread;
 use crate::common::{Bench, Said};
 use dapple::Segmenter;
 use dapple::data::decode_image;
-use dapple::nets::checkpoint::ModelFile;
+use dapple::graph::{Network, State};
+use dapple::nets::NetConfig;
+use dapple::nets::checkpoint::{HubFiles, ModelFile};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -135,6 +137,21 @@ fn a_folder_of_transformers_is_a_model() {
     bench.refuse("predict segformer data/images --out o", &["DPTForSemanticSegmentation", "UperNet"]);
     fs::write(folder.join("config.json"), "{").expect("the folder is writable");
     bench.refuse("predict segformer data/images --out o", &["config.json"]);
+}
+
+#[test]
+fn a_training_starts_from_a_folder_of_transformers() {
+    let bench = Bench::new();
+    let config = NetConfig { width: 8, ..NetConfig::new("segformer-b0", 3, 7).expect("of the registry") };
+    let state = State::init(&config.build(config.example_input()).expect("it fits its example"), 3);
+    let names: Vec<String> = (0..7).map(|label| format!("thing {label}")).collect();
+    let files = HubFiles::new(&config, &state, &names).expect("transformers has it");
+    fs::create_dir(bench.path("start")).expect("the folder is writable");
+    fs::write(bench.path("start/config.json"), files.config.to_string()).expect("the folder is writable");
+    fs::write(bench.path("start/model.safetensors"), files.weights).expect("the folder is writable");
+    bench.succeed("train --data data --init start --size 32 --epochs 1 --batch 5 --threads 2 --out run");
+    let trained = ModelFile::load(&bench.path("run/best.safetensors")).expect("a model");
+    assert_eq!((trained.card.network.name.as_str(), trained.card.network.width), ("segformer-b0", 8));
 }
 
 #[test]
