@@ -131,7 +131,7 @@ pub enum WeightsError {
     #[error(
         "{name}: the hub {endpoint} answered {status}: there is no such repository or revision, or it is open to its members only; \
          check the name, accept its conditions on its page, and set HF_TOKEN to a token that may read it{}",
-        if *kept_back { " (HF_TOKEN is set, but is not sent to an address without https)" } else { "" }
+        kept_back_note(*kept_back)
     )]
     HubRefused {
         /// Name of the repository.
@@ -191,6 +191,11 @@ pub enum WeightsError {
         /// The operating system's reason.
         source: io::Error,
     },
+}
+
+/// The end of the message about a repository that is refused.
+fn kept_back_note(kept_back: bool) -> &'static str {
+    if kept_back { " (HF_TOKEN is set, but is not sent to an address without https)" } else { "" }
 }
 
 impl InputFault for WeightsError {

@@ -101,6 +101,7 @@ pub fn onnx_model(
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let named = classes.names.into_iter().zip(classes.colours);
     let classes: Vec<Class> = named.map(|(name, colour)| Class { name, colour }).collect();
+    let ignore = told.ignore.filter(|&label| usize::from(label) >= classes.len());
     let network = NetConfig {
         name,
         in_channels: channels,
@@ -119,7 +120,7 @@ pub fn onnx_model(
     let card = ModelCard {
         network,
         classes,
-        ignore: told.ignore,
+        ignore,
         input_size: [height, width],
         normalisation: normalization,
         images: None,

@@ -38,7 +38,8 @@ pub fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
     }
     WEIGHTS.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
         let why = "a folder without the model of a run (`best.safetensors`) and without `model.safetensors`; give the folder \
-                   of a run, one that `model.save_pretrained` of segmentation_models_pytorch wrote, or a file of weights";
+                   of a run, one that `model.save_pretrained` of segmentation_models_pytorch or transformers wrote, or a \
+                   file of weights";
         ContentError::Unreadable(why.to_owned()).of(path)
     })
 }
