@@ -82,7 +82,8 @@ pub struct Segmenter {
 
 impl Segmenter {
     /// Loads a model file, an ONNX file of any program, the best model of a run's folder (of a cross-validation: of all its
-    /// folds), or a model by name ([`models`](crate::models)), on the CPU with all cores and default settings.
+    /// folds), a folder that transformers or segmentation_models_pytorch saved, or a model by name
+    /// ([`models`](crate::models)), `hf://OWNER/NAME` among them, on the CPU with all cores and default settings.
     ///
     /// # Errors
     /// As [`SegmenterBuilder::load`].

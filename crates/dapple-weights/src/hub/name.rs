@@ -58,11 +58,6 @@ impl HubName {
         format!("{}/{}", self.owner, self.name)
     }
 
-    /// The name of the repository without its owner.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The wanted branch, tag or commit; `main` if none was given.
     pub(super) fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("main")
