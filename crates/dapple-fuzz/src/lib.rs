@@ -14,6 +14,7 @@
 
 mod annotations;
 mod config;
+mod hub;
 mod images;
 mod mutate;
 mod onnx;
@@ -37,7 +38,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "images", run: images::images, seeds: images::image_seeds, inputs: 3000 },
     Target { name: "masks", run: images::masks, seeds: images::mask_seeds, inputs: 2000 },
     Target { name: "annotations", run: annotations::annotations, seeds: annotations::seeds, inputs: 1500 },
@@ -54,6 +55,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "metadata", run: weights::metadata, seeds: weights::card_seeds, inputs: 1000 },
     Target { name: "onnx", run: onnx::onnx, seeds: onnx::seeds, inputs: 1500 },
     Target { name: "config", run: config::config, seeds: config::seeds, inputs: 3000 },
+    Target { name: "hub", run: hub::hub, seeds: hub::seeds, inputs: 1000 },
     Target { name: "tiff_rows", run: rows::tiff_rows, seeds: rows::seeds, inputs: 1500 },
     Target { name: "multipart", run: requests::multipart, seeds: requests::seeds, inputs: 5000 },
 ];

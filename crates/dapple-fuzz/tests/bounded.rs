@@ -40,11 +40,12 @@ bounded!(
     metadata,
     onnx,
     config,
+    hub,
     tiff_rows,
     multipart
 );
 
 #[test]
 fn every_target_is_run() {
-    assert_eq!(TARGETS.len(), 13, "name a new target in `bounded!` above and in fuzz/");
+    assert_eq!(TARGETS.len(), 14, "name a new target in `bounded!` above and in fuzz/");
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// A connection on which the server sends nothing for so long counts as broken.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client for one address. It never follows a redirection from HTTPS to HTTP, and reaches this machine without the proxy.
+/// A client for one address. It never follows a redirection from HTTPS to HTTP, tells no other host who asks, and reaches this
+/// machine without the proxy.
 pub(crate) fn agent(url: &str, settings: &StoreSettings) -> Result<Agent, WeightsError> {
     let mut tls = TlsConfig::builder();
     if let Some(path) = &settings.certificates {
@@ -23,6 +25,7 @@ pub(crate) fn agent(url: &str, settings: &StoreSettings) -> Result<Agent, Weight
         .proxy(proxy.map(|proxy| proxy.to_proxy()).transpose()?)
         .https_only(url.starts_with("https://"))
         .http_status_as_error(false)
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .timeout_connect(Some(TIMEOUT))
         .timeout_recv_response(Some(TIMEOUT))
         .timeout_per_read(Some(TIMEOUT))

@@ -1,6 +1,7 @@
 //! Checksums of files.
 
 use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -56,6 +57,49 @@ impl Checksum {
     }
 }
 
+/// What the content of a file must agree with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Proof<'a> {
+    /// The checksum of the catalogue.
+    Published(Checksum),
+    /// The whole SHA-256, in lower-case hexadecimal digits.
+    Sha256(&'a str),
+    /// Git's name of the content: the SHA-1, in lower-case hexadecimal digits, of `blob LENGTH`, a zero byte and the content.
+    GitSha1(&'a str),
+}
+
+impl Proof<'_> {
+    /// Where a file with these digests disagrees, the expected digits and those of the file.
+    pub fn disagreement(self, path: &Path, found: &Sums) -> io::Result<Option<[String; 2]>> {
+        let (expected, found) = match self {
+            Self::Published(checksum) if checksum.allows(found) => return Ok(None),
+            Self::Published(checksum) => (checksum.digits(), checksum.of(found).to_owned()),
+            Self::Sha256(sum) => (sum, found.sha256.clone()),
+            Self::GitSha1(sum) => (sum, git_sha1(path)?),
+        };
+        let differs = matches!(self, Self::Published(_)) || expected != found;
+        Ok(differs.then(|| [expected.to_owned(), found]))
+    }
+}
+
+/// Git's name of a file's content.
+fn git_sha1(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut sha1, mut buffer) = (Sha1::new(), vec![0; 1 << 18]);
+    sha1.update(format!("blob {}\0", file.metadata()?.len()));
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&sha1.finalize())),
+            len => sha1.update(&buffer[..len]),
+        }
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The digests of a file.
 pub(crate) fn sums(path: &Path) -> io::Result<Sums> {
     let mut file = File::open(path)?;
@@ -63,7 +107,6 @@ pub(crate) fn sums(path: &Path) -> io::Result<Sums> {
     loop {
         match file.read(&mut buffer)? {
             0 => {
-                let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
                 return Ok(Sums { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()) });
             }
             len => {
@@ -93,6 +136,14 @@ mod tests {
                 && !Checksum::Sha256Prefix("ba7816be").allows(&sum)
         );
         assert!(!Checksum::Sha256("ba7816bf").allows(&sum), "a whole sum is compared as a whole");
+        // `printf abc | git hash-object --stdin`.
+        assert_eq!(git_sha1(&path)?, "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f");
+        assert_eq!(
+            Proof::GitSha1("f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f").disagreement(&path, &sum)?,
+            None
+        );
+        let [expected, found] = Proof::Sha256("ba78").disagreement(&path, &sum)?.expect("it is shorter");
+        assert!(expected == "ba78" && found == sum.sha256);
         Ok(())
     }
 }

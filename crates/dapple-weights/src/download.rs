@@ -1,8 +1,8 @@
 //! Download of one file over HTTP, in as many pieces as the network needs.
 
-use crate::checksum::sums;
+use crate::WeightsError;
+use crate::checksum::{Proof, sums};
 use crate::layout::version_of;
-use crate::{Checksum, WeightsError};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,11 @@ pub struct DownloadProgress {
 /// A file to download.
 pub(crate) struct Source<'a> {
     pub url: &'a str,
-    pub checksum: Checksum,
+    pub proof: Proof<'a>,
+    /// Sent to the server of the address, and to no other that it redirects to.
+    pub token: Option<&'a str>,
+    /// Most bytes of the file, where its size is known beforehand.
+    pub most: Option<u64>,
     /// The part, which grows while data arrives.
     pub part: &'a Path,
     /// The final path.
@@ -52,11 +56,10 @@ pub(crate) fn download(
     }
     part.file.sync_all().map_err(WeightsError::io(source.part))?;
     let found = sums(source.part).map_err(WeightsError::io(source.part))?;
-    if !source.checksum.allows(&found) {
+    let disagreement = source.proof.disagreement(source.part, &found);
+    if let Some([expected, found]) = disagreement.map_err(WeightsError::io(source.part))? {
         part.discard();
-        let (url, expected) = (source.url.to_owned(), source.checksum.digits());
-        let found = source.checksum.of(&found).to_owned();
-        return Err(WeightsError::Checksum { url, expected, found });
+        return Err(WeightsError::Checksum { url: source.url.to_owned(), expected, found });
     }
     fs::rename(source.part, source.path).map_err(WeightsError::io(source.path))?;
     // Of no more use; harmless if it stays.
@@ -129,6 +132,9 @@ fn fetch(
     progress: &mut dyn FnMut(DownloadProgress),
 ) -> Result<Fetched, WeightsError> {
     let mut request = agent.get(source.url).header(header::ACCEPT_ENCODING, "identity");
+    if let Some(token) = source.token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
     if let Some(validator) = part.validator() {
         request =
             request.header(header::RANGE, format!("bytes={}-", part.len)).header(header::IF_RANGE, validator);
@@ -171,11 +177,12 @@ fn fetch(
             return Err(WeightsError::Status { url, status: status.as_u16(), path });
         }
     };
-    receive(response, total, part, progress)
+    receive(response, source, total, part, progress)
 }
 
 fn receive(
     response: Response<Body>,
+    source: &Source,
     total: Option<u64>,
     part: &mut Part,
     progress: &mut dyn FnMut(DownloadProgress),
@@ -185,6 +192,10 @@ fn receive(
     let mut buffer = vec![0; 1 << 16];
     loop {
         progress(DownloadProgress { received: part.len, total });
+        if let Some(most) = source.most.filter(|&most| part.len > most) {
+            part.restart(None)?;
+            return Err(WeightsError::TooLong { url: source.url.to_owned(), most });
+        }
         match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(len) => part.append(&buffer[..len])?,

@@ -88,9 +88,78 @@ pub enum WeightsError {
         /// Address.
         url: String,
         /// Published digits.
-        expected: &'static str,
+        expected: String,
         /// Checksum of the download, of the publisher's kind.
         found: String,
+    },
+    /// The server sent more than the file has.
+    #[error("{url}: the server sent more than the {most} bytes that the file has; the download was deleted")]
+    TooLong {
+        /// Address.
+        url: String,
+        /// Published size in bytes.
+        most: u64,
+    },
+    /// Not the name of a repository of the hub.
+    #[error(
+        "{text}: {why}; write it as hf://OWNER/NAME, or hf://OWNER/NAME@REVISION with a branch, a tag or a commit"
+    )]
+    HubName {
+        /// The text.
+        text: String,
+        /// Reason.
+        why: &'static str,
+    },
+    /// The address of the hub is none.
+    #[error("HF_ENDPOINT is {0}, which is no address of a hub; write it as https://HOST")]
+    HubEndpoint(String),
+    /// A repository of the hub is not in the cache, and downloads are forbidden.
+    #[error(
+        "{name}: {file} is not in the cache, and downloads are switched off; get it on a machine with a network and copy the \
+         folder {} from there",
+        folder.display()
+    )]
+    HubOffline {
+        /// Name of the repository.
+        name: String,
+        /// What is missing.
+        file: String,
+        /// The repository's folder in the cache.
+        folder: PathBuf,
+    },
+    /// The hub does not give the repository, or a file of it.
+    #[error(
+        "{name}: the hub {endpoint} answered {status}: there is no such repository or revision, or it is open to its members only; \
+         check the name, accept its conditions on its page, and set HF_TOKEN to a token that may read it{}",
+        kept_back_note(*kept_back)
+    )]
+    HubRefused {
+        /// Name of the repository.
+        name: String,
+        /// Address of the hub.
+        endpoint: String,
+        /// Status code.
+        status: u16,
+        /// Whether a token was kept back from an unencrypted connection.
+        kept_back: bool,
+    },
+    /// The hub's answer about a repository cannot be used.
+    #[error("{url}: the hub's answer cannot be used: {why}")]
+    HubAnswer {
+        /// Address.
+        url: String,
+        /// Reason.
+        why: String,
+    },
+    /// The repository has no such file.
+    #[error("{name}: commit {commit} has no file {file}")]
+    HubFile {
+        /// Name of the repository.
+        name: String,
+        /// Commit.
+        commit: String,
+        /// File name.
+        file: String,
     },
     /// Another process is downloading the file.
     #[error("{}: another process is downloading this file; wait for it", .0.display())]
@@ -124,6 +193,11 @@ pub enum WeightsError {
     },
 }
 
+/// The end of the message about a repository that is refused.
+fn kept_back_note(kept_back: bool) -> &'static str {
+    if kept_back { " (HF_TOKEN is set, but is not sent to an address without https)" } else { "" }
+}
+
 impl InputFault for WeightsError {
     /// Settings that the user can change are at fault; networks, servers and disks are not.
     fn is_input_fault(&self) -> bool {
@@ -131,6 +205,11 @@ impl InputFault for WeightsError {
             Self::NoFolder
             | Self::Offline { .. }
             | Self::DamagedOffline { .. }
+            | Self::HubName { .. }
+            | Self::HubEndpoint(_)
+            | Self::HubOffline { .. }
+            | Self::HubRefused { .. }
+            | Self::HubFile { .. }
             | Self::Certificates { .. }
             | Self::Proxy { .. } => true,
             Self::Connection { .. }
@@ -138,6 +217,8 @@ impl InputFault for WeightsError {
             | Self::WebPage { .. }
             | Self::Interrupted { .. }
             | Self::Checksum { .. }
+            | Self::TooLong { .. }
+            | Self::HubAnswer { .. }
             | Self::Busy(_)
             | Self::Write(_)
             | Self::Io { .. } => false,

@@ -1,6 +1,7 @@
 //! Settings of a [`Store`](crate::Store).
 
 use crate::WeightsError;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The cache folder and the way to the network.
@@ -20,12 +21,64 @@ pub struct StoreSettings {
     pub certificates: Option<PathBuf>,
     /// Proxy for all hosts but this machine.
     pub proxy: Option<ProxySettings>,
+    /// The hub of models.
+    pub hub: HubSettings,
+}
+
+/// The Hugging Face hub, or a mirror of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubSettings {
+    /// Its address, without a slash at the end.
+    pub endpoint: String,
+    /// The token that opens private repositories. It is sent to the hub alone, and only over HTTPS or to this machine.
+    pub token: Option<HubToken>,
+    /// Forbids downloads from the hub, in addition to [`StoreSettings::offline`].
+    pub offline: bool,
+}
+
+impl Default for HubSettings {
+    /// The public hub without a token.
+    fn default() -> Self {
+        Self { endpoint: "https://huggingface.co".to_owned(), token: None, offline: false }
+    }
+}
+
+/// A secret, which is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HubToken(String);
+
+impl HubToken {
+    /// A token; `None` for a text that cannot be sent as one: an empty one, or one with other characters than visible ones of
+    /// ASCII.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_sound.then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself.
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HubToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HubToken")
+    }
 }
 
 impl StoreSettings {
     /// A cache in this folder. Downloads are allowed, directly from the publishers.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        Self { cache: cache.into(), offline: false, mirror: None, certificates: None, proxy: None }
+        Self {
+            cache: cache.into(),
+            offline: false,
+            mirror: None,
+            certificates: None,
+            proxy: None,
+            hub: HubSettings::default(),
+        }
     }
 
     /// The folder `dapple/weights` in the user's cache folder: `$XDG_CACHE_HOME` or `~/.cache` on Linux,
@@ -93,6 +146,13 @@ mod tests {
         assert!(bypassed("https://internal.example/file") && bypassed("https://a.lan.example/file"));
         assert!(!bypassed("https://example.com/file"));
         Ok(())
+    }
+
+    #[test]
+    fn a_token_is_shown_nowhere() {
+        let token = HubToken::new(" hf_secret\n").expect("a token");
+        assert_eq!((token.secret(), format!("{token:?}").as_str()), ("hf_secret", "HubToken"));
+        assert!(HubToken::new("").is_none() && HubToken::new("two words").is_none());
     }
 
     #[test]

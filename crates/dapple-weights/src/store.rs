@@ -1,8 +1,9 @@
 //! The cache.
 
 use crate::agent::agent;
-use crate::checksum::{Sums, sums};
+use crate::checksum::{Proof, Sums, sums};
 use crate::download::{DownloadProgress, Source, download};
+use crate::hub::Hub;
 use crate::layout::{part_of, sum_of};
 use crate::{CatalogueEntry, Checksum, StoreSettings, WeightsError};
 use dapple_base::write_atomic;
@@ -43,6 +44,11 @@ impl Store {
         let (file, checksum) = entry.also?;
         let path = self.settings.cache.join(file);
         path.is_file().then_some((path, checksum))
+    }
+
+    /// The models of the Hugging Face hub, in the same cache.
+    pub fn hub(&self) -> Hub<'_> {
+        Hub::new(&self.settings)
     }
 
     /// Whether downloads are forbidden.
@@ -92,7 +98,8 @@ impl Store {
         fs::create_dir_all(cache).map_err(WeightsError::io(cache))?;
         let agent = agent(&url, &self.settings)?;
         let part = part_of(&path);
-        let source = Source { url: &url, checksum: entry.checksum, part: &part, path: &path };
+        let proof = Proof::Published(entry.checksum);
+        let source = Source { url: &url, proof, token: None, most: None, part: &part, path: &path };
         let sum = download(&agent, &source, progress)?;
         if entry.checksum == Checksum::Unpublished {
             write_atomic(sum_of(&path), format!("{sum}  {}\n", entry.file).as_bytes())?;

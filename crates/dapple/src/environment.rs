@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use dapple::device::EngineOptions;
 use dapple::graph::{EngineError, InputError};
-use dapple::weights::{ProxySettings, StoreSettings, WeightsError};
+use dapple::weights::{HubSettings, HubToken, ProxySettings, StoreSettings, WeightsError};
 
 /// Proxy variables in their order; empty and invalid ones are skipped.
 const PROXIES: [&str; 6] =
@@ -41,7 +41,7 @@ pub fn is_set(name: &str) -> bool {
 }
 
 /// Settings of the store of weights, from `DAPPLE_CACHE`, `DAPPLE_OFFLINE`, `DAPPLE_WEIGHTS_MIRROR`, `SSL_CERT_FILE` and the
-/// proxy variables.
+/// proxy variables; those of the Hugging Face hub from `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE`.
 ///
 /// # Errors
 /// [`WeightsError::NoFolder`] if neither `DAPPLE_CACHE` nor the user's home folder is known.
@@ -62,11 +62,22 @@ fn store_settings_from(
     let bypass = text("NO_PROXY").or_else(|| text("no_proxy")).unwrap_or_default();
     let bypass: Vec<String> = bypass.split(',').map(str::to_owned).collect();
     let proxy = |name: &&str| ProxySettings::new(text(name)?, bypass.clone()).ok();
+    let is_on = |name: &str| {
+        text(name)
+            .is_some_and(|value| !["", "0", "false", "no", "off"].contains(&value.to_lowercase().as_str()))
+    };
+    let endpoint = text("HF_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
+    let hub = HubSettings {
+        endpoint: endpoint.unwrap_or_else(|| HubSettings::default().endpoint),
+        token: text("HF_TOKEN").and_then(|token| HubToken::new(&token)),
+        offline: is_on("HF_HUB_OFFLINE"),
+    };
     Ok(StoreSettings {
-        offline: text("DAPPLE_OFFLINE").is_some_and(|value| !["", "0", "false"].contains(&value.as_str())),
+        offline: is_on("DAPPLE_OFFLINE"),
         mirror: text("DAPPLE_WEIGHTS_MIRROR").filter(|mirror| !mirror.is_empty()),
         certificates: path("SSL_CERT_FILE"),
         proxy: PROXIES.iter().find_map(proxy),
+        hub,
         ..settings
     })
 }
@@ -88,6 +99,11 @@ mod tests {
             certificates: Some("authorities.pem".into()),
             proxy: ProxySettings::new("proxy.example:3128", vec!["a.example".into(), ".b.example".into()])
                 .ok(),
+            hub: HubSettings {
+                endpoint: "https://hub.example".to_owned(),
+                token: HubToken::new("hf_secret"),
+                offline: true,
+            },
             ..StoreSettings::new(PathBuf::from("mine").join("weights"))
         };
         let variables = [
@@ -98,6 +114,9 @@ mod tests {
             ("ALL_PROXY", "unknown://proxy.example"),
             ("HTTPS_PROXY", "proxy.example:3128"),
             ("NO_PROXY", "a.example,.b.example"),
+            ("HF_ENDPOINT", "https://hub.example"),
+            ("HF_TOKEN", "hf_secret"),
+            ("HF_HUB_OFFLINE", "ON"),
         ];
         assert_eq!(settings(&variables), expected);
     }
@@ -110,6 +129,9 @@ mod tests {
             ("DAPPLE_WEIGHTS_MIRROR", ""),
             ("SSL_CERT_FILE", ""),
             ("HTTPS_PROXY", ""),
+            ("HF_ENDPOINT", ""),
+            ("HF_TOKEN", ""),
+            ("HF_HUB_OFFLINE", "0"),
         ];
         assert_eq!(settings(&variables), StoreSettings::new(PathBuf::from("mine").join("weights")));
     }

@@ -25,12 +25,15 @@ pub enum ExportError {
          export without it, and prepare images as the metadata say"
     )]
     ValueRange(String),
+    /// A model that the libraries of the Hugging Face hub do not have.
+    #[error("no folder for the Hugging Face hub: {0}")]
+    Hub(String),
 }
 
 impl InputFault for ExportError {
     fn is_input_fault(&self) -> bool {
         match self {
-            Self::Onnx(_) | Self::ValueRange(_) => true,
+            Self::Onnx(_) | Self::ValueRange(_) | Self::Hub(_) => true,
             Self::Model(error) => error.is_input_fault(),
         }
     }

@@ -6,14 +6,16 @@ use dapple_data::Classes;
 use dapple_graph::{Network, Shape};
 use dapple_model::{ModelError, load_models};
 use dapple_nets::checkpoint::{
-    CheckpointError, Class, ContentError, ForeignNetwork, ModelCard, ModelFile, Normalization, read_foreign,
+    CheckpointError, Class, ContentError, ForeignNetwork, HubConfig, ModelCard, ModelFile, Normalization,
+    read_foreign,
 };
 
+use crate::hub_model::{HubInput, hub_model, prepared};
 use crate::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
+use crate::preprocessor::{PREPROCESSOR, Steps, label_names};
 use crate::unfound::FindModelError;
 
-/// Height and width of the input unless they are given: divisible by the strides of all networks.
-pub const SIDE: usize = 512;
+pub use crate::hub_model::SIDE;
 
 /// The knowledge about foreign weights that they do not hold themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +52,7 @@ pub struct ForeignModel {
 }
 
 /// A model of weights that another program saved: of PyTorch's or safetensors' files, of a folder of
-/// segmentation_models_pytorch, or of an ONNX file, which holds its network.
+/// segmentation_models_pytorch or transformers, or of an ONNX file, which holds its network.
 ///
 /// # Errors
 /// [`FindModelError::Checkpoint`] for weights that are not those of the whole network, [`FindModelError::ClassNames`], and
@@ -79,9 +81,29 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
     if let Some(name) = bad_name(settings.classes) {
         return Err(FindModelError::ClassName(name.to_owned()));
     }
+    if settings.network.is_none()
+        && let Some(config) = HubConfig::of_folder(path)?
+    {
+        let ForeignSettings { size, normalization, classes, .. } = *settings;
+        let (model, notes) = hub_model(path, &config, &HubInput { size, normalization, classes })?;
+        return Ok(ForeignModel { model, notes });
+    }
     let ForeignNetwork { config, state, report } = read_foreign(path, settings.network)?;
     let mut notes = vec![format!("{}: {report}", path.display())];
-    let classes = match (settings.classes, config.classes) {
+    // Beside the folders that `dapple export --hub` writes for segmentation_models_pytorch, for one.
+    let steps = if path.is_dir() { Steps::of_folder(path)? } else { None };
+    let told = match &steps {
+        Some(steps) => {
+            notes.extend(steps.notes.iter().cloned());
+            Some(normalization_of(steps, path, settings.normalization, config.in_channels)?)
+        }
+        None => None,
+    };
+    let names = match settings.classes {
+        [] if steps.is_some() => label_names(&path.join(PREPROCESSOR))?,
+        names => names.to_vec(),
+    };
+    let classes = match (&names[..], config.classes) {
         ([], 2) => Classes::binary("foreground"),
         ([], count) => Classes::numbered(count),
         (names, count) if names.len() == count => {
@@ -91,7 +113,7 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
             return Err(FindModelError::ClassNames { path: path.to_owned(), classes, names: names.len() });
         }
     };
-    if settings.classes.is_empty() {
+    if names.is_empty() {
         notes.push(format!("the classes are called {} (--classes names them)", classes.names.join(", ")));
     }
     if config.classes > 1 {
@@ -99,14 +121,15 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
             "each pixel has one class, the most probable (softmax over the network's outputs)".to_owned(),
         );
     }
-    let (height, width) = settings.size.unwrap_or((SIDE, SIDE));
+    let size = settings.size.or(steps.and_then(|steps| steps.size).map(|[height, width]| (height, width)));
+    let (height, width) = size.unwrap_or((SIDE, SIDE));
     config.build(Shape::new(1, height, width, config.in_channels)).map_err(ModelError::from)?;
-    if settings.size.is_none() {
+    if size.is_none() {
         notes.push(format!("images are resized to {height} x {width} (--size gives that of the training)"));
     }
     let of_encoder = config.entry().ok().and_then(|entry| entry.encoder).map(|encoder| encoder.normalization);
-    let normalisation = settings.normalization.or(of_encoder).unwrap_or_default();
-    if settings.normalization.is_none() {
+    let normalisation = settings.normalization.or(told).or(of_encoder).unwrap_or_default();
+    if settings.normalization.or(told).is_none() {
         let how = match normalisation {
             Normalization::Lite => "from -1 to 1, as the published weights of the encoder take them",
             _ => "by mean and deviation of ImageNet",
@@ -127,6 +150,25 @@ pub fn foreign_model(path: &Path, settings: &ForeignSettings<'_>) -> Result<Fore
         extra: serde_json::Map::from_iter([("source".to_owned(), path.display().to_string().into())]),
     };
     Ok(ForeignModel { model: ModelFile { card, state }, notes })
+}
+
+/// The normalization that the description beside weights tells. Networks of the registry have those with names only.
+fn normalization_of(
+    steps: &Steps,
+    path: &Path,
+    given: Option<Normalization>,
+    channels: usize,
+) -> Result<Normalization, FindModelError> {
+    match (given, prepared(&steps.preparation, channels)) {
+        (Some(given), _) => Ok(given),
+        (None, (normalization, None)) => Ok(normalization),
+        (None, (_, Some(_))) => Err(FindModelError::Pixels(format!(
+            "{}: {} has a mean and a deviation that are none of the normalizations imagenet, unit and lite; choose one with \
+             `dapple import --normalise`",
+            path.display(),
+            steps.source
+        ))),
+    }
 }
 
 /// Refuses a model of dapple, a damaged one too: read as foreign weights, it would lose its description and its checksum.

@@ -33,7 +33,7 @@
 //! are made of, [`nets`] has the networks, [`model`] puts a model on an engine, [`metrics`] scores label maps, [`report`]
 //! draws, [`onnx`] reads and writes models of other runtimes, [`weights`] downloads published ones, [`serve`] answers HTTP
 //! requests, [`studio`] is a page for labelling and training. This crate itself adds the choice of a [`device`], [`models`] by
-//! name, those of other programs ([`foreign`], [`onnx_model`]), and [`export`].
+//! name, those of other programs ([`foreign`], [`onnx_model`], [`hub`]), and [`export`].
 //!
 //! The library prints nothing, and its settings are arguments; environment variables are for the `dapple` program, which
 //! [`program`] has as a function.
@@ -46,9 +46,13 @@ pub mod device;
 mod environment;
 pub mod export;
 pub mod foreign;
+pub mod hub;
+pub mod hub_export;
+mod hub_model;
 pub mod models;
 pub mod onnx_model;
 mod onnx_told;
+mod preprocessor;
 pub mod pretrained;
 pub mod program;
 mod segmenter;

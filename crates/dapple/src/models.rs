@@ -2,11 +2,13 @@
 //!
 //! A model may be given as the folder of a run, a model file, the name of a built-in model
 //! ([`dapple_weights::SHIPPED`]), or the name of published weights of a whole network
-//! ([`dapple_weights::CATALOGUE`]), which are downloaded on first use. Files and folders take precedence over names.
+//! ([`dapple_weights::CATALOGUE`]), which are downloaded on first use. Files and folders take precedence over names. A name
+//! that begins with `hf://` is that of a model of the Hugging Face hub ([`crate::hub`]).
 
 use std::path::{Path, PathBuf};
 
 use crate::foreign::{ForeignModel, ForeignSettings, foreign_model};
+use crate::hub::{HubUse, hub_folder};
 use crate::onnx_model::{OnnxSettings, is_onnx, onnx_model};
 pub use crate::unfound::FindModelError;
 use dapple_base::IMAGENET_STD;
@@ -15,11 +17,11 @@ use dapple_graph::{Network, Shape, State};
 use dapple_model::ModelError;
 use dapple_model::{load_models, model_path};
 use dapple_nets::checkpoint::{
-    Class, Ensemble, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
+    Class, Ensemble, HubConfig, ModelCard, ModelFile, Normalization, init_from_file, saved_network,
 };
 use dapple_nets::{Activation, NetConfig};
 use dapple_onnx::ImportError;
-use dapple_weights::{CatalogueEntry, Purpose, Shipped, Store, StoreSettings};
+use dapple_weights::{CatalogueEntry, HubName, Purpose, Shipped, Store, StoreSettings};
 
 /// The origin of a model.
 #[derive(Clone, Debug)]
@@ -30,13 +32,28 @@ pub enum Origin {
     Shipped(&'static Shipped),
     /// Published weights.
     Published(&'static CatalogueEntry),
+    /// A model of the Hugging Face hub.
+    Hub(HubName),
+}
+
+/// Something to fetch: published weights, which are a file, or a model of the hub, which is a folder.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Weights of the catalogue.
+    Entry(&'static CatalogueEntry),
+    /// A model of the hub.
+    Hub(&'a HubName),
 }
 
 /// The origin of the model with a path or name.
 ///
 /// # Errors
-/// [`FindModelError::Unknown`], and [`FindModelError::Encoder`] for weights of an encoder.
+/// [`FindModelError::Unknown`], [`FindModelError::Encoder`] for weights of an encoder, and [`FindModelError::Weights`] for a name
+/// that no repository of the hub has.
 pub fn origin(name: &Path) -> Result<Origin, FindModelError> {
+    if let Some(repository) = name.to_str().and_then(HubName::parse) {
+        return Ok(Origin::Hub(repository?));
+    }
     if model_path(name).is_file() {
         return Ok(Origin::File(name.to_owned()));
     }
@@ -70,20 +87,21 @@ impl From<Vec<ModelFile>> for Found {
 
 /// The models with a path or name; several if the file has several that predict together. `foreign` tells what weights of
 /// another program do not: the network of a state dict, the preparation of pixels for an ONNX file. `fetch` downloads published
-/// weights and returns their path.
+/// weights, or a model of the hub, and returns their path.
 ///
 /// # Errors
 /// [`FindModelError`], and the errors of `fetch`.
 pub fn load_with<E: From<FindModelError>>(
     name: &Path,
     foreign: &ForeignSettings<'_>,
-    fetch: &dyn Fn(&'static CatalogueEntry) -> Result<PathBuf, E>,
+    fetch: &dyn Fn(Wanted<'_>) -> Result<PathBuf, E>,
 ) -> Result<Found, E> {
     let (origin, network) = (origin(name)?, foreign.network);
-    if network.is_some() && !matches!(origin, Origin::File(_)) {
+    let is_foreign_kind = matches!(origin, Origin::File(_) | Origin::Hub(_));
+    if network.is_some() && !is_foreign_kind {
         return Err(FindModelError::OwnNetwork(name.display().to_string()).into());
     }
-    if foreign.describes_input() && !matches!(origin, Origin::File(_)) {
+    if foreign.describes_input() && !is_foreign_kind {
         return Err(FindModelError::OwnInput(name.display().to_string()).into());
     }
     match origin {
@@ -105,18 +123,30 @@ pub fn load_with<E: From<FindModelError>>(
             .members
             .into()),
         Origin::Published(entry) => {
-            let path = fetch(entry)?;
+            let path = fetch(Wanted::Entry(entry))?;
             if entry.purpose == Purpose::CutOut {
                 let (model, notes) = cut_out(entry, &path)?;
                 return Ok(Found { models: vec![model], notes });
             }
             Ok(vec![published(entry, &path)?].into())
         }
+        Origin::Hub(repository) => {
+            let folder = fetch(Wanted::Hub(&repository))?;
+            let ForeignModel { mut model, notes } = foreign_model(&folder, foreign)?;
+            model.card.extra.insert("source".to_owned(), source(&repository, &folder).into());
+            Ok(Found { models: vec![model], notes })
+        }
     }
 }
 
+/// The repository with the commit that the folder is called by.
+fn source(repository: &HubName, folder: &Path) -> String {
+    let commit = folder.file_name().map(|commit| commit.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("hf://{}@{commit}", repository.repository())
+}
+
 /// Whether a file or folder holds weights of another program: where the caller names their network, or where
-/// segmentation_models_pytorch has left its description beside them. A run's own model comes first.
+/// segmentation_models_pytorch or transformers has left its description beside them. A run's own model comes first.
 fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError> {
     if network.is_some() {
         return Ok(true);
@@ -124,7 +154,15 @@ fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError
     if path.is_dir() && (model_path(path).is_file() || !path.join("config.json").is_file()) {
         return Ok(false);
     }
-    Ok(saved_network(path)?.is_some())
+    Ok(saved_network(path)?.is_some() || HubConfig::of_folder(path)?.is_some())
+}
+
+/// The path of something in a store.
+pub(crate) fn fetched(store: &Store, wanted: Wanted<'_>) -> Result<PathBuf, FindModelError> {
+    match wanted {
+        Wanted::Entry(entry) => Ok(store.get(entry, &mut |_| ())?),
+        Wanted::Hub(name) => hub_folder(store, name, HubUse::Model, &mut ()),
+    }
 }
 
 /// As [`load_with`], downloading published weights into the user's cache folder ([`StoreSettings::in_user_cache`]).
@@ -132,9 +170,8 @@ fn is_foreign(path: &Path, network: Option<&str>) -> Result<bool, FindModelError
 /// # Errors
 /// [`FindModelError`].
 pub fn load(name: &Path) -> Result<Found, FindModelError> {
-    load_with(name, &ForeignSettings::default(), &|entry| {
-        let store = Store::new(StoreSettings::in_user_cache()?);
-        Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
+    load_with(name, &ForeignSettings::default(), &|wanted| {
+        fetched(&Store::new(StoreSettings::in_user_cache()?), wanted)
     })
 }
 
@@ -143,9 +180,7 @@ pub fn load(name: &Path) -> Result<Found, FindModelError> {
 /// # Errors
 /// [`FindModelError`].
 pub fn load_from(name: &Path, store: &Store) -> Result<Found, FindModelError> {
-    load_with(name, &ForeignSettings::default(), &|entry| {
-        Ok::<_, FindModelError>(store.get(entry, &mut |_| ())?)
-    })
+    load_with(name, &ForeignSettings::default(), &|wanted| fetched(store, wanted))
 }
 
 /// What the publisher of a whole network documents.

@@ -71,7 +71,7 @@ pub fn onnx_model(
     let layout = file.layout(settings.pixels.layout).map_err(failed)?;
     let channels = file.channels(layout).map_err(failed)?;
     let told = told(path, &file)?;
-    let mut notes = Vec::new();
+    let mut notes = told.notes.clone();
     let Prepared { normalization, preparation } =
         prepared(path, settings, &file, &told, channels, &mut notes)?;
     let preparation = match settings.pixels.reversed {
@@ -110,6 +110,7 @@ pub fn onnx_model(
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let named = classes.names.into_iter().zip(classes.colours);
     let classes: Vec<Class> = named.map(|(name, colour)| Class { name, colour }).collect();
+    let ignore = told.ignore.filter(|&label| usize::from(label) >= classes.len());
     let network = NetConfig {
         name,
         in_channels: channels,
@@ -129,7 +130,7 @@ pub fn onnx_model(
     let card = ModelCard {
         network,
         classes,
-        ignore: told.ignore,
+        ignore,
         input_size: [height, width],
         normalisation: normalization,
         images: told.range.map(|range| TrainingImages { range, ..TrainingImages::unknown() }),

@@ -2,19 +2,14 @@
 
 use std::path::Path;
 
-use dapple_base::{ValueRange, read_regular};
+use dapple_base::ValueRange;
 use dapple_nets::Activation;
 use dapple_nets::checkpoint::Normalization;
 use dapple_onnx::{OnnxFile, Preparation};
 use serde_json::Value;
 
+use crate::preprocessor::{Steps, by_moments, label_names, numbers, unclear};
 use crate::unfound::FindModelError;
-
-/// Most bytes of a description beside a model.
-const MOST_BYTES: u64 = 16 << 20;
-
-/// The file in which Hugging Face describes the preparation of images.
-const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// What is told; nothing of it where nothing tells.
 #[derive(Debug, Default)]
@@ -27,6 +22,8 @@ pub(crate) struct Told {
     /// The values of images that become black and white, where those of their type do not.
     pub range: Option<ValueRange>,
     pub activation: Option<Activation>,
+    /// What was told and is done otherwise here.
+    pub notes: Vec<String>,
 }
 
 /// The preparation of pixels.
@@ -47,17 +44,6 @@ pub(crate) fn told(path: &Path, file: &OnnxFile) -> Result<Told, FindModelError>
         return Ok(of_ultralytics(file));
     }
     of_hugging_face(path)
-}
-
-fn unclear(path: &Path, what: &str) -> FindModelError {
-    FindModelError::Pixels(format!(
-        "{}: {what} cannot be understood; give --mean, --std and --range",
-        path.display()
-    ))
-}
-
-fn numbers(value: &Value) -> Option<Vec<f32>> {
-    value.as_array()?.iter().map(|value| value.as_f64().map(|value| value as f32)).collect()
 }
 
 fn sides(value: &Value) -> Option<[usize; 2]> {
@@ -125,14 +111,8 @@ fn of_dapple(path: &Path, file: &OnnxFile, text: &str) -> Result<Told, FindModel
             Some("sigmoid") => Some(Activation::Sigmoid),
             _ => None,
         },
+        notes: Vec::new(),
     })
-}
-
-/// `(value factor - mean) / std` of values between 0 and 1.
-fn by_moments(mean: &[f32], std: &[f32], factor: f32) -> Preparation {
-    let scale = std.iter().map(|std| factor / std).collect();
-    let shift = mean.iter().zip(std).map(|(mean, std)| -mean / std).collect();
-    Preparation { scale, shift, reversed: false }
 }
 
 /// Ultralytics' metadata: pixels between 0 and 1, red first; names as Python writes a dictionary.
@@ -178,59 +158,18 @@ fn of_hugging_face(path: &Path) -> Result<Told, FindModelError> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let above = folder.file_name().is_some_and(|name| name == "onnx").then(|| folder.join(".."));
     let mut places = std::iter::once(folder).chain(above);
-    let Some(folder) = places.find(|folder| folder.join(PREPROCESSOR).is_file()) else {
+    let Some((folder, steps)) = places
+        .find_map(|folder| {
+            Steps::of_folder(&folder).map(|steps| steps.map(|steps| (folder, steps))).transpose()
+        })
+        .transpose()?
+    else {
         return Ok(Told::default());
     };
-    let place = folder.join(PREPROCESSOR);
-    let steps = json(&place)?;
-    let fails = || unclear(&place, "this description");
-    let does = |key: &str| steps[key].as_bool().unwrap_or(true);
-    let rescale =
-        if does("do_rescale") { steps["rescale_factor"].as_f64().unwrap_or(1.0 / 255.0) } else { 1.0 };
-    let factor = (255.0 * rescale) as f32;
-    let (mean, std) = if does("do_normalize") {
-        let (mean, std) = (numbers(&steps["image_mean"]), numbers(&steps["image_std"]));
-        (mean.ok_or_else(fails)?, std.ok_or_else(fails)?)
-    } else {
-        (vec![0.0; 3], vec![1.0; 3])
-    };
-    if mean.is_empty() || mean.len() != std.len() || std.iter().any(|&std| std <= 0.0) {
-        return Err(fails());
-    }
-    let reversed = steps["do_flip_channel_order"].as_bool() == Some(true);
-    let preparation = Preparation { reversed, ..by_moments(&mean, &std, factor) };
-    let size = &steps["size"];
-    let side =
-        |value: &Value| value.as_u64().and_then(|side| usize::try_from(side).ok()).filter(|&side| side > 0);
-    let size = match (side(size), side(&size["height"]), side(&size["width"]), side(&size["shortest_edge"])) {
-        (Some(side), ..) | (None, None, None, Some(side)) => Some([side; 2]),
-        (None, Some(height), Some(width), _) => Some([height, width]),
-        _ => None,
-    };
-    let classes = hugging_face_names(&folder.join("config.json"))?;
-    let pixels = Pixels {
-        normalization: Normalization::Unit,
-        preparation: Some(preparation),
-        source: place.display().to_string(),
-    };
-    Ok(Told { pixels: Some(pixels), size, classes, ..Told::default() })
-}
-
-/// The names of `id2label`, if the file is there and has them for 0, 1, 2 …
-fn hugging_face_names(path: &Path) -> Result<Vec<String>, FindModelError> {
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let config = json(path)?;
-    let Some(labels) = config["id2label"].as_object() else { return Ok(Vec::new()) };
-    let name = |number: usize| labels.get(&number.to_string()).and_then(Value::as_str).map(str::to_owned);
-    Ok((0..labels.len()).map(name).collect::<Option<Vec<_>>>().unwrap_or_default())
-}
-
-fn json(path: &Path) -> Result<Value, FindModelError> {
-    let bytes = read_regular(path, MOST_BYTES)
-        .map_err(|error| FindModelError::Pixels(format!("{}: {error}", path.display())))?;
-    serde_json::from_slice(&bytes).map_err(|_| unclear(path, "this description"))
+    let Steps { preparation, size, ignore, source, notes } = steps;
+    let classes = label_names(&folder.join("config.json"))?;
+    let pixels = Pixels { normalization: Normalization::Unit, preparation: Some(preparation), source };
+    Ok(Told { pixels: Some(pixels), size, classes, ignore, notes, ..Told::default() })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use dapple_weights::{Store, StoreSettings, WeightsError};
 
 use crate::device::{self, DeviceError, EngineOptions};
 use crate::foreign::ForeignSettings;
-use crate::models::{self, FindModelError};
+use crate::models::{self, FindModelError, Wanted};
 use crate::onnx_model::PixelSettings;
 
 /// The reason why a segmenter cannot be loaded.
@@ -82,7 +82,8 @@ pub struct Segmenter {
 
 impl Segmenter {
     /// Loads a model file, an ONNX file of any program, the best model of a run's folder (of a cross-validation: of all its
-    /// folds), or a model by name ([`models`](crate::models)), on the CPU with all cores and default settings.
+    /// folds), a folder that transformers or segmentation_models_pytorch saved, or a model by name
+    /// ([`models`](crate::models)), `hf://OWNER/NAME` among them, on the CPU with all cores and default settings.
     ///
     /// # Errors
     /// As [`SegmenterBuilder::load`].
@@ -267,7 +268,7 @@ impl SegmenterBuilder {
         let (mut members, mut notes) = (Vec::new(), Vec::new());
         for name in paths_or_names {
             let found =
-                models::load_with(name.as_ref(), &self.foreign.settings(), &|entry| self.fetch(entry))?;
+                models::load_with(name.as_ref(), &self.foreign.settings(), &|wanted| self.fetch(wanted))?;
             notes.extend(found.notes);
             for model in found.models {
                 members.push(Model::new(model, engine.as_ref())?);
@@ -276,13 +277,13 @@ impl SegmenterBuilder {
         Ok(Segmenter { predictor: Predictor::new(members, self.settings)?, notes })
     }
 
-    /// The path of published weights, downloaded if need be.
-    fn fetch(&self, entry: &dapple_weights::CatalogueEntry) -> Result<std::path::PathBuf, LoadError> {
+    /// The path of published weights or of a model of the hub, downloaded if need be.
+    fn fetch(&self, wanted: Wanted<'_>) -> Result<std::path::PathBuf, LoadError> {
         let settings = match &self.store {
             Some(settings) => settings.clone(),
             None => StoreSettings::in_user_cache()?,
         };
-        Ok(Store::new(settings).get(entry, &mut |_| ())?)
+        Ok(models::fetched(&Store::new(settings), wanted)?)
     }
 }
 

@@ -25,8 +25,8 @@ pub enum FindModelError {
     },
     /// A folder without a model.
     #[error(
-        "{}: this folder holds no model, neither a run's best.safetensors nor weights that segmentation_models_pytorch saved; \
-         give a run's folder, a model file or a name",
+        "{}: this folder holds no model, neither a run's best.safetensors nor weights that segmentation_models_pytorch or \
+         transformers saved (config.json with model.safetensors); give a run's folder, a model file or a name",
         .0.display()
     )]
     NoModel(PathBuf),
@@ -83,6 +83,14 @@ pub enum FindModelError {
     /// A network was named for a model that has one.
     #[error("{0}: a model that knows its network, classes and input; use it as it is, without --network")]
     OwnNetwork(String),
+    /// A model of the hub that is none for a segmentation.
+    #[error("{name}: no segmentation model that can be read: {why}")]
+    HubKind {
+        /// Name of the repository.
+        name: String,
+        /// Reason.
+        why: String,
+    },
     /// The network of the weights is not in the registry.
     #[error(
         "`{name}`: {source}; its weights can initialize networks with the same encoder, with `--init {name}`"
@@ -103,6 +111,7 @@ impl InputFault for FindModelError {
             Self::Unknown { .. } | Self::NoModel(_) | Self::Encoder(_) | Self::Checkpoint(_) => true,
             Self::ClassNames { .. } | Self::ClassName(_) | Self::OwnNetwork(_) | Self::Network { .. } => true,
             Self::Onnx { .. } | Self::Preprocessing(_) | Self::Pixels(_) | Self::OwnInput(_) => true,
+            Self::HubKind { .. } => true,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::error::{CheckpointError, ContentError};
 use super::init::{InitError, InitReport, init_from, shaped_like};
 use super::saved::{check_saved, saved_network, weights_file};
-use super::state_dict::read_state_dict;
+use super::shards::read_weights;
 use crate::config::NetConfig;
 use dapple_graph::{Network, Shape, State};
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct ForeignNetwork {
 /// `name` is that of the network in the registry; a folder names its own.
 ///
 /// # Errors
-/// [`ContentError::NotAModel`] without a name, those of [`saved_network`], [`read_state_dict`] and [`init_from`], and for
+/// [`ContentError::NotAModel`] without a name, those of [`saved_network`], of reading weights and of [`init_from`], and for
 /// weights of a part of the network only.
 pub fn read_foreign(path: &Path, name: Option<&str>) -> Result<ForeignNetwork, CheckpointError> {
     let saved = saved_network(path)?;
@@ -33,7 +33,7 @@ pub fn read_foreign(path: &Path, name: Option<&str>) -> Result<ForeignNetwork, C
         (None, Some(saved)) => &saved.name,
         (None, None) => return Err(ContentError::NotAModel.of(path)),
     };
-    let entries = read_state_dict(&file, &|name| !name.contains("optimizer"))?;
+    let entries = read_weights(&file, &|name| !name.contains("optimizer"))?;
     let shaped = shaped_like(name, &entries).map_err(|error| ContentError::from(error).of(&file))?;
     let config = match &saved {
         Some(saved) => NetConfig { width: shaped.width, ..saved.clone() },

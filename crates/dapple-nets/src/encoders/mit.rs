@@ -55,31 +55,60 @@ const INNER_EPS: f32 = 1e-5;
 /// In all other norms, of the published code; other ports have PyTorch's default there too.
 const EPS: f32 = 1e-6;
 
-/// Adds an encoder with so many blocks in each stage, whose norms add `eps`.
+/// The sizes of the four stages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stages {
+    /// Channels.
+    pub channels: [usize; 4],
+    /// Heads of attention.
+    pub heads: [usize; 4],
+    /// Blocks.
+    pub depths: [usize; 4],
+    /// Factors by which keys and values are reduced in height and width.
+    pub reductions: [usize; 4],
+    /// Channels within a block's Mix-FFN, as multiples of the stage's.
+    pub ratios: [usize; 4],
+}
+
+/// Adds an encoder of the published sizes with so many blocks in each stage, whose norms add `eps`.
 pub(crate) fn build(
     g: &mut Graph,
-    mut x: NodeId,
+    x: NodeId,
     form: &Form,
     depths: [usize; 4],
     eps: f32,
 ) -> Result<Features, GraphError> {
+    let channels = FACTORS.map(|factor| factor * form.width);
+    let stages = Stages { channels, heads: FACTORS, depths, reductions: REDUCTIONS, ratios: [4; 4] };
+    build_sized(g, x, form, &stages, eps)
+}
+
+/// Adds an encoder of any sizes, whose norms add `eps`. Its width is that of the sizes, not of the form.
+pub(crate) fn build_sized(
+    g: &mut Graph,
+    mut x: NodeId,
+    form: &Form,
+    stages: &Stages,
+    eps: f32,
+) -> Result<Features, GraphError> {
     debug_assert_eq!(form.stride, Stride::Full);
+    let Stages { channels, heads, depths, reductions, ratios } = *stages;
     let (last, mut block) = (depths.iter().sum::<usize>() - 1, 0);
     let mut maps = [x; 4];
     for (stage, depth) in depths.into_iter().enumerate() {
         let (prefix, number) = (form.prefix, stage + 1);
         let (kernel, stride) = if stage == 0 { (7, 4) } else { (3, 2) };
-        let embed = Conv2d::new(FACTORS[stage] * form.width, kernel).stride(stride).padding(kernel / 2);
+        let embed = Conv2d::new(channels[stage], kernel).stride(stride).padding(kernel / 2);
         x = spatial(g, &format!("{prefix}patch_embed{number}.proj"), x, &embed)?;
         x = g.layer_norm(&format!("{prefix}patch_embed{number}.norm"), x, INNER_EPS)?;
         for index in 0..depth {
             let name = format!("{prefix}block{number}.{index}");
             let y = g.layer_norm(&format!("{name}.norm1"), x, eps)?;
-            let y = attention(g, &format!("{name}.attn"), y, FACTORS[stage], REDUCTIONS[stage])?;
+            let y = attention(g, &format!("{name}.attn"), y, heads[stage], reductions[stage])?;
             let y = drop_path(g, y, form.drop_path, block, last)?;
             x = g.add(x, y)?;
             let y = g.layer_norm(&format!("{name}.norm2"), x, eps)?;
-            let y = mix_ffn(g, &format!("{name}.mlp"), y)?;
+            let y = mix_ffn(g, &format!("{name}.mlp"), y, ratios[stage])?;
             let y = drop_path(g, y, form.drop_path, block, last)?;
             x = g.add(x, y)?;
             block += 1;
@@ -114,10 +143,11 @@ fn attention(
 }
 
 /// Mix-FFN, equation 3: the depthwise convolution between the layers gives positions.
-fn mix_ffn(g: &mut Graph, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+fn mix_ffn(g: &mut Graph, name: &str, x: NodeId, ratio: usize) -> Result<NodeId, GraphError> {
     let channels = g.shape(x).c;
-    let x = linear(g, &format!("{name}.fc1"), x, 4 * channels)?;
-    let depthwise = Conv2d::new(4 * channels, 3).padding(1).groups(4 * channels);
+    let inner = ratio * channels;
+    let x = linear(g, &format!("{name}.fc1"), x, inner)?;
+    let depthwise = Conv2d::new(inner, 3).padding(1).groups(inner);
     let x = spatial(g, &format!("{name}.dwconv.dwconv"), x, &depthwise)?;
     let x = g.activate(x, Pointwise::Gelu)?;
     linear(g, &format!("{name}.fc2"), x, channels)

@@ -3,6 +3,7 @@
 mod encoders;
 mod from_models;
 mod golden;
+mod hugging_face;
 mod model_files;
 mod names;
 mod namings;

@@ -8,8 +8,8 @@ use dapple_graph::State;
 use dapple_model::model_path;
 use dapple_nets::NetConfig;
 use dapple_nets::checkpoint::{
-    CheckpointError, ContentError, Ensemble, ModelFile, Normalization, check_saved, init_from_file,
-    init_from_model, saved_network,
+    CheckpointError, ContentError, Ensemble, HubConfig, ModelFile, Normalization, check_saved,
+    init_from_file, init_from_model, saved_network,
 };
 use dapple_weights::{CATALOGUE, SHIPPED, find_shipped};
 
@@ -83,7 +83,13 @@ impl Initial {
     pub fn network(&self) -> Result<Option<NetConfig>, TrainError> {
         match &self.source {
             Source::Model(model) => Ok(Some(model.card.network.clone())),
-            Source::Foreign => Ok(saved_network(&self.init)?),
+            Source::Foreign => Ok(match saved_network(&self.init)? {
+                Some(network) => Some(network),
+                // A description of another network says nothing about one that takes an encoder from it.
+                None => {
+                    HubConfig::of_folder(&self.init).ok().flatten().and_then(|config| config.registered())
+                }
+            }),
         }
     }
 
@@ -150,11 +156,19 @@ impl Initial {
                 let report = init_from_file(state, network, path)?;
                 let heads = network.entry()?.heads;
                 let is_head = |name: &String| heads.iter().any(|prefix| name.starts_with(prefix));
-                let note = match report.loaded.iter().any(is_head) {
-                    true => {
+                let described = HubConfig::of_folder(path).ok().flatten();
+                let labels = described.map(|config| config.labels).filter(|labels| !labels.is_empty());
+                let note = match (report.loaded.iter().any(is_head), labels) {
+                    (true, Some(labels)) => format!(
+                        "\nhead: taken over in the order of the labels, which are called {} there{}",
+                        labels[..labels.len().min(6)].join(", "),
+                        if labels.len() > 6 { " and so on" } else { "" }
+                    ),
+                    (true, None) => {
                         "\nhead: taken over in the order of the labels, because these weights name no classes"
+                            .to_owned()
                     }
-                    false => "",
+                    (false, _) => String::new(),
                 };
                 format!("{report}{note}")
             }

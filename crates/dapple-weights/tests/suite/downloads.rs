@@ -54,7 +54,7 @@ fn a_good_file_arrives_once() {
     // The second call sends no request.
     let (bytes, heard) = get(&store, &ENTRY).expect("it is there");
     assert!(bytes == content() && heard.is_empty());
-    let asked = Request { path: format!("/{}", ENTRY.file), from: None, if_range: None };
+    let asked = Request { path: format!("/{}", ENTRY.file), from: None, if_range: None, authorization: None };
     assert_eq!(server.seen(), [asked]);
     assert_eq!(names(folder.path()), [ENTRY.file]);
 }

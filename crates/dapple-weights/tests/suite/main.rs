@@ -1,4 +1,5 @@
 //! Tests of the store against a local HTTP server.
 
 mod downloads;
+mod hub;
 mod server;

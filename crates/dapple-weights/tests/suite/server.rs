@@ -37,6 +37,8 @@ pub struct Request {
     /// First byte of the requested range.
     pub from: Option<usize>,
     pub if_range: Option<String>,
+    /// The value of `Authorization`.
+    pub authorization: Option<String>,
 }
 
 /// The server's response.
@@ -111,17 +113,18 @@ impl Server {
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
     let path = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    let (mut from, mut if_range) = (None, None);
+    let (mut from, mut if_range, mut authorization) = (None, None, None);
     for line in lines {
         let line = line.ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
         match name.to_lowercase().as_str() {
             "range" => from = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
+            "authorization" => authorization = Some(value.trim().to_owned()),
             "if-range" => if_range = Some(value.trim().to_owned()),
             _ => {}
         }
     }
-    Some(Request { path, from, if_range })
+    Some(Request { path, from, if_range, authorization })
 }
 
 fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {

@@ -1,10 +1,12 @@
 //! `dapple export`: models for other programs, and for other people.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dapple::data::Split;
 use dapple::export::{OnnxOutput, OnnxSettings, onnx};
+use dapple::hub_export::hub_folder;
 use dapple::model::{ModelError, Provenance, model_path};
 use dapple::nets::checkpoint::{Ensemble, ModelFile, Storage, published, write_state_dict};
 use dapple::onnx::OPSETS;
@@ -24,6 +26,7 @@ use super::failure::Failure;
   dapple export horse-int8.safetensors --onnx horse-int8.onnx --int8
   dapple export model.safetensors --torch horses-torch.safetensors
   dapple export --model runs/horses --dapple horses.safetensors --half
+  dapple export runs/street --hub street --licence apache-2.0
 
 The ONNX model has the input `input`, float32 [batch, channels, height, width], of any size that the network accepts, and \
 returns logits. Its metadata has the preprocessing, the classes with their colours and the scores; in Python:
@@ -53,6 +56,13 @@ pub struct Export {
     /// Write a model file for use without the run; it names the validation images, so that `dapple eval` finds them
     #[arg(long, value_name = "FILE")]
     pub dapple: Option<PathBuf>,
+    /// Write a folder for the Hugging Face hub, which transformers (SegFormer) or segmentation_models_pytorch loads: config.json,
+    /// model.safetensors, preprocessor_config.json and a model card
+    #[arg(long, value_name = "DIR")]
+    pub hub: Option<PathBuf>,
+    /// The licence that the model card states, an identifier of SPDX; without it, the card says that none is stated
+    #[arg(long, value_name = "SPDX", requires = "hub")]
+    pub licence: Option<String>,
     /// Store the weights of layers in half precision: half the file, computed with in single precision
     #[arg(long)]
     pub half: bool,
@@ -131,14 +141,20 @@ impl Export {
 pub fn run(arguments: &Export) -> Result<(), Failure> {
     let model = arguments.named.as_deref().or(arguments.model.as_deref()).expect("clap asks for one of them");
     let source = model_path(model);
-    let onnx_path = match (&arguments.onnx, &arguments.torch, &arguments.dapple) {
-        (None, None, None) => Some(default_onnx(model)),
+    let onnx_path = match (&arguments.onnx, &arguments.torch, &arguments.dapple, &arguments.hub) {
+        (None, None, None, None) => Some(default_onnx(model)),
         (path, ..) => path.clone(),
     };
     if onnx_path.is_none() {
         arguments.check_without_onnx()?;
     }
-    let outputs = [&arguments.dapple, &onnx_path, &arguments.torch].map(Option::as_deref);
+    let hub_paths: Vec<PathBuf> = match &arguments.hub {
+        Some(folder) => HUB_FILES.iter().map(|name| folder.join(name)).collect(),
+        None => Vec::new(),
+    };
+    let named = [&arguments.dapple, &onnx_path, &arguments.torch].map(Option::as_deref);
+    let outputs: Vec<Option<&Path>> =
+        named.into_iter().chain(hub_paths.iter().map(|path| Some(path.as_path()))).collect();
     check_apart(&outputs)?;
     for path in outputs.into_iter().flatten() {
         check_written(path, Own::Never, &[&source], Some(arguments.force))?;
@@ -154,7 +170,7 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
             note!("note: its weights are rounded to eight bits; `dapple eval` says what that costs");
         }
     }
-    if onnx_path.is_none() && arguments.torch.is_none() {
+    if onnx_path.is_none() && arguments.torch.is_none() && arguments.hub.is_none() {
         return Ok(());
     }
     let mut models = load(model, &arguments.foreign, false)?;
@@ -164,6 +180,15 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
         ));
     }
     let model = models.swap_remove(0);
+    if let Some(folder) = &arguments.hub {
+        // All of it is made before the first file is written.
+        let files = hub_folder(&model, arguments.licence.as_deref())?;
+        fs::create_dir_all(folder)
+            .map_err(|error| Failure::input(format!("{}: {error}", folder.display())))?;
+        for (name, bytes) in files {
+            write(&folder.join(name), &bytes)?;
+        }
+    }
     if let Some(path) = &onnx_path {
         if model.card.network.quantization.is_some() && !arguments.int8 {
             note!("note: the model is quantized; without --int8, its rounded weights are written as fp32");
@@ -196,6 +221,9 @@ pub fn run(arguments: &Export) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// The files of a folder for the hub.
+const HUB_FILES: [&str; 4] = ["config.json", "preprocessor_config.json", "README.md", "model.safetensors"];
 
 /// The name of the ONNX model of a run's folder, a file or a name, in this folder.
 fn default_onnx(model: &Path) -> PathBuf {

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use dapple::hub::HubUse;
 use dapple::models::published_network;
 use dapple::nets::NetConfig;
 use dapple::nets::checkpoint::Normalization;
 use dapple::nets::registry::{NetworkEntry, networks};
 use dapple::pretrained::imagenet_entry;
 use dapple::train::{Initial, LossConfig, TrainConfig};
-use dapple::weights::{CatalogueEntry, find};
+use dapple::weights::{CatalogueEntry, HubName, find};
 
-use super::common::models::{fetch, store};
+use super::common::models::{fetch, fetch_hub, store};
 use super::failure::Failure;
 
 /// Weights to start from.
@@ -31,9 +32,14 @@ enum Kind {
 }
 
 impl Start {
-    /// The weights of a value of `--init`: `imagenet`, a path or a name. Nothing is downloaded yet.
-    pub fn find(init: &Path) -> Result<Self, Failure> {
+    /// The weights of a value of `--init`: `imagenet`, a path or a name. Nothing is downloaded yet, but for a model of the hub,
+    /// whose files tell its network.
+    pub fn find(init: &Path, offline: bool, quiet: bool) -> Result<Self, Failure> {
         let name = init.to_str().unwrap_or_default();
+        if let Some(repository) = HubName::parse(name) {
+            let folder = fetch_hub(&store(offline)?, &repository?, HubUse::Start, quiet)?;
+            return Self::found(&folder);
+        }
         if name == "imagenet" {
             return Ok(Self { kind: Kind::ImageNet, network: None, normalization: None });
         }
@@ -42,6 +48,10 @@ impl Start {
             let (network, normalization) = published_network(entry).unzip();
             return Ok(Self { kind: Kind::Published(entry), network, normalization });
         }
+        Self::found(init)
+    }
+
+    fn found(init: &Path) -> Result<Self, Failure> {
         let initial = Initial::find(init)?;
         Ok(Self {
             network: initial.network()?,

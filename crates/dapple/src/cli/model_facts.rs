@@ -18,7 +18,8 @@ use super::failure::Failure;
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A run's folder, a model file, an ONNX file, or the name of a model, of published weights or of a network
+    /// A run's folder, a model file, an ONNX file, a folder of transformers, hf://OWNER/NAME, or the name of a model, of
+    /// published weights or of a network
     #[arg(value_name = "NAME|FILE")]
     pub model: PathBuf,
     #[command(flatten)]
@@ -38,6 +39,7 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
             Ok(())
         }
         Ok(Origin::File(path)) => file(&path, foreign),
+        Ok(Origin::Hub(_)) => show_all(&load(model, foreign, false)?),
         Err(FindModelError::Encoder(name)) => {
             // It was found under this name.
             find(name).into_iter().for_each(weights);

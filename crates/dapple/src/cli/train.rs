@@ -209,7 +209,8 @@ pub struct Prepared {
 /// Puts the settings together and opens the data.
 pub fn prepare(arguments: &Train) -> Result<Prepared, Failure> {
     let init = arguments.settings.given("init");
-    let mut start = init.map(|init| Start::find(Path::new(init))).transpose()?;
+    let find = |init: &Path| Start::find(init, arguments.offline, arguments.quiet);
+    let mut start = init.map(|init| find(Path::new(init))).transpose()?;
     let (mut config, chosen, dataset) = match &arguments.config {
         Some(path) => {
             let mut config = TrainConfig::load(path)?;
@@ -218,7 +219,7 @@ pub fn prepare(arguments: &Train) -> Result<Prepared, Failure> {
             }
             arguments.settings.apply(&mut config)?;
             if start.is_none() {
-                start = config.init.as_deref().map(Start::find).transpose()?;
+                start = config.init.as_deref().map(find).transpose()?;
             }
             let dataset = open_dataset(&config)?;
             (config, None, dataset)

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dapple::weights::{CATALOGUE, CacheState, CatalogueEntry, SHIPPED, Shipped, find, find_shipped};
+use dapple::hub::HubUse;
+use dapple::weights::{CATALOGUE, CacheState, CatalogueEntry, HubName, SHIPPED, Shipped, find, find_shipped};
 use dapple_base::nearest;
 use serde::Serialize;
 
 use super::common::json::print_json;
-use super::common::models::{fetch, store};
+use super::common::models::{fetch, fetch_hub, store};
 use super::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -20,7 +21,7 @@ use super::failure::Failure;
 
 Files are kept in dapple/weights in the user's cache folder, or in DAPPLE_CACHE/weights. Further environment variables: \
 HTTPS_PROXY and NO_PROXY, SSL_CERT_FILE, DAPPLE_OFFLINE=1, and DAPPLE_WEIGHTS_MIRROR, the address of a mirror with the same \
-file names.")]
+file names. For models of the Hugging Face hub: HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE=1.")]
 pub struct Weights {
     #[command(subcommand)]
     command: Command,
@@ -42,7 +43,7 @@ enum Command {
     },
     /// Download weights that are not in the cache, and print their paths
     Get {
-        /// Names from the list
+        /// Names from the list, or hf://OWNER/NAME for the newest commit of a model of the Hugging Face hub
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
         /// Download nothing, like DAPPLE_OFFLINE=1
@@ -67,12 +68,37 @@ pub fn run(arguments: &Weights) -> Result<(), Failure> {
         }
         Command::Get { names, offline, quiet } => {
             // All names are looked up before the first, large, download.
-            let entries = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+            let all = names.iter().map(|name| Named::find(name)).collect::<Result<Vec<_>, _>>()?;
             let store = store(*offline)?;
-            for entry in entries {
-                say!("{}", fetch(&store, entry, *quiet)?.display());
+            for named in all {
+                let path = match named {
+                    Named::Entry(entry) => fetch(&store, entry, *quiet)?,
+                    Named::Hub(name) => {
+                        // Its revision may have moved on since its first use.
+                        if !store.hub().is_offline() {
+                            store.hub().ask(&name)?;
+                        }
+                        fetch_hub(&store, &name, HubUse::Start, *quiet)?
+                    }
+                };
+                say!("{}", path.display());
             }
             Ok(())
+        }
+    }
+}
+
+/// Something to get.
+enum Named {
+    Entry(&'static CatalogueEntry),
+    Hub(HubName),
+}
+
+impl Named {
+    fn find(name: &str) -> Result<Self, Failure> {
+        match HubName::parse(name) {
+            Some(repository) => Ok(Self::Hub(repository?)),
+            None => known(name).map(Self::Entry),
         }
     }
 }

@@ -14,6 +14,7 @@ mod foreign;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod generated;
+mod hub;
 mod images;
 #[cfg(unix)]
 mod killed;

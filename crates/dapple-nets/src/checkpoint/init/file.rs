@@ -4,7 +4,7 @@ use super::report::InitReport;
 use super::state_dict::init_from;
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::checkpoint::saved::{check_saved, weights_file};
-use crate::checkpoint::state_dict::read_state_dict;
+use crate::checkpoint::shards::read_weights;
 use crate::config::NetConfig;
 use dapple_graph::State;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// segmentation_models_pytorch wrote.
 ///
 /// # Errors
-/// As [`check_saved`], [`read_state_dict`] and [`init_from`].
+/// As [`check_saved`], [`read_state_dict`](crate::checkpoint::read_state_dict) and [`init_from`].
 pub fn init_from_file(
     state: &mut State,
     config: &NetConfig,
@@ -26,6 +26,6 @@ pub fn init_from_file(
     let skips_dense = has("features.") && !has("classifier") && !has("fc6.weight");
     let skipped = |name: &str| name.contains("optimizer") || (skips_dense && name.contains("classifier."));
     let wanted = |name: &str| !skipped(name);
-    let entries = read_state_dict(path, &wanted)?;
+    let entries = read_weights(path, &wanted)?;
     init_from(state, config, &entries).map_err(|e| ContentError::from(e).of(path))
 }

@@ -35,6 +35,7 @@ mod torchvision;
 mod translator;
 
 pub use scheme::Naming;
+pub(super) use segformer::both_names;
 pub(super) use timm::is_universal;
 pub(super) use translator::{
     Source, Translator, is_hugging_face, is_on_densenet, is_on_lite, is_on_mit, is_on_regnet, is_on_timm,

@@ -93,6 +93,11 @@ pub(super) fn hugging_face(name: &str, names: &Names) -> String {
     translated().unwrap_or_else(|| name.replace("linear_c", names.linear))
 }
 
+/// Hugging Face's names of a parameter of SegFormer: that in files, and that in memory.
+pub(in crate::checkpoint) fn both_names(name: &str) -> [String; 2] {
+    [hugging_face(name, &FILES), hugging_face(name, &MODULES)]
+}
+
 /// Hugging Face's name of a parameter of segmentation_models_pytorch's SegFormer decoder, which counts stages from the last.
 pub(super) fn hugging_face_head(name: &str) -> Option<String> {
     let (layer, part) = name.rsplit_once('.')?;

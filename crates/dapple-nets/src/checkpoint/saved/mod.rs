@@ -5,36 +5,42 @@
 
 mod classes;
 mod encoders;
+mod parse;
 mod reader;
+mod write;
 
 use crate::checkpoint::error::{CheckpointError, ContentError};
 use crate::config::NetConfig;
-use classes::{CLASSES, shown};
-use dapple_base::{json_fault, open_regular};
-use reader::Reader;
-use serde_json::{Map, Value};
+use dapple_base::open_regular;
+use parse::{LARGEST, parse};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+pub(super) use write::config_of as smp_config_of;
+
 /// File names of the weights in current and older versions.
-const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 const CONFIG: &str = "config.json";
 
-/// Largest `config.json`; real ones have less than a kilobyte.
-const LARGEST: u64 = 1 << 20;
-
-/// The file of weights in a folder that segmentation_models_pytorch wrote, or the path itself if it is a file.
+/// The file of weights in a folder that segmentation_models_pytorch or transformers wrote, or the path itself if it is a file.
+/// Where the weights lie in several files, it is their index.
 ///
 /// # Errors
 /// For a folder without weights.
-pub(super) fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
+pub fn weights_file(path: &Path) -> Result<PathBuf, CheckpointError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
     WEIGHTS.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
         let why = "a folder without the model of a run (`best.safetensors`) and without `model.safetensors`; give the folder \
-                   of a run, one that `model.save_pretrained` of segmentation_models_pytorch wrote, or a file of weights";
+                   of a run, one that `model.save_pretrained` of segmentation_models_pytorch or transformers wrote, or a \
+                   file of weights";
         ContentError::Unreadable(why.to_owned()).of(path)
     })
 }
@@ -80,26 +86,4 @@ pub fn check_saved(path: &Path, config: &NetConfig) -> Result<(), CheckpointErro
         }
         _ => Ok(()),
     }
-}
-
-/// The network that the content of a `config.json` describes.
-fn parse(bytes: &[u8]) -> Result<Option<NetConfig>, ContentError> {
-    let unreadable = |why: String| Err(ContentError::Unreadable(why));
-    if bytes.len() as u64 > LARGEST {
-        return unreadable("larger than 1 MiB, which the settings of a model never are".to_owned());
-    }
-    let settings: Map<String, Value> = match serde_json::from_slice(bytes) {
-        Ok(Value::Object(settings)) => settings,
-        Ok(_) => return unreadable("not a JSON object of settings".to_owned()),
-        Err(error) => return unreadable(json_fault(&error)),
-    };
-    let Some(class) = settings.get("_model_class") else { return Ok(None) };
-    let Some(class) = class.as_str().and_then(|name| CLASSES.iter().find(|class| class.name == name)) else {
-        let known = CLASSES.map(|class| class.name).join(", ");
-        return Err(ContentError::Settings(vec![format!(
-            "`_model_class` is {}, the supported ones are {known}",
-            shown(class)
-        )]));
-    };
-    Reader::new(&settings).read(class).map(Some).map_err(ContentError::Settings)
 }

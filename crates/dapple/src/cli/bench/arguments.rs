@@ -25,7 +25,7 @@ device's time divided by the device's.
 The steps of --layers are timed one by one, in as many passes as --runs says; times are medians. Operations are counted as above, \
 bytes are those of the feature maps that a step reads and writes, each once, and of the weights of products.")]
 pub struct Bench {
-    /// Network: see `dapple models`; or an ONNX file
+    /// Network: see `dapple models`; or an ONNX file, a folder of transformers, or hf://OWNER/NAME
     #[arg(value_name = "NAME")]
     pub network: String,
     /// Devices, separated by commas: cpu, cuda:0 … (`dapple devices` lists them), or auto for the fastest one available

@@ -17,9 +17,11 @@ use dapple::models::FindModelError;
 use dapple::nets::checkpoint::ModelFile;
 use dapple::nets::{NetConfig, checkpoint};
 use dapple::onnx_model::{OnnxSettings, PixelSettings, is_onnx, onnx_model};
+use dapple::weights::HubName;
 use dapple_base::machine::peak_memory;
 
 use super::common::json::check_json;
+use super::common::models::{Foreign, load};
 use super::common::written::{Own, check_apart, check_written};
 use super::failure::Failure;
 use crate::environment;
@@ -127,16 +129,27 @@ struct Timed {
     targets: Box<dyn Fn(Loss) -> Loss>,
 }
 
-/// A network of the registry, or that of an ONNX file, whose values of pixels do not matter here.
+/// A network of the registry, or that of an ONNX file, a folder or a model of the hub, whose values of pixels do not matter here.
 fn timed(arguments: &Bench) -> Result<Timed, Failure> {
     let path = Path::new(&arguments.network);
+    let is_saved = HubName::parse(&arguments.network).is_some() || path.join("config.json").is_file();
+    if (is_saved || is_onnx(path))
+        && (arguments.train
+            || [arguments.init.is_some(), arguments.width.is_some(), arguments.classes.is_some()]
+                .contains(&true))
+    {
+        return Err(Failure::input(format!(
+            "{}: a model of another program is timed as it is, without --train, --init, --width and --classes",
+            arguments.network
+        )));
+    }
+    if is_saved {
+        // One folder has one model.
+        let model = load(path, &Foreign::default(), true)?.swap_remove(0);
+        let targets = Box::new(|loss: Loss| loss);
+        return Ok(Timed { config: model.card.network, weights: Some(model.state), targets });
+    }
     if is_onnx(path) {
-        let own = [arguments.init.is_some(), arguments.width.is_some(), arguments.classes.is_some()];
-        if arguments.train || own.contains(&true) {
-            return Err(Failure::input(
-                "an ONNX file is timed as it is, without --train, --init, --width and --classes",
-            ));
-        }
         let size = Some((arguments.size, arguments.size));
         let settings =
             |pixels: PixelSettings<'static>| OnnxSettings { pixels, size, ..OnnxSettings::default() };

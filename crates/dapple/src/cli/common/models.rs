@@ -6,11 +6,12 @@ use clap::Args;
 use dapple::ForeignInput;
 use dapple::foreign::ForeignSettings;
 use dapple::graph::Engine;
+use dapple::hub::{HubListener, HubUse, hub_folder};
 use dapple::model::Model;
-use dapple::models::load_with;
+use dapple::models::{Wanted, load_with};
 use dapple::nets::checkpoint::ModelFile;
 use dapple::onnx::Layout;
-use dapple::weights::{CatalogueEntry, Store, StoreSettings};
+use dapple::weights::{CatalogueEntry, DownloadProgress, HubName, Store, StoreSettings};
 use dapple_base::read_regular;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -114,7 +115,10 @@ fn layout(text: &str) -> Result<Layout, String> {
 pub fn load(name: &Path, foreign: &Foreign, quiet: bool) -> Result<Vec<ModelFile>, Failure> {
     let input = foreign.input()?;
     let settings = ForeignSettings { network: foreign.network.as_deref(), ..input.settings() };
-    let found = load_with(name, &settings, &|entry| fetch(&store(false)?, entry, quiet))?;
+    let found = load_with(name, &settings, &|wanted| match wanted {
+        Wanted::Entry(entry) => fetch(&store(false)?, entry, quiet),
+        Wanted::Hub(name) => fetch_hub(&store(false)?, name, HubUse::Model, quiet),
+    })?;
     found.notes.iter().for_each(|assumption| note!("note: {assumption}"));
     Ok(found.models)
 }
@@ -151,19 +155,50 @@ pub fn store(offline: bool) -> Result<Store, Failure> {
 
 /// The path of published weights, downloaded if they are not in the cache.
 pub fn fetch(store: &Store, entry: &CatalogueEntry, quiet: bool) -> Result<PathBuf, Failure> {
+    let bar = bar(quiet);
+    bar.set_message(entry.name);
+    let path = store.get(entry, &mut |progress| advance(&bar, progress));
+    bar.finish_and_clear();
+    Ok(path?)
+}
+
+/// The folder of a model of the hub, downloaded if it is not in the cache.
+pub fn fetch_hub(store: &Store, name: &HubName, purpose: HubUse, quiet: bool) -> Result<PathBuf, Failure> {
+    let mut shown = Shown(bar(quiet));
+    let folder = hub_folder(store, name, purpose, &mut shown);
+    shown.0.finish_and_clear();
+    Ok(folder?)
+}
+
+/// Shows downloads from the hub.
+struct Shown(ProgressBar);
+
+impl HubListener for Shown {
+    /// Whatever is kept quiet: it may be large, and is from elsewhere.
+    fn announce(&mut self, what: &str) {
+        note!("{what}");
+    }
+
+    fn progress(&mut self, file: &str, progress: DownloadProgress) {
+        self.0.set_message(file.to_owned());
+        advance(&self.0, progress);
+    }
+}
+
+fn advance(bar: &ProgressBar, progress: DownloadProgress) {
+    if let Some(total) = progress.total {
+        bar.set_length(total);
+    }
+    bar.set_position(progress.received);
+}
+
+/// A bar for downloads.
+fn bar(quiet: bool) -> ProgressBar {
     // Draws nothing without a terminal.
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let template =
         "{msg} [{wide_bar:.cyan/blue}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta}";
     let style = ProgressStyle::with_template(template).expect("the template is well formed");
     bar.set_style(style.progress_chars("=> "));
-    bar.set_message(entry.name);
-    let path = store.get(entry, &mut |progress| {
-        if let Some(total) = progress.total {
-            bar.set_length(total);
-        }
-        bar.set_position(progress.received);
-    });
-    bar.finish_and_clear();
-    Ok(path?)
+    bar
 }

@@ -14,13 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
-use dapple::nets::checkpoint::saved_network;
+use dapple::nets::checkpoint::weights_file;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{FoundInputs, find, passed_over_text, read_list};
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::results::RECORD;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
+use dapple::weights::HubName;
 use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
@@ -142,8 +143,11 @@ fn models_and_images(arguments: &Predict) -> Result<(Vec<PathBuf>, Vec<PathBuf>)
         let file = path
             .extension()
             .is_some_and(|e| ["safetensors", "onnx", "pth", "pt", "ckpt"].iter().any(|own| e == *own));
-        let is_saved = || path.is_dir() && saved_network(path).is_ok_and(|saved| saved.is_some());
-        file || is_saved()
+        // What is wrong with it is said when it is loaded.
+        let is_saved = || path.join("config.json").is_file() && weights_file(path).is_ok();
+        let is_of_hub = path.to_str().is_some_and(|text| HubName::parse(text).is_some());
+        file || is_of_hub
+            || is_saved()
             || model_path(path).file_name() != path.file_name() && model_path(path).is_file()
             || origin(path).is_ok_and(named)
     };
@@ -171,7 +175,7 @@ fn is_name(path: &Path) -> bool {
 
 /// The message for images without a model.
 const MODEL: &str = "give a model: --model RUN|FILE|NAME, or a run's folder, a model file (.safetensors, .onnx, or .pth with \
-                     --network) or a name (horse, road, …) before the images";
+                     --network), a folder of transformers or smp, hf://OWNER/NAME or a name (horse, road, …) before the images";
 
 /// The files besides the images that no result may replace.
 fn protected(models: &[PathBuf], arguments: &Predict) -> Vec<PathBuf> {
