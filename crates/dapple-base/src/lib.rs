@@ -12,6 +12,7 @@
 //! - [`SampleKind`], [`ValueRange`] and [`TrainingImages`]: the values of pixels in files, and which of them are black and white.
 //! - [`Size`]: height and width.
 //! - [`InputFault`]: whether an error is the user's to mend.
+//! - [`Shard`] and [`join_parts`]: shares of a collection on several machines, and the whole that they make.
 //! - [`Digest`]: fingerprints of files and settings.
 //! - [`open_regular`], [`read_regular`]: files that end, and no pipes or devices.
 //! - [`plain`], [`csv_cell`], [`file_part`]: names of other people's choice, made harmless.
@@ -38,6 +39,7 @@ mod pixel_values;
 mod plain;
 mod readable;
 mod regular;
+mod shard;
 mod size;
 mod stop;
 mod suggest;
@@ -56,6 +58,9 @@ pub use pixel_values::{BadRange, SampleKind, TrainingImages, ValueRange};
 pub use plain::{csv_cell, file_part, plain, plain_name};
 pub use readable::readable;
 pub use regular::{check_regular, open_regular, read_limited, read_regular};
+pub use shard::{
+    PartsFault, Shard, ShardChoice, ShardError, ShardPart, ShardSource, collection_fingerprint, join_parts,
+};
 pub use size::Size;
 pub use stop::StopFlag;
 pub use suggest::nearest;
