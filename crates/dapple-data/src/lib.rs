@@ -74,6 +74,7 @@ pub use dataset::samples::Dataset;
 pub use dataset::synthetic;
 pub use dataset::unlabelled::BEYOND;
 pub use error::{DataError, Result};
+pub use format::manifest::{ManifestColumn, is_manifest, manifest_rows};
 pub use format::mask_files::mask_files;
 pub use format::unread::Unread;
 pub use format::walk::{FoundImages, find_images};

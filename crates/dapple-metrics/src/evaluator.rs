@@ -1,5 +1,7 @@
 //! Scores a data set image by image.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bitplane::Grid;
 use crate::boundary_f1::{self, BF_TOLERANCE};
 use crate::boundary_iou::{BOUNDARY_RATIO, boundary_distance, overlaps_of_checked};
@@ -84,6 +86,17 @@ pub struct Evaluator {
     images: Vec<ImageScores>,
 }
 
+/// All that an evaluator has collected, to be stored and joined with that of other parts of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluatorState {
+    /// The confusion matrix of all images.
+    pub confusion: ConfusionMatrix,
+    /// The counts of the classes' boundary regions over all images, in label order.
+    pub boundary: Vec<Overlap>,
+    /// The images, in order.
+    pub images: Vec<ImageScores>,
+}
+
 impl Evaluator {
     /// An evaluator without images.
     ///
@@ -151,6 +164,39 @@ impl Evaluator {
         }
         self.images.extend(other.images);
         Ok(())
+    }
+
+    /// All that it has collected.
+    pub fn into_state(self) -> EvaluatorState {
+        EvaluatorState { confusion: self.confusion, boundary: self.boundary, images: self.images }
+    }
+
+    /// The evaluator that has collected this.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::new`], and [`MetricsError::Mismatch`] for counts of other classes, or whose sums are not those of
+    /// their images.
+    pub fn of_state(protocol: Protocol, state: EvaluatorState) -> Result<Self, MetricsError> {
+        let empty = Evaluator::new(protocol)?;
+        let EvaluatorState { confusion, boundary, images } = state;
+        let classes = empty.confusion.classes();
+        let mismatch = |what: &str| Err(MetricsError::Mismatch(format!("{what} of {classes} classes")));
+        if (confusion.classes(), confusion.ignore()) != (classes, empty.confusion.ignore())
+            || boundary.len() != classes
+        {
+            return mismatch("the counts are not those");
+        }
+        let mut sums = vec![Overlap::default(); classes];
+        for class in images.iter().flat_map(|image| &image.classes) {
+            match sums.get_mut(usize::from(class.class)) {
+                Some(sum) => sum.merge(class.region),
+                None => return mismatch("an image has more than the counts"),
+            }
+        }
+        if sums != confusion.overlaps() {
+            return mismatch("the sums are not those of the images");
+        }
+        Ok(Evaluator { protocol: empty.protocol, confusion, boundary, images })
     }
 
     /// The protocol.

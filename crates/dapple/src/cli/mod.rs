@@ -21,6 +21,7 @@ mod find_rate;
 mod import;
 mod initial;
 mod man;
+mod merge;
 mod model_facts;
 mod models;
 mod predict;
@@ -95,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),

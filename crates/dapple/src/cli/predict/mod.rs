@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
+use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes, is_manifest};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::nets::checkpoint::saved_network;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{FoundInputs, find, passed_over_text, read_list};
+use dapple::predict::manifest::read_manifest;
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
-use dapple::predict::results::RECORD;
+use dapple::predict::results::Results;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
 use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
@@ -40,19 +41,32 @@ const OUT: &str = "predictions";
 
 pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let (models, mut named) = models_and_images(arguments)?;
-    if let Some(list) = &arguments.list {
-        named.extend(read_list(list)?);
+    let mut listed = FoundInputs::default();
+    match &arguments.list {
+        Some(list) if is_manifest(list) => listed = read_manifest(list)?,
+        Some(list) => named.extend(read_list(list)?),
+        None => {}
     }
     if named.iter().any(|path| path == Path::new(STANDARD)) {
-        if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
-            return Err(Failure::input("an image from standard input must be the only input, without --out"));
+        if named.len() > 1
+            || !listed.inputs.is_empty()
+            || !listed.videos.is_empty()
+            || arguments.sharding.shard.is_some()
+            || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD))
+        {
+            return Err(Failure::input(
+                "an image from standard input must be the only input, without --out and --shard",
+            ));
         }
         let predictor =
             load(&models, &arguments.foreign, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
     let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
-    let FoundInputs { mut inputs, videos, passed_over, unreadable } = find(&named, Some(&out))?;
+    let shard = arguments.sharding.resolve(arguments.quiet)?;
+    let FoundInputs { mut inputs, mut videos, passed_over, unreadable } = find(&named, Some(&out))?;
+    inputs.append(&mut listed.inputs);
+    videos.append(&mut listed.videos);
     if !passed_over.is_empty() {
         note!("note: {}", passed_over_text(&passed_over));
     }
@@ -62,12 +76,18 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let kinds = KindChoice::all(&arguments.kind);
     let output = output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?;
     if is_file_name(&out) {
+        if shard.is_some() {
+            let out = out.display();
+            return Err(Failure::input(format!(
+                "--out {out} names a file, but shards need a folder; give one"
+            )));
+        }
         let files = kinds.iter().flat_map(|kind| kind.files(&predictor.classes().names, &output));
         let suffixes: Vec<String> = files.map(|file| file.suffix).collect();
         take_file(&mut out, &mut inputs, &videos, &suffixes)?;
     }
     // Only of a folder of results: other programs' files lie elsewhere.
-    if out.join(RECORD).is_file() {
+    if Results::are_in(&out) {
         remove_leftovers(&out);
     }
     let batch = BatchSettings {
@@ -78,6 +98,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         protected: protected(&models, arguments),
         engine: engine(&arguments.device),
         workers: arguments.outputs.workers.unwrap_or_else(workers),
+        shard,
     };
     let stop = StopFlag::new();
     stop_on_signal(
@@ -93,7 +114,8 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     if inputs.is_empty() || !goes_on {
         return made;
     }
-    let bar = progress(inputs.len(), arguments.quiet);
+    let images = inputs.iter().filter(|input| shard.is_none_or(|shard| shard.holds(&input.key()))).count();
+    let bar = progress(images, arguments.quiet);
     // Of the images of a batch, one stands for all.
     let told = AtomicBool::new(false);
     let on_event = |event: BatchEvent<'_>| {
@@ -122,7 +144,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let summary = batch::run(&predictor, &inputs, &batch, &stop, &on_event);
     bar.finish_and_clear();
     let written = inputs.first().and_then(|input| input.result.as_ref()).unwrap_or(&batch.out);
-    conclude(&summary?, inputs.len(), written, arguments.quiet)?;
+    conclude(&summary?, images, written, arguments.quiet)?;
     match unreadable.len() {
         0 => made,
         1 => Err(Failure::input("a folder could not be read, see above")),
