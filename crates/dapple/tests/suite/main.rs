@@ -31,6 +31,7 @@ mod saved;
 mod score;
 #[cfg(unix)]
 mod serve;
+mod shards;
 #[cfg(unix)]
 mod stopped;
 mod studio;
