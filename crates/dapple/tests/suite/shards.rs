@@ -12,7 +12,7 @@ fn masks() -> Bench {
     for folder in ["p/inner", "t/inner", "maps/inner", "fore/inner"] {
         fs::create_dir_all(bench.path(folder)).expect("a folder");
     }
-    let colours = palette(3);
+    let colours = [palette(0), palette(1), palette(2)];
     for number in 0..9_usize {
         let name = format!("{}{number}.png", if number % 3 == 0 { "inner/" } else { "" });
         let map = |step: usize| -> Vec<u8> { (0..63).map(|i| ((i * step + number) % 7 % 3) as u8).collect() };
@@ -149,7 +149,7 @@ fn the_last_share_completes_a_conversion() {
         let said = bench.succeed(&format!("data convert data --out shared --shard {number}/3"));
         assert!(said.out.contains("others are still to come"), "{}", said.out);
     }
-    bench.refuse("data inspect shared", &["unfinished"]);
+    bench.refuse("data inspect shared", &["interrupted"]);
     bench.succeed("data convert data --out shared --shard 2/3");
     let said = bench.succeed("data convert data --out shared --shard 1/3");
     assert!(said.out.contains("10 pairs"), "{}", said.out);

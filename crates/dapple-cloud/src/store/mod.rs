@@ -1,0 +1,13 @@
+//! The stores: lists, downloads and uploads.
+
+mod cloud;
+mod download;
+mod fault;
+mod list;
+mod open;
+mod settings;
+mod upload;
+
+pub use cloud::Cloud;
+pub use list::Found;
+pub use settings::CloudSettings;
