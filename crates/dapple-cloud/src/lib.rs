@@ -3,7 +3,7 @@
 //! - [`Location`]: an address, which never holds credentials; patterns and folders among its keys.
 //! - [`CloudError`]: errors that name the address and the way out, without secrets.
 //! - `Cloud` (feature `store`): lists, downloads and uploads many objects at a time, tries again after faults, and gives an object
-//!   its name only when it is whole.
+//!   its name only when it is whole; `Mirror`: a local folder that stands for one of a store.
 //! - [`profile`]: the credentials of the AWS command line's files.
 //!
 //! ```
@@ -22,4 +22,4 @@ mod store;
 pub use error::{CloudError, without_secrets};
 pub use location::{Location, Scheme, is_address};
 #[cfg(feature = "store")]
-pub use store::{Cloud, CloudSettings, Found};
+pub use store::{Cloud, CloudSettings, Found, Mirror};

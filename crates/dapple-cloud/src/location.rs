@@ -216,16 +216,16 @@ mod tests {
             ("ftp://host/x", "s3://, gs://"),
             ("s3://", "bucket"),
             ("s3:///key", "bucket"),
-            ("s3://me:secret@b/key", "credentials"),
-            ("https://me:secret@host/key", "credentials"),
-            ("https://host/x?token=secret", "query"),
+            ("s3://me:hunter2@b/key", "credentials"),
+            ("https://me:hunter2@host/key", "credentials"),
+            ("https://host/x?token=hunter2", "query"),
             ("http://example.org/x", "https://"),
             ("s3://b/a/../c", "`..`"),
             ("s3://b/a//c", "empty"),
             ("s3://b/a/[", "pattern"),
         ] {
             let error = text.parse::<Location>().expect_err(text).to_string();
-            assert!(error.contains(words) && !error.contains("secret"), "{error}");
+            assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
         }
     }
 

@@ -77,7 +77,7 @@ pub use error::{DataError, Result};
 pub use format::manifest::{ManifestColumn, is_manifest, manifest_rows};
 pub use format::mask_files::mask_files;
 pub use format::unread::Unread;
-pub use format::walk::{FoundImages, find_images};
+pub use format::walk::{FoundImages, find_images, has_image_extension};
 pub use format::{Format, UnknownFormat};
 pub use inspect::{Inspection, preview};
 pub use load::cache::CacheSettings;

@@ -152,7 +152,7 @@ pub(crate) fn folded(name: &str) -> String {
     name.nfc().collect::<String>().to_lowercase()
 }
 
-pub(crate) fn has_image_extension(path: &Path) -> bool {
+pub fn has_image_extension(path: &Path) -> bool {
     has_extension(path, &EXTENSIONS)
 }
 

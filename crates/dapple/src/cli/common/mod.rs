@@ -7,6 +7,7 @@ pub mod device;
 pub mod json;
 pub mod models;
 pub mod progress;
+pub mod remote;
 pub mod scores;
 pub mod shard;
 pub mod signal;

@@ -1,9 +1,12 @@
 //! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
 
 mod arguments;
+mod named;
 mod result_file;
 mod scene;
 mod setup;
+#[cfg(feature = "cloud")]
+mod staged;
 mod video;
 
 use std::io::{self, IsTerminal};
@@ -22,17 +25,23 @@ use dapple::predict::output::{self, ImageInfo, Target, output_palette};
 use dapple::predict::results::Results;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
-use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
+use dapple_base::{InputFault, Shard, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindChoice, Predict};
 
 use super::common::device::Device;
+use super::common::remote::refuse_address;
+#[cfg(not(feature = "cloud"))]
+use super::common::remote::refuse_without_feature;
 use super::common::signal::stop_on_signal;
 use super::console::{Purpose, begin, write_raw};
 use super::failure::Failure;
+use named::Named;
 use result_file::{is_file_name, take_file};
 use setup::{load, output_settings};
+#[cfg(feature = "cloud")]
+use staged::Stage;
 
 /// The name of standard input and output.
 const STANDARD: &str = "-";
@@ -42,6 +51,9 @@ const OUT: &str = "predictions";
 pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let (models, mut named) = models_and_images(arguments)?;
     let mut listed = FoundInputs::default();
+    if let Some(list) = &arguments.list {
+        refuse_address(list, "--list")?;
+    }
     match &arguments.list {
         Some(list) if is_manifest(list) => listed = read_manifest(list)?,
         Some(list) => named.extend(read_list(list)?),
@@ -62,8 +74,35 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
             load(&models, &arguments.foreign, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
-    let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let shard = arguments.sharding.resolve(arguments.quiet)?;
+    let named = Named { models, images: named, listed, out };
+    predict(arguments, named, shard)
+}
+
+/// Predicts images of this machine, and refuses addresses.
+#[cfg(not(feature = "cloud"))]
+fn predict(arguments: &Predict, named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    let listed = named.listed.inputs.iter().map(|input| &input.path).chain(&named.listed.videos);
+    refuse_without_feature(named.images.iter().chain(listed).chain([&named.out]))?;
+    predict_files(arguments, named, shard)
+}
+
+/// Predicts images of this machine, and those of addresses by way of a temporary folder.
+#[cfg(feature = "cloud")]
+fn predict(arguments: &Predict, mut named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    if !Stage::is_needed(&named) {
+        return predict_files(arguments, named, shard);
+    }
+    let out = named.out.clone();
+    let stage = Stage::open(&mut named, shard, arguments.quiet)?;
+    let predicted = predict_files(arguments, named, shard);
+    // What was made is taken back also where some images are bad, or the work was stopped.
+    stage.deliver(&out, arguments.quiet).and(predicted)
+}
+
+fn predict_files(arguments: &Predict, named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    let Named { models, images: named, mut listed, mut out } = named;
     let FoundInputs { mut inputs, mut videos, passed_over, unreadable } = find(&named, Some(&out))?;
     inputs.append(&mut listed.inputs);
     videos.append(&mut listed.videos);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dapple::data::{ManifestColumn, manifest_rows, mask_files};
 
 use super::arguments::Score;
+use crate::cli::common::remote::refuse_address;
 use crate::cli::failure::Failure;
 
 /// The columns of a manifest that are read.
@@ -54,6 +55,8 @@ pub fn pairs(arguments: &Score) -> Result<Vec<Pair>, Failure> {
             return Err(Failure::input("give the folders of masks with --pred and --truth, or a --list"));
         }
     };
+    refuse_address(pred, "--pred")?;
+    refuse_address(truth, "--truth")?;
     let mut predictions = mask_files(pred, &arguments.pred_suffix)?;
     let truths = mask_files(truth, &arguments.truth_suffix)?;
     let mut pairs = Vec::new();
