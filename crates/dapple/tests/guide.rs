@@ -12,9 +12,11 @@ use std::process::{Command, Output};
 use dapple::data::{Raster, encode_png, synthetic, write_indexed_png};
 
 /// Why a block is not run.
-const REASONS: [(&str, &str); 10] = [
+const REASONS: [(&str, &str); 12] = [
     ("build", "it would build the program again, or install packages"),
     ("card", "it needs a graphics card"),
+    ("cloud", "it needs object storage; `bench/cloud` has a server of it"),
+    ("cluster", "it needs Slurm or Kubernetes; the tests of the templates run their commands"),
     ("container", "it needs a container runtime"),
     ("download", "it needs the network"),
     ("ffmpeg", "it needs ffmpeg and a video"),

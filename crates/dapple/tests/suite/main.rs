@@ -35,6 +35,7 @@ mod shards;
 #[cfg(unix)]
 mod stopped;
 mod studio;
+mod templates;
 mod training;
 mod watch;
 mod wrong_input;
