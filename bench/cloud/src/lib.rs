@@ -110,7 +110,7 @@ impl Server {
         Cloud::new(CloudSettings {
             retries: 4,
             first_wait: Duration::from_millis(10),
-            patience: Duration::from_millis(400),
+            patience: Duration::from_millis(1500),
             variables: all,
             ..settings
         })
@@ -181,15 +181,17 @@ async fn answer(
         Err(error) => panic!("the server failed: {error:?}"),
     };
     let (parts, body) = answer.into_parts();
-    let body = body.map_err(|error| std::io::Error::other(error.to_string()));
+    let whole = body.collect().await.unwrap_or_else(|error| panic!("a body: {error}")).to_bytes();
     let cut = match kind {
         Some(Kind::Truncated(bytes) | Kind::Stalled(bytes)) => bytes,
         Some(Kind::Lost) => 0,
-        _ => return Ok(Response::from_parts(parts, body.boxed_unsync())),
+        _ => {
+            let body = Full::new(whole).map_err(|never| match never {});
+            return Ok(Response::from_parts(parts, body.boxed_unsync()));
+        }
     };
-    let whole = body.collect().await.expect("a body").to_bytes();
     if matches!(kind, Some(Kind::Lost)) {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        return std::future::pending().await;
     }
     let first = Ok::<_, std::io::Error>(Frame::data(whole.slice(..cut.min(whole.len()))));
     let is_stalled = matches!(kind, Some(Kind::Stalled(_)));

@@ -124,7 +124,7 @@ fn an_object_that_changes_is_not_mixed() {
 #[test]
 fn uploads_go_on_after_faults_and_are_whole() {
     // In one request, and in parts.
-    for (bytes, method, part) in [(50_000, "PUT", "/up"), (17 << 20, "PUT", "partNumber=2"), (17 << 20, "POST", "uploads")] {
+    for (bytes, method, part) in [(50_000, "PUT", "/up"), (200_000, "PUT", "partNumber=2"), (200_000, "POST", "uploads")] {
         for kind in [Kind::Status(503), Kind::Silent, Kind::Lost] {
             // Two uploads may be begun where an answer is lost; only one is completed.
             let server = Server::start();
@@ -133,7 +133,7 @@ fn uploads_go_on_after_faults_and_are_whole() {
             let wanted = content(bytes);
             fs::write(&path, &wanted).expect("a file");
             server.fail(method, part, kind, 1);
-            let settings = CloudSettings { part_bytes: 6 << 20, ..CloudSettings::default() };
+            let settings = CloudSettings { part_bytes: 1 << 16, ..CloudSettings::default() };
             let cloud = server.cloud_with(settings);
             let sent = cloud.upload(&[(path, at("up/object"))]);
             assert!(server.has_failed(), "{bytes} {kind:?}");
@@ -156,8 +156,8 @@ fn an_upload_that_fails_leaves_the_older_object_and_no_parts() {
     server.fail("PUT", "partNumber=3", Kind::Status(503), 1000);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
-    fs::write(&path, content(17 << 20)).expect("a file");
-    let settings = CloudSettings { part_bytes: 6 << 20, ..CloudSettings::default() };
+    fs::write(&path, content(200_000)).expect("a file");
+    let settings = CloudSettings { part_bytes: 1 << 16, ..CloudSettings::default() };
     let error = server.cloud_with(settings).upload(&[(path, at("up/object"))]).expect_err("it stays");
     assert!(matches!(error, CloudError::Fault { .. }), "{error}");
     assert_eq!(fs::read(server.file("up/object")).expect("an object"), b"older");

@@ -39,33 +39,41 @@ async fn one(store: &dyn ObjectStore, location: &Location) -> Result<Option<Foun
 
 /// The objects of a pattern or of a folder with those below it, or the object itself, by their keys.
 pub(super) async fn list(store: &dyn ObjectStore, location: &Location) -> Result<Vec<Found>, CloudError> {
-    let address = || location.to_string();
-    let is_one = !location.is_pattern() && !location.key().is_empty();
-    if is_one && let Some(found) = one(store, location).await? {
+    let address = location.to_string();
+    if location.scheme().is_web() {
+        let found = one(store, location).await?;
+        return found.map(|found| vec![found]).ok_or(CloudError::Absent { address });
+    }
+    if location.is_pattern() {
+        let found = below(store, location).await?;
+        let problem = "no object matches this pattern".to_owned();
+        return if found.is_empty() { Err(CloudError::Address { address, problem }) } else { Ok(found) };
+    }
+    // What is likely is asked first: files have an extension, folders have none.
+    let name = location.key().rsplit('/').next().unwrap_or_default();
+    if name.contains('.')
+        && let Some(found) = one(store, location).await?
+    {
         return Ok(vec![found]);
     }
-    if location.scheme().is_web() {
-        return Err(CloudError::Absent { address: address() });
+    let mut found = below(store, location).await?;
+    if found.is_empty() && !name.is_empty() && !name.contains('.') {
+        found.extend(one(store, location).await?);
     }
+    if found.is_empty() { Err(CloudError::Absent { address }) } else { Ok(found) }
+}
+
+/// The objects of a pattern, or those below a folder, by their keys.
+async fn below(store: &dyn ObjectStore, location: &Location) -> Result<Vec<Found>, CloudError> {
     let folder = location.with_key(location.folder());
     let prefix = (!folder.key().is_empty()).then(|| key_of(&folder)).transpose()?;
     let mut objects = store.list(prefix.as_ref());
     let mut found = Vec::new();
     while let Some(meta) = objects.try_next().await.map_err(|error| fault(location, &error))? {
         let key: String = meta.location.into();
-        // Consoles make empty objects that stand for folders.
-        if location.matches(&key) && !(meta.size == 0 && key.ends_with('/')) {
+        if location.matches(&key) {
             found.push(Found { location: location.with_key(&key), bytes: meta.size, mark: meta.e_tag });
         }
-    }
-    if found.is_empty() {
-        return Err(match location.is_pattern() {
-            true => CloudError::Address {
-                address: address(),
-                problem: "no object matches this pattern".to_owned(),
-            },
-            false => CloudError::Absent { address: address() },
-        });
     }
     found.sort_by(|a, b| a.location.key().cmp(b.location.key()));
     Ok(found)

@@ -4,8 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dapple::predict::batch::{Joined, join, parts_in};
+#[cfg(feature = "cloud")]
+use dapple::predict::results::RECORD;
+#[cfg(feature = "cloud")]
+use dapple_cloud::{Cloud, CloudSettings, Location, Mirror};
+#[cfg(feature = "cloud")]
+use tempfile::TempDir;
 
 use super::common::json::check_json;
+#[cfg(feature = "cloud")]
+use super::common::remote::address;
+#[cfg(not(feature = "cloud"))]
+use super::common::remote::refuse_without_feature;
 use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
 use super::score::merge_scores;
@@ -38,6 +48,12 @@ pub struct Merge {
 }
 
 pub fn run(arguments: &Merge) -> Result<(), Failure> {
+    #[cfg(not(feature = "cloud"))]
+    refuse_without_feature(arguments.parts.iter().chain(&arguments.out))?;
+    #[cfg(feature = "cloud")]
+    if arguments.parts.iter().chain(&arguments.out).any(|path| address(path).is_some()) {
+        return from_addresses(arguments);
+    }
     let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
         arguments.parts.iter().partition(|path| path.is_dir());
     match (&folders[..], &files[..]) {
@@ -71,6 +87,50 @@ pub fn run(arguments: &Merge) -> Result<(), Failure> {
             merge_scores(&inputs, arguments.json.as_deref(), arguments.csv.as_deref())
         }
     }
+}
+
+/// Joins predictions at addresses: their tables are brought to a temporary folder, and the joined ones taken back.
+#[cfg(feature = "cloud")]
+fn from_addresses(arguments: &Merge) -> Result<(), Failure> {
+    if arguments.json.is_some() || arguments.csv.is_some() {
+        return Err(Failure::input(
+            "files of scores are not read from addresses; copy them to this machine first",
+        ));
+    }
+    let stage = TempDir::with_prefix("dapple-").map_err(|source| {
+        Failure::other(format!("no temporary folder can be made: {source}; TMPDIR names another disk for it"))
+    })?;
+    let cloud = Cloud::new(CloudSettings::default())?;
+    // The tables of shares, and the records that know them as dapple's.
+    let is_table = |key: &str| {
+        !key.contains('/') && ["shard-", "areas", "coco", RECORD].iter().any(|start| key.starts_with(start))
+    };
+    let bring = |path: &Path, name: &str| -> Result<(PathBuf, Option<Mirror>), Failure> {
+        let Some(text) = address(path) else { return Ok((path.to_owned(), None)) };
+        let location: Location = text.parse()?;
+        let folder = stage.path().join(name);
+        let mirror = Mirror::open(&cloud, &location, &folder, &is_table)?;
+        Ok((folder, Some(mirror)))
+    };
+    let mut brought = Vec::new();
+    for (number, path) in arguments.parts.iter().enumerate() {
+        brought.push(bring(path, &format!("part-{number}"))?);
+    }
+    let folders: Vec<PathBuf> = brought.iter().map(|(folder, _)| folder.clone()).collect();
+    let (out, mirror) = match (&arguments.out, brought.pop()) {
+        (Some(out), _) => bring(out, "joined")?,
+        (None, Some(only)) if brought.is_empty() => only,
+        (None, _) => {
+            return Err(Failure::input("several folders: give one for the joined tables with --out"));
+        }
+    };
+    let folders: Vec<&PathBuf> = folders.iter().collect();
+    let joined = predictions(&folders, &out, arguments.force);
+    if let Some(mut mirror) = mirror {
+        let written = mirror.deliver(&cloud, &|key| u8::from(!key.starts_with(RECORD)))?;
+        say!("{written} files taken to the address");
+    }
+    joined
 }
 
 fn predictions(folders: &[&PathBuf], out: &Path, force: bool) -> Result<(), Failure> {

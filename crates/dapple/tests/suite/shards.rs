@@ -163,3 +163,17 @@ fn the_last_share_completes_a_conversion() {
         }
     }
 }
+
+#[cfg(not(feature = "cloud"))]
+#[test]
+fn addresses_name_the_feature_that_reads_them() {
+    let bench = Bench::new();
+    bench.train("run");
+    let words = ["s3://bucket/photos", "--features cloud"];
+    bench.refuse("predict run s3://bucket/photos --out out", &words);
+    bench.refuse("predict run data/images --out s3://bucket/photos", &words);
+    bench.refuse("merge s3://bucket/photos", &words);
+    bench.refuse("predict run s3://me:hunter2@bucket/photos --out out", &["s3://bucket/photos"]);
+    bench.refuse("score --pred s3://bucket/photos --truth t", &["s3://bucket/photos", "copy it"]);
+    bench.refuse("predict run --list s3://bucket/list.csv", &["s3://bucket/list.csv", "copy it"]);
+}
