@@ -107,10 +107,11 @@ impl Server {
         let mut all: Vec<(String, String)> =
             variables.map(|(key, value)| (key.to_owned(), value)).to_vec();
         all.extend(settings.variables);
+        let is_default = settings.patience == CloudSettings::default().patience;
         Cloud::new(CloudSettings {
             retries: 4,
             first_wait: Duration::from_millis(10),
-            patience: Duration::from_millis(1500),
+            patience: if is_default { Duration::from_millis(1500) } else { settings.patience },
             variables: all,
             ..settings
         })

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dapple_bench_cloud::{KEY, Kind, SECRET, Server};
 use dapple_cloud::{Cloud, CloudError, CloudSettings, Location, Mirror};
@@ -17,6 +18,11 @@ fn content(bytes: usize) -> Vec<u8> {
 fn keys(cloud: &Cloud, location: &Location) -> Vec<String> {
     let found = cloud.list(location).unwrap_or_else(|error| panic!("{error}"));
     found.iter().map(|found| found.location.key().to_owned()).collect()
+}
+
+/// The smallest parts that S3 takes, and patience with a server that is not optimized.
+fn in_parts() -> CloudSettings {
+    CloudSettings { part_bytes: 5 << 20, patience: Duration::from_secs(6), ..CloudSettings::default() }
 }
 
 /// Downloads one object; gives its bytes.
@@ -124,7 +130,7 @@ fn an_object_that_changes_is_not_mixed() {
 #[test]
 fn uploads_go_on_after_faults_and_are_whole() {
     // In one request, and in parts.
-    for (bytes, method, part) in [(50_000, "PUT", "/up"), (200_000, "PUT", "partNumber=2"), (200_000, "POST", "uploads")] {
+    for (bytes, method, part) in [(50_000, "PUT", "/up"), (11 << 20, "PUT", "partNumber=2"), (11 << 20, "POST", "uploads")] {
         for kind in [Kind::Status(503), Kind::Silent, Kind::Lost] {
             // Two uploads may be begun where an answer is lost; only one is completed.
             let server = Server::start();
@@ -133,7 +139,7 @@ fn uploads_go_on_after_faults_and_are_whole() {
             let wanted = content(bytes);
             fs::write(&path, &wanted).expect("a file");
             server.fail(method, part, kind, 1);
-            let settings = CloudSettings { part_bytes: 1 << 16, ..CloudSettings::default() };
+            let settings = in_parts();
             let cloud = server.cloud_with(settings);
             let sent = cloud.upload(&[(path, at("up/object"))]);
             assert!(server.has_failed(), "{bytes} {kind:?}");
@@ -156,8 +162,8 @@ fn an_upload_that_fails_leaves_the_older_object_and_no_parts() {
     server.fail("PUT", "partNumber=3", Kind::Status(503), 1000);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
-    fs::write(&path, content(200_000)).expect("a file");
-    let settings = CloudSettings { part_bytes: 1 << 16, ..CloudSettings::default() };
+    fs::write(&path, content(11 << 20)).expect("a file");
+    let settings = in_parts();
     let error = server.cloud_with(settings).upload(&[(path, at("up/object"))]).expect_err("it stays");
     assert!(matches!(error, CloudError::Fault { .. }), "{error}");
     assert_eq!(fs::read(server.file("up/object")).expect("an object"), b"older");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::share::Shard;
+use crate::InputFault;
 
 /// What a share says of itself, beside its results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub struct PartsFault {
     problem: String,
 }
 
-impl crate::InputFault for PartsFault {
+impl InputFault for PartsFault {
     fn is_input_fault(&self) -> bool {
         true
     }

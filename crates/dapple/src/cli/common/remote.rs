@@ -1,6 +1,6 @@
 //! Addresses of object storage where commands take paths.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dapple_cloud::is_address;
 
@@ -25,7 +25,9 @@ pub fn refuse_address(path: &Path, flag: &str) -> Result<(), Failure> {
 
 /// Refuses the first address among paths, if this build has no object storage.
 #[cfg(not(feature = "cloud"))]
-pub fn refuse_without_feature<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+pub fn refuse_without_feature<'a>(
+    paths: impl IntoIterator<Item = &'a std::path::PathBuf>,
+) -> Result<(), Failure> {
     match paths.into_iter().find_map(|path| address(path)) {
         None => Ok(()),
         Some(text) => Err(Failure::input(format!(
