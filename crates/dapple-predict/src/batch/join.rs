@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dapple_base::{Shard, ShardPart, join_parts, json_fault};
+use dapple_base::{ShardPart, join_parts, json_fault};
 use serde_json::Value;
 
-use super::tables::{AREAS, AREAS_BYTES, COCO, HAS_COCO, PART, PART_KEY, TableName, write_table};
+use super::tables::{AREAS, AREAS_BYTES, COCO, HAS_COCO, PART_KEY, TableName, write_table};
 use super::writing::make_folder;
 use crate::error::PredictError;
 use crate::output::{self, areas_rows};
@@ -33,22 +33,7 @@ struct Share {
     has_coco: bool,
 }
 
-/// The files of shares in a folder of results, sorted.
-pub fn parts_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_part(path)).collect();
-    paths.sort();
-    paths
-}
-
-fn is_part(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let middle = name.strip_prefix(PART.stem).and_then(|rest| rest.strip_suffix(PART.extension));
-    let share = middle.and_then(|text| text.strip_prefix('-')?.strip_suffix('.'));
-    share.is_some_and(|text| text.replacen("-of-", "/", 1).parse::<Shard>().is_ok())
-}
-
-/// Joins shares whose files ([`parts_in`]) are given: checks that all are there, each once and of one collection, model and
+/// Joins shares whose files ([`parts_in`](super::parts_in)) are given: checks that all are there, each once and of one collection, model and
 /// settings, and writes `areas.csv` and `coco.json` into `out` where the shares have them. They have the bytes that a batch
 /// without shares writes. With `force`, files that dapple did not make are replaced.
 ///

@@ -21,8 +21,9 @@ use std::time::Instant;
 
 use dapple_base::StopFlag;
 
-pub use join::{Joined, join, parts_in};
+pub use join::{Joined, join};
 pub use settings::{BatchEvent, BatchSettings, BatchSummary};
+pub use tables::parts_in;
 
 use self::shared::Shared;
 use crate::error::PredictError;

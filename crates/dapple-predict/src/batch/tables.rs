@@ -1,7 +1,8 @@
 //! The files of all images of a batch, or of those of a share: their names, and how they are written.
 
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dapple_base::{AtomicFile, Shard, ShardPart, WriteError};
 use serde_json::json;
@@ -35,6 +36,22 @@ impl TableName {
     pub fn file(self, shard: Option<Shard>) -> String {
         format!("{}{}.{}", self.stem, shard.map(Shard::suffix).unwrap_or_default(), self.extension)
     }
+}
+
+/// The files of shares in a folder of results, sorted.
+pub fn parts_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| shard_of(path).is_some()).collect();
+    paths.sort();
+    paths
+}
+
+/// The share whose file this is, by its name.
+pub(super) fn shard_of(path: &Path) -> Option<Shard> {
+    let name = path.file_name()?.to_str()?;
+    let share = name.strip_prefix(PART.stem)?.strip_prefix('-')?.strip_suffix(PART.extension)?;
+    share.strip_suffix('.')?.replacen("-of-", "/", 1).parse().ok()
 }
 
 /// The text of the file of a share.

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use dapple_base::{AtomicFile, WriteError, json_fault};
+use dapple_base::{AtomicFile, Shard, WriteError, json_fault};
 
 use super::shared::{Shared, Task};
-use super::tables::{AREAS, COCO, PART, part_text, write_table};
+use super::tables::{AREAS, COCO, PART, part_text, parts_in, shard_of, write_table};
 use crate::error::PredictError;
 use crate::geo::GeoReference;
 use crate::output::{self, Output, OutputFile, OutputKind, Target};
@@ -82,8 +82,17 @@ fn tables(shared: &Shared<'_>) -> Vec<(OutputKind, PathBuf)> {
     wanted.map(|(kind, name)| (kind, shared.batch.out.join(name.file(shared.batch.shard)))).collect()
 }
 
-/// Removes those of an earlier batch, which would be outdated until this one is complete. Files of others are refused.
+/// Removes those of an earlier batch, which would be outdated until this one is complete, and what shares of another division say
+/// of themselves. Files of others are refused.
 pub(super) fn clear_tables(shared: &Shared<'_>) -> Result<(), PredictError> {
+    if shared.inputs.iter().all(|input| input.result.is_none()) {
+        let count = shared.batch.shard.map(Shard::count);
+        for path in parts_in(&shared.batch.out) {
+            if shard_of(&path).map(Shard::count) != count {
+                shared.results.remove(&path);
+            }
+        }
+    }
     let part = shared.batch.shard.map(|shard| shared.batch.out.join(PART.file(Some(shard))));
     for path in tables(shared).into_iter().map(|(_, path)| path).chain(part) {
         if shared.claims.is_protected(&path) {
