@@ -58,12 +58,16 @@ impl Stage {
             // The rows of a manifest have names of their own.
             let Some(text) = address(&input.path) else { continue };
             let location: Location = text.parse()?;
+            let file = location.below(location.key()).to_owned();
+            let is_held = shard.is_none_or(|shard| shard.holds(&input.key()));
+            input.path = stage.path(&format!("rows/{number}/{file}"));
+            if !is_held {
+                continue;
+            }
             let found = stage.cloud.list(&location)?;
             let [found] = <[Found; 1]>::try_from(found).map_err(|_| {
                 Failure::input(format!("{location}: a folder, where a manifest names an image in each row"))
             })?;
-            let file = location.below(location.key()).to_owned();
-            input.path = stage.path(&format!("rows/{number}/{file}"));
             wanted.push((found, input.path.clone()));
         }
         let held = |input: &&Input| shard.is_none_or(|shard| shard.holds(&input.key()));
@@ -95,7 +99,9 @@ impl Stage {
             let keys: BTreeSet<String> = named.listed.inputs.iter().filter(held).map(Input::key).collect();
             let suffix = shard.map(Shard::suffix).unwrap_or_default();
             let folder = stage.path("results");
-            let is_own = |key: &str| shard.is_none() || is_of(key, &keys, &suffix);
+            // The names of results of this machine's folders are not known yet.
+            let is_all = shard.is_none() || !named.images.is_empty();
+            let is_own = |key: &str| is_all || is_of(key, &keys, &suffix);
             stage.results = Some(Mirror::open(&stage.cloud, &location, &folder, &is_own)?);
             named.out = folder;
         }
