@@ -30,7 +30,7 @@ fn documents(name: &str) -> Vec<Value> {
 #[test]
 fn manifests_of_kubernetes_agree_with_the_program_and_with_themselves() {
     for (name, kinds) in
-        [("kubernetes/predict.yaml", &["Job"][..]), ("kubernetes/serve.yaml", &["Deployment", "Service"])]
+        [("kubernetes/predict.yaml", &["Job"][..]), ("kubernetes/serve.yaml", &["Deployment", "Service"][..])]
     {
         let documents = documents(name);
         let found: Vec<&str> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
@@ -65,7 +65,7 @@ fn manifests_of_kubernetes_agree_with_the_program_and_with_themselves() {
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
     let labels = &serve[0]["spec"]["template"]["metadata"]["labels"];
     assert!(
-        &serve[1]["spec"]["selector"] == labels && &serve[0]["spec"]["selector"]["matchLabels"] == labels
+        serve[1]["spec"]["selector"] == *labels && serve[0]["spec"]["selector"]["matchLabels"] == *labels
     );
 }
 
