@@ -174,6 +174,6 @@ fn addresses_name_the_feature_that_reads_them() {
     bench.refuse("predict run data/images --out s3://bucket/photos", &words);
     bench.refuse("merge s3://bucket/photos", &words);
     bench.refuse("predict run s3://me:hunter2@bucket/photos --out out", &["s3://bucket/photos"]);
-    bench.refuse("score --pred s3://bucket/photos --truth t", &["s3://bucket/photos", "copy it"]);
+    bench.refuse("score --pred s3://bucket/photos --truth t", &words);
     bench.refuse("predict run --list s3://bucket/list.csv", &["s3://bucket/list.csv", "copy it"]);
 }

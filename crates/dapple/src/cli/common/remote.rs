@@ -16,7 +16,7 @@ pub fn refuse_address(path: &Path, flag: &str) -> Result<(), Failure> {
     match address(path) {
         None => Ok(()),
         Some(text) => Err(Failure::input(format!(
-            "{flag} {}: an address of object storage, which only the images and --out of `dapple predict` can be; copy it to this \
+            "{flag} {}: an address of object storage, where only images, folders and --out of `dapple predict`, `score` and `merge` can be one; copy it to this \
              machine first",
             dapple_cloud::without_secrets(text)
         ))),

@@ -1,6 +1,7 @@
 //! `dapple score`: scores of masks predicted by any program.
 
 mod arguments;
+mod folders;
 mod in_order;
 mod masks;
 mod pairs;
@@ -16,6 +17,7 @@ use dapple::metrics::Protocol;
 use super::common::json::check_json;
 use super::common::written::{IMAGE_SCORES, SCORES, check_written};
 use super::failure::Failure;
+use folders::Folders;
 use in_order::in_order;
 use masks::Meaning;
 use pairs::{Pair, pairs};
@@ -37,7 +39,8 @@ pub fn run(arguments: &Score) -> Result<(), Failure> {
             check_written(path, IMAGE_SCORES, &[], None)?;
         }
     }
-    let pairs = pairs(arguments)?;
+    let folders = Folders::of(arguments)?;
+    let pairs = pairs(arguments, &folders)?;
     let threads = arguments.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
     // Of all pairs, so that every shard reads them in the same way.
     let readers = Readers::new(arguments, &pairs)?;

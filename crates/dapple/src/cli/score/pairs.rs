@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dapple::data::{ManifestColumn, manifest_rows, mask_files};
 
 use super::arguments::Score;
+use super::folders::Folders;
 use crate::cli::common::remote::refuse_address;
 use crate::cli::failure::Failure;
 
@@ -25,6 +26,7 @@ pub struct Pair {
 
 /// The pairs of a manifest in the order of their names, which are those of the true masks where it has none.
 fn listed(list: &Path) -> Result<Vec<Pair>, Failure> {
+    refuse_address(list, "--list")?;
     let mut pairs: Vec<Pair> = Vec::new();
     for row in manifest_rows(list, &COLUMNS)? {
         let [Some(prediction), Some(truth), name] = <[Option<String>; 3]>::try_from(row).unwrap_or_default()
@@ -33,7 +35,10 @@ fn listed(list: &Path) -> Result<Vec<Pair>, Failure> {
         };
         let name =
             name.unwrap_or_else(|| Path::new(&truth).with_extension("").to_string_lossy().into_owned());
-        pairs.push(Pair { name, prediction: prediction.into(), truth: truth.into() });
+        let (prediction, truth) = (PathBuf::from(prediction), PathBuf::from(truth));
+        refuse_address(&prediction, "prediction")?;
+        refuse_address(&truth, "truth")?;
+        pairs.push(Pair { name, prediction, truth });
     }
     pairs.sort_by(|a, b| a.name.cmp(&b.name));
     let same = pairs.windows(2).find(|two| two[0].name == two[1].name).map(|two| two[0].name.clone());
@@ -47,16 +52,14 @@ fn listed(list: &Path) -> Result<Vec<Pair>, Failure> {
 }
 
 /// Matches the files of both folders by their names.
-pub fn pairs(arguments: &Score) -> Result<Vec<Pair>, Failure> {
-    let (pred, truth) = match (&arguments.list, &arguments.pred, &arguments.truth) {
+pub fn pairs(arguments: &Score, folders: &Folders) -> Result<Vec<Pair>, Failure> {
+    let (pred, truth) = match (&arguments.list, &folders.pred, &folders.truth) {
         (Some(list), ..) => return listed(list),
         (None, Some(pred), Some(truth)) => (pred, truth),
         (None, ..) => {
             return Err(Failure::input("give the folders of masks with --pred and --truth, or a --list"));
         }
     };
-    refuse_address(pred, "--pred")?;
-    refuse_address(truth, "--truth")?;
     let mut predictions = mask_files(pred, &arguments.pred_suffix)?;
     let truths = mask_files(truth, &arguments.truth_suffix)?;
     let mut pairs = Vec::new();
