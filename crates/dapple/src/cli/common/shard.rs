@@ -18,21 +18,14 @@ impl Sharding {
     pub fn resolve(self, quiet: bool) -> Result<Option<Shard>, Failure> {
         let variable = |name: &str| std::env::var(name).ok();
         let found = ShardChoice::resolve(self.shard, &variable).map_err(Failure::input)?;
-        match found {
-            Some((shard, Some(source))) => {
-                // Nobody asked for a share: it is told in any case.
-                if !quiet || self.shard.is_none() {
-                    note!("note: {shard}, by the place of this {} (--shard 1/1 does all)", source.words());
-                }
-            }
-            None if !quiet => {
-                if let Some(task) = ShardChoice::unused(&variable) {
-                    note!(
-                        "note: task {task} of a Slurm array does all of this work; --shard auto takes a share"
-                    );
-                }
-            }
-            Some((_, None)) | None => {}
+        // Where nobody asked for a share, it is told in any case.
+        if let Some((shard, Some(source))) = found
+            && (!quiet || self.shard.is_none())
+        {
+            note!("note: {shard}, by the place of this {} (--shard 1/1 does all)", source.words());
+        }
+        if let (None, false, Some(task)) = (found, quiet, ShardChoice::unused(&variable)) {
+            note!("note: task {task} of a Slurm array does all of this work; --shard auto takes a share");
         }
         Ok(found.map(|(shard, _)| shard))
     }
