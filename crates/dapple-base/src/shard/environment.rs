@@ -22,7 +22,7 @@ impl FromStr for ShardChoice {
             Some(rest) => match rest.strip_prefix('/').map(|count| format!("1/{count}").parse::<Shard>()) {
                 Some(Ok(first)) => Ok(Self::Auto(Some(first.count()))),
                 // The text of the error is what was given.
-                _ => Err(text.parse::<Shard>().err().expect("no number begins with a letter")),
+                _ => Err(text.parse::<Shard>().expect_err("no number begins with a letter")),
             },
             None => text.parse().map(Self::Given),
         }
