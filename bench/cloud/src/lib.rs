@@ -104,8 +104,7 @@ impl Server {
             ("aws_access_key_id", KEY.to_owned()),
             ("aws_secret_access_key", SECRET.to_owned()),
         ];
-        let mut all: Vec<(String, String)> =
-            variables.map(|(key, value)| (key.to_owned(), value)).to_vec();
+        let mut all: Vec<(String, String)> = variables.map(|(key, value)| (key.to_owned(), value)).to_vec();
         all.extend(settings.variables);
         let is_default = settings.patience == CloudSettings::default().patience;
         Cloud::new(CloudSettings {
@@ -155,9 +154,9 @@ async fn answer(
     requests.lock().expect("no panic").push(line.clone());
     let kind = {
         let mut faults = faults.lock().expect("no panic");
-        let fault = faults.iter_mut().find(|fault| {
-            fault.times > 0 && line.starts_with(fault.method) && line.contains(fault.part)
-        });
+        let fault = faults
+            .iter_mut()
+            .find(|fault| fault.times > 0 && line.starts_with(fault.method) && line.contains(fault.part));
         fault.map(|fault| {
             fault.times -= 1;
             fault.kind

@@ -84,7 +84,8 @@ fn downloads_go_on_after_faults() {
         server.put("a.bin", &wanted);
         server.fail("GET", "/a.bin", kind, times);
         let folder = tempfile::tempdir().expect("a folder");
-        let found = bring(&server.cloud(), "a.bin", folder.path()).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+        let found =
+            bring(&server.cloud(), "a.bin", folder.path()).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
         assert!(found == wanted, "{kind:?}");
         assert!(server.has_failed(), "{kind:?}");
     }
@@ -130,7 +131,9 @@ fn an_object_that_changes_is_not_mixed() {
 #[test]
 fn uploads_go_on_after_faults_and_are_whole() {
     // In one request, and in parts.
-    for (bytes, method, part) in [(50_000, "PUT", "/up"), (11 << 20, "PUT", "partNumber=2"), (11 << 20, "POST", "uploads")] {
+    for (bytes, method, part) in
+        [(50_000, "PUT", "/up"), (11 << 20, "PUT", "partNumber=2"), (11 << 20, "POST", "uploads")]
+    {
         for kind in [Kind::Status(503), Kind::Silent, Kind::Lost] {
             // Two uploads may be begun where an answer is lost; only one is completed.
             let server = Server::start();

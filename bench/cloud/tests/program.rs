@@ -46,7 +46,8 @@ fn shares_at_addresses_make_the_tables_of_one_machine() {
     server.fail("GET", "/photos/2.ppm", Kind::Truncated(700), 1);
     server.fail("PUT", "/masks/3.png", Kind::Status(500), 1);
     for number in [1, 2] {
-        let shard = format!("predict horse s3://bucket/photos/ --out s3://bucket/masks --shard {number}/2 {kinds}");
+        let shard =
+            format!("predict horse s3://bucket/photos/ --out s3://bucket/masks --shard {number}/2 {kinds}");
         succeed(&server, local, &shard);
         // Begun again, it keeps what is there.
         let text = succeed(&server, local, &shard);
@@ -60,7 +61,8 @@ fn shares_at_addresses_make_the_tables_of_one_machine() {
     }
     // One image, and a result of somebody else's that is not replaced.
     server.put("other/0.png", b"my own");
-    let refused = run(&server, local, "predict horse s3://bucket/photos/0.ppm --out s3://bucket/other --threads 1");
+    let refused =
+        run(&server, local, "predict horse s3://bucket/photos/0.ppm --out s3://bucket/other --threads 1");
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(fs::read(server.file("other/0.png")).expect("an object"), b"my own");
 }
