@@ -4,10 +4,12 @@
 #     docker run --rm -v "$PWD:/data" --user "$(id -u):$(id -g)" dapple predict horse photo.jpg
 FROM rust:1-slim-bookworm AS build
 WORKDIR /source
+# Cargo features, such as `cloud` for object storage: docker build --build-arg FEATURES=cloud …
+ARG FEATURES=
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --locked --release --package dapple && cp target/release/dapple /dapple
+    cargo build --locked --release --package dapple --features "$FEATURES" && cp target/release/dapple /dapple
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /dapple /usr/local/bin/dapple

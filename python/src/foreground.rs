@@ -12,10 +12,10 @@ use crate::errors::{compute, refused};
 
 /// Collects probabilities of a foreground with their truths, image by image.
 #[pyclass(frozen, module = "dapple._native")]
-pub struct Foreground(Mutex<Collected>);
+pub struct Foreground(Mutex<EvaluatorState>);
 
 #[derive(Default)]
-struct Collected {
+struct EvaluatorState {
     salient: SalientEvaluator,
     curve: PrecisionRecall,
 }
@@ -55,7 +55,7 @@ impl Foreground {
     /// Without images.
     #[new]
     fn new() -> Self {
-        Self(Mutex::new(Collected::default()))
+        Self(Mutex::new(EvaluatorState::default()))
     }
 
     /// Scores one image: contiguous arrays `[height, width]`.

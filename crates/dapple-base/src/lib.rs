@@ -12,6 +12,7 @@
 //! - [`SampleKind`], [`ValueRange`] and [`TrainingImages`]: the values of pixels in files, and which of them are black and white.
 //! - [`Size`]: height and width.
 //! - [`InputFault`]: whether an error is the user's to mend.
+//! - [`Shard`] and [`join_parts`]: shares of a collection on several machines, and the whole that they make.
 //! - [`Digest`]: fingerprints of files and settings.
 //! - [`open_regular`], [`read_regular`]: files that end, and no pipes or devices.
 //! - [`Ranks`]: processes that work on one thing together, and the order of their sums.
@@ -40,6 +41,7 @@ mod plain;
 mod ranks;
 mod readable;
 mod regular;
+mod shard;
 mod size;
 mod stop;
 mod suggest;
@@ -59,6 +61,9 @@ pub use plain::{csv_cell, file_part, plain, plain_name};
 pub use ranks::{Alone, Ranks, RanksError, ThreadRank, share, thread_ranks};
 pub use readable::readable;
 pub use regular::{check_regular, open_regular, read_limited, read_regular};
+pub use shard::{
+    PartsFault, Shard, ShardChoice, ShardError, ShardPart, ShardSource, collection_fingerprint, join_parts,
+};
 pub use size::Size;
 pub use stop::StopFlag;
 pub use suggest::nearest;

@@ -24,7 +24,8 @@ use crate::probabilities::Probabilities;
 /// assert_eq!(calibration.maximum_error(), Some(0.25));
 /// # Ok::<(), dapple_metrics::MetricsError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<BinCounts>", into = "Vec<BinCounts>")]
 pub struct Calibration {
     bins: Vec<BinCounts>,
 }
@@ -32,11 +33,43 @@ pub struct Calibration {
 /// Confidences are summed in steps of `2^-32`, so that sums do not depend on the order of images.
 const CONFIDENCE_STEPS: f64 = 4_294_967_296.0;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Stored as `[pixels, correct, high, low]`, the steps being `high * 2^64 + low`: JSON has no larger numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u64; 4]", into = "[u64; 4]")]
 struct BinCounts {
     pixels: u64,
     correct: u64,
     confidence_steps: u128,
+}
+
+impl From<[u64; 4]> for BinCounts {
+    fn from([pixels, correct, high, low]: [u64; 4]) -> Self {
+        BinCounts { pixels, correct, confidence_steps: (u128::from(high) << 64) | u128::from(low) }
+    }
+}
+
+impl From<BinCounts> for [u64; 4] {
+    fn from(BinCounts { pixels, correct, confidence_steps }: BinCounts) -> Self {
+        // The two halves of the sum.
+        [pixels, correct, (confidence_steps >> 64) as u64, confidence_steps as u64]
+    }
+}
+
+impl From<Calibration> for Vec<BinCounts> {
+    fn from(calibration: Calibration) -> Self {
+        calibration.bins
+    }
+}
+
+impl TryFrom<Vec<BinCounts>> for Calibration {
+    type Error = String;
+
+    fn try_from(bins: Vec<BinCounts>) -> Result<Self, String> {
+        if bins.is_empty() {
+            return Err("a calibration has at least one bin".to_owned());
+        }
+        Ok(Calibration { bins })
+    }
 }
 
 /// One bar of a reliability diagram.

@@ -25,11 +25,35 @@ use crate::overlap::Overlap;
 /// # Ok::<(), dapple_metrics::MetricsError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Counts")]
 pub struct ConfusionMatrix {
     classes: usize,
     ignore: Option<u8>,
     /// `classes + 1` rows (truth) and columns (prediction); the last of each is the ignore label's.
     counts: Vec<u64>,
+}
+
+/// A matrix as it is read from JSON.
+#[derive(Deserialize)]
+struct Counts {
+    classes: usize,
+    ignore: Option<u8>,
+    counts: Vec<u64>,
+}
+
+impl TryFrom<Counts> for ConfusionMatrix {
+    type Error = String;
+
+    fn try_from(Counts { classes, ignore, counts }: Counts) -> Result<Self, String> {
+        let matrix = ConfusionMatrix::new(classes, ignore).map_err(|error| error.to_string())?;
+        if counts.len() != matrix.counts.len() {
+            return Err(format!(
+                "a confusion matrix of {classes} classes has {} counts",
+                matrix.counts.len()
+            ));
+        }
+        Ok(ConfusionMatrix { counts, ..matrix })
+    }
 }
 
 impl ConfusionMatrix {

@@ -86,12 +86,15 @@ pub struct Evaluator {
     images: Vec<ImageScores>,
 }
 
-/// What an [`Evaluator`] has collected, to be carried to another process.
+/// All that an evaluator has collected, to be stored and joined with that of other parts of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Collected {
-    confusion: ConfusionMatrix,
-    boundary: Vec<Overlap>,
-    images: Vec<ImageScores>,
+pub struct EvaluatorState {
+    /// The confusion matrix of all images.
+    pub confusion: ConfusionMatrix,
+    /// The counts of the classes' boundary regions over all images, in label order.
+    pub boundary: Vec<Overlap>,
+    /// The images, in order.
+    pub images: Vec<ImageScores>,
 }
 
 impl Evaluator {
@@ -155,26 +158,53 @@ impl Evaluator {
         if self.protocol != other.protocol {
             return Err(MetricsError::Mismatch(format!("{:?} and {:?}", self.protocol, other.protocol)));
         }
-        self.add_collected(other.into_collected())
+        self.add_state(other.into_state())
     }
 
-    /// What it has collected, for [`Evaluator::add_collected`] of another process.
-    pub fn into_collected(self) -> Collected {
-        let Self { confusion, boundary, images, .. } = self;
-        Collected { confusion, boundary, images }
-    }
-
-    /// Appends what an evaluator of the same protocol has collected in another process.
+    /// Appends all that an evaluator of the same protocol has collected in another process.
     ///
     /// # Errors
     /// [`MetricsError::Mismatch`] if it has other classes or another ignore label.
-    pub fn add_collected(&mut self, other: Collected) -> Result<(), MetricsError> {
+    pub fn add_state(&mut self, other: EvaluatorState) -> Result<(), MetricsError> {
         self.confusion.merge(&other.confusion)?;
         for (sum, overlap) in self.boundary.iter_mut().zip(other.boundary) {
             sum.merge(overlap);
         }
         self.images.extend(other.images);
         Ok(())
+    }
+
+    /// All that it has collected.
+    pub fn into_state(self) -> EvaluatorState {
+        EvaluatorState { confusion: self.confusion, boundary: self.boundary, images: self.images }
+    }
+
+    /// The evaluator that has collected this.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::new`], and [`MetricsError::Mismatch`] for counts of other classes, or whose sums are not those of
+    /// their images.
+    pub fn of_state(protocol: Protocol, state: EvaluatorState) -> Result<Self, MetricsError> {
+        let empty = Evaluator::new(protocol)?;
+        let EvaluatorState { confusion, boundary, images } = state;
+        let classes = empty.confusion.classes();
+        let mismatch = |what: &str| Err(MetricsError::Mismatch(format!("{what} of {classes} classes")));
+        if (confusion.classes(), confusion.ignore()) != (classes, empty.confusion.ignore())
+            || boundary.len() != classes
+        {
+            return mismatch("the counts are not those");
+        }
+        let mut sums = vec![Overlap::default(); classes];
+        for class in images.iter().flat_map(|image| &image.classes) {
+            match sums.get_mut(usize::from(class.class)) {
+                Some(sum) => sum.merge(class.region),
+                None => return mismatch("an image has more than the counts"),
+            }
+        }
+        if sums != confusion.overlaps() {
+            return mismatch("the sums are not those of the images");
+        }
+        Ok(Evaluator { protocol: empty.protocol, confusion, boundary, images })
     }
 
     /// The protocol.

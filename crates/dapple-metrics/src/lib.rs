@@ -48,7 +48,7 @@ pub use calibration::{Calibration, ReliabilityBin};
 pub use comparison::{ScoreDifference, ScoreInterval, compare_scores, score_intervals};
 pub use confusion::ConfusionMatrix;
 pub use error::{MapKind, MetricsError};
-pub use evaluator::{Collected, Evaluator, Protocol};
+pub use evaluator::{Evaluator, EvaluatorState, Protocol};
 pub use overlap::{
     Overlap, cohen_kappa, frequency_weighted_iou, mean_accuracy, mean_defined, mean_dice, mean_iou,
     mean_precision, pixel_accuracy,

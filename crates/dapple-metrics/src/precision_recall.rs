@@ -23,10 +23,34 @@ const LEVELS: usize = 65536;
 /// assert_eq!(curve.average_precision(), Some(0.5 * 1.0 + 0.5 * (2.0 / 3.0)));
 /// # Ok::<(), dapple_metrics::MetricsError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<LevelCounts>", into = "Vec<LevelCounts>")]
 pub struct PrecisionRecall {
     /// Pixels (foreground, background) of each probability.
     counts: Vec<(u64, u64)>,
+}
+
+/// A probability in steps of 1/65535, with its pixels of foreground and background, where there are some.
+type LevelCounts = (usize, u64, u64);
+
+impl From<PrecisionRecall> for Vec<LevelCounts> {
+    fn from(curve: PrecisionRecall) -> Self {
+        let counts = curve.counts.into_iter().enumerate().filter(|(_, counts)| *counts != (0, 0));
+        counts.map(|(level, (foreground, background))| (level, foreground, background)).collect()
+    }
+}
+
+impl TryFrom<Vec<LevelCounts>> for PrecisionRecall {
+    type Error = String;
+
+    fn try_from(levels: Vec<LevelCounts>) -> Result<Self, String> {
+        let mut curve = PrecisionRecall::default();
+        for (level, foreground, background) in levels {
+            let counts = curve.counts.get_mut(level).ok_or_else(|| format!("{level} is no probability"))?;
+            *counts = (foreground, background);
+        }
+        Ok(curve)
+    }
 }
 
 /// One point of the curve.

@@ -12,7 +12,7 @@ use std::thread;
 use dapple_base::{Ranks, RanksError};
 use dapple_data::{CacheSettings, Channels, Dataset, InputSettings, Loader, LoaderSettings, Raster};
 use dapple_graph::{Executor, Loss, Shape, Tensor};
-use dapple_metrics::{Collected, Evaluator, MetricsError, Protocol, Scores};
+use dapple_metrics::{Evaluator, EvaluatorState, MetricsError, Protocol, Scores};
 use serde::{Deserialize, Serialize};
 
 use crate::decide;
@@ -113,7 +113,7 @@ pub fn evaluate_shared(
     };
     let own = measured.map(|(losses, evaluator)| Measured {
         losses: losses.into_iter().map(f64::to_bits).collect(),
-        collected: evaluator.into_collected(),
+        collected: evaluator.into_state(),
     });
     let own = serde_json::to_vec(&own).expect("scores are numbers and names");
     let (mut losses, mut evaluator) = (Vec::new(), evaluator_of(dataset)?);
@@ -122,7 +122,7 @@ pub fn evaluate_shared(
             .map_err(|error| RanksError(format!("the scores of rank {rank} cannot be read: {error}")))?;
         let Some(measured) = measured else { return Ok(None) };
         losses.extend(measured.losses.into_iter().map(f64::from_bits));
-        evaluator.add_collected(measured.collected)?;
+        evaluator.add_state(measured.collected)?;
     }
     Ok(Some(Evaluation { loss: mean(&losses), scores: evaluator.finish_with_images() }))
 }
@@ -132,7 +132,7 @@ pub fn evaluate_shared(
 struct Measured {
     /// Bits of each image's loss, which may be NaN.
     losses: Vec<u64>,
-    collected: Collected,
+    collected: EvaluatorState,
 }
 
 fn mean(losses: &[f64]) -> f64 {

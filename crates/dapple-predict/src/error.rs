@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dapple_base::{InputFault, Panicked, WriteError};
+use dapple_base::{InputFault, Panicked, PartsFault, WriteError};
 use dapple_data::DataError;
 use dapple_model::ModelError;
 use dapple_report::ReportError;
@@ -29,6 +29,9 @@ pub enum PredictError {
         /// The problem and its cure.
         problem: String,
     },
+    /// Shares of a collection that do not make a whole.
+    #[error(transparent)]
+    Parts(#[from] PartsFault),
     /// A file or folder of the results that could not be written.
     #[error(transparent)]
     File(#[from] WriteError),
@@ -80,7 +83,7 @@ impl InputFault for PredictError {
     fn is_input_fault(&self) -> bool {
         match self {
             Self::Model(error) => error.is_input_fault(),
-            Self::Settings(_) | Self::BadFile { .. } | Self::Program { .. } => true,
+            Self::Settings(_) | Self::BadFile { .. } | Self::Parts(_) | Self::Program { .. } => true,
             Self::Stopped
             | Self::Write { .. }
             | Self::File(_)

@@ -39,6 +39,12 @@ impl Input {
         }
     }
 
+    /// The name of its results with `/` between folders: what its share of a collection depends on.
+    pub fn key(&self) -> String {
+        let parts: Vec<_> = self.name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
+    }
+
     /// A file of results in a folder: this image's name followed by `suffix`, unless its only result has a name of its own.
     pub fn output(&self, folder: &Path, suffix: &str) -> PathBuf {
         if let Some(result) = &self.result {

@@ -7,7 +7,7 @@
 //! - [`batch`]: many files, with decoding, networks and encoding side by side; [`video`]: the same for videos.
 //! - [`results`]: the record of a folder of results, so that none is kept for another model or input.
 //! - [`outlines`]: the polygons of a label map, from which [`output::coco_annotation`] makes annotations.
-//! - [`inputs`]: files, folders, patterns and lists; [`source`]: images read row by row.
+//! - [`inputs`]: files, folders, patterns and lists; [`manifest`]: tables of images; [`source`]: images read row by row.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -53,6 +53,7 @@ mod decision;
 mod error;
 mod geo;
 pub mod inputs;
+pub mod manifest;
 mod matte;
 mod outline;
 pub mod output;

@@ -3,6 +3,9 @@
 //! A result is kept only where model, settings and input are those it was made with, and a file that dapple did not make, or
 //! that was changed since, is never taken for a result. The record is a file of lines, one a result, written before the
 //! result gets its name: a program that is killed in between leaves a line too many, never a result without one.
+//!
+//! Shares of one collection may write into one folder at the same time, from several machines. Each adds to a record of its
+//! own, since not all file systems that machines share can append to one file from several of them, and reads all.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -10,14 +13,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use dapple_base::{Digest, WriteError, write_atomic};
+use dapple_base::{Digest, Shard, WriteError, write_atomic};
 use serde_json::{Value, json};
 
 use crate::error::PredictError;
 use crate::output::OutputSettings;
 use crate::predictor::Predictor;
 
-/// The name of the record in a folder of results.
+/// The name of the record in a folder of results; those of shares follow it with `-3-of-64`.
 pub const RECORD: &str = ".dapple-results";
 
 /// Lines from which on a record is shortened when most of them are outdated.
@@ -52,37 +55,36 @@ struct Made {
 #[derive(Debug)]
 pub struct Results {
     folder: PathBuf,
+    /// The record that notes go to.
+    record: PathBuf,
     made: Mutex<HashMap<String, Vec<Made>>>,
 }
 
 impl Results {
-    /// Reads the record of a folder; an empty one if there is none.
+    /// Reads the records of a folder; none if there are none. Notes are added to that of the share, if there is one.
     ///
     /// # Errors
     /// [`PredictError::File`] for a record that is there and cannot be read.
-    pub fn open(folder: &Path) -> Result<Self, PredictError> {
-        let path = folder.join(RECORD);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(WriteError::new(path, error).into()),
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let mut made: HashMap<String, Vec<Made>> = HashMap::new();
-        let mut lines = 0;
-        // A line that a killed program left unfinished is none.
-        for (name, entry) in text.lines().filter_map(read_line) {
-            lines += 1;
-            let entries = made.entry(name).or_default();
-            entries.retain(|old| *old != entry);
-            entries.push(entry);
-        }
-        let results = Self { folder: folder.to_owned(), made: Mutex::new(made) };
+    pub fn open(folder: &Path, shard: Option<Shard>) -> Result<Self, PredictError> {
+        let record = folder.join(format!("{RECORD}{}", shard.map(Shard::suffix).unwrap_or_default()));
+        let text = read_record(&record)?;
+        let mut made = HashMap::new();
+        let lines = add_lines(&mut made, &text);
+        let results = Self { folder: folder.to_owned(), record, made: Mutex::new(made) };
         let is_torn = !text.is_empty() && !text.ends_with('\n');
         if is_torn || lines >= MANY_LINES.max(4 * results.names()) {
             results.shorten()?;
         }
+        for other in records(folder).into_iter().filter(|other| *other != results.record) {
+            let text = read_record(&other)?;
+            add_lines(&mut results.made.lock().unwrap_or_else(PoisonError::into_inner), &text);
+        }
         Ok(results)
+    }
+
+    /// Whether a folder has a record, its own or that of a share: then its files of dapple's names are dapple's.
+    pub fn are_in(folder: &Path) -> bool {
+        !records(folder).is_empty()
     }
 
     /// The state of the file under the name of a result of this origin.
@@ -128,9 +130,8 @@ impl Results {
     /// # Errors
     /// [`PredictError::File`].
     pub fn begin(&self) -> Result<(), PredictError> {
-        let path = self.folder.join(RECORD);
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        opened.map(drop).map_err(|source| WriteError::new(path, source).into())
+        let opened = OpenOptions::new().create(true).append(true).open(&self.record);
+        opened.map(drop).map_err(|source| WriteError::new(&self.record, source).into())
     }
 
     /// Notes files with their content's fingerprints, before they get their names.
@@ -156,14 +157,13 @@ impl Results {
         if lines.is_empty() {
             return Ok(());
         }
-        let path = self.folder.join(RECORD);
         let append = || {
             // Opened for each note: another process may have shortened the record.
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let mut file = OpenOptions::new().create(true).append(true).open(&self.record)?;
             file.write_all(lines.as_bytes())?;
             file.sync_data()
         };
-        append().map_err(|source| WriteError::new(&path, source).into())
+        append().map_err(|source| WriteError::new(&self.record, source).into())
     }
 
     /// Removes a result of dapple's, which is about to be made anew; a file of another's stays.
@@ -196,8 +196,45 @@ impl Results {
             entries.drain(..entries.len().saturating_sub(KEPT));
             entries.iter().for_each(|entry| text += &line(&name, entry));
         }
-        Ok(write_atomic(self.folder.join(RECORD), text.as_bytes())?)
+        Ok(write_atomic(&self.record, text.as_bytes())?)
     }
+}
+
+/// The records of a folder: its own, and those of shares.
+fn records(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_record = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Those of shares: `-3-of-64`.
+        let end = name
+            .strip_prefix(RECORD)
+            .map(|end| end.strip_prefix('-').unwrap_or(end).replacen("-of-", "/", 1));
+        end.is_some_and(|end| end.is_empty() || end.parse::<Shard>().is_ok()) && path.is_file()
+    };
+    let mut records: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_record).collect();
+    records.sort();
+    records
+}
+
+fn read_record(path: &Path) -> Result<String, PredictError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(WriteError::new(path, error).into()),
+    }
+}
+
+/// Adds the lines of a record, later ones last, and gives their number.
+fn add_lines(made: &mut HashMap<String, Vec<Made>>, text: &str) -> usize {
+    let mut lines = 0;
+    // A line that a killed program left unfinished is none.
+    for (name, entry) in text.lines().filter_map(read_line) {
+        lines += 1;
+        let entries = made.entry(name).or_default();
+        entries.retain(|old| *old != entry);
+        entries.push(entry);
+    }
+    lines
 }
 
 /// The fingerprint of everything that results depend on but the input: the program's version, models, settings, and the
@@ -241,14 +278,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("a.png");
         let standing = |origin: &str| {
-            let results = Results::open(folder.path()).expect("a record");
+            let results = Results::open(folder.path(), None).expect("a record");
             results.standing(&file, origin).expect("a file")
         };
         assert_eq!(standing("one"), Standing::Absent);
         fs::write(&file, "a mask").expect("a file");
         assert_eq!(standing("one"), Standing::Foreign);
 
-        let results = Results::open(folder.path()).expect("a record");
+        let results = Results::open(folder.path(), None).expect("a record");
         let content = Digest::of_file(&file).expect("a file");
         results.note("one", [(file.as_path(), content)]).expect("a line");
         assert_eq!((standing("one"), standing("two")), (Standing::Current, Standing::Outdated));
@@ -273,7 +310,7 @@ mod tests {
     #[test]
     fn a_long_record_is_shortened() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let results = Results::open(folder.path()).expect("a record");
+        let results = Results::open(folder.path(), None).expect("a record");
         let file = folder.path().join("a.png");
         for number in 0..MANY_LINES + 10 {
             let made = Made { origin: number.to_string(), content: number.to_string() };
@@ -281,9 +318,28 @@ mod tests {
             let mut record = OpenOptions::new().create(true).append(true).open(path).expect("a file");
             record.write_all(line(&results.name(&file), &made).as_bytes()).expect("a line");
         }
-        Results::open(folder.path()).expect("a record");
+        Results::open(folder.path(), None).expect("a record");
         let text = fs::read_to_string(folder.path().join(RECORD)).expect("text");
         assert_eq!(text.lines().count(), KEPT);
         assert!(text.contains(&(MANY_LINES + 9).to_string()));
+    }
+
+    #[test]
+    fn shares_write_records_of_their_own_and_read_all() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("a.png");
+        fs::write(&file, "a mask").expect("a file");
+        assert!(!Results::are_in(folder.path()));
+        let shard = |number| Shard::new(number, 2).ok();
+        let content = Digest::of_file(&file).expect("a file");
+        let first = Results::open(folder.path(), shard(1)).expect("a record");
+        first.note("one", [(file.as_path(), content)]).expect("a line");
+        assert!(Results::are_in(folder.path()) && folder.path().join(".dapple-results-1-of-2").is_file());
+        for other in [None, shard(2)] {
+            let results = Results::open(folder.path(), other).expect("records");
+            assert_eq!(results.standing(&file, "one").expect("a file"), Standing::Current, "{other:?}");
+        }
+        fs::write(folder.path().join(".dapple-results-backup"), "no record").expect("a file");
+        assert_eq!(records(folder.path()).len(), 1);
     }
 }

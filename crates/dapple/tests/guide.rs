@@ -15,9 +15,11 @@ use dapple::nets::ENCODERS;
 use dapple::nets::registry::networks;
 
 /// Why a block is not run.
-const REASONS: [(&str, &str); 10] = [
+const REASONS: [(&str, &str); 12] = [
     ("build", "it would build the program again, or install packages"),
     ("card", "it needs a graphics card"),
+    ("cloud", "it needs object storage; `bench/cloud` has a server of it"),
+    ("cluster", "it needs Slurm or Kubernetes; the tests of the templates run their commands"),
     ("container", "it needs a container runtime"),
     ("download", "it needs the network"),
     ("ffmpeg", "it needs ffmpeg and a video"),

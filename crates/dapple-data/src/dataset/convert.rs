@@ -1,6 +1,7 @@
 //! Writing a data set as the canonical folder: `images/`, `masks/` with class indices and a palette, `classes.toml`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
@@ -15,7 +16,7 @@ use crate::image::encode::{encode_png, write_indexed_png};
 use crate::image::orientation::UPRIGHT;
 use crate::image::raster::Channels;
 use crate::parallel::in_parallel;
-use dapple_base::{Digest, WriteError, remove_leftovers, write_atomic};
+use dapple_base::{Digest, Shard, WriteError, remove_leftovers, write_atomic};
 
 impl Dataset {
     /// Writes the data set to `out` as a folder that every program reads: `images/` with the files as they are,
@@ -30,7 +31,15 @@ impl Dataset {
     /// # Errors
     /// [`DataError::BadFile`] if `out` is not empty, those of reading and decoding, [`DataError::Write`].
     pub fn convert(&self, out: impl AsRef<Path>) -> Result<()> {
-        let out = out.as_ref();
+        self.convert_share(out.as_ref(), None).map(drop)
+    }
+
+    /// As [`Dataset::convert`], of the samples whose names are in a share. Several machines may write their shares into one folder
+    /// at the same time; the last one completes it. Returns whether the folder is complete.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::convert`].
+    pub fn convert_share(&self, out: &Path, shard: Option<Shard>) -> Result<bool> {
         let marker = out.join(UNFINISHED);
         let fingerprint = format!("{{\"data\": \"{}\"}}\n", self.contents());
         if out.is_dir() {
@@ -48,10 +57,31 @@ impl Dataset {
         make_folder(&marker)?;
         write_atomic(&marker, fingerprint.as_bytes())?;
         let has_parts = (0..self.len()).any(|index| self.part(index).is_some());
-        let written = in_parallel(self.len(), |index| self.convert_sample(index, out, has_parts));
+        let held = |index: &usize| shard.is_none_or(|shard| shard.holds(self.name(*index)));
+        let share: Vec<usize> = (0..self.len()).filter(held).collect();
+        let written = in_parallel(share.len(), |place| self.convert_sample(share[place], out, has_parts));
         written.into_iter().collect::<Result<()>>()?;
+        if let Some(shard) = shard {
+            write_atomic(done(out, shard), fingerprint.as_bytes())?;
+            let is_done =
+                |share: Shard| fs::read_to_string(done(out, share)).is_ok_and(|text| text == fingerprint);
+            if !shares(shard).all(is_done) {
+                return Ok(false);
+            }
+        }
         write_atomic(out.join("classes.toml"), to_toml(self.classes(), self.ignore()).as_bytes())?;
-        fs::remove_file(&marker).map_err(|source| WriteError::new(marker, source).into())
+        match fs::remove_file(&marker) {
+            // Another share that ended at the same moment has completed the folder too.
+            Err(source) if !(shard.is_some() && source.kind() == ErrorKind::NotFound) => {
+                return Err(WriteError::new(marker, source).into());
+            }
+            _ => {}
+        }
+        for share in shard.into_iter().flat_map(shares) {
+            // Hidden and of no more use; one that stays harms nobody.
+            let _ = fs::remove_file(done(out, share));
+        }
+        Ok(true)
     }
 
     /// Differs for other samples, classes or labels, by what is known without reading the files again.
@@ -106,6 +136,16 @@ impl Dataset {
         let known = EXTENSIONS.contains(&extension.as_str());
         Ok((if known { extension } else { "png".into() }, bytes))
     }
+}
+
+/// All shares of a division.
+fn shares(of: Shard) -> impl Iterator<Item = Shard> {
+    (1..=of.count()).filter_map(move |number| Shard::new(number, of.count()).ok())
+}
+
+/// The hidden file that says that a share is written.
+fn done(out: &Path, shard: Shard) -> PathBuf {
+    out.join(format!(".converted{}", shard.suffix()))
 }
 
 /// A PNG with the depth and the channels of the image.

@@ -29,6 +29,7 @@ mod label_studio_png;
 mod labelme;
 mod lists;
 mod loveda;
+pub(crate) mod manifest;
 pub(crate) mod mask_files;
 mod mask_names;
 mod named;

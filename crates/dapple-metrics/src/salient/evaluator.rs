@@ -83,18 +83,37 @@ pub struct SalientScores {
 /// assert_eq!(scores.max_f_of_mean_f, Some((1.0 + 1.3 * 0.5 / 0.8) / 2.0));
 /// # Ok::<(), dapple_metrics::MetricsError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SalientEvaluator {
     images: Vec<(SalientImageScores, Curves)>,
 }
 
 /// The curves of one image, each over the 256 thresholds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "[Vec<f64>; 4]", into = "[Vec<f64>; 4]")]
 struct Curves {
     precision: [f64; 256],
     recall: [f64; 256],
     f: [f64; 256],
     e: [f64; 256],
+}
+
+impl From<Curves> for [Vec<f64>; 4] {
+    fn from(Curves { precision, recall, f, e }: Curves) -> Self {
+        [precision, recall, f, e].map(Vec::from)
+    }
+}
+
+impl TryFrom<[Vec<f64>; 4]> for Curves {
+    type Error = String;
+
+    fn try_from(curves: [Vec<f64>; 4]) -> Result<Self, String> {
+        let [precision, recall, f, e] = curves.map(<[f64; 256]>::try_from);
+        match (precision, recall, f, e) {
+            (Ok(precision), Ok(recall), Ok(f), Ok(e)) => Ok(Curves { precision, recall, f, e }),
+            _ => Err("a curve has 256 points".to_owned()),
+        }
+    }
 }
 
 impl SalientEvaluator {
@@ -121,6 +140,11 @@ impl SalientEvaluator {
     /// Appends the images of another evaluator.
     pub fn merge(&mut self, other: SalientEvaluator) {
         self.images.extend(other.images);
+    }
+
+    /// An evaluator for each image, in order.
+    pub fn split(self) -> Vec<SalientEvaluator> {
+        self.images.into_iter().map(|image| SalientEvaluator { images: vec![image] }).collect()
     }
 
     /// The scores of each image, in order.

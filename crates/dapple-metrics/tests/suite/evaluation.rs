@@ -4,8 +4,8 @@ use dapple_metrics::salient::{
     SalientEvaluator, mean_absolute_error, relaxed_boundary_f, s_measure, weighted_f_measure,
 };
 use dapple_metrics::{
-    Bootstrap, Evaluator, ForegroundMap, MapKind, MetricsError, Probabilities, Protocol, Scores, boundary_f1,
-    compare_scores, score_intervals, surface_distances,
+    Bootstrap, Calibration, Evaluator, EvaluatorState, ForegroundMap, MapKind, MetricsError, PrecisionRecall,
+    Probabilities, Protocol, Scores, boundary_f1, compare_scores, score_intervals, surface_distances,
 };
 use proptest::prelude::*;
 
@@ -53,9 +53,9 @@ proptest! {
         parts.merge(evaluate(&images[split..], split)).unwrap();
         prop_assert_eq!(&whole, &parts.finish_with_images());
         // Also where they were carried from another process.
-        let carried = serde_json::to_vec(&evaluate(&images[split..], split).into_collected()).unwrap();
+        let carried = serde_json::to_vec(&evaluate(&images[split..], split).into_state()).unwrap();
         let mut parts = evaluate(&images[..split], 0);
-        parts.add_collected(serde_json::from_slice(&carried).unwrap()).unwrap();
+        parts.add_state(serde_json::from_slice(&carried).unwrap()).unwrap();
         prop_assert_eq!(&whole, &parts.finish_with_images());
         // And the JSON says the same.
         let json = serde_json::to_string(&whole).unwrap();
@@ -237,4 +237,42 @@ fn comparisons_pair_images_by_name() {
         let error = compare_scores(&first, &other, &Bootstrap::default()).unwrap_err();
         assert!(matches!(error, MetricsError::NotPaired(_)), "{error}");
     }
+}
+
+#[test]
+fn states_are_stored_without_losing_a_bit() {
+    let mut evaluator = Evaluator::new(protocol()).unwrap();
+    evaluator.add("a", &[0, 1, 2, 2, 1, 0], &[0, 1, 1, 2, 9, 0], 2, 3).unwrap();
+    evaluator.add("b", &[2, 2, 1, 9], &[2, 1, 1, 2], 2, 2).unwrap();
+    let wanted = evaluator.finish_with_images();
+    let text = serde_json::to_string(&evaluator.into_state()).unwrap();
+    let state: EvaluatorState = serde_json::from_str(&text).unwrap();
+    assert_eq!(Evaluator::of_state(protocol(), state.clone()).unwrap().finish_with_images(), wanted);
+    // Sums that are not those of the images, and counts of other classes.
+    let short = EvaluatorState { images: state.images[..1].to_vec(), ..state.clone() };
+    assert!(matches!(Evaluator::of_state(protocol(), short), Err(MetricsError::Mismatch(_))));
+    let two = Protocol::new(["sky", "tree"], Some(9));
+    assert!(matches!(Evaluator::of_state(two, state), Err(MetricsError::Mismatch(_))));
+    let fewer = text.replacen("\"classes\":3", "\"classes\":2", 1);
+    assert!(serde_json::from_str::<EvaluatorState>(&fewer).is_err());
+
+    let (mut salient, mut curve) = (SalientEvaluator::default(), PrecisionRecall::default());
+    let mut calibration = Calibration::new(15).unwrap();
+    let prediction = [0.1_f32, 0.7, 1.0 / 3.0, 0.9];
+    for (name, truth) in [("a", [false, true, false, true]), ("b", [true, true, false, false])] {
+        let map = ForegroundMap::new(Probabilities::Unit(&prediction), &truth, 2, 2).unwrap();
+        salient.add(name, &map);
+        curve.add(&map);
+        calibration.add(&prediction, &truth).unwrap();
+    }
+    let again: SalientEvaluator = serde_json::from_str(&serde_json::to_string(&salient).unwrap()).unwrap();
+    let mut joined = SalientEvaluator::default();
+    again.split().into_iter().for_each(|image| joined.merge(image));
+    assert_eq!(joined.finish(), salient.finish());
+    let read = serde_json::from_str::<PrecisionRecall>(&serde_json::to_string(&curve).unwrap());
+    assert_eq!(read.unwrap(), curve);
+    let read = serde_json::from_str::<Calibration>(&serde_json::to_string(&calibration).unwrap());
+    assert_eq!(read.unwrap(), calibration);
+    assert!(serde_json::from_str::<Calibration>("[]").is_err());
+    assert!(serde_json::from_str::<PrecisionRecall>("[[65536,1,1]]").is_err());
 }

@@ -3,12 +3,15 @@
 //! Some threads decode and prepare images, one runs the networks, others make and write the outputs. Bounded queues lie
 //! between, so that memory does not grow with the number of images. Files appear under their names when they are complete,
 //! and the folder's record ([`results`](crate::results)) says of what they were made, so that a batch that was interrupted is
-//! resumed by running it again. A panic on an image is the error of that image.
+//! resumed by running it again. Several machines may each take a share of the images ([`BatchSettings::shard`]), whose files of
+//! all images [`join()`] joins. A panic on an image is the error of that image.
 
 mod claims;
+mod join;
 mod settings;
 mod shared;
 mod stages;
+mod tables;
 mod writing;
 
 use std::sync::Arc;
@@ -18,7 +21,9 @@ use std::time::Instant;
 
 use dapple_base::StopFlag;
 
+pub use join::{Joined, join};
 pub use settings::{BatchEvent, BatchSettings, BatchSummary};
+pub use tables::parts_in;
 
 use self::shared::Shared;
 use crate::error::PredictError;

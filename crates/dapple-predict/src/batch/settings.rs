@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dapple_base::Size;
+use dapple_base::{Shard, Size};
 
 use crate::error::PredictError;
 use crate::inputs::Input;
@@ -27,6 +27,9 @@ pub struct BatchSettings {
     pub engine: String,
     /// Threads that decode, and as many that encode.
     pub workers: usize,
+    /// The share of the inputs to predict, by their names ([`Input::key`]); all of them without. Files of all inputs
+    /// together then have the share's name, and [`join`](super::join()) makes the whole of them.
+    pub shard: Option<Shard>,
 }
 
 /// The fate of one image.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dapple_base::{Digest, InputFault, Size, StopFlag};
+use dapple_base::{Digest, InputFault, Shard, ShardPart, Size, StopFlag, collection_fingerprint};
 use dapple_data::{DataError, Photo};
 use dapple_report::Palette;
 
@@ -50,6 +50,8 @@ pub(super) struct Shared<'a> {
     pub batch: &'a BatchSettings,
     pub classes: Arc<Palette>,
     pub inputs: &'a [Input],
+    /// The places of those to predict: all, or those of a share.
+    share: Vec<usize>,
     pub claims: Claims,
     pub results: Results,
     /// The fingerprint of models and settings.
@@ -75,13 +77,15 @@ impl<'a> Shared<'a> {
     ) -> Result<Self, PredictError> {
         let names = &predictor.classes().names;
         let parts = batch.kinds.iter().flat_map(|kind| kind.files(names, &batch.output)).collect();
+        let held = |input: &Input| batch.shard.is_none_or(|shard| shard.holds(&input.key()));
         Ok(Self {
             predictor,
             batch,
             classes,
             inputs,
+            share: (0..inputs.len()).filter(|&index| held(&inputs[index])).collect(),
             claims: Claims::new(parts, inputs, batch),
-            results: Results::open(&batch.out)?,
+            results: Results::open(&batch.out, batch.shard)?,
             settings: settings_fingerprint(predictor, &batch.output, &batch.engine),
             stop,
             next: AtomicUsize::new(0),
@@ -109,8 +113,8 @@ impl<'a> Shared<'a> {
 
     /// The next image that no thread has taken, with its index.
     pub fn take_next(&self) -> Option<(usize, &'a Input)> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        self.inputs.get(index).map(|input| (index, input))
+        let &index = self.share.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+        Some((index, &self.inputs[index]))
     }
 
     /// Whether to take no further images.
@@ -173,13 +177,34 @@ impl<'a> Shared<'a> {
         lock(&self.good).iter().map(|&index| &self.inputs[index]).collect()
     }
 
-    /// Whether every input was predicted, kept or found bad.
+    /// What a complete share says of itself.
+    pub fn part(&self, shard: Shard) -> ShardPart {
+        let keys: Vec<String> = self.inputs.iter().map(Input::key).collect();
+        let good = lock(&self.good);
+        let failed = self.share.iter().filter(|&index| !good.contains(index));
+        let mut settings = self.settings.clone();
+        for kind in &self.batch.kinds {
+            settings.part(kind.name().as_bytes());
+        }
+        ShardPart {
+            work: "predict".to_owned(),
+            number: shard.number(),
+            count: shard.count(),
+            items: self.inputs.len(),
+            collection: collection_fingerprint(keys.iter().map(String::as_str)),
+            settings: settings.text(),
+            positions: good.iter().copied().collect(),
+            failed: failed.map(|&index| keys[index].clone()).collect(),
+        }
+    }
+
+    /// Whether every input of the share was predicted, kept or found bad.
     pub fn is_complete(&self) -> bool {
         let done = {
             let summary = lock(&self.summary);
             summary.predicted + summary.kept + summary.bad
         };
-        done == self.inputs.len() && lock(&self.fatal).is_none()
+        done == self.share.len() && lock(&self.fatal).is_none()
     }
 
     /// The counts after the last thread, or the error that ended the batch.
@@ -188,7 +213,7 @@ impl<'a> Shared<'a> {
             return Err(error);
         }
         let mut summary = into_inner(self.summary);
-        summary.left = self.inputs.len() - summary.predicted - summary.kept - summary.bad;
+        summary.left = self.share.len() - summary.predicted - summary.kept - summary.bad;
         Ok(summary)
     }
 }

@@ -5,9 +5,10 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use dapple_base::{AtomicFile, WriteError, json_fault};
+use dapple_base::{AtomicFile, Shard, WriteError, json_fault};
 
 use super::shared::{Shared, Task};
+use super::tables::{AREAS, COCO, PART, part_text, parts_in, shard_of, write_table};
 use crate::error::PredictError;
 use crate::geo::GeoReference;
 use crate::output::{self, Output, OutputFile, OutputKind, Target};
@@ -71,19 +72,29 @@ fn place(shared: &Shared<'_>, task: &Task<'_>) -> Result<(), PredictError> {
     Ok(())
 }
 
-/// The table and the annotations of all images, where they are wanted.
+/// The table and the annotations of all images, where they are wanted. Those of a share have its name.
 fn tables(shared: &Shared<'_>) -> Vec<(OutputKind, PathBuf)> {
-    let tables = [(OutputKind::Areas, "areas.csv"), (OutputKind::Coco, "coco.json")];
+    let tables = [(OutputKind::Areas, AREAS), (OutputKind::Coco, COCO)];
     if shared.inputs.iter().any(|input| input.result.is_some()) {
         return Vec::new();
     }
     let wanted = tables.into_iter().filter(|(kind, _)| shared.batch.kinds.contains(kind));
-    wanted.map(|(kind, name)| (kind, shared.batch.out.join(name))).collect()
+    wanted.map(|(kind, name)| (kind, shared.batch.out.join(name.file(shared.batch.shard)))).collect()
 }
 
-/// Removes those of an earlier batch, which would be outdated until this one is complete. Files of others are refused.
+/// Removes those of an earlier batch, which would be outdated until this one is complete, and what shares of another division say
+/// of themselves. Files of others are refused.
 pub(super) fn clear_tables(shared: &Shared<'_>) -> Result<(), PredictError> {
-    for (_, path) in tables(shared) {
+    if shared.inputs.iter().all(|input| input.result.is_none()) {
+        let count = shared.batch.shard.map(Shard::count);
+        for path in parts_in(&shared.batch.out) {
+            if shard_of(&path).map(Shard::count) != count {
+                shared.results.remove(&path);
+            }
+        }
+    }
+    let part = shared.batch.shard.map(|shard| shared.batch.out.join(PART.file(Some(shard))));
+    for path in tables(shared).into_iter().map(|(_, path)| path).chain(part) {
         if shared.claims.is_protected(&path) {
             let problem = "would be replaced by the table of all images; give another folder with --out";
             return Err(PredictError::bad_file(&path, problem));
@@ -96,36 +107,43 @@ pub(super) fn clear_tables(shared: &Shared<'_>) -> Result<(), PredictError> {
     Ok(())
 }
 
-/// Writes the tables and the annotations of all images of the batch to one file each.
+/// Writes the tables and the annotations of all images of the batch to one file each, and of a share what it says of itself.
 pub(super) fn merge(shared: &Shared<'_>) -> Result<(), PredictError> {
-    let inputs = shared.good();
+    let (inputs, shard) = (shared.good(), shared.batch.shard);
     // An image that failed has no file; one that cannot be read would be missing in silence.
     let texts = |suffix: &str| -> Result<Vec<(PathBuf, String)>, PredictError> {
         let mut texts = Vec::new();
         for path in inputs.iter().map(|input| input.output(&shared.batch.out, suffix)) {
             match fs::read_to_string(&path) {
                 Ok(text) => texts.push((path, text)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // Of a share, the results are counted.
+                Err(error) if error.kind() == ErrorKind::NotFound && shard.is_none() => {}
                 Err(error) => return Err(unread(&path, &error)),
             }
         }
         Ok(texts)
     };
+    let (mut areas_bytes, mut has_coco) = (None, false);
     for (kind, path) in tables(shared) {
         let merged = if kind == OutputKind::Areas {
-            output::merge_areas(texts("-areas.csv")?.iter().map(|(_, text)| text.as_str()))
+            let texts = texts("-areas.csv")?;
+            let bytes = texts.iter().map(|(_, text)| output::areas_rows(text).len());
+            areas_bytes = Some(bytes.collect::<Vec<usize>>());
+            output::merge_areas(texts.iter().map(|(_, text)| text.as_str()))
         } else {
             let mut documents = Vec::new();
             for (path, text) in texts("-coco.json")? {
                 documents
                     .push(serde_json::from_str(&text).map_err(|error| unread(&path, &json_fault(&error)))?);
             }
+            has_coco = true;
             output::merge_coco(documents).to_string()
         };
-        let mut file = AtomicFile::create(&path)?;
-        file.write_all(merged.as_bytes()).map_err(|source| WriteError::new(&path, source))?;
-        shared.results.note("all images", [(path.as_path(), file.fingerprint()?)])?;
-        file.commit()?;
+        write_table(&shared.results, &path, &merged)?;
+    }
+    if let Some(shard) = shard {
+        let part = part_text(&shared.part(shard), areas_bytes.as_deref(), has_coco);
+        write_table(&shared.results, &shared.batch.out.join(PART.file(Some(shard))), &part)?;
     }
     Ok(())
 }

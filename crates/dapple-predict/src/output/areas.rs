@@ -109,8 +109,12 @@ impl Output for Areas {
 
 /// The tables of several images as one.
 pub fn merge_areas<'a>(tables: impl IntoIterator<Item = &'a str>) -> String {
-    let rows = tables.into_iter().map(|table| table.strip_prefix(AREAS_HEADER).unwrap_or(table));
-    std::iter::once(AREAS_HEADER).chain(rows).collect()
+    std::iter::once(AREAS_HEADER).chain(tables.into_iter().map(areas_rows)).collect()
+}
+
+/// A table of areas without its header line.
+pub(crate) fn areas_rows(table: &str) -> &str {
+    table.strip_prefix(AREAS_HEADER).unwrap_or(table)
 }
 
 #[cfg(test)]

@@ -185,6 +185,22 @@ pub fn merge_coco(documents: impl IntoIterator<Item = Value>) -> Value {
     json!({ "images": images, "annotations": annotations, "categories": categories })
 }
 
+/// One document for each image of a document of several, in their order; `None` for one that [`merge_coco`] did not make.
+pub(crate) fn split_coco(mut document: Value) -> Option<Vec<Value>> {
+    let images = std::mem::take(document.get_mut("images")?.as_array_mut()?);
+    let annotations = std::mem::take(document.get_mut("annotations")?.as_array_mut()?);
+    let mut of_image: Vec<Vec<Value>> = vec![Vec::new(); images.len()];
+    for annotation in annotations {
+        let id = usize::try_from(annotation["image_id"].as_u64()?).ok()?;
+        of_image.get_mut(id.checked_sub(1)?)?.push(annotation);
+    }
+    let categories = &document["categories"];
+    let documents = images.into_iter().zip(of_image).map(|(image, annotations)| {
+        json!({ "images": [image], "annotations": annotations, "categories": categories })
+    });
+    Some(documents.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,8 +25,10 @@ mod settings;
 mod sink;
 mod target;
 
+pub(crate) use areas::areas_rows;
 pub use areas::{AREAS_HEADER, merge_areas};
 pub use background::Background;
+pub(crate) use coco::split_coco;
 pub use coco::{coco_annotation, merge_coco};
 pub(crate) use cutout::compose;
 pub use factory::output;

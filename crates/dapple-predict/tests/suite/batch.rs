@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{batch, model, picture, predicted, predictor, write_tiff};
-use dapple_base::{InputFault, StopFlag};
+use dapple_base::{InputFault, Shard, StopFlag};
 use dapple_data::{Channels, decode_image, decode_image_as, decode_values, encode_png};
 use dapple_nets::checkpoint::Normalization;
-use dapple_predict::batch::{BatchSettings, run};
+use dapple_predict::batch::{BatchSettings, join, parts_in, run};
 use dapple_predict::inputs::find;
 use dapple_predict::output::{Background, CocoForm, OutputKind, OutputSettings, ProbabilityFormat, Refine};
 use dapple_predict::{GeoReference, PredictError, PredictSettings, Tiling, WorkingSize};
@@ -55,6 +55,66 @@ fn a_batch_resumes_keeps_and_overwrites() {
     // Nothing but results is left.
     let left: Vec<_> = fs::read_dir(&out).expect("a folder").flatten().map(|e| e.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn shares_make_the_files_of_one_machine() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir_all(path("photos/inner")).expect("a folder");
+    for number in 0..7 {
+        let bytes = encode_png(&picture(20 + number, 24)).expect("a PNG");
+        let name = format!("photos/{}{number}.png", if number % 2 == 0 { "inner/" } else { "" });
+        fs::write(path(&name), bytes).expect("a file");
+    }
+    fs::write(path("photos/broken.jpg"), "no image").expect("a file");
+    let predictor = predictor(model("unet", 2, Normalization::ImageNet, 4), PredictSettings::default());
+    let kinds = [OutputKind::Mask, OutputKind::Areas, OutputKind::Coco];
+    let (summary, _) = predicted(&predictor, &[&path("photos")], &batch(&path("whole"), &kinds));
+    assert_eq!((summary.predicted, summary.bad), (7, 1));
+
+    // Four shares write into one folder; each image is in one of them.
+    let share = |number| {
+        let shard = Some(Shard::new(number, 4).expect("a share"));
+        let settings = BatchSettings { shard, ..batch(&path("shared"), &kinds) };
+        predicted(&predictor, &[&path("photos")], &settings).0
+    };
+    let sum = (1..=3).map(share).map(|summary| (summary.predicted, summary.bad));
+    let sum = sum.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+    let error = join(&parts_in(&path("shared")), &path("shared"), false).expect_err("one is missing");
+    assert!(error.is_input_fault() && error.to_string().contains("missing: shard 4"), "{error}");
+    let last = share(4);
+    assert_eq!((sum.0 + last.predicted, sum.1 + last.bad), (7, 1));
+    // Begun again, it keeps what it has.
+    assert_eq!((share(4).predicted, share(4).kept), (0, last.predicted));
+
+    let joined = join(&parts_in(&path("shared")), &path("shared"), false).expect("all shares");
+    assert_eq!((joined.shards, joined.images, joined.failed), (4, 7, vec!["broken".to_owned()]));
+    for name in ["areas.csv", "coco.json", "1.png", "inner/2.png"] {
+        let of = |folder: &str| fs::read(path(folder).join(name)).expect("it was written");
+        assert!(of("whole") == of("shared"), "{name}");
+    }
+    // Joined again, into another folder too; never over a file of somebody else's.
+    join(&parts_in(&path("shared")), &path("shared"), false).expect("its own files");
+    fs::create_dir_all(path("other")).expect("a folder");
+    fs::write(path("other/areas.csv"), "my own").expect("a file");
+    assert!(join(&parts_in(&path("shared")), &path("other"), false).is_err());
+
+    let table = path("shared/areas-1-of-4.csv");
+    let text = fs::read_to_string(&table).expect("a table");
+    fs::write(&table, &text[..text.len() - 1]).expect("a file");
+    let error = join(&parts_in(&path("shared")), &path("shared"), false).expect_err("a table was cut");
+    assert!(error.to_string().contains("areas-1-of-4.csv"), "{error}");
+    fs::write(path("shared/shard-9-of-4x.json"), "{}").expect("a file");
+    fs::write(path("shared/shard-2-of-4.json"), "[]").expect("a file");
+    assert_eq!(parts_in(&path("shared")).len(), 4);
+    let error = join(&parts_in(&path("shared")), &path("shared"), false).expect_err("a file was damaged");
+    assert!(error.to_string().contains("shard-2-of-4.json"), "{error}");
+
+    // One machine keeps the results of the shares, whose tables would be outdated by it. A file of somebody else's stays.
+    let (summary, _) = predicted(&predictor, &[&path("photos")], &batch(&path("shared"), &kinds));
+    assert_eq!((summary.predicted, summary.kept), (0, 7));
+    assert_eq!(parts_in(&path("shared")), [path("shared/shard-2-of-4.json")]);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub fn batch(out: &Path, kinds: &[OutputKind]) -> BatchSettings {
         protected: Vec::new(),
         engine: "cpu".into(),
         workers: 2,
+        shard: None,
     }
 }
 

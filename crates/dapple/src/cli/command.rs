@@ -60,6 +60,8 @@ pub enum Command {
     Runs(super::runs::Runs),
     /// Score masks predicted by any program
     Score(super::score::Score),
+    /// Join what the shards of predict and score made
+    Merge(super::merge::Merge),
     /// Compare two models scored on the same images
     Compare(super::compare::Compare),
     /// List the networks
@@ -81,7 +83,9 @@ impl Command {
             Self::Models(_) | Self::Devices(_) | Self::Weights(_) | Self::Runs(_) | Self::Completions(_) => {
                 Purpose::Listing
             }
-            Self::Eval(_) | Self::Score(_) | Self::Compare(_) | Self::Bench(_) => Purpose::Result,
+            Self::Eval(_) | Self::Score(_) | Self::Merge(_) | Self::Compare(_) | Self::Bench(_) => {
+                Purpose::Result
+            }
             Self::Data(data) => data.purpose(),
             Self::Demo(_)
             | Self::Studio(_)

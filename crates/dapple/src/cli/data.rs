@@ -12,6 +12,7 @@ use dapple_base::write_atomic;
 
 use super::common::data::warn_of_skipped;
 use super::common::json::{check_json, write_json};
+use super::common::shard::Sharding;
 use super::common::values::size;
 use super::common::written::{Own, check_apart, check_written, same_file};
 use super::console::Purpose;
@@ -96,6 +97,8 @@ struct Convert {
     /// Leave bad pairs out with a warning instead of stopping
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    sharding: Sharding,
 }
 
 #[derive(Debug, Args)]
@@ -208,14 +211,18 @@ fn inspect(arguments: &Inspect) -> Result<(), Failure> {
 }
 
 fn convert(arguments: &Convert) -> Result<(), Failure> {
+    let shard = arguments.sharding.resolve(false)?;
     let dataset = arguments.reading.open(&arguments.data, arguments.skip_bad)?;
     warn_of_skipped(&dataset);
     for folders in dataset.first_folders() {
         say!("{folders}");
     }
-    dataset.convert(&arguments.out)?;
-    let (pairs, classes) = (dataset.len(), dataset.classes().len());
-    say!("{pairs} pairs of {classes} classes written to {}", arguments.out.display());
+    let is_complete = dataset.convert_share(&arguments.out, shard)?;
+    let (pairs, classes, out) = (dataset.len(), dataset.classes().len(), arguments.out.display());
+    match shard {
+        Some(shard) if !is_complete => say!("{shard} written to {out}; others are still to come"),
+        _ => say!("{pairs} pairs of {classes} classes written to {out}"),
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod find_rate;
 mod import;
 mod initial;
 mod man;
+mod merge;
 mod model_facts;
 mod model_list;
 mod models;
@@ -97,6 +98,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),

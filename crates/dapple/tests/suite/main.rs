@@ -32,9 +32,11 @@ mod saved;
 mod score;
 #[cfg(unix)]
 mod serve;
+mod shards;
 #[cfg(unix)]
 mod stopped;
 mod studio;
+mod templates;
 mod training;
 mod watch;
 mod wrong_input;

@@ -11,6 +11,7 @@ use dapple::predict::{Tiling, WorkingSize};
 
 use crate::cli::common::device::Device;
 use crate::cli::common::models::Foreign;
+use crate::cli::common::shard::Sharding;
 use crate::cli::common::values::{at_least_one, size, threads};
 
 #[derive(Debug, Args)]
@@ -23,6 +24,7 @@ use crate::cli::common::values::{at_least_one, size, threads};
   dapple predict horse video.mp4 --kind cutout --background '#00b140'
   dapple predict runs/bayesian photo.jpg --samples 20 --kind uncertainty
   dapple predict horse photo.jpg --out mask.png
+  dapple predict runs/fields --list fields.csv --out masks --shard 3/64
   cat photo.jpg | dapple predict horse - > mask.png
 
 Files written for photo.jpg:
@@ -41,6 +43,9 @@ the same image are kept, so that the same command resumes an interrupted batch; 
 in the folder keeps record of them. A file that dapple did not make is never replaced without --force, an image of the batch or \
 a model not at all.
 
+Shares of one collection (--shard) may go to one folder, at the same time; their tables have names such as \
+areas-3-of-64.csv, and `dapple merge` joins them.
+
 Exit codes: 0 success, 2 an image could not be predicted or the input is wrong, 1 any other failure, including a batch \
 stopped by Ctrl-C, which leaves no unfinished file.")]
 pub struct Predict {
@@ -53,9 +58,12 @@ pub struct Predict {
     /// Images, folders of images, patterns, or - for standard input (the mask goes to standard output)
     #[arg(required_unless_present = "list", value_name = "IMAGE|DIR")]
     pub inputs: Vec<PathBuf>,
-    /// A text file with one image, folder or pattern per line
+    /// A text file with one image, folder or pattern per line, or a manifest: CSV or JSON lines with `image` and, for the
+    /// name of the results, `name`
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
+    #[command(flatten)]
+    pub sharding: Sharding,
     /// Folder for the results, or the file for one result of one image [default: predictions]
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,

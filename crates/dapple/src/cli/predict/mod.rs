@@ -1,9 +1,12 @@
 //! `dapple predict`: masks, overlays, cut-outs and outlines for images of any size.
 
 mod arguments;
+mod named;
 mod result_file;
 mod scene;
 mod setup;
+#[cfg(feature = "cloud")]
+mod staged;
 mod video;
 
 use std::io::{self, IsTerminal};
@@ -11,28 +14,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes};
+use dapple::data::{FILE_LIMIT_BYTES, decode_photo_bytes, is_manifest};
 use dapple::model::model_path;
 use dapple::models::{Origin, origin};
 use dapple::nets::checkpoint::weights_file;
 use dapple::predict::batch::{self, BatchEvent, BatchSettings, BatchSummary};
 use dapple::predict::inputs::{FoundInputs, find, passed_over_text, read_list};
+use dapple::predict::manifest::read_manifest;
 use dapple::predict::output::{self, ImageInfo, Target, output_palette};
-use dapple::predict::results::RECORD;
+use dapple::predict::results::Results;
 use dapple::predict::source::PhotoRows;
 use dapple::predict::{GeoReference, ImageRow, PredictError, Predictor, is_scene};
 use dapple::weights::HubName;
-use dapple_base::{InputFault, Size, StopFlag, read_limited, remove_leftovers};
+use dapple_base::{InputFault, Shard, Size, StopFlag, read_limited, remove_leftovers};
 use indicatif::ProgressBar;
 
 pub use arguments::{KindChoice, Predict};
 
 use super::common::device::Device;
+use super::common::remote::refuse_address;
+#[cfg(not(feature = "cloud"))]
+use super::common::remote::refuse_without_feature;
 use super::common::signal::stop_on_signal;
 use super::console::{Purpose, begin, write_raw};
 use super::failure::Failure;
+use named::Named;
 use result_file::{is_file_name, take_file};
 use setup::{load, output_settings};
+#[cfg(feature = "cloud")]
+use staged::Stage;
 
 /// The name of standard input and output.
 const STANDARD: &str = "-";
@@ -41,19 +51,62 @@ const OUT: &str = "predictions";
 
 pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let (models, mut named) = models_and_images(arguments)?;
+    let mut listed = FoundInputs::default();
     if let Some(list) = &arguments.list {
-        named.extend(read_list(list)?);
+        refuse_address(list, "--list")?;
+    }
+    match &arguments.list {
+        Some(list) if is_manifest(list) => listed = read_manifest(list)?,
+        Some(list) => named.extend(read_list(list)?),
+        None => {}
     }
     if named.iter().any(|path| path == Path::new(STANDARD)) {
-        if named.len() > 1 || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD)) {
-            return Err(Failure::input("an image from standard input must be the only input, without --out"));
+        if named.len() > 1
+            || !listed.inputs.is_empty()
+            || !listed.videos.is_empty()
+            || arguments.sharding.shard.is_some()
+            || arguments.out.as_ref().is_some_and(|out| out != Path::new(STANDARD))
+        {
+            return Err(Failure::input(
+                "an image from standard input must be the only input, without --out and --shard",
+            ));
         }
         let predictor =
             load(&models, &arguments.foreign, &arguments.prediction, &arguments.device, arguments.quiet)?;
         return standard(&predictor, arguments);
     }
-    let mut out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
-    let FoundInputs { mut inputs, videos, passed_over, unreadable } = find(&named, Some(&out))?;
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
+    let shard = arguments.sharding.resolve(arguments.quiet)?;
+    let named = Named { models, images: named, listed, out };
+    predict(arguments, named, shard)
+}
+
+/// Predicts images of this machine, and refuses addresses.
+#[cfg(not(feature = "cloud"))]
+fn predict(arguments: &Predict, named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    let listed = named.listed.inputs.iter().map(|input| &input.path).chain(&named.listed.videos);
+    refuse_without_feature(named.images.iter().chain(listed).chain([&named.out]))?;
+    predict_files(arguments, named, shard)
+}
+
+/// Predicts images of this machine, and those of addresses by way of a temporary folder.
+#[cfg(feature = "cloud")]
+fn predict(arguments: &Predict, mut named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    if !Stage::is_needed(&named) {
+        return predict_files(arguments, named, shard);
+    }
+    let out = named.out.clone();
+    let stage = Stage::open(&mut named, shard, arguments.quiet)?;
+    let predicted = predict_files(arguments, named, shard);
+    // What was made is taken back also where some images are bad, or the work was stopped.
+    stage.deliver(&out, arguments.quiet).and(predicted)
+}
+
+fn predict_files(arguments: &Predict, named: Named, shard: Option<Shard>) -> Result<(), Failure> {
+    let Named { models, images: named, mut listed, mut out } = named;
+    let FoundInputs { mut inputs, mut videos, passed_over, unreadable } = find(&named, Some(&out))?;
+    inputs.append(&mut listed.inputs);
+    videos.append(&mut listed.videos);
     if !passed_over.is_empty() {
         note!("note: {}", passed_over_text(&passed_over));
     }
@@ -63,12 +116,18 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let kinds = KindChoice::all(&arguments.kind);
     let output = output_settings(&arguments.outputs, &predictor, arguments.prediction.memory)?;
     if is_file_name(&out) {
+        if shard.is_some() {
+            let out = out.display();
+            return Err(Failure::input(format!(
+                "--out {out} names a file, but shards need a folder; give one"
+            )));
+        }
         let files = kinds.iter().flat_map(|kind| kind.files(&predictor.classes().names, &output));
         let suffixes: Vec<String> = files.map(|file| file.suffix).collect();
         take_file(&mut out, &mut inputs, &videos, &suffixes)?;
     }
     // Only of a folder of results: other programs' files lie elsewhere.
-    if out.join(RECORD).is_file() {
+    if Results::are_in(&out) {
         remove_leftovers(&out);
     }
     let batch = BatchSettings {
@@ -79,6 +138,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
         protected: protected(&models, arguments),
         engine: engine(&arguments.device),
         workers: arguments.outputs.workers.unwrap_or_else(workers),
+        shard,
     };
     let stop = StopFlag::new();
     stop_on_signal(
@@ -94,7 +154,8 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     if inputs.is_empty() || !goes_on {
         return made;
     }
-    let bar = progress(inputs.len(), arguments.quiet);
+    let images = inputs.iter().filter(|input| shard.is_none_or(|shard| shard.holds(&input.key()))).count();
+    let bar = progress(images, arguments.quiet);
     // Of the images of a batch, one stands for all.
     let told = AtomicBool::new(false);
     let on_event = |event: BatchEvent<'_>| {
@@ -123,7 +184,7 @@ pub fn run(arguments: &Predict) -> Result<(), Failure> {
     let summary = batch::run(&predictor, &inputs, &batch, &stop, &on_event);
     bar.finish_and_clear();
     let written = inputs.first().and_then(|input| input.result.as_ref()).unwrap_or(&batch.out);
-    conclude(&summary?, inputs.len(), written, arguments.quiet)?;
+    conclude(&summary?, images, written, arguments.quiet)?;
     match unreadable.len() {
         0 => made,
         1 => Err(Failure::input("a folder could not be read, see above")),

@@ -37,7 +37,7 @@ pub fn run_all(
     }
     fs::create_dir_all(&batch.out)
         .map_err(|source| PredictError::from(WriteError::new(&batch.out, source)))?;
-    let work = Work { predictor, batch, arguments, results: Results::open(&batch.out)?, stop };
+    let work = Work { predictor, batch, arguments, results: Results::open(&batch.out, batch.shard)?, stop };
     let mut bad = 0;
     let mut owners: HashMap<String, &Path> = HashMap::new();
     for path in videos {
@@ -46,6 +46,11 @@ pub fn run_all(
             let output = work.output(path, &settings);
             // Some file systems know no difference of case.
             let owner = *owners.entry(output.to_string_lossy().to_lowercase()).or_insert(path);
+            // Videos of one name of results are in one share.
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            if batch.shard.is_some_and(|shard| !shard.holds(&stem.to_lowercase())) {
+                continue;
+            }
             let made = if owner == path.as_path() {
                 let replaced = videos.iter().chain(&batch.protected).find(|input| same_file(input, &output));
                 match replaced {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dapple::data::{DataError, MaskValues};
 use dapple::metrics::Probabilities;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::Failure;
 
@@ -25,7 +26,7 @@ pub struct Labels {
 }
 
 /// The occurring values for the foreground of two classes, 1 and white, each with its first file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Foreground {
     one: Option<PathBuf>,
     white: Option<(PathBuf, u16)>,

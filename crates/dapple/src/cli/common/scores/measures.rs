@@ -5,7 +5,7 @@ use dapple::metrics::{
     Calibration, ForegroundMap, MetricsError, PrecisionRecall, PrecisionRecallPoint, Probabilities,
     ReliabilityBin, mean_defined, surface_distances,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Usual number of bins of the reliability diagram.
 const CALIBRATION_BINS: usize = 15;
@@ -32,6 +32,7 @@ pub struct ForegroundScores {
 }
 
 /// Collects probability maps.
+#[derive(Serialize, Deserialize)]
 pub struct ForegroundEvaluator {
     salient: SalientEvaluator,
     precision_recall: PrecisionRecall,
@@ -71,6 +72,26 @@ impl ForegroundEvaluator {
         self.salient.merge(later.salient);
         self.precision_recall.merge(&later.precision_recall);
         self.calibration.merge(&later.calibration)
+    }
+
+    /// The number of images.
+    pub fn images(&self) -> usize {
+        self.salient.images().count()
+    }
+
+    /// Several as one, whose images are in `order`: for each the place of its part, and its place in that part.
+    pub fn joined(parts: Vec<Self>, order: &[(usize, usize)]) -> Result<Self, MetricsError> {
+        let (mut whole, mut images) = (Self::new()?, Vec::new());
+        for part in parts {
+            whole.precision_recall.merge(&part.precision_recall);
+            whole.calibration.merge(&part.calibration)?;
+            images.push(part.salient.split().into_iter().map(Some).collect::<Vec<_>>());
+        }
+        let mut take = |&(part, place): &(usize, usize)| images.get_mut(part)?.get_mut(place)?.take();
+        for image in order.iter().filter_map(&mut take) {
+            whole.salient.merge(image);
+        }
+        Ok(whole)
     }
 
     pub fn finish(&self) -> ForegroundScores {
