@@ -34,6 +34,8 @@ const STRIDE: usize = 32;
 const THIN: f64 = 4.0;
 /// Learning rate for batches of [`USUAL_BATCH`]; for others by the square root, as the noise of Adam's steps goes.
 const RATE: f64 = 1e-3;
+/// That of a decoder above a pretrained encoder, as a multiple: `--lr` on CamVid in RESULTS.md.
+const PRETRAINED_RATE: f64 = 4.0;
 const USUAL_BATCH: f64 = 8.0;
 /// Share of the training with small images.
 const SMALL: f64 = 0.5;
@@ -78,7 +80,7 @@ impl Limits {
 /// | loss | the network's; class weights by median frequency if a class of several has less than a twentieth of an even share |
 /// | augmentation | strong below 100 images, medium below 1000, else light; never strong for the fast profile |
 /// | measuring | after as many epochs as make it about a tenth of the work |
-/// | learning rate | 0.001 for steps of 8 images, by the square root for others |
+/// | learning rate | 0.001 for steps of 8 images, by the square root for others; four times that above a pretrained encoder |
 /// | small images | for the first half of the training, if there are 200 steps or more |
 /// | average | of the weights, over the last twentieth of the steps, if there are 200 steps or more |
 ///
@@ -191,10 +193,12 @@ pub fn choose(
     }
 
     let in_step = config.batch * config.accumulate;
-    if in_step as f64 != USUAL_BATCH {
-        let rate = (RATE * (in_step as f64 / USUAL_BATCH).sqrt() * 1e5).round() / 1e5;
+    let usual = if pretrained.is_some() { RATE * PRETRAINED_RATE } else { RATE };
+    if in_step as f64 != USUAL_BATCH || pretrained.is_some() {
+        let rate = (usual * (in_step as f64 / USUAL_BATCH).sqrt() * 1e5).round() / 1e5;
         config.learning_rate = rate;
-        chose("learning_rate", rate.to_string(), format!("steps of {in_step} images"));
+        let above = if pretrained.is_some() { ", and a decoder above an encoder that knows images" } else { "" };
+        chose("learning_rate", rate.to_string(), format!("steps of {in_step} images{above}"));
     }
 
     let wanted = (limits.shown / data.train_images).clamp(10, 300);

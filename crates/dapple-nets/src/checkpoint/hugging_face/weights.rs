@@ -103,6 +103,7 @@ impl HubConfig {
             dropout: None,
             drop_path: None,
             decoder_width: None,
+            decoder_attention: None,
             quantization: None,
             imported: Some(ImportedNetwork::new(network)),
         }

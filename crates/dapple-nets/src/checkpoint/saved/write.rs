@@ -2,7 +2,7 @@
 
 use super::classes::{CLASSES, Want};
 use super::parse::parse;
-use crate::config::{Dilation, NetConfig};
+use crate::config::NetConfig;
 use serde_json::{Map, Value, json};
 
 /// The `config.json` with which segmentation_models_pytorch builds a network; `None` for a network that it does not have, or not with
@@ -10,16 +10,15 @@ use serde_json::{Map, Value, json};
 pub(in crate::checkpoint) fn config_of(config: &NetConfig) -> Option<Value> {
     let entry = config.entry().ok()?;
     let class = CLASSES.iter().find(|class| class.family == entry.family)?;
-    let encoder = encoder_of(entry.encoder?.name, config.dilation == Some(Dilation::Later));
+    let encoder = entry.encoder?.name;
     let mut written: Map<String, Value> = class
         .wants
         .iter()
         // The former name of `decoder_use_norm`.
         .filter(|(key, _)| !key.ends_with("use_batchnorm"))
-        .map(|(key, want)| ((*key).to_owned(), want.value()))
+        .map(|(key, want)| ((*key).to_owned(), want.value(config)))
         .collect();
     written.insert("_model_class".to_owned(), class.name.into());
-    written.insert("encoder_name".to_owned(), encoder.into());
     written.insert("encoder_weights".to_owned(), Value::Null);
     written.insert("in_channels".to_owned(), config.in_channels.into());
     written.insert("classes".to_owned(), config.logits().into());
@@ -34,9 +33,7 @@ pub(in crate::checkpoint) fn config_of(config: &NetConfig) -> Option<Value> {
             config.dropout.map_or(published, |rate| rate.to_string().parse().unwrap_or(f64::from(rate)));
         written.insert(key.to_owned(), rate.into());
     }
-    let written = Value::Object(written);
     // What is read back must be the same network; stochastic depth has no setting there and changes no prediction.
-    let read = parse(written.to_string().as_bytes()).ok()??;
     let same = |config: &NetConfig| NetConfig {
         drop_path: None,
         quantization: None,
@@ -44,35 +41,44 @@ pub(in crate::checkpoint) fn config_of(config: &NetConfig) -> Option<Value> {
         dropout: config.dropout.or(class.dropout.map(|(_, rate)| rate as f32)),
         ..config.clone()
     };
-    (same(&read) == same(config)).then_some(written)
+    candidates(encoder).into_iter().find_map(|name| {
+        written.insert("encoder_name".to_owned(), name.into());
+        let text = Value::Object(written.clone());
+        let read = parse(text.to_string().as_bytes()).ok()??;
+        (same(&read) == same(config)).then_some(text)
+    })
 }
 
-/// Its name of an encoder; `universal` stands for timm's EfficientNet as timm dilates it.
-fn encoder_of(name: &str, universal: bool) -> String {
-    let timms = |name: &str| format!("tu-{}", name.replace('-', "_"));
-    if name.starts_with("efficientnet-lite") {
-        format!("tu-tf_{}", name.replace('-', "_"))
-    } else if name.starts_with("efficientnet-b") && !universal {
-        format!("timm-{name}")
-    } else if name == "mobilenetv3-large" {
-        "tu-mobilenetv3_large_100".to_owned()
-    } else if name.starts_with("efficientnet-b") || name.starts_with("convnext-") {
-        timms(name)
-    } else {
-        name.replace('-', "_")
-    }
+/// The names that an encoder may have there.
+fn candidates(encoder: &str) -> Vec<String> {
+    let underscored = encoder.replace('-', "_");
+    vec![
+        underscored.clone(),
+        encoder.replace("efficientnet-smp-", "efficientnet-"),
+        encoder.replace("mobilenetv2", "mobilenet_v2"),
+        format!("timm-{encoder}"),
+        format!("tu-{underscored}"),
+        format!("tu-{underscored}_100"),
+        format!("tu-tf_{underscored}"),
+    ]
 }
 
 impl Want {
-    /// The supported value as JSON.
-    fn value(self) -> Value {
+    /// The value for a network, as JSON.
+    fn value(self, config: &NetConfig) -> Value {
+        let width = config.width.max(1) as u64;
+        let scaled =
+            |channels: u64| channels * config.decoder_width.map_or(width, |here| here as u64) / width;
         match self {
             Self::Number(number) => number.into(),
             Self::Numbers(numbers) => json!(numbers),
+            Self::Channels(channels) => scaled(channels).into(),
+            Self::AllChannels(channels) => channels.iter().map(|&channels| scaled(channels)).collect(),
             Self::Word(word) => word.into(),
             Self::Truth(truth) => truth.into(),
             Self::BatchNorm => "batchnorm".into(),
-            Self::Nothing | Self::NothingOrStride => Value::Null,
+            Self::NothingOrWord(word) if config.decoder_attention.is_some() => word.into(),
+            Self::NothingOrWord(_) | Self::NothingOrStride => Value::Null,
         }
     }
 }
