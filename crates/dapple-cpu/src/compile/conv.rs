@@ -43,6 +43,7 @@ impl Builder<'_> {
                 kernel: conv.kernel[0] * conv.kernel[1],
                 bias,
                 relu,
+                function: None,
                 gradient: transposed,
             };
             return self.push(conv);
@@ -98,6 +99,7 @@ impl Builder<'_> {
             turned: transposed,
             bias,
             relu,
+            function: None,
             residual: None,
         })
     }

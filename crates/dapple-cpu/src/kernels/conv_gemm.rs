@@ -5,10 +5,13 @@ use super::gemm::{Batch, PANEL, Product, product};
 use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::lattice::{Dense, Lattice, gather_rows, gathered_channels};
 use super::operand::{Finish, Operand, Target};
+use super::pointwise::{Ends, end_with};
+use super::values::Function;
 use super::weights::Weights;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
+use dapple_graph::Pointwise;
 use std::ops::Range;
 
 /// A planned convolution, forward or transposed.
@@ -24,7 +27,9 @@ pub(crate) struct ConvGemm {
     /// Where the bias stands in the parameter buffer.
     pub bias: Option<usize>,
     pub relu: bool,
-    /// A map of the output's shape that is added after the ReLU.
+    /// A function of each value behind the ReLU.
+    pub function: Option<Pointwise>,
+    /// A map of the output's shape that is added last.
     pub residual: Option<Operand>,
 }
 
@@ -151,6 +156,10 @@ impl Kernel for ConvGemm {
 
     fn residual(&mut self) -> Option<(&Target, &mut Option<Operand>)> {
         Some((&self.output, &mut self.residual))
+    }
+
+    fn ending(&mut self) -> Option<(&Target, &mut Option<Pointwise>)> {
+        self.residual.is_none().then_some((&self.output, &mut self.function))
     }
 }
 
@@ -280,6 +289,12 @@ unsafe fn store_impl<S: Simd>(
         };
         let mut finishes = [finish(first); CHUNK / LANES];
         blocks.clone().for_each(|b| finishes[b - first] = finish(b));
+        if let Some(function) = conv.function {
+            return end_with::<S>(
+                function,
+                &Rows { lattice, points, c, finishes: &finishes[..blocks.len()] },
+            );
+        }
         for (row, pixel) in lattice.target_pixels(points).enumerate() {
             for (column, finish) in finishes[..blocks.len()].iter().enumerate() {
                 let y = S::load(c.add(row * CHUNK + column * LANES));
@@ -287,6 +302,37 @@ unsafe fn store_impl<S: Simd>(
                     finish.put::<true>(pixel, y);
                 } else {
                     finish.put::<false>(pixel, y);
+                }
+            }
+        }
+    }
+}
+
+/// Products of points, as [`store`] takes them, of a convolution that ends with a function.
+struct Rows<'a, S: Simd> {
+    lattice: &'a Lattice,
+    points: Range<usize>,
+    c: *const f32,
+    finishes: &'a [Finish<S>],
+}
+
+impl<S: Simd> Ends<S> for Rows<'_, S> {
+    /// # Safety
+    /// As [`store`].
+    #[inline(always)]
+    unsafe fn run(&self, function: &impl Function<S, 1>) {
+        // SAFETY: as in `store`.
+        unsafe {
+            // One block of channels after the other: what the function needs stays in registers.
+            for (column, finish) in self.finishes.iter().enumerate() {
+                let (finish, c) = (*finish, self.c.add(column * LANES));
+                for (row, pixel) in self.lattice.target_pixels(self.points.clone()).enumerate() {
+                    let y = function.of([finish.biased(S::load(c.add(row * CHUNK)))]);
+                    if finish.plain() {
+                        finish.keep::<true>(pixel, y);
+                    } else {
+                        finish.keep::<false>(pixel, y);
+                    }
                 }
             }
         }

@@ -8,9 +8,12 @@
 use super::kernel::{Kernel, Memory, Scratch, Visit};
 use super::lattice::Lattice;
 use super::operand::{Block, Operand, Target};
+use super::pointwise::{Ends, end_with};
+use super::values::Function;
 use crate::memory::Base;
 use crate::parallel;
 use crate::simd::{LANES, Level, Simd, simd_fn};
+use dapple_graph::Pointwise;
 use std::ops::Range;
 
 /// Pixels of a window that the tiles' sizes aim at: 40 KiB.
@@ -161,6 +164,8 @@ pub(crate) struct Depthwise {
     /// Where the bias stands there.
     pub bias: Option<usize>,
     pub relu: bool,
+    /// A function of each value behind the ReLU.
+    pub function: Option<Pointwise>,
     /// Whether it is the gradient of an input, for tables.
     pub gradient: bool,
 }
@@ -200,6 +205,12 @@ impl Kernel for Depthwise {
 
     fn multiplies(&self) -> bool {
         true
+    }
+
+    fn ending(&mut self) -> Option<(&Target, &mut Option<Pointwise>)> {
+        // A function of a sum with what stood there would be another one.
+        let overwrites = self.output.blocks.iter().all(|block| !block.accumulate);
+        overwrites.then_some((&self.output, &mut self.function))
     }
 }
 
@@ -269,6 +280,12 @@ unsafe fn tile_impl<S: Simd>(
                     some_points::<S>(tiles, &points, count);
                     x += count;
                 }
+                if let Some(function) = conv.function {
+                    let to =
+                        output.add(tiles.target_pixel(tile.image, y, tile.columns.start) * target.stride);
+                    let step = target.stride * tiles.lattice.target_step[1];
+                    end_with::<S>(function, &Written { to, step, count: columns });
+                }
             }
         }
     }
@@ -285,6 +302,28 @@ struct Points<S: Simd> {
     to_step: usize,
     relu: bool,
     accumulate: bool,
+}
+
+/// Values of neighbouring points that were just written, sixteen of each.
+struct Written {
+    to: *mut f32,
+    step: usize,
+    count: usize,
+}
+
+impl<S: Simd> Ends<S> for Written {
+    /// # Safety
+    /// The points must be valid, and no other task's.
+    #[inline(always)]
+    unsafe fn run(&self, function: &impl Function<S, 1>) {
+        for i in 0..self.count {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let to = self.to.add(i * self.step);
+                S::store(to, function.of([S::load(to)]));
+            }
+        }
+    }
 }
 
 /// Picks the instance of a kernel for `count` accumulators.

@@ -6,7 +6,7 @@ use super::operand::{Operand, Target};
 use crate::joint::Joined;
 use crate::memory::{Base, Buffer};
 use crate::simd::Level;
-use dapple_graph::DropoutState;
+use dapple_graph::{DropoutState, Pointwise};
 use std::fmt::Debug;
 
 /// A function that is shown places in the arena and may change them.
@@ -57,6 +57,12 @@ pub(crate) trait Kernel: Duplicate + Debug + Send + Sync {
 
     /// For a kernel that can add another feature map to its output: the output, and the place for the other map.
     fn residual(&mut self) -> Option<(&Target, &mut Option<Operand>)> {
+        None
+    }
+
+    /// For a kernel that can end with a function of each value, before it adds another map: the output, and the place for
+    /// the function, which must keep zero.
+    fn ending(&mut self) -> Option<(&Target, &mut Option<Pointwise>)> {
         None
     }
 }

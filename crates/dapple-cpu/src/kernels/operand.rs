@@ -184,10 +184,29 @@ impl<S: Simd> Finish<S> {
     /// `pixel` must be inside the target's map, which no other task may write there.
     #[inline(always)]
     pub unsafe fn put<const PLAIN: bool>(&self, pixel: usize, y: S::V) {
+        // SAFETY: passed on.
+        unsafe { self.keep::<PLAIN>(pixel, self.biased(y)) }
+    }
+
+    /// `max(low, y + bias)`: the first half of [`Finish::put`].
+    ///
+    /// # Safety
+    /// The level of `S` must be there.
+    #[inline(always)]
+    pub unsafe fn biased(&self, y: S::V) -> S::V {
+        // SAFETY: arithmetic only.
+        unsafe { S::max(self.low, S::add(y, self.bias)) }
+    }
+
+    /// Adds the residual and stores: the second half of [`Finish::put`].
+    ///
+    /// # Safety
+    /// As [`Finish::put`].
+    #[inline(always)]
+    pub unsafe fn keep<const PLAIN: bool>(&self, pixel: usize, y: S::V) {
         // SAFETY: the caller's promise; the addresses were checked for all pixels.
         unsafe {
             let p = self.out.add(pixel * self.stride);
-            let y = S::max(self.low, S::add(y, self.bias));
             let y = match &self.residual {
                 _ if PLAIN => y,
                 // Residuals are of inference, which accumulates nothing.

@@ -77,6 +77,34 @@ pub(super) unsafe fn of_lanes<S: Simd>(function: Pointwise, x: S::V) -> S::V {
     unsafe { for_function!(function, value::<S>(x)) }
 }
 
+/// A loop that ends with a function of each value, compiled for each function.
+pub(super) trait Ends<S: Simd> {
+    /// # Safety
+    /// As the loop says.
+    unsafe fn run(&self, function: &impl Function<S, 1>);
+}
+
+/// Runs a loop that ends with `function`.
+///
+/// # Safety
+/// As [`Ends::run`].
+#[inline(always)]
+pub(super) unsafe fn end_with<S: Simd>(function: Pointwise, work: &impl Ends<S>) {
+    // SAFETY: passed on.
+    unsafe { for_function!(function, run_of::<S>(work)) }
+}
+
+#[inline(always)]
+unsafe fn run_of<S: Simd, const F: u8>(work: &impl Ends<S>) {
+    // SAFETY: passed on.
+    unsafe { work.run(&Value::<F>) }
+}
+
+/// Whether a function of zero is zero, as the padding channels must stay.
+pub(crate) fn keeps_zero(function: Pointwise) -> bool {
+    !matches!(function, Pointwise::Sigmoid | Pointwise::HardSigmoid)
+}
+
 #[inline(always)]
 unsafe fn slope<S: Simd, const F: u8>(x: S::V) -> S::V {
     // SAFETY: arithmetic only.

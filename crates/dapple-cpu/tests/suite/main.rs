@@ -2,6 +2,7 @@
 
 mod dropout;
 mod equivalence;
+mod fused;
 mod int8;
 mod joint;
 mod learning;

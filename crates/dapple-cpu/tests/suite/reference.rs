@@ -12,7 +12,7 @@ use dapple_reference::{
 };
 use std::sync::Arc;
 
-fn levels() -> Vec<CpuEngine> {
+pub(super) fn levels() -> Vec<CpuEngine> {
     let engine = |level| CpuEngine::with_level(Some(2), level).expect("the level is available");
     Level::available().into_iter().map(engine).collect()
 }
@@ -40,7 +40,7 @@ struct Wanted<'a> {
 }
 
 /// Compares all engines with the reference; false where that cannot be done.
-fn check(engines: &[CpuEngine], network: &RandomNetwork, seed: u64) -> bool {
+pub(super) fn check(engines: &[CpuEngine], network: &RandomNetwork, seed: u64) -> bool {
     let graph = &network.graph;
     let state = random::state(graph, seed);
     let input = random::tensor(graph.shape(graph.input()), seed);
@@ -98,7 +98,7 @@ fn check_engine(engine: &CpuEngine, wanted: &Wanted) {
     assert!(error <= 2.0, "the gradient of {name} is off by {error:.2} times the tolerance: {description}");
 }
 
-fn single(graph: Graph, description: String) -> RandomNetwork {
+pub(super) fn single(graph: Graph, description: String) -> RandomNetwork {
     RandomNetwork { graph, description }
 }
 

@@ -89,6 +89,7 @@ impl Gradients<'_> {
                 turned: true,
                 bias: None,
                 relu: false,
+                function: None,
                 residual: None,
             });
         }

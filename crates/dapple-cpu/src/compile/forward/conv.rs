@@ -40,6 +40,7 @@ impl Forward<'_> {
             turned: false,
             bias: bias.map(|b| self.param(b)),
             relu: self.fused_relu(index),
+            function: None,
             residual: None,
         });
         self.record(Tape::ConvTranspose { weight, bias, conv: *conv, x, y });

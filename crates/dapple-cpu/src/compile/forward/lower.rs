@@ -10,7 +10,6 @@ use crate::kernels::channel_sum::ChannelSum;
 use crate::kernels::copy::{CopyMap, Shift};
 use crate::kernels::group_norm::{self, GroupNorm};
 use crate::kernels::layer_norm::{self, LayerNorm};
-use crate::kernels::pointwise::Activation;
 use crate::kernels::resize::{Resample, Resize};
 use crate::layout::Layout;
 use crate::plan::Purpose;
@@ -94,9 +93,7 @@ impl Forward<'_> {
             Op::Concat => self.concat(index),
             Op::Add => self.add(index),
             Op::Mul => self.mul(index),
-            Op::Pointwise(function) => {
-                self.in_place(index, |from, to| Activation { function: *function, from, to })
-            }
+            Op::Pointwise(function) => self.activation(index, *function),
             Op::ChannelSum => self.unary(index, |from, to| ChannelSum { from, to }),
             Op::LayerNorm { gamma, beta, eps } => {
                 let [gamma, beta] = [self.param(*gamma), self.param(*beta)];

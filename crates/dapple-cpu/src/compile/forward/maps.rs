@@ -10,11 +10,12 @@ use crate::kernels::copy::{CopyChannels, Zero};
 use crate::kernels::dropout::{DropValues, Dropout};
 use crate::kernels::max_pool::{MaxPooling, Scatter};
 use crate::kernels::operand::Operand;
+use crate::kernels::pointwise::{Activation, keeps_zero};
 use crate::kernels::pool::Pool;
 use crate::kernels::products::Multiply;
 use crate::simd::{LANES, padded};
 use dapple_graph::dropout::threshold;
-use dapple_graph::{MaxPool, Node, NodeId, Op};
+use dapple_graph::{MaxPool, Node, NodeId, Op, Pointwise};
 
 impl Forward<'_> {
     pub fn max_pool(&mut self, index: usize, settings: &MaxPool) -> ValueId {
@@ -72,6 +73,28 @@ impl Forward<'_> {
                 *place = Some(residual);
                 y
             })
+        })
+    }
+
+    pub fn activation(&mut self, index: usize, function: Pointwise) -> ValueId {
+        self.ended_by_last(index, function)
+            .unwrap_or_else(|| self.in_place(index, |from, to| Activation { function, from, to }))
+    }
+
+    /// In inference, lets the kernel that was appended last end with a function, if its output is read by nothing else; the
+    /// function's value then.
+    fn ended_by_last(&mut self, index: usize, function: Pointwise) -> Option<ValueId> {
+        let (y, own) = self.input_of(index);
+        if self.training() || !own || !keeps_zero(function) || !self.b.is_plain(y) {
+            return None;
+        }
+        let made = self.b.operand(y);
+        let (output, place) = self.b.steps.last_mut()?.kernel.ending()?;
+        // A bundle of a grouped convolution makes a part of the map only.
+        let same = output.blocks.iter().map(|b| b.offset).eq(made.blocks.iter().map(|b| b.offset));
+        (same && place.is_none()).then(|| {
+            *place = Some(function);
+            y
         })
     }
 
