@@ -2,6 +2,7 @@
 
 mod from_models;
 mod golden;
+mod memory;
 mod model_files;
 mod names;
 mod namings;
