@@ -55,7 +55,7 @@ impl Step {
 /// Memory that a plan may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
-    /// Values in all.
+    /// Values in all; the largest number without a limit.
     pub values: usize,
     /// Threads, each of which has scratch memory of its own.
     pub threads: usize,

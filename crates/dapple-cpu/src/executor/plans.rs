@@ -103,10 +103,14 @@ impl CpuExecutor {
     /// The plans' share of the limit.
     fn budget(&self) -> Budget {
         let limit = self.resources.settings.memory_limit;
-        let values = limit.map_or(usize::MAX, |limit| limit / size_of::<f32>());
         let threads = self.resources.pool.threads();
-        Budget { values: values.saturating_sub(self.kept_values()), threads }
+        Budget { values: budget(limit, self.kept_values()), threads }
     }
+}
+
+/// The values that a limit in bytes leaves for a plan; the largest number without a limit.
+fn budget(limit: Option<usize>, kept: usize) -> usize {
+    limit.map_or(usize::MAX, |limit| (limit / size_of::<f32>()).saturating_sub(kept))
 }
 
 /// Values that a training keeps between passes besides parameters and running statistics: gradients, and the optimizer's
@@ -132,9 +136,8 @@ pub(crate) fn training_memory(
         let plan = compile(&graph, &layout, purpose, settings.convolution, budget, None);
         (plan.values(threads) + kept) * size_of::<f32>()
     };
-    let limit = settings.memory_limit.map_or(usize::MAX, |limit| limit / size_of::<f32>());
     Ok(TrainingMemory {
-        planned: bytes(limit.saturating_sub(kept)),
+        planned: bytes(budget(settings.memory_limit, kept)),
         smallest: bytes(0),
         kept: kept * size_of::<f32>(),
     })

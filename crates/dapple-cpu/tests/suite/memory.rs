@@ -99,7 +99,8 @@ fn a_limit_halves_the_memory_of_a_deep_network_and_too_small_a_one_is_refused() 
             executor.accumulate(&input, &labels, &loss, 1.0)?;
             executor.step(0.01, None)?;
         }
-        Ok::<_, dapple_graph::EngineError>(executor.state())
+        // The plan of the evaluation keeps the limit, too, and shares its memory.
+        Ok::<_, dapple_graph::EngineError>((executor.infer(&input, Inference::Eval)?, executor.state()))
     };
     let free = learn(None).expect("it fits");
     assert_eq!(learn(Some(memory.smallest)).expect("the limit can be kept"), free);

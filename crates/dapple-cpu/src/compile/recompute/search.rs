@@ -14,21 +14,24 @@ const FAILURES: usize = 3;
 /// Halvings of the distance between the limit that fits and the one before it.
 const HALVINGS: usize = 4;
 
-/// The draft itself if it fits the budget or there is no backward pass; else one whose scratch memory stands in the arena,
-/// where other buffers can share it, and that computes maps again if it must. It fits if any does that is tried, which
+/// The draft itself without a limit; else one whose scratch memory stands in the arena, where other buffers (and other
+/// plans) can share it, and that, in training, computes maps again if it must. It fits if any does that is tried, which
 /// depends on the draft alone; if none fits, it is the smallest.
 pub(in crate::compile) fn within(mut draft: Draft, graph: &Graph, budget: Budget) -> Draft {
-    if draft.forward == draft.steps.len() {
+    if budget.values == usize::MAX {
         return draft;
     }
     let scratch = draft.scratch();
     let whole = draft.arena_len() + scratch.shared + budget.threads * scratch.local;
-    if whole <= budget.values {
-        return draft;
-    }
+    let trains = draft.forward < draft.steps.len();
     let trace = Trace::of(&mut draft, graph, budget.threads);
-    match search(&trace, budget.values) {
-        Some(found) if found.len < whole => found.schedule.apply(draft, &trace),
+    let room = if trains { budget.values } else { usize::MAX };
+    match search(&trace, room) {
+        // The same maps in more memory, because of gaps.
+        Some(found) if whole <= budget.values && (found.len > budget.values || found.schedule.work > 0) => {
+            draft
+        }
+        Some(found) if found.len < whole || whole <= budget.values => found.schedule.apply(draft, &trace),
         _ => draft,
     }
 }
