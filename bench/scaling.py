@@ -1,7 +1,7 @@
 """How time goes with threads, batch, image size and memory; prints tables for BENCHMARKS.md.
 
     bench/run scaling [--rounds N] [--only unet]     threads 1, 2, ...; batches 1 to 16; 128 to 1024 pixels; beside PyTorch
-    bench/run memory [--rounds N]                    training steps within --memory-limit
+    bench/run memory [--rounds N] [--only unet]      training steps within --memory-limit
 
 PyTorch's time is the better of contiguous and channels_last.
 """
@@ -18,7 +18,11 @@ from document import write_section
 
 HERE = Path(__file__).parent
 DAPPLE = HERE.parent / "target/release/dapple"
-NETWORKS = "unet,u2net-lite"
+NETWORKS = {
+    "scaling": "unet,u2net-lite",
+    "memory": "unet,unet-resnet34,unet-efficientnet-b0,unet-mobilenetv3-large,deeplabv3plus-resnet50,fpn-resnet50,"
+              "pspnet-resnet50,segformer-b0,segformer-b2,upernet-convnext-tiny,unetplusplus-resnet34,ddrnet-23-slim",
+}
 
 
 def measure(command):
@@ -69,40 +73,37 @@ the row says otherwise; PyTorch is the better of contiguous and channels_last, t
 """ + "\n".join(rows))
 
 
-def memory(rounds):
-    rows = []
-    for name, batch in [("unet", 4), ("u2net", 2), ("u2net-lite", 4)]:
-        command = [DAPPLE, "bench", name, "--batch", str(batch), "--train", "--runs", "3", "--json", "-"]
-        free = [measure(command) for _ in range(rounds)]
-        plain = statistics.median(r["median_s"] for r in free)
-        rows.append((name, batch, "none", free, 1.0))
-        for share in [0.8, 0.6]:
-            limit = int(free[0]["planned_mb"] * share)
-            limited = [*command, "--memory-limit", f"{limit}MB"]
-            done = [subprocess.run(limited, capture_output=True, text=True) for _ in range(rounds)]
-            if any(d.returncode for d in done):
-                reason = done[0].stderr.strip().splitlines()[-1]
-                print(f"{name} within {limit} MB: {reason}", flush=True)
-                rows.append((name, batch, f"{limit} MB", None, reason))
-                continue
-            results = [json.loads(d.stdout) for d in done]
-            rows.append((name, batch, f"{limit} MB", results,
-                         statistics.median(r["median_s"] for r in results) / plain))
+def memory(rounds, networks):
     lines = []
-    for name, batch, limit, results, ratio in rows:
-        if results is None:
-            lines.append(f"| {name}, batch {batch} | {limit} | refused | | |")
-            continue
-        planned, peak = (statistics.median(r[k] for r in results) for k in ["planned_mb", "peak_rss_mb"])
-        seconds = statistics.median(r["median_s"] for r in results)
-        lines.append(f"| {name}, batch {batch} | {limit} | {planned:.0f} / {peak:.0f} "
-                     f"| {seconds * 1e3:.0f} | {ratio:.2f} |")
+    for name in networks:
+        command = [DAPPLE, "bench", name, "--batch", "4", "--size", "256", "--train", "--runs", "3", "--json", "-"]
+        free = measure(command)
+        planned, smallest, kept = (free[key] for key in ["planned_mb", "smallest_mb", "kept_mb"])
+        # Limits on everything, and on what depends on the batch.
+        limits = {f"{share} of all": planned * share for share in [0.8, 0.6, 0.4]}
+        limits["0.4 of the batch's"] = kept + 0.4 * (planned - kept)
+        fitting = {label: limit for label, limit in limits.items() if limit > smallest + 1}
+        results = {label: [] for label in ["none", *fitting]}
+        for _ in range(rounds):
+            results["none"].append(measure(command))
+            for label, limit in fitting.items():
+                results[label].append(measure([*command, "--memory-limit", f"{int(limit)}MB"]))
+        for label in ["none", *limits]:
+            if label not in results:
+                lines.append(f"| {name} | {label} | refused: {smallest:.0f} at least, {kept:.0f} whatever the batch | | |")
+                continue
+            planned, peak, seconds = (statistics.median(r[key] for r in results[label])
+                                      for key in ["planned_mb", "peak_rss_mb", "median_s"])
+            ratio = statistics.median(r["median_s"] / n["median_s"] for r, n in zip(results[label], results["none"]))
+            lines.append(f"| {name} | {label} | {planned:.0f} / {peak:.0f} | {seconds * 1e3:.0f} | {ratio:.2f} |")
+            print(lines[-1], flush=True)
     write_section("memory", f"""## Training within a memory limit
 
-Made by `bench/run memory --rounds {rounds}`: `dapple bench NAME --train --memory-limit SIZE` at 224 x 224. Feature maps that
-do not fit are recomputed in the backward pass; every bit of the result stays the same.
+Made by `bench/run memory --rounds {rounds} --only {','.join(networks)}`: `dapple bench NAME --train --memory-limit SIZE`, batch 4 at
+256 x 256, Adam. Feature maps that do not fit are recomputed when they are next read; every bit of the result stays the same. No limit makes
+parameters, gradients and the optimizer's memory smaller: what depends on the batch is the rest.
 
-| step | limit | engine's plan / peak of the process, MB | ms | time relative to no limit |
+| network | limit | engine's plan / peak of the process, MB | ms | time relative to no limit |
 |---|---|---|---|---|
 """ + "\n".join(lines))
 
@@ -111,9 +112,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["scaling", "memory"])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", default=NETWORKS, help="networks of scaling, separated by commas")
+    parser.add_argument("--only", help="networks, separated by commas")
     arguments = parser.parse_args()
-    if arguments.what == "scaling":
-        scaling(arguments.rounds, arguments.only.split(","))
-    else:
-        memory(arguments.rounds)
+    networks = (arguments.only or NETWORKS[arguments.what]).split(",")
+    {"scaling": scaling, "memory": memory}[arguments.what](arguments.rounds, networks)

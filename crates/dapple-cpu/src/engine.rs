@@ -1,6 +1,6 @@
 //! This machine's processor as an engine.
 
-use crate::executor::{CpuExecutor, CpuTrainer, Profile};
+use crate::executor::{CpuExecutor, CpuTrainer, Profile, training_memory};
 use crate::pool::Pool;
 use crate::settings::{Convolution, Resources, Settings, TrainingMemory};
 use crate::simd::Level;
@@ -125,14 +125,12 @@ impl CpuEngine {
     /// If the network cannot be built for the shape.
     pub fn training_memory(
         &self,
-        network: Arc<dyn Network>,
+        network: &Arc<dyn Network>,
         optimizer: Optimizer,
         batch: Shape,
     ) -> Result<TrainingMemory, EngineError> {
         check_trainable(network.as_ref())?;
-        let state = State::init(&network.build(batch)?, 0);
-        let executor = CpuExecutor::for_input(&self.resources, network, &state, batch)?;
-        CpuTrainer::around(executor, optimizer).training_memory(batch)
+        training_memory(&self.resources, network.as_ref(), optimizer, batch)
     }
 }
 

@@ -86,6 +86,14 @@ unsafe impl Send for Base {}
 unsafe impl Sync for Base {}
 
 impl Base {
+    /// `len` values from `offset` on, as a buffer of their own.
+    ///
+    /// # Panics
+    /// If they reach past the buffer.
+    pub fn part(self, offset: usize, len: usize) -> Self {
+        Self { ptr: self.at(offset, len), len }
+    }
+
     /// The address of `offset`, from which `len` values will be used.
     ///
     /// # Panics

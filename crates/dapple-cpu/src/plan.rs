@@ -1,6 +1,6 @@
 //! A plan: a graph made ready to run for one shape. Pure data, which [`crate::compile`] makes and the executor runs.
 
-use crate::kernels::kernel::Kernel;
+use crate::kernels::kernel::{Kernel, Visit};
 use crate::kernels::operand::Target;
 use dapple_graph::Shape;
 
@@ -39,12 +39,23 @@ pub(crate) struct Step {
     pub kernel: Box<dyn Kernel>,
     /// Index of the node, for tables and messages.
     pub node: usize,
+    /// Places of its scratch memory in the arena, for all threads together and for each; none where it works in the buffers
+    /// that all steps share.
+    pub scratch: Option<[usize; 2]>,
+}
+
+impl Step {
+    /// Shows every place in the arena to `f`, which may change it: those of the kernel and of the scratch memory.
+    pub fn visit(&mut self, f: Visit) {
+        self.kernel.visit(f);
+        self.scratch.iter_mut().flatten().for_each(f);
+    }
 }
 
 /// Memory that a plan may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
-    /// Values in all.
+    /// Values in all; the largest number without a limit.
     pub values: usize,
     /// Threads, each of which has scratch memory of its own.
     pub threads: usize,

@@ -52,4 +52,6 @@ pub struct TrainingMemory {
     pub planned: usize,
     /// The smallest limit that suffices.
     pub smallest: usize,
+    /// What is kept between passes: parameters, gradients and the optimizer's memory. No limit makes it smaller.
+    pub kept: usize,
 }

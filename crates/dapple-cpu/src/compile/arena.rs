@@ -35,10 +35,19 @@ pub(super) struct Life {
     pub steps: Option<(usize, usize)>,
 }
 
-/// Final offsets, and the arena's length. The largest buffers choose first, each the lowest free place.
+/// Final offsets, and the arena's length. The largest buffers choose first, or those that take most memory for most time if
+/// that is shorter, each the lowest free place.
 pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, usize) {
+    let by_len = in_order(lives, |life, _| life.len);
+    let by_time = in_order(lives, |life, steps| life.len * steps);
+    if by_time.1 < by_len.1 { by_time } else { by_len }
+}
+
+/// As [`assign`]; those with the largest `key`, from a buffer's life and its number of steps, choose first.
+fn in_order(lives: &[Life], key: impl Fn(&Life, usize) -> usize) -> (Vec<usize>, usize) {
+    let key = |i: usize| lives[i].steps.map(|(first, last)| key(&lives[i], last - first + 1));
     let mut order: Vec<usize> = (0..lives.len()).filter(|&i| lives[i].steps.is_some()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(lives[i].len), i));
+    order.sort_by_cached_key(|&i| (std::cmp::Reverse(key(i)), i));
     let mut offsets = vec![0; lives.len()];
     let mut placed: Vec<usize> = Vec::new();
     let mut total = 0;

@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
 
     /// As [`Builder::push`].
     pub fn push_boxed(&mut self, kernel: Box<dyn Kernel>) {
-        self.steps.push(Step { kernel, node: self.node });
+        self.steps.push(Step { kernel, node: self.node, scratch: None });
     }
 
     pub fn shape(&self, value: ValueId) -> Shape {

@@ -16,7 +16,7 @@ pub(super) fn draft(draft: &Draft, graph: &Graph) {
     };
     for step in &draft.steps {
         assert!(step.node < graph.nodes().len(), "no node {}: {step:?}", step.node);
-        step.kernel.clone().visit(&mut |place| check(*place));
+        step.clone().visit(&mut |place| check(*place));
     }
     draft.outputs.iter().for_each(|(_, place)| check(*place));
     check(draft.input);

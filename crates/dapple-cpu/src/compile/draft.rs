@@ -35,7 +35,7 @@ impl Draft {
         touch(self.input, 0);
         for (i, step) in self.steps.iter_mut().enumerate() {
             let time = if i < self.forward { i + 1 } else { i + 2 };
-            step.kernel.visit(&mut |place| touch(*place, time));
+            step.visit(&mut |place| touch(*place, time));
         }
         self.outputs.iter().for_each(|(_, place)| touch(*place, self.forward + 1));
         for target in &mut self.output_gradients {
@@ -65,9 +65,10 @@ impl Draft {
         arena::assign(&self.lives()).1
     }
 
-    /// Scratch memory that the steps need.
+    /// Scratch memory that the steps need outside of the arena.
     pub fn scratch(&self) -> Scratch {
-        let each = self.steps.iter().map(|step| step.kernel.scratch());
+        let outside = self.steps.iter().filter(|step| step.scratch.is_none());
+        let each = outside.map(|step| step.kernel.scratch());
         each.fold(Scratch::default(), |most, now| Scratch {
             shared: most.shared.max(now.shared),
             local: most.local.max(now.local),

@@ -8,8 +8,8 @@ use crate::settings::Convolution;
 use dapple_graph::Graph;
 
 /// The plan of a graph, whose convolutions with `integers` compute in them, in inference. One for training that is larger
-/// than the budget computes feature maps again in the backward pass instead of keeping them; where that does not suffice, it
-/// is the smallest there is.
+/// than the budget computes feature maps again instead of keeping them; where that does not suffice, it is the smallest
+/// there is.
 pub(crate) fn compile(
     graph: &Graph,
     layout: &Layout,

@@ -13,7 +13,7 @@ pub(super) fn settle(mut draft: Draft) -> Plan {
     let touched = draft.touched();
     let mut resolve = |place: &mut usize| *place = arena::resolve(&offsets, *place);
     for step in &mut draft.steps {
-        step.kernel.visit(&mut resolve);
+        step.visit(&mut resolve);
     }
     draft.outputs.iter_mut().for_each(|(_, place)| resolve(place));
     draft.output_gradients.iter_mut().for_each(|target| target.visit(&mut resolve));

@@ -10,5 +10,6 @@ mod profile;
 mod trainer;
 
 pub(crate) use inference::CpuExecutor;
+pub(crate) use plans::training_memory;
 pub use profile::{Busy, Profile, StepTime};
 pub(crate) use trainer::CpuTrainer;

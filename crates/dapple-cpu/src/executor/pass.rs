@@ -39,20 +39,32 @@ impl CpuExecutor {
             }
             _ => (&mut self.params, &mut self.statistics),
         };
+        let (shared, local) = (shared.base(), local.base());
         let mut memory = Memory {
             arena: arena.base(),
             params: params.base(),
             statistics: statistics.base(),
-            shared: shared.base(),
-            local: local.base(),
+            shared,
+            local,
             gradients: pass.gradients,
             accumulate: pass.accumulate,
             dropout: pass.dropout,
             joint: self.joint.as_ref().filter(|_| pass.mode == Mode::Train),
         };
         let level = self.resources.level;
+        let threads = self.resources.pool.threads();
         self.resources.pool.install(|| {
             for step in &plan.steps[steps] {
+                [memory.shared, memory.local] = match step.scratch {
+                    Some([shared, local]) => {
+                        let lens = step.kernel.scratch();
+                        [
+                            memory.arena.part(shared, lens.shared),
+                            memory.arena.part(local, threads * lens.local),
+                        ]
+                    }
+                    None => [shared, local],
+                };
                 step.kernel.run(level, &mut memory);
             }
         });

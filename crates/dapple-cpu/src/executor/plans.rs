@@ -5,10 +5,10 @@ use crate::compile::{Integers, compile};
 use crate::layout::Layout;
 use crate::memory::{self, Buffer};
 use crate::plan::{Budget, Plan, Purpose};
-use crate::settings::TrainingMemory;
+use crate::settings::{Resources, TrainingMemory};
 use dapple_graph::engine::build;
 use dapple_graph::fold::fold_batch_norm;
-use dapple_graph::{EngineError, Executor, Mode, Shape};
+use dapple_graph::{EngineError, Executor, Mode, Network, Optimizer, Shape};
 use std::sync::Arc;
 
 impl CpuExecutor {
@@ -57,7 +57,10 @@ impl CpuExecutor {
             ),
         };
         if let Some(limit) = settings.memory_limit.filter(|limit| bytes > *limit) {
-            let more = format!(" at least, more than the limit of {:.2} GB", limit as f64 / 1e9);
+            let [kept, limit] = [kept, limit].map(|bytes| bytes as f64 / 1e9);
+            let more = format!(
+                " at least, {kept:.2} GB of it whatever the batch and the size, more than the limit of {limit:.2} GB"
+            );
             return Err(refused(&more));
         }
         if let Some(all) = obtainable.filter(|all| bytes > *all) {
@@ -100,24 +103,44 @@ impl CpuExecutor {
     /// The plans' share of the limit.
     fn budget(&self) -> Budget {
         let limit = self.resources.settings.memory_limit;
-        let values = limit.map_or(usize::MAX, |limit| limit / size_of::<f32>());
         let threads = self.resources.pool.threads();
-        Budget { values: values.saturating_sub(self.kept_values()), threads }
+        Budget { values: budget(limit, self.kept_values()), threads }
     }
+}
 
-    /// The memory that a training with batches of this shape takes.
-    pub(super) fn training_memory(&self, shape: Shape) -> Result<TrainingMemory, EngineError> {
-        let graph = build(self.network.as_ref(), shape)?;
-        let threads = self.resources.pool.threads();
-        let bytes = |budget| {
-            let purpose = Purpose::Train { input_gradient: false };
-            let convolution = self.resources.settings.convolution;
-            let plan = compile(&graph, &self.layout, purpose, convolution, budget, None);
-            (plan.values(threads) + self.kept_values()) * size_of::<f32>()
-        };
-        let smallest = bytes(Budget { values: 0, threads });
-        Ok(TrainingMemory { planned: bytes(self.budget()), smallest })
-    }
+/// The values that a limit in bytes leaves for a plan; the largest number without a limit.
+fn budget(limit: Option<usize>, kept: usize) -> usize {
+    limit.map_or(usize::MAX, |limit| (limit / size_of::<f32>()).saturating_sub(kept))
+}
+
+/// Values that a training keeps between passes besides parameters and running statistics: gradients, and the optimizer's
+/// memory of as many slots.
+pub(super) fn kept_by_training(layout: &Layout, slots: usize) -> usize {
+    (1 + slots) * layout.trainable
+}
+
+/// The memory that a training with batches of this shape takes. Plans only, and allocates nothing of size.
+pub(crate) fn training_memory(
+    resources: &Resources,
+    network: &dyn Network,
+    optimizer: Optimizer,
+    shape: Shape,
+) -> Result<TrainingMemory, EngineError> {
+    let graph = build(network, shape)?;
+    let layout = Layout::new(&graph);
+    let kept = layout.trainable + layout.statistics + kept_by_training(&layout, optimizer.slots());
+    let (settings, threads) = (resources.settings, resources.pool.threads());
+    let bytes = |values: usize| {
+        let purpose = Purpose::Train { input_gradient: false };
+        let budget = Budget { values, threads };
+        let plan = compile(&graph, &layout, purpose, settings.convolution, budget, None);
+        (plan.values(threads) + kept) * size_of::<f32>()
+    };
+    Ok(TrainingMemory {
+        planned: bytes(budget(settings.memory_limit, kept)),
+        smallest: bytes(0),
+        kept: kept * size_of::<f32>(),
+    })
 }
 
 /// The size that would fit into the memory instead, `kept` bytes of which do not depend on the batch.

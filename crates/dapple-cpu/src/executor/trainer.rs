@@ -2,12 +2,13 @@
 
 use super::inference::CpuExecutor;
 use super::pass::Pass;
+use super::plans::kept_by_training;
 use crate::joint::Joined;
 use crate::kernels::optim::{self, Segment};
 use crate::kernels::pixels;
 use crate::memory::Buffer;
 use crate::plan::Plan;
-use crate::settings::{Resources, TrainingMemory};
+use crate::settings::Resources;
 use dapple_base::Ranks;
 use dapple_graph::engine::{
     OptimizerState, check_flat_gradient, check_gradients, check_optimizer_state, check_rate_factors,
@@ -86,12 +87,7 @@ impl CpuTrainer {
     pub(super) fn count_kept_values(&mut self) {
         let layout = &self.executor.layout;
         let average = if self.average.is_some() { layout.trainable + layout.statistics } else { 0 };
-        self.executor.kept_by_training = (1 + self.slots.len()) * layout.trainable + average;
-    }
-
-    /// The memory that a training with batches of this shape takes.
-    pub fn training_memory(&self, batch: Shape) -> Result<TrainingMemory, EngineError> {
-        self.executor.training_memory(batch)
+        self.executor.kept_by_training = kept_by_training(layout, self.slots.len()) + average;
     }
 
     /// Everything of a forward pass but its steps.

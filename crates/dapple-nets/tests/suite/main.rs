@@ -4,6 +4,7 @@ mod encoders;
 mod from_models;
 mod golden;
 mod hugging_face;
+mod memory;
 mod model_files;
 mod names;
 mod namings;

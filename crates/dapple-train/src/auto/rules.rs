@@ -197,7 +197,8 @@ pub fn choose(
     if in_step as f64 != USUAL_BATCH || pretrained.is_some() {
         let rate = (usual * (in_step as f64 / USUAL_BATCH).sqrt() * 1e5).round() / 1e5;
         config.learning_rate = rate;
-        let above = if pretrained.is_some() { ", and a decoder above an encoder that knows images" } else { "" };
+        let above =
+            if pretrained.is_some() { ", and a decoder above an encoder that knows images" } else { "" };
         chose("learning_rate", rate.to_string(), format!("steps of {in_step} images{above}"));
     }
 

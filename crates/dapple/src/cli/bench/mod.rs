@@ -231,8 +231,10 @@ fn of_the_cpu(
     measured.threads = Some(engine.threads());
     measured.simd = Some(engine.level().name());
     if arguments.train {
-        let memory = engine.training_memory(network.clone(), Optimizer::adam(), input.shape)?;
-        measured.planned_mb = Some(memory.planned as f64 / 1e6);
+        let memory = engine.training_memory(network, Optimizer::adam(), input.shape)?;
+        let [planned, smallest, kept] = [memory.planned, memory.smallest, memory.kept];
+        [measured.planned_mb, measured.smallest_mb, measured.kept_mb] =
+            [planned, smallest, kept].map(|bytes| Some(bytes as f64 / 1e6));
     }
     if arguments.steps().is_some() {
         let mode = if arguments.train { Mode::Train } else { Mode::Predict };

@@ -34,6 +34,12 @@ pub(super) struct Measured {
     /// Memory of the CPU engine, as planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planned_mb: Option<f64>,
+    /// The smallest `--memory-limit` that suffices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest_mb: Option<f64>,
+    /// What does not depend on the batch: parameters, gradients and the optimizer's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_mb: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<Layer>>,
 }
@@ -67,6 +73,8 @@ impl Measured {
             gflops: giga_operations(graph, arguments.train) / median_s,
             peak_rss_mb,
             planned_mb: None,
+            smallest_mb: None,
+            kept_mb: None,
             layers: None,
         }
     }
@@ -122,8 +130,11 @@ pub(super) fn one(arguments: &Bench, m: &Measured) -> Result<(), Failure> {
         m.gflops,
         m.peak_rss_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0} MB"))
     );
-    if let Some(mb) = m.planned_mb {
-        say!("the engine's own memory as planned: {mb:.0} MB");
+    if let (Some(mb), Some(smallest), Some(kept)) = (m.planned_mb, m.smallest_mb, m.kept_mb) {
+        say!(
+            "the engine's own memory as planned: {mb:.0} MB; {smallest:.0} MB at least (--memory-limit), {kept:.0} MB of \
+             it for parameters, gradients and the optimizer"
+        );
     }
     if let Some(layers) = &m.layers {
         layers::print(layers);
