@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_whole_is_refused_by_name() {
-        let changed = |change: &dyn Fn(&mut Vec<(PathBuf, ShardPart)>)| {
+        type Change<'a> = &'a dyn Fn(&mut Vec<(PathBuf, ShardPart)>);
+        let changed = |change: Change<'_>| {
             let mut parts = parts();
             change(&mut parts);
             join_parts(&parts).expect_err("not a whole").to_string()

@@ -134,7 +134,7 @@ def cases(f):
     def case(name, width, size, make, **more):
         drops = name.split("-")[0] in DROPS or name.startswith("segformer-b")
         more = {"dropout": 0.0} | more if drops else more
-        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer", "segnext"))
+        paths = any(part in name for part in ("efficientnet", "convnext", "mit", "segformer-b", "segnext"))
         more = {"drop_path": 0.0} | more if paths else more
         return name, {"name": name, "width": width, **more}, size, make
 

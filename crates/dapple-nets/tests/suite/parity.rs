@@ -155,7 +155,7 @@ impl Golden {
 /// timm's in segmentation_models_pytorch.
 fn named(config: &NetConfig, state: &State) -> Vec<NamedTensor> {
     // The last layer that is exported for EfficientNet is none of the encoder's.
-    let others = ["efficientnet-b", "efficientnet-smp", "mobilenet", "convnext"];
+    let others = ["efficientnet-b", "efficientnet-smp", "mobilenetv2", "mobilenetv3", "convnext"];
     if others.iter().any(|part| config.name.contains(part)) {
         named_as(config, state, Naming::Own)
     } else {
@@ -246,9 +246,9 @@ fn golden(file: &str) -> Golden {
 /// EfficientNet-Lite, PIDNet and the eleven on further encoders agree with the reference to 1e-6; their flips have not been
 /// counted. Of these
 /// eleven, PyTorch's single precision is off by up to 0.25 of the norm of a gradient (HRNet, ResNeXt, RegNetY).
-/// The six before them, too, are about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a
+/// The seven before them, too, are about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a
 /// batch's means.
-const COARSE: [(&str, f64); 40] = [
+const COARSE: [(&str, f64); 41] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
     ("unet-vgg19-bn", 2e-2),
@@ -275,7 +275,8 @@ const COARSE: [(&str, f64); 40] = [
     ("pan-resnet18", 2e-2),
     ("manet-resnet18", 1e-3),
     ("bisenetv2", 2e-3),
-    ("pp-liteseg-b", 5e-3),
+    ("pp-liteseg-b", 4e-2),
+    ("unet3plus", 8e-3),
     ("nnunet-resenc", 1e-3),
     ("segnext-t", 1e-3),
     ("unet-resnext50-32x4d", 2e-1),

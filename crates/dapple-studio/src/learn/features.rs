@@ -98,7 +98,8 @@ mod tests {
             let size = working_size(Size { height, width });
             (size.height, size.width)
         };
-        assert_eq!(of(300, 200), (300, 200));
+        assert_eq!(of(300, 200), (512, 341));
+        assert_eq!(of(60, 50), (120, 100));
         assert_eq!(of(4000, 3000), (512, 384));
         assert_eq!(of(3, 9000), (32, 512));
     }

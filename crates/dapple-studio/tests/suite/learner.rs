@@ -34,8 +34,9 @@ fn two_strokes_are_enough_for_photographs_of_one_kind() {
     assert!(losses.len() == FAST_STEPS && losses[FAST_STEPS - 1] < losses[0] / 4.0, "{losses:?}");
     for index in 0..3 {
         let proposal = propose(&gallery.maps(&id(index)).unwrap(), &head, 2).unwrap();
-        assert_eq!((proposal.width, proposal.height), (SIDE, SIDE));
-        let score = iou(&proposal.labels, &scene(index).1);
+        assert_eq!((proposal.width, proposal.height), (2 * SIDE, 2 * SIDE));
+        let labels = proposal.labels_at(Size { height: SIDE, width: SIDE });
+        let score = iou(&labels, &scene(index).1);
         assert!(score > 0.9, "photograph {index}: {score}");
     }
     // The same strokes, the same head.
