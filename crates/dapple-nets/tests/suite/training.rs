@@ -95,7 +95,7 @@ learns! {
     unet_on_mit "unet-mit-b0" 8 64
     unetplusplus "unetplusplus-resnet18" 8 64
     linknet "linknet-resnet18" 16 64
-    manet "manet-resnet18" 32 64
+    manet "manet-resnet18" 48 64
     pan "pan-resnet18" 16 128
     fpn "fpn-resnet18" 16 64
     pspnet "pspnet-resnet18" 16 64

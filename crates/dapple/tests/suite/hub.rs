@@ -167,7 +167,7 @@ fn a_folder_for_the_hub_predicts_as_its_model() {
     bench.succeed("export run --hub folder --licence cc-by-4.0");
     let card = bench.read("folder/README.md");
     let model = ModelFile::load(&bench.path("run/best.safetensors")).expect("a model");
-    for word in ["cc-by-4.0", "mean_iou", "smp.from_pretrained", &model.card.classes[1].name] {
+    for word in ["cc-by-4.0", "miou", "smp.from_pretrained", &model.card.classes[1].name] {
         assert!(card.contains(word), "no `{word}` in {card}");
     }
     bench.refuse("export run --hub folder", &["folder", "--force"]);

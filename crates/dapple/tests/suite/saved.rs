@@ -13,18 +13,18 @@ fn the_network_is_the_one_that_was_saved() {
     let bench = Bench::new();
     let saved = bench.path("saved");
     fs::create_dir(&saved).expect("the folder is writable");
-    let write = |attention: Option<&str>| {
+    let write = |interpolation: &str| {
         let config = json!({
             "_model_class": "Unet",
             "encoder_name": "resnet18",
             "encoder_depth": 5,
-            "decoder_attention_type": attention,
+            "decoder_interpolation": interpolation,
             "in_channels": 1,
             "classes": 5,
         });
         fs::write(saved.join("config.json"), config.to_string()).expect("the folder is writable");
     };
-    write(None);
+    write("nearest");
     let config = NetConfig { width: 8, ..NetConfig::new("unet-resnet18", 1, 5).expect("of the registry") };
     let graph = config.build(Shape::new(1, 32, 32, 1)).expect("of that size");
     let entries = published(&config, &State::init(&graph, 7)).expect("of the registry");
@@ -42,8 +42,8 @@ fn the_network_is_the_one_that_was_saved() {
 
     let wrong = format!("{train} --init saved --model fpn --encoder resnet18 --out wrong");
     bench.refuse(&wrong, &["`unet-resnet18`", "`fpn-resnet18`", "--model"]);
-    write(Some("scse"));
-    let words = ["config.json", "decoder_attention_type", "scse"];
+    write("bilinear");
+    let words = ["config.json", "decoder_interpolation", "bilinear"];
     bench.refuse(&format!("{train} --init saved --out wrong"), &words);
     bench.refuse(&format!("{train} --init saved --model unet-resnet18 --out wrong"), &words);
     fs::remove_file(saved.join("config.json")).expect("it was written");
