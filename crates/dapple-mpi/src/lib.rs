@@ -1,4 +1,4 @@
-//! The ranks of MPI, as [`dapple_base::Ranks`].
+//! The ranks of MPI, as `dapple_base::Ranks`.
 //!
 //! Two calls of MPI carry everything: `MPI_Iallgatherv` and `MPI_Ialltoallv`, on bytes. Sums are made of them by
 //! `dapple_base`, in the order of the ranks, so that the result does not depend on the algorithm that an MPI takes.
