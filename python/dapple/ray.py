@@ -31,7 +31,7 @@ class Predictor:
     ``column`` is the column of images, arrays ``[height, width, channels]``. ``outputs`` name the columns that are added:
     ``labels`` (``[height, width]`` of ``uint8``), ``probabilities``, ``entropy``. ``device``, ``threads`` and ``precision``
     are those of :func:`dapple.load`, all others of :meth:`dapple.Segmenter.predict`. Give each actor the threads that Ray gives
-    it processors: ``threads=2`` with ``num_cpus=2``.
+    it processors: ``threads=2`` with ``num_cpus=2``, and leave Ray at least one for reading and writing.
     """
 
     def __init__(
