@@ -247,7 +247,7 @@ fn golden(file: &str) -> Golden {
 /// counted. Of these
 /// eleven, PyTorch's single precision is off by up to 0.25 of the norm of a gradient (HRNet, ResNeXt, RegNetY).
 /// The seven before them, too, are about as far off in PyTorch's single precision; PAN and BiSeNetV2 normalize the two values of a
-/// batch's means.
+/// batch's means. Their limits leave room for the flips of other SIMD levels.
 const COARSE: [(&str, f64); 41] = [
     ("deeplabv3plus-resnet34", 5e-3),
     ("unet-vgg13", 2e-2),
@@ -273,12 +273,12 @@ const COARSE: [(&str, f64); 41] = [
     ("pidnet-s", 1e-3),
     ("pidnet-l", 2e-2),
     ("pan-resnet18", 2e-2),
-    ("manet-resnet18", 1e-3),
-    ("bisenetv2", 2e-3),
-    ("pp-liteseg-b", 4e-2),
-    ("unet3plus", 8e-3),
-    ("nnunet-resenc", 1e-3),
-    ("segnext-t", 1e-3),
+    ("manet-resnet18", 2e-2),
+    ("bisenetv2", 2e-2),
+    ("pp-liteseg-b", 8e-2),
+    ("unet3plus", 2e-2),
+    ("nnunet-resenc", 2e-2),
+    ("segnext-t", 2e-2),
     ("unet-resnext50-32x4d", 2e-1),
     ("unet-se-resnet50", 8e-2),
     ("unet-se-resnext50-32x4d", 8e-2),
