@@ -69,7 +69,7 @@ class Page:
     """The page, as a person has it in front of them."""
 
     def __init__(self, page, out, shots):
-        self.page, self.shots, self.faults, self.brush = page, out / "shots" if shots else None, [], 0.0
+        self.page, self.shots, self.faults = page, out / "shots" if shots else None, []
         if self.shots:
             self.shots.mkdir(exist_ok=True)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -120,7 +120,6 @@ class Page:
                 self.page.keyboard.press("]")
             else:
                 break
-        return self.page.evaluate(width) / 2
 
     def stroke(self, label, line):
         self.page.keyboard.press("b")
@@ -266,7 +265,7 @@ def main():
     print(f"| labelling, training | {labelled / 60:.1f} min, {trained / 60:.1f} min |")
     print(f"| first proposal after the stroke of the second class | {first[0]:.1f} s |" if first else "| no proposal | |")
     if later:
-        print(f"| proposal after a further stroke, median, largest | {statistics.median(later):.1f} s, {max(later):.1f} s |")
+        print(f"| next proposal after a further stroke (it may have been under way), median, largest | {statistics.median(later):.1f} s, {max(later):.1f} s |")
     print(f"| IoU of the first proposal for a photograph, mean | {statistics.mean(unseen):.3f} |")
     print(f"| faults of the page | {len(page.faults)} |\n\n{said}")
 
