@@ -111,22 +111,8 @@ pub fn onnx_model(
     let named = classes.names.into_iter().zip(classes.colours);
     let classes: Vec<Class> = named.map(|(name, colour)| Class { name, colour }).collect();
     let ignore = told.ignore.filter(|&label| usize::from(label) >= classes.len());
-    let network = NetConfig {
-        name,
-        in_channels: channels,
-        classes: classes.len(),
-        activation,
-        width: 1,
-        head: None,
-        output_stride: None,
-        dilation: None,
-        dropout: None,
-        drop_path: None,
-        decoder_width: None,
-        decoder_attention: None,
-        quantization: None,
-        imported: Some(ImportedNetwork::new(network)),
-    };
+    let network =
+        NetConfig::of_imported(name, [channels, classes.len()], activation, ImportedNetwork::new(network));
     let card = ModelCard {
         network,
         classes,

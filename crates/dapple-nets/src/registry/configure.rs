@@ -2,7 +2,8 @@
 
 use super::entry::NetworkEntry;
 use super::list::find;
-use crate::config::{ConfigError, NetConfig};
+use crate::config::{Activation, ConfigError, NetConfig};
+use crate::imported::ImportedNetwork;
 use dapple_graph::{Graph, GraphError, Network, Quantization, Shape};
 
 impl NetConfig {
@@ -30,6 +31,31 @@ impl NetConfig {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// The description of a network that the registry does not have.
+    pub fn of_imported(
+        name: String,
+        [in_channels, classes]: [usize; 2],
+        activation: Activation,
+        network: ImportedNetwork,
+    ) -> Self {
+        Self {
+            name,
+            in_channels,
+            classes,
+            activation,
+            width: 1,
+            head: None,
+            output_stride: None,
+            dilation: None,
+            dropout: None,
+            drop_path: None,
+            decoder_width: None,
+            decoder_attention: None,
+            quantization: None,
+            imported: Some(network),
+        }
     }
 
     /// The network's entry in the registry.

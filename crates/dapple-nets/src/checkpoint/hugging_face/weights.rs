@@ -91,22 +91,9 @@ impl HubConfig {
 
     /// The description of a network that the registry does not have.
     fn unregistered(&self, network: HubNetwork) -> NetConfig {
-        NetConfig {
-            name: self.architecture.to_owned(),
-            in_channels: self.in_channels(),
-            classes: self.classes(),
-            activation: self.activation(),
-            width: 1,
-            head: None,
-            output_stride: None,
-            dilation: None,
-            dropout: None,
-            drop_path: None,
-            decoder_width: None,
-            decoder_attention: None,
-            quantization: None,
-            imported: Some(ImportedNetwork::new(network)),
-        }
+        let sizes = [self.in_channels(), self.classes()];
+        let network = ImportedNetwork::new(network);
+        NetConfig::of_imported(self.architecture.to_owned(), sizes, self.activation(), network)
     }
 }
 
